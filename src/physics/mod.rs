@@ -1,6 +1,7 @@
-//! The laws of interaction, in f64 and per mass.
+//! The laws of interaction in f64, from evaluated data: one law a file, mass units (cm2/g) at the
+//! tissue level. This floor knows no grid, no engine and no file.
 
-/// Elements: evaluated data of atoms.
+/// Evaluated data of the elements 1 to 92, parsed once.
 pub mod elements;
 
 /// Sternheimer's oscillators of a tissue and its density effect.

@@ -1,1 +1,22 @@
-fn main(){}
+//! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data.
+
+mod tables;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((task, rest)) if task == "tables" => tables::run(rest),
+        _ => Err(anyhow::anyhow!(
+            "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER"
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
