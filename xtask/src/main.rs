@@ -1,20 +1,25 @@
-//! Lutra's workshop: `cargo xtask shaders` writes `shaders/` from `src/kernel/`.
+//! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders`
+//! writes `shaders/` from `src/kernel/`.
 
 mod shaders;
+mod tables;
 
-use anyhow::{Context as _, Result, bail};
-use std::path::Path;
+use std::process::ExitCode;
 
-fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?;
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.first().map(String::as_str) {
-        Some("shaders") => {
-            for module in shaders::generate(&root.join("src/kernel"))? {
-                std::fs::write(root.join(format!("shaders/{}.wgsl", module.name)), module.wgsl)?;
-            }
-            Ok(())
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((task, rest)) if task == "tables" => tables::run(rest),
+        Some((task, [])) if task == "shaders" => shaders::write(),
+        _ => Err(anyhow::anyhow!(
+            "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, or cargo xtask shaders"
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
         }
-        other => bail!("found {other:?}; say `cargo xtask shaders`"),
     }
 }

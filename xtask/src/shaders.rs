@@ -675,3 +675,63 @@ pub fn generate(kernel_dir: &std::path::Path) -> Result<Vec<Module>> {
         .map(|(name, file)| Ok(Module { name: name.to_string(), wgsl: print(name, file, &world)? }))
         .collect()
 }
+
+/// Folder of the repository.
+fn repository() -> Result<std::path::PathBuf> {
+    Ok(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?.to_path_buf())
+}
+
+/// Writes every generated shader.
+pub fn write() -> Result<()> {
+    let root = repository()?;
+    for module in generate(&root.join("src/kernel"))? {
+        std::fs::write(root.join(format!("shaders/{}.wgsl", module.name)), module.wgsl)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The committed shaders are what the kernel's source says today.
+    #[test]
+    fn lock_shaders_are_fresh() {
+        let root = repository().unwrap();
+        for module in generate(&root.join("src/kernel")).unwrap() {
+            let path = root.join(format!("shaders/{}.wgsl", module.name));
+            let committed = std::fs::read_to_string(&path).unwrap();
+            assert!(committed == module.wgsl, "{} is stale: run `cargo xtask shaders` and commit", path.display());
+        }
+    }
+
+    fn one(source: &str) -> String {
+        let file = syn::parse_file(source).unwrap();
+        let mut world = World::default();
+        collect(&file, &mut world).unwrap();
+        print("one", &file, &world).unwrap()
+    }
+
+    /// Sums, differences and products of floats pass the barrier, integers do not.
+    #[test]
+    fn law_every_float_operation_passes_the_barrier() {
+        let text = one("fn f(a: Real, b: Real, n: u32) -> Real { let m = n * 3u32 + 1u32; a * b + a - (m as Real) }");
+        assert!(text.contains("nc(nc(nc(a * b) + a) - f32(m))"), "{text}");
+        assert!(text.contains("let m = ((n * 3u) + 1u);"), "{text}");
+    }
+
+    /// Float division, methods and mixed types are refused by name.
+    #[test]
+    fn alarm_constructs_outside_the_subset_are_refused() {
+        for source in [
+            "fn f(a: Real) -> Real { a / 2.0 }",
+            "fn f(a: Real) -> Real { a.sqrt() }",
+            "fn f(a: Real, n: u32) -> Real { a * n }",
+        ] {
+            let file = syn::parse_file(source).unwrap();
+            let mut world = World::default();
+            collect(&file, &mut world).unwrap();
+            assert!(print("one", &file, &world).is_err(), "{source}");
+        }
+    }
+}
