@@ -469,10 +469,7 @@ mod tests {
         let bare = json
             .trim_start_matches("{\"tissues\":")
             .trim_end_matches('}');
-        assert_eq!(
-            json_tissues(&format!("{bare}"), "b.json").unwrap(),
-            from_csv
-        );
+        assert_eq!(json_tissues(bare, "b.json").unwrap(), from_csv);
     }
 
     #[test]
