@@ -53,17 +53,19 @@ pub struct Moments {
 pub fn moments(e_kev: f64, low_kev: f64, high_kev: f64) -> Moments {
     let high_kev = high_kev.min(0.5 * e_kev);
     if low_kev >= high_kev {
-        return Moments { cross_section_cm2: 0.0, stopping_cm2_kev: 0.0, straggling_cm2_kev2: 0.0 };
+        return Moments {
+            cross_section_cm2: 0.0,
+            stopping_cm2_kev: 0.0,
+            straggling_cm2_kev2: 0.0,
+        };
     }
     let a = exchange(e_kev);
     let scale = COLLISION_CM2_KEV / beta_squared(e_kev);
     let (x0, x1) = (low_kev / e_kev, high_kev / e_kev);
     // In x = W / T; constants of integration chosen so that every term vanishes with x where it can.
-    let zeroth =
-        |x: f64| -1.0 / x + 1.0 / (1.0 - x) - (1.0 - a) * (x.ln() - (-x).ln_1p()) + a * x;
+    let zeroth = |x: f64| -1.0 / x + 1.0 / (1.0 - x) - (1.0 - a) * (x.ln() - (-x).ln_1p()) + a * x;
     let first = |x: f64| x.ln() + x / (1.0 - x) + (2.0 - a) * (-x).ln_1p() + 0.5 * a * x * x;
-    let second =
-        |x: f64| (3.0 - a) * (x + (-x).ln_1p()) + x / (1.0 - x) + a * x.powi(3) / 3.0;
+    let second = |x: f64| (3.0 - a) * (x + (-x).ln_1p()) + x / (1.0 - x) + a * x.powi(3) / 3.0;
     Moments {
         cross_section_cm2: scale * (zeroth(x1) - zeroth(x0)) / e_kev,
         stopping_cm2_kev: scale * (first(x1) - first(x0)),
@@ -121,7 +123,10 @@ mod tests {
                         let number = integrate_log(low * e_kev, high * e_kev, 12, |w_kev| {
                             dcs_cm2_kev(e_kev, w_kev) * w_kev.powi(n)
                         });
-                        assert!((value / number - 1.0).abs() < 1e-9, "{e_kev} {low} {high} {n}");
+                        assert!(
+                            (value / number - 1.0).abs() < 1e-9,
+                            "{e_kev} {low} {high} {n}"
+                        );
                     }
                 }
             }

@@ -116,7 +116,10 @@ impl StoppingTable {
         }
         let model = OscillatorModel::of(tissue)?;
         let radiative = RadiativeTable::of(tissue);
-        let collision: Vec<f64> = energy_kev.iter().map(|&e| collision_of(&model, e)).collect();
+        let collision: Vec<f64> = energy_kev
+            .iter()
+            .map(|&e| collision_of(&model, e))
+            .collect();
         let radiated: Vec<f64> = energy_kev.iter().map(|&e| radiative.kev_cm2_g(e)).collect();
         let restricted: Vec<f64> = energy_kev
             .iter()
@@ -127,7 +130,11 @@ impl StoppingTable {
                 whole - model.electrons_per_g() * hard.stopping_cm2_kev + radiated
             })
             .collect();
-        let total: Vec<f64> = collision.iter().zip(&radiated).map(|(c, r)| c + r).collect();
+        let total: Vec<f64> = collision
+            .iter()
+            .zip(&radiated)
+            .map(|(c, r)| c + r)
+            .collect();
         let csda = integral_from_zero(energy_kev, &inverse(&total));
         let restricted_range = integral_from_zero(energy_kev, &inverse(&restricted));
         let share: Vec<f64> = radiated.iter().zip(&total).map(|(r, t)| r / t).collect();
@@ -167,12 +174,17 @@ pub fn radiation_yield(tissue: &Tissue, energy_kev: &[f64]) -> Result<Vec<f64>, 
 /// 0 < low < high, at least two points.
 pub fn log_grid(low_kev: f64, high_kev: f64, points: usize) -> Vec<f64> {
     let step = (high_kev / low_kev).ln() / (points - 1) as f64;
-    (0..points).map(|i| low_kev * (step * i as f64).exp()).collect()
+    (0..points)
+        .map(|i| low_kev * (step * i as f64).exp())
+        .collect()
 }
 
 fn check_grid(energy_kev: &[f64]) -> Result<(), StoppingError> {
     if energy_kev.len() < 2 {
-        return Err(StoppingError::Grid { index: energy_kev.len(), found_kev: f64::NAN });
+        return Err(StoppingError::Grid {
+            index: energy_kev.len(),
+            found_kev: f64::NAN,
+        });
     }
     let mut before = 0.0;
     for (index, &found_kev) in energy_kev.iter().enumerate() {
@@ -228,7 +240,12 @@ pub(crate) mod samples {
 
     /// Polymethyl methacrylate as in ESTAR.
     pub fn pmma() -> Tissue {
-        medium("pmma", &[(1, 0.080538), (6, 0.599848), (8, 0.319614)], 74.0, 1.19)
+        medium(
+            "pmma",
+            &[(1, 0.080538), (6, 0.599848), (8, 0.319614)],
+            74.0,
+            1.19,
+        )
     }
 }
 
@@ -323,11 +340,21 @@ mod tests {
         let [collision, ..] = worst_against_estar(|tissue| tissue.mean_excitation_ev *= 1.01);
         assert!(collision > 1e-3, "1 % in I: {collision}");
         let [collision, _, range, _] = worst_against_estar(|tissue| {
-            tissue.mass_fractions.iter_mut().for_each(|(_, fraction)| *fraction *= 1.01);
+            tissue
+                .mass_fractions
+                .iter_mut()
+                .for_each(|(_, fraction)| *fraction *= 1.01);
         });
-        assert!(collision > 1e-3 && range > 2e-3, "1 % in Z/A: {collision} {range}");
+        assert!(
+            collision > 1e-3 && range > 2e-3,
+            "1 % in Z/A: {collision} {range}"
+        );
         let [_, radiative, ..] = worst_against_estar(|tissue| {
-            tissue.mass_fractions.iter_mut().filter(|(z, _)| *z == 8).for_each(|part| part.0 = 9);
+            tissue
+                .mass_fractions
+                .iter_mut()
+                .filter(|(z, _)| *z == 8)
+                .for_each(|part| part.0 = 9);
         });
         assert!(radiative > 0.02, "fluorine for oxygen: {radiative}");
     }
@@ -340,7 +367,10 @@ mod tests {
                 let soft = restricted_collision_kev_cm2_g(&water(), e_kev, cut_kev);
                 let hard = moller::hard_stopping_kev_cm2_g(&water(), e_kev, cut_kev);
                 let whole = collision_of(&model, e_kev);
-                assert!(((soft + hard) / whole - 1.0).abs() < 1e-12, "{e_kev} {cut_kev}");
+                assert!(
+                    ((soft + hard) / whole - 1.0).abs() < 1e-12,
+                    "{e_kev} {cut_kev}"
+                );
             }
         }
     }
@@ -365,8 +395,18 @@ mod tests {
             assert!((table.restricted_total_kev_cm2_g[i] / wanted - 1.0).abs() < 1e-12);
             assert!(table.restricted_range_g_cm2[i] >= table.csda_range_g_cm2[i]);
         }
-        assert!(table.csda_range_g_cm2.windows(2).all(|pair| pair[1] > pair[0]));
-        assert!(table.radiation_yield.windows(2).all(|pair| pair[1] > pair[0]));
+        assert!(
+            table
+                .csda_range_g_cm2
+                .windows(2)
+                .all(|pair| pair[1] > pair[0])
+        );
+        assert!(
+            table
+                .radiation_yield
+                .windows(2)
+                .all(|pair| pair[1] > pair[0])
+        );
         // A grid eight times coarser gives the same range: the quadrature has converged.
         let coarse = csda_range_g_cm2(&water(), &log_grid(1.0, 4000.0, 97)).unwrap();
         assert!((coarse[96] / table.csda_range_g_cm2[767] - 1.0).abs() < 2e-4);
@@ -374,7 +414,12 @@ mod tests {
 
     #[test]
     fn io_bad_grids_and_cuts_are_refused() {
-        for grid in [vec![1.0], vec![10.0, 5.0], vec![0.0, 1.0], vec![1.0, f64::NAN]] {
+        for grid in [
+            vec![1.0],
+            vec![10.0, 5.0],
+            vec![0.0, 1.0],
+            vec![1.0, f64::NAN],
+        ] {
             assert!(matches!(
                 StoppingTable::build(&water(), &grid, 10.0),
                 Err(StoppingError::Grid { .. })
@@ -396,7 +441,12 @@ mod tests {
             return None;
         };
         let split = |line: &str| line.split(',').map(str::to_string).collect();
-        Some(text.lines().filter(|line| !line.starts_with('#')).map(split).collect())
+        Some(
+            text.lines()
+                .filter(|line| !line.starts_with('#'))
+                .map(split)
+                .collect(),
+        )
     }
 
     #[test]
@@ -406,9 +456,13 @@ mod tests {
             shared_lines("data/ct/schneider2000_I.csv"),
             shared_lines("data/electron/stopping_powers_schneider.csv"),
         );
-        let (Some(materials), Some(excitations), Some(powers)) = files else { return };
+        let (Some(materials), Some(excitations), Some(powers)) = files else {
+            return;
+        };
         let number = |text: &str| text.parse::<f64>().unwrap();
-        let charges = [1, 6, 7, 8, 11, 12, 15, 16, 17, 18, 19, 20, 22, 29, 30, 47, 50];
+        let charges = [
+            1, 6, 7, 8, 11, 12, 15, 16, 17, 18, 19, 20, 22, 29, 30, 47, 50,
+        ];
         let mut worst = [0.0_f64; 3];
         let mut compared = 0;
         for row in &materials[1..] {
@@ -446,6 +500,9 @@ mod tests {
         }
         println!("{compared} lines; worst [col, rad, range]: {worst:?}");
         assert!(compared > 500);
-        assert!(worst[0] < 1e-3 && worst[1] < 5e-3 && worst[2] < 3e-3, "{worst:?}");
+        assert!(
+            worst[0] < 1e-3 && worst[1] < 5e-3 && worst[2] < 3e-3,
+            "{worst:?}"
+        );
     }
 }
