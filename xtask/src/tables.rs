@@ -660,6 +660,9 @@ fn evaluated_nuclide(
             yield_per_decay: row[3].parse()?,
             label: format!("{kind} {label}"),
         };
+        if line.energy_kev <= 0.0 {
+            continue; // transitions whose energy the free-atom binding energies round to nothing
+        }
         if let Some((prefix, gamma_kev)) = nuclide.without {
             let gamma = kind == "gamma" && (line.energy_kev - gamma_kev).abs() < 0.05;
             if gamma || (kind == "ce" && label.starts_with(prefix)) {
