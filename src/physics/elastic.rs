@@ -272,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn alarm_match_rings_for_a_spoiled_screening_or_strength() {
+        let (tr1, tr2) = transport_cm2_g(&water(), 100.0);
+        let right = wentzel_matching(tr1, tr2).unwrap();
+        let mut law = right;
+        law.screening *= 1.01;
+        law.sigma_cm2_g = tr1 / (2.0 * mean_mu(law.screening));
+        assert!((law.tr2_cm2_g() / tr2 - 1.0).abs() > 1e-4);
+        let mut law = right;
+        law.sigma_cm2_g *= 1.01;
+        assert!((law.tr1_cm2_g() / tr1 - 1.0).abs() > 1e-3);
+    }
+
+    #[test]
     fn law_screening_is_recovered_over_the_whole_range() {
         for power in -20..10 {
             let screening = 10.0_f64.powf(f64::from(power) / 2.0);
