@@ -80,12 +80,7 @@ impl MaterialError {
     /// This error with the name of the file it came from.
     fn in_file(self, file: &str) -> Self {
         match self {
-            Self::Tissue {
-                tissue,
-                field,
-                found,
-                allowed,
-            } => Self::Table {
+            Self::Tissue { tissue, field, found, allowed } => Self::Table {
                 file: file.to_owned(),
                 place: format!("tissue {tissue:?}"),
                 fault: format!("{field} is {found}; allowed: {allowed}"),
@@ -135,34 +130,16 @@ pub struct HuReport {
 ///
 /// Refuses volumes that are not HU: not finite, all one value, stored with an offset of 1024, or
 /// attenuation coefficients (see [`check_hounsfield`]). One pass, 5 bytes a voxel.
-pub fn tissue_map(
-    hu: &Volume<f32>,
-    calibration: &HuCalibration,
-) -> Result<TissueMap, MaterialError> {
+pub fn tissue_map(hu: &Volume<f32>, calibration: &HuCalibration) -> Result<TissueMap, MaterialError> {
     check_hounsfield(hu)?;
-    let density_g_cm3 = hu
-        .data
-        .iter()
-        .map(|&h| calibration.density_g_cm3(f64::from(h)) as f32)
-        .collect();
-    let tissue = hu
-        .data
-        .iter()
-        .map(|&h| calibration.tissue_index(f64::from(h)))
-        .collect();
-    Ok(TissueMap {
-        density_g_cm3,
-        tissue,
-        tissues: calibration.tissues().to_vec(),
-        report: report(hu, calibration),
-    })
+    let density_g_cm3 = hu.data.iter().map(|&h| calibration.density_g_cm3(f64::from(h)) as f32).collect();
+    let tissue = hu.data.iter().map(|&h| calibration.tissue_index(f64::from(h))).collect();
+    Ok(TissueMap { density_g_cm3, tissue, tissues: calibration.tissues().to_vec(), report: report(hu, calibration) })
 }
 
 fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
     let voxel_cm3 = hu.grid.voxel_cm3();
-    let volume_cm3 = |inside: &dyn Fn(f32) -> bool| {
-        hu.data.iter().filter(|h| inside(**h)).count() as f64 * voxel_cm3
-    };
+    let volume_cm3 = |inside: &dyn Fn(f32) -> bool| hu.data.iter().filter(|h| inside(**h)).count() as f64 * voxel_cm3;
     let (low_hu, high_hu) = calibration.clip_hu();
     let mut report = HuReport {
         calibration: calibration.source.clone(),
@@ -188,9 +165,7 @@ fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
         ));
     }
     if report.air_cm3 == 0.0 {
-        report.warnings.push(
-            "no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned(),
-        );
+        report.warnings.push("no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned());
     }
     report
 }
@@ -201,56 +176,30 @@ mod tests {
     use crate::grid::VoxelGrid;
 
     fn volume(data: Vec<f32>) -> Volume<f32> {
-        Volume {
-            grid: VoxelGrid::axis_aligned([data.len(), 1, 1], [10.0; 3], [0.0; 3]),
-            data,
-        }
+        Volume { grid: VoxelGrid::axis_aligned([data.len(), 1, 1], [10.0; 3], [0.0; 3]), data }
     }
 
     #[test]
     fn law_a_row_of_hu_becomes_matter() {
         let map = tissue_map(
-            &volume(vec![
-                -1000.0, -700.0, -100.0, 40.0, 100.0, 101.0, 800.0, 1700.0, 3000.0,
-            ]),
+            &volume(vec![-1000.0, -700.0, -100.0, 40.0, 100.0, 101.0, 800.0, 1700.0, 3000.0]),
             &HuCalibration::schneider2000(),
         )
         .unwrap();
         assert_eq!(map.tissue, [0, 1, 2, 7, 8, 8, 16, 23, 23]);
         assert_eq!(map.density_g_cm3[3], 1.049_76);
         assert_eq!(map.density_g_cm3[8], map.density_g_cm3[7]);
-        assert!(
-            map.density_g_cm3[5] < map.density_g_cm3[4],
-            "the jump at 101 HU is kept"
-        );
+        assert!(map.density_g_cm3[5] < map.density_g_cm3[4], "the jump at 101 HU is kept");
         let report = &map.report;
         assert_eq!((report.min_hu, report.max_hu), (-1000.0, 3000.0));
-        assert_eq!(
-            (
-                report.air_cm3,
-                report.dense_cm3,
-                report.metal_cm3,
-                report.above_curve_cm3
-            ),
-            (1.0, 2.0, 1.0, 2.0)
-        );
+        assert_eq!((report.air_cm3, report.dense_cm3, report.metal_cm3, report.above_curve_cm3), (1.0, 2.0, 1.0, 2.0));
         assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
     }
 
     #[test]
     fn io_stored_values_are_refused() {
-        let raw: Vec<f32> = (0..100u8)
-            .map(|i| {
-                if i < 40 {
-                    f32::from(i)
-                } else {
-                    1000.0 + f32::from(i)
-                }
-            })
-            .collect();
-        let message = tissue_map(&volume(raw), &HuCalibration::schneider2000())
-            .unwrap_err()
-            .to_string();
+        let raw: Vec<f32> = (0..100u8).map(|i| if i < 40 { f32::from(i) } else { 1000.0 + f32::from(i) }).collect();
+        let message = tissue_map(&volume(raw), &HuCalibration::schneider2000()).unwrap_err().to_string();
         assert!(message.contains("1024"), "{message}");
     }
 }

@@ -33,14 +33,9 @@ pub fn k_fluorescence_share(tissue: &Tissue, e_kev: f64) -> f64 {
         .elements()
         .filter_map(|(element, moles_per_g)| {
             let k = element.k_fluorescence?;
-            let open = element
-                .shells
-                .first()
-                .is_some_and(|shell| shell.binding_kev <= e_kev);
+            let open = element.shells.first().is_some_and(|shell| shell.binding_kev <= e_kev);
             let tau_b = log_log(&element.photon_energy_kev, &element.photoelectric_b, e_kev);
-            open.then_some(
-                moles_per_g * tau_b * k.photoelectric_share * k.yield_per_vacancy * k.mean_line_kev,
-            )
+            open.then_some(moles_per_g * tau_b * k.photoelectric_share * k.yield_per_vacancy * k.mean_line_kev)
         })
         .sum();
     emitted * AVOGADRO_PER_MOL * 1e-24 / (photoelectric_cm2_g(tissue, e_kev) * e_kev)
@@ -55,26 +50,11 @@ mod tests {
     fn worst(law: impl Fn(&Tissue, f64) -> f64, from_kev: f64) -> (f64, String) {
         let mut worst = (0.0, String::new());
         for medium in nist::media() {
-            for &(e_kev, _, mu_en_cm2_g) in medium
-                .values
-                .iter()
-                .filter(|v| v.0 >= from_kev && v.0 <= 500.0)
-            {
+            for &(e_kev, _, mu_en_cm2_g) in medium.values.iter().filter(|v| v.0 >= from_kev && v.0 <= 500.0) {
                 let deviation = law(&medium.tissue, e_kev) / mu_en_cm2_g - 1.0;
-                println!(
-                    "{} {e_kev} keV {:+.2} %",
-                    medium.tissue.name,
-                    100.0 * deviation
-                );
+                println!("{} {e_kev} keV {:+.2} %", medium.tissue.name, 100.0 * deviation);
                 if deviation.abs() > f64::abs(worst.0) {
-                    worst = (
-                        deviation,
-                        format!(
-                            "{} at {e_kev} keV: {:+.3} %",
-                            medium.tissue.name,
-                            100.0 * deviation
-                        ),
-                    );
+                    worst = (deviation, format!("{} at {e_kev} keV: {:+.3} %", medium.tissue.name, 100.0 * deviation));
                 }
             }
         }
@@ -98,39 +78,21 @@ mod tests {
 
     #[test]
     fn alarm_one_percent_rings() {
-        assert!(
-            worst(|t, e| 1.015 * without_fluorescence(t, e), 20.0)
-                .0
-                .abs()
-                > 0.01
-        );
+        assert!(worst(|t, e| 1.015 * without_fluorescence(t, e), 20.0).0.abs() > 0.01);
         let incoherent_only = |t: &Tissue, e| incoherent_cm2_g(t, e) * mean_transfer_kev(t, e) / e;
         assert!(worst(incoherent_only, 20.0).0.abs() > 0.005);
     }
 
     #[test]
     fn law_size_of_the_fluorescence_left_out() {
-        let share =
-            |name: &str, e_kev| k_fluorescence_share(&Tissue::built_in(name).unwrap(), e_kev);
-        for (name, e_kev) in [
-            ("water", 20.0),
-            ("soft-tissue", 20.0),
-            ("bone", 20.0),
-            ("bone", 60.0),
-            ("bone", 113.0),
-        ] {
+        let share = |name: &str, e_kev| k_fluorescence_share(&Tissue::built_in(name).unwrap(), e_kev);
+        for (name, e_kev) in [("water", 20.0), ("soft-tissue", 20.0), ("bone", 20.0), ("bone", 60.0), ("bone", 113.0)] {
             println!("{name} {e_kev} keV: {:.3} %", 100.0 * share(name, e_kev));
         }
         assert!(share("water", 20.0) < 1e-3);
         assert!((0.01..0.03).contains(&share("bone", 20.0)));
         assert!(share("bone", 113.0) < 0.006);
-        let contrast = Tissue::new(
-            "contrast",
-            &[(1, 0.1108), (8, 0.8792), (53, 0.01)],
-            75.0,
-            1.0,
-        )
-        .unwrap();
+        let contrast = Tissue::new("contrast", &[(1, 0.1108), (8, 0.8792), (53, 0.01)], 75.0, 1.0).unwrap();
         let iodine = k_fluorescence_share(&contrast, 60.0);
         println!("1 % iodine in water, 60 keV: {:.1} %", 100.0 * iodine);
         assert!((0.2..0.4).contains(&iodine));
