@@ -82,12 +82,18 @@ impl ScalarType {
 
     /// NIfTI's name of the type, for example `float32`.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(scalar, ..)| *scalar == self).map_or("", |(_, _, name)| name)
+        Self::ALL
+            .iter()
+            .find(|(scalar, ..)| *scalar == self)
+            .map_or("", |(_, _, name)| name)
     }
 
     /// NIfTI's code of the type.
     pub fn code(self) -> i16 {
-        Self::ALL.iter().find(|(scalar, ..)| *scalar == self).map_or(0, |(_, code, _)| *code)
+        Self::ALL
+            .iter()
+            .find(|(scalar, ..)| *scalar == self)
+            .map_or(0, |(_, code, _)| *code)
     }
 
     /// Bytes of one value.
@@ -232,7 +238,11 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
     let mut first = None;
     source.values(&header, |value| {
         let value = value.as_f64();
-        let value = if scaled { value * slope + intercept } else { value };
+        let value = if scaled {
+            value * slope + intercept
+        } else {
+            value
+        };
         if !value.is_finite() {
             nonfinite += 1;
             first.get_or_insert(data.len());
@@ -240,8 +250,16 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
         data.push(T::from_f64(value));
     })?;
     let first_nonfinite = first.map(|index| header.grid.voxel(index));
-    let volume = Volume { grid: header.grid.clone(), data };
-    Ok(Image { volume, header, nonfinite, first_nonfinite })
+    let volume = Volume {
+        grid: header.grid.clone(),
+        data,
+    };
+    Ok(Image {
+        volume,
+        header,
+        nonfinite,
+        first_nonfinite,
+    })
 }
 
 /// Reads what the header says, and checks that the file is long enough for it.
@@ -272,10 +290,7 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
         };
         if label.is_none() {
             refused += 1;
-            first.get_or_insert((
-                data.len(),
-                value.as_f64() * header.slope + header.intercept,
-            ));
+            first.get_or_insert((data.len(), value.as_f64() * header.slope + header.intercept));
         }
         data.push(label.unwrap_or(0));
     })?;
@@ -289,7 +304,10 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
             "Give a label map: one whole number a voxel, not an interpolated or probability image.",
         ));
     }
-    Ok(Volume { grid: header.grid, data })
+    Ok(Volume {
+        grid: header.grid,
+        data,
+    })
 }
 
 /// How an image is written.
@@ -304,14 +322,27 @@ pub struct WriteOptions {
 impl WriteOptions {
     /// Scanner coordinates with this description.
     pub fn new(description: impl Into<String>) -> Self {
-        Self { description: description.into(), form_code: 1 }
+        Self {
+            description: description.into(),
+            form_code: 1,
+        }
     }
 
     /// The same kind of coordinates as an image that was read.
     pub fn like(header: &Header, description: impl Into<String>) -> Self {
-        let code = if header.sform_code > 0 { header.sform_code } else { header.qform_code };
-        let form_code = i16::try_from(code).ok().filter(|&code| code > 0).unwrap_or(1);
-        Self { description: description.into(), form_code }
+        let code = if header.sform_code > 0 {
+            header.sform_code
+        } else {
+            header.qform_code
+        };
+        let form_code = i16::try_from(code)
+            .ok()
+            .filter(|&code| code > 0)
+            .unwrap_or(1);
+        Self {
+            description: description.into(),
+            form_code,
+        }
     }
 }
 
@@ -338,7 +369,10 @@ pub fn write_with<T: Stored>(
     options: &WriteOptions,
 ) -> Result<(), IoError> {
     let path = path.as_ref();
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     let compressed = name.ends_with(".nii.gz");
     if !compressed && !name.ends_with(".nii") {
         return Err(IoError::invalid(
@@ -349,7 +383,10 @@ pub fn write_with<T: Stored>(
             "Rename the output.",
         ));
     }
-    let grid_error = |source| IoError::Grid { path: path.to_path_buf(), source };
+    let grid_error = |source| IoError::Grid {
+        path: path.to_path_buf(),
+        source,
+    };
     if volume.data.len() != volume.grid.len() {
         return Err(grid_error(crate::grid::GridError::Length {
             found: volume.data.len(),
@@ -433,15 +470,29 @@ impl Stream {
             ));
         }
         let mut magic = Vec::with_capacity(2);
-        (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
+        (&mut file)
+            .take(2)
+            .read_to_end(&mut magic)
+            .map_err(failed)?;
         let compressed = magic == [0x1f, 0x8b];
         let start = io::Cursor::new(magic).chain(file);
         let buffered = io::BufReader::with_capacity(1 << 18, start);
-        let reader: Box<dyn Read> =
-            if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
-        let capacity =
-            if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
-        Ok(Self { path: path.to_path_buf(), reader, capacity, position: 0 })
+        let reader: Box<dyn Read> = if compressed {
+            Box::new(MultiGzDecoder::new(buffered))
+        } else {
+            Box::new(buffered)
+        };
+        let capacity = if compressed {
+            meta.len().saturating_mul(DEFLATE_MAX_RATIO)
+        } else {
+            meta.len()
+        };
+        Ok(Self {
+            path: path.to_path_buf(),
+            reader,
+            capacity,
+            position: 0,
+        })
     }
 
     /// Fills the buffer; an early end or a broken stream is an error about `field`.
@@ -460,7 +511,12 @@ impl Stream {
     }
 
     fn truncated(&self, field: &'static str, found: u64, expected: u64) -> IoError {
-        IoError::Truncated { path: self.path.clone(), field, found, expected }
+        IoError::Truncated {
+            path: self.path.clone(),
+            field,
+            found,
+            expected,
+        }
     }
 
     /// A read error, told apart: a compressed stream cut short or damaged, or the system's.
@@ -492,8 +548,11 @@ impl Stream {
 
     /// Reads on a little so that a compressed stream's checksum is met.
     fn finish(&mut self) -> Result<(), IoError> {
-        io::copy(&mut (&mut self.reader).take(TRAILING_BYTES), &mut io::sink())
-            .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
+        io::copy(
+            &mut (&mut self.reader).take(TRAILING_BYTES),
+            &mut io::sink(),
+        )
+        .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
         Ok(())
     }
 }
@@ -524,7 +583,10 @@ impl Source {
                 })?,
             _ => path.to_path_buf(),
         };
-        Ok(Self { path: path.to_path_buf(), stream: Stream::open(&header)? })
+        Ok(Self {
+            path: path.to_path_buf(),
+            stream: Stream::open(&header)?,
+        })
     }
 
     /// Reads and checks the header, and that the file can hold what it promises.
@@ -541,7 +603,10 @@ impl Source {
         };
         let mut bytes = vec![0u8; HEADER_2_BYTES];
         if self.stream.capacity < HEADER_1_BYTES as u64 {
-            return Err(not_nifti(format!("a file of {} bytes", self.stream.capacity)));
+            return Err(not_nifti(format!(
+                "a file of {} bytes",
+                self.stream.capacity
+            )));
         }
         match self.stream.fill(&mut bytes[..4], "header") {
             Err(IoError::Truncated { .. }) => return Err(not_nifti("an empty file".into())),
@@ -558,7 +623,10 @@ impl Source {
             }
         });
         let Some((version, big_endian)) = layout else {
-            return Err(not_nifti(format!("a file that starts with {}", printable(&bytes[..4]))));
+            return Err(not_nifti(format!(
+                "a file that starts with {}",
+                printable(&bytes[..4])
+            )));
         };
         if version == NiftiVersion::One {
             bytes.truncate(HEADER_1_BYTES);
@@ -571,7 +639,9 @@ impl Source {
             (NiftiVersion::Two, b"n+2\0") => false,
             (NiftiVersion::Two, b"ni2\0") => true,
             (NiftiVersion::One, [0, ..] | [b' ', ..]) => {
-                return Err(not_nifti("an ANALYZE 7.5 header, which states no orientation".into()));
+                return Err(not_nifti(
+                    "an ANALYZE 7.5 header, which states no orientation".into(),
+                ));
             }
             _ => return Err(not_nifti(format!("magic {}", printable(&raw.magic)))),
         };
@@ -642,7 +712,9 @@ impl Source {
             let block = &mut buffer[..count * width];
             stream.fill(block, "voxel values").map_err(|e| match e {
                 // Say how much of the whole is there, not of the block.
-                IoError::Truncated { path, field, found, .. } => IoError::Truncated {
+                IoError::Truncated {
+                    path, field, found, ..
+                } => IoError::Truncated {
                     path,
                     field,
                     found: (done * width) as u64 + found,
@@ -674,7 +746,11 @@ fn split_extension(path: &Path) -> Option<(String, &'static str, bool)> {
 
 /// Bytes as a user can read them.
 fn printable(bytes: &[u8]) -> String {
-    let text: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+    let text: String = bytes
+        .iter()
+        .flat_map(|b| std::ascii::escape_default(*b))
+        .map(char::from)
+        .collect();
     format!("\"{text}\"")
 }
 
@@ -683,8 +759,11 @@ fn decode_block(bytes: &[u8], scalar: ScalarType, big_endian: bool, take: &mut i
     macro_rules! each {
         ($type:ty, $make:expr) => {
             for chunk in bytes.as_chunks::<{ size_of::<$type>() }>().0 {
-                let value =
-                    if big_endian { <$type>::from_be_bytes(*chunk) } else { <$type>::from_le_bytes(*chunk) };
+                let value = if big_endian {
+                    <$type>::from_be_bytes(*chunk)
+                } else {
+                    <$type>::from_le_bytes(*chunk)
+                };
                 take($make(value));
             }
         };
@@ -734,7 +813,11 @@ macro_rules! field {
         fn $name(&self, offset: usize) -> $type {
             let mut raw = [0u8; size_of::<$type>()];
             raw.copy_from_slice(&self.bytes[offset..offset + size_of::<$type>()]);
-            if self.big_endian { <$type>::from_be_bytes(raw) } else { <$type>::from_le_bytes(raw) }
+            if self.big_endian {
+                <$type>::from_be_bytes(raw)
+            } else {
+                <$type>::from_le_bytes(raw)
+            }
         }
     };
 }
@@ -845,7 +928,11 @@ impl RawHeader {
             ));
         }
         let sizes = &self.dim[1..=rank as usize];
-        let listed = sizes.iter().map(i64::to_string).collect::<Vec<_>>().join(" x ");
+        let listed = sizes
+            .iter()
+            .map(i64::to_string)
+            .collect::<Vec<_>>()
+            .join(" x ");
         if let Some(axis) = sizes.iter().position(|&n| n < 1) {
             return Err(IoError::invalid(
                 path,
@@ -886,7 +973,9 @@ impl RawHeader {
     /// How a value is stored.
     fn scalar(&self, path: &Path) -> Result<ScalarType, IoError> {
         let allowed = || ScalarType::ALL.map(|(_, _, name)| name).join(", ");
-        let known = ScalarType::ALL.iter().find(|(_, code, _)| *code == self.datatype);
+        let known = ScalarType::ALL
+            .iter()
+            .find(|(_, code, _)| *code == self.datatype);
         let Some(&(scalar, _, name)) = known else {
             let name = match self.datatype {
                 0 => "unknown",
@@ -927,7 +1016,11 @@ impl RawHeader {
             (NiftiVersion::One, false) => (HEADER_1_BYTES + 4) as f64,
             (NiftiVersion::Two, false) => (HEADER_2_BYTES + 4) as f64,
         };
-        let offset = if self.vox_offset == 0.0 { first } else { self.vox_offset };
+        let offset = if self.vox_offset == 0.0 {
+            first
+        } else {
+            self.vox_offset
+        };
         if !(offset >= first && offset <= 1e12 && offset.fract() == 0.0) {
             return Err(IoError::invalid(
                 path,
@@ -999,12 +1092,17 @@ impl RawHeader {
         }
         let in_mm = |affine: [[f64; 4]; 3]| affine.map(|row| row.map(|v| v * unit_mm));
         let build = |affine| {
-            VoxelGrid::from_affine(dims, in_mm(affine))
-                .map_err(|source| IoError::Grid { path: path.to_path_buf(), source })
+            VoxelGrid::from_affine(dims, in_mm(affine)).map_err(|source| IoError::Grid {
+                path: path.to_path_buf(),
+                source,
+            })
         };
-        let sform = (self.sform_code > 0).then(|| build(self.srow)).transpose()?;
-        let qform =
-            (self.qform_code > 0).then(|| self.qform(path).and_then(build)).transpose()?;
+        let sform = (self.sform_code > 0)
+            .then(|| build(self.srow))
+            .transpose()?;
+        let qform = (self.qform_code > 0)
+            .then(|| self.qform(path).and_then(build))
+            .transpose()?;
         if let (Some(s), Some(q)) = (&sform, &qform) {
             check_forms_agree(path, s, q)?;
         }
@@ -1049,9 +1147,21 @@ impl RawHeader {
             [b, c, d] = [b, c, d].map(|v| v / square.sqrt());
         }
         let rotation = [
-            [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), 2.0 * (b * d + a * c)],
-            [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d - a * b)],
-            [2.0 * (b * d - a * c), 2.0 * (c * d + a * b), a * a + d * d - b * b - c * c],
+            [
+                a * a + b * b - c * c - d * d,
+                2.0 * (b * c - a * d),
+                2.0 * (b * d + a * c),
+            ],
+            [
+                2.0 * (b * c + a * d),
+                a * a + c * c - b * b - d * d,
+                2.0 * (c * d - a * b),
+            ],
+            [
+                2.0 * (b * d - a * c),
+                2.0 * (c * d + a * b),
+                a * a + d * d - b * b - c * c,
+            ],
         ];
         let handedness = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
         let edges = [self.pixdim[1], self.pixdim[2], self.pixdim[3] * handedness];
@@ -1102,7 +1212,9 @@ fn check_forms_agree(path: &Path, sform: &VoxelGrid, qform: &VoxelGrid) -> Resul
 
 /// How far apart sform and qform may put a corner voxel, mm.
 fn forms_agree_mm(grid: &VoxelGrid) -> f64 {
-    grid.spacing_mm.iter().fold(FORMS_AGREE_MM, |least, edge| least.min(0.1 * edge))
+    grid.spacing_mm
+        .iter()
+        .fold(FORMS_AGREE_MM, |least, edge| least.min(0.1 * edge))
 }
 
 /// The header's bytes and the four bytes behind it that say that no extension follows.
@@ -1128,7 +1240,10 @@ fn encode_header(grid: &VoxelGrid, scalar: ScalarType, options: &WriteOptions) -
         put(70, &scalar.code().to_le_bytes());
         put(72, &bits.to_le_bytes());
         let [sx, sy, sz] = grid.spacing_mm;
-        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0].iter().enumerate() {
+        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0]
+            .iter()
+            .enumerate()
+        {
             put(76 + 4 * n, &(size as f32).to_le_bytes());
         }
         put(108, &((HEADER_1_BYTES + 4) as f32).to_le_bytes());
@@ -1139,7 +1254,10 @@ fn encode_header(grid: &VoxelGrid, scalar: ScalarType, options: &WriteOptions) -
         for row in 0..3 {
             put(268 + 4 * row, &(grid.affine[row][3] as f32).to_le_bytes());
             for n in 0..4 {
-                put(280 + 16 * row + 4 * n, &(grid.affine[row][n] as f32).to_le_bytes());
+                put(
+                    280 + 16 * row + 4 * n,
+                    &(grid.affine[row][n] as f32).to_le_bytes(),
+                );
             }
         }
         for n in 0..3 {
@@ -1162,7 +1280,10 @@ fn encode_header(grid: &VoxelGrid, scalar: ScalarType, options: &WriteOptions) -
             put(16 + 8 * n, &(size as i64).to_le_bytes());
         }
         let [sx, sy, sz] = grid.spacing_mm;
-        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0].iter().enumerate() {
+        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0]
+            .iter()
+            .enumerate()
+        {
             put(104 + 8 * n, &size.to_le_bytes());
         }
         put(168, &((HEADER_2_BYTES + 4) as i64).to_le_bytes());
@@ -1202,17 +1323,27 @@ fn qform_holds(bytes: &[u8], version: NiftiVersion) -> bool {
     let raw = RawHeader::decode(bytes, version, false);
     let dims = [1, 2, 3].map(|n| raw.dim[n] as usize);
     let here = Path::new("");
-    let Ok(affine) = raw.qform(here) else { return false };
-    let grids = (VoxelGrid::from_affine(dims, raw.srow), VoxelGrid::from_affine(dims, affine));
-    let (Ok(sform), Ok(qform)) = grids else { return false };
-    sform.corner_distance_mm(&qform).is_some_and(|d| d <= 0.1 * forms_agree_mm(&sform))
+    let Ok(affine) = raw.qform(here) else {
+        return false;
+    };
+    let grids = (
+        VoxelGrid::from_affine(dims, raw.srow),
+        VoxelGrid::from_affine(dims, affine),
+    );
+    let (Ok(sform), Ok(qform)) = grids else {
+        return false;
+    };
+    sform
+        .corner_distance_mm(&qform)
+        .is_some_and(|d| d <= 0.1 * forms_agree_mm(&sform))
 }
 
 /// Handedness (`pixdim[0]`, 1 or -1) and quaternion (b, c, d; real part not negative) of a grid's
 /// rotation. Source: nifti1_io.c, nifti_mat44_to_quatern.
 fn quaternion(grid: &VoxelGrid) -> (f64, [f64; 3]) {
-    let mut r: [[f64; 3]; 3] =
-        std::array::from_fn(|row| std::array::from_fn(|n| grid.affine[row][n] / grid.spacing_mm[n]));
+    let mut r: [[f64; 3]; 3] = std::array::from_fn(|row| {
+        std::array::from_fn(|n| grid.affine[row][n] / grid.spacing_mm[n])
+    });
     let determinant = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1])
         - r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0])
         + r[0][2] * (r[1][0] * r[2][1] - r[1][1] * r[2][0]);
@@ -1225,7 +1356,10 @@ fn quaternion(grid: &VoxelGrid) -> (f64, [f64; 3]) {
         1.0 - r[0][0] + r[1][1] - r[2][2],
         1.0 - r[0][0] - r[1][1] + r[2][2],
     ];
-    let largest = (0..4).fold(0, |best, n| if squares[n] > squares[best] { n } else { best });
+    let largest = (0..4).fold(
+        0,
+        |best, n| if squares[n] > squares[best] { n } else { best },
+    );
     let root = 2.0 * squares[largest].max(0.0).sqrt();
     let (xy, xz, yz) = (r[0][1] + r[1][0], r[0][2] + r[2][0], r[1][2] + r[2][1]);
     let (x, y, z) = (r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]);
