@@ -148,7 +148,7 @@ impl VoxelGrid {
         for axes in [[0, 1], [0, 2], [1, 2]] {
             let [a, b] = axes;
             let cosine = dot(columns[a], columns[b]) / (spacing_mm[a] * spacing_mm[b]);
-            if !(cosine.abs() <= ORTHOGONALITY_TOLERANCE) {
+            if cosine.is_nan() || cosine.abs() > ORTHOGONALITY_TOLERANCE {
                 return Err(GridError::NotOrthogonal { axes, cosine });
             }
         }
@@ -347,11 +347,11 @@ impl Orientation {
         let mut affine = self.grid.affine;
         for world in 0..3 {
             let axis = self.axes[world];
-            for row in 0..3 {
+            for (row, values) in affine.iter_mut().enumerate() {
                 let step = self.grid.affine[row][axis];
-                affine[row][world] = if self.flipped[world] { -step } else { step };
+                values[world] = if self.flipped[world] { -step } else { step };
                 if self.flipped[world] {
-                    affine[row][3] += step * (self.grid.dims[axis] as f64 - 1.0);
+                    values[3] += step * (self.grid.dims[axis] as f64 - 1.0);
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! NIfTI images: what is written comes back, what other programs write is read, and damaged or
 //! hostile headers are refused before they cost anything.
 
+#![allow(clippy::needless_range_loop)]
+
 use std::path::{Path, PathBuf};
 
 use lutra::grid::{Volume, VoxelGrid};
@@ -69,7 +71,7 @@ impl Made {
                 }
             };
         }
-        let mut out = vec![0u8; self.offset.max(348.0).min(4096.0) as usize];
+        let mut out = vec![0u8; (self.offset as usize).clamp(348, 4096)];
         if self.two && out.len() < 544 {
             out.resize(544, 0);
         }
