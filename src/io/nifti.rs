@@ -1,0 +1,422 @@
+//! NIfTI-1 and NIfTI-2 images: `.nii`, `.nii.gz` and `.hdr`/`.img` pairs, both byte orders.
+//!
+//! Every claim of the header is checked against the file's size before memory is taken for it. Values
+//! come out as `value * scl_slope + scl_inter`, computed in f64. The grid follows the standard: the
+//! sform where its code is above 0, else the qform, else voxel sizes alone; where both are given they
+//! must agree. Lengths come out in mm whatever unit `xyzt_units` states.
+//!
+//! Source: NIfTI-1 data format definition (nifti1.h, 2012) and NIfTI-2 (nifti2.h, 2011).
+
+mod encode;
+mod header;
+mod stream;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use encode::encode_header;
+use stream::{Source, Value};
+
+use super::{IoError, atomic};
+use crate::grid::{Volume, VoxelGrid};
+
+/// Which layout of header a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NiftiVersion {
+    /// 348 bytes, f32 geometry, dimensions up to 32767.
+    One,
+    /// 540 bytes, f64 geometry, 64-bit dimensions.
+    Two,
+}
+
+/// How a voxel value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarType {
+    /// Unsigned 8-bit integer, code 2.
+    U8,
+    /// Signed 16-bit integer, code 4.
+    I16,
+    /// Signed 32-bit integer, code 8.
+    I32,
+    /// 32-bit float, code 16.
+    F32,
+    /// 64-bit float, code 64.
+    F64,
+    /// Signed 8-bit integer, code 256.
+    I8,
+    /// Unsigned 16-bit integer, code 512.
+    U16,
+    /// Unsigned 32-bit integer, code 768.
+    U32,
+    /// Signed 64-bit integer, code 1024.
+    I64,
+    /// Unsigned 64-bit integer, code 1280.
+    U64,
+}
+
+impl ScalarType {
+    /// Every type with its NIfTI code and its name.
+    const ALL: [(ScalarType, i16, &'static str); 10] = [
+        (Self::U8, 2, "uint8"),
+        (Self::I16, 4, "int16"),
+        (Self::I32, 8, "int32"),
+        (Self::F32, 16, "float32"),
+        (Self::F64, 64, "float64"),
+        (Self::I8, 256, "int8"),
+        (Self::U16, 512, "uint16"),
+        (Self::U32, 768, "uint32"),
+        (Self::I64, 1024, "int64"),
+        (Self::U64, 1280, "uint64"),
+    ];
+
+    /// NIfTI's name of the type, for example `float32`.
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(scalar, ..)| *scalar == self)
+            .map_or("", |(_, _, name)| name)
+    }
+
+    /// NIfTI's code of the type.
+    pub fn code(self) -> i16 {
+        Self::ALL
+            .iter()
+            .find(|(scalar, ..)| *scalar == self)
+            .map_or(0, |(_, code, _)| *code)
+    }
+
+    /// Bytes of one value.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::I16 | Self::U16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::F64 | Self::I64 | Self::U64 => 8,
+        }
+    }
+}
+
+/// What a header says, checked and in one unit.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Header {
+    /// Layout of the header.
+    pub version: NiftiVersion,
+    /// Whether multi-byte values are big-endian.
+    pub big_endian: bool,
+    /// How a value is stored.
+    pub scalar: ScalarType,
+    /// Factor of the stored value; 1 where the file states none.
+    pub slope: f64,
+    /// Offset added after the factor; 0 where the file states none.
+    pub intercept: f64,
+    /// `sform_code` as stored.
+    pub sform_code: i32,
+    /// `qform_code` as stored.
+    pub qform_code: i32,
+    /// Description, at most 80 bytes.
+    pub description: String,
+    /// The grid, mm.
+    pub grid: VoxelGrid,
+    /// What a careful user should know: assumptions made where the file is silent.
+    pub notes: Vec<String>,
+    /// Byte at which the values start in the file that holds them.
+    data_offset: u64,
+    /// Whether the values lie in a second file.
+    pair: bool,
+}
+
+/// An image with what its file says about it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Image<T> {
+    /// Values on their grid, as stored in the file (any axis order and direction).
+    pub volume: Volume<T>,
+    /// What the header says.
+    pub header: Header,
+    /// Number of values that are NaN or infinite.
+    pub nonfinite: usize,
+    /// Voxel of the first value that is NaN or infinite.
+    pub first_nonfinite: Option<[usize; 3]>,
+}
+
+/// A type that voxel values can be read into.
+pub trait Sample: Copy + private::Sealed {
+    /// The nearest value of this type.
+    fn from_f64(value: f64) -> Self;
+}
+
+impl Sample for f32 {
+    fn from_f64(value: f64) -> Self {
+        value as f32
+    }
+}
+
+impl Sample for f64 {
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+}
+
+/// A type that voxel values can be written as.
+pub trait Stored: Copy + private::Sealed {
+    /// How it is stored.
+    const SCALAR: ScalarType;
+    /// Appends the value's little-endian bytes.
+    fn put(self, out: &mut Vec<u8>);
+}
+
+mod private {
+    pub trait Sealed {}
+}
+
+macro_rules! stored {
+    ($($type:ty => $scalar:ident),*) => {$(
+        impl private::Sealed for $type {}
+        impl Stored for $type {
+            const SCALAR: ScalarType = ScalarType::$scalar;
+            fn put(self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    )*};
+}
+stored!(u8 => U8, i16 => I16, u16 => U16, f32 => F32, f64 => F64);
+
+/// Reads an image as f32. See [`read_as`].
+pub fn read(path: impl AsRef<Path>) -> Result<Volume<f32>, IoError> {
+    read_as(path)
+}
+
+/// Reads an image with its scale factors applied, in the axis order of the file.
+///
+/// Errors: see [`read_image`]; and a value that is NaN or infinite, with their number and the first
+/// voxel.
+pub fn read_as<T: Sample>(path: impl AsRef<Path>) -> Result<Volume<T>, IoError> {
+    let path = path.as_ref();
+    let image = read_image(path)?;
+    if let Some([i, j, k]) = image.first_nonfinite {
+        return Err(IoError::invalid(
+            path,
+            "voxel values",
+            format!(
+                "{} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k})",
+                image.nonfinite,
+                image.volume.data.len()
+            ),
+            "finite numbers",
+            "Set these voxels to a true value before the run.",
+        ));
+    }
+    Ok(image.volume)
+}
+
+/// Reads an image and its header; values that are NaN or infinite are counted, not refused.
+///
+/// Errors: a file that is missing, cut short or not NIfTI; complex, colour and 128-bit values;
+/// anything but three dimensions; voxel sizes that are not positive; an affine that is singular,
+/// sheared or not finite; sform and qform that disagree.
+pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError> {
+    let path = path.as_ref();
+    let mut source = Source::open(path)?;
+    let header = source.header()?;
+    let mut data: Vec<T> = reserve(path, header.grid.len())?;
+    let (slope, intercept) = (header.slope, header.intercept);
+    let scaled = (slope, intercept) != (1.0, 0.0);
+    let mut nonfinite = 0;
+    let mut first = None;
+    source.values(&header, |value| {
+        let value = value.as_f64();
+        let value = if scaled {
+            value * slope + intercept
+        } else {
+            value
+        };
+        if !value.is_finite() {
+            nonfinite += 1;
+            first.get_or_insert(data.len());
+        }
+        data.push(T::from_f64(value));
+    })?;
+    let first_nonfinite = first.map(|index| header.grid.voxel(index));
+    let volume = Volume {
+        grid: header.grid.clone(),
+        data,
+    };
+    Ok(Image {
+        volume,
+        header,
+        nonfinite,
+        first_nonfinite,
+    })
+}
+
+/// Reads what the header says, and checks that the file is long enough for it.
+///
+/// Errors: as [`read_image`], but for values that are damaged.
+pub fn read_header(path: impl AsRef<Path>) -> Result<Header, IoError> {
+    Source::open(path.as_ref())?.header()
+}
+
+/// Reads a label map: whole numbers from 0 to 65535, after the scale factors, of any stored type.
+///
+/// Errors: as [`read_image`]; and a value that is not such a number, with the first voxel.
+pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
+    let path = path.as_ref();
+    let mut source = Source::open(path)?;
+    let header = source.header()?;
+    let mut data: Vec<u16> = reserve(path, header.grid.len())?;
+    let scaled = (header.slope, header.intercept) != (1.0, 0.0);
+    let mut refused = 0usize;
+    let mut first = None;
+    source.values(&header, |value| {
+        let label = match value {
+            Value::Integer(v) if !scaled => u16::try_from(v).ok(),
+            _ => {
+                let v = value.as_f64() * header.slope + header.intercept;
+                (v.fract() == 0.0 && (0.0..=65535.0).contains(&v)).then_some(v as u16)
+            }
+        };
+        if label.is_none() {
+            refused += 1;
+            first.get_or_insert((data.len(), value.as_f64() * header.slope + header.intercept));
+        }
+        data.push(label.unwrap_or(0));
+    })?;
+    if let Some((index, value)) = first {
+        let [i, j, k] = header.grid.voxel(index);
+        return Err(IoError::invalid(
+            path,
+            "label values",
+            format!("{value} in voxel ({i}, {j}, {k}), {refused} such values in all"),
+            "whole numbers from 0 to 65535",
+            "Give a label map: one whole number a voxel, not an interpolated or probability image.",
+        ));
+    }
+    Ok(Volume {
+        grid: header.grid,
+        data,
+    })
+}
+
+/// How an image is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WriteOptions {
+    /// Description, cut to 79 bytes.
+    pub description: String,
+    /// `sform_code` and `qform_code`: 1 scanner, 2 aligned, 3 Talairach, 4 MNI.
+    pub form_code: i16,
+}
+
+impl WriteOptions {
+    /// Scanner coordinates with this description.
+    pub fn new(description: impl Into<String>) -> Self {
+        Self {
+            description: description.into(),
+            form_code: 1,
+        }
+    }
+
+    /// The same kind of coordinates as an image that was read.
+    pub fn like(header: &Header, description: impl Into<String>) -> Self {
+        let code = if header.sform_code > 0 {
+            header.sform_code
+        } else {
+            header.qform_code
+        };
+        let form_code = i16::try_from(code)
+            .ok()
+            .filter(|&code| code > 0)
+            .unwrap_or(1);
+        Self {
+            description: description.into(),
+            form_code,
+        }
+    }
+}
+
+/// Writes a volume in scanner coordinates. See [`write_with`].
+pub fn write<T: Stored>(
+    path: impl AsRef<Path>,
+    volume: &Volume<T>,
+    description: &str,
+) -> Result<(), IoError> {
+    write_with(path, volume, &WriteOptions::new(description))
+}
+
+/// Writes a volume to `.nii` or `.nii.gz`, whole or not at all, in its own axis order.
+///
+/// NIfTI-1, little-endian, mm; NIfTI-2 where an axis has more than 32767 voxels. Equal volumes give
+/// equal bytes (the compressed file carries no time). The qform repeats the sform; it is left out
+/// where 32-bit quaternions cannot hold the rotation.
+///
+/// Errors: another file name, a value count that does not fill the grid, a place that cannot be
+/// written.
+pub fn write_with<T: Stored>(
+    path: impl AsRef<Path>,
+    volume: &Volume<T>,
+    options: &WriteOptions,
+) -> Result<(), IoError> {
+    let path = path.as_ref();
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
+    let compressed = name.ends_with(".nii.gz");
+    if !compressed && !name.ends_with(".nii") {
+        return Err(IoError::invalid(
+            path,
+            "file name",
+            format!("\"{name}\""),
+            "a name that ends in .nii or .nii.gz",
+            "Rename the output.",
+        ));
+    }
+    let grid_error = |source| IoError::Grid {
+        path: path.to_path_buf(),
+        source,
+    };
+    if volume.data.len() != volume.grid.len() {
+        return Err(grid_error(crate::grid::GridError::Length {
+            found: volume.data.len(),
+            expected: volume.grid.len(),
+        }));
+    }
+    VoxelGrid::from_affine(volume.grid.dims, volume.grid.affine).map_err(grid_error)?;
+    let header = encode_header(&volume.grid, T::SCALAR, options);
+    atomic::write_file(path, |out| {
+        if compressed {
+            let mut gz = GzEncoder::new(out, Compression::new(4));
+            write_body(&mut gz, &header, &volume.data)?;
+            gz.finish()?;
+            Ok(())
+        } else {
+            write_body(out, &header, &volume.data)
+        }
+    })
+}
+
+/// Header, then values in blocks.
+fn write_body<T: Stored>(out: &mut dyn Write, header: &[u8], data: &[T]) -> io::Result<()> {
+    out.write_all(header)?;
+    let mut block = Vec::with_capacity(1 << 16);
+    for values in data.chunks(1 << 13) {
+        block.clear();
+        values.iter().for_each(|v| v.put(&mut block));
+        out.write_all(&block)?;
+    }
+    Ok(())
+}
+
+/// An empty vector with room for `len` values, or the error that says how much that would be.
+fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(len).map_err(|_| IoError::TooLarge {
+        path: path.to_path_buf(),
+        found: len as u64 * size_of::<T>() as u64,
+    })?;
+    Ok(data)
+}
