@@ -326,6 +326,12 @@ mod tests {
     fn law_spectra_have_no_gap_and_lines_ascend() {
         for name in Nuclide::built_in_names() {
             let n = Nuclide::load(name).unwrap();
+            println!(
+                "{name}: {} bins, {} electron and {} photon lines",
+                n.beta.len(),
+                n.electrons.len(),
+                n.photons.len()
+            );
             assert!(
                 n.beta.windows(2).all(|b| b[0].e_hi_kev == b[1].e_lo_kev),
                 "{name}"

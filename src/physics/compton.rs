@@ -2,10 +2,10 @@
 //!
 //!   dsigma/dOmega = KN(E, theta) S(x),  x = E sin(theta/2) / (hc)      [methods/photons.md eq. 3]
 //!
-//! The scattered energy is that of a free electron at rest: Doppler broadening by the motion of the
-//! bound electrons is left out (it shifts the deposit by less than the mean binding energy, a few eV
-//! to 0.1 keV, without a change of the mean above 30 keV). Binding energy is deposited with the
-//! electron. Data: EPDL2017.
+//! The scattered energy is that of a free electron at rest. Doppler broadening by the motion of the
+//! bound electrons (one or two keV at 100 keV in tissue) is left out: it spreads the energy of the
+//! scattered photon and hardly moves its mean. Binding energy is deposited with the electron. Data:
+//! EPDL2017.
 
 use super::quadrature::graded;
 use crate::materials::tissues::Tissue;
