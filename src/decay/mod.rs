@@ -164,7 +164,7 @@ impl Nuclide {
         nuclide
     }
 
-    /// Mean energy emitted in `class`, keV per decay. [methods/decay.md eq. 1]
+    /// Mean energy emitted in `class`, keV per decay. (methods/decay.md eq. 1)
     pub fn energy_kev_per_decay(&self, class: EmissionClass) -> f64 {
         match class {
             EmissionClass::Beta => self
