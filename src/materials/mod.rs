@@ -202,4 +202,112 @@ mod tests {
         let message = tissue_map(&volume(raw), &HuCalibration::schneider2000()).unwrap_err().to_string();
         assert!(message.contains("1024"), "{message}");
     }
+
+    /// Values of a little-endian NIfTI-1 file, x fastest; enough of the format for the reference case.
+    fn nifti_values(path: &std::path::Path) -> Vec<f64> {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
+            .read_to_end(&mut bytes)
+            .unwrap();
+        let float = |at: usize| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let short = |at: usize| i16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
+        let (slope, intercept) = if float(112) > 0.0 {
+            (float(112), float(116))
+        } else {
+            (1.0, 0.0)
+        };
+        let data = &bytes[float(108) as usize..];
+        let raw: Vec<f64> = match short(70) {
+            2 => data.iter().map(|&v| f64::from(v)).collect(),
+            4 => data
+                .chunks_exact(2)
+                .map(|v| f64::from(i16::from_le_bytes([v[0], v[1]])))
+                .collect(),
+            16 => data
+                .chunks_exact(4)
+                .map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]])))
+                .collect(),
+            other => panic!("data type {other}"),
+        };
+        raw.iter()
+            .map(|v| v * f64::from(slope) + f64::from(intercept))
+            .collect()
+    }
+
+    /// A CT with the density and tissue that independent code gave each voxel, and its labels.
+    struct Case {
+        hu: Volume<f32>,
+        density_g_cm3: Vec<f64>,
+        tissue: Vec<f64>,
+        label: Vec<f64>,
+        tissues: Vec<Tissue>,
+    }
+
+    /// The liver CT of the shared reference data; none where that folder is absent.
+    fn liver_ct() -> Option<Case> {
+        let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
+            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+            std::path::PathBuf::from,
+        );
+        let reference = shared.join("refs/ct-liver-g48");
+        let ct = shared.join("cases/liver-ct/g48/ct.nii.gz");
+        if !(reference.is_dir() && ct.is_file()) {
+            println!("SKIPPED: no reference CT below {}", shared.display());
+            return None;
+        }
+        let data: Vec<f32> = nifti_values(&ct).iter().map(|&v| v as f32).collect();
+        Some(Case {
+            hu: Volume {
+                grid: VoxelGrid::axis_aligned([77, 64, 70], [4.8; 3], [0.0; 3]),
+                data,
+            },
+            density_g_cm3: nifti_values(&reference.join("density.nii.gz")),
+            tissue: nifti_values(&reference.join("tissue.nii.gz")),
+            label: nifti_values(&reference.join("labels.nii.gz")),
+            tissues: tissues::read_tissues(&reference.join("scene.json")).unwrap(),
+        })
+    }
+
+    /// Voxels inside the body (label above 0) whose density or tissue differs from the reference.
+    fn differing(case: &Case, calibration: &HuCalibration) -> (usize, usize) {
+        let map = tissue_map(&case.hu, calibration).unwrap();
+        let inside = (0..case.label.len()).filter(|&i| case.label[i] > 0.0);
+        inside.fold((0, 0), |(density, tissue), i| {
+            let far = (f64::from(map.density_g_cm3[i]) - case.density_g_cm3[i]).abs() > 2e-7;
+            let other = f64::from(map.tissue[i]) != case.tissue[i];
+            (density + usize::from(far), tissue + usize::from(other))
+        })
+    }
+
+    #[test]
+    fn reference_liver_ct_voxel_by_voxel() {
+        let Some(case) = liver_ct() else { return };
+        assert_eq!(case.label.iter().filter(|l| **l > 0.0).count(), 216_068);
+        assert_eq!(differing(&case, &HuCalibration::schneider2000()), (0, 0));
+        for (ours, theirs) in schneider_tissues().iter().zip(&case.tissues) {
+            assert_eq!(
+                ours.mean_excitation_ev, theirs.mean_excitation_ev,
+                "{}",
+                theirs.name
+            );
+            assert_eq!(
+                ours.mass_fractions.len(),
+                theirs.mass_fractions.len(),
+                "{}",
+                theirs.name
+            );
+            for (a, b) in ours.mass_fractions.iter().zip(&theirs.mass_fractions) {
+                assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{}", theirs.name);
+            }
+        }
+    }
+
+    #[test]
+    fn alarm_hu_shifted_by_one_ring() {
+        let Some(mut case) = liver_ct() else { return };
+        case.hu.data.iter_mut().for_each(|h| *h += 1.0);
+        let (density, tissue) = differing(&case, &HuCalibration::schneider2000());
+        assert!(density > 100_000 && tissue > 1000, "{density} {tissue}");
+    }
 }

@@ -1,25 +1,31 @@
 //! Incoherent scattering: Klein-Nishina x incoherent scattering function.
 //!
-//!   dsigma/dOmega = KN(E, theta) S(x),  x = E sin(theta/2) / (hc)      [methods/photons.md eq. 3]
+//! ```text
+//! dsigma/dOmega = KN(E, theta) S(x),  x = E sin(theta/2) / (hc)      [methods/photons.md eq. 3]
+//! ```
 //!
-//! The scattered energy is that of a free electron at rest: Doppler broadening by the motion of the
-//! bound electrons is left out (it shifts the deposit by less than the mean binding energy, a few eV
-//! to 0.1 keV, without a change of the mean above 30 keV). Binding energy is deposited with the
-//! electron. Data: EPDL2017.
+//! The scattered energy is that of a free electron at rest. Doppler broadening by the motion of the
+//! bound electrons (one or two keV at 100 keV in tissue) is left out: it spreads the energy of the
+//! scattered photon and hardly moves its mean. Binding energy is deposited with the electron. Data:
+//! EPDL2017.
 
 use super::quadrature::graded;
 use crate::materials::tissues::Tissue;
 use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, HC_KEV_ANGSTROM};
 
 /// Energy of the photon after Compton scatter on a free electron at rest, keV.
-///   E' = E / (1 + (E / m_e c^2)(1 - cos theta))          [methods/photons.md eq. 2]
+/// ```text
+/// E' = E / (1 + (E / m_e c^2)(1 - cos theta))          [methods/photons.md eq. 2]
+/// ```
 /// `e_kev` > 0, `cos_theta` in [-1, 1].
 pub fn scattered_kev(e_kev: f64, cos_theta: f64) -> f64 {
     e_kev / (1.0 + e_kev / ELECTRON_REST_KEV * (1.0 - cos_theta))
 }
 
 /// Klein-Nishina differential cross-section per electron, cm2/sr.
-///   KN = r_e^2/2 (E'/E)^2 (E'/E + E/E' - sin^2 theta)    [methods/photons.md eq. 4]
+/// ```text
+/// KN = r_e^2/2 (E'/E)^2 (E'/E + E/E' - sin^2 theta)    [methods/photons.md eq. 4]
+/// ```
 /// `e_kev` > 0, `cos_theta` in [-1, 1].
 pub fn klein_nishina_cm2_sr(e_kev: f64, cos_theta: f64) -> f64 {
     let ratio = scattered_kev(e_kev, cos_theta) / e_kev;
@@ -28,7 +34,9 @@ pub fn klein_nishina_cm2_sr(e_kev: f64, cos_theta: f64) -> f64 {
 }
 
 /// Incoherent scattering function of the tissue per electron: 0 at x = 0, 1 at large x.
-///   S(x) = sum (w/A) S_i(x) / sum (w/A) Z_i              [methods/photons.md eq. 5]
+/// ```text
+/// S(x) = sum (w/A) S_i(x) / sum (w/A) Z_i              [methods/photons.md eq. 5]
+/// ```
 /// `x_per_angstrom` = E sin(theta/2) / hc >= 0, 1/Angstrom.
 pub fn scattering_function(tissue: &Tissue, x_per_angstrom: f64) -> f64 {
     let weighted: f64 = tissue
@@ -61,7 +69,9 @@ pub fn integrated_cm2_g(tissue: &Tissue, e_kev: f64) -> f64 {
 }
 
 /// Mean energy left behind by an incoherent collision, keV.
-///   <T> = integral KN S (E - E') dOmega / integral KN S dOmega      [methods/photons.md eq. 6]
+/// ```text
+/// <T> = integral KN S (E - E') dOmega / integral KN S dOmega      [methods/photons.md eq. 6]
+/// ```
 /// `e_kev` in 1 to 3000. Cost: 340 evaluations of S (some 0.1 ms).
 pub fn mean_transfer_kev(tissue: &Tissue, e_kev: f64) -> f64 {
     integral(tissue, e_kev, &|cos_theta| e_kev - scattered_kev(e_kev, cos_theta)) / integral(tissue, e_kev, &|_| 1.0)

@@ -273,6 +273,9 @@ mod tests {
 
     #[test]
     fn law_every_element_is_complete() {
+        let start = std::time::Instant::now();
+        assert_eq!(parse().len(), 92);
+        println!("parsed in {:.1} ms", 1e3 * start.elapsed().as_secs_f64());
         for e in elements() {
             let electrons: f64 = e.shells.iter().map(|s| s.electrons).sum();
             assert!((electrons - f64::from(e.z)).abs() < 0.02, "{}: {electrons} electrons", e.symbol);

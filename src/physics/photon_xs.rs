@@ -1,10 +1,12 @@
 //! Mass attenuation of tissues by process: mixture rule over EPDL2017 cross-sections.
 //!
-//!   mu/rho = N_A sum_i (w_i / A_i) sigma_i(E)      [methods/photons.md eq. 1]
+//! ```text
+//! mu/rho = N_A sum_i (w_i / A_i) sigma_i(E)      [methods/photons.md eq. 1]
+//! ```
 //!
 //! Valid from 1 to 3000 keV; outside, the value at the end of the table. Molecular binding is
-//! neglected (under 1 % of the incoherent part above 10 keV; the coherent part of water below
-//! 20 keV is affected more, see `rayleigh`).
+//! neglected: it touches coherent scattering below 50 keV (angles) and incoherent scattering below
+//! some 20 keV, where photoelectric absorption prevails.
 
 use super::elements::{Element, element, log_log};
 use crate::materials::tissues::Tissue;

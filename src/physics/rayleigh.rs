@@ -1,6 +1,8 @@
 //! Coherent scattering: Thomson x form factor squared.
 //!
-//!   dsigma/dOmega = r_e^2/2 (1 + cos^2 theta) F^2(x)      [methods/photons.md eq. 7]
+//! ```text
+//! dsigma/dOmega = r_e^2/2 (1 + cos^2 theta) F^2(x)      [methods/photons.md eq. 7]
+//! ```
 //!
 //! The energy is kept. Form factors are those of free atoms (EPDL2017): interference between the
 //! molecules of water moves the peak from 0 to 0.16 per Angstrom and matters for the angle below
@@ -11,7 +13,7 @@ use super::quadrature::panel;
 use crate::materials::tissues::Tissue;
 
 /// Square of the form factor per gram, sum of (w/A) F_i^2(x), mol/g (electrons squared).
-/// [methods/photons.md eq. 8] `x_per_angstrom` >= 0, 1/Angstrom.
+/// (methods/photons.md eq. 8) `x_per_angstrom` >= 0, 1/Angstrom.
 pub fn form_factor_squared(tissue: &Tissue, x_per_angstrom: f64) -> f64 {
     tissue
         .elements()
@@ -21,7 +23,9 @@ pub fn form_factor_squared(tissue: &Tissue, x_per_angstrom: f64) -> f64 {
 
 /// Integral of [`form_factor_squared`] over x^2 from 0 to each value of `x2_grid`, mol/g per
 /// square Angstrom; one value a grid point, not normalised.
-///   A(x^2) = integral_0^{x^2} sum (w/A) F^2 d(x^2)        [methods/photons.md eq. 9]
+/// ```text
+/// A(x^2) = integral_0^{x^2} sum (w/A) F^2 d(x^2)        [methods/photons.md eq. 9]
+/// ```
 /// `x2_grid`: squares of x, 1/Angstrom^2, ascending, not negative. The largest x that a photon
 /// reaches is E / 12.398 keV.
 pub fn cumulative_form_factor(tissue: &Tissue, x2_grid: &[f64]) -> Vec<f64> {
