@@ -207,32 +207,18 @@ mod tests {
     fn nifti_values(path: &std::path::Path) -> Vec<f64> {
         use std::io::Read;
         let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())
-            .read_to_end(&mut bytes)
-            .unwrap();
+        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
         let float = |at: usize| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         let short = |at: usize| i16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
-        let (slope, intercept) = if float(112) > 0.0 {
-            (float(112), float(116))
-        } else {
-            (1.0, 0.0)
-        };
+        let (slope, intercept) = if float(112) > 0.0 { (float(112), float(116)) } else { (1.0, 0.0) };
         let data = &bytes[float(108) as usize..];
         let raw: Vec<f64> = match short(70) {
             2 => data.iter().map(|&v| f64::from(v)).collect(),
-            4 => data
-                .chunks_exact(2)
-                .map(|v| f64::from(i16::from_le_bytes([v[0], v[1]])))
-                .collect(),
-            16 => data
-                .chunks_exact(4)
-                .map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]])))
-                .collect(),
+            4 => data.chunks_exact(2).map(|v| f64::from(i16::from_le_bytes([v[0], v[1]]))).collect(),
+            16 => data.chunks_exact(4).map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]]))).collect(),
             other => panic!("data type {other}"),
         };
-        raw.iter()
-            .map(|v| v * f64::from(slope) + f64::from(intercept))
-            .collect()
+        raw.iter().map(|v| v * f64::from(slope) + f64::from(intercept)).collect()
     }
 
     /// A CT with the density and tissue that independent code gave each voxel, and its labels.
@@ -258,10 +244,7 @@ mod tests {
         }
         let data: Vec<f32> = nifti_values(&ct).iter().map(|&v| v as f32).collect();
         Some(Case {
-            hu: Volume {
-                grid: VoxelGrid::axis_aligned([77, 64, 70], [4.8; 3], [0.0; 3]),
-                data,
-            },
+            hu: Volume { grid: VoxelGrid::axis_aligned([77, 64, 70], [4.8; 3], [0.0; 3]), data },
             density_g_cm3: nifti_values(&reference.join("density.nii.gz")),
             tissue: nifti_values(&reference.join("tissue.nii.gz")),
             label: nifti_values(&reference.join("labels.nii.gz")),
@@ -286,17 +269,8 @@ mod tests {
         assert_eq!(case.label.iter().filter(|l| **l > 0.0).count(), 216_068);
         assert_eq!(differing(&case, &HuCalibration::schneider2000()), (0, 0));
         for (ours, theirs) in schneider_tissues().iter().zip(&case.tissues) {
-            assert_eq!(
-                ours.mean_excitation_ev, theirs.mean_excitation_ev,
-                "{}",
-                theirs.name
-            );
-            assert_eq!(
-                ours.mass_fractions.len(),
-                theirs.mass_fractions.len(),
-                "{}",
-                theirs.name
-            );
+            assert_eq!(ours.mean_excitation_ev, theirs.mean_excitation_ev, "{}", theirs.name);
+            assert_eq!(ours.mass_fractions.len(), theirs.mass_fractions.len(), "{}", theirs.name);
             for (a, b) in ours.mass_fractions.iter().zip(&theirs.mass_fractions) {
                 assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{}", theirs.name);
             }
