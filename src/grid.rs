@@ -23,7 +23,11 @@ impl VoxelGrid {
             affine[axis][axis] = spacing_mm[axis];
             affine[axis][3] = origin_mm[axis];
         }
-        Self { dims, spacing_mm, affine }
+        Self {
+            dims,
+            spacing_mm,
+            affine,
+        }
     }
 
     /// Number of voxels.
