@@ -94,8 +94,7 @@ pub fn make(seed: u64) -> Demo {
         for j in 0..grid.dims[1] {
             for i in 0..grid.dims[0] {
                 let centre = [i, j, k].map(|n| n as f64 * SPACING_MM);
-                let centre: [f64; 3] =
-                    std::array::from_fn(|axis| centre[axis] + grid.affine[axis][3]);
+                let centre: [f64; 3] = std::array::from_fn(|axis| centre[axis] + grid.affine[axis][3]);
                 let true_hu = anatomy.mean_hu(centre);
                 let label = anatomy.tissue(centre).label;
                 let noisy = true_hu + NOISE_SD_HU * standard_normal(&mut random);
@@ -106,14 +105,8 @@ pub fn make(seed: u64) -> Demo {
         }
     }
     Demo {
-        ct: Volume {
-            grid: grid.clone(),
-            data: hu,
-        },
-        decays: Volume {
-            grid: grid.clone(),
-            data: decays,
-        },
+        ct: Volume { grid: grid.clone(), data: hu },
+        decays: Volume { grid: grid.clone(), data: decays },
         labels: Volume { grid, data: labels },
         names: names(),
         groups: groups(),
@@ -150,16 +143,8 @@ fn names() -> Vec<(u16, String)> {
 
 fn groups() -> Vec<(u16, String, Vec<u16>)> {
     vec![
-        (
-            102,
-            "kidney_right".to_owned(),
-            vec![label::CORTEX_RIGHT, label::MEDULLA_RIGHT],
-        ),
-        (
-            103,
-            "kidney_left".to_owned(),
-            vec![label::CORTEX_LEFT, label::MEDULLA_LEFT],
-        ),
+        (102, "kidney_right".to_owned(), vec![label::CORTEX_RIGHT, label::MEDULLA_RIGHT]),
+        (103, "kidney_left".to_owned(), vec![label::CORTEX_LEFT, label::MEDULLA_LEFT]),
     ]
 }
 
@@ -233,29 +218,19 @@ struct Ellipsoid {
 
 impl Ellipsoid {
     const fn upright(centre: [f64; 3], semi: [f64; 3]) -> Self {
-        Self {
-            centre,
-            semi,
-            shear_xy: [0.0, 0.0],
-        }
+        Self { centre, semi, shear_xy: [0.0, 0.0] }
     }
 
     /// Place relative to the centre, shear taken out, mm.
     fn local(&self, p: [f64; 3]) -> [f64; 3] {
         let z = p[2] - self.centre[2];
-        [
-            p[0] - self.centre[0] - self.shear_xy[0] * z,
-            p[1] - self.centre[1] - self.shear_xy[1] * z,
-            z,
-        ]
+        [p[0] - self.centre[0] - self.shear_xy[0] * z, p[1] - self.centre[1] - self.shear_xy[1] * z, z]
     }
 
     /// Squared radius in units of the semi-axes, each shortened by `inset` mm; below 1 inside.
     fn radius2(&self, p: [f64; 3], inset: f64) -> f64 {
         let d = self.local(p);
-        (0..3)
-            .map(|axis| square(d[axis] / (self.semi[axis] - inset)))
-            .sum()
+        (0..3).map(|axis| square(d[axis] / (self.semi[axis] - inset))).sum()
     }
 
     fn holds(&self, p: [f64; 3]) -> bool {
@@ -272,34 +247,18 @@ fn phase(x: f64, period: f64) -> f64 {
     x - period * (x / period).floor()
 }
 
-const KIDNEY_RIGHT: Ellipsoid = Ellipsoid {
-    centre: [63.0, -46.0, -36.0],
-    semi: [29.0, 25.0, 55.0],
-    shear_xy: [-0.24, -0.16],
-};
-const KIDNEY_LEFT: Ellipsoid = Ellipsoid {
-    centre: [-64.0, -44.0, -18.0],
-    semi: [30.0, 26.0, 58.0],
-    shear_xy: [0.20, -0.15],
-};
+const KIDNEY_RIGHT: Ellipsoid =
+    Ellipsoid { centre: [63.0, -46.0, -36.0], semi: [29.0, 25.0, 55.0], shear_xy: [-0.24, -0.16] };
+const KIDNEY_LEFT: Ellipsoid =
+    Ellipsoid { centre: [-64.0, -44.0, -18.0], semi: [30.0, 26.0, 58.0], shear_xy: [0.20, -0.15] };
 const LIVER_RIGHT: Ellipsoid = Ellipsoid::upright([80.0, 6.0, 28.0], [66.0, 84.0, 84.0]);
 const LIVER_LEFT: Ellipsoid = Ellipsoid::upright([14.0, 48.0, 50.0], [74.0, 34.0, 32.0]);
-const SPLEEN_SHAPE: Ellipsoid = Ellipsoid {
-    centre: [-102.0, -36.0, 40.0],
-    semi: [27.0, 44.0, 52.0],
-    shear_xy: [0.12, -0.10],
-};
-const STOMACH: Ellipsoid = Ellipsoid {
-    centre: [-58.0, 34.0, 42.0],
-    semi: [36.0, 34.0, 44.0],
-    shear_xy: [-0.25, 0.0],
-};
+const SPLEEN_SHAPE: Ellipsoid =
+    Ellipsoid { centre: [-102.0, -36.0, 40.0], semi: [27.0, 44.0, 52.0], shear_xy: [0.12, -0.10] };
+const STOMACH: Ellipsoid = Ellipsoid { centre: [-58.0, 34.0, 42.0], semi: [36.0, 34.0, 44.0], shear_xy: [-0.25, 0.0] };
 const HEART: Ellipsoid = Ellipsoid::upright([-24.0, 40.0, 142.0], [54.0, 42.0, 38.0]);
-const GALLBLADDER: Ellipsoid = Ellipsoid {
-    centre: [48.0, 50.0, -20.0],
-    semi: [14.0, 16.0, 26.0],
-    shear_xy: [-0.2, -0.3],
-};
+const GALLBLADDER: Ellipsoid =
+    Ellipsoid { centre: [48.0, 50.0, -20.0], semi: [14.0, 16.0, 26.0], shear_xy: [-0.2, -0.3] };
 const TUMOUR_1: Ellipsoid = Ellipsoid::upright([88.0, 22.0, 44.0], [22.0, 22.0, 22.0]);
 const TUMOUR_2: Ellipsoid = Ellipsoid::upright([14.0, 50.0, 52.0], [17.0, 14.0, 12.0]);
 
@@ -311,21 +270,11 @@ struct Anatomy {
 impl Anatomy {
     /// Small-bowel loops: 46 ellipsoids strewn over the lower abdomen.
     fn new(random: &mut Xoshiro256PlusPlus) -> Self {
-        let mut uniform = |low: f64, high: f64| {
-            low + (high - low) * ((random.next_u64() >> 40) as f64 / 16_777_216.0)
-        };
+        let mut uniform = |low: f64, high: f64| low + (high - low) * ((random.next_u64() >> 40) as f64 / 16_777_216.0);
         let loops = (0..46)
             .map(|_| Ellipsoid {
-                centre: [
-                    uniform(-72.0, 72.0),
-                    uniform(0.0, 66.0),
-                    uniform(-140.0, -62.0),
-                ],
-                semi: [
-                    uniform(13.0, 22.0),
-                    uniform(12.0, 16.0),
-                    uniform(12.0, 17.0),
-                ],
+                centre: [uniform(-72.0, 72.0), uniform(0.0, 66.0), uniform(-140.0, -62.0)],
+                semi: [uniform(13.0, 22.0), uniform(12.0, 16.0), uniform(12.0, 17.0)],
                 shear_xy: [uniform(-0.3, 0.3), 0.0],
             })
             .collect();
@@ -336,14 +285,7 @@ impl Anatomy {
     fn mean_hu(&self, centre: [f64; 3]) -> f64 {
         let quarter = 0.25 * SPACING_MM;
         let octant = |n: usize| {
-            let p = std::array::from_fn(|axis| {
-                centre[axis]
-                    + if n >> axis & 1 == 0 {
-                        -quarter
-                    } else {
-                        quarter
-                    }
-            });
+            let p = std::array::from_fn(|axis| centre[axis] + if n >> axis & 1 == 0 { -quarter } else { quarter });
             self.tissue(p).hu
         };
         (0..8).map(octant).sum::<f64>() / 8.0
@@ -378,24 +320,8 @@ impl Anatomy {
             return chest(p, p[2] - diaphragm);
         }
         vessels(p)
-            .or_else(|| {
-                kidney(
-                    p,
-                    &KIDNEY_RIGHT,
-                    label::CORTEX_RIGHT,
-                    label::MEDULLA_RIGHT,
-                    -1.0,
-                )
-            })
-            .or_else(|| {
-                kidney(
-                    p,
-                    &KIDNEY_LEFT,
-                    label::CORTEX_LEFT,
-                    label::MEDULLA_LEFT,
-                    1.0,
-                )
-            })
+            .or_else(|| kidney(p, &KIDNEY_RIGHT, label::CORTEX_RIGHT, label::MEDULLA_RIGHT, -1.0))
+            .or_else(|| kidney(p, &KIDNEY_LEFT, label::CORTEX_LEFT, label::MEDULLA_LEFT, 1.0))
             .or_else(|| liver(p))
             .or_else(|| SPLEEN_SHAPE.holds(p).then_some(SPLEEN))
             .or_else(|| muscles(p))
@@ -430,8 +356,7 @@ impl Anatomy {
             return filled(transverse < wall2 && y > 66.0);
         }
         self.loops.iter().find(|piece| piece.holds(p)).map(|piece| {
-            let pocket =
-                piece.semi[0] > 20.0 && piece.radius2(p, 0.0) < 0.6 && y > piece.centre[1] + 3.0;
+            let pocket = piece.semi[0] > 20.0 && piece.radius2(p, 0.0) < 0.6 && y > piece.centre[1] + 3.0;
             if pocket { GAS } else { GUT }
         })
     }
@@ -445,11 +370,7 @@ fn depth_mm(p: [f64; 3]) -> f64 {
     let [x, y, z] = p;
     let height = z / 135.0;
     let half_width = 158.0 + 6.0 * height + 4.0 * height * height + if x > 0.0 { 3.0 } else { 0.0 };
-    let half_depth = if y > 0.0 {
-        112.0 - 3.0 * height
-    } else {
-        108.0 + 2.0 * height
-    };
+    let half_depth = if y > 0.0 { 112.0 - 3.0 * height } else { 108.0 + 2.0 * height };
     let (u, v) = (square(x / half_width), square(y / half_depth));
     let radius = (u + v - 0.32 * u * v).max(1e-12).sqrt();
     (square(x) + square(y)).sqrt() * (1.0 / radius - 1.0) + if radius < 1e-5 { 100.0 } else { 0.0 }
@@ -459,12 +380,7 @@ fn depth_mm(p: [f64; 3]) -> f64 {
 fn fat_thickness_mm(p: [f64; 3]) -> f64 {
     let flank = (p[0].abs() / 160.0).min(1.0);
     let low = ((60.0 - p[2]) / 195.0).clamp(0.0, 1.0);
-    12.0 + 5.0 * flank * low
-        + if p[1] > 0.0 {
-            7.0 * low * (1.0 - flank)
-        } else {
-            2.0
-        }
+    12.0 + 5.0 * flank * low + if p[1] > 0.0 { 7.0 * low * (1.0 - flank) } else { 2.0 }
 }
 
 /// The muscle wall at `depth` mm under its outer face, with the ribs in it.
@@ -472,11 +388,7 @@ fn wall(p: [f64; 3], depth: f64) -> Tissue {
     let [x, y, z] = p;
     // Ribs fall towards the front by 0.55 mm per mm and end in a costal margin that rises towards the middle.
     let along = phase(z + 0.55 * y + 9.0, 31.0);
-    let margin = if y > 0.0 {
-        -6.0 + 1.15 * (y - 0.35 * (x.abs() - 60.0)).max(0.0)
-    } else {
-        -24.0 + 0.2 * (y + 100.0)
-    };
+    let margin = if y > 0.0 { -6.0 + 1.15 * (y - 0.35 * (x.abs() - 60.0)).max(0.0) } else { -24.0 + 0.2 * (y + 100.0) };
     let rib = z > margin && along < 12.0 && (2.5..10.5).contains(&depth);
     let spongy = (2.5..9.5).contains(&along) && (4.6..8.4).contains(&depth);
     match (rib, spongy) {
@@ -503,11 +415,7 @@ fn spine(p: [f64; 3]) -> Option<Tissue> {
     let spinous = process && dx.abs() < 3.6 && dy > -52.0 && dy < -38.0;
     let transverse = (14.0..24.0).contains(&level) && dx.abs() < 40.0 && (dy + 25.0).abs() < 4.5;
     if canal < 1.0 {
-        Some(if canal < 0.55 {
-            CORD
-        } else {
-            tissue(8.0, label::CORD)
-        })
+        Some(if canal < 0.55 { CORD } else { tissue(8.0, label::CORD) })
     } else if body < 1.0 {
         let end_plate = (8.0..11.0).contains(&level) || level > 33.0;
         Some(match (disc, body > 0.76 || end_plate) {
@@ -526,8 +434,7 @@ fn spine(p: [f64; 3]) -> Option<Tissue> {
 fn muscles(p: [f64; 3]) -> Option<Tissue> {
     let [x, y, z] = p;
     let growth = ((40.0 - z) / 175.0).clamp(0.0, 1.0);
-    let psoas = square((x.abs() - 34.0) / (6.0 + 15.0 * growth))
-        + square((y + 56.0) / (9.0 + 15.0 * growth));
+    let psoas = square((x.abs() - 34.0) / (6.0 + 15.0 * growth)) + square((y + 56.0) / (9.0 + 15.0 * growth));
     let back = square((x.abs() - 33.0) / 32.0) + square((y + 91.0) / 17.0);
     (back < 1.0 || (z < 40.0 && psoas < 1.0)).then_some(MUSCLE)
 }
@@ -569,13 +476,7 @@ fn chest(p: [f64; 3], above_mm: f64) -> Tissue {
 
 /// A kidney: 6 mm of cortex, medulla crossed by columns of cortex, and a sinus of fat towards the midline, which
 /// lies at `inward` (+1 or -1) times x.
-fn kidney(
-    p: [f64; 3],
-    shape: &Ellipsoid,
-    cortex: u16,
-    medulla: u16,
-    inward: f64,
-) -> Option<Tissue> {
+fn kidney(p: [f64; 3], shape: &Ellipsoid, cortex: u16, medulla: u16, inward: f64) -> Option<Tissue> {
     if !shape.holds(p) {
         return None;
     }
@@ -583,19 +484,11 @@ fn kidney(
     let sinus = square((x * inward - 16.0) / 19.0) + square(y / 10.0) + square(z / 29.0);
     if sinus < 1.0 {
         let pelvis = sinus < 0.25;
-        return Some(if pelvis {
-            tissue(8.0, label::BODY)
-        } else {
-            FAT
-        });
+        return Some(if pelvis { tissue(8.0, label::BODY) } else { FAT });
     }
     let column = phase(z + 2.5, 19.0) < 5.0;
     let core = shape.radius2(p, 6.0) < 1.0 && !column;
-    Some(if core {
-        tissue(30.0, medulla)
-    } else {
-        tissue(38.0, cortex)
-    })
+    Some(if core { tissue(30.0, medulla) } else { tissue(38.0, cortex) })
 }
 
 /// Liver of two lobes with its tumours and the gallbladder.
@@ -624,12 +517,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     fn volume_ml(demo: &Demo, labels: &[u16]) -> f64 {
-        let voxels = demo
-            .labels
-            .data
-            .iter()
-            .filter(|label| labels.contains(label))
-            .count();
+        let voxels = demo.labels.data.iter().filter(|label| labels.contains(label)).count();
         voxels as f64 * demo.labels.grid.voxel_cm3()
     }
 
@@ -640,10 +528,7 @@ mod tests {
             hash.update(demo.labels.data[n].to_le_bytes());
             hash.update(demo.decays.data[n].to_le_bytes());
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     #[test]
@@ -652,26 +537,19 @@ mod tests {
         // Density 1.05 g/cm3 for the organs' masses.
         let range = |labels: &[u16], low_g: f64, high_g: f64| {
             let mass_g = 1.05 * volume_ml(&demo, labels);
-            assert!(
-                (low_g..high_g).contains(&mass_g),
-                "labels {labels:?}: {mass_g:.0} g, wanted {low_g} to {high_g}"
-            );
+            assert!((low_g..high_g).contains(&mass_g), "labels {labels:?}: {mass_g:.0} g, wanted {low_g} to {high_g}");
         };
         range(&[label::CORTEX_RIGHT, label::MEDULLA_RIGHT], 120.0, 220.0);
         range(&[label::CORTEX_LEFT, label::MEDULLA_LEFT], 120.0, 220.0);
-        range(
-            &[label::LIVER, label::TUMOUR_1, label::TUMOUR_2],
-            1200.0,
-            2000.0,
-        );
+        range(&[label::LIVER, label::TUMOUR_1, label::TUMOUR_2], 1200.0, 2000.0);
         range(&[label::SPLEEN], 120.0, 300.0);
         range(&[label::TUMOUR_1], 42.0, 52.0);
         range(&[label::TUMOUR_2], 11.0, 15.0);
         range(&[label::SPINE], 350.0, 900.0);
         range(&[label::LUNG], 500.0, 2500.0);
         range(&[label::CORD], 30.0, 110.0);
-        let cortex = volume_ml(&demo, &[label::CORTEX_LEFT])
-            / volume_ml(&demo, &[label::CORTEX_LEFT, label::MEDULLA_LEFT]);
+        let cortex =
+            volume_ml(&demo, &[label::CORTEX_LEFT]) / volume_ml(&demo, &[label::CORTEX_LEFT, label::MEDULLA_LEFT]);
         assert!((0.6..0.8).contains(&cortex), "cortex share {cortex}");
         let present: std::collections::BTreeSet<u16> = demo.labels.data.iter().copied().collect();
         for (label, name) in &demo.names {
@@ -689,10 +567,7 @@ mod tests {
                 .sum();
             decays / (volume_ml(&demo, labels) * DECAYS_PER_CM3_GY)
         };
-        for kidney in [
-            [label::CORTEX_RIGHT, label::MEDULLA_RIGHT],
-            [label::CORTEX_LEFT, label::MEDULLA_LEFT],
-        ] {
+        for kidney in [[label::CORTEX_RIGHT, label::MEDULLA_RIGHT], [label::CORTEX_LEFT, label::MEDULLA_LEFT]] {
             let dose = local_dose_gy(&kidney);
             assert!((4.3..5.0).contains(&dose), "kidney {dose} Gy");
         }
@@ -702,10 +577,8 @@ mod tests {
         let share = total / (ADMINISTERED_MBQ * 1e6 * 230.06 * 3600.0);
         assert!((0.05..0.15).contains(&share), "share of all decays {share}");
         assert!(demo.decays.data.iter().all(|&d| d >= 0.0));
-        let outside: f64 = (0..demo.decays.data.len())
-            .filter(|&n| demo.labels.data[n] == 0)
-            .map(|n| demo.decays.data[n])
-            .sum();
+        let outside: f64 =
+            (0..demo.decays.data.len()).filter(|&n| demo.labels.data[n] == 0).map(|n| demo.decays.data[n]).sum();
         assert_eq!(outside, 0.0, "no activity outside the body");
     }
 
@@ -722,16 +595,11 @@ mod tests {
                         let mut flipped = [i, j, k];
                         flipped[axis] = grid.dims[axis] - 1 - flipped[axis];
                         let there = grid.index(flipped[0], flipped[1], flipped[2]);
-                        differ += usize::from(
-                            demo.labels.data[grid.index(i, j, k)] != demo.labels.data[there],
-                        );
+                        differ += usize::from(demo.labels.data[grid.index(i, j, k)] != demo.labels.data[there]);
                     }
                 }
             }
-            assert!(
-                differ > grid.len() / 20,
-                "flip of axis {axis} changes only {differ} voxels"
-            );
+            assert!(differ > grid.len() / 20, "flip of axis {axis} changes only {differ} voxels");
         }
     }
 
@@ -739,11 +607,7 @@ mod tests {
     fn law_same_seed_same_phantom_everywhere() {
         let first = digest(&make(DEFAULT_SEED));
         assert_eq!(first, digest(&make(DEFAULT_SEED)));
-        assert_ne!(
-            first,
-            digest(&make(DEFAULT_SEED + 1)),
-            "another seed gives another phantom"
-        );
+        assert_ne!(first, digest(&make(DEFAULT_SEED + 1)), "another seed gives another phantom");
     }
 
     #[test]

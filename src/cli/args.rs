@@ -94,7 +94,7 @@ pub struct RawDose {
     /// Built-in nuclide, or a nuclide file (TOML or JSON)
     #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "Activity")]
     pub nuclide: String,
-    /// Emissions to follow: all, beta, electrons (betas and electron lines) or photons
+    /// Emissions to follow: all, beta, electrons (conversion and Auger electrons) or photons
     #[arg(long, value_name = "CLASS", default_value = "all", help_heading = "Activity")]
     pub emissions: String,
     /// Regions: whole numbers, 0 for none (NIfTI)
@@ -197,7 +197,7 @@ pub enum Emissions {
     All,
     /// Betas alone.
     Beta,
-    /// Betas and electron lines.
+    /// Conversion and Auger electrons alone.
     Electrons,
     /// Gammas and X rays.
     Photons,
@@ -249,9 +249,7 @@ impl RawDemo {
         let stop = match (histories(&self.run)?, self.seconds) {
             (Some(_), Some(_)) => return Err(contradiction("--histories", "--seconds", "Give one of the two.")),
             (Some(histories), None) => Stop::Histories(histories),
-            (None, Some(seconds)) => {
-                Stop::Seconds(in_range("--seconds", seconds, 1.0, 86_400.0, "seconds")?)
-            }
+            (None, Some(seconds)) => Stop::Seconds(in_range("--seconds", seconds, 1.0, 86_400.0, "seconds")?),
             (None, None) => Stop::Default,
         };
         Ok(DemoRequest { out: self.out, force: self.run.force, run: run_options(&self.run, stop)? })
@@ -287,7 +285,8 @@ impl RawDose {
     }
 
     fn scene(&self) -> Result<SceneInput, UserError> {
-        let explicit = [("--density", &self.density), ("--tissue", &self.tissue), ("--tissue-table", &self.tissue_table)];
+        let explicit =
+            [("--density", &self.density), ("--tissue", &self.tissue), ("--tissue-table", &self.tissue_table)];
         let given = explicit.iter().find(|(_, path)| path.is_some()).map(|(name, _)| *name);
         match (&self.ct, given) {
             (Some(_), Some(name)) => Err(contradiction(
@@ -321,13 +320,20 @@ impl RawDose {
             return Err(needs("--target-labels", "--labels", "Give the label map that holds these labels."));
         }
         if labels.is_some() && self.target_sigma.is_none() {
-            return Err(needs("--target-labels", "--target-sigma", "Say which uncertainty they must reach, as in --target-sigma 0.01."));
+            return Err(needs(
+                "--target-labels",
+                "--target-sigma",
+                "Say which uncertainty they must reach, as in --target-sigma 0.01.",
+            ));
         }
         match (histories, self.target_sigma) {
-            (Some(_), Some(_)) => Err(contradiction("--histories", "--target-sigma", "Give the length of the run or its aim.")),
+            (Some(_), Some(_)) => {
+                Err(contradiction("--histories", "--target-sigma", "Give the length of the run or its aim."))
+            }
             (Some(histories), None) => Ok(Stop::Histories(histories)),
             (None, Some(sigma)) => {
-                let sigma_rel = in_range("--target-sigma", sigma, 1e-6, 0.5, "a relative standard error, 0.01 for 1 %")?;
+                let sigma_rel =
+                    in_range("--target-sigma", sigma, 1e-6, 0.5, "a relative standard error, 0.01 for 1 %")?;
                 Ok(Stop::TargetSigma { sigma_rel, labels: labels.unwrap_or_default() })
             }
             (None, None) => Ok(Stop::Default),
@@ -370,7 +376,11 @@ fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
         return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave --threads out to use all cores."));
     }
     if raw.threads.is_some() && matches!(engine, EngineChoice::Gpu(_)) {
-        return Err(contradiction("--threads", &format!("--engine {}", raw.engine), "--threads is for the CPU engine; leave one out."));
+        return Err(contradiction(
+            "--threads",
+            &format!("--engine {}", raw.engine),
+            "--threads is for the CPU engine; leave one out.",
+        ));
     }
     Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads })
 }
@@ -465,7 +475,9 @@ impl RunOptions {
             Stop::Default => json!("default"),
             Stop::Histories(count) => json!({ "histories": count }),
             Stop::Seconds(seconds) => json!({ "seconds": seconds }),
-            Stop::TargetSigma { sigma_rel, labels } => json!({ "target_sigma_rel": sigma_rel, "target_labels": labels }),
+            Stop::TargetSigma { sigma_rel, labels } => {
+                json!({ "target_sigma_rel": sigma_rel, "target_labels": labels })
+            }
         };
         BTreeMap::from([
             ("engine".to_owned(), json!(engine)),
@@ -538,7 +550,8 @@ mod tests {
 
     #[test]
     fn cli_values_are_read() {
-        let request = dose("--ct c --labels l --target-sigma 0.01 --target-labels 21,2,3,2 --engine gpu:1 --grid 2.5").expect("sound");
+        let request = dose("--ct c --labels l --target-sigma 0.01 --target-labels 21,2,3,2 --engine gpu:1 --grid 2.5")
+            .expect("sound");
         assert_eq!(request.run.stop, Stop::TargetSigma { sigma_rel: 0.01, labels: vec![2, 3, 21] });
         assert_eq!(request.run.engine, EngineChoice::Gpu(1));
         assert_eq!(request.grid, GridChoice::Millimetre(2.5));
@@ -590,7 +603,8 @@ mod tests {
     #[test]
     fn cli_unit_must_be_named() {
         let line = "lutra dose --ct c --activity a --out o";
-        let RawCommand::Dose(raw) = RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command else {
+        let RawCommand::Dose(raw) = RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command
+        else {
             unreachable!("the line says dose")
         };
         let error = raw.check().expect_err("no unit");

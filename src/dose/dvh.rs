@@ -13,9 +13,7 @@ impl Dvh {
     /// Sorts the doses, Gy; a NaN sorts as the hottest.
     pub fn new(mut doses_gy: Vec<f32>) -> Self {
         doses_gy.sort_unstable_by(|a, b| b.total_cmp(a));
-        Self {
-            descending_gy: doses_gy,
-        }
+        Self { descending_gy: doses_gy }
     }
 
     /// Number of voxels.
@@ -28,9 +26,7 @@ impl Dvh {
     pub fn dose_at_volume_gy(&self, percent: f64) -> Option<f32> {
         let count = self.descending_gy.len();
         let rank = (percent / 100.0 * count as f64).ceil().max(1.0) as usize;
-        self.descending_gy
-            .get(rank.min(count).checked_sub(1)?)
-            .copied()
+        self.descending_gy.get(rank.min(count).checked_sub(1)?).copied()
     }
 
     /// Share of the volume that receives `dose_gy` or more, 0 to 1; 0 in an empty region.
@@ -38,8 +34,7 @@ impl Dvh {
         if self.descending_gy.is_empty() {
             return 0.0;
         }
-        self.descending_gy.partition_point(|&dose| dose >= dose_gy) as f64
-            / self.descending_gy.len() as f64
+        self.descending_gy.partition_point(|&dose| dose >= dose_gy) as f64 / self.descending_gy.len() as f64
     }
 
     /// Highest dose, Gy.

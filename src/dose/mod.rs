@@ -110,15 +110,7 @@ impl DoseMap {
 }
 
 fn fits(what: &'static str, found: usize, wanted: usize) -> Result<(), DoseError> {
-    if found == wanted {
-        Ok(())
-    } else {
-        Err(DoseError::WrongLength {
-            what,
-            found,
-            wanted,
-        })
-    }
+    if found == wanted { Ok(()) } else { Err(DoseError::WrongLength { what, found, wanted }) }
 }
 
 #[cfg(test)]
@@ -129,39 +121,23 @@ mod tests {
     fn law_dose_is_energy_over_mass() {
         // 1 cm3 voxels; 1 J in 1 kg is 1 Gy: 1 g and 1 mJ = 6.241509074e12 keV.
         let grid = VoxelGrid::axis_aligned([3, 1, 1], [10.0; 3], [0.0; 3]);
-        let electron = PassEnergy {
-            energy_kev: &[6.241_509_074e12, 3.0, 0.0],
-            variance_kev2: &[0.0, 0.16, 0.0],
-        };
-        let photon = PassEnergy {
-            energy_kev: &[6.241_509_074e12, 1.0, 0.0],
-            variance_kev2: &[0.0, 0.09, 0.0],
-        };
-        let map =
-            DoseMap::from_energy(&grid, &[1.0, 0.001, 1.0], electron, photon, AIR_LIMIT_G_CM3)
-                .expect("fits");
+        let electron = PassEnergy { energy_kev: &[6.241_509_074e12, 3.0, 0.0], variance_kev2: &[0.0, 0.16, 0.0] };
+        let photon = PassEnergy { energy_kev: &[6.241_509_074e12, 1.0, 0.0], variance_kev2: &[0.0, 0.09, 0.0] };
+        let map = DoseMap::from_energy(&grid, &[1.0, 0.001, 1.0], electron, photon, AIR_LIMIT_G_CM3).expect("fits");
         assert!((map.dose_gy[0] - 2.0).abs() < 1e-6);
         assert!((map.dose_electron_gy[0] - 1.0).abs() < 1e-6);
         assert_eq!(map.dose_gy[1], 0.0, "air carries no dose");
         assert_eq!(map.sigma_rel[2], 0.0, "no dose, no relative error");
-        let asked =
-            DoseMap::from_energy(&grid, &[1.0, 0.001, 1.0], electron, photon, 0.0).expect("fits");
+        let asked = DoseMap::from_energy(&grid, &[1.0, 0.001, 1.0], electron, photon, 0.0).expect("fits");
         assert!((f64::from(asked.dose_gy[1]) / (4.0 * GY_PER_KEV_G / 0.001) - 1.0).abs() < 1e-6);
-        assert!(
-            (asked.sigma_rel[1] - 0.125).abs() < 1e-6,
-            "sqrt(0.16 + 0.09) / 4"
-        );
+        assert!((asked.sigma_rel[1] - 0.125).abs() < 1e-6, "sqrt(0.16 + 0.09) / 4");
     }
 
     #[test]
     fn law_wrong_length_is_named() {
         let grid = VoxelGrid::axis_aligned([2, 1, 1], [1.0; 3], [0.0; 3]);
-        let pass = PassEnergy {
-            energy_kev: &[0.0; 2],
-            variance_kev2: &[0.0; 2],
-        };
-        let error = DoseMap::from_energy(&grid, &[1.0], pass, pass, 0.0)
-            .expect_err("one density for two voxels");
+        let pass = PassEnergy { energy_kev: &[0.0; 2], variance_kev2: &[0.0; 2] };
+        let error = DoseMap::from_energy(&grid, &[1.0], pass, pass, 0.0).expect_err("one density for two voxels");
         assert_eq!(error.to_string(), "density has 1 voxels, the grid has 2");
     }
 }

@@ -113,41 +113,24 @@ pub fn region_table(input: &RegionInput<'_>) -> Result<Vec<RegionDose>, DoseErro
             sums.doses_gy.push(input.dose.dose_gy[n]);
         }
     }
-    by_label
-        .into_iter()
-        .map(|(label, sums)| row(input, label, sums))
-        .collect()
+    by_label.into_iter().map(|(label, sums)| row(input, label, sums)).collect()
 }
 
 fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, DoseError> {
-    let energy_of = |pass: &BTreeMap<u16, RegionEnergy>| {
-        pass.get(&label)
-            .copied()
-            .ok_or(DoseError::MissingLabel { label })
-    };
+    let energy_of =
+        |pass: &BTreeMap<u16, RegionEnergy>| pass.get(&label).copied().ok_or(DoseError::MissingLabel { label });
     let (electron, photon) = (energy_of(input.electron)?, energy_of(input.photon)?);
     let voxel_cm3 = input.dose.grid.voxel_cm3();
     let mass_g = sums.density_sum_g_cm3 * voxel_cm3;
-    let gy_per_kev = if mass_g > 0.0 {
-        GY_PER_KEV_G / mass_g
-    } else {
-        0.0
-    };
+    let gy_per_kev = if mass_g > 0.0 { GY_PER_KEV_G / mass_g } else { 0.0 };
     let dose_gy = (electron.energy_kev + photon.energy_kev) * gy_per_kev;
-    let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2)
-        .max(0.0)
-        .sqrt()
-        * gy_per_kev;
+    let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2).max(0.0).sqrt() * gy_per_kev;
     let per_gbq = |gy: f64| input.administered_mbq.map(|mbq| gy / (mbq * 1e-3));
     let dvh = Dvh::new(sums.doses_gy);
     let point = |percent: f64| f64::from(dvh.dose_at_volume_gy(percent).unwrap_or(0.0));
     Ok(RegionDose {
         label,
-        name: input
-            .names
-            .get(&label)
-            .cloned()
-            .unwrap_or_else(|| format!("label_{label}")),
+        name: input.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: sums.voxels,
         volume_ml: sums.voxels as f64 * voxel_cm3,
         mass_g,
@@ -170,12 +153,7 @@ fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, Do
 ///
 /// `groups` are (new label, name, members); a member of two groups goes to the first.
 pub fn merge_labels(labels: &[u16], groups: &[(u16, String, Vec<u16>)]) -> Vec<u16> {
-    let merged = |label: u16| {
-        groups
-            .iter()
-            .find(|(_, _, members)| members.contains(&label))
-            .map_or(0, |group| group.0)
-    };
+    let merged = |label: u16| groups.iter().find(|(_, _, members)| members.contains(&label)).map_or(0, |group| group.0);
     labels.iter().map(|&label| merged(label)).collect()
 }
 
@@ -210,21 +188,12 @@ mod tests {
     fn fixture() -> Fixture {
         let grid = VoxelGrid::axis_aligned([4, 1, 1], [10.0; 3], [0.0; 3]);
         let kev_per_gy_g = 1.0 / GY_PER_KEV_G;
-        let energy: Vec<f64> = [2.0, 12.0, 5.0, 100.0]
-            .map(|gy_g| gy_g * kev_per_gy_g)
-            .to_vec();
+        let energy: Vec<f64> = [2.0, 12.0, 5.0, 100.0].map(|gy_g| gy_g * kev_per_gy_g).to_vec();
         let zero = vec![0.0; 4];
         let density = vec![1.0, 3.0, 1.0, 1.0];
-        let electron = PassEnergy {
-            energy_kev: &energy,
-            variance_kev2: &zero,
-        };
-        let photon = PassEnergy {
-            energy_kev: &zero,
-            variance_kev2: &zero,
-        };
-        let dose =
-            DoseMap::from_energy(&grid, &density, electron, photon, AIR_LIMIT_G_CM3).expect("fits");
+        let electron = PassEnergy { energy_kev: &energy, variance_kev2: &zero };
+        let photon = PassEnergy { energy_kev: &zero, variance_kev2: &zero };
+        let dose = DoseMap::from_energy(&grid, &density, electron, photon, AIR_LIMIT_G_CM3).expect("fits");
         let region = |gy_g: f64, se_gy_g: f64| RegionEnergy {
             energy_kev: gy_g * kev_per_gy_g,
             variance_kev2: (se_gy_g * kev_per_gy_g).powi(2),
@@ -257,17 +226,11 @@ mod tests {
     #[test]
     fn law_region_mean_is_energy_over_mass() {
         let rows = table(&fixture()).expect("fits");
-        assert_eq!(
-            rows.iter().map(|row| row.label).collect::<Vec<_>>(),
-            [2, 7],
-            "ascending, 0 left out"
-        );
+        assert_eq!(rows.iter().map(|row| row.label).collect::<Vec<_>>(), [2, 7], "ascending, 0 left out");
         assert_eq!(rows[0].name, "label_2");
         let tumour = &rows[1];
         assert_eq!((tumour.voxels, tumour.name.as_str()), (2, "tumour"));
-        let close = |found: f64, wanted: f64| {
-            assert!((found - wanted).abs() < 1e-6, "{found} for {wanted}")
-        };
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-6, "{found} for {wanted}");
         close(tumour.mass_g, 4.0);
         close(tumour.volume_ml, 2.0);
         close(tumour.decays, 3.0);
@@ -286,10 +249,7 @@ mod tests {
         let mut lacking = fixture();
         lacking.photon.remove(&7);
         let error = table(&lacking).expect_err("label 7 has no photon energy");
-        assert_eq!(
-            error.to_string(),
-            "label 7 has voxels but no tallied energy"
-        );
+        assert_eq!(error.to_string(), "label 7 has voxels but no tallied energy");
     }
 
     #[test]
@@ -306,13 +266,7 @@ mod tests {
 
     #[test]
     fn law_merged_labels_follow_their_group() {
-        let groups = [
-            (102, "both".to_owned(), vec![2, 12]),
-            (103, "other".to_owned(), vec![3]),
-        ];
-        assert_eq!(
-            merge_labels(&[0, 2, 12, 3, 4], &groups),
-            [0, 102, 102, 103, 0]
-        );
+        let groups = [(102, "both".to_owned(), vec![2, 12]), (103, "other".to_owned(), vec![3])];
+        assert_eq!(merge_labels(&[0, 2, 12, 3, 4], &groups), [0, 102, 102, 103, 0]);
     }
 }

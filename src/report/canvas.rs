@@ -48,11 +48,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![GROUND; width * height],
-        }
+        Self { width, height, pixels: vec![GROUND; width * height] }
     }
 
     pub(super) fn height(&self) -> usize {
@@ -67,20 +63,11 @@ impl Canvas {
     pub(super) fn blend(&mut self, x: usize, y: usize, colour: [f32; 3], opacity: f32) {
         if x < self.width && y < self.height {
             let pixel = &mut self.pixels[y * self.width + x];
-            *pixel = std::array::from_fn(|channel| {
-                pixel[channel] + opacity * (colour[channel] - pixel[channel])
-            });
+            *pixel = std::array::from_fn(|channel| pixel[channel] + opacity * (colour[channel] - pixel[channel]));
         }
     }
 
-    pub(super) fn fill(
-        &mut self,
-        left: usize,
-        top: usize,
-        width: usize,
-        height: usize,
-        colour: [f32; 3],
-    ) {
+    pub(super) fn fill(&mut self, left: usize, top: usize, width: usize, height: usize, colour: [f32; 3]) {
         for y in top..top + height {
             for x in left..left + width {
                 self.set(x, y, colour);
@@ -93,19 +80,12 @@ impl Canvas {
         let (weight, height) = size.style();
         let advance = get_raster_width(weight, height);
         for (number, letter) in text.chars().enumerate() {
-            let Some(raster) =
-                get_raster(letter, weight, height).or_else(|| get_raster('?', weight, height))
-            else {
+            let Some(raster) = get_raster(letter, weight, height).or_else(|| get_raster('?', weight, height)) else {
                 continue;
             };
             for (row, line) in raster.rows().enumerate() {
                 for (column, &strength) in line.iter().enumerate() {
-                    self.blend(
-                        x + number * advance + column,
-                        y + row,
-                        colour,
-                        f32::from(strength) / 255.0,
-                    );
+                    self.blend(x + number * advance + column, y + row, colour, f32::from(strength) / 255.0);
                 }
             }
         }
@@ -114,9 +94,7 @@ impl Canvas {
     pub(super) fn into_image(self) -> RgbImage {
         let width = self.width;
         RgbImage::from_fn(width as u32, self.height as u32, |x, y| {
-            image::Rgb(
-                self.pixels[y as usize * width + x as usize].map(|level| level.round() as u8),
-            )
+            image::Rgb(self.pixels[y as usize * width + x as usize].map(|level| level.round() as u8))
         })
     }
 }

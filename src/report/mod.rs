@@ -11,34 +11,39 @@ pub mod run_record;
 /// The region table and the energy balance for the terminal.
 pub mod table;
 
+use crate::units::TALLY_UNITS_PER_KEV;
 use serde::Serialize;
 
-/// Where the emitted energy of one pass went: the analogue ledger, in whole units of 2^-5 eV.
+/// Energy of one tally entry, keV: 2^-5 eV times the unit of weight 2^-16.
+pub const ENTRY_KEV: f64 = 1.0 / (TALLY_UNITS_PER_KEV * 65_536.0);
+
+/// Where the emitted energy of one pass went: the analogue ledger, in whole tally entries (2^-5 eV times the unit of
+/// weight 2^-16).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EnergyBalance {
     /// Name of the pass: `electron` or `photon`.
     pub pass: String,
-    /// Energy of all particles started.
-    pub emitted: u64,
-    /// Energy left in the grid.
-    pub deposited: u64,
+    /// Energy of all particles born.
+    pub emitted: u128,
+    /// Energy left in matter.
+    pub deposited: u128,
     /// Energy that left the grid.
-    pub escaped: u64,
+    pub escaped: u128,
     /// Energy given to bremsstrahlung, which is not followed.
-    pub radiated: u64,
-    /// Energy dropped by a cut-off.
-    pub cut: u64,
+    pub radiated: u128,
+    /// Expected energy tallied along photon tracks; 0 where deposits themselves are tallied. It equals `deposited`
+    /// within statistics and takes no part in the balance.
+    pub estimated: u128,
 }
 
 impl EnergyBalance {
-    /// Emitted minus everything that became of it; 0 in a sound run.
-    pub fn difference(&self) -> i128 {
-        let spent = [self.deposited, self.escaped, self.radiated, self.cut];
-        i128::from(self.emitted) - spent.map(i128::from).iter().sum::<i128>()
-    }
-
     /// Whether the ledger closes to the last unit.
     pub fn is_exact(&self) -> bool {
-        self.difference() == 0
+        self.emitted == self.spent()
+    }
+
+    /// Everything that became of the emitted energy.
+    pub fn spent(&self) -> u128 {
+        self.deposited + self.escaped + self.radiated
     }
 }

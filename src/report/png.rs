@@ -134,11 +134,7 @@ impl Frame {
 
     /// Position along world axis `world`, counted upwards in world coordinates, as an index; or back.
     fn turned(&self, grid: &VoxelGrid, world: usize, position: usize) -> usize {
-        if self.reversed[world] {
-            grid.dims[self.axis[world]] - 1 - position
-        } else {
-            position
-        }
+        if self.reversed[world] { grid.dims[self.axis[world]] - 1 - position } else { position }
     }
 }
 
@@ -186,8 +182,8 @@ impl Slice {
         let places = |pixels: usize, cells: usize| -> Vec<(usize, usize, f32)> {
             (0..pixels)
                 .map(|pixel| {
-                    let place = ((pixel as f64 + 0.5) / pixels as f64 * cells as f64 - 0.5)
-                        .clamp(0.0, cells as f64 - 1.0);
+                    let place =
+                        ((pixel as f64 + 0.5) / pixels as f64 * cells as f64 - 0.5).clamp(0.0, cells as f64 - 1.0);
                     let low = place.floor() as usize;
                     (low, (low + 1).min(cells - 1), (place - low as f64) as f32)
                 })
@@ -196,10 +192,7 @@ impl Slice {
         let (xs, ys) = (places(width, self.columns), places(height, self.rows));
         let mut scaled = Vec::with_capacity(width * height);
         for &(top, bottom, fy) in &ys {
-            let (upper, lower) = (
-                &values[top * self.columns..],
-                &values[bottom * self.columns..],
-            );
+            let (upper, lower) = (&values[top * self.columns..], &values[bottom * self.columns..]);
             for &(left, right, fx) in &xs {
                 let above = upper[left] + fx * (upper[right] - upper[left]);
                 let below = lower[left] + fx * (lower[right] - lower[left]);
@@ -229,28 +222,18 @@ pub fn region_centre(grid: &VoxelGrid, labels: &[u16], members: &[u16]) -> Optio
 /// Voxel index (i, j, k) that the slices should pass through: the centre of the region of highest mean dose (of 8
 /// voxels or more), or, without labels, the middle of the 3 x 3 x 3 block of highest mean dose.
 pub fn hottest_voxel(picture: &Picture<'_>) -> [usize; 3] {
-    picture
-        .labels
-        .and_then(|labels| hottest_region(picture, labels))
-        .unwrap_or_else(|| hottest_block(picture))
+    picture.labels.and_then(|labels| hottest_region(picture, labels)).unwrap_or_else(|| hottest_block(picture))
 }
 
 fn hottest_region(picture: &Picture<'_>, labels: &[u16]) -> Option<[usize; 3]> {
     let mut sums: BTreeMap<u16, (f64, usize)> = BTreeMap::new();
-    for (label, dose) in labels
-        .iter()
-        .zip(picture.dose_gy)
-        .filter(|(label, _)| **label > 0)
-    {
+    for (label, dose) in labels.iter().zip(picture.dose_gy).filter(|(label, _)| **label > 0) {
         let sum = sums.entry(*label).or_default();
         sum.0 += f64::from(*dose);
         sum.1 += 1;
     }
     let mean = |&(total, count): &(f64, usize)| total / count as f64;
-    let hottest = sums
-        .iter()
-        .filter(|(_, sum)| sum.1 >= 8)
-        .max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
+    let hottest = sums.iter().filter(|(_, sum)| sum.1 >= 8).max_by(|a, b| mean(a.1).total_cmp(&mean(b.1)))?;
     region_centre(picture.grid, labels, &[*hottest.0])
 }
 
@@ -292,11 +275,7 @@ pub fn scale_top_gy(dose_gy: &[f32]) -> f64 {
 fn rounded_up(value: f64) -> f64 {
     let decade = 10_f64.powf(value.log10().floor());
     let steps = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0];
-    steps
-        .iter()
-        .map(|step| step * decade)
-        .find(|round| *round >= value * 0.999_999)
-        .unwrap_or(10.0 * decade)
+    steps.iter().map(|step| step * decade).find(|round| *round >= value * 0.999_999).unwrap_or(10.0 * decade)
 }
 
 /// Writes `{stem}_axial.png`, `{stem}_coronal.png` and `{stem}_sagittal.png` into `directory`, cut through voxel
@@ -312,27 +291,16 @@ pub fn write_slices(
     for plane in Plane::ALL {
         let path = directory.join(format!("{stem}_{}.png", plane.name()));
         let image = draw(picture, plane, through, top_gy);
-        image.save(&path).map_err(|source| PngError {
-            path: path.clone(),
-            source,
-        })?;
+        image.save(&path).map_err(|source| PngError { path: path.clone(), source })?;
         paths.push(path);
     }
     Ok(paths)
 }
 
 /// Draws one slice through voxel `through` (i, j, k) with the colour scale from 0 to `top_gy`.
-pub fn draw(
-    picture: &Picture<'_>,
-    plane: Plane,
-    through: [usize; 3],
-    top_gy: f64,
-) -> image::RgbImage {
+pub fn draw(picture: &Picture<'_>, plane: Plane, through: [usize; 3], top_gy: f64) -> image::RgbImage {
     let slice = Slice::cut(picture.grid, plane, through);
-    let (width_mm, height_mm) = (
-        slice.columns as f64 * slice.column_mm,
-        slice.rows as f64 * slice.row_mm,
-    );
+    let (width_mm, height_mm) = (slice.columns as f64 * slice.column_mm, slice.rows as f64 * slice.row_mm);
     let px_per_mm = LONG_SIDE_PX / width_mm.max(height_mm);
     let pixels = |mm: f64| ((mm * px_per_mm).round() as usize).max(1);
     let (width, height) = (pixels(width_mm), pixels(height_mm));
@@ -340,13 +308,7 @@ pub fn draw(
     let mut canvas = Canvas::new(width + 2 * MARGIN_PX + PANEL_PX, HEADER_PX + body_px);
     let (left, top) = (MARGIN_PX, HEADER_PX + (body_px - height) / 2);
 
-    paint_dose(
-        &mut canvas,
-        picture,
-        &slice,
-        (left, top, width, height),
-        top_gy,
-    );
+    paint_dose(&mut canvas, picture, &slice, (left, top, width, height), top_gy);
     let outlined = paint_outlines(&mut canvas, picture, &slice, (left, top, width, height));
     paint_letters(&mut canvas, plane, (left, top, width, height));
     paint_ruler(&mut canvas, (left, top, width, height), px_per_mm);
@@ -389,12 +351,7 @@ fn opacity(share: f32) -> f32 {
 }
 
 /// Draws the outlines of the regions in the slice; returns those found with their colours.
-fn paint_outlines(
-    canvas: &mut Canvas,
-    picture: &Picture<'_>,
-    slice: &Slice,
-    area: Area,
-) -> Vec<(Outline, [f32; 3])> {
+fn paint_outlines(canvas: &mut Canvas, picture: &Picture<'_>, slice: &Slice, area: Area) -> Vec<(Outline, [f32; 3])> {
     let Some(labels) = picture.labels else {
         return Vec::new();
     };
@@ -416,12 +373,7 @@ fn paint_outlines(
                 let slope = (slope_x * slope_x + slope_y * slope_y).sqrt();
                 if slope > 1e-4 {
                     let distance = (at(x, y) - 0.5).abs() / slope;
-                    canvas.blend(
-                        left + x,
-                        top + y,
-                        colour,
-                        (1.35 - distance).clamp(0.0, 1.0) * 0.9,
-                    );
+                    canvas.blend(left + x, top + y, colour, (1.35 - distance).clamp(0.0, 1.0) * 0.9);
                 }
             }
         }
@@ -434,9 +386,7 @@ fn paint_outlines(
 fn outline_colour(number: usize) -> [f32; 3] {
     let (pale, strong) = (&colorous::SET3, &colorous::SET1);
     let number = number % (pale.len() + strong.len());
-    let colour = pale
-        .get(number)
-        .unwrap_or_else(|| &strong[number - pale.len()]);
+    let colour = pale.get(number).unwrap_or_else(|| &strong[number - pale.len()]);
     [colour.r, colour.g, colour.b].map(f32::from)
 }
 
@@ -444,13 +394,7 @@ fn paint_letters(canvas: &mut Canvas, plane: Plane, (left, top, width, height): 
     let [across, down, _] = plane.axes();
     let (middle_x, middle_y) = (left + width / 2, top + height / 2);
     let put = |canvas: &mut Canvas, x: usize, y: usize, letter: &str| {
-        canvas.text(
-            x - Text::Bold.width(letter) / 2,
-            y - Text::Bold.height() / 2,
-            letter,
-            Text::Bold,
-            WHITE,
-        );
+        canvas.text(x - Text::Bold.width(letter) / 2, y - Text::Bold.height() / 2, letter, Text::Bold, WHITE);
     };
     put(canvas, left - 15, middle_y, LETTERS[across][1]);
     put(canvas, left + width + 15, middle_y, LETTERS[across][0]);
@@ -470,33 +414,15 @@ fn paint_ruler(canvas: &mut Canvas, (left, top, width, height): Area, px_per_mm:
     canvas.fill(x, y, length_px, 2, WHITE);
     canvas.fill(x, y.saturating_sub(4), 2, 10, WHITE);
     canvas.fill(x + length_px - 2, y.saturating_sub(4), 2, 10, WHITE);
-    canvas.text(
-        x + 6,
-        y.saturating_sub(20),
-        &format!("{length_mm} mm"),
-        Text::Small,
-        WHITE,
-    );
+    canvas.text(x + 6, y.saturating_sub(20), &format!("{length_mm} mm"), Text::Small, WHITE);
 }
 
-fn paint_header(
-    canvas: &mut Canvas,
-    picture: &Picture<'_>,
-    slice: &Slice,
-    plane: Plane,
-    through: [usize; 3],
-) {
+fn paint_header(canvas: &mut Canvas, picture: &Picture<'_>, slice: &Slice, plane: Plane, through: [usize; 3]) {
     let normal = plane.axes()[2];
     let index_axis = Frame::of(picture.grid).axis[normal];
     let row = picture.grid.affine[normal];
-    let place_mm = row[3]
-        + (0..3)
-            .map(|axis| row[axis] * through[axis] as f64)
-            .sum::<f64>();
-    let hottest = slice
-        .values(|n| picture.dose_gy[n])
-        .into_iter()
-        .fold(0.0_f32, f32::max);
+    let place_mm = row[3] + (0..3).map(|axis| row[axis] * through[axis] as f64).sum::<f64>();
+    let hottest = slice.values(|n| picture.dose_gy[n]).into_iter().fold(0.0_f32, f32::max);
     let mut name = plane.name().to_owned();
     name[..1].make_ascii_uppercase();
     let second = format!(
@@ -515,11 +441,7 @@ fn paint_panel(canvas: &mut Canvas, left: usize, top_gy: f64, outlined: &[(Outli
     let row_px = 22;
     let top = HEADER_PX + 56;
     let room = canvas.height() - top - 20;
-    let legend_px = if outlined.is_empty() {
-        0
-    } else {
-        (outlined.len() + 2) * row_px
-    };
+    let legend_px = if outlined.is_empty() { 0 } else { (outlined.len() + 2) * row_px };
     let bar_px = room.saturating_sub(legend_px).clamp(200, 420);
     canvas.text(left, HEADER_PX, "Absorbed dose, Gy", Text::Medium, WHITE);
     canvas.text(left, HEADER_PX + 24, "square-root scale", Text::Small, GREY);
@@ -528,68 +450,33 @@ fn paint_panel(canvas: &mut Canvas, left: usize, top_gy: f64, outlined: &[(Outli
         let share = level * level;
         for x in 0..26 {
             canvas.set(left + x, top + y, [90.0; 3]);
-            canvas.blend(
-                left + x,
-                top + y,
-                dose_colour(share),
-                opacity(share).max(OPACITY) / OPACITY,
-            );
+            canvas.blend(left + x, top + y, dose_colour(share), opacity(share).max(OPACITY) / OPACITY);
         }
     }
     for tick_gy in ticks_gy(top_gy, bar_px) {
         let y = top + ((1.0 - (tick_gy / top_gy).sqrt()) * (bar_px - 1) as f64).round() as usize;
         canvas.fill(left + 26, y, 7, 1, WHITE);
-        canvas.text(
-            left + 38,
-            y.saturating_sub(8),
-            &short(tick_gy),
-            Text::Small,
-            WHITE,
-        );
+        canvas.text(left + 38, y.saturating_sub(8), &short(tick_gy), Text::Small, WHITE);
     }
     if outlined.is_empty() {
         return;
     }
-    let with_dose = outlined
-        .iter()
-        .any(|(outline, _)| outline.dose_gy.is_some());
+    let with_dose = outlined.iter().any(|(outline, _)| outline.dose_gy.is_some());
     let legend_top = top + bar_px + row_px;
     let rows = (canvas.height().saturating_sub(legend_top + 8) / row_px).max(1);
-    let shown = if outlined.len() > rows {
-        rows - 1
-    } else {
-        outlined.len()
-    };
+    let shown = if outlined.len() > rows { rows - 1 } else { outlined.len() };
     for (number, (outline, colour)) in outlined[..shown].iter().enumerate() {
         let y = legend_top + number * row_px;
         canvas.fill(left, y + 7, 18, 3, *colour);
-        canvas.text(
-            left + 26,
-            y,
-            &clipped(&outline.name, if with_dose { 21 } else { 32 }),
-            Text::Small,
-            WHITE,
-        );
+        canvas.text(left + 26, y, &clipped(&outline.name, if with_dose { 21 } else { 32 }), Text::Small, WHITE);
         if let Some(dose_gy) = outline.dose_gy {
             let text = format!("{} Gy", short(dose_gy));
-            canvas.text(
-                left + PANEL_PX - 24 - Text::Small.width(&text),
-                y,
-                &text,
-                Text::Small,
-                GREY,
-            );
+            canvas.text(left + PANEL_PX - 24 - Text::Small.width(&text), y, &text, Text::Small, GREY);
         }
     }
     if shown < outlined.len() {
         let text = format!("and {} more", outlined.len() - shown);
-        canvas.text(
-            left + 26,
-            legend_top + shown * row_px,
-            &text,
-            Text::Small,
-            GREY,
-        );
+        canvas.text(left + 26, legend_top + shown * row_px, &text, Text::Small, GREY);
     }
 }
 
@@ -615,11 +502,7 @@ fn short(gy: f64) -> String {
     }
     let decimals = (2 - gy.abs().log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{gy:.decimals$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 fn clipped(name: &str, most: usize) -> String {
@@ -640,11 +523,7 @@ mod tests {
     fn turned() -> (VoxelGrid, Vec<f32>) {
         let mut grid = VoxelGrid::axis_aligned([4, 3, 5], [2.0, 3.0, 4.0], [0.0; 3]);
         // x = -3 j + 6, y = 4 k, z = 2 i.
-        grid.affine = [
-            [0.0, -3.0, 0.0, 6.0],
-            [0.0, 0.0, 4.0, 0.0],
-            [2.0, 0.0, 0.0, 0.0],
-        ];
+        grid.affine = [[0.0, -3.0, 0.0, 6.0], [0.0, 0.0, 4.0, 0.0], [2.0, 0.0, 0.0, 0.0]];
         let mut values = vec![0.0; grid.len()];
         for k in 0..5 {
             for j in 0..3 {
@@ -667,17 +546,9 @@ mod tests {
         assert_eq!(shown[0], 243.0, "top left: right, anterior");
         assert_eq!(shown[14], 3.0, "bottom right: left, posterior");
         let sagittal = Slice::cut(&grid, Plane::Sagittal, [0, 0, 0]).values(|n| values[n]);
-        assert_eq!(
-            (sagittal[0], sagittal[19]),
-            (243.0, 200.0),
-            "anterior superior to posterior inferior, x = 2"
-        );
+        assert_eq!((sagittal[0], sagittal[19]), (243.0, 200.0), "anterior superior to posterior inferior, x = 2");
         let coronal = Slice::cut(&grid, Plane::Coronal, [0, 0, 1]).values(|n| values[n]);
-        assert_eq!(
-            (coronal[0], coronal[11]),
-            (213.0, 10.0),
-            "right superior to left inferior, y = 1"
-        );
+        assert_eq!((coronal[0], coronal[11]), (213.0, 10.0), "right superior to left inferior, y = 1");
     }
 
     #[test]
@@ -692,10 +563,7 @@ mod tests {
                 }
             }
         }
-        let labels: Vec<u16> = dose
-            .iter()
-            .map(|&gy| if gy == 1.0 { 3 } else { 1 })
-            .collect();
+        let labels: Vec<u16> = dose.iter().map(|&gy| if gy == 1.0 { 3 } else { 1 }).collect();
         let mut picture = Picture {
             grid: &grid,
             background: Background::Density(&dose),
@@ -704,11 +572,7 @@ mod tests {
             outlines: &[],
             title: "",
         };
-        assert_eq!(
-            hottest_voxel(&picture),
-            [6, 5, 4],
-            "a lone hot voxel does not win"
-        );
+        assert_eq!(hottest_voxel(&picture), [6, 5, 4], "a lone hot voxel does not win");
         picture.labels = Some(&labels);
         assert_eq!(hottest_voxel(&picture), [6, 5, 4]);
     }
@@ -734,11 +598,7 @@ mod tests {
         let hu = vec![40.0_f32; grid.len()];
         let labels: Vec<u16> = (0..grid.len()).map(|n| (n / 1000) as u16).collect();
         let outlines: Vec<Outline> = (1..40)
-            .map(|label| Outline {
-                label,
-                name: format!("a_region_with_a_long_name_{label}"),
-                dose_gy: Some(1.5),
-            })
+            .map(|label| Outline { label, name: format!("a_region_with_a_long_name_{label}"), dose_gy: Some(1.5) })
             .collect();
         let picture = Picture {
             grid: &grid,
@@ -753,9 +613,8 @@ mod tests {
         assert_eq!(paths.len(), 3);
         for path in paths {
             let image = image::open(&path).expect("a PNG").into_rgb8();
-            assert!(image.width() > 800, "{}", path.display());
-            let colours: std::collections::BTreeSet<[u8; 3]> =
-                image.pixels().map(|pixel| pixel.0).collect();
+            assert!(image.width() > 600, "{}", path.display());
+            let colours: std::collections::BTreeSet<[u8; 3]> = image.pixels().map(|pixel| pixel.0).collect();
             assert!(colours.len() > 100, "{} is not blank", path.display());
         }
     }

@@ -41,12 +41,7 @@ impl InputFile {
             hash.update(&chunk[..count]);
             bytes += count as u64;
         }
-        Ok(Self {
-            role: role.to_owned(),
-            path: path.display().to_string(),
-            bytes,
-            sha256: hex(&hash.finalize()),
-        })
+        Ok(Self { role: role.to_owned(), path: path.display().to_string(), bytes, sha256: hex(&hash.finalize()) })
     }
 }
 
@@ -138,7 +133,7 @@ pub struct RunRecord {
     pub scene: SceneRecord,
     /// Histories of each pass.
     pub passes: Vec<PassRecord>,
-    /// Where the energy went, in units of 2^-5 eV.
+    /// Where the energy went, in tally entries (2^-5 eV times 2^-16).
     pub energy_balance: Vec<EnergyBalance>,
     /// SHA-256 over the integer tallies: equal on every machine for equal inputs and settings.
     pub tally_sha256: String,
@@ -176,9 +171,7 @@ pub fn peak_memory_bytes() -> Option<u64> {
 }
 
 fn peak_from_status(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -200,17 +193,10 @@ fn cpu_from_stat(stat: &str) -> Option<f64> {
 
 /// A moment as ISO 8601 in UTC to the second, as in `2026-11-22T08:01:16Z`; moments before 1970 read as 1970.
 pub fn utc(moment: std::time::SystemTime) -> String {
-    let seconds = moment
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |span| span.as_secs());
+    let seconds = moment.duration_since(std::time::UNIX_EPOCH).map_or(0, |span| span.as_secs());
     let (year, month, day) = civil_from_days(seconds / 86_400);
     let second = seconds % 86_400;
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Year, month and day of a day count from 1970-01-01 in the Gregorian calendar: eras of 400 years of 146 097 days
@@ -218,16 +204,11 @@ pub fn utc(moment: std::time::SystemTime) -> String {
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -243,10 +224,7 @@ mod tests {
         std::fs::write(&path, "abc").expect("write");
         let file = InputFile::read("ct", &path).expect("read");
         // FIPS 180-4 example B.1.
-        assert_eq!(
-            file.sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert_eq!((file.bytes, file.role.as_str()), (3, "ct"));
     }
 
@@ -262,10 +240,7 @@ mod tests {
 
     #[test]
     fn io_proc_files_are_read() {
-        assert_eq!(
-            peak_from_status("Name:\tlutra\nVmHWM:\t    1024 kB\nVmRSS:\t 8 kB\n"),
-            Some(1 << 20)
-        );
+        assert_eq!(peak_from_status("Name:\tlutra\nVmHWM:\t    1024 kB\nVmRSS:\t 8 kB\n"), Some(1 << 20));
         assert_eq!(peak_from_status("Name:\tlutra\n"), None);
         let stat = "42 (a) b) R 1 1 1 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 5 0";
         assert_eq!(cpu_from_stat(stat), Some(3.0));

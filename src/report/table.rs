@@ -1,8 +1,7 @@
 //! The region table and the energy balance for the terminal.
 
-use super::EnergyBalance;
+use super::{ENTRY_KEV, EnergyBalance};
 use crate::dose::regions::RegionDose;
-use crate::units::TALLY_UNITS_PER_KEV;
 use std::fmt::Write;
 
 /// The region table as aligned lines, one a region, with a head and a rule; ends in a line feed.
@@ -11,9 +10,7 @@ use std::fmt::Write;
 /// holds them in full. The activity column is left out where no administered activity was given.
 pub fn region_lines(rows: &[RegionDose]) -> String {
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
-    let mut heads = vec![
-        "label", "region", "mass g", "decays", "dose Gy", "± SE Gy", "SE %", "electron", "photon",
-    ];
+    let mut heads = vec!["label", "region", "mass g", "decays", "dose Gy", "± SE Gy", "SE %", "electron", "photon"];
     if with_activity {
         heads.push("Gy/GBq");
     }
@@ -25,11 +22,7 @@ pub fn region_lines(rows: &[RegionDose]) -> String {
 
 fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
     let decimals = decimals_for(row.dose_gy, row.dose_se_gy);
-    let se_percent = if row.dose_gy > 0.0 {
-        100.0 * row.dose_se_gy / row.dose_gy
-    } else {
-        0.0
-    };
+    let se_percent = if row.dose_gy > 0.0 { 100.0 * row.dose_se_gy / row.dose_gy } else { 0.0 };
     let mut cells = vec![
         row.label.to_string(),
         row.name.clone(),
@@ -42,10 +35,7 @@ fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
         significant(row.dose_photon_gy, 4),
     ];
     if with_activity {
-        cells.push(
-            row.gy_per_gbq
-                .map_or_else(|| "-".to_owned(), |gy| significant(gy, 4)),
-        );
+        cells.push(row.gy_per_gbq.map_or_else(|| "-".to_owned(), |gy| significant(gy, 4)));
     }
     cells.extend([row.d98_gy, row.d50_gy, row.d2_gy].map(|gy| significant(gy, 3)));
     cells
@@ -55,11 +45,7 @@ fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
 fn decimals_for(value: f64, error: f64) -> usize {
     let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
     let leading = place(value);
-    let wanted = if error > 0.0 {
-        1 - place(error)
-    } else {
-        3 - leading
-    };
+    let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
     wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize
 }
 
@@ -75,24 +61,14 @@ fn significant(value: f64, digits: i32) -> String {
 /// Cells in columns two spaces apart; the second column (names) to the left, numbers to the right.
 fn aligned(cells: &[Vec<String>]) -> String {
     let columns = cells.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        cells
-            .iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (number, row) in cells.iter().enumerate() {
         let padded: Vec<String> = (0..columns)
             .map(|column| {
                 let (cell, width) = (&row[column], widths[column]);
-                if column == 1 {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
+                if column == 1 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             })
             .collect();
         let _infallible = writeln!(text, "{}", padded.join("  ").trim_end());
@@ -104,35 +80,33 @@ fn aligned(cells: &[Vec<String>]) -> String {
     text
 }
 
-/// The energy balance of each pass, one line each, in whole tally units (2^-5 eV) and in keV; ends in a line feed.
+/// The energy balance of each pass in whole tally entries and in shares; ends in a line feed.
 pub fn balance_lines(balances: &[EnergyBalance]) -> String {
     let mut text = String::new();
     for balance in balances {
-        let share = |units: u64| 100.0 * units as f64 / (balance.emitted as f64).max(1.0);
+        let share = |units: u128| 100.0 * units as f64 / (balance.emitted as f64).max(1.0);
         let verdict = if balance.is_exact() {
             "exact".to_owned()
         } else {
-            format!("OFF BY {} units", balance.difference())
+            format!("OFF BY {}", balance.emitted.abs_diff(balance.spent()))
         };
         let _infallible = writeln!(
             text,
-            "energy balance, {} pass: emitted {} = deposited {} + escaped {} + radiated {} + cut {}  [{verdict}]",
-            balance.pass,
-            balance.emitted,
-            balance.deposited,
-            balance.escaped,
-            balance.radiated,
-            balance.cut
+            "energy balance, {} pass: emitted {} = deposited {} + escaped {} + radiated {}  [{verdict}]",
+            balance.pass, balance.emitted, balance.deposited, balance.escaped, balance.radiated
         );
-        let _infallible = writeln!(
+        let _infallible = write!(
             text,
-            "  unit 1/32 eV; emitted {:.6e} keV: deposited {:.3} %, escaped {:.3} %, radiated {:.3} %, cut {:.3} %",
-            balance.emitted as f64 / TALLY_UNITS_PER_KEV,
+            "    {:.6e} keV followed: deposited {:.3} %, escaped {:.3} %, radiated {:.3} %",
+            balance.emitted as f64 * ENTRY_KEV,
             share(balance.deposited),
             share(balance.escaped),
-            share(balance.radiated),
-            share(balance.cut)
+            share(balance.radiated)
         );
+        let _infallible = match balance.estimated {
+            0 => writeln!(text),
+            estimated => writeln!(text, "; tallied along tracks {:.3} %", share(estimated)),
+        };
     }
     text
 }
@@ -165,20 +139,14 @@ mod tests {
 
     #[test]
     fn cli_table_lines_up() {
-        let text = region_lines(&[
-            row("kidney", 4.987_654, 0.001_2),
-            row("a_longer_name", 33.1, 0.25),
-        ]);
+        let text = region_lines(&[row("kidney", 4.987_654, 0.001_2), row("a_longer_name", 33.1, 0.25)]);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 4);
         assert!(lines[2].contains("4.9877"), "{text}");
         assert!(lines[2].contains("0.0012"), "{text}");
         assert!(lines[3].contains("33.10"), "{text}");
         let width = |line: &str| line.chars().count();
-        assert!(
-            lines.iter().all(|line| width(line) == width(lines[0])),
-            "{text}"
-        );
+        assert!(lines.iter().all(|line| width(line) == width(lines[0])), "{text}");
     }
 
     #[test]
@@ -190,20 +158,18 @@ mod tests {
 
     #[test]
     fn alarm_open_balance_is_shown() {
-        let sound = EnergyBalance {
+        let sound =
+            EnergyBalance {
             pass: "electron".into(),
             emitted: 100,
-            deposited: 90,
+            deposited: 92,
             escaped: 5,
             radiated: 3,
-            cut: 2,
+            estimated: 0,
         };
         assert!(balance_lines(std::slice::from_ref(&sound)).contains("[exact]"));
-        let lost = EnergyBalance {
-            deposited: 89,
-            ..sound
-        };
+        let lost = EnergyBalance { deposited: 91, ..sound };
         assert!(!lost.is_exact());
-        assert!(balance_lines(&[lost]).contains("[OFF BY 1 units]"));
+        assert!(balance_lines(&[lost]).contains("[OFF BY 1]"));
     }
 }
