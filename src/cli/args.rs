@@ -3,6 +3,7 @@
 
 use super::failure::UserError;
 use crate::source::ActivityUnit;
+use crate::transport::emission::Emissions;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub struct RawRun {
     /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
-    /// Number of histories, electrons and photons together (as in 20000000 or 2e7)
+    /// Number of electron histories, as in 20000000 or 2e7; photon histories follow in a fixed proportion
     #[arg(long, value_name = "N")]
     pub histories: Option<String>,
     /// Seed of the random numbers: the same seed gives the same result on every machine
@@ -109,10 +110,10 @@ pub struct RawDose {
     /// Grid of the result: ct, activity, or an edge length in mm [default: ct]
     #[arg(long, value_name = "ct|activity|MM")]
     pub grid: Option<String>,
-    /// Run until this relative standard error is reached, as in 0.01 for 1 %
+    /// Run until 95 % of the target voxels have this relative standard error, as in 0.02 for 2 %
     #[arg(long, value_name = "S")]
     pub target_sigma: Option<f64>,
-    /// The regions whose mean dose must reach it, as in 2,3,21 [default: every region]
+    /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
     pub target_labels: Option<String>,
     /// Options of the transport.
@@ -136,14 +137,14 @@ pub enum EngineChoice {
 pub enum Stop {
     /// After the default number of histories.
     Default,
-    /// After so many histories, both passes together.
+    /// After so many electron histories; the photon histories follow in a fixed proportion.
     Histories(u64),
-    /// When the mean dose of each of these regions (empty: of every region, or of the voxels with activity where
-    /// there are no regions) has this relative standard error.
+    /// When 95 % of the target voxels have this relative standard error.
     TargetSigma {
         /// Relative standard error, above 0 and below 1.
         sigma_rel: f64,
-        /// Labels above 0, ascending, each once.
+        /// Regions whose voxels are the target, ascending, each once; empty: the voxels above 10 % of the highest
+        /// dose.
         labels: Vec<u16>,
     },
     /// After about so many seconds of transport.
@@ -188,19 +189,6 @@ pub enum SceneInput {
         /// The tissues.
         tissue_table: PathBuf,
     },
-}
-
-/// Emissions to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Emissions {
-    /// Betas, electron lines, photons.
-    All,
-    /// Betas alone.
-    Beta,
-    /// Conversion and Auger electrons alone.
-    Electrons,
-    /// Gammas and X rays.
-    Photons,
 }
 
 /// Grid of the result.

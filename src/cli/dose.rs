@@ -179,7 +179,7 @@ fn from_ct(
         GridChoice::Activity => (activity.volume.grid.clone(), activity.orientation.clone(), &activity.header),
         GridChoice::Millimetre(edge_mm) => {
             let cover = own_grid.isotropic_cover(edge_mm).or_user_error()?;
-            let (cover, orientation) = Volume { grid: cover, data: Vec::<u8>::new() }.frame();
+            let orientation = cover.orientation();
             (cover, orientation, &ct.header)
         }
     };

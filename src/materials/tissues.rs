@@ -13,10 +13,21 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::MaterialError;
-use crate::physics::elements::{MAX_Z, element, element_by_symbol};
 
 const TISSUES: &str = include_str!("../../assets/materials/tissues.csv");
 const SCHNEIDER: &str = include_str!("../../assets/materials/schneider2000_tissues.csv");
+
+/// Chemical symbols of the elements 1 to 92.
+const SYMBOLS: [&str; 92] = [
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",
+    "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As",
+    "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In",
+    "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb",
+    "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl",
+    "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U",
+];
+/// Largest atomic number a tissue may hold.
+const MAX_Z: u8 = SYMBOLS.len() as u8;
 
 /// Largest deviation from one that a sum of mass fractions may have.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -76,7 +87,7 @@ impl Tissue {
         }
         let mut fractions = BTreeMap::new();
         for &(z, fraction) in mass_fractions {
-            if element(z).is_none() {
+            if !(1..=MAX_Z).contains(&z) {
                 return Err(fault(
                     "atomic number",
                     z.to_string(),
@@ -139,21 +150,6 @@ impl Tissue {
     /// Names of the tissues built in, in the order of the table.
     pub fn built_in_names() -> Vec<&'static str> {
         built_in().iter().map(|t| t.name.as_str()).collect()
-    }
-
-    /// Electrons per gram times Avogadro's inverse: sum of w Z / A, mol/g.
-    pub fn z_over_a(&self) -> f64 {
-        self.atoms()
-            .map(|(z, moles_per_g)| moles_per_g * f64::from(z))
-            .sum()
-    }
-
-    /// (Z, moles of atoms per gram = w / A) of each element.
-    pub fn atoms(&self) -> impl Iterator<Item = (u8, f64)> + '_ {
-        self.mass_fractions.iter().map(|&(z, w)| {
-            let element = element(z).expect("a tissue holds elements 1 to 92 only");
-            (z, w / element.atomic_weight)
-        })
     }
 }
 
@@ -304,8 +300,9 @@ fn row_tissue(row: &CsvRow) -> Result<Tissue, MaterialError> {
 }
 
 fn atomic_number(symbol: &str, file: &str, tissue: &str) -> Result<u8, MaterialError> {
-    element_by_symbol(symbol)
-        .map(|e| e.z)
+    let place = SYMBOLS.iter().position(|s| *s == symbol);
+    place
+        .map(|index| index as u8 + 1)
         .ok_or_else(|| MaterialError::Table {
             file: file.to_owned(),
             place: format!("tissue {tissue:?}"),
@@ -437,6 +434,12 @@ mod tests {
     }
 
     #[test]
+    fn law_symbols_are_those_of_the_element_tables() {
+        let tables = crate::physics::elements::elements();
+        assert!(tables.iter().map(|e| e.symbol.as_str()).eq(SYMBOLS));
+    }
+
+    #[test]
     fn reference_schneider_z_over_a() {
         // Z/A of the paper's tissues as tabulated independently with Bragg additivity.
         for (index, z_over_a) in [
@@ -466,10 +469,7 @@ mod tests {
         let bare = json
             .trim_start_matches("{\"tissues\":")
             .trim_end_matches('}');
-        assert_eq!(
-            json_tissues(&format!("{bare}"), "b.json").unwrap(),
-            from_csv
-        );
+        assert_eq!(json_tissues(bare, "b.json").unwrap(), from_csv);
     }
 
     #[test]

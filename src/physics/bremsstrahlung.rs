@@ -2,8 +2,8 @@
 //!
 //! EEDL 2017 gives, per atom, the cross section for photons above 0.1 eV and their mean energy; the
 //! product is the radiative stopping cross section. In transport the radiated energy is part of the
-//! continuous loss. Its size in soft tissue: about 0.05 % of the beta energy of 177Lu and 0.5 % of
-//! that of 90Y. Photons of bremsstrahlung are not followed. Within 1.5 % of ESTAR from 12 keV to 3 MeV.
+//! continuous loss. Its size in soft tissue: 0.10 % of the beta energy of 177Lu and 0.43 % of
+//! that of 90Y in water. Photons of bremsstrahlung are not followed. Within 1.5 % of ESTAR from 12 keV to 3 MeV.
 //! Equations: docs/methods/electrons.md section 1. Data: EPICS2017 (Cullen, IAEA-NDS-224, 2018).
 
 use crate::materials::tissues::Tissue;
@@ -39,7 +39,10 @@ impl RadiativeTable {
             .map(|&(z, fraction)| {
                 let weight = known_element(tissue, z).atomic_weight;
                 let charge = f64::from(z);
-                (fraction * AVOGADRO_PER_MOL / weight * charge * charge, column(z))
+                (
+                    fraction * AVOGADRO_PER_MOL / weight * charge * charge,
+                    column(z),
+                )
             })
             .collect();
         Self { parts }
@@ -50,13 +53,20 @@ impl RadiativeTable {
     /// Log-log interpolation of the data (1 to 3000 keV), continued with the last slope.
     pub fn kev_cm2_g(&self, e_kev: f64) -> f64 {
         let log_e = e_kev.ln();
-        self.parts.iter().map(|(weight, column)| weight * column.at(log_e).exp()).sum()
+        self.parts
+            .iter()
+            .map(|(weight, column)| weight * column.at(log_e).exp())
+            .sum()
     }
 }
 
 impl Column {
     fn at(&self, log_e: f64) -> f64 {
-        let i = self.log_e.partition_point(|&node| node <= log_e).clamp(1, self.log_e.len() - 1) - 1;
+        let i = self
+            .log_e
+            .partition_point(|&node| node <= log_e)
+            .clamp(1, self.log_e.len() - 1)
+            - 1;
         let t = (log_e - self.log_e[i]) / (self.log_e[i + 1] - self.log_e[i]);
         self.log_reduced[i] + t * (self.log_reduced[i + 1] - self.log_reduced[i])
     }
@@ -72,7 +82,10 @@ fn own_column(z: u8) -> Option<Column> {
         .zip(&data.mean_k_kev)
         .map(|(sigma_b, mean_k_kev)| (sigma_b * CM2_PER_BARN * mean_k_kev / charge_sq).ln())
         .collect();
-    Some(Column { log_e: data.t_kev.iter().map(|t| t.ln()).collect(), log_reduced })
+    Some(Column {
+        log_e: data.t_kev.iter().map(|t| t.ln()).collect(),
+        log_reduced,
+    })
 }
 
 /// The element's column, or one between its neighbours with data: the logarithm of the stopping
@@ -81,7 +94,9 @@ fn column(z: u8) -> Column {
     if let Some(own) = own_column(z) {
         return own;
     }
-    let lower = (1..z).rev().find_map(|near| own_column(near).map(|found| (near, found)));
+    let lower = (1..z)
+        .rev()
+        .find_map(|near| own_column(near).map(|found| (near, found)));
     let upper = (z + 1..=100).find_map(|near| own_column(near).map(|found| (near, found)));
     match (lower, upper) {
         (Some((z0, low)), Some((z1, high))) => {
@@ -93,7 +108,10 @@ fn column(z: u8) -> Column {
                 .zip(&low.log_reduced)
                 .map(|(&log_e, &value)| value + t * (high.at(log_e) - value))
                 .collect();
-            Column { log_e: low.log_e, log_reduced }
+            Column {
+                log_e: low.log_e,
+                log_reduced,
+            }
         }
         (Some((_, only)), None) | (None, Some((_, only))) => only,
         (None, None) => panic!("the element data hold no bremsstrahlung at all"),
@@ -102,7 +120,7 @@ fn column(z: u8) -> Column {
 
 /// Radiative stopping cross section of one atom, keV cm2, at `e_kev` in 1 keV to 4 MeV; Z 1 to 100.
 ///
-/// Elements without data are interpolated between neighbours (within about 1 % for Z < 30).
+/// Elements without data are interpolated between neighbours (leave-one-out at Z = 7: within 1 %).
 pub fn radiative_kev_cm2_per_atom(z: u8, e_kev: f64) -> f64 {
     f64::from(z).powi(2) * column(z).at(e_kev.ln()).exp()
 }
@@ -117,7 +135,10 @@ pub fn mean_yield(spectrum: &[(f64, f64)], energy_kev: &[f64], radiation_yield: 
         if e_kev <= energy_kev[0] {
             return radiation_yield[0] * e_kev / energy_kev[0];
         }
-        let i = energy_kev.partition_point(|&node| node <= e_kev).min(energy_kev.len() - 1) - 1;
+        let i = energy_kev
+            .partition_point(|&node| node <= e_kev)
+            .min(energy_kev.len() - 1)
+            - 1;
         let t = (e_kev - energy_kev[i]) / (energy_kev[i + 1] - energy_kev[i]);
         radiation_yield[i] + t * (radiation_yield[i + 1] - radiation_yield[i])
     };
@@ -125,7 +146,11 @@ pub fn mean_yield(spectrum: &[(f64, f64)], energy_kev: &[f64], radiation_yield: 
     if energy == 0.0 {
         return 0.0;
     }
-    spectrum.iter().map(|&(e_kev, number)| e_kev * number * at(e_kev)).sum::<f64>() / energy
+    spectrum
+        .iter()
+        .map(|&(e_kev, number)| e_kev * number * at(e_kev))
+        .sum::<f64>()
+        / energy
 }
 
 #[cfg(test)]
@@ -173,16 +198,37 @@ mod tests {
         Some(text.lines().filter_map(pair).collect())
     }
 
-    #[test]
-    fn reference_yields_of_evaluated_beta_spectra() {
+    /// Worst relative difference of the radiated shares from those stated; None without spectra.
+    fn worst_yield_difference(energy_scale: f64) -> Option<f64> {
         let grid = log_grid(1.0, 4000.0, 400);
         let yields = radiation_yield(&water(), &grid).unwrap();
-        for (nuclide, expected) in [("Lu177", 1.0e-3), ("Y90", 4.3e-3)] {
-            let Some(spectrum) = shared_spectrum(nuclide) else { return };
+        let mut worst = 0.0_f64;
+        for (nuclide, expected) in [("Lu177", 9.93e-4), ("Y90", 4.34e-3)] {
+            let mut spectrum = shared_spectrum(nuclide)?;
+            for point in &mut spectrum {
+                point.0 *= energy_scale;
+            }
             let found = mean_yield(&spectrum, &grid, &yields);
             println!("{nuclide}: share of the beta energy radiated {found:.3e}");
-            assert!((found / expected - 1.0).abs() < 0.1, "{nuclide} {found}");
+            worst = worst.max((found / expected - 1.0).abs());
         }
+        Some(worst)
+    }
+
+    #[test]
+    fn reference_yields_of_evaluated_beta_spectra() {
+        let Some(worst) = worst_yield_difference(1.0) else {
+            return;
+        };
+        assert!(worst < 0.01, "{worst}");
+    }
+
+    #[test]
+    fn alarm_yields_ring_for_a_stretched_spectrum() {
+        let Some(worst) = worst_yield_difference(1.03) else {
+            return;
+        };
+        assert!(worst > 0.01, "{worst}");
     }
 
     #[test]
@@ -192,7 +238,11 @@ mod tests {
             let reduced = |z: u8| radiative_kev_cm2_per_atom(z, e_kev) / f64::from(z).powi(2);
             let t = (7.0_f64 / 6.0).ln() / (8.0_f64 / 6.0).ln();
             let between = reduced(6).powf(1.0 - t) * reduced(8).powf(t);
-            assert!((between / reduced(7) - 1.0).abs() < 0.01, "{e_kev} {}", between / reduced(7));
+            assert!(
+                (between / reduced(7) - 1.0).abs() < 0.01,
+                "{e_kev} {}",
+                between / reduced(7)
+            );
             assert!(reduced(22) > 0.9 * reduced(26) && reduced(22) < 1.1 * reduced(20));
         }
     }

@@ -101,8 +101,10 @@ impl OscillatorModel {
         }
         let mut shells = Vec::new(); // (electrons per g, binding energy keV)
         for &(z, fraction) in &tissue.mass_fractions {
-            let atom = element(z)
-                .ok_or_else(|| OscillatorError::UnknownElement { tissue: tissue.name.clone(), z })?;
+            let atom = element(z).ok_or_else(|| OscillatorError::UnknownElement {
+                tissue: tissue.name.clone(),
+                z,
+            })?;
             if fraction <= 0.0 {
                 continue;
             }
@@ -140,7 +142,11 @@ impl OscillatorModel {
         }
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
-            if log_mean(middle.exp()) < target { low = middle } else { high = middle }
+            if log_mean(middle.exp()) < target {
+                low = middle
+            } else {
+                high = middle
+            }
         }
         let adjustment = (0.5 * (low + high)).exp();
         let oscillators = shells
@@ -158,7 +164,13 @@ impl OscillatorModel {
                 }
             })
             .collect();
-        Ok(Self { oscillators, plasma_kev, adjustment, mean_excitation_kev, electrons_per_g })
+        Ok(Self {
+            oscillators,
+            plasma_kev,
+            adjustment,
+            mean_excitation_kev,
+            electrons_per_g,
+        })
     }
 
     /// Density-effect correction delta at kinetic energy `e_kev` > 0, dimensionless, >= 0 (eqs. 2.4, 2.5).
@@ -191,10 +203,15 @@ impl OscillatorModel {
 
     /// Sum of f / (nu^2 + l^2) and minus its derivative in l^2 (eq. 2.5).
     fn dispersion(&self, level_sq: f64) -> (f64, f64) {
-        self.oscillators.iter().fold((0.0, 0.0), |(value, slope), shell| {
-            let inverse = 1.0 / (shell.reduced_binding_sq + level_sq);
-            (value + shell.strength * inverse, slope + shell.strength * inverse * inverse)
-        })
+        self.oscillators
+            .iter()
+            .fold((0.0, 0.0), |(value, slope), shell| {
+                let inverse = 1.0 / (shell.reduced_binding_sq + level_sq);
+                (
+                    value + shell.strength * inverse,
+                    slope + shell.strength * inverse * inverse,
+                )
+            })
     }
 
     /// The oscillators, in the order of the tissue's elements and their shells.
@@ -241,7 +258,10 @@ pub fn electrons_per_g(tissue: &Tissue) -> f64 {
 /// Panics if there are none: `OscillatorModel::of` and `StoppingTable::build` report that as an error.
 pub(crate) fn known_element(tissue: &Tissue, z: u8) -> &'static Element {
     let Some(found) = element(z) else {
-        panic!("tissue {:?} names Z = {z}, which has no data: check it first", tissue.name)
+        panic!(
+            "tissue {:?} names Z = {z}, which has no data: check it first",
+            tissue.name
+        )
     };
     found
 }
@@ -324,10 +344,17 @@ mod tests {
         tissue.mean_excitation_ev = 78.0;
         tissue.mass_fractions = vec![(1, 0.111887), (8, 0.888113)];
         let model = checked_model(&tissue);
-        for (e_kev, delta) in
-            [(550.0, 0.0), (600.0, 0.014191), (1000.0, 0.212636), (2000.0, 0.776240)]
-        {
-            assert!((model.delta(e_kev) - delta).abs() < 1e-4, "{e_kev} {}", model.delta(e_kev));
+        for (e_kev, delta) in [
+            (550.0, 0.0),
+            (600.0, 0.014191),
+            (1000.0, 0.212636),
+            (2000.0, 0.776240),
+        ] {
+            assert!(
+                (model.delta(e_kev) - delta).abs() < 1e-4,
+                "{e_kev} {}",
+                model.delta(e_kev)
+            );
         }
     }
 
@@ -336,8 +363,11 @@ mod tests {
         let model = checked_model(&water());
         let strength: f64 = model.oscillators().iter().map(|shell| shell.strength).sum();
         assert!((strength - 1.0).abs() < 1e-12);
-        let log_mean: f64 =
-            model.oscillators().iter().map(|shell| shell.strength * shell.resonance_kev.ln()).sum();
+        let log_mean: f64 = model
+            .oscillators()
+            .iter()
+            .map(|shell| shell.strength * shell.resonance_kev.ln())
+            .sum();
         assert!((log_mean.exp() / 0.075 - 1.0).abs() < 1e-12);
         // High-energy limit: delta -> 2 ln(hbar omega_p beta gamma / I) - 1.
         let e_kev = 1e9;

@@ -24,3 +24,21 @@ pub mod soft_inelastic;
 
 /// Variance of the loss below the cut.
 pub mod straggling;
+
+/// Mass attenuation of tissues, by process.
+pub mod photon_xs;
+
+/// Incoherent (bound Compton) scattering.
+pub mod compton;
+
+/// Coherent (Rayleigh) scattering.
+pub mod rayleigh;
+
+/// Photoelectric absorption, energy transfer, and the fluorescence that is neglected.
+pub mod photoelectric;
+
+/// Gauss-Legendre integration on panels.
+mod quadrature;
+
+/// The one packed description of matter that every engine reads.
+pub mod tables;

@@ -151,11 +151,7 @@ impl Printer<'_> {
     }
 
     fn lookup(&self, name: &str) -> Option<Ty> {
-        self.scope
-            .iter()
-            .rev()
-            .find_map(|s| s.get(name).cloned())
-            .or_else(|| self.world.constants.get(name).cloned())
+        self.scope.iter().rev().find_map(|s| s.get(name).cloned()).or_else(|| self.world.constants.get(name).cloned())
     }
 
     fn declare(&mut self, name: &str, ty: Ty) {
@@ -168,12 +164,7 @@ impl Printer<'_> {
             t => t,
         };
         match base {
-            Ty::Cx => self
-                .world
-                .context
-                .get(field)
-                .cloned()
-                .ok_or_else(|| anyhow!("the context has no field {field}")),
+            Ty::Cx => self.world.context.get(field).cloned().ok_or_else(|| anyhow!("the context has no field {field}")),
             Ty::Named(n) => self
                 .world
                 .structs
@@ -222,11 +213,7 @@ impl Printer<'_> {
             }
             Expr::Reference(r) => {
                 let (s, t) = self.expr(&r.expr, None)?;
-                if r.mutability.is_some() {
-                    (format!("&{s}"), Ty::Ref(Box::new(t)))
-                } else {
-                    (s, t)
-                }
+                if r.mutability.is_some() { (format!("&{s}"), Ty::Ref(Box::new(t))) } else { (s, t) }
             }
             Expr::Field(f) => {
                 let name = match &f.member {
@@ -280,12 +267,8 @@ impl Printer<'_> {
                     let (s, _) = self.expr(&c.args[0], Some(&Ty::U32))?;
                     return Ok((format!("bitcast<f32>({s})"), Ty::F32));
                 }
-                let (params, ret) = self
-                    .world
-                    .functions
-                    .get(&name)
-                    .cloned()
-                    .ok_or_else(|| anyhow!("unknown function {name}"))?;
+                let (params, ret) =
+                    self.world.functions.get(&name).cloned().ok_or_else(|| anyhow!("unknown function {name}"))?;
                 let mut args = Vec::new();
                 for (a, p) in c.args.iter().zip(&params) {
                     if matches!(p, Ty::Cx | Ty::Sink) {
@@ -670,10 +653,7 @@ pub fn generate(kernel_dir: &std::path::Path) -> Result<Vec<Module>> {
         collect(&file, &mut world).with_context(|| path.display().to_string())?;
         files.push((name, file));
     }
-    files
-        .iter()
-        .map(|(name, file)| Ok(Module { name: name.to_string(), wgsl: print(name, file, &world)? }))
-        .collect()
+    files.iter().map(|(name, file)| Ok(Module { name: name.to_string(), wgsl: print(name, file, &world)? })).collect()
 }
 
 /// Folder of the repository.

@@ -52,9 +52,7 @@ fn folder(arguments: &[String], flag: &str) -> Result<PathBuf> {
     let position = arguments.iter().position(|a| a == flag);
     match position.and_then(|p| arguments.get(p + 1)) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => bail!(
-            "{flag} FOLDER is missing; usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER"
-        ),
+        None => bail!("{flag} FOLDER is missing; usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER"),
     }
 }
 
@@ -74,10 +72,7 @@ impl Source {
             .from_path(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let header = reader.headers()?.iter().map(str::to_owned).collect();
-        let rows = reader
-            .records()
-            .map(|r| Ok(r?.iter().map(str::to_owned).collect()))
-            .collect::<Result<_>>()?;
+        let rows = reader.records().map(|r| Ok(r?.iter().map(str::to_owned).collect())).collect::<Result<_>>()?;
         Ok(Self { path, header, rows })
     }
 
@@ -90,27 +85,13 @@ impl Source {
 
     /// The rows with only the named columns, joined by commas.
     fn select(&self, names: &[&str]) -> Result<Vec<String>> {
-        let columns = names
-            .iter()
-            .map(|n| self.column(n))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(self
-            .rows
-            .iter()
-            .map(|row| {
-                columns
-                    .iter()
-                    .map(|&c| row[c].as_str())
-                    .collect::<Vec<_>>()
-                    .join(",")
-            })
-            .collect())
+        let columns = names.iter().map(|n| self.column(n)).collect::<Result<Vec<_>>>()?;
+        Ok(self.rows.iter().map(|row| columns.iter().map(|&c| row[c].as_str()).collect::<Vec<_>>().join(",")).collect())
     }
 
     fn number(&self, row: &[String], name: &str) -> Result<f64> {
         let text = &row[self.column(name)?];
-        text.parse()
-            .with_context(|| format!("{}: {name} = {text:?} is no number", self.path.display()))
+        text.parse().with_context(|| format!("{}: {name} = {text:?} is no number", self.path.display()))
     }
 }
 
@@ -130,23 +111,13 @@ fn comment(note: &Note) -> String {
     text
 }
 
-fn write(
-    assets: &Path,
-    path: &str,
-    note: Note,
-    body: &str,
-    written: &mut Vec<Written>,
-) -> Result<()> {
+fn write(assets: &Path, path: &str, note: Note, body: &str, written: &mut Vec<Written>) -> Result<()> {
     let target = assets.join(path);
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent)?;
     }
-    fs::write(&target, comment(&note) + body)
-        .with_context(|| format!("cannot write {}", target.display()))?;
-    written.push(Written {
-        path: path.to_owned(),
-        note,
-    });
+    fs::write(&target, comment(&note) + body).with_context(|| format!("cannot write {}", target.display()))?;
+    written.push(Written { path: path.to_owned(), note });
     Ok(())
 }
 
@@ -159,9 +130,9 @@ fn lines(header: &str, rows: &[String]) -> String {
     body
 }
 
-const EPICS: &str = "EPICS2017 (LLNL; distributed by IAEA-NDS), text form of the public repository RuiFilipeCampos/MontyCarlo e85abcbb";
-const EPICS_RIGHTS: &str =
-    "evaluated library of the US government, free to use; cite D.E. Cullen, IAEA-NDS-224 (2018)";
+const EPICS: &str =
+    "EPICS2017 (LLNL; distributed by IAEA-NDS), text form of the public repository RuiFilipeCampos/MontyCarlo e85abcbb";
+const EPICS_RIGHTS: &str = "evaluated library of the US government, free to use; cite D.E. Cullen, IAEA-NDS-224 (2018)";
 
 fn elements(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()> {
     let cross = Source::read(from, "photon/epdl2017_xs_Z1-92.csv")?;
@@ -197,10 +168,7 @@ fn elements(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()
             rights: EPICS_RIGHTS,
             checks: "electrons sum to Z for every element (test)",
         },
-        &lines(
-            "z,shell,electrons,binding_kev",
-            &shells.select(&["Z", "shell", "electrons", "binding_keV"])?,
-        ),
+        &lines("z,shell,electrons,binding_kev", &shells.select(&["Z", "shell", "electrons", "binding_keV"])?),
         written,
     )?;
     fluorescence(from, assets, &shells, written)
@@ -208,12 +176,7 @@ fn elements(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()
 
 /// K-shell fluorescence: yield and mean line energy, what local deposition of the photoelectric
 /// energy neglects.
-fn fluorescence(
-    from: &Path,
-    assets: &Path,
-    shells: &Source,
-    written: &mut Vec<Written>,
-) -> Result<()> {
+fn fluorescence(from: &Path, assets: &Path, shells: &Source, written: &mut Vec<Written>) -> Result<()> {
     let transitions = Source::read(from, "photon/eadl2017_fluorescence.csv")?;
     let fractions = Source::read(from, "photon/epdl2017_shell_photo.csv")?;
     let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
@@ -230,9 +193,7 @@ fn fluorescence(
     for row in &fractions.rows {
         if row[fractions.column("subshell")?] == "K" {
             let z = fractions.number(row, "Z")? as u32;
-            share
-                .entry(z)
-                .or_insert(fractions.number(row, "fraction_of_total")?);
+            share.entry(z).or_insert(fractions.number(row, "fraction_of_total")?);
         }
     }
     let mut rows = Vec::new();
@@ -270,13 +231,7 @@ fn fluorescence(
 fn photons(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()> {
     let cross = Source::read(from, "photon/epdl2017_xs_Z1-92.csv")?;
     let mut rows = Vec::new();
-    let fixed = cross.select(&[
-        "Z",
-        "E_keV",
-        "coherent_b",
-        "incoherent_b",
-        "photoelectric_b",
-    ])?;
+    let fixed = cross.select(&["Z", "E_keV", "coherent_b", "incoherent_b", "photoelectric_b"])?;
     for (head, row) in fixed.iter().zip(&cross.rows) {
         let pair = cross.number(row, "pair_b")? + cross.number(row, "triplet_b")?;
         rows.push(format!("{head},{}", significant(pair, 7)));
@@ -292,10 +247,7 @@ fn photons(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()>
             rights: EPICS_RIGHTS,
             checks: "totals within 0.3 % of NIST XAAMDI for water, soft tissue and bone, 10 keV to 1 MeV (test)",
         },
-        &lines(
-            "z,energy_kev,coherent_b,incoherent_b,photoelectric_b,pair_b",
-            &rows,
-        ),
+        &lines("z,energy_kev,coherent_b,incoherent_b,photoelectric_b,pair_b", &rows),
         written,
     )?;
     let form = Source::read(from, "photon/epdl2017_formfactor_F.csv")?;
@@ -325,10 +277,7 @@ fn photons(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()>
             rights: EPICS_RIGHTS,
             checks: "S(0) = 0, S(large) = Z; integral of Klein-Nishina x S against the incoherent cross-section (test)",
         },
-        &lines(
-            "z,x_per_angstrom,s",
-            &incoherent.select(&["Z", "x_invA", "S"])?,
-        ),
+        &lines("z,x_per_angstrom,s", &incoherent.select(&["Z", "x_invA", "S"])?),
         written,
     )
 }
@@ -364,10 +313,7 @@ fn electrons(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<(
             rights: EPICS_RIGHTS,
             checks: "radiative stopping power of water within 2 % of NIST ESTAR",
         },
-        &lines(
-            "z,t_kev,sigma_b,mean_k_kev",
-            &bremsstrahlung.select(&["Z", "T_keV", "sigma_b", "mean_k_keV"])?,
-        ),
+        &lines("z,t_kev,sigma_b,mean_k_kev", &bremsstrahlung.select(&["Z", "T_keV", "sigma_b", "mean_k_keV"])?),
         written,
     )
 }
@@ -419,10 +365,7 @@ fn materials(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<(
             rights: "published figures; cite ICRU and NIST",
             checks: "fractions sum to 1 within 1e-3 (test); stopping powers against NIST ESTAR",
         },
-        &lines(
-            "name,density_g_cm3,mean_excitation_ev,composition,origin",
-            &rows,
-        ),
+        &lines("name,density_g_cm3,mean_excitation_ev,composition,origin", &rows),
         written,
     )?;
     schneider(from, assets, written)
@@ -440,8 +383,7 @@ fn tissue_name(source: &str) -> String {
     }
 }
 
-const SCHNEIDER: &str =
-    "W. Schneider, T. Bortfeld, W. Schlegel, Phys. Med. Biol. 45 (2000) 459-478";
+const SCHNEIDER: &str = "W. Schneider, T. Bortfeld, W. Schlegel, Phys. Med. Biol. 45 (2000) 459-478";
 
 fn schneider(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()> {
     let bins = Source::read(from, "ct/schneider2000_materials.csv")?;
@@ -450,11 +392,7 @@ fn schneider(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<(
     for (bin, matter) in bins.rows.iter().zip(&excitation.rows) {
         let name = &bin[bins.column("name")?];
         if name != &matter[excitation.column("material")?] {
-            bail!(
-                "{}: bin {name} stands beside {}",
-                excitation.path.display(),
-                matter[0]
-            );
+            bail!("{}: bin {name} stands beside {}", excitation.path.display(), matter[0]);
         }
         rows.push(format!(
             "{},{},{},{},{},{}",
@@ -477,10 +415,7 @@ fn schneider(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<(
             rights: "published figures; cite the paper",
             checks: "copies in GATE (opengate 9b079510) and TOPAS/matRad agree",
         },
-        &lines(
-            "hu_from,hu_to,name,density_g_cm3,mean_excitation_ev,composition",
-            &rows,
-        ),
+        &lines("hu_from,hu_to,name,density_g_cm3,mean_excitation_ev,composition", &rows),
         written,
     )?;
     let curve = Source::read(from, "ct/schneider2000_density.csv")?;
@@ -541,10 +476,10 @@ struct Evaluated {
 }
 
 const DDEP: &str = "DDEP/LNHB evaluation (BIPM Monographie-5) as distributed with EGSnrc 9edee3eb";
-const DDEP_RIGHTS: &str = "figures of an evaluation; cite DDEP/LNHB, BIPM Monographie-5; spectrum and lines are our calculation";
+const DDEP_RIGHTS: &str =
+    "figures of an evaluation; cite DDEP/LNHB, BIPM Monographie-5; spectrum and lines are our calculation";
 const ENSDF: &str = "ENSDF (NNDC) through paceENSDF 0.6.3";
-const ENSDF_RIGHTS: &str =
-    "ENSDF is free to use, cite NNDC; spectrum and lines are our calculation";
+const ENSDF_RIGHTS: &str = "ENSDF is free to use, cite NNDC; spectrum and lines are our calculation";
 
 const NUCLIDES: &[Evaluated] = &[
     Evaluated {
@@ -606,21 +541,11 @@ fn half_life_h(text: &str) -> Result<f64> {
 
 /// Bins and probabilities of a density given at points (linear between them), normalised to one.
 fn beta_bins(points: &[(f64, f64)]) -> (Vec<f64>, Vec<f64>) {
-    let fine: Vec<f64> = points
-        .windows(2)
-        .map(|p| 0.5 * (p[0].1 + p[1].1) * (p[1].0 - p[0].0))
-        .collect();
+    let fine: Vec<f64> = points.windows(2).map(|p| 0.5 * (p[0].1 + p[1].1) * (p[1].0 - p[0].0)).collect();
     let total: f64 = fine.iter().sum();
     let merge = fine.len().div_ceil(MAX_BETA_BINS);
-    let probabilities: Vec<f64> = fine
-        .chunks(merge)
-        .map(|c| c.iter().sum::<f64>() / total)
-        .collect();
-    let mut edges: Vec<f64> = points[..points.len() - 1]
-        .iter()
-        .step_by(merge)
-        .map(|p| p.0)
-        .collect();
+    let probabilities: Vec<f64> = fine.chunks(merge).map(|c| c.iter().sum::<f64>() / total).collect();
+    let mut edges: Vec<f64> = points[..points.len() - 1].iter().step_by(merge).map(|p| p.0).collect();
     edges.push(points[points.len() - 1].0);
     (edges, probabilities)
 }
@@ -631,35 +556,20 @@ struct LineRow {
     label: String,
 }
 
-fn evaluated_nuclide(
-    from: &Path,
-    assets: &Path,
-    nuclide: &Evaluated,
-    written: &mut Vec<Written>,
-) -> Result<()> {
+fn evaluated_nuclide(from: &Path, assets: &Path, nuclide: &Evaluated, written: &mut Vec<Written>) -> Result<()> {
     let scheme_path = from.join(format!("decay/{}_scheme.json", nuclide.stem));
     let scheme: serde_json::Value = serde_json::from_str(&fs::read_to_string(&scheme_path)?)?;
-    let half_life = half_life_h(
-        scheme["half_life"]
-            .as_str()
-            .context("half_life is missing")?,
-    )?;
+    let half_life = half_life_h(scheme["half_life"].as_str().context("half_life is missing")?)?;
     let spectrum = Source::read(from, &format!("decay/{}_beta_spectrum.csv", nuclide.stem))?;
-    let points = spectrum
-        .rows
-        .iter()
-        .map(|r| Ok((r[0].parse()?, r[1].parse()?)))
-        .collect::<Result<Vec<(f64, f64)>>>()?;
+    let points =
+        spectrum.rows.iter().map(|r| Ok((r[0].parse()?, r[1].parse()?))).collect::<Result<Vec<(f64, f64)>>>()?;
     let (edges, probabilities) = beta_bins(&points);
     let lines = Source::read(from, &format!("decay/{}_lines_eval.csv", nuclide.stem))?;
     let (mut electrons, mut photons) = (Vec::new(), Vec::new());
     for row in &lines.rows {
         let (kind, label) = (row[0].as_str(), row[1].as_str());
-        let line = LineRow {
-            energy_kev: row[2].parse()?,
-            yield_per_decay: row[3].parse()?,
-            label: format!("{kind} {label}"),
-        };
+        let line =
+            LineRow { energy_kev: row[2].parse()?, yield_per_decay: row[3].parse()?, label: format!("{kind} {label}") };
         if line.energy_kev <= 0.0 {
             continue; // transitions whose energy the free-atom binding energies round to nothing
         }
@@ -679,15 +589,7 @@ fn evaluated_nuclide(
         "{}; beta spectrum: Fermi function, finite size, screening, own calculation; conversion electrons from evaluated coefficients; X rays and Auger electrons from a cascade on EADL2017; {}",
         nuclide.evaluation, nuclide.remark
     );
-    let body = nuclide_toml(
-        nuclide.name,
-        half_life,
-        &source,
-        &edges,
-        &probabilities,
-        &electrons,
-        &photons,
-    );
+    let body = nuclide_toml(nuclide.name, half_life, &source, &edges, &probabilities, &electrons, &photons);
     write(
         assets,
         &format!("nuclides/{}.toml", nuclide.file),
@@ -706,8 +608,7 @@ fn evaluated_nuclide(
 
 /// The emissions the EGSnrc reference runs were made with, figure by figure.
 fn reference_nuclide(refs: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<()> {
-    let text =
-        fs::read_to_string(refs.join("emissions.json")).context("cannot read emissions.json")?;
+    let text = fs::read_to_string(refs.join("emissions.json")).context("cannot read emissions.json")?;
     let emissions: serde_json::Value = serde_json::from_str(&text)?;
     let table = Source::read(refs, "spectrum_beta.csv")?;
     let mut edges = Vec::new();
@@ -720,9 +621,7 @@ fn reference_nuclide(refs: &Path, assets: &Path, written: &mut Vec<Written>) -> 
         probabilities.push(row[2].parse::<f64>()?);
     }
     let class = |name: &str| -> Result<Vec<LineRow>> {
-        let list = emissions[name]["lines"]
-            .as_array()
-            .with_context(|| format!("{name}.lines is missing"))?;
+        let list = emissions[name]["lines"].as_array().with_context(|| format!("{name}.lines is missing"))?;
         list.iter()
             .map(|line| {
                 Ok(LineRow {
@@ -734,15 +633,8 @@ fn reference_nuclide(refs: &Path, assets: &Path, written: &mut Vec<Written>) -> 
             .collect()
     };
     let source = "DDEP/LNHB evaluation as shipped in EGSnrc; allowed beta shape; lumped Auger lines: the exact source terms of the EGSnrc reference calculations";
-    let body = nuclide_toml(
-        "Lu-177",
-        6.647 * 24.0,
-        source,
-        &edges,
-        &probabilities,
-        &class("electrons")?,
-        &class("photons")?,
-    );
+    let body =
+        nuclide_toml("Lu-177", 6.647 * 24.0, source, &edges, &probabilities, &class("electrons")?, &class("photons")?);
     write(
         assets,
         "nuclides/lu177-reference.toml",
@@ -769,33 +661,19 @@ fn nuclide_toml(
     photons: &[LineRow],
 ) -> String {
     let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "name = {name:?}\nhalf_life_h = {}\nsource = {source:?}\n",
-        significant(half_life_h, 9)
-    );
+    let _ = writeln!(text, "name = {name:?}\nhalf_life_h = {}\nsource = {source:?}\n", significant(half_life_h, 9));
     for (key, list) in [("electrons", electrons), ("photons", photons)] {
         let _ = writeln!(text, "# energy_kev, yield_per_decay, label\n{key} = [");
         for line in list {
-            let _ = writeln!(
-                text,
-                "  [{:?}, {:?}, {:?}],",
-                line.energy_kev, line.yield_per_decay, line.label
-            );
+            let _ = writeln!(text, "  [{:?}, {:?}, {:?}],", line.energy_kev, line.yield_per_decay, line.label);
         }
         let _ = writeln!(text, "]\n");
     }
     let _ = writeln!(text, "[beta]");
-    for (key, list, digits) in [
-        ("edges_kev", edges_kev, 9),
-        ("probability_per_decay", probabilities, 7),
-    ] {
+    for (key, list, digits) in [("edges_kev", edges_kev, 9), ("probability_per_decay", probabilities, 7)] {
         let _ = writeln!(text, "{key} = [");
         for row in list.chunks(10) {
-            let row: Vec<String> = row
-                .iter()
-                .map(|&v| toml_float(&significant(v, digits)))
-                .collect();
+            let row: Vec<String> = row.iter().map(|&v| toml_float(&significant(v, digits))).collect();
             let _ = writeln!(text, "  {},", row.join(", "));
         }
         let _ = writeln!(text, "]");
@@ -805,21 +683,13 @@ fn nuclide_toml(
 
 /// TOML tells integers from floats; a table of floats holds floats only.
 fn toml_float(number: &str) -> String {
-    if number.contains(['.', 'e']) {
-        number.to_owned()
-    } else {
-        format!("{number}.0")
-    }
+    if number.contains(['.', 'e']) { number.to_owned() } else { format!("{number}.0") }
 }
 
 /// Shortest decimal form of `value` rounded to `digits` significant digits.
 fn significant(value: f64, digits: usize) -> String {
     let rounded: f64 = format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
-    if rounded != 0.0 && rounded.abs() < 1e-4 {
-        format!("{rounded:e}")
-    } else {
-        format!("{rounded}")
-    }
+    if rounded != 0.0 && rounded.abs() < 1e-4 { format!("{rounded:e}") } else { format!("{rounded}") }
 }
 
 fn provenance(written: &[Written]) -> String {
@@ -833,13 +703,7 @@ fn provenance(written: &[Written]) -> String {
         let _ = writeln!(
             text,
             "\n## {}\n- Quantity: {}\n- Columns and units: {}\n- Source: {}\n- Edition: {}\n- Rights: {}\n- Checks: {}",
-            table.path,
-            note.quantity,
-            note.columns,
-            note.source,
-            note.edition,
-            note.rights,
-            note.checks
+            table.path, note.quantity, note.columns, note.source, note.edition, note.rights, note.checks
         );
     }
     text
