@@ -83,10 +83,13 @@ impl AtomicOutputDir {
         with_mode(&mut builder, 0o777);
         let target_exists = match fs::metadata(target) {
             Ok(found) if !found.is_dir() => {
-                return Err(IoError::OutputExists {
-                    path: target.to_path_buf(),
-                    found: "a file".to_string(),
-                });
+                return Err(IoError::invalid(
+                    target,
+                    "output folder",
+                    "a file",
+                    "a new or empty folder",
+                    "Choose another --out.",
+                ));
             }
             Ok(_) => true,
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
@@ -96,9 +99,15 @@ impl AtomicOutputDir {
         let staging = if target_exists {
             let entries = fs::read_dir(target).map_err(failed)?.count();
             if entries > 0 && !force {
-                let found =
-                    if entries == 1 { "1 entry".into() } else { format!("{entries} entries") };
-                return Err(IoError::OutputExists { path: target.to_path_buf(), found });
+                let found = if entries == 1 {
+                    "1 entry".into()
+                } else {
+                    format!("{entries} entries")
+                };
+                return Err(IoError::OutputExists {
+                    path: target.to_path_buf(),
+                    found,
+                });
             }
             builder.tempdir_in(target).map_err(failed)?
         } else {
@@ -113,8 +122,9 @@ impl AtomicOutputDir {
             }
             let parent = folder_of(target);
             made = missing_folders(parent);
-            let staging =
-                fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent)).map_err(failed);
+            let staging = fs::create_dir_all(parent)
+                .and_then(|()| builder.tempdir_in(parent))
+                .map_err(failed);
             if staging.is_err() {
                 remove_folders(&made);
             }
@@ -122,7 +132,14 @@ impl AtomicOutputDir {
         };
         let stale = Vec::new();
         let target = target.to_path_buf();
-        Ok(Self { target, staging, target_exists, stale, made, committed: false })
+        Ok(Self {
+            target,
+            staging,
+            target_exists,
+            stale,
+            made,
+            committed: false,
+        })
     }
 
     /// Names of files that an earlier run may have left: with `force`, those of them that this run
@@ -154,7 +171,8 @@ impl AtomicOutputDir {
     /// before stays as it was.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
         if self.target_exists {
-            self.move_entries().map_err(|e| IoError::write(&self.target, e))?;
+            self.move_entries()
+                .map_err(|e| IoError::write(&self.target, e))?;
         } else {
             if self.target.symlink_metadata().is_ok() {
                 return Err(IoError::OutputExists {
@@ -176,7 +194,9 @@ impl AtomicOutputDir {
             names.push(entry?.file_name());
         }
         names.sort();
-        let old = tempfile::Builder::new().prefix(".lutra-old-").tempdir_in(&self.target)?;
+        let old = tempfile::Builder::new()
+            .prefix(".lutra-old-")
+            .tempdir_in(&self.target)?;
         let mut undo: Vec<(PathBuf, PathBuf)> = Vec::new();
         let mut step = |from: PathBuf, to: PathBuf| {
             fs::rename(&from, &to)?;
@@ -184,7 +204,10 @@ impl AtomicOutputDir {
             Ok::<(), io::Error>(())
         };
         let moved = (|| {
-            let leaving = names.iter().cloned().chain(self.stale.iter().map(Into::into));
+            let leaving = names
+                .iter()
+                .cloned()
+                .chain(self.stale.iter().map(Into::into));
             for name in leaving {
                 let present = self.target.join(&name);
                 if present.symlink_metadata().is_ok() {
@@ -197,7 +220,10 @@ impl AtomicOutputDir {
             Ok(())
         })();
         if moved.is_err() {
-            let back = undo.into_iter().rev().filter(|(now, before)| fs::rename(now, before).is_err());
+            let back = undo
+                .into_iter()
+                .rev()
+                .filter(|(now, before)| fs::rename(now, before).is_err());
             if back.count() > 0 {
                 // What could not go back stays under the folder's temporary name: never delete it.
                 let _ = old.keep();

@@ -27,7 +27,9 @@ impl LabelNames {
     /// 65535 and one name, or a value or a name comes twice.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let path = path.as_ref();
-        let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
+        let size = std::fs::metadata(path)
+            .map_err(|e| IoError::read(path, e))?
+            .len();
         if size > MAX_BYTES {
             return Err(IoError::invalid(
                 path,
@@ -52,7 +54,10 @@ impl LabelNames {
 
     /// Reads label names from text; `path` names the file in errors.
     fn parse(path: &Path, text: &str) -> Result<Self, IoError> {
-        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let mut lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
         let first = lines.next().unwrap_or_default();
         let names = if first.starts_with('{') || first.starts_with('[') {
             from_json(path, text)?
@@ -62,7 +67,12 @@ impl LabelNames {
             from_csv(path, text)?
         };
         if names.is_empty() {
-            return Err(refused(path, "label names", "no label", "Give one value and name a line."));
+            return Err(refused(
+                path,
+                "label names",
+                "no label",
+                "Give one value and name a line.",
+            ));
         }
         Ok(Self { names })
     }
@@ -74,17 +84,23 @@ impl LabelNames {
 
     /// The name of a value; `label_7` where none is given.
     pub fn name(&self, value: u16) -> String {
-        self.get(value).map_or_else(|| format!("label_{value}"), str::to_string)
+        self.get(value)
+            .map_or_else(|| format!("label_{value}"), str::to_string)
     }
 
     /// The value that has this name.
     pub fn value(&self, name: &str) -> Option<u16> {
-        self.names.iter().find(|(_, n)| *n == name).map(|(&value, _)| value)
+        self.names
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|(&value, _)| value)
     }
 
     /// Values and names, in the order of the values.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
-        self.names.iter().map(|(&value, name)| (value, name.as_str()))
+        self.names
+            .iter()
+            .map(|(&value, name)| (value, name.as_str()))
     }
 
     /// Number of names.
@@ -100,12 +116,20 @@ impl LabelNames {
 
 impl FromIterator<(u16, String)> for LabelNames {
     fn from_iter<I: IntoIterator<Item = (u16, String)>>(pairs: I) -> Self {
-        Self { names: pairs.into_iter().collect() }
+        Self {
+            names: pairs.into_iter().collect(),
+        }
     }
 }
 
 fn refused(path: &Path, field: &str, found: impl Into<String>, next: &str) -> IoError {
-    IoError::invalid(path, field, found, "a value from 0 to 65535 and its own name", next)
+    IoError::invalid(
+        path,
+        field,
+        found,
+        "a value from 0 to 65535 and its own name",
+        next,
+    )
 }
 
 /// Adds one label; `place` says where in the file it stands.
@@ -118,10 +142,20 @@ fn insert(
 ) -> Result<(), IoError> {
     let name = name.trim();
     let label = value.trim().parse::<u16>().map_err(|_| {
-        refused(path, place, format!("value \"{}\"", value.trim()), "Write the value as a whole number.")
+        refused(
+            path,
+            place,
+            format!("value \"{}\"", value.trim()),
+            "Write the value as a whole number.",
+        )
     })?;
     if name.is_empty() {
-        return Err(refused(path, place, format!("no name for value {label}"), "Give it a name."));
+        return Err(refused(
+            path,
+            place,
+            format!("no name for value {label}"),
+            "Give it a name.",
+        ));
     }
     if let Some(other) = names.get(&label) {
         let found = format!("value {label} again (\"{other}\" and \"{name}\")");
@@ -137,30 +171,33 @@ fn insert(
 
 /// `value,name` a line, comma or tab; one line of titles may come first.
 fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
-    let tabs = text.lines().next().is_some_and(|line| line.contains('\t'));
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .delimiter(if tabs { b'\t' } else { b',' })
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    const TITLES: [&str; 6] = ["value", "label", "index", "id", "number", "key"];
+    let next = "Write one value,name a line.";
     let mut names = BTreeMap::new();
-    for (row, record) in reader.records().enumerate() {
-        let record = record.map_err(|e| {
-            let line = e.position().map_or(0, csv::Position::line);
-            refused(path, &format!("line {line}"), e.to_string(), "Write one value,name a line.")
-        })?;
-        let place = format!("line {}", record.position().map_or(0, csv::Position::line));
-        let (value, name) = (record.get(0).unwrap_or(""), record.get(1).unwrap_or(""));
-        let titles = ["value", "label", "index", "id", "number", "key"];
-        if row == 0 && titles.contains(&value.to_lowercase().as_str()) {
+    let mut first = true;
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
-        if record.len() < 2 {
-            let found = format!("\"{}\"", record.iter().collect::<Vec<_>>().join(","));
-            return Err(refused(path, &place, found, "Write one value,name a line."));
+        let place = format!("line {}", number + 1);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(if line.contains('\t') { b'\t' } else { b',' })
+            .trim(csv::Trim::All)
+            .from_reader(line.as_bytes());
+        let record = match reader.records().next() {
+            Some(Ok(record)) => record,
+            Some(Err(e)) => return Err(refused(path, &place, e.to_string(), next)),
+            None => continue,
+        };
+        let value = record.get(0).unwrap_or("");
+        let titles = std::mem::take(&mut first) && TITLES.contains(&value.to_lowercase().as_str());
+        if titles {
+            continue;
         }
+        let Some(name) = record.get(1) else {
+            return Err(refused(path, &place, format!("\"{line}\""), next));
+        };
         insert(path, &mut names, &place, value, name)?;
     }
     Ok(names)
@@ -169,7 +206,12 @@ fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
 /// `{"2": "name"}` or `{"name": 2}`, bare or as the field `labels`.
 fn from_json(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
     let root: Value = serde_json::from_str(text).map_err(|e| {
-        refused(path, &format!("line {}", e.line()), e.to_string(), "Write valid JSON.")
+        refused(
+            path,
+            &format!("line {}", e.line()),
+            e.to_string(),
+            "Write valid JSON.",
+        )
     })?;
     let next = "Write {\"2\": \"kidney_right\"}, bare or as the field \"labels\".";
     let labels = match root.get("labels") {

@@ -22,13 +22,15 @@ pub enum ActivityError {
     /// The unit is not given.
     #[error(
         "--activity-unit: found none; allowed: {}. \
-         Say what a value of the activity map means: nothing is assumed.", ActivityUnit::CHOICES
+         Say what a value of the activity map means: nothing is assumed.",
+        ActivityUnit::CHOICES
     )]
     NoUnit,
     /// The unit is none of those known.
     #[error(
         "--activity-unit: found \"{found}\"; allowed: {}. \
-         Name the unit that the map was made in, or convert the map.", ActivityUnit::CHOICES
+         Name the unit that the map was made in, or convert the map.",
+        ActivityUnit::CHOICES
     )]
     UnknownUnit {
         /// What was given.
@@ -134,7 +136,9 @@ impl FromStr for ActivityUnit {
         [Self::Decays, Self::MbqH, Self::BqMlH]
             .into_iter()
             .find(|unit| unit.name() == text)
-            .ok_or_else(|| ActivityError::UnknownUnit { found: text.to_string() })
+            .ok_or_else(|| ActivityError::UnknownUnit {
+                found: text.to_string(),
+            })
     }
 }
 
@@ -174,7 +178,9 @@ impl ActivityMap {
     /// The decays in every voxel.
     pub fn to_decays(&self) -> DecayMap {
         let factor = self.unit.decays_per_value(self.volume.grid.voxel_cm3());
-        DecayMap { volume: self.volume.map(|value| value * factor) }
+        DecayMap {
+            volume: self.volume.map(|value| value * factor),
+        }
     }
 }
 
@@ -225,21 +231,36 @@ fn check(volume: &Volume<f64>, name: &str) -> Result<(), ActivityError> {
     let count = data.iter().filter(|v| !v.is_finite()).count();
     if count > 0 {
         let first = voxel(data.iter().position(|v| !v.is_finite()));
-        return Err(ActivityError::NonFinite { name: name(), count, first });
+        return Err(ActivityError::NonFinite {
+            name: name(),
+            count,
+            first,
+        });
     }
     let count = data.iter().filter(|v| **v < 0.0).count();
     if count > 0 {
         let first = voxel(data.iter().position(|v| *v < 0.0));
         let lowest = data.iter().copied().fold(0.0, f64::min);
-        return Err(ActivityError::Negative { name: name(), count, lowest, first });
+        return Err(ActivityError::Negative {
+            name: name(),
+            count,
+            lowest,
+            first,
+        });
     }
     if data.iter().all(|v| *v == 0.0) {
-        return Err(ActivityError::Empty { name: name(), voxels: data.len() });
+        return Err(ActivityError::Empty {
+            name: name(),
+            voxels: data.len(),
+        });
     }
     let total = sum(data.iter().copied());
     // The largest factor of a unit must still leave a finite number of decays.
     if !(total * DECAYS_PER_MBQ_H).is_finite() {
-        return Err(ActivityError::TooMany { name: name(), total });
+        return Err(ActivityError::TooMany {
+            name: name(),
+            total,
+        });
     }
     Ok(())
 }

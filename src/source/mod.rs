@@ -6,6 +6,9 @@
 /// Units of activity maps, and the map of decays.
 pub mod activity;
 
+/// How much of a voxel lies in each voxel of another grid.
+mod overlap;
+
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 
