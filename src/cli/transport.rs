@@ -2,7 +2,7 @@
 
 use super::args::{EngineChoice, RunOptions, Stop};
 use super::case::{Case, Computed, ComputedPass};
-use super::failure::{Failure, OrUserError, UserError};
+use super::failure::{Failure, UserError};
 use super::progress::Bar;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
@@ -28,7 +28,7 @@ impl Progress for Bar {
 pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
     let scene =
         Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
-            .or_user_error()?;
+            .map_err(|error| UserError::from_library_colon(&error))?;
     let plan = plan(case, options, emissions);
     let mut engine = engine(options)?;
     let mut bar = Bar::new();
@@ -49,7 +49,7 @@ fn failure(error: RunError) -> Failure {
         | RunError::Emission { .. }
         | RunError::Table(_)
         | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. }) => {
-            Failure::User(UserError::from_library(&error))
+            Failure::User(UserError::from_library_colon(&error))
         }
         _ => Failure::Run(error.into()),
     }
