@@ -29,7 +29,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
-        args::RawCommand::Devices => devices::run(),
+        args::RawCommand::Devices => {
+            devices::run();
+            Ok(())
+        }
     }
 }
 

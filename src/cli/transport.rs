@@ -3,6 +3,7 @@
 use super::args::{EngineChoice, RunOptions, Stop};
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::{Failure, UserError};
+use super::printer;
 use super::progress::Bar;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
@@ -10,6 +11,7 @@ use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
+use crate::transport::gpu::{GpuEngine, GpuOptions, automatic, list_adapters};
 use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, simulate};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
@@ -30,11 +32,19 @@ pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -
         Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
             .map_err(|error| UserError::from_library_colon(&error))?;
     let plan = plan(case, options, emissions);
-    let mut engine = engine(options)?;
-    let mut bar = Bar::new();
     let cpu_before = cpu_seconds().unwrap_or(0.0);
-    let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), &mut bar);
-    bar.finish();
+    let attempt = |engine: &mut dyn Engine| {
+        let mut bar = Bar::new();
+        let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine, &mut bar);
+        bar.finish();
+        result
+    };
+    let mut result = attempt(engine(options)?.as_mut());
+    if let (EngineChoice::Auto, Err(RunError::Engine(error @ EngineError::TooLarge { .. }))) = (options.engine, &result)
+    {
+        printer::note(&format!("running on the CPU instead: {error}"));
+        result = attempt(cpu(options).as_mut());
+    }
     let simulation = result.map_err(failure)?;
     let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
     Ok(computed(case, &simulation, settings(&plan), cpu_seconds))
@@ -70,10 +80,32 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
     RunPlan { emissions, stop, seed: options.seed, target, labels: Some(case.labels.clone()), ..RunPlan::default() }
 }
 
-fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, UserError> {
+fn cpu(options: &RunOptions) -> Box<dyn Engine> {
+    Box::new(CpuEngine::new(options.threads.unwrap_or(0)))
+}
+
+/// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
+fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
+    let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
-        EngineChoice::Cpu | EngineChoice::Auto | EngineChoice::Gpu(_) => {
-            Ok(Box::new(CpuEngine::new(options.threads.unwrap_or(0))))
+        EngineChoice::Cpu => Ok(cpu(options)),
+        EngineChoice::Gpu(number) => match gpu(number) {
+            Ok(engine) => Ok(Box::new(engine)),
+            Err(error) => Err(failure(error.into())),
+        },
+        EngineChoice::Auto => {
+            let adapters = list_adapters();
+            let reason = match automatic(&adapters) {
+                None if adapters.is_empty() => "no GPU found".to_owned(),
+                None => format!("no usable GPU among {} software or lesser adapters", adapters.len()),
+                Some(number) => match gpu(Some(number)) {
+                    Ok(engine) => return Ok(Box::new(engine)),
+                    Err(error) => error.to_string(),
+                },
+            };
+            let engine = cpu(options);
+            printer::note(&format!("{reason}: running on the CPU with {}", engine.device().name));
+            Ok(engine)
         }
     }
 }

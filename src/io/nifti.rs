@@ -74,18 +74,12 @@ impl ScalarType {
 
     /// NIfTI's name of the type, for example `float32`.
     pub fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(scalar, ..)| *scalar == self)
-            .map_or("", |(_, _, name)| name)
+        Self::ALL.iter().find(|(scalar, ..)| *scalar == self).map_or("", |(_, _, name)| name)
     }
 
     /// NIfTI's code of the type.
     pub fn code(self) -> i16 {
-        Self::ALL
-            .iter()
-            .find(|(scalar, ..)| *scalar == self)
-            .map_or(0, |(_, code, _)| *code)
+        Self::ALL.iter().find(|(scalar, ..)| *scalar == self).map_or(0, |(_, code, _)| *code)
     }
 
     /// Bytes of one value.
@@ -230,11 +224,7 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
     let mut first = None;
     source.values(&header, |value| {
         let value = value.as_f64();
-        let value = if scaled {
-            value * slope + intercept
-        } else {
-            value
-        };
+        let value = if scaled { value * slope + intercept } else { value };
         if !value.is_finite() {
             nonfinite += 1;
             first.get_or_insert(data.len());
@@ -242,16 +232,8 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
         data.push(T::from_f64(value));
     })?;
     let first_nonfinite = first.map(|index| header.grid.voxel(index));
-    let volume = Volume {
-        grid: header.grid.clone(),
-        data,
-    };
-    Ok(Image {
-        volume,
-        header,
-        nonfinite,
-        first_nonfinite,
-    })
+    let volume = Volume { grid: header.grid.clone(), data };
+    Ok(Image { volume, header, nonfinite, first_nonfinite })
 }
 
 /// Reads what the header says, and checks that the file is long enough for it.
@@ -296,10 +278,7 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
             "Give a label map: one whole number a voxel, not an interpolated or probability image.",
         ));
     }
-    Ok(Volume {
-        grid: header.grid,
-        data,
-    })
+    Ok(Volume { grid: header.grid, data })
 }
 
 /// How an image is written.
@@ -314,36 +293,19 @@ pub struct WriteOptions {
 impl WriteOptions {
     /// Scanner coordinates with this description.
     pub fn new(description: impl Into<String>) -> Self {
-        Self {
-            description: description.into(),
-            form_code: 1,
-        }
+        Self { description: description.into(), form_code: 1 }
     }
 
     /// The same kind of coordinates as an image that was read.
     pub fn like(header: &Header, description: impl Into<String>) -> Self {
-        let code = if header.sform_code > 0 {
-            header.sform_code
-        } else {
-            header.qform_code
-        };
-        let form_code = i16::try_from(code)
-            .ok()
-            .filter(|&code| code > 0)
-            .unwrap_or(1);
-        Self {
-            description: description.into(),
-            form_code,
-        }
+        let code = if header.sform_code > 0 { header.sform_code } else { header.qform_code };
+        let form_code = i16::try_from(code).ok().filter(|&code| code > 0).unwrap_or(1);
+        Self { description: description.into(), form_code }
     }
 }
 
 /// Writes a volume in scanner coordinates. See [`write_with`].
-pub fn write<T: Stored>(
-    path: impl AsRef<Path>,
-    volume: &Volume<T>,
-    description: &str,
-) -> Result<(), IoError> {
+pub fn write<T: Stored>(path: impl AsRef<Path>, volume: &Volume<T>, description: &str) -> Result<(), IoError> {
     write_with(path, volume, &WriteOptions::new(description))
 }
 
@@ -361,10 +323,7 @@ pub fn write_with<T: Stored>(
     options: &WriteOptions,
 ) -> Result<(), IoError> {
     let path = path.as_ref();
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let compressed = name.ends_with(".nii.gz");
     if !compressed && !name.ends_with(".nii") {
         return Err(IoError::invalid(
@@ -375,10 +334,7 @@ pub fn write_with<T: Stored>(
             "Rename the output.",
         ));
     }
-    let grid_error = |source| IoError::Grid {
-        path: path.to_path_buf(),
-        source,
-    };
+    let grid_error = |source| IoError::Grid { path: path.to_path_buf(), source };
     if volume.data.len() != volume.grid.len() {
         return Err(grid_error(crate::grid::GridError::Length {
             found: volume.data.len(),
@@ -414,9 +370,7 @@ fn write_body<T: Stored>(out: &mut dyn Write, header: &[u8], data: &[T]) -> io::
 /// An empty vector with room for `len` values, or the error that says how much that would be.
 fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
     let mut data = Vec::new();
-    data.try_reserve_exact(len).map_err(|_| IoError::TooLarge {
-        path: path.to_path_buf(),
-        found: len as u64 * size_of::<T>() as u64,
-    })?;
+    data.try_reserve_exact(len)
+        .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: len as u64 * size_of::<T>() as u64 })?;
     Ok(data)
 }

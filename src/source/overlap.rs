@@ -28,8 +28,7 @@ impl Map {
             unit[axis] = 1.0;
             to.voxel_at_mm(from.world_mm(unit))
         });
-        let matrix =
-            std::array::from_fn(|row| std::array::from_fn(|axis| ends[axis][row] - offset[row]));
+        let matrix = std::array::from_fn(|row| std::array::from_fn(|axis| ends[axis][row] - offset[row]));
         Self { matrix, offset }
     }
 
@@ -55,17 +54,10 @@ fn parallel(from: &VoxelGrid, to: &VoxelGrid) -> Option<[Axis; 3]> {
     let Map { matrix, offset } = Map::between(from, to);
     let mut targets = [0; 3];
     for axis in 0..3 {
-        let along = (0..3).fold(0, |best, row| {
-            if matrix[row][axis].abs() > matrix[best][axis].abs() {
-                row
-            } else {
-                best
-            }
-        });
+        let along =
+            (0..3).fold(0, |best, row| if matrix[row][axis].abs() > matrix[best][axis].abs() { row } else { best });
         let length = from.dims[axis] as f64;
-        if (0..3)
-            .any(|row| row != along && matrix[row][axis].abs() * length > PARALLEL_DRIFT_VOXELS)
-        {
+        if (0..3).any(|row| row != along && matrix[row][axis].abs() * length > PARALLEL_DRIFT_VOXELS) {
             return None;
         }
         targets[axis] = along;
@@ -201,8 +193,7 @@ pub(super) fn each_overlap(
                 .map(|first| scope.spawn(move || work(first)))
                 .collect();
             let done = running.into_iter().map(|thread| thread.join());
-            done.map(|result| result.expect("cutting voxels does not panic"))
-                .collect::<Vec<_>>()
+            done.map(|result| result.expect("cutting voxels does not panic")).collect::<Vec<_>>()
         });
         for (list, ends) in blocks {
             let mut begin = 0;
@@ -238,30 +229,15 @@ impl Solid {
     /// A voxel around the origin, carried into another frame by a matrix.
     fn voxel(matrix: &[[f64; 3]; 3]) -> Self {
         let corner = |bits: usize| -> Point {
-            let at: Point =
-                std::array::from_fn(|axis| if bits >> axis & 1 == 1 { 0.5 } else { -0.5 });
+            let at: Point = std::array::from_fn(|axis| if bits >> axis & 1 == 1 { 0.5 } else { -0.5 });
             matrix.map(|[a, b, c]| a * at[0] + b * at[1] + c * at[2])
         };
-        const FACES: [[usize; 4]; 6] = [
-            [0, 4, 6, 2],
-            [1, 3, 7, 5],
-            [0, 1, 5, 4],
-            [2, 6, 7, 3],
-            [0, 2, 3, 1],
-            [4, 5, 7, 6],
-        ];
+        const FACES: [[usize; 4]; 6] =
+            [[0, 4, 6, 2], [1, 3, 7, 5], [0, 1, 5, 4], [2, 6, 7, 3], [0, 2, 3, 1], [4, 5, 7, 6]];
         let edges = FACES.iter().enumerate().flat_map(|(face, corners)| {
-            (0..4).map(move |n| {
-                (
-                    face as u32,
-                    corner(corners[n]),
-                    corner(corners[(n + 1) % 4]),
-                )
-            })
+            (0..4).map(move |n| (face as u32, corner(corners[n]), corner(corners[(n + 1) % 4])))
         });
-        Self {
-            edges: edges.collect(),
-        }
+        Self { edges: edges.collect() }
     }
 
     /// Volume by the divergence theorem: a sixth of the sum over all edges of the determinant of one
@@ -275,9 +251,7 @@ impl Solid {
                 (face, on_face) = (of, a);
             }
             let [x, y, z] = on_face;
-            six += x * (a[1] * b[2] - a[2] * b[1])
-                + y * (a[2] * b[0] - a[0] * b[2])
-                + z * (a[0] * b[1] - a[1] * b[0]);
+            six += x * (a[1] * b[2] - a[2] * b[1]) + y * (a[2] * b[0] - a[0] * b[2]) + z * (a[0] * b[1] - a[1] * b[0]);
         }
         six.abs() / 6.0
     }
@@ -285,9 +259,7 @@ impl Solid {
     /// Lowest and highest coordinate along an axis.
     fn extent(&self, axis: usize) -> (f64, f64) {
         let starts = self.edges.iter().map(|(_, a, _)| a[axis]);
-        starts.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-            (l.min(v), h.max(v))
-        })
+        starts.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)))
     }
 }
 
@@ -311,11 +283,7 @@ fn clip(
     let mut start = 0;
     while start < solid.edges.len() {
         let face = solid.edges[start].0;
-        let end = start
-            + solid.edges[start..]
-                .iter()
-                .take_while(|edge| edge.0 == face)
-                .count();
+        let end = start + solid.edges[start..].iter().take_while(|edge| edge.0 == face).count();
         leaving.clear();
         coming.clear();
         for &(_, a, b) in &solid.edges[start..end] {
@@ -364,9 +332,7 @@ fn cut(
 ) {
     let (low, high) = solid.extent(axis);
     let first = (low + centre[axis] + 0.5).floor().max(0.0);
-    let last = (high + centre[axis] + 0.5)
-        .floor()
-        .min(dims[axis] as f64 - 1.0);
+    let last = (high + centre[axis] + 0.5).floor().min(dims[axis] as f64 - 1.0);
     if first.is_nan() || last.is_nan() || first > last {
         return;
     }
@@ -375,27 +341,11 @@ fn cut(
         let face = n as f64 - 0.5 - centre[axis];
         let mut part = solid;
         if low < face {
-            clip(
-                part,
-                axis,
-                face,
-                -1.0,
-                &mut above,
-                &mut scratch.cap,
-                &mut scratch.crossings,
-            );
+            clip(part, axis, face, -1.0, &mut above, &mut scratch.cap, &mut scratch.crossings);
             part = &above;
         }
         if high > face + 1.0 {
-            clip(
-                part,
-                axis,
-                face + 1.0,
-                1.0,
-                &mut slab,
-                &mut scratch.cap,
-                &mut scratch.crossings,
-            );
+            clip(part, axis, face + 1.0, 1.0, &mut slab, &mut scratch.cap, &mut scratch.crossings);
             part = &slab;
         }
         if part.edges.is_empty() {

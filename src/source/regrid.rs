@@ -124,16 +124,8 @@ pub fn redistribute(decays: &DecayMap, target: &VoxelGrid) -> Result<Regridded, 
     let from = decays.grid();
     if from.same_as(target) {
         let data = decays.decays().data.clone();
-        let volume = DecayMap::from_checked(Volume {
-            grid: target.clone(),
-            data,
-        });
-        return Ok(Regridded {
-            volume,
-            source,
-            kept: source,
-            lost: 0.0,
-        });
+        let volume = DecayMap::from_checked(Volume { grid: target.clone(), data });
+        return Ok(Regridded { volume, source, kept: source, lost: 0.0 });
     }
     let values = &decays.decays().data;
     let mut out = Volume::filled(target.clone(), 0.0);
@@ -164,18 +156,9 @@ pub fn redistribute(decays: &DecayMap, target: &VoxelGrid) -> Result<Regridded, 
     }
     let difference = (kept + lost - source).abs();
     if difference.is_nan() || difference > CONSERVED_REL * source {
-        return Err(RegridError::NotConserved {
-            source_decays: source,
-            kept,
-            lost,
-        });
+        return Err(RegridError::NotConserved { source_decays: source, kept, lost });
     }
-    Ok(Regridded {
-        volume: DecayMap::from_checked(out),
-        source,
-        kept,
-        lost,
-    })
+    Ok(Regridded { volume: DecayMap::from_checked(out), source, kept, lost })
 }
 
 /// Lays labels onto another grid: each target voxel takes the label that fills most of it (outside
@@ -185,10 +168,7 @@ pub fn redistribute(decays: &DecayMap, target: &VoxelGrid) -> Result<Regridded, 
 pub fn labels_to(labels: &Volume<u16>, target: &VoxelGrid) -> Result<RegriddedLabels, RegridError> {
     let from = &labels.grid;
     let volume = if from.same_as(target) {
-        Volume {
-            grid: target.clone(),
-            data: labels.data.clone(),
-        }
+        Volume { grid: target.clone(), data: labels.data.clone() }
     } else {
         let to_source = Map::between(target, from);
         let mut shares: Vec<(u16, f64)> = Vec::new();
@@ -214,10 +194,7 @@ pub fn labels_to(labels: &Volume<u16>, target: &VoxelGrid) -> Result<RegriddedLa
         if !reached {
             return Err(no_overlap("labels", from, target));
         }
-        Volume {
-            grid: target.clone(),
-            data,
-        }
+        Volume { grid: target.clone(), data }
     };
     let changes = volume_changes(labels, &volume);
     Ok(RegriddedLabels { volume, changes })
@@ -227,21 +204,11 @@ pub fn labels_to(labels: &Volume<u16>, target: &VoxelGrid) -> Result<RegriddedLa
 /// that the source covers in part gets the mean of that part; one that it does not reach gets `fill`.
 ///
 /// Errors: the grids do not overlap.
-pub fn average_to(
-    values: &Volume<f32>,
-    target: &VoxelGrid,
-    fill: f32,
-) -> Result<Averaged, RegridError> {
+pub fn average_to(values: &Volume<f32>, target: &VoxelGrid, fill: f32) -> Result<Averaged, RegridError> {
     let from = &values.grid;
     if from.same_as(target) {
-        let volume = Volume {
-            grid: target.clone(),
-            data: values.data.clone(),
-        };
-        return Ok(Averaged {
-            volume,
-            uncovered: 0,
-        });
+        let volume = Volume { grid: target.clone(), data: values.data.clone() };
+        return Ok(Averaged { volume, uncovered: 0 });
     }
     let mut data = Vec::with_capacity(target.len());
     let mut uncovered = 0;
@@ -256,10 +223,7 @@ pub fn average_to(
                 uncovered += 1;
                 data.push(fill);
             } else {
-                let total: f64 = overlaps
-                    .iter()
-                    .map(|&(n, w)| w * f64::from(values.data[n]))
-                    .sum();
+                let total: f64 = overlaps.iter().map(|&(n, w)| w * f64::from(values.data[n])).sum();
                 data.push((total / weight) as f32);
             }
         },
@@ -267,22 +231,12 @@ pub fn average_to(
     if uncovered == target.len() {
         return Err(no_overlap("image", from, target));
     }
-    Ok(Averaged {
-        volume: Volume {
-            grid: target.clone(),
-            data,
-        },
-        uncovered,
-    })
+    Ok(Averaged { volume: Volume { grid: target.clone(), data }, uncovered })
 }
 
 fn no_overlap(what: &'static str, from: &VoxelGrid, target: &VoxelGrid) -> RegridError {
     let (source_grid, target_grid) = (from.describe(), target.describe());
-    RegridError::NoOverlap {
-        what,
-        source_grid,
-        target_grid,
-    }
+    RegridError::NoOverlap { what, source_grid, target_grid }
 }
 
 /// Adds a weight to a label's share.
@@ -296,17 +250,8 @@ fn add(shares: &mut Vec<(u16, f64)>, label: u16, weight: f64) {
 /// The label with the largest share; of equal ones that at the centre, else the lowest.
 fn majority(shares: &[(u16, f64)], centre: u16) -> u16 {
     let most = shares.iter().map(|(_, share)| *share).fold(0.0, f64::max);
-    let tied = |label: &u16| {
-        shares
-            .iter()
-            .any(|(l, share)| l == label && *share > most - 1e-9)
-    };
-    let lowest = shares
-        .iter()
-        .map(|(label, _)| *label)
-        .filter(tied)
-        .min()
-        .unwrap_or(0);
+    let tied = |label: &u16| shares.iter().any(|(l, share)| l == label && *share > most - 1e-9);
+    let lowest = shares.iter().map(|(label, _)| *label).filter(tied).min().unwrap_or(0);
     if tied(&centre) { centre } else { lowest }
 }
 
@@ -314,21 +259,14 @@ fn majority(shares: &[(u16, f64)], centre: u16) -> u16 {
 fn nearest(labels: &Volume<u16>, voxel: [f64; 3]) -> u16 {
     let voxel = voxel.map(f64::round);
     let inside = (0..3).all(|a| voxel[a] >= 0.0 && voxel[a] < labels.grid.dims[a] as f64);
-    if inside {
-        labels.at(voxel[0] as usize, voxel[1] as usize, voxel[2] as usize)
-    } else {
-        0
-    }
+    if inside { labels.at(voxel[0] as usize, voxel[1] as usize, voxel[2] as usize) } else { 0 }
 }
 
 /// Volumes of all labels but 0 in the source, before and after.
 fn volume_changes(before: &Volume<u16>, after: &Volume<u16>) -> Vec<LabelVolume> {
     let count = |volume: &Volume<u16>| {
         let mut voxels = vec![0u64; 1 << 16];
-        volume
-            .data
-            .iter()
-            .for_each(|&label| voxels[usize::from(label)] += 1);
+        volume.data.iter().for_each(|&label| voxels[usize::from(label)] += 1);
         voxels
     };
     let (old, new) = (count(before), count(after));

@@ -7,11 +7,7 @@ use super::{NiftiVersion, ScalarType, WriteOptions};
 use crate::grid::VoxelGrid;
 
 /// The header's bytes and the four bytes behind it that say that no extension follows.
-pub(super) fn encode_header(
-    grid: &VoxelGrid,
-    scalar: ScalarType,
-    options: &WriteOptions,
-) -> Vec<u8> {
+pub(super) fn encode_header(grid: &VoxelGrid, scalar: ScalarType, options: &WriteOptions) -> Vec<u8> {
     let description: String = {
         let mut text = options.description.clone();
         while text.len() > 79 {
@@ -33,10 +29,7 @@ pub(super) fn encode_header(
         put(70, &scalar.code().to_le_bytes());
         put(72, &bits.to_le_bytes());
         let [sx, sy, sz] = grid.spacing_mm;
-        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0]
-            .iter()
-            .enumerate()
-        {
+        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0].iter().enumerate() {
             put(76 + 4 * n, &(size as f32).to_le_bytes());
         }
         put(108, &((HEADER_1_BYTES + 4) as f32).to_le_bytes());
@@ -47,10 +40,7 @@ pub(super) fn encode_header(
         for row in 0..3 {
             put(268 + 4 * row, &(grid.affine[row][3] as f32).to_le_bytes());
             for n in 0..4 {
-                put(
-                    280 + 16 * row + 4 * n,
-                    &(grid.affine[row][n] as f32).to_le_bytes(),
-                );
+                put(280 + 16 * row + 4 * n, &(grid.affine[row][n] as f32).to_le_bytes());
             }
         }
         for (n, part) in quatern.iter().enumerate() {
@@ -73,10 +63,7 @@ pub(super) fn encode_header(
             put(16 + 8 * n, &(size as i64).to_le_bytes());
         }
         let [sx, sy, sz] = grid.spacing_mm;
-        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0]
-            .iter()
-            .enumerate()
-        {
+        for (n, &size) in [handedness, sx, sy, sz, 1.0, 1.0, 1.0, 1.0].iter().enumerate() {
             put(104 + 8 * n, &size.to_le_bytes());
         }
         put(168, &((HEADER_2_BYTES + 4) as i64).to_le_bytes());
@@ -119,24 +106,18 @@ fn qform_holds(bytes: &[u8], version: NiftiVersion) -> bool {
     let Ok(affine) = raw.qform(here) else {
         return false;
     };
-    let grids = (
-        VoxelGrid::from_affine(dims, raw.srow),
-        VoxelGrid::from_affine(dims, affine),
-    );
+    let grids = (VoxelGrid::from_affine(dims, raw.srow), VoxelGrid::from_affine(dims, affine));
     let (Ok(sform), Ok(qform)) = grids else {
         return false;
     };
-    sform
-        .corner_distance_mm(&qform)
-        .is_some_and(|d| d <= 0.1 * forms_agree_mm(&sform))
+    sform.corner_distance_mm(&qform).is_some_and(|d| d <= 0.1 * forms_agree_mm(&sform))
 }
 
 /// Handedness (`pixdim[0]`, 1 or -1) and quaternion (b, c, d; real part not negative) of a grid's
 /// rotation. Source: nifti1_io.c, nifti_mat44_to_quatern.
 fn quaternion(grid: &VoxelGrid) -> (f64, [f64; 3]) {
-    let mut r: [[f64; 3]; 3] = std::array::from_fn(|row| {
-        std::array::from_fn(|n| grid.affine[row][n] / grid.spacing_mm[n])
-    });
+    let mut r: [[f64; 3]; 3] =
+        std::array::from_fn(|row| std::array::from_fn(|n| grid.affine[row][n] / grid.spacing_mm[n]));
     let determinant = r[0][0] * (r[1][1] * r[2][2] - r[1][2] * r[2][1])
         - r[0][1] * (r[1][0] * r[2][2] - r[1][2] * r[2][0])
         + r[0][2] * (r[1][0] * r[2][1] - r[1][1] * r[2][0]);
@@ -149,10 +130,7 @@ fn quaternion(grid: &VoxelGrid) -> (f64, [f64; 3]) {
         1.0 - r[0][0] + r[1][1] - r[2][2],
         1.0 - r[0][0] - r[1][1] + r[2][2],
     ];
-    let largest = (0..4).fold(
-        0,
-        |best, n| if squares[n] > squares[best] { n } else { best },
-    );
+    let largest = (0..4).fold(0, |best, n| if squares[n] > squares[best] { n } else { best });
     let root = 2.0 * squares[largest].max(0.0).sqrt();
     let (xy, xz, yz) = (r[0][1] + r[1][0], r[0][2] + r[2][0], r[1][2] + r[2][1]);
     let (x, y, z) = (r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]);

@@ -48,11 +48,7 @@ macro_rules! field {
         fn $name(&self, offset: usize) -> $type {
             let mut raw = [0u8; size_of::<$type>()];
             raw.copy_from_slice(&self.bytes[offset..offset + size_of::<$type>()]);
-            if self.big_endian {
-                <$type>::from_be_bytes(raw)
-            } else {
-                <$type>::from_le_bytes(raw)
-            }
+            if self.big_endian { <$type>::from_be_bytes(raw) } else { <$type>::from_le_bytes(raw) }
         }
     };
 }
@@ -163,11 +159,7 @@ impl RawHeader {
             ));
         }
         let sizes = &self.dim[1..=rank as usize];
-        let listed = sizes
-            .iter()
-            .map(i64::to_string)
-            .collect::<Vec<_>>()
-            .join(" x ");
+        let listed = sizes.iter().map(i64::to_string).collect::<Vec<_>>().join(" x ");
         if let Some(axis) = sizes.iter().position(|&n| n < 1) {
             return Err(IoError::invalid(
                 path,
@@ -208,9 +200,7 @@ impl RawHeader {
     /// How a value is stored.
     fn scalar(&self, path: &Path) -> Result<ScalarType, IoError> {
         let allowed = || ScalarType::ALL.map(|(_, _, name)| name).join(", ");
-        let known = ScalarType::ALL
-            .iter()
-            .find(|(_, code, _)| *code == self.datatype);
+        let known = ScalarType::ALL.iter().find(|(_, code, _)| *code == self.datatype);
         let Some(&(scalar, _, name)) = known else {
             let name = match self.datatype {
                 0 => "unknown",
@@ -251,11 +241,7 @@ impl RawHeader {
             (NiftiVersion::One, false) => (HEADER_1_BYTES + 4) as f64,
             (NiftiVersion::Two, false) => (HEADER_2_BYTES + 4) as f64,
         };
-        let offset = if self.vox_offset == 0.0 {
-            first
-        } else {
-            self.vox_offset
-        };
+        let offset = if self.vox_offset == 0.0 { first } else { self.vox_offset };
         if !(offset >= first && offset <= 1e12 && offset.fract() == 0.0) {
             return Err(IoError::invalid(
                 path,
@@ -306,13 +292,7 @@ impl RawHeader {
     }
 
     /// The grid by the standard's precedence; sform and qform must agree where both are given.
-    fn grid(
-        &self,
-        path: &Path,
-        dims: [usize; 3],
-        unit_mm: f64,
-        notes: &mut Vec<String>,
-    ) -> Result<VoxelGrid, IoError> {
+    fn grid(&self, path: &Path, dims: [usize; 3], unit_mm: f64, notes: &mut Vec<String>) -> Result<VoxelGrid, IoError> {
         for axis in 1..=3 {
             let edge = self.pixdim[axis];
             if !(edge.is_finite() && edge > 0.0) {
@@ -327,17 +307,11 @@ impl RawHeader {
         }
         let in_mm = |affine: [[f64; 4]; 3]| affine.map(|row| row.map(|v| v * unit_mm));
         let build = |affine| {
-            VoxelGrid::from_affine(dims, in_mm(affine)).map_err(|source| IoError::Grid {
-                path: path.to_path_buf(),
-                source,
-            })
+            VoxelGrid::from_affine(dims, in_mm(affine))
+                .map_err(|source| IoError::Grid { path: path.to_path_buf(), source })
         };
-        let sform = (self.sform_code > 0)
-            .then(|| build(self.srow))
-            .transpose()?;
-        let qform = (self.qform_code > 0)
-            .then(|| self.qform(path).and_then(build))
-            .transpose()?;
+        let sform = (self.sform_code > 0).then(|| build(self.srow)).transpose()?;
+        let qform = (self.qform_code > 0).then(|| self.qform(path).and_then(build)).transpose()?;
         if let (Some(s), Some(q)) = (&sform, &qform) {
             check_forms_agree(path, s, q)?;
         }
@@ -365,8 +339,7 @@ impl RawHeader {
     pub(super) fn qform(&self, path: &Path) -> Result<[[f64; 4]; 3], IoError> {
         let [mut b, mut c, mut d] = self.quatern;
         let square = b * b + c * c + d * d;
-        if !square.is_finite() || square > 1.0 + 1e-4 || self.qoffset.iter().any(|v| !v.is_finite())
-        {
+        if !square.is_finite() || square > 1.0 + 1e-4 || self.qoffset.iter().any(|v| !v.is_finite()) {
             return Err(IoError::invalid(
                 path,
                 "quatern_b, quatern_c, quatern_d, qoffset",
@@ -382,21 +355,9 @@ impl RawHeader {
             [b, c, d] = [b, c, d].map(|v| v / square.sqrt());
         }
         let rotation = [
-            [
-                a * a + b * b - c * c - d * d,
-                2.0 * (b * c - a * d),
-                2.0 * (b * d + a * c),
-            ],
-            [
-                2.0 * (b * c + a * d),
-                a * a + c * c - b * b - d * d,
-                2.0 * (c * d - a * b),
-            ],
-            [
-                2.0 * (b * d - a * c),
-                2.0 * (c * d + a * b),
-                a * a + d * d - b * b - c * c,
-            ],
+            [a * a + b * b - c * c - d * d, 2.0 * (b * c - a * d), 2.0 * (b * d + a * c)],
+            [2.0 * (b * c + a * d), a * a + c * c - b * b - d * d, 2.0 * (c * d - a * b)],
+            [2.0 * (b * d - a * c), 2.0 * (c * d + a * b), a * a + d * d - b * b - c * c],
         ];
         let handedness = if self.pixdim[0] < 0.0 { -1.0 } else { 1.0 };
         let edges = [self.pixdim[1], self.pixdim[2], self.pixdim[3] * handedness];
@@ -447,7 +408,5 @@ fn check_forms_agree(path: &Path, sform: &VoxelGrid, qform: &VoxelGrid) -> Resul
 
 /// How far apart sform and qform may put a corner voxel, mm.
 pub(super) fn forms_agree_mm(grid: &VoxelGrid) -> f64 {
-    grid.spacing_mm
-        .iter()
-        .fold(FORMS_AGREE_MM, |least, edge| least.min(0.1 * edge))
+    grid.spacing_mm.iter().fold(FORMS_AGREE_MM, |least, edge| least.min(0.1 * edge))
 }

@@ -55,29 +55,14 @@ impl Stream {
             ));
         }
         let mut magic = Vec::with_capacity(2);
-        (&mut file)
-            .take(2)
-            .read_to_end(&mut magic)
-            .map_err(failed)?;
+        (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
         let compressed = magic == [0x1f, 0x8b];
         let start = io::Cursor::new(magic).chain(file);
         let buffered = io::BufReader::with_capacity(1 << 18, start);
-        let reader: Box<dyn Read> = if compressed {
-            Box::new(MultiGzDecoder::new(buffered))
-        } else {
-            Box::new(buffered)
-        };
-        let capacity = if compressed {
-            meta.len().saturating_mul(DEFLATE_MAX_RATIO)
-        } else {
-            meta.len()
-        };
-        Ok(Self {
-            path: path.to_path_buf(),
-            reader,
-            capacity,
-            position: 0,
-        })
+        let reader: Box<dyn Read> =
+            if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
+        let capacity = if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
+        Ok(Self { path: path.to_path_buf(), reader, capacity, position: 0 })
     }
 
     /// Fills the buffer; an early end or a broken stream is an error about `field`.
@@ -96,12 +81,7 @@ impl Stream {
     }
 
     fn truncated(&self, field: &'static str, found: u64, expected: u64) -> IoError {
-        IoError::Truncated {
-            path: self.path.clone(),
-            field,
-            found,
-            expected,
-        }
+        IoError::Truncated { path: self.path.clone(), field, found, expected }
     }
 
     /// A read error, told apart: a compressed stream cut short or damaged, or the system's.
@@ -133,11 +113,8 @@ impl Stream {
 
     /// Reads on a little so that a compressed stream's checksum is met.
     fn finish(&mut self) -> Result<(), IoError> {
-        io::copy(
-            &mut (&mut self.reader).take(TRAILING_BYTES),
-            &mut io::sink(),
-        )
-        .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
+        io::copy(&mut (&mut self.reader).take(TRAILING_BYTES), &mut io::sink())
+            .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
         Ok(())
     }
 }
@@ -168,10 +145,7 @@ impl Source {
                 })?,
             _ => path.to_path_buf(),
         };
-        Ok(Self {
-            path: path.to_path_buf(),
-            stream: Stream::open(&header)?,
-        })
+        Ok(Self { path: path.to_path_buf(), stream: Stream::open(&header)? })
     }
 
     /// Reads and checks the header, and that the file can hold what it promises.
@@ -188,10 +162,7 @@ impl Source {
         };
         let mut bytes = vec![0u8; HEADER_2_BYTES];
         if self.stream.capacity < HEADER_1_BYTES as u64 {
-            return Err(not_nifti(format!(
-                "a file of {} bytes",
-                self.stream.capacity
-            )));
+            return Err(not_nifti(format!("a file of {} bytes", self.stream.capacity)));
         }
         match self.stream.fill(&mut bytes[..4], "header") {
             Err(IoError::Truncated { .. }) => return Err(not_nifti("an empty file".into())),
@@ -208,10 +179,7 @@ impl Source {
             }
         });
         let Some((version, big_endian)) = layout else {
-            return Err(not_nifti(format!(
-                "a file that starts with {}",
-                printable(&bytes[..4])
-            )));
+            return Err(not_nifti(format!("a file that starts with {}", printable(&bytes[..4]))));
         };
         if version == NiftiVersion::One {
             bytes.truncate(HEADER_1_BYTES);
@@ -224,9 +192,7 @@ impl Source {
             (NiftiVersion::Two, b"n+2\0") => false,
             (NiftiVersion::Two, b"ni2\0") => true,
             (NiftiVersion::One, [0, ..] | [b' ', ..]) => {
-                return Err(not_nifti(
-                    "an ANALYZE 7.5 header, which states no orientation".into(),
-                ));
+                return Err(not_nifti("an ANALYZE 7.5 header, which states no orientation".into()));
             }
             _ => return Err(not_nifti(format!("magic {}", printable(&raw.magic)))),
         };
@@ -248,11 +214,7 @@ impl Source {
     }
 
     /// Hands every stored value, in file order, to `take`.
-    pub(super) fn values(
-        &mut self,
-        header: &Header,
-        take: impl FnMut(Value),
-    ) -> Result<(), IoError> {
+    pub(super) fn values(&mut self, header: &Header, take: impl FnMut(Value)) -> Result<(), IoError> {
         if !header.pair {
             return self.stream_values(None, header, take);
         }
@@ -301,9 +263,7 @@ impl Source {
             let block = &mut buffer[..count * width];
             stream.fill(block, "voxel values").map_err(|e| match e {
                 // Say how much of the whole is there, not of the block.
-                IoError::Truncated {
-                    path, field, found, ..
-                } => IoError::Truncated {
+                IoError::Truncated { path, field, found, .. } => IoError::Truncated {
                     path,
                     field,
                     found: (done * width) as u64 + found,
@@ -335,11 +295,7 @@ fn split_extension(path: &Path) -> Option<(String, &'static str, bool)> {
 
 /// Bytes as a user can read them.
 fn printable(bytes: &[u8]) -> String {
-    let text: String = bytes
-        .iter()
-        .flat_map(|b| std::ascii::escape_default(*b))
-        .map(char::from)
-        .collect();
+    let text: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
     format!("\"{text}\"")
 }
 
@@ -348,11 +304,7 @@ fn decode_block(bytes: &[u8], scalar: ScalarType, big_endian: bool, take: &mut i
     macro_rules! each {
         ($type:ty, $make:expr) => {
             for chunk in bytes.as_chunks::<{ size_of::<$type>() }>().0 {
-                let value = if big_endian {
-                    <$type>::from_be_bytes(*chunk)
-                } else {
-                    <$type>::from_le_bytes(*chunk)
-                };
+                let value = if big_endian { <$type>::from_be_bytes(*chunk) } else { <$type>::from_le_bytes(*chunk) };
                 take($make(value));
             }
         };
