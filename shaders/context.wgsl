@@ -25,7 +25,7 @@ struct Params {
   seed_high: u32,
   // Number of the batch; odd stream numbers belong to the photon pass: 2 * batch + pass.
   batch: u32,
-  // Histories of this batch.
+  // Histories of this batch; the job runs those from `first` up to this number, this number left out.
   histories: u32,
   // Source voxels with at least one history in this batch.
   sources: u32,
@@ -41,7 +41,7 @@ struct Params {
   point_source: u32,
   // 1: photons deposit at collisions (analogue estimator); 0: along their track.
   analogue: u32,
-  // First history to hand out in this dispatch.
+  // First history of the job: 0 for a whole batch, another where a batch is run in parts.
   first: u32,
   // Threads of the dispatch.
   threads: u32,

@@ -23,7 +23,7 @@ fn photon_pass(@builtin(global_invocation_id) id: vec3<u32>) {
   var finished = 0u;
   for (var s = 0u; s < params.steps; s += 1u) {
     if particle.alive == 0u {
-      let history = begun * params.threads + t;
+      let history = params.first + begun * params.threads + t;
       if history >= params.histories {
         break;
       }

@@ -26,7 +26,7 @@ pub struct Params {
     pub seed_high: u32,
     /// Number of the batch; odd stream numbers belong to the photon pass: 2 * batch + pass.
     pub batch: u32,
-    /// Histories of this batch.
+    /// Histories of this batch; the job runs those from `first` up to this number, this number left out.
     pub histories: u32,
     /// Source voxels with at least one history in this batch.
     pub sources: u32,
@@ -42,7 +42,7 @@ pub struct Params {
     pub point_source: u32,
     /// 1: photons deposit at collisions (analogue estimator); 0: along their track.
     pub analogue: u32,
-    /// First history to hand out in this dispatch.
+    /// First history of the job: 0 for a whole batch, another where a batch is run in parts.
     pub first: u32,
     /// Threads of the dispatch.
     pub threads: u32,

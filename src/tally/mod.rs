@@ -53,6 +53,25 @@ pub struct BatchTally {
     pub flags: u32,
 }
 
+impl BatchTally {
+    /// Adds another part of the same batch; a batch without any part yet takes its bins. Errors with the first bin that
+    /// would pass 2^64.
+    pub fn add(&mut self, part: BatchTally) -> Result<(), usize> {
+        if self.energy.is_empty() {
+            self.energy = part.energy;
+        } else {
+            assert_eq!(self.energy.len(), part.energy.len(), "parts of a batch have the bins of their run");
+            for (bin, (sum, x)) in self.energy.iter_mut().zip(part.energy).enumerate() {
+                *sum = sum.checked_add(x).ok_or(bin)?;
+            }
+        }
+        self.ledger.add(&part.ledger);
+        self.histories += part.histories;
+        self.flags |= part.flags;
+        Ok(())
+    }
+}
+
 /// Sum and sum of squares over batches, by bin: exact integers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moments {

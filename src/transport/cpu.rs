@@ -127,7 +127,7 @@ impl Engine for CpuEngine {
             entry.store(0, Ordering::Relaxed);
         }
         let cx = job.context(scene);
-        let next = AtomicU32::new(0);
+        let next = AtomicU32::new(cx.params.first);
         let tally = &self.tally[..];
         let work = || {
             let mut sink = SharedSink { tally, ledger: Ledger::default(), flags: 0 };

@@ -6,6 +6,12 @@
 /// Histories per voxel and batch.
 pub mod allocation;
 
+/// Batches stored, added, taken up again.
+pub mod batch_store;
+
+/// The state of a run on disk.
+pub mod checkpoint;
+
 /// The kernel on threads.
 pub mod cpu;
 
@@ -15,11 +21,17 @@ pub mod emission;
 /// The kernel on any adapter that wgpu reaches.
 pub mod gpu;
 
-/// Batches, statistics, stopping.
+/// One job on two engines: where do they part?
+pub mod parity;
+
+/// Batches from first to last.
 pub mod run;
 
 /// Matter on a grid.
 pub mod scene;
+
+/// Uncertainty reached, and size of batches.
+pub mod stopping;
 
 pub use scene::{Scene, SceneError};
 
@@ -75,6 +87,20 @@ pub struct Job {
 }
 
 impl Job {
+    /// Histories that the job runs.
+    pub fn histories(&self) -> u32 {
+        self.params.histories - self.params.first
+    }
+
+    /// The same batch, but only its histories from `first` up to `end` (left out). The parts of a batch add up to the
+    /// batch, bit for bit.
+    ///
+    /// Panics unless `first <= end <=` the batch's histories.
+    pub fn part(&self, first: u32, end: u32) -> Job {
+        assert!(first <= end && end <= self.params.histories, "a part lies inside its batch");
+        Job { params: Params { first, histories: end, ..self.params }, ..self.clone() }
+    }
+
     /// What the kernel reads for this job.
     pub fn context<'a>(&'a self, scene: &'a SceneData) -> Context<'a> {
         let emission = match self.pass {

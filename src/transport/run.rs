@@ -6,18 +6,27 @@ use crate::kernel::single::rng::hash_key;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments, variance_of_mean};
 use crate::transport::allocation::Expectation;
+use crate::transport::batch_store::{
+    BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex,
+};
+use crate::transport::checkpoint::Keeper;
+use crate::transport::stopping;
 use crate::transport::emission::{EmissionTable, Emissions, Pass};
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Most histories of a batch of one pass: the kernel numbers them with 32 bits.
+pub const MOST_HISTORIES_A_BATCH: f64 = 1e9;
+
 /// When a run is over.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub enum Stop {
     /// After this many electron histories (and photon histories in the plan's proportion).
     Histories(u64),
-    /// When 95 % of the target voxels have a relative standard error at most this, and the batches suffice.
+    /// When 95 % of the target voxels have a relative standard error at most this, seen twice in a row, and the
+    /// batches suffice. How many histories a batch has follows from a pilot, the same on every machine.
     TargetSigma(f64),
     /// After about this many seconds of transport.
     Seconds(f64),
@@ -30,8 +39,10 @@ pub struct RunPlan {
     pub emissions: Emissions,
     /// When to stop.
     pub stop: Stop,
-    /// Batches at least; 20 to 64.
+    /// Batches at least; 20 to 64, or as many as there are shards.
     pub batches: u32,
+    /// Which part of the batches to run; `None`: all. Only for a number of histories.
+    pub shard: Option<Shard>,
     /// Photon histories per electron history.
     pub photon_share: f64,
     /// Seed.
@@ -55,6 +66,7 @@ impl Default for RunPlan {
             emissions: Emissions::All,
             stop: Stop::Histories(10_000_000),
             batches: 20,
+            shard: None,
             photon_share: 0.25,
             seed: 1,
             settings: TransportSettings::default(),
@@ -169,6 +181,8 @@ pub struct Simulation {
     pub wall_seconds: f64,
     /// Wall time before the first history, s.
     pub setup_seconds: f64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
 }
 
 impl Simulation {
@@ -220,6 +234,18 @@ pub enum RunError {
         flags: String,
         /// Seed.
         seed: u64,
+    },
+    /// The state to go on from belongs to another run.
+    #[error(
+        "checkpoint: {what}: found {found}; allowed: {expected}, as this command asks for. Repeat the command that was interrupted, or run without --resume."
+    )]
+    Resume {
+        /// What differs.
+        what: String,
+        /// Value in the checkpoint.
+        found: String,
+        /// Value of this run.
+        expected: String,
     },
     /// A tally passed 64 bits.
     #[error("tally bin {bin} passed 2^64 units: ask for fewer histories a run and merge runs")]
@@ -351,97 +377,211 @@ pub fn job(scene: &SceneData, pass: Pass, expectation: &Expectation, batch: u32,
     Job { pass, params, source_table: allocation.words }
 }
 
-struct PassState {
-    pass: Pass,
-    expectation: Expectation,
-    moments: Moments,
-    ledger: Ledger,
-    histories: u64,
-    batch_histories: Vec<u64>,
-    regions: Vec<(u16, Vec<u128>)>,
-    seconds: f64,
-    active: bool,
+/// Batches of the whole run: what the plan asks for, at least one a shard, and few enough histories in each for the
+/// kernel's 32-bit numbers.
+pub fn batch_count(plan: &RunPlan) -> u32 {
+    let least = match plan.stop {
+        Stop::Histories(n) => (n as f64 * plan.photon_share.max(1.0) / MOST_HISTORIES_A_BATCH).ceil() as u32,
+        Stop::TargetSigma(_) | Stop::Seconds(_) => 1,
+    };
+    plan.batches.max(least).max(plan.shard.map_or(1, |s| s.count))
 }
 
-impl PassState {
-    fn run_batch(
-        &mut self,
-        engine: &mut dyn Engine,
-        scene: &SceneData,
-        plan: &RunPlan,
-        batch: u32,
-    ) -> Result<(), RunError> {
-        let started = Instant::now();
-        let job = job(scene, self.pass, &self.expectation, batch, plan.seed);
-        let result = engine.run(&job)?;
-        let flags = audit(&result, u64::from(job.params.histories));
-        if flags != 0 {
-            return Err(RunError::Flags { batch, pass: self.pass, flags: flag_names(flags), seed: plan.seed });
+/// What surrounds a run.
+pub struct Surroundings<'a> {
+    /// Hears how it goes.
+    pub progress: &'a mut dyn Progress,
+    /// Makes the engine that goes on when the first one fails or is too small; `None`: a failure ends the run.
+    pub fallback: Option<&'a mut dyn FnMut() -> Box<dyn Engine>>,
+    /// Writes checkpoints; given back to be discarded when the results are safe.
+    pub keeper: Option<&'a mut Keeper>,
+    /// State to go on from.
+    pub resume: Option<BatchStore>,
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The batches.
+    pub store: BatchStore,
+    /// Who ran the last of them.
+    pub device: DeviceInfo,
+    /// 95th percentile of the relative standard error over the target voxels; `None` without target voxels.
+    pub sigma_rel_95: Option<f64>,
+    /// Median of the same.
+    pub sigma_rel_50: Option<f64>,
+    /// Wall time before the first history, s.
+    pub setup_seconds: f64,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    /// The results.
+    pub fn into_simulation(self) -> Simulation {
+        Simulation {
+            sigma_rel_95: self.sigma_rel_95,
+            sigma_rel_50: self.sigma_rel_50,
+            setup_seconds: self.setup_seconds,
+            warnings: self.warnings,
+            ..self.store.into_simulation(self.device)
         }
-        self.moments.add_batch(&result.energy).map_err(|bin| RunError::Overflow { bin })?;
-        self.ledger.add(&result.ledger);
-        self.histories += result.histories;
-        self.batch_histories.push(result.histories);
-        if let Some(labels) = &plan.labels {
-            let mut sums = vec![0u128; self.regions.len()];
-            let most = self.regions.last().map_or(0, |r| usize::from(r.0));
-            let mut place = vec![usize::MAX; most + 1];
-            for (i, (label, _)) in self.regions.iter().enumerate() {
-                place[usize::from(*label)] = i;
-            }
-            for (&label, &x) in labels.iter().zip(&result.energy) {
-                sums[place[usize::from(label)]] += u128::from(x);
-            }
-            for (region, sum) in self.regions.iter_mut().zip(sums) {
-                region.1.push(sum);
-            }
+    }
+}
+
+/// The engine at work, and the one that takes over when it fails.
+struct Hand<'a> {
+    asked: &'a mut dyn Engine,
+    other: Option<Box<dyn Engine>>,
+    fallback: Option<&'a mut dyn FnMut() -> Box<dyn Engine>>,
+    scene: Arc<SceneData>,
+    warnings: Vec<String>,
+}
+
+impl Hand<'_> {
+    fn engine(&mut self) -> &mut dyn Engine {
+        match &mut self.other {
+            Some(engine) => engine.as_mut(),
+            None => self.asked,
         }
-        self.seconds += started.elapsed().as_secs_f64();
+    }
+
+    /// Takes the other engine, where there is one, because of `error`.
+    fn change(&mut self, error: EngineError, done: &str) -> Result<(), EngineError> {
+        let reason = match &error {
+            EngineError::Device { device, message } => format!("{device} failed ({message})"),
+            EngineError::TooLarge { what, needed_mib, allowed_mib, device } => {
+                format!("{device} is too small: {what} needs {needed_mib:.0} MiB of {allowed_mib:.0} MiB")
+            }
+            _ => return Err(error),
+        };
+        let Some(make) = self.fallback.take() else { return Err(error) };
+        let mut engine = make();
+        engine.load(Arc::clone(&self.scene))?;
+        self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name));
+        self.other = Some(engine);
         Ok(())
     }
-}
 
-/// Relative standard errors of both passes together over the voxels of `target`, sorted ascending.
-fn sorted_sigma(
-    passes: &[PassState; 2],
-    kev_per_entry: [f64; 2],
-    local: impl Fn(usize) -> f64,
-    target: &[usize],
-) -> Vec<f64> {
-    let mut sigma: Vec<f64> = target
-        .iter()
-        .map(|&v| {
-            let (mut energy, mut variance) = (local(v), 0.0);
-            for (state, k) in passes.iter().zip(kev_per_entry) {
-                if state.moments.batches > 0 {
-                    energy += state.moments.mean(v) * k;
-                    variance += state.moments.variance_of_mean(v) * k * k;
-                }
-            }
-            if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
-        })
-        .collect();
-    sigma.sort_by(f64::total_cmp);
-    sigma
-}
-
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
-    if sorted.is_empty() { None } else { Some(sorted[((sorted.len() - 1) as f64 * q).round() as usize]) }
-}
-
-/// SHA-256 over both passes' batches, sums and sums of squares, little-endian.
-fn tally_hash(passes: &[PassState; 2]) -> String {
-    let mut hasher = Sha256::new();
-    for state in passes {
-        hasher.update(state.moments.batches.to_le_bytes());
-        for x in &state.moments.sum {
-            hasher.update(x.to_le_bytes());
-        }
-        for x in &state.moments.squares {
-            hasher.update(x.to_le_bytes());
+    fn load(&mut self) -> Result<(), EngineError> {
+        let scene = Arc::clone(&self.scene);
+        match self.engine().load(scene) {
+            Ok(()) => Ok(()),
+            Err(error) => self.change(error, "the run was done"),
         }
     }
-    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()
+
+    /// Runs a job; a job that fails counts for nothing and is run again as a whole by the other engine.
+    fn run(&mut self, job: &Job, batch: u32) -> Result<BatchTally, EngineError> {
+        match self.engine().run(job) {
+            Ok(tally) => Ok(tally),
+            Err(error) => {
+                self.change(error, &format!("the run went on from batch {batch}"))?;
+                self.engine().run(job)
+            }
+        }
+    }
+}
+
+/// Histories that are run at a time where checkpoints are kept: as many as take a fraction of the time between two.
+struct Pace {
+    aim_seconds: Option<f64>,
+    per_second: [Option<f64>; 2],
+}
+
+impl Pace {
+    fn new(keeper: Option<&Keeper>) -> Self {
+        let aim = |k: &Keeper| (0.5 * k.every().as_secs_f64()).clamp(0.01, 10.0);
+        Self { aim_seconds: keeper.map(aim), per_second: [None; 2] }
+    }
+
+    fn histories(&self, pass: Pass) -> u32 {
+        match (self.aim_seconds, self.per_second[pass as usize]) {
+            (None, _) => u32::MAX,
+            (Some(aim), None) => (20_000.0 * aim).clamp(1_000.0, 50_000.0) as u32,
+            (Some(aim), Some(speed)) => (aim * speed).clamp(1_000.0, 1e9) as u32,
+        }
+    }
+
+    fn learn(&mut self, pass: Pass, histories: u32, seconds: f64) {
+        self.per_second[pass as usize] = Some(f64::from(histories) / seconds.max(1e-6));
+    }
+}
+
+/// Everything that a batch needs besides the store.
+struct Work<'a, 'b> {
+    plan: &'a RunPlan,
+    expectations: [Expectation; 2],
+    /// Place of each label in the store's list.
+    place: Vec<u32>,
+    hand: Hand<'b>,
+    pace: Pace,
+    keeper: Option<&'b mut Keeper>,
+    spent_before: f64,
+    began: Instant,
+}
+
+impl Work<'_, '_> {
+    fn save(&mut self, store: &mut BatchStore, whatever: bool) {
+        let Some(keeper) = &mut self.keeper else { return };
+        if !(whatever || keeper.due()) {
+            return;
+        }
+        store.wall_seconds = self.spent_before + self.began.elapsed().as_secs_f64();
+        if let Err(error) = keeper.save(store) {
+            self.hand.warnings.push(error.to_string());
+            self.keeper = None;
+        }
+    }
+
+    /// Runs batch `number` of a pass, or the rest of it, and adds it to the store.
+    fn batch(
+        &mut self,
+        store: &mut BatchStore,
+        pass: Pass,
+        number: u32,
+        hear: &mut dyn FnMut(f64),
+    ) -> Result<(), RunError> {
+        let started = Instant::now();
+        let slot = pass as usize;
+        let mut job = job(&self.hand.scene, pass, &self.expectations[slot], number, self.plan.seed);
+        let total = job.params.histories;
+        let mut done = match store.partial.take() {
+            Some(partial) if partial.pass == pass && partial.number == number && partial.next <= total => partial,
+            _ => PartialBatch { pass, number, next: 0, tally: BatchTally::default() },
+        };
+        while done.next < total {
+            job.params.first = done.next;
+            job.params.histories = done.next.saturating_add(self.pace.histories(pass)).min(total);
+            let clock = Instant::now();
+            let part = self.hand.run(&job, number)?;
+            let flags = audit(&part, u64::from(job.histories()));
+            if flags != 0 {
+                return Err(RunError::Flags { batch: number, pass, flags: flag_names(flags), seed: self.plan.seed });
+            }
+            self.pace.learn(pass, job.histories(), clock.elapsed().as_secs_f64());
+            done.tally.add(part).map_err(|bin| RunError::Overflow { bin })?;
+            done.next = job.params.histories;
+            if done.next < total {
+                hear(f64::from(done.next) / f64::from(total));
+                store.partial = Some(done);
+                self.save(store, false);
+                done = store.partial.take().expect("the batch under way was just put there");
+            }
+        }
+        let mut tally = done.tally;
+        tally.energy.resize(self.hand.scene.bins, 0);
+        let mut regions = vec![0u128; store.labels.len()];
+        if let Some(labels) = &self.plan.labels {
+            for (&label, &x) in labels.iter().zip(&tally.energy) {
+                regions[self.place[usize::from(label)] as usize] += u128::from(x);
+            }
+        }
+        let row = BatchRow { number, histories: tally.histories, regions };
+        store.passes[slot].add(row, &tally).map_err(|bin| RunError::Overflow { bin })?;
+        store.passes[slot].seconds += started.elapsed().as_secs_f64();
+        Ok(())
+    }
 }
 
 /// Runs `plan` for `decays` (by voxel of the scene; in shell scoring by voxel 0) of `nuclide` on `engine`.
@@ -453,7 +593,154 @@ pub fn simulate(
     engine: &mut dyn Engine,
     progress: &mut dyn Progress,
 ) -> Result<Simulation, RunError> {
+    let around = Surroundings { progress, fallback: None, keeper: None, resume: None };
+    Ok(run_batches(scene, decays, nuclide, plan, engine, around)?.into_simulation())
+}
+
+/// What makes a run this run: see [`Identity`].
+pub fn identity(data: &SceneData, decays: &[f64], plan: &RunPlan) -> Identity {
+    let target = plan.target.as_ref().map_or("hottest voxels".to_owned(), |target| {
+        let mut hasher = Sha256::new();
+        target.chunks(4096).for_each(|c| hasher.update(c.iter().map(|&t| u8::from(t)).collect::<Vec<u8>>()));
+        hex(hasher)
+    });
+    let stop = match plan.stop {
+        Stop::Histories(n) => n.to_string(),
+        Stop::TargetSigma(goal) => format!("to {goal} in {target}"),
+        Stop::Seconds(seconds) => format!("for {seconds} s"),
+    };
+    Identity::of(
+        data,
+        decays,
+        plan.labels.as_deref(),
+        vec![
+            ("seed".to_owned(), plan.seed.to_string()),
+            ("histories".to_owned(), stop),
+            ("photon histories per electron history".to_owned(), plan.photon_share.to_string()),
+            ("batches".to_owned(), batch_count(plan).to_string()),
+        ],
+    )
+}
+
+/// As [`simulate`], with all that can surround a run: another engine at hand, checkpoints, a state to go on from.
+///
+/// However often a run is interrupted, cut into shards or moved to another engine, its batches are the same integers.
+pub fn run_batches<'a>(
+    scene: &Scene,
+    decays: &[f64],
+    nuclide: &Nuclide,
+    plan: &RunPlan,
+    engine: &'a mut dyn Engine,
+    around: Surroundings<'a>,
+) -> Result<Outcome, RunError> {
     let started = Instant::now();
+    let Surroundings { progress, fallback, keeper, resume } = around;
+    let total = check(scene, decays)?;
+    let data = Arc::new(prepare(scene, nuclide, plan)?);
+    let identity = identity(&data, decays, plan);
+    if let Some(store) = &resume {
+        accepts(store, &identity, plan)?;
+    }
+    let pace = Pace::new(keeper.as_deref());
+    let mut hand =
+        Hand { asked: engine, other: None, fallback, scene: Arc::clone(&data), warnings: Vec::new() };
+    hand.load()?;
+    let setup_seconds = started.elapsed().as_secs_f64();
+
+    let batches = batch_count(plan);
+    let fresh = resume.is_none();
+    let per_batch = match (&resume, plan.stop) {
+        (Some(store), _) => store.per_batch,
+        (None, Stop::Histories(n)) => (n as f64 / f64::from(batches)).max(1.0),
+        (None, Stop::TargetSigma(goal)) => {
+            progress.update(0.0, None, "choosing the batches");
+            stopping::pilot_for_sigma(&mut |job, batch| hand.run(job, batch), &data, scene, decays, plan, goal)?
+        }
+        (None, Stop::Seconds(seconds)) => {
+            progress.update(0.0, None, "measuring the speed");
+            stopping::pilot_for_seconds(&mut |job, batch| hand.run(job, batch), &data, decays, plan, seconds)?
+        }
+    };
+    let expectations = [1.0, plan.photon_share].map(|share| Expectation::new(decays, None, (per_batch * share).max(1.0)));
+    let mut store = resume.unwrap_or_else(|| empty_store(identity, &data, plan, &expectations, per_batch, total));
+    let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
+    let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
+    for (n, &label) in store.labels.iter().enumerate() {
+        place[usize::from(label)] = n as u32;
+    }
+    let numbers: Vec<u32> = match plan.shard {
+        Some(shard) => (0..batches).filter(|&b| shard.holds(b)).collect(),
+        None => (0..batches).collect(),
+    };
+    let spent_before = store.wall_seconds;
+    let mut work = Work { plan, expectations, place, hand, pace, keeper, spent_before, began: started };
+    if fresh {
+        store.looks.next = stopping::first_look(batches);
+    }
+
+    let done_batches = |store: &BatchStore| {
+        let lengths = store.passes.iter().zip(active).filter(|(_, a)| *a).map(|(p, _)| p.rows.len());
+        lengths.min().unwrap_or(usize::MAX)
+    };
+    let target = |store: &BatchStore| stopping::target(store, plan, scene, decays);
+    let mut sigma_95 = None;
+    loop {
+        let at = done_batches(&store);
+        let open = matches!(plan.stop, Stop::TargetSigma(_));
+        let finished = if open { store.looks.met >= stopping::LOOKS_IN_A_ROW } else { at >= numbers.len() };
+        if finished {
+            break;
+        }
+        let number = if open { at as u32 } else { numbers[at] };
+        let share = |store: &BatchStore, within: f64, sigma: Option<f64>| {
+            let (all, ready) = (numbers.len() as f64, done_batches(store) as f64 + within);
+            match (plan.stop, sigma) {
+                (Stop::TargetSigma(goal), Some(sigma)) => f64::powi(goal / sigma, 2).min(0.99).min(ready / all),
+                _ => ready / all,
+            }
+        };
+        for (pass, slot) in [(Pass::Electron, 0), (Pass::Photon, 1)] {
+            if active[slot] && store.passes[slot].rows.len() <= at {
+                let before = share(&store, 0.0, sigma_95);
+                let step = share(&store, 1.0, sigma_95) - before;
+                // electrons take most of a batch
+                let (from, width) = [(0.0, 0.8), (0.8, 0.2)][slot];
+                let mut hear = |part: f64| progress.update(before + step * (from + width * part), sigma_95, "transport");
+                work.batch(&mut store, pass, number, &mut hear)?;
+            }
+        }
+        let at = done_batches(&store) as u32;
+        if let Stop::TargetSigma(goal) = plan.stop {
+            if at >= store.looks.next {
+                sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, decays, &target(&store)), 0.95);
+                store.looks = stopping::look(store.looks, at, sigma_95, goal);
+            }
+        } else if at >= 4 && at.is_multiple_of(4) && plan.scoring == Scoring::Voxels {
+            // looked at rarely: it walks over the target voxels
+            sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, decays, &target(&store)), 0.95);
+        }
+        progress.update(share(&store, 0.0, sigma_95), sigma_95, "transport");
+        work.save(&mut store, false);
+    }
+    let mut sorted = Vec::new();
+    if plan.scoring == Scoring::Voxels {
+        sorted = stopping::sigmas(&store, decays, &target(&store));
+    }
+    store.partial = None;
+    store.wall_seconds = spent_before + started.elapsed().as_secs_f64();
+    let device = work.hand.engine().device();
+    Ok(Outcome {
+        device,
+        sigma_rel_95: stopping::quantile(&mut sorted, 0.95),
+        sigma_rel_50: stopping::quantile(&mut sorted, 0.5),
+        setup_seconds,
+        warnings: work.hand.warnings,
+        store,
+    })
+}
+
+/// The decays in all, once they are sound.
+fn check(scene: &Scene, decays: &[f64]) -> Result<f64, RunError> {
     if decays.len() != scene.grid.len() {
         return Err(RunError::Length { found: decays.len(), expected: scene.grid.len() });
     }
@@ -461,144 +748,64 @@ pub fn simulate(
         return Err(RunError::Decays { index, found: decays[index] });
     }
     let total: f64 = decays.iter().sum();
-    if total <= 0.0 {
-        return Err(RunError::Empty);
-    }
-    let data = Arc::new(prepare(scene, nuclide, plan)?);
-    engine.load(Arc::clone(&data))?;
-    let setup_seconds = started.elapsed().as_secs_f64();
-
-    let mut label_list: Vec<u16> = plan.labels.clone().unwrap_or_default();
-    label_list.sort_unstable();
-    label_list.dedup();
-
-    // histories of a batch: fixed by the plan, or small at first when a goal is to be reached
-    let per_batch = match plan.stop {
-        Stop::Histories(n) => (n as f64 / f64::from(plan.batches)).max(1.0),
-        Stop::TargetSigma(_) | Stop::Seconds(_) => 200_000.0,
-    };
-    let state = |pass: Pass, share: f64| {
-        let emission = match pass {
-            Pass::Electron => &data.electron_emission,
-            Pass::Photon => &data.photon_emission,
-        };
-        PassState {
-            pass,
-            expectation: Expectation::new(decays, None, (per_batch * share).max(1.0)),
-            moments: Moments::new(data.bins),
-            ledger: Ledger::default(),
-            histories: 0,
-            batch_histories: Vec::new(),
-            regions: label_list.iter().map(|&l| (l, Vec::new())).collect(),
-            seconds: 0.0,
-            active: emission.rows() > 0,
-        }
-    };
-    let mut passes = [state(Pass::Electron, 1.0), state(Pass::Photon, plan.photon_share)];
-
-    // pilot for goals: one small batch tells the speed; then batches of a size that gives at least `batches` of them
-    if let Stop::Seconds(seconds) = plan.stop {
-        progress.update(0.0, None, "measuring the speed");
-        let pilot = Instant::now();
-        for state in passes.iter_mut().filter(|s| s.active) {
-            let job = job(&data, state.pass, &state.expectation, u32::MAX >> 2, plan.seed);
-            engine.run(&job)?;
-        }
-        let scale = seconds / f64::from(plan.batches) / pilot.elapsed().as_secs_f64().max(1e-4);
-        for (state, share) in passes.iter_mut().zip([1.0, plan.photon_share]) {
-            state.expectation = Expectation::new(decays, None, (per_batch * share * scale).clamp(1000.0, 1e9));
-        }
-    }
-
-    let kev_per_entry = |state: &PassState| {
-        let particles = match state.pass {
-            Pass::Electron => data.electron_emission.yield_per_decay,
-            Pass::Photon => data.photon_emission.yield_per_decay,
-        };
-        ENTRY_KEV * state.expectation.decays_per_history * particles
-    };
-    let local = |v: usize| {
-        if plan.scoring == Scoring::Voxels { decays[v] * data.electron_emission.local_kev_per_decay } else { 0.0 }
-    };
-    let mut target: Option<Vec<usize>> =
-        plan.target.as_ref().map(|t| t.iter().enumerate().filter(|(_, t)| **t).map(|(v, _)| v).collect());
-    let mut sigma_95 = None;
-    let mut batch = 0u32;
-    loop {
-        for state in passes.iter_mut().filter(|s| s.active) {
-            state.run_batch(engine, &data, plan, batch)?;
-        }
-        batch += 1;
-        let k = [kev_per_entry(&passes[0]), kev_per_entry(&passes[1])];
-        if batch == 4 && target.is_none() && plan.scoring == Scoring::Voxels {
-            target = Some(hottest(&passes, k, scene));
-        }
-        // the quantile is looked at rarely: it walks over the target voxels
-        if let Some(voxels) = &target
-            && batch >= 4
-            && (batch % 4 == 0 || batch >= plan.batches)
-        {
-            sigma_95 = quantile(&sorted_sigma(&passes, k, local, voxels), 0.95);
-        }
-        let (fraction, done) = match plan.stop {
-            Stop::Histories(_) | Stop::Seconds(_) => {
-                (f64::from(batch) / f64::from(plan.batches), batch >= plan.batches)
-            }
-            Stop::TargetSigma(goal) => match sigma_95 {
-                Some(s) if batch >= plan.batches => (((goal / s).powi(2)).min(1.0), s <= goal),
-                Some(s) => ((goal / s).powi(2).min(f64::from(batch) / f64::from(plan.batches)), false),
-                None => (0.0, false),
-            },
-        };
-        progress.update(fraction, sigma_95, "transport");
-        if done {
-            break;
-        }
-    }
-
-    let k = [kev_per_entry(&passes[0]), kev_per_entry(&passes[1])];
-    let sorted = target.as_ref().map(|t| sorted_sigma(&passes, k, local, t)).unwrap_or_default();
-    let hash = tally_hash(&passes);
-    let [electron, photon] = passes;
-    let result = |state: PassState, kev_per_entry: f64, local_kev_per_decay: f64| PassResult {
-        pass: state.pass,
-        histories: state.histories,
-        batch_histories: state.batch_histories,
-        decays_per_history: state.expectation.decays_per_history,
-        moments: state.moments,
-        ledger: state.ledger,
-        local_kev_per_decay,
-        kev_per_entry,
-        regions: state.regions,
-        seconds: state.seconds,
-    };
-    Ok(Simulation {
-        electron: result(electron, k[0], data.electron_emission.local_kev_per_decay),
-        photon: result(photon, k[1], 0.0),
-        device: engine.device(),
-        tally_hash: hash,
-        decays: total,
-        sigma_rel_95: quantile(&sorted, 0.95),
-        sigma_rel_50: quantile(&sorted, 0.5),
-        wall_seconds: started.elapsed().as_secs_f64(),
-        setup_seconds,
-    })
+    if total <= 0.0 { Err(RunError::Empty) } else { Ok(total) }
 }
 
-/// Voxels above 10 % of the largest energy density so far.
-fn hottest(passes: &[PassState; 2], kev_per_entry: [f64; 2], scene: &Scene) -> Vec<usize> {
-    let dose = |v: usize| {
-        let energy: f64 = passes
-            .iter()
-            .zip(kev_per_entry)
-            .map(|(s, k)| if s.moments.batches > 0 { s.moments.mean(v) * k } else { 0.0 })
-            .sum();
-        let density = f64::from(scene.density_g_cm3[v]);
-        if density > 0.02 { energy / density } else { 0.0 }
+/// Refuses to go on from another run's state.
+fn accepts(store: &BatchStore, identity: &Identity, plan: &RunPlan) -> Result<(), RunError> {
+    let different = |what: &str, found: String, expected: String| {
+        Err(RunError::Resume { what: what.to_owned(), found, expected })
     };
-    let all: Vec<f64> = (0..scene.grid.len()).map(dose).collect();
-    let top = all.iter().copied().fold(0.0, f64::max);
-    all.iter().enumerate().filter(|(_, d)| **d > 0.1 * top).map(|(v, _)| v).collect()
+    if let Some((what, expected, found)) = identity.difference(&store.identity) {
+        return different(what, found.to_owned(), expected.to_owned());
+    }
+    if store.shard != plan.shard {
+        let name = |s: Option<Shard>| s.map_or("none".to_owned(), |s| format!("{}/{}", s.index + 1, s.count));
+        return different("shard", name(store.shard), name(plan.shard));
+    }
+    Ok(())
+}
+
+fn empty_store(
+    identity: Identity,
+    data: &SceneData,
+    plan: &RunPlan,
+    expectations: &[Expectation; 2],
+    per_batch: f64,
+    decays: f64,
+) -> BatchStore {
+    let mut labels: Vec<u16> = plan.labels.clone().unwrap_or_default();
+    labels.sort_unstable();
+    labels.dedup();
+    let pass = |pass: Pass, expectation: &Expectation| {
+        let (emission, local_kev_per_decay) = match pass {
+            Pass::Electron => (&data.electron_emission, data.electron_emission.local_kev_per_decay),
+            Pass::Photon => (&data.photon_emission, 0.0),
+        };
+        PassStore {
+            pass,
+            moments: Moments::new(data.bins),
+            ledger: Ledger::default(),
+            rows: Vec::new(),
+            decays_per_history: expectation.decays_per_history,
+            kev_per_entry: ENTRY_KEV * expectation.decays_per_history * emission.yield_per_decay,
+            local_kev_per_decay,
+            seconds: 0.0,
+        }
+    };
+    let open = matches!(plan.stop, Stop::TargetSigma(_));
+    BatchStore {
+        identity,
+        shard: plan.shard,
+        planned: if open { 0 } else { batch_count(plan) },
+        per_batch,
+        decays,
+        labels,
+        passes: [pass(Pass::Electron, &expectations[0]), pass(Pass::Photon, &expectations[1])],
+        partial: None,
+        looks: Looks::default(),
+        wall_seconds: 0.0,
+    }
 }
 
 /// Variance of the mean of batch sums, for tests and reports.

@@ -10,6 +10,8 @@ pub mod layout;
 /// Order of the shader modules.
 pub mod shader;
 
+mod trace;
+
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -317,6 +319,45 @@ impl GpuEngine {
         Ok(())
     }
 
+    /// Brings a job's source to the device and binds what its pass reads and writes.
+    fn bind(&mut self, job: &Job) -> Result<wgpu::BindGroup, EngineError> {
+        self.pipeline(job.pass)?;
+        let source_bytes = 4 * job.source_table.len() as u64;
+        if self.loaded.as_ref().expect("a scene is loaded before a job is run").source.size() < source_bytes {
+            let buffer =
+                self.buffer("lutra.source", source_bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)?;
+            self.loaded.as_mut().expect("a scene is loaded before a job is run").source = buffer;
+        }
+        let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
+        let (group_layout, _) = self.pipelines[job.pass as usize].as_ref().expect("the pipeline was just made");
+        self.queue.write_buffer(&l.source, 0, bytemuck::cast_slice(&job.source_table));
+        let emission = match job.pass {
+            Pass::Electron => &l.electron_emission,
+            Pass::Photon => &l.photon_emission,
+        };
+        let binding = |n: u32| match n {
+            0 => &l.params,
+            1 => &l.voxels,
+            2 => &l.electron_table,
+            3 => &l.photon_table,
+            4 => &l.scatter_table,
+            5 => emission,
+            6 => &l.source,
+            7 => &l.tally,
+            8 => &l.ledger,
+            _ => &l.threads,
+        };
+        let entries: Vec<wgpu::BindGroupEntry> = layout::bindings(job.pass)
+            .iter()
+            .map(|&n| wgpu::BindGroupEntry { binding: n, resource: binding(n).as_entire_binding() })
+            .collect();
+        Ok(self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(shader::entry_point(job.pass)),
+            layout: group_layout,
+            entries: &entries,
+        }))
+    }
+
     /// Waits for the queue and copies `words` out of a mappable buffer.
     fn read(&self, buffer: &wgpu::Buffer, words: usize) -> Result<Vec<u32>, EngineError> {
         let fail = |message: String| EngineError::Device { device: self.info.name.clone(), message };
@@ -370,7 +411,7 @@ impl Engine for GpuEngine {
                 U::STORAGE | U::COPY_SRC | U::COPY_DST,
             )?,
             ledger_out: self.buffer("lutra.ledger_out", 4 * layout::LEDGER_WORDS as u64, U::MAP_READ | U::COPY_DST)?,
-            threads: self.buffer("lutra.threads", thread_bytes, U::STORAGE | U::COPY_DST)?,
+            threads: self.buffer("lutra.threads", thread_bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
             scene,
         };
         self.check()?;
@@ -379,43 +420,12 @@ impl Engine for GpuEngine {
     }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        self.pipeline(job.pass)?;
-        let source_bytes = 4 * job.source_table.len() as u64;
-        if self.loaded.as_ref().expect("a scene is loaded before a job is run").source.size() < source_bytes {
-            let buffer =
-                self.buffer("lutra.source", source_bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)?;
-            self.loaded.as_mut().expect("a scene is loaded before a job is run").source = buffer;
-        }
+        let group = self.bind(job)?;
         let slot = job.pass as usize;
         let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
-        let (group_layout, pipeline) = self.pipelines[slot].as_ref().expect("the pipeline was just made");
-        let threads = self.thread_count().min(job.params.histories.max(1));
-        self.queue.write_buffer(&l.source, 0, bytemuck::cast_slice(&job.source_table));
-        let emission = match job.pass {
-            Pass::Electron => &l.electron_emission,
-            Pass::Photon => &l.photon_emission,
-        };
-        let binding = |n: u32| match n {
-            0 => &l.params,
-            1 => &l.voxels,
-            2 => &l.electron_table,
-            3 => &l.photon_table,
-            4 => &l.scatter_table,
-            5 => emission,
-            6 => &l.source,
-            7 => &l.tally,
-            8 => &l.ledger,
-            _ => &l.threads,
-        };
-        let entries: Vec<wgpu::BindGroupEntry> = layout::bindings(job.pass)
-            .iter()
-            .map(|&n| wgpu::BindGroupEntry { binding: n, resource: binding(n).as_entire_binding() })
-            .collect();
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(shader::entry_point(job.pass)),
-            layout: group_layout,
-            entries: &entries,
-        });
+        let (_, pipeline) = self.pipelines[slot].as_ref().expect("the pipeline was just made");
+        let wanted = job.histories();
+        let threads = self.thread_count().min(wanted.max(1));
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.clear_buffer(&l.tally, 0, None);
         encoder.clear_buffer(&l.ledger, 0, None);
@@ -444,7 +454,7 @@ impl Engine for GpuEngine {
             // a history is bounded by its step limit: rounds without any progress mean a dead device
             idle_rounds = if finished == finished_before { idle_rounds + 1 } else { 0 };
             finished_before = finished;
-            if finished >= job.params.histories || idle_rounds > 10_000 {
+            if finished >= wanted || idle_rounds > 10_000 {
                 break words;
             }
             if self.options.steps == 0 {

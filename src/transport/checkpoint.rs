@@ -1,0 +1,156 @@
+//! Checkpoints: the state of a run on disk, so that it can be killed at any moment.
+//!
+//! Two files take turns. Each is written under another name, forced to the disk and renamed, and ends in a checksum:
+//! whatever happens while one is written, or to one of them later, the other is whole.
+
+use crate::transport::batch_store::{BatchStore, read_store, write_store};
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The two files.
+const NAMES: [&str; 2] = ["checkpoint-a.lutra", "checkpoint-b.lutra"];
+/// A checkpoint is not written more often than this many times its own duration.
+const LEAST_PAUSE: u32 = 20;
+
+/// Why a checkpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The folder cannot be made or written.
+    #[error("{path}: cannot write the checkpoint: {source}. Free some space, or turn checkpoints off with --checkpoint 0.")]
+    Write {
+        /// The place.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no such folder.
+    #[error("{path}: found no checkpoint; allowed: the folder of an interrupted run. Run without --resume to start from the beginning.")]
+    Absent {
+        /// The place.
+        path: PathBuf,
+    },
+    /// Every checkpoint is damaged.
+    #[error("{path}: found no whole checkpoint ({what}); allowed: at least one. Run without --resume to start from the beginning.")]
+    Damaged {
+        /// The place.
+        path: PathBuf,
+        /// What is wrong with each.
+        what: String,
+    },
+}
+
+/// Writes checkpoints now and then.
+#[derive(Debug)]
+pub struct Keeper {
+    folder: PathBuf,
+    every: Duration,
+    last: Instant,
+    cost: Duration,
+    serial: u64,
+}
+
+impl Keeper {
+    /// Checkpoints in `folder`, which is made where it is missing, about every `every`. Checkpoints of an earlier run
+    /// stay until they are overwritten.
+    pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
+        fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
+        Ok(Self { folder: folder.to_owned(), every, last: Instant::now(), cost: Duration::ZERO, serial: 0 })
+    }
+
+    /// Goes on counting behind a checkpoint that was read.
+    pub fn after(mut self, serial: u64) -> Self {
+        self.serial = serial;
+        self
+    }
+
+    /// Time between two checkpoints.
+    pub fn every(&self) -> Duration {
+        self.every
+    }
+
+    /// Whether it is time to write one.
+    pub fn due(&self) -> bool {
+        self.last.elapsed() >= self.every.max(self.cost * LEAST_PAUSE)
+    }
+
+    /// Writes one in place of the older of the two.
+    pub fn save(&mut self, store: &BatchStore) -> Result<(), CheckpointError> {
+        let began = Instant::now();
+        self.serial += 1;
+        let path = self.folder.join(NAMES[(self.serial % 2) as usize]);
+        let partial = path.with_extension("partial");
+        let write = || {
+            let mut writer = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
+            write_store(&mut writer, store, self.serial)?;
+            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            fs::rename(&partial, &path)
+        };
+        write().map_err(|source| CheckpointError::Write { path: path.clone(), source })?;
+        if self.serial == 1 {
+            // the first of a run: what an earlier run left in the other place is out of date
+            let _ = fs::remove_file(self.folder.join(NAMES[0]));
+        }
+        self.last = Instant::now();
+        self.cost = began.elapsed();
+        Ok(())
+    }
+
+    /// Takes the checkpoints away: the run is over. What else lies in the folder stays, and so does the folder then.
+    pub fn discard(self) {
+        for name in NAMES {
+            let path = self.folder.join(name);
+            // a file that cannot be removed does no harm
+            let _ = fs::remove_file(path.with_extension("partial"));
+            let _ = fs::remove_file(path);
+        }
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// A checkpoint read.
+#[derive(Debug)]
+pub struct Resumed {
+    /// The state; `None` when the run was interrupted before its first checkpoint.
+    pub store: Option<BatchStore>,
+    /// Its serial number.
+    pub serial: u64,
+    /// Damaged checkpoints that were passed over.
+    pub warnings: Vec<String>,
+}
+
+/// The newest whole checkpoint of `folder`.
+pub fn resume(folder: &Path) -> Result<Resumed, CheckpointError> {
+    if !folder.is_dir() {
+        return Err(CheckpointError::Absent { path: folder.to_owned() });
+    }
+    let mut best: Option<(BatchStore, u64)> = None;
+    let mut faults = Vec::new();
+    for path in NAMES.map(|name| folder.join(name)) {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            other => other,
+        };
+        match file.and_then(|file| read_store(BufReader::with_capacity(1 << 20, file))) {
+            Ok(found) => {
+                if best.as_ref().is_none_or(|(_, serial)| found.1 > *serial) {
+                    best = Some(found);
+                }
+            }
+            Err(error) => faults.push(format!("{}: {error}", path.display())),
+        }
+    }
+    match best {
+        Some((store, serial)) => {
+            let warnings = faults
+                .into_iter()
+                .map(|fault| format!("damaged checkpoint passed over, the run goes on from the other one: {fault}"))
+                .collect();
+            Ok(Resumed { store: Some(store), serial, warnings })
+        }
+        None if faults.is_empty() => Ok(Resumed { store: None, serial: 0, warnings: Vec::new() }),
+        None => Err(CheckpointError::Damaged { path: folder.to_owned(), what: faults.join("; ") }),
+    }
+}

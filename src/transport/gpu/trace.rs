@@ -1,0 +1,70 @@
+//! One history on the GPU, step by step: one thread, one step a dispatch, its state and tallies read back after each.
+
+use super::{GpuEngine, account, layout};
+use crate::kernel::single::context::Params;
+use crate::tally::Ledger;
+use crate::transport::parity::Step;
+use crate::transport::{EngineError, Job};
+
+impl GpuEngine {
+    /// Follows one history of a job, `most` steps at most. Slow: a dispatch and a read-back of the tally for each step.
+    ///
+    /// Panics when no scene is loaded.
+    pub fn follow(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
+        let job = job.part(history, history + 1);
+        let group = self.bind(&job)?;
+        let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
+        let (_, pipeline) = self.pipelines[job.pass as usize].as_ref().expect("the pipeline was just made");
+        let state_words = layout::RNG_WORDS + layout::PARTICLE_WORDS;
+        let state = self.buffer(
+            "lutra.state",
+            4 * state_words as u64,
+            wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        )?;
+        let params = Params { threads: 1, steps: 1, ..job.params };
+        self.queue.write_buffer(&l.params, 0, bytemuck::bytes_of(&params));
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.clear_buffer(&l.threads, 0, None);
+        self.queue.submit([encoder.finish()]);
+        let mut steps: Vec<Step> = Vec::new();
+        while steps.len() < most && steps.last().is_none_or(Step::alive) {
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.clear_buffer(&l.tally, 0, None);
+            encoder.clear_buffer(&l.ledger, 0, None);
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, &group, &[]);
+                pass.dispatch_workgroups(1, 1, 1);
+            }
+            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, l.ledger_out.size());
+            encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
+            encoder.copy_buffer_to_buffer(&l.threads, 0, &state, 0, state.size());
+            self.queue.submit([encoder.finish()]);
+            let ledger = self.read(&l.ledger_out, layout::LEDGER_WORDS)?;
+            let tally = self.read(&l.tally_out, 2 * l.scene.bins)?;
+            let words = self.read(&state, state_words)?;
+            let mut step = Step {
+                bins: tally
+                    .chunks_exact(2)
+                    .map(|w| u64::from(w[0]) | (u64::from(w[1]) << 32))
+                    .enumerate()
+                    .filter(|(_, x)| *x != 0)
+                    .collect(),
+                ledger: Ledger {
+                    emitted: account(&ledger, 0),
+                    deposited: account(&ledger, 1),
+                    escaped: account(&ledger, 2),
+                    radiated: account(&ledger, 3),
+                    estimated: account(&ledger, 4),
+                },
+                flags: ledger[layout::LEDGER_FLAGS],
+                ..Step::default()
+            };
+            step.rng.copy_from_slice(&words[..layout::RNG_WORDS]);
+            step.particle.copy_from_slice(&words[layout::RNG_WORDS..]);
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+}

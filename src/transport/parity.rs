@@ -1,0 +1,249 @@
+//! One job on two engines: whether they agree, and where they part if they do not.
+//!
+//! Histories are independent and tallies are integers, so that the tallies of two halves of a batch add up to the
+//! batch's. The first history that differs is found by halving, the first voxel by looking at that history alone,
+//! and the first step by following it on both engines ([`Step`]).
+
+use crate::kernel::Sink;
+use crate::kernel::single::electron::{Stack, electron_step};
+use crate::kernel::single::navigate::Particle;
+use crate::kernel::single::photon::photon_step;
+use crate::kernel::single::rng::{Rng, rng_for};
+use crate::kernel::single::source::birth;
+use crate::tally::{BatchTally, Ledger};
+use crate::transport::emission::Pass;
+use crate::transport::{Engine, EngineError, Job, SceneData};
+use std::collections::BTreeMap;
+
+/// Where two engines part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// First history that differs; `None` when no single one does, which means that an engine does not repeat itself.
+    pub history: Option<u32>,
+    /// First tally bin that differs there.
+    pub bin: Option<usize>,
+    /// Tally entries of the first engine in that bin.
+    pub first: u64,
+    /// Tally entries of the second engine in that bin.
+    pub second: u64,
+    /// Whether account, flags or number of histories differ too.
+    pub account: bool,
+}
+
+fn first_bin(a: &BatchTally, b: &BatchTally) -> Option<usize> {
+    a.energy.iter().zip(&b.energy).position(|(x, y)| x != y)
+}
+
+fn describe(history: Option<u32>, a: &BatchTally, b: &BatchTally) -> Difference {
+    let bin = first_bin(a, b);
+    Difference {
+        history,
+        bin,
+        first: bin.map_or(0, |n| a.energy[n]),
+        second: bin.map_or(0, |n| b.energy[n]),
+        account: (a.ledger, a.histories, a.flags) != (b.ledger, b.histories, b.flags),
+    }
+}
+
+/// The first difference of two engines over a job; `None` when they agree bit for bit. `known`: the first engine's
+/// tally of the whole job.
+pub fn first_difference(
+    first: &mut dyn Engine,
+    second: &mut dyn Engine,
+    job: &Job,
+    known: &BatchTally,
+) -> Result<Option<Difference>, EngineError> {
+    let whole = second.run(job)?;
+    if whole == *known {
+        return Ok(None);
+    }
+    let (mut low, mut high) = (job.params.first, job.params.histories);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        let part = job.part(low, middle);
+        if first.run(&part)? == second.run(&part)? {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let alone = job.part(low, high);
+    let (a, b) = (first.run(&alone)?, second.run(&alone)?);
+    if a == b {
+        return Ok(Some(describe(None, known, &whole)));
+    }
+    Ok(Some(describe(Some(low), &a, &b)))
+}
+
+/// Something that a history does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Born with this energy (units of 2^-5 eV) and weight (2^-16).
+    Emitted(u32, u32),
+    /// Energy left in a bin.
+    Deposit(u32, u32, u32),
+    /// Expected energy along the track in a bin.
+    Estimate(u32, u32, u32),
+    /// Energy left by an analogue collision.
+    Absorbed(u32, u32),
+    /// Energy that left the grid.
+    Escaped(u32, u32),
+    /// Energy radiated.
+    Radiated(u32, u32),
+    /// A flag raised.
+    Flag(u32),
+}
+
+impl std::fmt::Display for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Emitted(units, weight) => write!(f, "emitted {units} weight {weight}"),
+            Self::Deposit(bin, units, _) => write!(f, "deposit {units} in {bin}"),
+            Self::Estimate(bin, units, _) => write!(f, "estimate {units} in {bin}"),
+            Self::Absorbed(units, _) => write!(f, "absorbed {units}"),
+            Self::Escaped(units, _) => write!(f, "escaped {units}"),
+            Self::Radiated(units, _) => write!(f, "radiated {units}"),
+            Self::Flag(bits) => write!(f, "flag {bits:#x}"),
+        }
+    }
+}
+
+/// State after one step of a history, and what the step left. The first step includes the birth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Random stream after the step.
+    pub rng: [u32; 4],
+    /// The particle after the step, word for word.
+    pub particle: [u32; 14],
+    /// Energy by bin that the step left, ascending in bin, tally entries.
+    pub bins: Vec<(usize, u64)>,
+    /// Account of the step.
+    pub ledger: Ledger,
+    /// Flags that it raised.
+    pub flags: u32,
+}
+
+impl Step {
+    /// Whether the history goes on.
+    pub fn alive(&self) -> bool {
+        self.particle[3] == 1
+    }
+
+    /// Energy of the particle, keV.
+    pub fn energy_kev(&self) -> f64 {
+        f64::from(self.particle[7]) / crate::units::TALLY_UNITS_PER_KEV
+    }
+
+    /// Voxel of the particle.
+    pub fn voxel(&self) -> [u32; 3] {
+        [self.particle[0], self.particle[1], self.particle[2]]
+    }
+
+    /// Names of what differs from another step.
+    pub fn differences(&self, other: &Step) -> Vec<&'static str> {
+        const NAMES: [&str; 14] = [
+            "ix", "iy", "iz", "alive", "x", "y", "z", "energy", "ux", "uy", "uz", "weight", "flight", "steps",
+        ];
+        let mut names: Vec<&str> =
+            (0..14).filter(|&n| self.particle[n] != other.particle[n]).map(|n| NAMES[n]).collect();
+        if self.rng != other.rng {
+            names.push("random stream");
+        }
+        if self.bins != other.bins {
+            names.push("tally");
+        }
+        if self.ledger != other.ledger {
+            names.push("account");
+        }
+        if self.flags != other.flags {
+            names.push("flags");
+        }
+        names
+    }
+}
+
+pub(crate) fn particle_words(p: &Particle) -> [u32; 14] {
+    let f = f32::to_bits;
+    [
+        p.ix, p.iy, p.iz, p.alive, f(p.x), f(p.y), f(p.z), p.energy, f(p.ux), f(p.uy), f(p.uz), p.weight, f(p.flight),
+        p.steps,
+    ]
+}
+
+/// Takes down what happens.
+#[derive(Default)]
+struct Recorder {
+    events: Vec<Event>,
+    bins: BTreeMap<usize, u64>,
+    ledger: Ledger,
+    flags: u32,
+}
+
+fn worth(units: u32, weight: u32) -> u64 {
+    u64::from(units) * u64::from(weight)
+}
+
+impl Sink for Recorder {
+    fn emitted(&mut self, units: u32, weight: u32) {
+        self.events.push(Event::Emitted(units, weight));
+        self.ledger.emitted += u128::from(worth(units, weight));
+    }
+    fn deposit(&mut self, index: u32, units: u32, weight: u32) {
+        if units != 0 {
+            self.events.push(Event::Deposit(index, units, weight));
+            *self.bins.entry(index as usize).or_default() += worth(units, weight);
+            self.ledger.deposited += u128::from(worth(units, weight));
+        }
+    }
+    fn estimate(&mut self, index: u32, units: u32, weight: u32) {
+        if units != 0 {
+            self.events.push(Event::Estimate(index, units, weight));
+            *self.bins.entry(index as usize).or_default() += worth(units, weight);
+            self.ledger.estimated += u128::from(worth(units, weight));
+        }
+    }
+    fn absorbed(&mut self, units: u32, weight: u32) {
+        self.events.push(Event::Absorbed(units, weight));
+        self.ledger.deposited += u128::from(worth(units, weight));
+    }
+    fn escaped(&mut self, units: u32, weight: u32) {
+        self.events.push(Event::Escaped(units, weight));
+        self.ledger.escaped += u128::from(worth(units, weight));
+    }
+    fn radiated(&mut self, units: u32, weight: u32) {
+        if units != 0 {
+            self.events.push(Event::Radiated(units, weight));
+        }
+        self.ledger.radiated += u128::from(worth(units, weight));
+    }
+    fn flag(&mut self, bits: u32) {
+        self.events.push(Event::Flag(bits));
+        self.flags |= bits;
+    }
+}
+
+/// Follows one history of a job on the CPU, step by step, `most` steps at most; with the events of each step.
+pub fn follow(scene: &SceneData, job: &Job, history: u32, most: usize) -> Vec<(Step, Vec<Event>)> {
+    let cx = job.context(scene);
+    let mut rng: Rng = rng_for(history, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
+    let mut stack = Stack::default();
+    let mut recorder = Recorder::default();
+    let mut particle = birth(&cx, history, &mut recorder);
+    let mut steps = Vec::new();
+    while particle.alive == 1 && steps.len() < most {
+        match job.pass {
+            Pass::Electron => electron_step(&cx, &mut rng, &mut particle, &mut stack, &mut recorder),
+            Pass::Photon => photon_step(&cx, &mut rng, &mut particle, &mut recorder),
+        }
+        let seen = std::mem::take(&mut recorder);
+        let step = Step {
+            rng: [rng.a, rng.b, rng.c, rng.d],
+            particle: particle_words(&particle),
+            bins: seen.bins.into_iter().collect(),
+            ledger: seen.ledger,
+            flags: seen.flags,
+        };
+        steps.push((step, seen.events));
+    }
+    steps
+}

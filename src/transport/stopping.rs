@@ -1,0 +1,236 @@
+//! How certain a run is, when that is enough, and how large its batches are.
+//!
+//! The aim is a quantile: 95 % of the target voxels reach it. The largest error of a million voxels fluctuates from
+//! look to look, a quantile does not. Looks are due at growing numbers of batches, never before the least number, and
+//! the aim counts as reached when two looks in a row say so: one lucky look ends nothing. What is decided follows
+//! from the tallies alone, so that every machine stops at the same batch.
+
+use crate::transport::allocation::Expectation;
+use crate::transport::batch_store::{BatchStore, Looks};
+use crate::transport::emission::Pass;
+use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, audit, flag_names, job};
+use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
+use std::time::Instant;
+
+/// Looks in a row that must meet the aim.
+pub const LOOKS_IN_A_ROW: u32 = 2;
+/// Share of the largest energy density from which on a voxel is a target where none are named.
+const HOT_SHARE: f64 = 0.1;
+/// Batches from here on are the pilot's: no run comes so far.
+const PILOT_BATCH: u32 = u32::MAX >> 2;
+/// Batches of a pilot.
+const PILOT_BATCHES: u32 = 8;
+/// Electron histories of a pilot's batch at first.
+const PILOT_HISTORIES: f64 = 1000.0;
+/// How often a pilot is doubled at most.
+const PILOT_DOUBLINGS: u32 = 9;
+/// Fewest electron histories of a batch.
+const LEAST_HISTORIES: f64 = 500.0;
+
+/// When the first look is due: so that the second falls on the least number of batches.
+pub fn first_look(batches: u32) -> u32 {
+    batches - (batches / 10).clamp(1, batches.max(2) - 1)
+}
+
+/// What a look at `batches` batches says: `sigma_rel` met `goal` or not, and when the next is due.
+pub fn look(before: Looks, batches: u32, sigma_rel: Option<f64>, goal: f64) -> Looks {
+    let met = sigma_rel.is_some_and(|sigma| sigma <= goal);
+    Looks { next: batches + (batches / 10).max(1), met: if met { before.met + 1 } else { 0 } }
+}
+
+/// The value of which a share `q` (0 to 1) of the values is not above; `None` without values. Reorders them.
+pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
+    let place = (values.len().checked_sub(1)? as f64 * q).round() as usize;
+    Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
+}
+
+/// Energy of a voxel for all decays, keV, and its variance, keV2; both passes and what is deposited at birth.
+fn voxel(store: &BatchStore, decays: &[f64], v: usize) -> (f64, f64) {
+    let at_birth = decays.get(v).copied().unwrap_or(0.0);
+    let (mut energy, mut variance) = (at_birth * store.passes[0].local_kev_per_decay, 0.0);
+    for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
+        energy += pass.moments.mean(v) * pass.kev_per_entry;
+        variance += pass.moments.variance_of_mean(v) * pass.kev_per_entry * pass.kev_per_entry;
+    }
+    (energy, variance)
+}
+
+/// Relative standard errors over the voxels of `target`.
+pub fn sigmas(store: &BatchStore, decays: &[f64], target: &[usize]) -> Vec<f64> {
+    let sigma = |&v: &usize| {
+        let (energy, variance) = voxel(store, decays, v);
+        if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
+    };
+    target.iter().map(sigma).collect()
+}
+
+/// The voxels that count: those of the plan, else all above 10 % of the largest energy density so far.
+pub fn target(store: &BatchStore, plan: &RunPlan, scene: &Scene, decays: &[f64]) -> Vec<usize> {
+    if let Some(target) = &plan.target {
+        return (0..target.len()).filter(|&v| target[v]).collect();
+    }
+    let dose: Vec<f64> = (0..store.passes[0].moments.sum.len())
+        .map(|v| match plan.scoring {
+            Scoring::Shells { .. } => voxel(store, decays, v).0,
+            Scoring::Voxels => {
+                let density = f64::from(scene.density_g_cm3[v]);
+                if density > 0.02 { voxel(store, decays, v).0 / density } else { 0.0 }
+            }
+        })
+        .collect();
+    let top = dose.iter().copied().fold(0.0, f64::max);
+    (0..dose.len()).filter(|&v| dose[v] > HOT_SHARE * top).collect()
+}
+
+/// Runs a job; the number is the batch, for what is said of a failure.
+type Run<'a> = dyn FnMut(&Job, u32) -> Result<crate::tally::BatchTally, EngineError> + 'a;
+
+fn active(data: &SceneData) -> impl Iterator<Item = Pass> {
+    let [electron, photon] = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
+    [(Pass::Electron, electron), (Pass::Photon, photon)].into_iter().filter(|(_, a)| *a).map(|(pass, _)| pass)
+}
+
+fn share(plan: &RunPlan, pass: Pass) -> f64 {
+    if pass == Pass::Electron { 1.0 } else { plan.photon_share }
+}
+
+/// Electron histories of a batch such that about the plan's number of batches reach the aim.
+///
+/// A pilot of a few small batches, whose tallies are thrown away, is doubled until the target as a whole is known to
+/// within its own size; its energy-weighted variance then tells the histories needed. Voxels fainter than the bulk need
+/// more batches of that size; too large a batch could not be undone.
+pub fn pilot_for_sigma(
+    run: &mut Run<'_>,
+    data: &SceneData,
+    scene: &Scene,
+    decays: &[f64],
+    plan: &RunPlan,
+    goal: f64,
+) -> Result<f64, RunError> {
+    let mut histories = PILOT_HISTORIES;
+    let mut batch = PILOT_BATCH;
+    for doubling in 0.. {
+        // energy, sum of squares by voxel; per decay and particle the passes differ by their weight
+        let mut sum = vec![0.0f64; data.bins];
+        let mut variance = vec![0.0f64; data.bins];
+        for pass in active(data) {
+            let expectation = Expectation::new(decays, None, (histories * share(plan, pass)).max(1.0));
+            let particles = match pass {
+                Pass::Electron => data.electron_emission.yield_per_decay,
+                Pass::Photon => data.photon_emission.yield_per_decay,
+            };
+            let worth = expectation.decays_per_history * particles / f64::from(PILOT_BATCHES);
+            let mut moments = crate::tally::Moments::new(data.bins);
+            for n in 0..PILOT_BATCHES {
+                let tally = checked(run, &job(data, pass, &expectation, batch + n, plan.seed), batch + n, plan)?;
+                moments.add_batch(&tally.energy).map_err(|bin| RunError::Overflow { bin })?;
+            }
+            let n = f64::from(PILOT_BATCHES);
+            for bin in 0..data.bins {
+                sum[bin] += moments.sum[bin] as f64 * worth;
+                variance[bin] += moments.variance_of_mean(bin) * n * n * worth * worth;
+            }
+        }
+        batch += PILOT_BATCHES;
+        let counts: Vec<usize> = match (&plan.target, plan.scoring) {
+            (Some(target), Scoring::Voxels) => (0..data.bins).filter(|&v| target[v]).collect(),
+            _ => {
+                let density = |v: usize| f64::from(scene.density_g_cm3.get(v).copied().unwrap_or(1.0));
+                let dose = |v: usize| if density(v) > 0.02 { sum[v] / density(v) } else { 0.0 };
+                let top = (0..data.bins).map(dose).fold(0.0, f64::max);
+                (0..data.bins).filter(|&v| dose(v) > HOT_SHARE * top).collect()
+            }
+        };
+        let noise: f64 = counts.iter().map(|&v| variance[v]).sum();
+        let signal = counts.iter().map(|&v| sum[v] * sum[v] - variance[v]).sum::<f64>();
+        if signal > noise || doubling >= PILOT_DOUBLINGS {
+            let relative = noise / signal.max(noise).max(f64::MIN_POSITIVE);
+            let needed = histories * f64::from(PILOT_BATCHES) * relative / (goal * goal);
+            let most = MOST_HISTORIES_A_BATCH / plan.photon_share.max(1.0);
+            return Ok((needed / f64::from(plan.batches)).clamp(LEAST_HISTORIES, most).round());
+        }
+        histories *= 2.0;
+    }
+    unreachable!("the loop ends by its last doubling")
+}
+
+/// Electron histories of a batch such that the plan's number of batches takes about `seconds`, the pilot included.
+pub fn pilot_for_seconds(
+    run: &mut Run<'_>,
+    data: &SceneData,
+    decays: &[f64],
+    plan: &RunPlan,
+    seconds: f64,
+) -> Result<f64, RunError> {
+    let started = Instant::now();
+    let mut histories = 10_000.0;
+    let mut batch = PILOT_BATCH;
+    loop {
+        let clock = Instant::now();
+        for pass in active(data) {
+            let expectation = Expectation::new(decays, None, (histories * share(plan, pass)).max(1.0));
+            checked(run, &job(data, pass, &expectation, batch, plan.seed), batch, plan)?;
+        }
+        let took = clock.elapsed().as_secs_f64().max(1e-4);
+        // long enough to mean something, short enough to cost little
+        if took >= (0.02 * seconds).min(0.5) || histories >= 1e7 {
+            let left = (seconds - started.elapsed().as_secs_f64()).max(0.1 * seconds);
+            let most = MOST_HISTORIES_A_BATCH / plan.photon_share.max(1.0);
+            return Ok((histories * left / f64::from(plan.batches) / took).clamp(LEAST_HISTORIES, most));
+        }
+        histories *= 4.0;
+        batch += 1;
+    }
+}
+
+fn checked(run: &mut Run<'_>, job: &Job, batch: u32, plan: &RunPlan) -> Result<crate::tally::BatchTally, RunError> {
+    let tally = run(job, batch)?;
+    let flags = audit(&tally, u64::from(job.histories()));
+    if flags != 0 {
+        return Err(RunError::Flags { batch, pass: job.pass, flags: flag_names(flags), seed: plan.seed });
+    }
+    Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks fall on 18, 20, 22, 24 .. of 20 batches; two in a row end the run.
+    #[test]
+    fn law_two_looks_in_a_row_end_a_run() {
+        assert_eq!(first_look(20), 18);
+        let met = |sigmas: &[f64]| {
+            let mut looks = Looks { next: first_look(20), met: 0 };
+            for &sigma in sigmas {
+                let at = looks.next;
+                looks = look(looks, at, Some(sigma), 0.02);
+                if looks.met >= LOOKS_IN_A_ROW {
+                    return Some(at);
+                }
+            }
+            None
+        };
+        assert_eq!(met(&[0.019, 0.018]), Some(20));
+        assert_eq!(met(&[0.03, 0.019, 0.019]), Some(21));
+        assert_eq!(met(&[0.03, 0.025, 0.024]), None);
+    }
+
+    /// A rule that ends on the first look that meets the aim would end here.
+    #[test]
+    fn alarm_a_lucky_look_ends_nothing() {
+        let lucky = look(Looks { next: 18, met: 0 }, 18, Some(0.001), 0.02);
+        assert!(lucky.met < LOOKS_IN_A_ROW);
+        let after = look(lucky, lucky.next, Some(0.021), 0.02);
+        assert_eq!(after.met, 0);
+        assert_eq!(look(after, after.next, None, 0.02).met, 0, "no target voxel is no success");
+    }
+
+    #[test]
+    fn law_quantile_of_known_values() {
+        let mut values: Vec<f64> = (0..101).rev().map(f64::from).collect();
+        assert_eq!(quantile(&mut values, 0.95), Some(95.0));
+        assert_eq!(quantile(&mut values, 0.5), Some(50.0));
+        assert_eq!(quantile(&mut [], 0.5), None);
+    }
+}
