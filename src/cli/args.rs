@@ -3,11 +3,12 @@
 
 use super::failure::UserError;
 use crate::source::ActivityUnit;
-use crate::transport::emission::Emissions;
+use crate::transport::batch_store::Shard;
+use crate::transport::emission::{Emissions, Pass};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Seed where none is given.
 pub const DEFAULT_SEED: u64 = 177;
@@ -30,8 +31,66 @@ pub enum RawCommand {
     Demo(RawDemo),
     /// Compute the absorbed dose from a CT and a map of time-integrated activity
     Dose(Box<RawDose>),
+    /// Add the shards of one run to the whole run, bit for bit
+    Merge(RawMerge),
     /// List the devices the transport can run on
     Devices,
+    /// Run the same histories on every device and compare the results bit for bit
+    Parity(RawParity),
+}
+
+/// Options of a run that may be interrupted, as given.
+#[derive(Debug, Args)]
+pub struct RawKeep {
+    /// Seconds between two checkpoints in DIR.checkpoint beside the output folder; 0 for none
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub checkpoint: f64,
+    /// Go on from the checkpoints of an interrupted run: its output folder, or the folder of its checkpoints
+    #[arg(long, value_name = "DIR")]
+    pub resume: Option<PathBuf>,
+    /// Number of statistically independent batches [default: 20, or as many as there are shards]
+    #[arg(long, value_name = "N")]
+    pub batches: Option<u32>,
+}
+
+/// Options of `merge`, as given.
+#[derive(Debug, Args)]
+pub struct RawMerge {
+    /// Output folders of the shards, in any order
+    #[arg(value_name = "OUT", required = true)]
+    pub outputs: Vec<PathBuf>,
+    /// Output folder of the whole
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Merge what is there even if shards are missing: a true result of fewer histories
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Write into an output folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `parity`, as given.
+#[derive(Debug, Args)]
+pub struct RawParity {
+    /// What to run: demo, or a CT and a map of decays (NIfTI)
+    #[arg(long, value_name = "demo|CT DECAYS", num_args = 1..=2, default_value = "demo")]
+    pub scene: Vec<String>,
+    /// Electron histories, and as many photon histories
+    #[arg(long, value_name = "N", default_value = "200000")]
+    pub histories: String,
+    /// Devices to compare with the CPU: all, or a list of cpu, cpu:THREADS and gpu:N as in `lutra devices`
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    pub devices: String,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Follow one history step by step on every device instead: N, PASS:N or PASS:BATCH:N
+    #[arg(long, value_name = "HISTORY")]
+    pub trace: Option<String>,
+    /// Where to write the comparison for machines
+    #[arg(long, value_name = "FILE", default_value = "parity.json")]
+    pub json: PathBuf,
 }
 
 /// Options of the transport, as given.
@@ -66,6 +125,9 @@ pub struct RawDemo {
     #[command(flatten)]
     /// Options of the transport.
     pub run: RawRun,
+    /// Options of a run that may be interrupted.
+    #[command(flatten)]
+    pub keep: RawKeep,
 }
 
 /// Options of `dose`, as given.
@@ -116,9 +178,15 @@ pub struct RawDose {
     /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
     pub target_labels: Option<String>,
+    /// Run only the K-th of N parts of the histories; `lutra merge` adds the parts
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<String>,
     /// Options of the transport.
     #[command(flatten)]
     pub run: RawRun,
+    /// Options of a run that may be interrupted.
+    #[command(flatten)]
+    pub keep: RawKeep,
 }
 
 /// Where the transport runs.
@@ -162,6 +230,202 @@ pub struct RunOptions {
     pub seed: u64,
     /// Threads of the CPU engine; none for all cores.
     pub threads: Option<usize>,
+    /// Batches; none for the default.
+    pub batches: Option<u32>,
+    /// Which part of the batches; none for all.
+    pub shard: Option<Shard>,
+    /// Checkpoints; none without.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Checkpoints, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Where they are kept.
+    pub folder: PathBuf,
+    /// Seconds between two; 0 for none.
+    pub every_s: f64,
+    /// Whether to go on from those that are there.
+    pub resume: bool,
+}
+
+/// `merge`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergeRequest {
+    /// Output folders of the shards.
+    pub outputs: Vec<PathBuf>,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether shards may be missing.
+    pub allow_missing: bool,
+    /// Whether the output folder may hold something already.
+    pub force: bool,
+}
+
+/// What `parity` runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParityScene {
+    /// The demo's abdomen.
+    Demo,
+    /// A CT and a map of decays.
+    Files(PathBuf, PathBuf),
+}
+
+/// A device to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The CPU with this many threads; 0 for all cores.
+    Cpu(usize),
+    /// The adapter of this number.
+    Gpu(usize),
+}
+
+/// A history to follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceChoice {
+    /// Pass.
+    pub pass: Pass,
+    /// Batch.
+    pub batch: u32,
+    /// History.
+    pub history: u32,
+}
+
+/// `parity`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParityRequest {
+    /// What to run.
+    pub scene: ParityScene,
+    /// Histories of each pass.
+    pub histories: u64,
+    /// Devices to compare with the CPU; none for all.
+    pub devices: Option<Vec<DeviceChoice>>,
+    /// Seed.
+    pub seed: u64,
+    /// The history to follow instead.
+    pub trace: Option<TraceChoice>,
+    /// Where the comparison for machines goes.
+    pub json: PathBuf,
+}
+
+impl RawMerge {
+    /// The checked request.
+    pub fn check(self) -> MergeRequest {
+        MergeRequest { outputs: self.outputs, out: self.out, allow_missing: self.allow_missing, force: self.force }
+    }
+}
+
+impl RawParity {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<ParityRequest, UserError> {
+        let scene = match &self.scene[..] {
+            [one] if one == "demo" => ParityScene::Demo,
+            [ct, decays] => ParityScene::Files(ct.into(), decays.into()),
+            _ => {
+                return Err(UserError::new(
+                    format!("--scene: found \"{}\"; allowed: demo, or a CT and a map of decays", self.scene.join(" ")),
+                    "Write it as in --scene ct.nii.gz decays.nii.gz.",
+                ));
+            }
+        };
+        let devices = match self.devices.as_str() {
+            "all" => None,
+            list => Some(list.split(',').map(device).collect::<Result<_, _>>()?),
+        };
+        Ok(ParityRequest {
+            scene,
+            devices,
+            histories: count("--histories", &self.histories)?,
+            seed: self.seed,
+            trace: self.trace.as_deref().map(trace).transpose()?,
+            json: self.json,
+        })
+    }
+}
+
+fn device(text: &str) -> Result<DeviceChoice, UserError> {
+    let text = text.trim();
+    let number = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse::<usize>().ok());
+    match (text, number("cpu:"), number("gpu:")) {
+        ("cpu", _, _) => Ok(DeviceChoice::Cpu(0)),
+        (_, Some(threads), _) if threads > 0 => Ok(DeviceChoice::Cpu(threads)),
+        (_, _, Some(number)) => Ok(DeviceChoice::Gpu(number)),
+        _ => Err(UserError::new(
+            format!("--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS and gpu:N"),
+            "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
+        )),
+    }
+}
+
+fn trace(text: &str) -> Result<TraceChoice, UserError> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let (pass, batch, history) = match parts[..] {
+        [history] => ("electron", "0", history),
+        [pass, history] => (pass, "0", history),
+        [pass, batch, history] => (pass, batch, history),
+        _ => ("", "", ""),
+    };
+    let pass = [("electron", Pass::Electron), ("photon", Pass::Photon)].into_iter().find(|(name, _)| *name == pass);
+    match (pass, batch.parse(), history.parse()) {
+        (Some((_, pass)), Ok(batch), Ok(history)) => Ok(TraceChoice { pass, batch, history }),
+        _ => Err(UserError::new(
+            format!("--trace: found \"{text}\"; allowed: N, PASS:N or PASS:BATCH:N with PASS electron or photon"),
+            "Write it as in --trace photon:0:1234.",
+        )),
+    }
+}
+
+impl RawKeep {
+    /// Checkpoints of a run with this output folder.
+    fn checkpoint(&self, out: &Path) -> Result<Option<Checkpoint>, UserError> {
+        let every_s = in_range("--checkpoint", self.checkpoint, 0.0, 86_400.0, "seconds, 0 for none")?;
+        let beside = |folder: &Path| {
+            let mut name = folder.as_os_str().to_owned();
+            name.push(".checkpoint");
+            PathBuf::from(name)
+        };
+        let plain = |folder: &Path| folder.components().collect::<PathBuf>();
+        let folder = match &self.resume {
+            None => beside(&plain(out)),
+            Some(folder) => Some(beside(&plain(folder))).filter(|f| f.is_dir()).unwrap_or_else(|| plain(folder)),
+        };
+        let resume = self.resume.is_some();
+        Ok((every_s > 0.0 || resume).then_some(Checkpoint { folder, every_s, resume }))
+    }
+
+    fn batches(&self) -> Result<Option<u32>, UserError> {
+        match self.batches {
+            Some(n) if !(10..=4096).contains(&n) => Err(UserError::new(
+                format!("--batches: found {n}; allowed: from 10 to 4096"),
+                "20 to 64 batches give a standard error that is known to 16 to 9 %.",
+            )),
+            n => Ok(n),
+        }
+    }
+
+    fn apply(&self, run: &mut RunOptions, out: &Path) -> Result<(), UserError> {
+        run.batches = self.batches()?;
+        run.checkpoint = self.checkpoint(out)?;
+        Ok(())
+    }
+}
+
+fn shard(text: &str, stop: &Stop) -> Result<Shard, UserError> {
+    let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
+    let Some((k, count)) = parsed.filter(|(k, n)| (1..=4096).contains(n) && (1..=*n).contains(k)) else {
+        return Err(UserError::new(
+            format!("--shard: found \"{text}\"; allowed: K/N with K from 1 to N and N from 1 to 4096"),
+            "The shards of a run in three parts are 1/3, 2/3 and 3/3.",
+        ));
+    };
+    match stop {
+        Stop::Default | Stop::Histories(_) => Ok(Shard { index: k - 1, count }),
+        _ => Err(contradiction(
+            "--shard",
+            "--target-sigma",
+            "A shard is a part of a known number of histories: give --histories.",
+        )),
+    }
 }
 
 /// `demo`, checked.
@@ -240,7 +504,9 @@ impl RawDemo {
             (None, Some(seconds)) => Stop::Seconds(in_range("--seconds", seconds, 1.0, 86_400.0, "seconds")?),
             (None, None) => Stop::Default,
         };
-        Ok(DemoRequest { out: self.out, force: self.run.force, run: run_options(&self.run, stop)? })
+        let mut run = run_options(&self.run, stop)?;
+        self.keep.apply(&mut run, &self.out)?;
+        Ok(DemoRequest { out: self.out, force: self.run.force, run })
     }
 }
 
@@ -256,11 +522,15 @@ impl RawDose {
             .administered_mbq
             .map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0"))
             .transpose()?;
+        let shard = self.shard.as_deref().map(|text| shard(text, &stop)).transpose()?;
+        let mut run = run_options(&self.run, stop)?;
+        self.keep.apply(&mut run, &self.out)?;
+        run.shard = shard;
         Ok(DoseRequest {
             grid: self.grid_choice(&scene)?,
             activity_unit: self.unit()?,
             emissions: emissions(&self.emissions)?,
-            run: run_options(&self.run, stop)?,
+            run,
             force: self.run.force,
             scene,
             administered_mbq,
@@ -370,7 +640,8 @@ fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
             "--threads is for the CPU engine; leave one out.",
         ));
     }
-    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads })
+    let (batches, shard, checkpoint) = (None, None, None);
+    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, UserError> {
@@ -389,13 +660,16 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
 
 /// A whole number in plain or power notation.
 fn histories(raw: &RawRun) -> Result<Option<u64>, UserError> {
-    let Some(text) = raw.histories.as_deref() else { return Ok(None) };
+    raw.histories.as_deref().map(|text| count("--histories", text)).transpose()
+}
+
+fn count(option: &str, text: &str) -> Result<u64, UserError> {
     let plain = text.replace('_', "");
     let value = plain.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (1.0..=1e15).contains(n));
     let whole = plain.parse::<u64>().ok().filter(|n| (1..=1_000_000_000_000_000).contains(n));
-    whole.or(value.map(|n| n as u64)).map(Some).ok_or_else(|| {
+    whole.or(value.map(|n| n as u64)).ok_or_else(|| {
         UserError::new(
-            format!("--histories: found \"{text}\"; allowed: a whole number from 1 to 1e15"),
+            format!("{option}: found \"{text}\"; allowed: a whole number from 1 to 1e15"),
             "Write it as 20000000 or 2e7.",
         )
     })
@@ -468,11 +742,13 @@ impl RunOptions {
                 json!({ "target_sigma_rel": sigma_rel, "target_labels": labels })
             }
         };
-        BTreeMap::from([
+        let mut settings = BTreeMap::from([
             ("engine".to_owned(), json!(engine)),
             ("stop".to_owned(), stop),
             ("threads".to_owned(), json!(self.threads)),
-        ])
+        ]);
+        settings.extend(self.shard.map(|s| ("shard".to_owned(), json!(format!("{}/{}", s.index + 1, s.count)))));
+        settings
     }
 }
 
@@ -557,6 +833,7 @@ mod tests {
             ("--ct c --histories 10 --target-sigma 0.1", ["--histories", "--target-sigma"]),
             ("--ct c --target-sigma 0.1 --target-labels 2", ["--target-labels", "--labels"]),
             ("--ct c --labels l --target-labels 2", ["--target-labels", "--target-sigma"]),
+            ("--ct c --target-sigma 0.1 --shard 1/2", ["--shard", "--target-sigma"]),
             ("--ct c --label-names n", ["--label-names", "--labels"]),
             ("--ct c --threads 2 --engine gpu", ["--threads", "--engine gpu"]),
             ("--density d --tissue t --tissue-table j --grid 3", ["--density", "--grid 3"]),
@@ -581,12 +858,35 @@ mod tests {
             ("--ct c --grid coarse", "\"coarse\""),
             ("--ct c --threads 0", "found 0"),
             ("--ct c --emissions gamma", "\"gamma\""),
+            ("--ct c --shard 0/3", "\"0/3\""),
+            ("--ct c --shard 4/3", "\"4/3\""),
+            ("--ct c --shard 3", "\"3\""),
+            ("--ct c --batches 3", "found 3"),
+            ("--ct c --checkpoint=-1", "found -1"),
             ("--ct c --labels l --target-sigma 0.1 --target-labels 2,x", "\"x\""),
             ("--ct c --labels l --target-sigma 0.1 --target-labels 0", "\"0\""),
         ] {
             let message = refused(line);
             assert!(message.contains(found) && message.contains("allowed:"), "{line}: {message}");
         }
+    }
+
+    #[test]
+    fn cli_shards_checkpoints_and_traces_are_read() {
+        let request = dose("--ct c --shard 3/16 --batches 32").expect("sound");
+        assert_eq!(request.run.shard, Some(Shard { index: 2, count: 16 }));
+        assert_eq!(request.run.batches, Some(32));
+        let kept = request.run.checkpoint.expect("on by default");
+        assert_eq!((kept.folder, kept.every_s, kept.resume), ("o.checkpoint".into(), 30.0, false));
+        assert_eq!(dose("--ct c --checkpoint 0").expect("sound").run.checkpoint, None);
+        let kept = dose("--ct c --resume elsewhere/").expect("sound").run.checkpoint.expect("resumed");
+        assert_eq!((kept.folder, kept.resume), ("elsewhere".into(), true));
+        let traced = TraceChoice { pass: Pass::Photon, batch: 1, history: 7 };
+        assert_eq!(trace("photon:1:7").expect("sound"), traced);
+        assert_eq!(trace("7").expect("sound"), TraceChoice { pass: Pass::Electron, batch: 0, history: 7 });
+        assert!(trace("muon:7").is_err() && trace("x").is_err() && trace("photon:0:1:2").is_err());
+        assert_eq!(device("cpu:3").expect("sound"), DeviceChoice::Cpu(3));
+        assert!(device("cpu:0").is_err() && device("tpu").is_err());
     }
 
     #[test]

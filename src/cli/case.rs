@@ -6,6 +6,8 @@ use crate::grid::{Orientation, Volume};
 use crate::materials::tissues::Tissue;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, InputFile};
+use crate::transport::batch_store::BatchStore;
+use crate::transport::checkpoint::Keeper;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -83,4 +85,8 @@ pub(super) struct Computed {
     pub(super) settings: BTreeMap<String, Value>,
     /// What the transport has to say.
     pub(super) warnings: Vec<String>,
+    /// The batches themselves, where the run is a part of one.
+    pub(super) store: Option<BatchStore>,
+    /// Checkpoints to take away once the results are in their place.
+    pub(super) keeper: Option<Keeper>,
 }

@@ -12,7 +12,8 @@ use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
 use crate::report::run_record::InputFile;
 use crate::transport::emission::Emissions;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Runs the demo.
@@ -24,23 +25,30 @@ pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
     let computed = transport::compute(&case, &request.run, Emissions::All)?;
     let kidneys = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
     output::finish(&case, &computed, folder, clock, request.run.seed, &[("kidneys", &kidneys)])?;
+    transport::end(computed);
     Ok(())
 }
 
 /// Makes the phantom, writes it, and turns its HU into matter.
 fn case(request: &DemoRequest, folder: &AtomicOutputDir) -> Result<Case, Failure> {
+    let mut case = phantom(request.run.settings())?;
+    case.inputs = write_inputs(&case, request, folder)?;
+    Ok(case)
+}
+
+/// The phantom as matter, activity and regions.
+pub(super) fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Failure> {
     let made = demo::make(demo::DEFAULT_SEED);
     let calibration = HuCalibration::schneider2000();
     let matter = tissue_map(&made.ct, &calibration).map_err(anyhow::Error::from)?;
     let nuclide = Nuclide::load("lu177").map_err(anyhow::Error::from)?;
-    let mut settings = request.run.settings();
     settings.extend([
         ("administered_mbq".to_owned(), json!(made.administered_mbq)),
         ("phantom_seed".to_owned(), json!(demo::DEFAULT_SEED)),
         ("nuclide".to_owned(), json!("lu177")),
     ]);
     let (ct, orientation) = made.ct.to_canonical();
-    let mut case = Case {
+    Ok(Case {
         density_g_cm3: matter.density_g_cm3,
         tissue: matter.tissue,
         tissues: matter.tissues,
@@ -58,9 +66,7 @@ fn case(request: &DemoRequest, folder: &AtomicOutputDir) -> Result<Case, Failure
         inputs: Vec::new(),
         settings,
         warnings: matter.report.warnings,
-    };
-    case.inputs = write_inputs(&case, request, folder)?;
-    Ok(case)
+    })
 }
 
 /// Writes the phantom, so that the same run can be made with `lutra dose`; returns what was written as inputs.

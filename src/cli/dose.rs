@@ -4,7 +4,7 @@ use super::args::{DoseRequest, GridChoice, SceneInput, Stop};
 use super::case::Case;
 use super::failure::{Failure, OrUserError, UserError};
 use super::output::{self, Clock, FILE_NAMES};
-use super::{printer, transport};
+use super::{printer, shard, transport};
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
@@ -34,7 +34,11 @@ pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
     let case = case(request)?;
     let computed = transport::compute(&case, &request.run, request.emissions)?;
-    output::finish(&case, &computed, folder, clock, request.run.seed, &[])?;
+    match &computed.store {
+        Some(store) => shard::finish(&case, &computed, store, folder, clock, request.run.seed)?,
+        None => output::finish(&case, &computed, folder, clock, request.run.seed, &[])?,
+    }
+    transport::end(computed);
     Ok(())
 }
 
@@ -59,7 +63,8 @@ struct Turned<T> {
     header: Header,
 }
 
-fn case(request: &DoseRequest) -> Result<Case, UserError> {
+/// Everything a run starts from, out of the request's files.
+pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
     let (activity, activity_turned) = read_activity(request, &mut warnings)?;

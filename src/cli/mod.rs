@@ -13,8 +13,11 @@ mod case;
 mod demo;
 mod devices;
 mod dose;
+mod merge;
 mod output;
+mod parity;
 mod progress;
+mod shard;
 mod transport;
 
 use crate::decay::Nuclide;
@@ -29,6 +32,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
+        args::RawCommand::Merge(raw) => merge::run(&raw.check()),
+        args::RawCommand::Parity(raw) => parity::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

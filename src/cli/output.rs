@@ -21,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
 /// are removed.
-pub(super) const FILE_NAMES: [&str; 16] = [
+pub(super) const FILE_NAMES: [&str; 18] = [
     "dose_gy.nii.gz",
     "sigma_rel.nii.gz",
     "dose_electron_gy.nii.gz",
@@ -38,6 +38,8 @@ pub(super) const FILE_NAMES: [&str; 16] = [
     "decays.nii.gz",
     "labels.nii.gz",
     "label_names.csv",
+    super::shard::TALLY_FILE,
+    super::shard::CASE_FILE,
 ];
 
 /// When the program began.
@@ -196,7 +198,8 @@ fn write_pictures(
     Ok(())
 }
 
-fn write_record(
+/// Writes `run.json` with the hashes of the files written so far.
+pub(super) fn write_record(
     case: &Case,
     computed: &Computed,
     rows: &[RegionDose],

@@ -1,21 +1,24 @@
 //! From a case to its tallies: chooses the engine, runs it, turns tallies into energies.
 
-use super::args::{EngineChoice, RunOptions, Stop};
+use super::args::{Checkpoint, EngineChoice, RunOptions, Stop};
 use super::case::{Case, Computed, ComputedPass};
-use super::failure::{Failure, UserError};
+use super::failure::{Failure, OrUserError, UserError};
 use super::printer;
 use super::progress::Bar;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
+use crate::transport::batch_store::BatchStore;
+use crate::transport::checkpoint::{self, Keeper};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::{GpuEngine, GpuOptions, automatic, list_adapters};
-use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, simulate};
+use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Electron histories where the user asks for nothing else.
 pub(super) const DEFAULT_HISTORIES: u64 = 8_000_000;
@@ -28,31 +31,89 @@ impl Progress for Bar {
 
 /// Runs the transport of a case.
 pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
-    let scene =
-        Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
-            .map_err(|error| UserError::from_library_colon(&error))?;
+    let scene = scene(case)?;
     let plan = plan(case, options, emissions);
     let cpu_before = cpu_seconds().unwrap_or(0.0);
-    let attempt = |engine: &mut dyn Engine| {
-        let mut bar = Bar::new();
-        let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine, &mut bar);
-        bar.finish();
-        result
+    let Kept { mut keeper, resume, warnings } = kept(options)?;
+    let mut engine = engine(options)?;
+    let mut other = || cpu(options);
+    let mut bar = Bar::new();
+    let around = Surroundings {
+        progress: &mut bar,
+        fallback: (options.engine == EngineChoice::Auto).then_some(&mut other),
+        keeper: keeper.as_mut(),
+        resume,
     };
-    let mut result = attempt(engine(options)?.as_mut());
-    if let (EngineChoice::Auto, Err(RunError::Engine(error @ EngineError::TooLarge { .. }))) = (options.engine, &result)
-    {
-        printer::note(&format!("running on the CPU instead: {error}"));
-        result = attempt(cpu(options).as_mut());
-    }
-    let simulation = result.map_err(failure)?;
+    let result = run_batches(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), around);
+    bar.finish();
+    let outcome = result.map_err(failure)?;
     let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
-    Ok(computed(case, &simulation, settings(&plan), cpu_seconds))
+    let store = plan.shard.map(|_| outcome.store.clone());
+    let mut computed = computed(case, &outcome.into_simulation(), settings(&plan), cpu_seconds);
+    if plan.shard.is_some() {
+        // the merged run has the batches that count
+        computed.warnings.clear();
+    }
+    computed.warnings.splice(0..0, warnings);
+    Ok(Computed { store, keeper, ..computed })
+}
+
+/// Takes the checkpoints away: the results are in their place.
+pub(super) fn end(computed: Computed) {
+    if let Some(keeper) = computed.keeper {
+        keeper.discard();
+    }
+}
+
+/// The scene of a case.
+pub(super) fn scene(case: &Case) -> Result<Scene, UserError> {
+    Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
+        .map_err(|error| UserError::from_library_colon(&error))
+}
+
+/// What is kept of an interrupted run, and what will be kept of this one.
+#[derive(Default)]
+struct Kept {
+    keeper: Option<Keeper>,
+    resume: Option<BatchStore>,
+    warnings: Vec<String>,
+}
+
+fn kept(options: &RunOptions) -> Result<Kept, UserError> {
+    let Some(Checkpoint { folder, every_s, resume }) = &options.checkpoint else { return Ok(Kept::default()) };
+    let mut kept = Kept::default();
+    let mut serial = 0;
+    if *resume {
+        let found = checkpoint::resume(folder).or_user_error()?;
+        printer::note(&match &found.store {
+            Some(store) => format!(
+                "going on from {} after {} batches and {:.0} s",
+                folder.display(),
+                store.batches().len(),
+                store.wall_seconds
+            ),
+            None => format!("{} holds no checkpoint yet: starting from the beginning", folder.display()),
+        });
+        serial = found.serial;
+        kept.resume = found.store;
+        kept.warnings = found.warnings;
+    } else if folder.is_dir() {
+        printer::note(&format!(
+            "starting anew; {} is of an interrupted run, which --resume would have continued",
+            folder.display()
+        ));
+    }
+    if *every_s > 0.0 {
+        let keeper = Keeper::new(folder, Duration::from_secs_f64(*every_s)).or_user_error()?;
+        kept.keeper = Some(keeper.after(serial));
+    }
+    Ok(kept)
 }
 
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
 fn failure(error: RunError) -> Failure {
     match &error {
+        RunError::Resume { .. } => Failure::User(UserError::from_library(&error)),
         RunError::Length { .. }
         | RunError::Empty
         | RunError::Decays { .. }
@@ -77,7 +138,17 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
             (run::Stop::TargetSigma(*sigma_rel), target)
         }
     };
-    RunPlan { emissions, stop, seed: options.seed, target, labels: Some(case.labels.clone()), ..RunPlan::default() }
+    let plain = RunPlan::default();
+    RunPlan {
+        emissions,
+        stop,
+        batches: options.batches.unwrap_or(plain.batches),
+        shard: options.shard,
+        seed: options.seed,
+        target,
+        labels: Some(case.labels.clone()),
+        ..plain
+    }
 }
 
 fn cpu(options: &RunOptions) -> Box<dyn Engine> {
@@ -117,16 +188,17 @@ fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
 fn settings(plan: &RunPlan) -> BTreeMap<String, Value> {
     BTreeMap::from([
         ("stop".to_owned(), json!(plan.stop)),
-        ("least_batches".to_owned(), json!(plan.batches)),
+        ("least_batches".to_owned(), json!(run::batch_count(plan))),
         ("photon_histories_per_electron_history".to_owned(), json!(plan.photon_share)),
         ("photon_estimator".to_owned(), json!(if plan.analogue_photons { "collision" } else { "track length" })),
         ("transport".to_owned(), json!(plan.settings)),
     ])
 }
 
-fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Value>, cpu_seconds: f64) -> Computed {
+/// The result of a simulation in the terms of the files to write.
+pub(super) fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Value>, cpu_seconds: f64) -> Computed {
     let device = &simulation.device;
-    let mut warnings = Vec::new();
+    let mut warnings = simulation.warnings.clone();
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
         warnings.push("fewer than 20 batches: the standard errors are rough".to_owned());
     }
@@ -144,6 +216,8 @@ fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Val
         settings,
         wall_seconds: simulation.wall_seconds,
         warnings,
+        store: None,
+        keeper: None,
     }
 }
 

@@ -45,16 +45,14 @@ fn describe(history: Option<u32>, a: &BatchTally, b: &BatchTally) -> Difference 
     }
 }
 
-/// The first difference of two engines over a job; `None` when they agree bit for bit. `known`: the first engine's
-/// tally of the whole job.
+/// The first difference of two engines over a job, of which `tallies` are theirs; `None` when these agree bit for bit.
 pub fn first_difference(
     first: &mut dyn Engine,
     second: &mut dyn Engine,
     job: &Job,
-    known: &BatchTally,
+    tallies: [&BatchTally; 2],
 ) -> Result<Option<Difference>, EngineError> {
-    let whole = second.run(job)?;
-    if whole == *known {
+    if tallies[0] == tallies[1] {
         return Ok(None);
     }
     let (mut low, mut high) = (job.params.first, job.params.histories);
@@ -70,7 +68,7 @@ pub fn first_difference(
     let alone = job.part(low, high);
     let (a, b) = (first.run(&alone)?, second.run(&alone)?);
     if a == b {
-        return Ok(Some(describe(None, known, &whole)));
+        return Ok(Some(describe(None, tallies[0], tallies[1])));
     }
     Ok(Some(describe(Some(low), &a, &b)))
 }
