@@ -1,0 +1,194 @@
+//! Shards, merging, killing, resuming and comparing devices as a user does it.
+
+use lutra::grid::{Volume, VoxelGrid};
+use lutra::io::nifti;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let grid = VoxelGrid::axis_aligned([12, 10, 9], [4.0, 3.0, 5.0], [-20.0, 10.0, 30.0]);
+        let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
+            let data = (0..grid.len()).map(|n| value(grid.voxel(n))).collect();
+            nifti::write(folder.path().join(name), &Volume { grid: grid.clone(), data }, "test").expect("written");
+        };
+        write("ct.nii.gz", &|[i, j, _]| if i == 0 { -1000.0 } else if j == 8 { 700.0 } else { 40.0 });
+        write("decays.nii", &|[i, j, k]| if (3..7).contains(&i) && j < 7 && k > 2 { 2e10 } else { 1e8 });
+        write("labels.nii.gz", &|[i, _, k]| if i == 0 { 0.0 } else { (1 + i % 3 + 3 * (k / 5)) as f32 });
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, out: &str, extra: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lutra"));
+        command.current_dir(self.folder.path()).args(
+            format!(
+                "dose --ct ct.nii.gz --activity decays.nii --activity-unit decays --labels labels.nii.gz \
+                 --engine cpu --out {out} {extra}"
+            )
+            .split_whitespace(),
+        );
+        command
+    }
+
+    fn dose(&self, out: &str, extra: &str) -> Output {
+        self.command(out, extra).output().expect("the program starts")
+    }
+
+    fn lutra(&self, words: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_lutra"))
+            .current_dir(self.folder.path())
+            .args(words.split_whitespace())
+            .output()
+            .expect("the program starts")
+    }
+
+    fn record(&self, out: &str) -> serde_json::Value {
+        let text = std::fs::read_to_string(self.path(out).join("run.json")).expect("run.json");
+        serde_json::from_str(&text).expect("JSON")
+    }
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn succeeded(output: &Output) {
+    assert!(output.status.success(), "exit {:?}\n{}", output.status.code(), text(output));
+}
+
+fn refused(output: &Output, parts: &[&str]) {
+    let text = text(output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("\n\nhint: "), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+#[test]
+fn cli_merged_shards_are_the_single_run() {
+    let case = Case::new();
+    succeeded(&case.dose("whole", "--histories 6000 --administered-mbq 7400"));
+    for k in 1..=3 {
+        // threads differ as machines do
+        let extra = format!("--histories 6000 --administered-mbq 7400 --shard {k}/3 --threads {k}");
+        succeeded(&case.dose(&format!("part{k}"), &extra));
+    }
+    succeeded(&case.lutra("merge part3 part1 part2 --out merged"));
+    let (whole, merged) = (case.record("whole"), case.record("merged"));
+    for field in ["tally_sha256", "outputs", "regions", "energy_balance", "passes", "seed", "scene"] {
+        assert_eq!(whole[field], merged[field], "{field}");
+    }
+    assert!(whole["outputs"].as_object().is_some_and(|files| files.len() >= 8));
+    let names = |out: &str| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(case.path(out)).expect("folder").map(|e| e.expect("entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("whole"), names("merged"));
+
+    refused(&case.lutra("merge part1 part3 --out a"), &["14 of 20 batches", "shard 2/3", "--allow-missing"]);
+    succeeded(&case.lutra("merge part1 part3 --out a --allow-missing"));
+    assert!(case.record("a")["warnings"].to_string().contains("14 of 20"));
+    refused(&case.lutra("merge part1 part2 part1 --out b"), &["part1", "batch 0", "second time"]);
+    succeeded(&case.dose("seed", "--histories 6000 --administered-mbq 7400 --shard 2/3 --seed 9"));
+    refused(&case.lutra("merge part1 seed part3 --out b"), &["seed: seed: found 9", "177"]);
+    succeeded(&case.dose("activity", "--histories 6000 --administered-mbq 7000 --shard 2/3"));
+    refused(&case.lutra("merge part1 activity part3 --out b"), &["activity: case", "administered activity"]);
+    refused(&case.lutra("merge whole part1 --out b"), &["whole/tally.lutra", "--shard"]);
+    let path = case.path("part2/tally.lutra");
+    let mut bytes = std::fs::read(&path).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("written");
+    refused(&case.lutra("merge part1 part2 part3 --out b"), &["part2/tally.lutra", "cannot read"]);
+    assert!(!case.path("b").exists());
+}
+
+fn wait_or_kill(mut child: Child, after: Duration) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < after {
+        if child.try_wait().expect("a child").is_some() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // SIGKILL on Unix: nothing can be tidied up
+    child.kill().expect("killed");
+    !child.wait().expect("a child").code().is_none()
+}
+
+fn checkpointed(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|entries| {
+        entries.filter_map(Result::ok).any(|e| e.path().extension().is_some_and(|x| x == "lutra"))
+    })
+}
+
+/// Twenty kills at moments that a fixed rule scatters, each followed by a resumption; the end is the single run's.
+#[test]
+fn cli_killed_twenty_times_and_resumed_is_the_single_run() {
+    let case = Case::new();
+    let options = "--histories 4000000 --threads 1 --checkpoint 0.02";
+    succeeded(&case.dose("whole", "--histories 4000000"));
+    let mut kills = 0;
+    let mut progress = 0;
+    let mut word = 12_345u32;
+    while kills < 20 {
+        word = word.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let after = Duration::from_millis(60 + u64::from(word >> 24));
+        let resume = if case.path("cut.checkpoint").is_dir() { "--resume cut" } else { "" };
+        let mut command = case.command("cut", &format!("{options} {resume}"));
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+        if wait_or_kill(child, after) {
+            break;
+        }
+        kills += 1;
+        progress += usize::from(checkpointed(&case.path("cut.checkpoint")));
+    }
+    assert!(kills >= 5, "{kills} kills: the run is too short for this test");
+    assert!(progress > 0, "no kill met a checkpoint");
+    if !case.path("cut").exists() {
+        let end = case.dose("cut", &format!("{options} --resume cut"));
+        succeeded(&end);
+        assert!(text(&end).contains("going on from"), "{}", text(&end));
+    }
+    let (whole, cut) = (case.record("whole"), case.record("cut"));
+    assert_eq!(whole["tally_sha256"], cut["tally_sha256"], "after {kills} kills");
+    assert_eq!(whole["outputs"], cut["outputs"]);
+    assert!(!case.path("cut.checkpoint").exists(), "checkpoints are taken away at the end");
+    refused(&case.dose("other", "--resume nowhere"), &["nowhere", "no checkpoint"]);
+}
+
+#[test]
+fn cli_parity_compares_and_traces() {
+    let case = Case::new();
+    let output = case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu,cpu:1,cpu:3 --json p.json");
+    succeeded(&output);
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(case.path("p.json")).expect("p.json")).expect("JSON");
+    assert_eq!(json["agree"], true);
+    let devices = json["devices"].as_array().expect("a list");
+    assert_eq!(devices.len(), 3);
+    assert!(devices.iter().all(|d| d["tally_sha256"] == devices[0]["tally_sha256"]));
+    let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --json p.json");
+    assert_eq!(missing.status.code(), Some(1), "a device that is not there is no agreement");
+    let trace = case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu --trace electron:1:7");
+    succeeded(&trace);
+    assert!(String::from_utf8_lossy(&trace.stdout).contains("emitted"));
+    refused(
+        &case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --trace 5000"),
+        &["--trace: found history 5000"],
+    );
+    refused(&case.lutra("parity --scene one.nii"), &["--scene", "one.nii"]);
+}

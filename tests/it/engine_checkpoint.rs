@@ -1,0 +1,196 @@
+//! A run that is interrupted, damaged or left by its device ends in the single run's integers, or in a refusal.
+
+use crate::small::{self, Fault, Faulty};
+use lutra::transport::batch_store::BatchStore;
+use lutra::transport::checkpoint::{CheckpointError, Keeper, resume};
+use lutra::transport::cpu::CpuEngine;
+use lutra::transport::run::{Outcome, RunError, RunPlan, Silent, Stop, Surroundings, run_batches};
+use lutra::transport::{Engine, EngineError, Scene};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const HISTORIES: u64 = 30_000;
+
+/// Runs with a checkpoint after every part of a batch.
+fn kept(
+    scene: &Scene,
+    plan: &RunPlan,
+    folder: &Path,
+    from: Option<(BatchStore, u64)>,
+    engine: &mut dyn Engine,
+) -> Result<Outcome, RunError> {
+    let (store, serial) = from.map_or((None, 0), |(store, serial)| (Some(store), serial));
+    let mut keeper = Keeper::new(folder, Duration::ZERO).expect("a folder").after(serial);
+    let around = Surroundings { progress: &mut Silent, fallback: None, keeper: Some(&mut keeper), resume: store };
+    run_batches(scene, &small::decays(scene), &small::nuclide(), plan, engine, around)
+}
+
+fn newest(folder: &Path) -> (BatchStore, u64) {
+    let found = resume(folder).expect("readable");
+    (found.store.expect("a checkpoint"), found.serial)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn engine_interrupted_run_ends_in_the_same_integers() {
+    let scene = small::scene();
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let sigma = RunPlan { stop: Stop::TargetSigma(0.08), ..small::plan(&scene, 0, 9) };
+    for plan in [small::plan(&scene, HISTORIES, 9), sigma] {
+        let whole = small::run(&scene, &plan);
+        for jobs in [1, 9, 20, 47] {
+            let place = folder.path().join(format!("{:?}-{jobs}", plan.stop));
+            let mut engine = Faulty::after(jobs, Fault::Lost);
+            let mut from = None;
+            // interrupted again and again, each time after as many parts of batches
+            let mut interruptions = 0;
+            let end = loop {
+                match kept(&scene, &plan, &place, from.take(), &mut engine) {
+                    Ok(outcome) => break outcome,
+                    Err(RunError::Engine(EngineError::Device { .. })) => interruptions += 1,
+                    Err(other) => panic!("{other}"),
+                }
+                let found = resume(&place).expect("readable");
+                from = found.store.map(|store| (store, found.serial));
+                engine = Faulty::after(if from.is_some() { jobs } else { 60 }, Fault::Lost);
+            };
+            assert!(interruptions > 0, "{jobs}: never interrupted");
+            assert_eq!(end.store.tally_hash(), whole.tally_hash(), "after {jobs} jobs each");
+            assert_eq!(end.store.passes[0].rows, whole.passes[0].rows);
+            assert_eq!(end.store.passes[1].ledger, whole.passes[1].ledger);
+        }
+    }
+}
+
+#[test]
+fn engine_damaged_checkpoint_gives_way_to_the_one_before() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let lost = kept(&scene, &plan, folder.path(), None, &mut Faulty::after(17, Fault::Lost));
+    assert!(matches!(lost, Err(RunError::Engine(_))));
+    let (_, serial) = newest(folder.path());
+    let paths = files(folder.path());
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    let newer = &paths[if serial % 2 == 0 { 0 } else { 1 }];
+    let mut bytes = std::fs::read(newer).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(newer, &bytes).expect("written");
+    let found = resume(folder.path()).expect("the other is whole");
+    assert_eq!(found.serial, serial - 1);
+    assert_eq!(found.warnings.len(), 1, "{:?}", found.warnings);
+    assert!(found.warnings[0].contains(&newer.display().to_string()), "{:?}", found.warnings);
+    let from = found.store.map(|store| (store, found.serial));
+    let end = kept(&scene, &plan, folder.path(), from, &mut CpuEngine::new(2)).expect("ends");
+    assert_eq!(end.store.tally_hash(), small::run(&scene, &plan).tally_hash());
+
+    for path in files(folder.path()) {
+        std::fs::write(path, "nothing of use").expect("written");
+    }
+    assert!(matches!(resume(folder.path()), Err(CheckpointError::Damaged { .. })));
+    assert!(matches!(resume(&folder.path().join("none")), Err(CheckpointError::Absent { .. })));
+}
+
+#[test]
+fn engine_checkpoint_of_another_run_is_refused_by_name() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let folder = tempfile::tempdir().expect("temporary folder");
+    assert!(kept(&scene, &plan, folder.path(), None, &mut Faulty::after(5, Fault::Lost)).is_err());
+    let what = |plan: &RunPlan| match kept(
+        &scene,
+        plan,
+        folder.path(),
+        Some(newest(folder.path())),
+        &mut CpuEngine::new(1),
+    ) {
+        Err(RunError::Resume { what, .. }) => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(what(&RunPlan { seed: 10, ..plan.clone() }), "seed");
+    assert_eq!(what(&small::plan(&scene, HISTORIES + 1, 9)), "histories");
+    assert_eq!(what(&small::shard(&plan, 0, 3)), "shard");
+}
+
+/// The device is lost after some jobs: the other engine goes on, one warning, nothing twice, nothing missing.
+#[test]
+fn engine_lost_device_is_followed_by_the_other_engine() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let whole = small::run(&scene, &plan);
+    for jobs in [0, 1, 2, 13, 39] {
+        for every in [None, Some(Duration::ZERO)] {
+            let folder = tempfile::tempdir().expect("temporary folder");
+            let mut keeper = every.map(|every| Keeper::new(folder.path(), every).expect("a folder"));
+            let mut made = 0;
+            let mut other = || -> Box<dyn Engine> {
+                made += 1;
+                Box::new(CpuEngine::new(2))
+            };
+            let around = Surroundings {
+                progress: &mut Silent,
+                fallback: Some(&mut other),
+                keeper: keeper.as_mut(),
+                resume: None,
+            };
+            let mut engine = Faulty::after(jobs, Fault::Lost);
+            let decays = small::decays(&scene);
+            let end = run_batches(&scene, &decays, &small::nuclide(), &plan, &mut engine, around).expect("ends");
+            assert_eq!(end.store.tally_hash(), whole.tally_hash(), "after {jobs} jobs");
+            assert_eq!(end.store.passes[0].ledger, whole.passes[0].ledger);
+            assert_eq!(end.warnings.len(), 1, "{:?}", end.warnings);
+            assert!(end.warnings[0].contains("faulty failed (device lost)"), "{:?}", end.warnings);
+            assert_eq!(end.device.engine, "cpu");
+            assert_eq!(made, 1);
+        }
+    }
+    // without another engine the failure is the end
+    let strict = small::run_on(&scene, &plan, &mut Faulty::after(13, Fault::Lost));
+    assert!(matches!(strict, Err(RunError::Engine(EngineError::Device { .. }))));
+}
+
+/// An engine that loses a history or an energy ends the run at once, whatever could take over.
+#[test]
+fn alarm_a_lost_history_or_energy_ends_the_run() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    for (fault, words) in [(Fault::LostHistory, "histories finished differ"), (Fault::LostEnergy, "energy emitted differs")]
+    {
+        match small::run_on(&scene, &plan, &mut Faulty::after(3, fault)) {
+            Err(RunError::Flags { batch: 1, flags, .. }) => assert!(flags.contains(words), "{flags}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The comparison of hashes above would see one unit that is counted twice.
+#[test]
+fn alarm_one_unit_counted_twice_is_seen() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let off = small::run_on(&scene, &plan, &mut Faulty::after(13, Fault::OneUnit)).expect("silent").store;
+    assert_ne!(off.tally_hash(), small::run(&scene, &plan).tally_hash());
+}
+
+/// A run to an uncertainty ends at it, not before the least number of batches, and its batches suit the phantom.
+#[test]
+fn engine_run_to_an_uncertainty_ends_there() {
+    let scene = small::scene();
+    for goal in [0.2, 0.05] {
+        let plan = RunPlan { stop: Stop::TargetSigma(goal), ..small::plan(&scene, 0, 3) };
+        let end = small::run_on(&scene, &plan, &mut CpuEngine::new(2)).expect("ends");
+        let batches = end.store.passes[0].rows.len();
+        let sigma = end.sigma_rel_95.expect("target voxels");
+        assert!(sigma <= goal, "{sigma} for {goal}");
+        assert!(sigma > 0.4 * goal || batches <= 24, "{sigma} for {goal} after {batches} batches: too long a run");
+        assert!((20..=400).contains(&batches), "{batches} batches");
+        let histories: u64 = end.store.passes[0].rows.iter().map(|r| r.histories).sum();
+        assert!(histories < 1_000_000, "{histories} histories for {goal}");
+    }
+}
