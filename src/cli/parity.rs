@@ -64,7 +64,9 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
         return trace(&data, &job, choice, &devices);
     }
     let jobs: Vec<(u32, Job)> = (0..BATCHES)
-        .flat_map(|b| [Pass::Electron, Pass::Photon].map(|pass| (b, run::job(&data, pass, &expectation, b, request.seed))))
+        .flat_map(|b| {
+            [Pass::Electron, Pass::Photon].map(|pass| (b, run::job(&data, pass, &expectation, b, request.seed)))
+        })
         .collect();
     let mut reference = CpuEngine::new(0);
     let (first, tallies) = measure(&mut reference, DeviceChoice::Cpu(0), &data, &jobs, None)?;

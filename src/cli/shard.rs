@@ -43,11 +43,7 @@ impl GridBits {
 
     fn grid(&self) -> VoxelGrid {
         let real = |row: [u64; 4]| row.map(f64::from_bits);
-        VoxelGrid {
-            dims: self.dims,
-            spacing_mm: self.spacing.map(f64::from_bits),
-            affine: self.affine.map(real),
-        }
+        VoxelGrid { dims: self.dims, spacing_mm: self.spacing.map(f64::from_bits), affine: self.affine.map(real) }
     }
 }
 
@@ -154,11 +150,7 @@ fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &Batc
         first_batch: store.batches().first().copied().unwrap_or(u32::MAX),
         case_settings: case.settings.clone(),
         settings: computed.settings.clone(),
-        inputs: case
-            .inputs
-            .iter()
-            .map(|i| (i.role.clone(), i.path.clone(), i.bytes, i.sha256.clone()))
-            .collect(),
+        inputs: case.inputs.iter().map(|i| (i.role.clone(), i.path.clone(), i.bytes, i.sha256.clone())).collect(),
         warnings: case.warnings.clone(),
         device: [&device.engine, &device.name, &device.backend, &device.driver].map(String::clone),
         cpu_seconds: computed.cpu_seconds,
@@ -232,10 +224,7 @@ fn open<T>(folder: &Path, name: &str, read: impl FnOnce(BufReader<File>) -> io::
             io::ErrorKind::NotFound => "Name output folders of `lutra dose --shard K/N` that have run to their end.",
             _ => "Compute this shard again.",
         };
-        UserError::new(
-            format!("{}: cannot read: {error}; allowed: the output folder of a shard", path.display()),
-            hint,
-        )
+        UserError::new(format!("{}: cannot read: {error}; allowed: the output folder of a shard", path.display()), hint)
     })
 }
 

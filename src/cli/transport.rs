@@ -196,7 +196,12 @@ fn settings(plan: &RunPlan) -> BTreeMap<String, Value> {
 }
 
 /// The result of a simulation in the terms of the files to write.
-pub(super) fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Value>, cpu_seconds: f64) -> Computed {
+pub(super) fn computed(
+    case: &Case,
+    simulation: &Simulation,
+    settings: BTreeMap<String, Value>,
+    cpu_seconds: f64,
+) -> Computed {
     let device = &simulation.device;
     let mut warnings = simulation.warnings.clone();
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {

@@ -220,7 +220,9 @@ pub enum MergeError {
         expected: String,
     },
     /// A batch is in two of them.
-    #[error("{name}: batch {batch}: found a second time; allowed: once, it is already in {first}. Leave one of the two out.")]
+    #[error(
+        "{name}: batch {batch}: found a second time; allowed: once, it is already in {first}. Leave one of the two out."
+    )]
     Overlap {
         /// The output.
         name: String,
@@ -230,7 +232,9 @@ pub enum MergeError {
         batch: u32,
     },
     /// Batches are lacking.
-    #[error("merge: found {found} of {planned} batches, missing {missing}; allowed: all. Add the missing outputs, or merge what is there with --allow-missing.")]
+    #[error(
+        "merge: found {found} of {planned} batches, missing {missing}; allowed: all. Add the missing outputs, or merge what is there with --allow-missing."
+    )]
     Missing {
         /// Batches there.
         found: usize,
@@ -301,11 +305,7 @@ impl BatchStore {
         }
         for (a, b) in self.passes.iter_mut().zip(&other.passes) {
             if let Some(row) = b.rows.iter().find(|r| a.rows.binary_search_by_key(&r.number, |r| r.number).is_ok()) {
-                return Err(MergeError::Overlap {
-                    name: its.to_owned(),
-                    first: mine.to_owned(),
-                    batch: row.number,
-                });
+                return Err(MergeError::Overlap { name: its.to_owned(), first: mine.to_owned(), batch: row.number });
             }
             a.moments.add(&b.moments).map_err(|bin| MergeError::Overflow { name: its.to_owned(), bin })?;
             a.ledger.add(&b.ledger);
@@ -518,7 +518,11 @@ impl<R: Read> BlockReader<R> {
         if bytes.len() as u64 != expected { Err(damaged("the file ends early")) } else { Ok(bytes) }
     }
 
-    pub(crate) fn packed<T, const N: usize>(&mut self, count: usize, number: impl Fn([u8; N]) -> T) -> io::Result<Vec<T>> {
+    pub(crate) fn packed<T, const N: usize>(
+        &mut self,
+        count: usize,
+        number: impl Fn([u8; N]) -> T,
+    ) -> io::Result<Vec<T>> {
         let mut block = self.block()?;
         let mut decoder = ZlibDecoder::new(&mut block);
         let mut numbers = Vec::new();

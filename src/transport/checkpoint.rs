@@ -19,7 +19,9 @@ const LEAST_PAUSE: u32 = 20;
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The folder cannot be made or written.
-    #[error("{path}: cannot write the checkpoint: {source}. Free some space, or turn checkpoints off with --checkpoint 0.")]
+    #[error(
+        "{path}: cannot write the checkpoint: {source}. Free some space, or turn checkpoints off with --checkpoint 0."
+    )]
     Write {
         /// The place.
         path: PathBuf,
@@ -27,13 +29,17 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// There is no such folder.
-    #[error("{path}: found no checkpoint; allowed: the folder of an interrupted run. Run without --resume to start from the beginning.")]
+    #[error(
+        "{path}: found no checkpoint; allowed: the folder of an interrupted run. Run without --resume to start from the beginning."
+    )]
     Absent {
         /// The place.
         path: PathBuf,
     },
     /// Every checkpoint is damaged.
-    #[error("{path}: found no whole checkpoint ({what}); allowed: at least one. Run without --resume to start from the beginning.")]
+    #[error(
+        "{path}: found no whole checkpoint ({what}); allowed: at least one. Run without --resume to start from the beginning."
+    )]
     Damaged {
         /// The place.
         path: PathBuf,
@@ -53,7 +59,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Checkpoints in `folder`, which is made where it is missing, about every `every`. Checkpoints of an earlier run
+    /// Checkpoints in `folder`, which is made where it is missing, about every `every`; zero: at every occasion. Checkpoints of an earlier run
     /// stay until they are overwritten.
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
         fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
@@ -73,7 +79,7 @@ impl Keeper {
 
     /// Whether it is time to write one.
     pub fn due(&self) -> bool {
-        self.last.elapsed() >= self.every.max(self.cost * LEAST_PAUSE)
+        self.every.is_zero() || self.last.elapsed() >= self.every.max(self.cost * LEAST_PAUSE)
     }
 
     /// Writes one in place of the older of the two.

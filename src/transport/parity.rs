@@ -139,9 +139,8 @@ impl Step {
 
     /// Names of what differs from another step.
     pub fn differences(&self, other: &Step) -> Vec<&'static str> {
-        const NAMES: [&str; 14] = [
-            "ix", "iy", "iz", "alive", "x", "y", "z", "energy", "ux", "uy", "uz", "weight", "flight", "steps",
-        ];
+        const NAMES: [&str; 14] =
+            ["ix", "iy", "iz", "alive", "x", "y", "z", "energy", "ux", "uy", "uz", "weight", "flight", "steps"];
         let mut names: Vec<&str> =
             (0..14).filter(|&n| self.particle[n] != other.particle[n]).map(|n| NAMES[n]).collect();
         if self.rng != other.rng {
@@ -163,7 +162,19 @@ impl Step {
 pub(crate) fn particle_words(p: &Particle) -> [u32; 14] {
     let f = f32::to_bits;
     [
-        p.ix, p.iy, p.iz, p.alive, f(p.x), f(p.y), f(p.z), p.energy, f(p.ux), f(p.uy), f(p.uz), p.weight, f(p.flight),
+        p.ix,
+        p.iy,
+        p.iz,
+        p.alive,
+        f(p.x),
+        f(p.y),
+        f(p.z),
+        p.energy,
+        f(p.ux),
+        f(p.uy),
+        f(p.uz),
+        p.weight,
+        f(p.flight),
         p.steps,
     ]
 }

@@ -6,12 +6,10 @@ use crate::kernel::single::rng::hash_key;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments, variance_of_mean};
 use crate::transport::allocation::Expectation;
-use crate::transport::batch_store::{
-    BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex,
-};
+use crate::transport::batch_store::{BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
-use crate::transport::stopping;
 use crate::transport::emission::{EmissionTable, Emissions, Pass};
+use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -522,9 +520,10 @@ struct Work<'a, 'b> {
 }
 
 impl Work<'_, '_> {
-    fn save(&mut self, store: &mut BatchStore, whatever: bool) {
+    /// Writes a checkpoint when it is time to.
+    fn save(&mut self, store: &mut BatchStore) {
         let Some(keeper) = &mut self.keeper else { return };
-        if !(whatever || keeper.due()) {
+        if !keeper.due() {
             return;
         }
         store.wall_seconds = self.spent_before + self.began.elapsed().as_secs_f64();
@@ -565,7 +564,7 @@ impl Work<'_, '_> {
             if done.next < total {
                 hear(f64::from(done.next) / f64::from(total));
                 store.partial = Some(done);
-                self.save(store, false);
+                self.save(store);
                 done = store.partial.take().expect("the batch under way was just put there");
             }
         }
@@ -642,8 +641,7 @@ pub fn run_batches<'a>(
         accepts(store, &identity, plan)?;
     }
     let pace = Pace::new(keeper.as_deref());
-    let mut hand =
-        Hand { asked: engine, other: None, fallback, scene: Arc::clone(&data), warnings: Vec::new() };
+    let mut hand = Hand { asked: engine, other: None, fallback, scene: Arc::clone(&data), warnings: Vec::new() };
     hand.load()?;
     let setup_seconds = started.elapsed().as_secs_f64();
 
@@ -661,7 +659,8 @@ pub fn run_batches<'a>(
             stopping::pilot_for_seconds(&mut |job, batch| hand.run(job, batch), &data, decays, plan, seconds)?
         }
     };
-    let expectations = [1.0, plan.photon_share].map(|share| Expectation::new(decays, None, (per_batch * share).max(1.0)));
+    let expectations =
+        [1.0, plan.photon_share].map(|share| Expectation::new(decays, None, (per_batch * share).max(1.0)));
     let mut store = resume.unwrap_or_else(|| empty_store(identity, &data, plan, &expectations, per_batch, total));
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
@@ -676,6 +675,7 @@ pub fn run_batches<'a>(
     let mut work = Work { plan, expectations, place, hand, pace, keeper, spent_before, began: started };
     if fresh {
         store.looks.next = stopping::first_look(batches);
+        work.save(&mut store);
     }
 
     let done_batches = |store: &BatchStore| {
@@ -705,8 +705,13 @@ pub fn run_batches<'a>(
                 let step = share(&store, 1.0, sigma_95) - before;
                 // electrons take most of a batch
                 let (from, width) = [(0.0, 0.8), (0.8, 0.2)][slot];
-                let mut hear = |part: f64| progress.update(before + step * (from + width * part), sigma_95, "transport");
+                let mut hear =
+                    |part: f64| progress.update(before + step * (from + width * part), sigma_95, "transport");
                 work.batch(&mut store, pass, number, &mut hear)?;
+                if pass == Pass::Electron && active[1] {
+                    // behind the last pass of a batch the state is whole only after the look below
+                    work.save(&mut store);
+                }
             }
         }
         let at = done_batches(&store) as u32;
@@ -720,7 +725,7 @@ pub fn run_batches<'a>(
             sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, decays, &target(&store)), 0.95);
         }
         progress.update(share(&store, 0.0, sigma_95), sigma_95, "transport");
-        work.save(&mut store, false);
+        work.save(&mut store);
     }
     let mut sorted = Vec::new();
     if plan.scoring == Scoring::Voxels {
@@ -753,9 +758,8 @@ fn check(scene: &Scene, decays: &[f64]) -> Result<f64, RunError> {
 
 /// Refuses to go on from another run's state.
 fn accepts(store: &BatchStore, identity: &Identity, plan: &RunPlan) -> Result<(), RunError> {
-    let different = |what: &str, found: String, expected: String| {
-        Err(RunError::Resume { what: what.to_owned(), found, expected })
-    };
+    let different =
+        |what: &str, found: String, expected: String| Err(RunError::Resume { what: what.to_owned(), found, expected });
     if let Some((what, expected, found)) = identity.difference(&store.identity) {
         return different(what, found.to_owned(), expected.to_owned());
     }

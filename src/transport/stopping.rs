@@ -25,17 +25,22 @@ const PILOT_HISTORIES: f64 = 1000.0;
 /// How often a pilot is doubled at most.
 const PILOT_DOUBLINGS: u32 = 9;
 /// Fewest electron histories of a batch.
-const LEAST_HISTORIES: f64 = 500.0;
+const LEAST_HISTORIES: f64 = 100.0;
 
 /// When the first look is due: so that the second falls on the least number of batches.
 pub fn first_look(batches: u32) -> u32 {
-    batches - (batches / 10).clamp(1, batches.max(2) - 1)
+    (1..).find(|&at| next_look(at) >= batches).unwrap_or(batches)
+}
+
+/// Batches at which the look after one at `batches` is due.
+fn next_look(batches: u32) -> u32 {
+    batches + (batches / 10).max(1)
 }
 
 /// What a look at `batches` batches says: `sigma_rel` met `goal` or not, and when the next is due.
 pub fn look(before: Looks, batches: u32, sigma_rel: Option<f64>, goal: f64) -> Looks {
     let met = sigma_rel.is_some_and(|sigma| sigma <= goal);
-    Looks { next: batches + (batches / 10).max(1), met: if met { before.met + 1 } else { 0 } }
+    Looks { next: next_look(batches), met: if met { before.met + 1 } else { 0 } }
 }
 
 /// The value of which a share `q` (0 to 1) of the values is not above; `None` without values. Reorders them.
@@ -196,10 +201,11 @@ fn checked(run: &mut Run<'_>, job: &Job, batch: u32, plan: &RunPlan) -> Result<c
 mod tests {
     use super::*;
 
-    /// Looks fall on 18, 20, 22, 24 .. of 20 batches; two in a row end the run.
+    /// Looks fall on 19, 20, 22, 24 .. batches where 20 are the least; two in a row end the run.
     #[test]
     fn law_two_looks_in_a_row_end_a_run() {
-        assert_eq!(first_look(20), 18);
+        assert_eq!(first_look(20), 19);
+        assert!((1..500).all(|n| next_look(first_look(n)) >= n), "never before the least number");
         let met = |sigmas: &[f64]| {
             let mut looks = Looks { next: first_look(20), met: 0 };
             for &sigma in sigmas {
@@ -212,7 +218,7 @@ mod tests {
             None
         };
         assert_eq!(met(&[0.019, 0.018]), Some(20));
-        assert_eq!(met(&[0.03, 0.019, 0.019]), Some(21));
+        assert_eq!(met(&[0.03, 0.019, 0.019]), Some(22));
         assert_eq!(met(&[0.03, 0.025, 0.024]), None);
     }
 

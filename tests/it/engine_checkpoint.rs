@@ -31,7 +31,8 @@ fn newest(folder: &Path) -> (BatchStore, u64) {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
     files.sort();
     files
 }
@@ -43,7 +44,7 @@ fn engine_interrupted_run_ends_in_the_same_integers() {
     let sigma = RunPlan { stop: Stop::TargetSigma(0.08), ..small::plan(&scene, 0, 9) };
     for plan in [small::plan(&scene, HISTORIES, 9), sigma] {
         let whole = small::run(&scene, &plan);
-        for jobs in [1, 9, 20, 47] {
+        for jobs in [1, 9, 30] {
             let place = folder.path().join(format!("{:?}-{jobs}", plan.stop));
             let mut engine = Faulty::after(jobs, Fault::Lost);
             let mut from = None;
@@ -103,16 +104,11 @@ fn engine_checkpoint_of_another_run_is_refused_by_name() {
     let plan = small::plan(&scene, HISTORIES, 9);
     let folder = tempfile::tempdir().expect("temporary folder");
     assert!(kept(&scene, &plan, folder.path(), None, &mut Faulty::after(5, Fault::Lost)).is_err());
-    let what = |plan: &RunPlan| match kept(
-        &scene,
-        plan,
-        folder.path(),
-        Some(newest(folder.path())),
-        &mut CpuEngine::new(1),
-    ) {
-        Err(RunError::Resume { what, .. }) => what,
-        other => panic!("{other:?}"),
-    };
+    let what =
+        |plan: &RunPlan| match kept(&scene, plan, folder.path(), Some(newest(folder.path())), &mut CpuEngine::new(1)) {
+            Err(RunError::Resume { what, .. }) => what,
+            other => panic!("{other:?}"),
+        };
     assert_eq!(what(&RunPlan { seed: 10, ..plan.clone() }), "seed");
     assert_eq!(what(&small::plan(&scene, HISTORIES + 1, 9)), "histories");
     assert_eq!(what(&small::shard(&plan, 0, 3)), "shard");
@@ -160,7 +156,8 @@ fn engine_lost_device_is_followed_by_the_other_engine() {
 fn alarm_a_lost_history_or_energy_ends_the_run() {
     let scene = small::scene();
     let plan = small::plan(&scene, HISTORIES, 9);
-    for (fault, words) in [(Fault::LostHistory, "histories finished differ"), (Fault::LostEnergy, "energy emitted differs")]
+    for (fault, words) in
+        [(Fault::LostHistory, "histories finished differ"), (Fault::LostEnergy, "energy emitted differs")]
     {
         match small::run_on(&scene, &plan, &mut Faulty::after(3, fault)) {
             Err(RunError::Flags { batch: 1, flags, .. }) => assert!(flags.contains(words), "{flags}"),
@@ -182,13 +179,15 @@ fn alarm_one_unit_counted_twice_is_seen() {
 #[test]
 fn engine_run_to_an_uncertainty_ends_there() {
     let scene = small::scene();
+    let hot: Vec<bool> = small::decays(&scene).iter().map(|&d| d > 1e9).collect();
     for goal in [0.2, 0.05] {
-        let plan = RunPlan { stop: Stop::TargetSigma(goal), ..small::plan(&scene, 0, 3) };
+        let target = Some(hot.clone());
+        let plan = RunPlan { stop: Stop::TargetSigma(goal), target, ..small::plan(&scene, 0, 3) };
         let end = small::run_on(&scene, &plan, &mut CpuEngine::new(2)).expect("ends");
         let batches = end.store.passes[0].rows.len();
         let sigma = end.sigma_rel_95.expect("target voxels");
         assert!(sigma <= goal, "{sigma} for {goal}");
-        assert!(sigma > 0.4 * goal || batches <= 24, "{sigma} for {goal} after {batches} batches: too long a run");
+        assert!(sigma > 0.4 * goal, "{sigma} for {goal} after {batches} batches: too long a run");
         assert!((20..=400).contains(&batches), "{batches} batches");
         let histories: u64 = end.store.passes[0].rows.iter().map(|r| r.histories).sum();
         assert!(histories < 1_000_000, "{histories} histories for {goal}");

@@ -88,7 +88,7 @@ fn engine_parts_of_other_runs_are_refused_by_name() {
     heavier.density_g_cm3[300] *= 1.01;
     assert_eq!(what(small::run(&heavier, &second)), "scene");
     let mut other = second.clone();
-    other.settings.electron_cut_kev += 1.0;
+    other.settings.photon_cut_kev += 1.0;
     assert_eq!(what(small::run(&scene, &other)), "physics settings and tables");
     let mut other = second.clone();
     other.labels.as_mut().expect("labels")[0] = 77;

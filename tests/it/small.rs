@@ -16,11 +16,8 @@ pub const DIMS: [usize; 3] = [11, 9, 8];
 /// The scene.
 pub fn scene() -> Scene {
     let grid = VoxelGrid::axis_aligned(DIMS, [3.0, 4.0, 3.5], [0.0; 3]);
-    let tissues = ["soft_tissue", "cortical_bone", "air"].map(|wanted| {
-        let names = Tissue::built_in_names();
-        let name = names.iter().find(|n| n.contains(wanted)).unwrap_or_else(|| panic!("{wanted} of {names:?}"));
-        Tissue::built_in(name).expect("built in")
-    });
+    let tissues =
+        ["tissue-soft-icrp", "bone-cortical-icrp", "air"].map(|name| Tissue::built_in(name).expect("built in"));
     let place = |n: usize| match grid.voxel(n) {
         [_, 6, _] => (1.7, 1),
         [0..=1, 0..=1, _] => (0.0012, 2),
