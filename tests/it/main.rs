@@ -3,6 +3,7 @@
 #[macro_use]
 mod engine_contract;
 mod engine_cpu;
+mod cli_dose;
 mod io_nifti;
 mod io_output;
 mod io_source;
