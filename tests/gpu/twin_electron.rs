@@ -156,15 +156,15 @@ pub fn cases() -> Vec<Twin> {
             w.push(g.between(0.0, 0.01).to_bits());
             w
         }),
-        twin!("fly", Electron, 20 -> 19,
+        twin!("fly", Electron, 21 -> 19,
         "var p = twin_particle(a);
              var s = twin_rng(a + 14u);
-             twin_out[o + 18u] = fly(&s, &p, twin_f(a + 18u), twin_f(a + 19u));
+             twin_out[o + 18u] = fly(&s, &p, twin_f(a + 18u), twin_f(a + 19u), twin_f(a + 20u));
              twin_put_particle(o, p);
              twin_put_rng(o + 14u, s);",
         |cx, a, o, out| {
             let (mut p, mut s) = (particle_of(a), rng_of(&a[14..]));
-            o[18] = fly(cx, &mut s, &mut p, f(a, 18), f(a, 19), out);
+            o[18] = fly(cx, &mut s, &mut p, f(a, 18), f(a, 19), f(a, 20), out);
             put_particle(&p, o);
             put_rng(&s, &mut o[14..]);
         },
@@ -175,7 +175,7 @@ pub fn cases() -> Vec<Twin> {
                 w[0] = g.below(g.params.nx);
             }
             w.extend(g.rng());
-            w.extend(bits([g.positive(1e-5, 0.5), g.between(0.0, 50.0)]));
+            w.extend(bits([g.positive(1e-5, 0.5), g.between(0.0, 50.0), g.between(0.0, 0.01)]));
             w
         }),
         twin!("knock_on", Electron, 35 -> 33, on_state("knock_on(&s, &p, &st, twin_in[a + 33u], twin_f(a + 34u));"),

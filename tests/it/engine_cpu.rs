@@ -114,6 +114,7 @@ fn alarm_the_comparison_of_engines_rings() {
 /// One changed number in one table changes the tally.
 #[test]
 fn alarm_one_table_entry_is_seen() {
+    use lutra::kernel::single::tables::{COLUMN_STOPPING, ELECTRON_COLUMNS, energy_bin};
     use lutra::transport::allocation::Expectation;
     use lutra::transport::run::job;
     use std::sync::Arc;
@@ -121,9 +122,9 @@ fn alarm_one_table_entry_is_seen() {
     let tally = |fault: bool| {
         let mut data = prepare(&scene, &lutetium(), &plan(1)).expect("tables");
         if fault {
-            // water's stopping power from 100 to 101 keV, 1 % more
-            let row = 12 * (6 * 64 + 36);
-            data.electron_table[row + 1] *= 1.01;
+            // water's stopping power at 100 keV, 1 % more
+            let row = ELECTRON_COLUMNS * energy_bin(100.0).node;
+            data.electron_table[(row + COLUMN_STOPPING) as usize] *= 1.01;
         }
         let data = Arc::new(data);
         let mut engine = CpuEngine::new(1);

@@ -2,8 +2,9 @@
 
 #[macro_use]
 mod engine_contract;
-mod engine_cpu;
+
 mod cli_dose;
+mod engine_cpu;
 mod io_nifti;
 mod io_output;
 mod io_source;
