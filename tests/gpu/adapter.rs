@@ -59,6 +59,6 @@ fn engine_adapters_are_listed() {
 /// An adapter that is not there is refused by name.
 #[test]
 fn engine_a_missing_adapter_is_refused() {
-    let error = GpuEngine::new(Some(1000), GpuOptions::default()).err().expect("refused").to_string();
+    let error = GpuEngine::new(Some(1000), GpuOptions::default()).expect_err("refused").to_string();
     assert!(error.contains("gpu:1000") && error.contains("lutra devices"), "{error}");
 }

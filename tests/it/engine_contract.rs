@@ -271,7 +271,8 @@ impl Engine for Spoiled<'_> {
 /// A run on an engine that loses something ends in an error that names it.
 pub fn a_spoiled_batch_ends_the_run(engine: &mut dyn Engine) {
     let (scene, decays) = mixed();
-    let faults: [(&str, fn(&mut BatchTally)); 3] = [
+    type Fault = fn(&mut BatchTally);
+    let faults: [(&str, Fault); 3] = [
         ("histories finished differ", |t| t.histories -= 1),
         ("energy emitted differs", |t| t.ledger.deposited -= 1),
         ("lost particle", |t| t.flags |= lutra::kernel::single::context::FLAG_LOST),
