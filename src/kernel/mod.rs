@@ -38,12 +38,16 @@ pub trait Sink {
 
 /// The kernel in f32: the contract.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f64, where the casts do something")]
+#[allow(clippy::duplicate_mod, reason = "one text, two precisions: the point of this module")]
+#[allow(clippy::approx_constant, reason = "constants carry the digits that f32 holds")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
 #[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
 pub mod single;
 
 /// The kernel in f64: a check of the arithmetic, never an engine.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f32, where the casts do something")]
+#[allow(clippy::duplicate_mod, reason = "one text, two precisions: the point of this module")]
+#[allow(clippy::approx_constant, reason = "constants carry the digits that f32 holds")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
 #[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
 pub mod double;
