@@ -1,1 +1,161 @@
-//! To be filled.
+//! Files in and out: bytes to typed volumes and back. No physics.
+//!
+//! Every error names the file, the field, what was found, what is allowed and what to do next.
+
+/// NIfTI-1 and NIfTI-2 images.
+pub mod nifti;
+
+/// Names of the values in a label map.
+pub mod labels;
+
+/// Output that appears whole or not at all.
+pub mod atomic;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// What can go wrong with a file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IoError {
+    /// The file cannot be opened or read.
+    #[error("{}: cannot read: {source}. Check the path and its permissions.", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error("{}: cannot write: {source}. Choose a place that you may write to and that has room.", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file ends before its content does.
+    #[error(
+        "{}: file size: found {found} bytes of {field}; allowed: {expected}. \
+         The file is cut short or damaged: copy or export it again.",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Which part is missing.
+        field: &'static str,
+        /// Bytes there (for a compressed file: the most that it can hold).
+        found: u64,
+        /// Bytes needed.
+        expected: u64,
+    },
+    /// A field with a value that cannot be used.
+    #[error("{}: {field}: found {found}; allowed: {allowed}. {next}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The field of the file.
+        field: String,
+        /// The value found.
+        found: String,
+        /// The values allowed.
+        allowed: String,
+        /// What the user can do.
+        next: String,
+    },
+    /// The image's grid cannot be used.
+    #[error("{}: {source}", path.display())]
+    Grid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the grid.
+        source: crate::grid::GridError,
+    },
+    /// The image is larger than this machine's memory.
+    #[error(
+        "{}: image size: found {found} bytes in memory; allowed: what this machine can give. \
+         Crop the image or resample it to larger voxels.",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the values take in memory.
+        found: u64,
+    },
+    /// The output is there already.
+    #[error(
+        "{}: output folder: found {found}; allowed: a new or empty folder. \
+         Choose another --out, or give --force to replace files of the same names.",
+        path.display()
+    )]
+    OutputExists {
+        /// The folder.
+        path: PathBuf,
+        /// What lies there.
+        found: String,
+    },
+}
+
+impl IoError {
+    /// A field that cannot be used.
+    pub(crate) fn invalid(
+        path: &Path,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            path: path.to_path_buf(),
+            field: field.into(),
+            found: found.into(),
+            allowed: allowed.into(),
+            next: next.into(),
+        }
+    }
+
+    /// A file that cannot be read.
+    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+
+    /// A file that cannot be written.
+    pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
+        Self::Write {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}
+
+/// SHA-256 of a file's bytes as they lie on disk, 64 lower-case hexadecimal digits.
+///
+/// Errors: the file cannot be read.
+pub fn sha256_hex(path: impl AsRef<Path>) -> Result<String, IoError> {
+    let path = path.as_ref();
+    let mut file = File::open(path).map_err(|e| IoError::read(path, e))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0u8; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => hasher.update(&buffer[..n]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(IoError::read(path, e)),
+        }
+    }
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}

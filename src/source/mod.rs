@@ -1,1 +1,31 @@
-//! To be filled.
+//! Activity to decays per voxel, on the grid of the scene.
+//!
+//! [`activity`] turns a map in the user's unit into decays and refuses what cannot be one;
+//! [`regrid`] lays decays, labels and CT numbers onto another grid and says what that changed.
+
+/// Units of activity maps, and the map of decays.
+pub mod activity;
+
+/// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
+pub mod regrid;
+
+pub use activity::{ActivityError, ActivityMap, ActivityUnit, DecayMap};
+pub use regrid::{RegridError, Regridded};
+
+/// Sum in the order of the values with Neumaier's compensation: the error stays at one rounding of
+/// the result, however many values there are.
+///
+/// Source: A. Neumaier, Z. Angew. Math. Mech. 54 (1974) 39.
+pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
+    let (mut total, mut rest) = (0.0f64, 0.0f64);
+    for value in values {
+        let next = total + value;
+        rest += if total.abs() >= value.abs() {
+            (total - next) + value
+        } else {
+            (value - next) + total
+        };
+        total = next;
+    }
+    total + rest
+}

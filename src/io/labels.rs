@@ -1,0 +1,263 @@
+//! Names of the values in a label map.
+//!
+//! Four kinds of file are read, told apart by their content: CSV or TSV with `value,name` a line;
+//! JSON `{"2": "kidney_right"}` or `{"kidney_right": 2}`, either bare or as the field `labels` of a
+//! larger object; and the label description text of ITK-SNAP.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::IoError;
+
+/// Most bytes a file of label names may have.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Names of label values, in the order of the values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LabelNames {
+    names: BTreeMap<u16, String>,
+}
+
+impl LabelNames {
+    /// Reads a file of label names: CSV, TSV, JSON or ITK-SNAP text.
+    ///
+    /// Errors: the file cannot be read, or a line (of JSON: a key) does not give one value from 0 to
+    /// 65535 and one name, or a value or a name comes twice.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
+        let path = path.as_ref();
+        let size = std::fs::metadata(path)
+            .map_err(|e| IoError::read(path, e))?
+            .len();
+        if size > MAX_BYTES {
+            return Err(IoError::invalid(
+                path,
+                "file size",
+                format!("{size} bytes"),
+                format!("at most {MAX_BYTES} for a list of label names"),
+                "Give a CSV, JSON or ITK-SNAP label file.",
+            ));
+        }
+        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            IoError::invalid(
+                path,
+                "text",
+                "bytes that are not UTF-8",
+                "UTF-8 text (CSV, TSV, JSON or ITK-SNAP label descriptions)",
+                "Save the file as UTF-8; an image belongs to --labels.",
+            )
+        })?;
+        Self::parse(path, text.trim_start_matches('\u{feff}'))
+    }
+
+    /// Reads label names from text; `path` names the file in errors.
+    fn parse(path: &Path, text: &str) -> Result<Self, IoError> {
+        let mut lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let first = lines.next().unwrap_or_default();
+        let names = if first.starts_with('{') || first.starts_with('[') {
+            from_json(path, text)?
+        } else if itk_snap_line(first).is_some() {
+            from_itk_snap(path, text)?
+        } else {
+            from_csv(path, text)?
+        };
+        if names.is_empty() {
+            return Err(refused(
+                path,
+                "label names",
+                "no label",
+                "Give one value and name a line.",
+            ));
+        }
+        Ok(Self { names })
+    }
+
+    /// The name of a value, if the file gives one.
+    pub fn get(&self, value: u16) -> Option<&str> {
+        self.names.get(&value).map(String::as_str)
+    }
+
+    /// The name of a value; `label_7` where none is given.
+    pub fn name(&self, value: u16) -> String {
+        self.get(value)
+            .map_or_else(|| format!("label_{value}"), str::to_string)
+    }
+
+    /// The value that has this name.
+    pub fn value(&self, name: &str) -> Option<u16> {
+        self.names
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|(&value, _)| value)
+    }
+
+    /// Values and names, in the order of the values.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.names
+            .iter()
+            .map(|(&value, name)| (value, name.as_str()))
+    }
+
+    /// Number of names.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no name.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+impl FromIterator<(u16, String)> for LabelNames {
+    fn from_iter<I: IntoIterator<Item = (u16, String)>>(pairs: I) -> Self {
+        Self {
+            names: pairs.into_iter().collect(),
+        }
+    }
+}
+
+fn refused(path: &Path, field: &str, found: impl Into<String>, next: &str) -> IoError {
+    IoError::invalid(
+        path,
+        field,
+        found,
+        "a value from 0 to 65535 and its own name",
+        next,
+    )
+}
+
+/// Adds one label; `place` says where in the file it stands.
+fn insert(
+    path: &Path,
+    names: &mut BTreeMap<u16, String>,
+    place: &str,
+    value: &str,
+    name: &str,
+) -> Result<(), IoError> {
+    let name = name.trim();
+    let label = value.trim().parse::<u16>().map_err(|_| {
+        refused(
+            path,
+            place,
+            format!("value \"{}\"", value.trim()),
+            "Write the value as a whole number.",
+        )
+    })?;
+    if name.is_empty() {
+        return Err(refused(
+            path,
+            place,
+            format!("no name for value {label}"),
+            "Give it a name.",
+        ));
+    }
+    if let Some(other) = names.get(&label) {
+        let found = format!("value {label} again (\"{other}\" and \"{name}\")");
+        return Err(refused(path, place, found, "Keep one of the two."));
+    }
+    if let Some((other, _)) = names.iter().find(|(_, n)| *n == name) {
+        let found = format!("name \"{name}\" again (values {other} and {label})");
+        return Err(refused(path, place, found, "Give each value its own name."));
+    }
+    names.insert(label, name.to_string());
+    Ok(())
+}
+
+/// `value,name` a line, comma or tab; one line of titles may come first.
+fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
+    const TITLES: [&str; 6] = ["value", "label", "index", "id", "number", "key"];
+    let next = "Write one value,name a line.";
+    let mut names = BTreeMap::new();
+    let mut first = true;
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let place = format!("line {}", number + 1);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(if line.contains('\t') { b'\t' } else { b',' })
+            .trim(csv::Trim::All)
+            .from_reader(line.as_bytes());
+        let record = match reader.records().next() {
+            Some(Ok(record)) => record,
+            Some(Err(e)) => return Err(refused(path, &place, e.to_string(), next)),
+            None => continue,
+        };
+        let value = record.get(0).unwrap_or("");
+        let titles = std::mem::take(&mut first) && TITLES.contains(&value.to_lowercase().as_str());
+        if titles {
+            continue;
+        }
+        let Some(name) = record.get(1) else {
+            return Err(refused(path, &place, format!("\"{line}\""), next));
+        };
+        insert(path, &mut names, &place, value, name)?;
+    }
+    Ok(names)
+}
+
+/// `{"2": "name"}` or `{"name": 2}`, bare or as the field `labels`.
+fn from_json(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
+    let root: Value = serde_json::from_str(text).map_err(|e| {
+        refused(
+            path,
+            &format!("line {}", e.line()),
+            e.to_string(),
+            "Write valid JSON.",
+        )
+    })?;
+    let next = "Write {\"2\": \"kidney_right\"}, bare or as the field \"labels\".";
+    let labels = match root.get("labels") {
+        Some(labels) => labels,
+        None => &root,
+    };
+    let Value::Object(entries) = labels else {
+        return Err(refused(path, "labels", "no JSON object", next));
+    };
+    let mut names = BTreeMap::new();
+    for (key, value) in entries {
+        let place = format!("key \"{key}\"");
+        match value {
+            Value::String(name) => insert(path, &mut names, &place, key, name)?,
+            Value::Number(number) => insert(path, &mut names, &place, &number.to_string(), key)?,
+            other => return Err(refused(path, &place, other.to_string(), next)),
+        }
+    }
+    Ok(names)
+}
+
+/// Value and name of a line `IDX R G B A VIS MESH "NAME"`.
+fn itk_snap_line(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let open = line.find('"')?;
+    let name = line[open + 1..].strip_suffix('"')?;
+    let mut columns = line[..open].split_whitespace();
+    let value = columns.next()?;
+    let rest: Vec<&str> = columns.collect();
+    (rest.len() == 6 && rest.iter().all(|c| c.parse::<f64>().is_ok())).then_some((value, name))
+}
+
+/// ITK-SNAP label descriptions; lines that start with `#` are comments.
+fn from_itk_snap(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
+    let mut names = BTreeMap::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let place = format!("line {}", number + 1);
+        let (value, name) = itk_snap_line(line).ok_or_else(|| {
+            let next = "Write IDX R G B A VIS MESH \"NAME\", as ITK-SNAP exports it.";
+            refused(path, &place, format!("\"{line}\""), next)
+        })?;
+        insert(path, &mut names, &place, value, name)?;
+    }
+    Ok(names)
+}
