@@ -1,1 +1,102 @@
-//! To be filled.
+//! The particle's life, written once.
+//!
+//! Every file here is plain arithmetic in a small subset of Rust. `cargo xtask shaders` prints the same
+//! functions in WGSL (`shaders/`), with every float result behind the barrier `nc`; the CPU engine runs
+//! this very source. The modules are compiled twice: [`single`] is the contract, the numbers every engine
+//! produces; [`double`] is the same text in f64, with the standard library's elementary functions, and
+//! exists to show that f32 is enough.
+//!
+//! The style is deliberate: no traits but [`Sink`], no closures, no division of floats (drivers differ),
+//! so that the two languages read line against line.
+
+/// Where a history's energy goes. The GPU's twin is `shaders/sink.wgsl`.
+///
+/// `units` are 2^-5 eV, `weight` is in 2^-16: an entry is worth `units * weight`.
+pub trait Sink {
+    /// A history begins with this energy.
+    fn emitted(&mut self, units: u32, weight: u32);
+    /// Energy left in tally bin `index`: counted in the tally and in the ledger.
+    fn deposit(&mut self, index: u32, units: u32, weight: u32);
+    /// Expected energy in tally bin `index` (track-length estimator): counted in the tally alone.
+    fn estimate(&mut self, index: u32, units: u32, weight: u32);
+    /// Energy left in matter by an analogue collision: counted in the ledger alone.
+    fn absorbed(&mut self, units: u32, weight: u32);
+    /// Energy that leaves the grid.
+    fn escaped(&mut self, units: u32, weight: u32);
+    /// Energy given to bremsstrahlung, which is not followed.
+    fn radiated(&mut self, units: u32, weight: u32);
+    /// Something that must not happen happened: one of the `FLAG_` bits.
+    fn flag(&mut self, bits: u32);
+}
+
+/// The kernel in f32: the contract.
+#[allow(clippy::unnecessary_cast, reason = "the same text compiles in f64, where the casts do something")]
+#[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
+pub mod single {
+    /// Floating-point type of this build of the kernel.
+    pub type Real = f32;
+    #[path = "../math.rs"]
+    pub mod math;
+    #[path = "../rng.rs"]
+    pub mod rng;
+    #[path = "../context.rs"]
+    pub mod context;
+    #[path = "../tables.rs"]
+    pub mod tables;
+    #[path = "../navigate.rs"]
+    pub mod navigate;
+    #[path = "../rotate.rs"]
+    pub mod rotate;
+    #[path = "../source.rs"]
+    pub mod source;
+    #[path = "../elastic.rs"]
+    pub mod elastic;
+    #[path = "../straggling.rs"]
+    pub mod straggling;
+    #[path = "../moller.rs"]
+    pub mod moller;
+    #[path = "../electron.rs"]
+    pub mod electron;
+    #[path = "../compton.rs"]
+    pub mod compton;
+    #[path = "../rayleigh.rs"]
+    pub mod rayleigh;
+    #[path = "../photon.rs"]
+    pub mod photon;
+}
+
+/// The kernel in f64: a check of the arithmetic, never an engine.
+#[allow(clippy::unnecessary_cast, reason = "the same text compiles in f32, where the casts do something")]
+#[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
+pub mod double {
+    /// Floating-point type of this build of the kernel.
+    pub type Real = f64;
+    #[path = "../math_double.rs"]
+    pub mod math;
+    #[path = "../rng.rs"]
+    pub mod rng;
+    #[path = "../context.rs"]
+    pub mod context;
+    #[path = "../tables.rs"]
+    pub mod tables;
+    #[path = "../navigate.rs"]
+    pub mod navigate;
+    #[path = "../rotate.rs"]
+    pub mod rotate;
+    #[path = "../source.rs"]
+    pub mod source;
+    #[path = "../elastic.rs"]
+    pub mod elastic;
+    #[path = "../straggling.rs"]
+    pub mod straggling;
+    #[path = "../moller.rs"]
+    pub mod moller;
+    #[path = "../electron.rs"]
+    pub mod electron;
+    #[path = "../compton.rs"]
+    pub mod compton;
+    #[path = "../rayleigh.rs"]
+    pub mod rayleigh;
+    #[path = "../photon.rs"]
+    pub mod photon;
+}

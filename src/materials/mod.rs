@@ -1,1 +1,256 @@
-//! To be filled.
+//! Hounsfield units to matter: density and tissue of every voxel.
+//!
+//! A tissue (elemental composition) is chosen by HU bin, the density by a curve; interaction
+//! probabilities scale with the voxel's density. Equations and limits: docs/methods/materials.md.
+
+/// Hounsfield units to density and tissue.
+pub mod hu_curve;
+/// Elemental composition of tissues.
+pub mod tissues;
+
+use crate::ct::{CtError, check_hounsfield};
+use crate::grid::Volume;
+
+pub use hu_curve::HuCalibration;
+pub use tissues::{Tissue, schneider_tissues};
+
+/// Below this HU a voxel counts as air in the report.
+pub const AIR_BELOW_HU: f32 = -900.0;
+/// From this HU a voxel counts as dense bone or contrast agent in the report.
+pub const DENSE_FROM_HU: f32 = 300.0;
+/// From this HU a voxel counts as metal in the report: above any bone.
+pub const METAL_FROM_HU: f32 = 2500.0;
+
+/// What can be wrong with tissues, calibrations and their use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MaterialError {
+    /// A field of a tissue.
+    #[error("tissue {tissue:?}: {field} is {found}; allowed: {allowed}; correct the tissue")]
+    Tissue {
+        /// Name of the tissue.
+        tissue: String,
+        /// Which field.
+        field: String,
+        /// What it holds.
+        found: String,
+        /// What it may hold.
+        allowed: String,
+    },
+    /// No tissue of that name.
+    #[error("no tissue {name:?}; built in are {known}; else give a tissue table")]
+    UnknownTissue {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A file that cannot be read.
+    #[error("{file}: cannot be read: {source}; check the path and its permissions")]
+    Unreadable {
+        /// The path.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is not CSV or JSON of the shape expected.
+    #[error("{file}: {detail}; tissue tables ending in .json are read as JSON, all others as CSV")]
+    Syntax {
+        /// The path.
+        file: String,
+        /// The parser's message.
+        detail: String,
+    },
+    /// A fault at a place of a table.
+    #[error("{file}: {place}: {fault}; correct the file")]
+    Table {
+        /// The path.
+        file: String,
+        /// Line, tissue or column.
+        place: String,
+        /// What is wrong and what is allowed.
+        fault: String,
+    },
+    /// The volume holds no Hounsfield units.
+    #[error(transparent)]
+    Ct(#[from] CtError),
+}
+
+impl MaterialError {
+    /// This error with the name of the file it came from.
+    fn in_file(self, file: &str) -> Self {
+        match self {
+            Self::Tissue {
+                tissue,
+                field,
+                found,
+                allowed,
+            } => Self::Table {
+                file: file.to_owned(),
+                place: format!("tissue {tissue:?}"),
+                fault: format!("{field} is {found}; allowed: {allowed}"),
+            },
+            other => other,
+        }
+    }
+}
+
+/// Density and tissue of every voxel, x fastest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TissueMap {
+    /// Mass density, g/cm3, one a voxel, positive.
+    pub density_g_cm3: Vec<f32>,
+    /// Index into `tissues`, one a voxel.
+    pub tissue: Vec<u8>,
+    /// The tissues.
+    pub tissues: Vec<Tissue>,
+    /// What the HU looked like.
+    pub report: HuReport,
+}
+
+/// What a reader should know of the HU before he believes the densities.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HuReport {
+    /// Name of the calibration.
+    pub calibration: String,
+    /// Lowest HU.
+    pub min_hu: f32,
+    /// Highest HU.
+    pub max_hu: f32,
+    /// Volume below [`AIR_BELOW_HU`], cm3.
+    pub air_cm3: f64,
+    /// Volume from [`DENSE_FROM_HU`] (dense bone, contrast agent), without metal, cm3.
+    pub dense_cm3: f64,
+    /// Volume from [`METAL_FROM_HU`], cm3; treated as the densest bone of the calibration.
+    pub metal_cm3: f64,
+    /// Volume whose HU lie above the calibration and take its highest density, cm3.
+    pub above_curve_cm3: f64,
+    /// Volume whose HU lie below the calibration and take its lowest density, cm3.
+    pub below_curve_cm3: f64,
+    /// Sentences for the reader; empty when nothing is worth a word.
+    pub warnings: Vec<String>,
+}
+
+/// Density and tissue of every voxel of `hu` (Hounsfield units) by `calibration`.
+///
+/// Refuses volumes that are not HU: not finite, all one value, stored with an offset of 1024, or
+/// attenuation coefficients (see [`check_hounsfield`]). One pass, 5 bytes a voxel.
+pub fn tissue_map(
+    hu: &Volume<f32>,
+    calibration: &HuCalibration,
+) -> Result<TissueMap, MaterialError> {
+    check_hounsfield(hu)?;
+    let density_g_cm3 = hu
+        .data
+        .iter()
+        .map(|&h| calibration.density_g_cm3(f64::from(h)) as f32)
+        .collect();
+    let tissue = hu
+        .data
+        .iter()
+        .map(|&h| calibration.tissue_index(f64::from(h)))
+        .collect();
+    Ok(TissueMap {
+        density_g_cm3,
+        tissue,
+        tissues: calibration.tissues().to_vec(),
+        report: report(hu, calibration),
+    })
+}
+
+fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
+    let voxel_cm3 = hu.grid.voxel_cm3();
+    let volume_cm3 = |inside: &dyn Fn(f32) -> bool| {
+        hu.data.iter().filter(|h| inside(**h)).count() as f64 * voxel_cm3
+    };
+    let (low_hu, high_hu) = calibration.clip_hu();
+    let mut report = HuReport {
+        calibration: calibration.source.clone(),
+        min_hu: hu.data.iter().copied().fold(f32::INFINITY, f32::min),
+        max_hu: hu.data.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        air_cm3: volume_cm3(&|h| h < AIR_BELOW_HU),
+        dense_cm3: volume_cm3(&|h| (DENSE_FROM_HU..METAL_FROM_HU).contains(&h)),
+        metal_cm3: volume_cm3(&|h| h >= METAL_FROM_HU),
+        above_curve_cm3: volume_cm3(&|h| f64::from(h) > high_hu),
+        below_curve_cm3: volume_cm3(&|h| f64::from(h) < low_hu),
+        warnings: Vec::new(),
+    };
+    if report.metal_cm3 > 0.0 {
+        report.warnings.push(format!(
+            "{:.2} cm3 lie at or above {METAL_FROM_HU} HU (metal or its streaks); they are treated as the densest bone of the calibration",
+            report.metal_cm3
+        ));
+    }
+    if report.above_curve_cm3 > report.metal_cm3 {
+        report.warnings.push(format!(
+            "{:.2} cm3 lie above the calibration's {high_hu} HU and take its highest density",
+            report.above_curve_cm3
+        ));
+    }
+    if report.air_cm3 == 0.0 {
+        report.warnings.push(
+            "no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned(),
+        );
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::VoxelGrid;
+
+    fn volume(data: Vec<f32>) -> Volume<f32> {
+        Volume {
+            grid: VoxelGrid::axis_aligned([data.len(), 1, 1], [10.0; 3], [0.0; 3]),
+            data,
+        }
+    }
+
+    #[test]
+    fn law_a_row_of_hu_becomes_matter() {
+        let map = tissue_map(
+            &volume(vec![
+                -1000.0, -700.0, -100.0, 40.0, 100.0, 101.0, 800.0, 1700.0, 3000.0,
+            ]),
+            &HuCalibration::schneider2000(),
+        )
+        .unwrap();
+        assert_eq!(map.tissue, [0, 1, 2, 7, 8, 8, 16, 23, 23]);
+        assert_eq!(map.density_g_cm3[3], 1.049_76);
+        assert_eq!(map.density_g_cm3[8], map.density_g_cm3[7]);
+        assert!(
+            map.density_g_cm3[5] < map.density_g_cm3[4],
+            "the jump at 101 HU is kept"
+        );
+        let report = &map.report;
+        assert_eq!((report.min_hu, report.max_hu), (-1000.0, 3000.0));
+        assert_eq!(
+            (
+                report.air_cm3,
+                report.dense_cm3,
+                report.metal_cm3,
+                report.above_curve_cm3
+            ),
+            (1.0, 2.0, 1.0, 2.0)
+        );
+        assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
+    }
+
+    #[test]
+    fn io_stored_values_are_refused() {
+        let raw: Vec<f32> = (0..100u8)
+            .map(|i| {
+                if i < 40 {
+                    f32::from(i)
+                } else {
+                    1000.0 + f32::from(i)
+                }
+            })
+            .collect();
+        let message = tissue_map(&volume(raw), &HuCalibration::schneider2000())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("1024"), "{message}");
+    }
+}

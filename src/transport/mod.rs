@@ -1,1 +1,151 @@
-//! To be filled.
+//! Engines that carry particles through a scene.
+//!
+//! A run is cut into batches; a batch of one pass is a [`Job`]: a list of source voxels with their histories. Every
+//! engine turns the same job into the same integers. Transport knows keV and grams, not Gy.
+
+/// Histories per voxel and batch.
+pub mod allocation;
+
+/// The kernel on threads.
+pub mod cpu;
+
+/// Nuclide to sampling table.
+pub mod emission;
+
+/// The kernel on any adapter that wgpu reaches.
+pub mod gpu;
+
+/// Batches, statistics, stopping.
+pub mod run;
+
+/// Matter on a grid.
+pub mod scene;
+
+pub use scene::{Scene, SceneError};
+
+use crate::kernel::single::context::{Context, Params};
+use crate::tally::BatchTally;
+use emission::{EmissionTable, Pass};
+use std::sync::Arc;
+
+/// Where the energy is tallied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scoring {
+    /// By voxel.
+    Voxels,
+    /// In spherical shells around the centre of voxel 0, in which all histories start: point kernels.
+    Shells {
+        /// Number of shells; the last also takes what lies beyond.
+        bins: u32,
+        /// Thickness of a shell, mm.
+        width_mm: f64,
+    },
+}
+
+/// Everything that stays the same from batch to batch.
+#[derive(Clone, Debug)]
+pub struct SceneData {
+    /// Parameters with the fields of batch and pass left at zero.
+    pub params: Params,
+    /// One word a voxel.
+    pub voxels: Vec<u32>,
+    /// Electron table.
+    pub electron_table: Vec<f32>,
+    /// Photon table.
+    pub photon_table: Vec<f32>,
+    /// Scattering table.
+    pub scatter_table: Vec<f32>,
+    /// Emissions of the electron pass.
+    pub electron_emission: EmissionTable,
+    /// Emissions of the photon pass.
+    pub photon_emission: EmissionTable,
+    /// Tally bins.
+    pub bins: usize,
+}
+
+/// One batch of one pass.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Which pass.
+    pub pass: Pass,
+    /// Parameters of the batch.
+    pub params: Params,
+    /// Source table.
+    pub source_table: Vec<u32>,
+}
+
+impl Job {
+    /// What the kernel reads for this job.
+    pub fn context<'a>(&'a self, scene: &'a SceneData) -> Context<'a> {
+        let emission = match self.pass {
+            Pass::Electron => &scene.electron_emission,
+            Pass::Photon => &scene.photon_emission,
+        };
+        Context {
+            params: self.params,
+            voxels: &scene.voxels,
+            electron_table: &scene.electron_table,
+            photon_table: &scene.photon_table,
+            scatter_table: &scene.scatter_table,
+            emission_table: &emission.words,
+            source_table: &self.source_table,
+        }
+    }
+}
+
+/// What a device says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeviceInfo {
+    /// `cpu` or `gpu`.
+    pub engine: String,
+    /// Name of the device.
+    pub name: String,
+    /// Vulkan, Metal, Dx12 or cpu.
+    pub backend: String,
+    /// Driver and its version.
+    pub driver: String,
+}
+
+/// Why an engine cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No adapter of the kind asked for.
+    #[error("{found}: {hint}")]
+    NoDevice {
+        /// What was found.
+        found: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The scene does not fit the device.
+    #[error("{what} needs {needed_mib:.0} MiB in one buffer, {device} allows {allowed_mib:.0} MiB: use --engine cpu, crop the CT, or --grid with larger voxels")]
+    TooLarge {
+        /// Which buffer.
+        what: &'static str,
+        /// Its size, MiB.
+        needed_mib: f64,
+        /// Allowed size, MiB.
+        allowed_mib: f64,
+        /// The device.
+        device: String,
+    },
+    /// The device or its driver failed.
+    #[error("{device}: {message}: run again with --engine cpu, and report the driver")]
+    Device {
+        /// The device.
+        device: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// A device that turns jobs into integers.
+pub trait Engine {
+    /// What the device says of itself.
+    fn device(&self) -> DeviceInfo;
+    /// Takes the scene; must precede [`Engine::run`].
+    fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError>;
+    /// Runs a job to its end.
+    fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
+}

@@ -1,1 +1,25 @@
-fn main(){}
+//! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders`
+//! writes `shaders/` from `src/kernel/`.
+
+mod shaders;
+mod tables;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match arguments.split_first() {
+        Some((task, rest)) if task == "tables" => tables::run(rest),
+        Some((task, [])) if task == "shaders" => shaders::write(),
+        _ => Err(anyhow::anyhow!(
+            "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, or cargo xtask shaders"
+        )),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,232 @@
+// The life of an electron: condensed steps with a random hinge, knock-ons above a threshold, range rejection.
+//
+// One call of [`electron_step`] makes one condensed step. Path lengths are areal densities (g/cm2), so that a
+// step goes on unchanged through voxels of the same tissue and any density; where the tissue changes, the step
+// ends and a new one begins, which the random hinge makes right on average (PENELOPE manual, section 4.4).
+// See docs/methods/transport.md.
+// Twin: src/kernel/electron.rs, from which `cargo xtask shaders` writes this file.
+
+// Room for electrons that wait while their knock-on is followed: the lower energy goes first and is at most
+// half, so that n generations need n places.
+const STACK_SIZE: u32 = 10u;
+
+// No electron makes more steps than this.
+const ELECTRON_STEP_LIMIT: u32 = 100000u;
+
+// A straight flight ended where it was meant to.
+const FLIGHT_DONE: u32 = 0u;
+
+// A straight flight ended at a face behind which the tissue is another.
+const FLIGHT_TISSUE: u32 = 1u;
+
+// A straight flight left the grid.
+const FLIGHT_OUT: u32 = 2u;
+
+// Electrons that wait.
+struct Stack {
+  // How many wait.
+  count: u32,
+  // The waiting electrons.
+  waiting: array<Particle, STACK_SIZE>,
+}
+
+// Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
+// around the centre of the first voxel of a random point of the way.
+fn tally_bin(rng: ptr<function, Rng>, p: Particle, distance_mm: f32) -> u32 {
+  if (params.radial_bins == 0u) {
+    return voxel_index(p);
+  }
+  let s = nc(distance_mm * uniform(rng));
+  let x = nc(nc(p.x + nc(p.ux * s)) - nc(0.5f * (params.dx_mm)));
+  let y = nc(nc(p.y + nc(p.uy * s)) - nc(0.5f * (params.dy_mm)));
+  let z = nc(nc(p.z + nc(p.uz * s)) - nc(0.5f * (params.dz_mm)));
+  let r = root(nc(nc(nc(x * x) + nc(y * y)) + nc(z * z)));
+  let shell = u32(fmin(nc(r * (params.radial_per_mm)), 1000000000.0f));
+  if (shell < params.radial_bins) {
+    return shell;
+  } else {
+    return (params.radial_bins - 1u);
+  }
+}
+
+// The particle is done: the last that waits comes next.
+fn finish(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
+  (*p).alive = 0u;
+  if ((*stack).count > 0u) {
+    (*stack).count = ((*stack).count - 1u);
+    (*p) = (*stack).waiting[(*stack).count];
+  }
+}
+
+// Leaves the particle's energy where it is, less what it would have radiated.
+fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>, radiated_share: f32) {
+  var radiated = u32(nc(nc(radiated_share * real_from_u32((*p).energy)) + uniform(rng)));
+  if (radiated > (*p).energy) {
+    radiated = (*p).energy;
+  }
+  let bin = tally_bin(rng, (*p), 0.0f);
+  sink_deposit(bin, ((*p).energy - radiated), (*p).weight);
+  sink_radiated(radiated, (*p).weight);
+  finish(p, stack);
+}
+
+// Flies straight over `areal` g/cm2, losing `loss` keV per g/cm2 on the way. Returns how the flight ended.
+fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f32) -> u32 {
+  var left = areal;
+  let word = voxels[voxel_index((*p))];
+  let tissue = voxel_tissue(word);
+  var density = voxel_density(word);
+  loop {
+    let energy_kev = kev_from_units((*p).energy);
+    let distance = nc(nc(left * 10.0f) * recip(density));
+    let x = nc((*p).x + nc((*p).ux * distance));
+    let y = nc((*p).y + nc((*p).uy * distance));
+    let z = nc((*p).z + nc((*p).uz * distance));
+    let inside = ((((((x >= 0.0f) && (x <= params.dx_mm)) && (y >= 0.0f)) && (y <= params.dy_mm)) && (z >= 0.0f)) && (z <= params.dz_mm));
+    if inside {
+      var after = units_from_kev(nc(energy_kev - nc(loss * left)));
+      if (after > (*p).energy) {
+        after = (*p).energy;
+      }
+      let bin = tally_bin(rng, (*p), distance);
+      sink_deposit(bin, ((*p).energy - after), (*p).weight);
+      (*p).energy = after;
+      (*p).x = x;
+      (*p).y = y;
+      (*p).z = z;
+      return FLIGHT_DONE;
+    }
+    let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
+    let way = fmin(exit.distance, distance);
+    let part = nc(nc(way * density) * 0.1f);
+    var after = units_from_kev(nc(energy_kev - nc(loss * part)));
+    if (after > (*p).energy) {
+      after = (*p).energy;
+    }
+    let bin = tally_bin(rng, (*p), way);
+    sink_deposit(bin, ((*p).energy - after), (*p).weight);
+    (*p).energy = after;
+    left = fmax(nc(left - part), 0.0f);
+    advance(p, way);
+    if !(cross(p, exit.axis)) {
+      return FLIGHT_OUT;
+    }
+    let next = voxels[voxel_index((*p))];
+    density = voxel_density(next);
+    if ((voxel_tissue(next) != tissue) || (density <= 0.0f)) {
+      return FLIGHT_TISSUE;
+    }
+  }
+}
+
+// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
+fn knock_on(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>, row: u32, density: f32) {
+  let energy_kev = kev_from_units((*p).energy);
+  if (energy_kev <= nc(2.0f * (params.knock_on_kev))) {
+    return;
+  }
+  let lost_kev = knock_on_energy(rng, energy_kev);
+  var lost = units_from_kev(lost_kev);
+  if (lost > (*p).energy) {
+    lost = (*p).energy;
+  }
+  let around = sin_cos_turn(rng_next(rng));
+  var second = (*p);
+  second.energy = lost;
+  second.steps = 0u;
+  (*p).energy = ((*p).energy - lost);
+  let cos_first = collision_cos(energy_kev, nc(energy_kev - lost_kev));
+  turn(p, cos_first, root(nc(1.0f - nc(cos_first * cos_first))), around);
+  let bin = energy_bin(lost_kev);
+  let range = electron_value(row, bin, COLUMN_RANGE);
+  let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
+  if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
+    let place = tally_bin(rng, (*p), 0.0f);
+    sink_deposit(place, lost, (*p).weight);
+    return;
+  }
+  if ((*stack).count >= STACK_SIZE) {
+    sink_flag(FLAG_STACK_FULL);
+    let place = tally_bin(rng, (*p), 0.0f);
+    sink_deposit(place, lost, (*p).weight);
+    return;
+  }
+  (*stack).waiting[(*stack).count] = (*p);
+  (*stack).count = ((*stack).count + 1u);
+  let cos_second = collision_cos(energy_kev, lost_kev);
+  let opposite = SinCos((-around.sin), (-around.cos));
+  turn(&second, cos_second, root(nc(1.0f - nc(cos_second * cos_second))), opposite);
+  (*p) = second;
+}
+
+// One condensed step of the electron, or its end.
+fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) {
+  (*p).steps = ((*p).steps + 1u);
+  if ((*p).steps > ELECTRON_STEP_LIMIT) {
+    sink_flag(FLAG_STEP_LIMIT);
+    rest(rng, p, stack, 0.0f);
+    return;
+  }
+  let word = voxels[voxel_index((*p))];
+  let density = voxel_density(word);
+  if (density <= 0.0f) {
+    let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
+    advance(p, exit.distance);
+    if !(cross(p, exit.axis)) {
+      sink_escaped((*p).energy, (*p).weight);
+      finish(p, stack);
+    }
+    return;
+  }
+  let row = (voxel_tissue(word) * ENERGY_NODES);
+  let energy_kev = kev_from_units((*p).energy);
+  if (energy_kev < params.electron_cut_kev) {
+    rest(rng, p, stack, 0.0f);
+    return;
+  }
+  let bin = energy_bin(energy_kev);
+  let range = electron_value(row, bin, COLUMN_RANGE);
+  let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
+  if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
+    let share = electron_value(row, bin, COLUMN_YIELD);
+    rest(rng, p, stack, share);
+    return;
+  }
+  var step = electron_value(row, bin, COLUMN_STEP);
+  let sigma = electron_value(row, bin, COLUMN_KNOCK_ON);
+  let u = uniform(rng);
+  let knocks = (u < one_minus_exp(nc(sigma * step)));
+  if knocks {
+    step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(sigma)));
+  }
+  let first_loss = nc(electron_value(row, bin, COLUMN_STOPPING) * step);
+  let middle = energy_bin(fmax(nc(energy_kev - nc(0.5f * first_loss)), 1.0f));
+  let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
+  let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
+  let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
+  let loss = nc(lost * recip(step));
+  let v = uniform(rng);
+  let growth = electron_value(row, bin, COLUMN_GROWTH);
+  let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
+  let before = fly(rng, p, nc(step * hinge), loss);
+  if (before == FLIGHT_OUT) {
+    sink_escaped((*p).energy, (*p).weight);
+    finish(p, stack);
+    return;
+  }
+  if (before == FLIGHT_TISSUE) {
+    return;
+  }
+  scatter(rng, p, row, middle, step);
+  let after = fly(rng, p, nc(step * nc(1.0f - hinge)), loss);
+  if (after == FLIGHT_OUT) {
+    sink_escaped((*p).energy, (*p).weight);
+    finish(p, stack);
+    return;
+  }
+  if (knocks && (after == FLIGHT_DONE)) {
+    let here = voxel_density(voxels[voxel_index((*p))]);
+    knock_on(rng, p, stack, row, here);
+  }
+}
+

@@ -1,0 +1,100 @@
+// Birth of a history: voxel, energy, place and direction.
+//
+// The number of histories of every source voxel is fixed in advance; inside a voxel, energy, place and
+// direction follow a randomly shifted additive sequence (Kronecker sequence with Cranley-Patterson shifts, one
+// set of shifts a voxel and batch): each history is uniform, all together are stratified, and batches are
+// independent.
+// Twin: src/kernel/source.rs, from which `cargo xtask shaders` writes this file.
+
+// Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
+const STEP_ENERGY: u32 = 2654435769u;
+
+// Step for x: 2^32 (sqrt 2 - 1).
+const STEP_X: u32 = 1779033704u;
+
+// Step for y: 2^32 (sqrt 3 - 1).
+const STEP_Y: u32 = 3144134277u;
+
+// Step for z: 2^32 (sqrt 7 - 2).
+const STEP_Z: u32 = 2773480762u;
+
+// Step for the cosine of the polar angle: 2^32 (sqrt 11 - 3).
+const STEP_POLAR: u32 = 1359893119u;
+
+// Step for the azimuth: 2^32 (sqrt 13 - 3).
+const STEP_AZIMUTH: u32 = 2600822924u;
+
+// Keeps the shifts' keys apart from the histories' own streams.
+const SHIFT_KEY: u32 = 1481765933u;
+
+// Row of the source table that holds history `h`: the last whose first history is not above `h`.
+fn source_row(h: u32) -> u32 {
+  var low = 0u;
+  var high = params.sources;
+  while ((high - low) > 1u) {
+    let middle = ((low + high) >> 1u);
+    if (source_table[(3u * middle)] > h) {
+      high = middle;
+    } else {
+      low = middle;
+    }
+  }
+  return low;
+}
+
+// Energy in units of 2^-5 eV at the place `word` (2^-32) of the emission table's cumulative distribution.
+fn emission_energy(word: u32) -> u32 {
+  var low = 0u;
+  var high = (params.emissions - 1u);
+  while (low < high) {
+    let middle = ((low + high) >> 1u);
+    if (emission_table[(3u * middle)] < word) {
+      low = (middle + 1u);
+    } else {
+      high = middle;
+    }
+  }
+  let width = emission_table[((3u * low) + 2u)];
+  let lowest = emission_table[((3u * low) + 1u)];
+  if (width == 0u) {
+    return lowest;
+  }
+  var below = 0u;
+  if (low > 0u) {
+    below = (emission_table[(3u * (low - 1u))] + 1u);
+  }
+  let top = emission_table[(3u * low)];
+  let span = nc(real_from_u32((top - below)) + 1.0f);
+  let part = nc(nc(real_from_u32((word - below)) + 0.5f) * recip(span));
+  return (lowest + u32(nc(part * real_from_u32(width))));
+}
+
+// The particle of history `h`.
+fn birth(h: u32) -> Particle {
+  let row = (3u * source_row(h));
+  let k = (h - source_table[row]);
+  let voxel = source_table[(row + 1u)];
+  let weight = source_table[(row + 2u)];
+  let s1 = hash_key(voxel, params.batch, params.seed_low, (params.seed_high ^ SHIFT_KEY));
+  let s2 = hash_key(voxel, params.batch, (params.seed_low ^ SHIFT_KEY), params.seed_high);
+  let energy = emission_energy((s1.a + (k * STEP_ENERGY)));
+  var fx = 0.5f;
+  var fy = 0.5f;
+  var fz = 0.5f;
+  if (params.point_source == 0u) {
+    fx = unit_from_word((s1.b + (k * STEP_X)));
+    fy = unit_from_word((s1.c + (k * STEP_Y)));
+    fz = unit_from_word((s1.d + (k * STEP_Z)));
+  }
+  let cos_theta = nc(nc(2.0f * unit_from_word((s2.a + (k * STEP_POLAR)))) - 1.0f);
+  let sin_theta = root(nc(1.0f - nc(cos_theta * cos_theta)));
+  let azimuth = sin_cos_turn((s2.b + (k * STEP_AZIMUTH)));
+  let plane = (params.nx * params.ny);
+  let iz = (voxel / plane);
+  let in_plane = (voxel - (iz * plane));
+  let iy = (in_plane / params.nx);
+  let ix = (in_plane - (iy * params.nx));
+  sink_emitted(energy, weight);
+  return Particle(ix, iy, iz, 1u, nc(fx * (params.dx_mm)), nc(fy * (params.dy_mm)), nc(fz * (params.dz_mm)), energy, nc(sin_theta * azimuth.cos), nc(sin_theta * azimuth.sin), cos_theta, weight, 0.0f, 0u);
+}
+

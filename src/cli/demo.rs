@@ -1,0 +1,90 @@
+//! `lutra demo`: the dose in the procedural abdomen, with its inputs written beside it.
+
+use super::args::DemoRequest;
+use super::case::Case;
+use super::failure::{Failure, OrUserError};
+use super::output::{self, Clock, FILE_NAMES};
+use super::{printer, transport};
+use crate::decay::Nuclide;
+use crate::demo::{self, label};
+use crate::io::atomic::AtomicOutputDir;
+use crate::materials::hu_curve::HuCalibration;
+use crate::materials::tissue_map;
+use crate::report::run_record::InputFile;
+use crate::transport::emission::Emissions;
+use serde_json::json;
+use std::io::Write;
+
+/// Runs the demo.
+pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
+    let clock = Clock::start();
+    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
+    let case = case(request, &folder)?;
+    let computed = transport::compute(&case, &request.run, Emissions::All)?;
+    let kidneys = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
+    output::finish(&case, &computed, folder, clock, request.run.seed, &[("kidneys", &kidneys)])?;
+    Ok(())
+}
+
+/// Makes the phantom, writes it, and turns its HU into matter.
+fn case(request: &DemoRequest, folder: &AtomicOutputDir) -> Result<Case, Failure> {
+    let made = demo::make(demo::DEFAULT_SEED);
+    let calibration = HuCalibration::schneider2000();
+    let matter = tissue_map(&made.ct, &calibration).map_err(anyhow::Error::from)?;
+    let nuclide = Nuclide::load("lu177").map_err(anyhow::Error::from)?;
+    let mut settings = request.run.settings();
+    settings.extend([
+        ("administered_mbq".to_owned(), json!(made.administered_mbq)),
+        ("phantom_seed".to_owned(), json!(demo::DEFAULT_SEED)),
+        ("nuclide".to_owned(), json!("lu177")),
+    ]);
+    let (ct, orientation) = made.ct.to_canonical();
+    let mut case = Case {
+        density_g_cm3: matter.density_g_cm3,
+        tissue: matter.tissue,
+        tissues: matter.tissues,
+        hu: Some(ct.data),
+        labels: made.labels.data,
+        names: made.names.into_iter().collect(),
+        groups: made.groups,
+        administered_mbq: Some(made.administered_mbq),
+        decays_in_file: crate::source::sum(made.decays.data.iter().copied()),
+        decays: made.decays,
+        data_sets: super::data_sets(&nuclide, Some(&calibration.source)),
+        nuclide,
+        orientation,
+        form_code: 1,
+        inputs: Vec::new(),
+        settings,
+        warnings: matter.report.warnings,
+    };
+    case.inputs = write_inputs(&case, request, folder)?;
+    Ok(case)
+}
+
+/// Writes the phantom, so that the same run can be made with `lutra dose`; returns what was written as inputs.
+fn write_inputs(case: &Case, request: &DemoRequest, folder: &AtomicOutputDir) -> anyhow::Result<Vec<InputFile>> {
+    let hu: Vec<i16> = case.hu.iter().flatten().map(|&hu| hu as i16).collect();
+    output::write_map(case, hu, folder, "ct.nii.gz", "CT, HU")?;
+    output::write_map(case, case.decays.data.clone(), folder, "decays.nii.gz", "decays per voxel")?;
+    output::write_map(case, case.labels.clone(), folder, "labels.nii.gz", "region labels")?;
+    let mut names = std::fs::File::create(folder.file("label_names.csv"))?;
+    writeln!(names, "value,name")?;
+    for (label, name) in &case.names {
+        writeln!(names, "{label},{name}")?;
+    }
+    let roles = [
+        ("ct", "ct.nii.gz"),
+        ("activity", "decays.nii.gz"),
+        ("labels", "labels.nii.gz"),
+        ("label_names", "label_names.csv"),
+    ];
+    let mut inputs = Vec::new();
+    for (role, name) in roles {
+        let mut input = InputFile::read(role, &folder.file(name))?;
+        input.path = request.out.join(name).display().to_string();
+        inputs.push(input);
+    }
+    Ok(inputs)
+}

@@ -1,0 +1,262 @@
+//! The files of a run and its words: dose maps, region table, pictures, record.
+
+use super::case::{Case, Computed, ComputedPass};
+use super::printer;
+use super::progress::duration;
+use crate::dose::regions::{RegionDose, RegionEnergy, RegionInput, merge_labels, region_table, write_csv};
+use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use crate::grid::Volume;
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::nifti::{self, Stored, WriteOptions};
+use crate::report::png::{Background, Outline, Picture, hottest_voxel, region_centre, write_slices};
+use crate::report::run_record::{
+    self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
+};
+use crate::report::table::{balance_lines, region_lines};
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
+/// are removed.
+pub(super) const FILE_NAMES: [&str; 16] = [
+    "dose_gy.nii.gz",
+    "sigma_rel.nii.gz",
+    "dose_electron_gy.nii.gz",
+    "dose_photon_gy.nii.gz",
+    "organs.csv",
+    "run.json",
+    "dose_axial.png",
+    "dose_coronal.png",
+    "dose_sagittal.png",
+    "kidneys_axial.png",
+    "kidneys_coronal.png",
+    "kidneys_sagittal.png",
+    "ct.nii.gz",
+    "decays.nii.gz",
+    "labels.nii.gz",
+    "label_names.csv",
+];
+
+/// When the program began.
+#[derive(Clone, Copy)]
+pub(super) struct Clock {
+    moment: SystemTime,
+    instant: Instant,
+}
+
+impl Clock {
+    /// Begins now.
+    pub(super) fn start() -> Self {
+        Self { moment: SystemTime::now(), instant: Instant::now() }
+    }
+}
+
+/// A further set of slices: stem of the file names, and the labels whose centre it passes through.
+pub(super) type ExtraSlices<'a> = (&'a str, &'a [u16]);
+
+/// Writes everything into `folder`, puts it in its place, prints the table and the balance.
+///
+/// Errors, and no output: a ledger that does not close, a disk that cannot be written.
+pub(super) fn finish(
+    case: &Case,
+    computed: &Computed,
+    folder: AtomicOutputDir,
+    clock: Clock,
+    seed: u64,
+    extra: &[ExtraSlices<'_>],
+) -> anyhow::Result<()> {
+    let balances = [&computed.electron, &computed.photon].map(|pass| pass.balance.clone());
+    if balances.iter().any(|balance| !balance.is_exact()) {
+        bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
+    }
+    let dose = DoseMap::from_energy(
+        &case.decays.grid,
+        &case.density_g_cm3,
+        energies(&computed.electron),
+        energies(&computed.photon),
+        AIR_LIMIT_G_CM3,
+    )?;
+    let (rows, group_rows) = tables(case, computed, &dose)?;
+    write_maps(case, &dose, &folder)?;
+    let mut all_rows = rows.clone();
+    all_rows.extend(group_rows.iter().cloned());
+    let path = folder.file("organs.csv");
+    write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
+    write_pictures(case, &dose, &rows, &folder, extra)?;
+    write_record(case, computed, &all_rows, &folder, clock, seed)?;
+    let place = folder.commit()?;
+
+    printer::data(&region_lines(&all_rows));
+    printer::data(&format!("\n{}", balance_lines(&balances)));
+    for warning in case.warnings.iter().chain(&computed.warnings) {
+        printer::warning(warning);
+    }
+    printer::note(&format!(
+        "{} electron and {} photon histories in {} on {}; results in {}",
+        computed.electron.histories,
+        computed.photon.histories,
+        duration(Duration::from_secs_f64(computed.wall_seconds)),
+        computed.device.name,
+        place.display()
+    ));
+    Ok(())
+}
+
+fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
+    PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
+}
+
+/// The regions, and the groups of regions.
+fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> anyhow::Result<(Vec<RegionDose>, Vec<RegionDose>)> {
+    let table = |labels: &[u16],
+                 names: &BTreeMap<u16, String>,
+                 electron: &BTreeMap<u16, RegionEnergy>,
+                 photon: &BTreeMap<u16, RegionEnergy>| {
+        region_table(&RegionInput {
+            labels,
+            names,
+            density_g_cm3: &case.density_g_cm3,
+            decays: &case.decays.data,
+            dose,
+            electron,
+            photon,
+            administered_mbq: case.administered_mbq,
+            air_limit_g_cm3: AIR_LIMIT_G_CM3,
+        })
+    };
+    let rows = table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
+    if case.groups.is_empty() {
+        return Ok((rows, Vec::new()));
+    }
+    let merged = merge_labels(&case.labels, &case.groups);
+    let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
+    let group_rows = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
+    Ok((rows, group_rows))
+}
+
+fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::Result<()> {
+    let maps = [
+        ("dose_gy.nii.gz", &dose.dose_gy, "absorbed dose, Gy"),
+        ("sigma_rel.nii.gz", &dose.sigma_rel, "relative standard error of the dose"),
+        ("dose_electron_gy.nii.gz", &dose.dose_electron_gy, "absorbed dose of electrons, Gy"),
+        ("dose_photon_gy.nii.gz", &dose.dose_photon_gy, "absorbed dose of photons, Gy"),
+    ];
+    for (name, data, description) in maps {
+        write_map(case, data.clone(), folder, name, description)?;
+    }
+    Ok(())
+}
+
+/// Writes values of the case's grid in the axis order of the user's files.
+pub(super) fn write_map<T: Stored>(
+    case: &Case,
+    data: Vec<T>,
+    folder: &AtomicOutputDir,
+    name: &str,
+    description: &str,
+) -> anyhow::Result<()> {
+    let volume = case.orientation.restore(Volume { grid: case.decays.grid.clone(), data })?;
+    let description = format!("{description}; {}", run_record::program());
+    nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: case.form_code })?;
+    Ok(())
+}
+
+fn write_pictures(
+    case: &Case,
+    dose: &DoseMap,
+    rows: &[RegionDose],
+    folder: &AtomicOutputDir,
+    extra: &[ExtraSlices<'_>],
+) -> anyhow::Result<()> {
+    let background = match &case.hu {
+        Some(hu) => Background::Hu(hu),
+        None => Background::Density(&case.density_g_cm3),
+    };
+    let outlines: Vec<Outline> = rows
+        .iter()
+        .map(|row| Outline { label: row.label, name: row.name.clone(), dose_gy: Some(row.dose_gy) })
+        .collect();
+    let picture = Picture {
+        grid: &case.decays.grid,
+        background,
+        dose_gy: &dose.dose_gy,
+        labels: Some(&case.labels),
+        outlines: &outlines,
+        title: if case.hu.is_some() { "Absorbed dose over CT" } else { "Absorbed dose over density" },
+    };
+    write_slices(&picture, folder.path(), "dose", hottest_voxel(&picture))?;
+    for (stem, members) in extra {
+        if let Some(centre) = region_centre(&case.decays.grid, &case.labels, members) {
+            write_slices(&picture, folder.path(), stem, centre)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_record(
+    case: &Case,
+    computed: &Computed,
+    rows: &[RegionDose],
+    folder: &AtomicOutputDir,
+    clock: Clock,
+    seed: u64,
+) -> anyhow::Result<()> {
+    let passes = [&computed.electron, &computed.photon];
+    let grid = &case.decays.grid;
+    let mass_g = case.density_g_cm3.iter().map(|&density| f64::from(density)).sum::<f64>() * grid.voxel_cm3();
+    let record = RunRecord {
+        schema: SCHEMA,
+        program: run_record::program(),
+        platform: run_record::platform(),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        started_utc: utc(clock.moment),
+        inputs: case.inputs.clone(),
+        settings: case.settings.clone(),
+        data_sets: case.data_sets.clone(),
+        seed,
+        device: computed.device.clone(),
+        scene: SceneRecord {
+            dims: grid.dims,
+            spacing_mm: grid.spacing_mm,
+            affine: grid.affine,
+            decays_in_file: case.decays_in_file,
+            decays_on_grid: crate::source::sum(case.decays.data.iter().copied()),
+            mass_g,
+        },
+        passes: passes
+            .map(|pass| PassRecord {
+                pass: pass.balance.pass.clone(),
+                histories: pass.histories,
+                batches: pass.batches,
+            })
+            .to_vec(),
+        energy_balance: passes.map(|pass| pass.balance.clone()).to_vec(),
+        tally_sha256: computed.tally_sha256.clone(),
+        regions: rows.to_vec(),
+        cost: CostRecord {
+            cpu_seconds: cpu_seconds(),
+            transport_cpu_seconds: computed.cpu_seconds,
+            transport_wall_seconds: computed.wall_seconds,
+            wall_seconds: clock.instant.elapsed().as_secs_f64(),
+            peak_memory_bytes: peak_memory_bytes(),
+        },
+        warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+        outputs: hashes(folder)?,
+    };
+    let path = folder.file("run.json");
+    record.write(BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))
+}
+
+/// SHA-256 of the files written so far, by name.
+fn hashes(folder: &AtomicOutputDir) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    for entry in std::fs::read_dir(folder.path())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        hashes.insert(name, InputFile::read("output", &entry.path())?.sha256);
+    }
+    Ok(hashes)
+}

@@ -1,0 +1,98 @@
+//! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere.
+
+use super::printer;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Steps of the bar.
+const STEPS: u64 = 1000;
+/// Shortest time between two lines where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// A progress bar that shows the uncertainty reached and the time left.
+pub struct Bar {
+    bar: Option<ProgressBar>,
+    began: Instant,
+    last_line: Instant,
+}
+
+impl Bar {
+    /// A bar at its start.
+    pub fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {percent:>3} %  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> ");
+            ProgressBar::new(STEPS).with_style(style).with_prefix("transport")
+        });
+        let now = Instant::now();
+        Self { bar, began: now, last_line: now }
+    }
+
+    /// Shows how far the run is: the share done from 0 to 1, the relative standard error reached if it is known, and
+    /// what is being done.
+    pub fn show(&mut self, fraction_done: f64, sigma_reached: Option<f64>, message: &str) {
+        let fraction = fraction_done.clamp(0.0, 1.0);
+        let text = status(fraction, sigma_reached, message, self.began.elapsed());
+        if let Some(bar) = &self.bar {
+            bar.set_position((fraction * STEPS as f64) as u64);
+            bar.set_message(text);
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            printer::note(&format!("transport {:.0} %  {text}", 100.0 * fraction));
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The words beside the bar; the time left is the time spent times the share left over the share done.
+fn status(fraction: f64, sigma_reached: Option<f64>, message: &str, elapsed: Duration) -> String {
+    let mut parts = Vec::new();
+    if let Some(sigma) = sigma_reached {
+        parts.push(format!("uncertainty {:.2} %", 100.0 * sigma));
+    }
+    if fraction > 0.0 && fraction < 1.0 && elapsed >= Duration::from_millis(500) {
+        parts.push(format!("{} left", duration(elapsed.mul_f64((1.0 - fraction) / fraction))));
+    }
+    if !message.is_empty() {
+        parts.push(message.to_owned());
+    }
+    parts.join(", ")
+}
+
+/// A duration for the reader: `42 s`, `3 min 05 s`, `2 h 07 min`.
+pub fn duration(span: Duration) -> String {
+    let seconds = span.as_secs_f64().round() as u64;
+    match seconds {
+        0..=99 => format!("{seconds} s"),
+        100..=5999 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cli_status_tells_uncertainty_and_time_left() {
+        let text = status(0.25, Some(0.012_3), "electrons", Duration::from_secs(10));
+        assert_eq!(text, "uncertainty 1.23 %, 30 s left, electrons");
+        assert_eq!(status(0.0, None, "tables", Duration::from_secs(10)), "tables");
+        assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
+        assert_eq!(duration(Duration::from_secs(7_620)), "2 h 07 min");
+    }
+}

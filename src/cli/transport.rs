@@ -1,0 +1,173 @@
+//! From a case to its tallies: chooses the engine, runs it, turns tallies into energies.
+
+use super::args::{EngineChoice, RunOptions, Stop};
+use super::case::{Case, Computed, ComputedPass};
+use super::failure::{Failure, OrUserError, UserError};
+use super::progress::Bar;
+use crate::dose::AIR_LIMIT_G_CM3;
+use crate::dose::regions::RegionEnergy;
+use crate::report::EnergyBalance;
+use crate::report::run_record::{Device, cpu_seconds};
+use crate::transport::cpu::CpuEngine;
+use crate::transport::emission::{Emissions, Pass};
+use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, simulate};
+use crate::transport::{Engine, EngineError, Scene};
+use std::collections::BTreeMap;
+
+/// Electron histories where the user asks for nothing else.
+pub(super) const DEFAULT_HISTORIES: u64 = 10_000_000;
+
+impl Progress for Bar {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+        self.show(fraction_done, sigma_rel, message);
+    }
+}
+
+/// Runs the transport of a case.
+pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
+    let scene = Scene::new(
+        case.decays.grid.clone(),
+        case.density_g_cm3.clone(),
+        case.tissue.clone(),
+        case.tissues.clone(),
+    )
+    .or_user_error()?;
+    let plan = plan(case, options, emissions);
+    let mut engine = engine(options)?;
+    let mut bar = Bar::new();
+    let cpu_before = cpu_seconds().unwrap_or(0.0);
+    let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), &mut bar);
+    bar.finish();
+    let simulation = result.map_err(failure)?;
+    let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
+    Ok(computed(case, &simulation, cpu_seconds))
+}
+
+/// A fault of the input is the user's to mend, a fault of tally or device the run's.
+fn failure(error: RunError) -> Failure {
+    match &error {
+        RunError::Length { .. }
+        | RunError::Empty
+        | RunError::Decays { .. }
+        | RunError::Emission { .. }
+        | RunError::Table(_)
+        | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. }) => {
+            Failure::User(UserError::from_library(&error))
+        }
+        _ => Failure::Run(error.into()),
+    }
+}
+
+fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
+    let (stop, target) = match &options.stop {
+        Stop::Default => (run::Stop::Histories(DEFAULT_HISTORIES), None),
+        Stop::Histories(count) => (run::Stop::Histories(*count), None),
+        Stop::Seconds(seconds) => (run::Stop::Seconds(*seconds), None),
+        Stop::TargetSigma { sigma_rel, labels } => {
+            let aimed = |n: usize| {
+                labels.contains(&case.labels[n]) && f64::from(case.density_g_cm3[n]) >= AIR_LIMIT_G_CM3
+            };
+            let target = (!labels.is_empty()).then(|| (0..case.labels.len()).map(aimed).collect());
+            (run::Stop::TargetSigma(*sigma_rel), target)
+        }
+    };
+    RunPlan { emissions, stop, seed: options.seed, target, labels: Some(case.labels.clone()), ..RunPlan::default() }
+}
+
+fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, UserError> {
+    match options.engine {
+        EngineChoice::Cpu | EngineChoice::Auto | EngineChoice::Gpu(_) => {
+            Ok(Box::new(CpuEngine::new(options.threads.unwrap_or(0))))
+        }
+    }
+}
+
+fn computed(case: &Case, simulation: &Simulation, cpu_seconds: f64) -> Computed {
+    let device = &simulation.device;
+    let mut warnings = Vec::new();
+    if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
+        warnings.push("fewer than 20 batches: the standard errors are rough".to_owned());
+    }
+    Computed {
+        electron: pass(case, &simulation.electron),
+        photon: pass(case, &simulation.photon),
+        device: Device {
+            engine: device.engine.clone(),
+            name: device.name.clone(),
+            backend: device.backend.clone(),
+            driver: device.driver.clone(),
+        },
+        tally_sha256: simulation.tally_hash.clone(),
+        cpu_seconds,
+        wall_seconds: simulation.wall_seconds,
+        warnings,
+    }
+}
+
+/// Energies of a pass, with what is deposited at birth without sampling, which has no variance.
+fn pass(case: &Case, result: &PassResult) -> ComputedPass {
+    let local_kev = result.local_kev_per_decay;
+    let decays = &case.decays.data;
+    let bins = 0..decays.len();
+    let mut decays_by_label: BTreeMap<u16, f64> = BTreeMap::new();
+    for (label, decays) in case.labels.iter().zip(decays) {
+        *decays_by_label.entry(*label).or_default() += decays;
+    }
+    let region = |members: &[u16]| {
+        let sums: Vec<&Vec<u128>> =
+            result.regions.iter().filter(|(label, _)| members.contains(label)).map(|(_, sums)| sums).collect();
+        let batches = sums.first().map_or(0, |sums| sums.len());
+        let totals: Vec<f64> = (0..batches).map(|batch| sums.iter().map(|sums| sums[batch]).sum::<u128>() as f64).collect();
+        let decays: f64 = members.iter().filter_map(|label| decays_by_label.get(label)).sum();
+        let (mean, variance) = mean_and_variance(&totals);
+        RegionEnergy {
+            energy_kev: mean * result.kev_per_entry + decays * local_kev,
+            variance_kev2: variance * result.kev_per_entry * result.kev_per_entry,
+        }
+    };
+    let ledger = &result.ledger;
+    ComputedPass {
+        histories: result.histories,
+        batches: u32::try_from(result.moments.batches).unwrap_or(u32::MAX),
+        energy_kev: bins.clone().map(|n| result.energy_kev(n) + decays[n] * local_kev).collect(),
+        variance_kev2: bins.map(|n| result.variance_kev2(n)).collect(),
+        by_label: decays_by_label.keys().map(|&label| (label, region(&[label]))).collect(),
+        by_group: case.groups.iter().map(|(label, _, members)| (*label, region(members))).collect(),
+        balance: EnergyBalance {
+            pass: match result.pass {
+                Pass::Electron => "electron".to_owned(),
+                Pass::Photon => "photon".to_owned(),
+            },
+            emitted: ledger.emitted,
+            deposited: ledger.deposited,
+            escaped: ledger.escaped,
+            radiated: ledger.radiated,
+            estimated: ledger.estimated,
+        },
+    }
+}
+
+/// Mean of some batch sums and the variance of that mean; 0 below two batches.
+fn mean_and_variance(sums: &[f64]) -> (f64, f64) {
+    let count = sums.len() as f64;
+    if sums.is_empty() {
+        return (0.0, 0.0);
+    }
+    let mean = sums.iter().sum::<f64>() / count;
+    let spread: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
+    (mean, if sums.len() < 2 { 0.0 } else { spread / (count * (count - 1.0)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_region_variance_is_that_of_the_batches() {
+        let (mean, variance) = mean_and_variance(&[10.0, 12.0, 14.0, 16.0]);
+        assert!((mean - 13.0).abs() < 1e-12);
+        assert!((variance - 5.0 / 3.0).abs() < 1e-12);
+        assert_eq!(mean_and_variance(&[3.0]), (3.0, 0.0));
+        assert_eq!(mean_and_variance(&[]), (0.0, 0.0));
+    }
+}

@@ -1,0 +1,251 @@
+//! The life of an electron: condensed steps with a random hinge, knock-ons above a threshold, range rejection.
+//!
+//! One call of [`electron_step`] makes one condensed step. Path lengths are areal densities (g/cm2), so that a
+//! step goes on unchanged through voxels of the same tissue and any density; where the tissue changes, the step
+//! ends and a new one begins, which the random hinge makes right on average (PENELOPE manual, section 4.4).
+//! See docs/methods/transport.md.
+
+use super::Real;
+use super::context::{Context, FLAG_STACK_FULL, FLAG_STEP_LIMIT};
+use super::elastic::scatter;
+use super::math::{SinCos, fmax, fmin, kev_from_units, ln, one_minus_exp, real_from_u32, recip, root, sin_cos_turn, units_from_kev};
+use super::moller::{collision_cos, knock_on_energy};
+use super::navigate::{Particle, advance, cross, exit_along, face_distance, inverse, voxel_density, voxel_index, voxel_tissue};
+use super::rng::{Rng, rng_next, uniform};
+use super::rotate::turn;
+use super::straggling::soft_loss;
+use super::tables::{
+    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_YIELD, ENERGY_NODES,
+    electron_value, energy_bin,
+};
+use super::super::Sink;
+
+/// Room for electrons that wait while their knock-on is followed: the lower energy goes first and is at most
+/// half, so that n generations need n places.
+pub const STACK_SIZE: u32 = 10;
+/// No electron makes more steps than this.
+pub const ELECTRON_STEP_LIMIT: u32 = 100_000;
+/// A straight flight ended where it was meant to.
+pub const FLIGHT_DONE: u32 = 0;
+/// A straight flight ended at a face behind which the tissue is another.
+pub const FLIGHT_TISSUE: u32 = 1;
+/// A straight flight left the grid.
+pub const FLIGHT_OUT: u32 = 2;
+
+/// Electrons that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stack {
+    /// How many wait.
+    pub count: u32,
+    /// The waiting electrons.
+    pub waiting: [Particle; STACK_SIZE as usize],
+}
+
+/// Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
+/// around the centre of the first voxel of a random point of the way.
+pub fn tally_bin(cx: &Context, rng: &mut Rng, p: &Particle, distance_mm: Real) -> u32 {
+    if cx.params.radial_bins == 0u32 {
+        return voxel_index(cx, p);
+    }
+    let s = distance_mm * uniform(rng);
+    let x = (p.x + p.ux * s) - 0.5 * (cx.params.dx_mm as Real);
+    let y = (p.y + p.uy * s) - 0.5 * (cx.params.dy_mm as Real);
+    let z = (p.z + p.uz * s) - 0.5 * (cx.params.dz_mm as Real);
+    let r = root((x * x + y * y) + z * z);
+    let shell = fmin(r * (cx.params.radial_per_mm as Real), 1.0e9) as u32;
+    if shell < cx.params.radial_bins { shell } else { cx.params.radial_bins - 1u32 }
+}
+
+/// The particle is done: the last that waits comes next.
+pub fn finish(p: &mut Particle, stack: &mut Stack) {
+    p.alive = 0;
+    if stack.count > 0u32 {
+        stack.count = stack.count - 1u32;
+        *p = stack.waiting[stack.count as usize];
+    }
+}
+
+/// Leaves the particle's energy where it is, less what it would have radiated.
+pub fn rest<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, radiated_share: Real, out: &mut S) {
+    let mut radiated = (radiated_share * real_from_u32(p.energy) + uniform(rng)) as u32;
+    if radiated > p.energy {
+        radiated = p.energy;
+    }
+    let bin = tally_bin(cx, rng, p, 0.0);
+    out.deposit(bin, p.energy - radiated, p.weight);
+    out.radiated(radiated, p.weight);
+    finish(p, stack);
+}
+
+/// Flies straight over `areal` g/cm2, losing `loss` keV per g/cm2 on the way. Returns how the flight ended.
+pub fn fly<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, areal: Real, loss: Real, out: &mut S) -> u32 {
+    let mut left = areal;
+    let word = cx.voxels[voxel_index(cx, p) as usize];
+    let tissue = voxel_tissue(word);
+    let mut density = voxel_density(word);
+    loop {
+        let energy_kev = kev_from_units(p.energy);
+        let distance = (left * 10.0) * recip(density);
+        let x = p.x + p.ux * distance;
+        let y = p.y + p.uy * distance;
+        let z = p.z + p.uz * distance;
+        let inside = x >= 0.0
+            && x <= cx.params.dx_mm as Real
+            && y >= 0.0
+            && y <= cx.params.dy_mm as Real
+            && z >= 0.0
+            && z <= cx.params.dz_mm as Real;
+        if inside {
+            let mut after = units_from_kev(energy_kev - loss * left);
+            if after > p.energy {
+                after = p.energy;
+            }
+            let bin = tally_bin(cx, rng, p, distance);
+            out.deposit(bin, p.energy - after, p.weight);
+            p.energy = after;
+            p.x = x;
+            p.y = y;
+            p.z = z;
+            return FLIGHT_DONE;
+        }
+        let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+        let way = fmin(exit.distance, distance);
+        let part = (way * density) * 0.1;
+        let mut after = units_from_kev(energy_kev - loss * part);
+        if after > p.energy {
+            after = p.energy;
+        }
+        let bin = tally_bin(cx, rng, p, way);
+        out.deposit(bin, p.energy - after, p.weight);
+        p.energy = after;
+        left = fmax(left - part, 0.0);
+        advance(cx, p, way);
+        if !cross(cx, p, exit.axis) {
+            return FLIGHT_OUT;
+        }
+        let next = cx.voxels[voxel_index(cx, p) as usize];
+        density = voxel_density(next);
+        if voxel_tissue(next) != tissue || density <= 0.0 {
+            return FLIGHT_TISSUE;
+        }
+    }
+}
+
+/// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
+pub fn knock_on<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, row: u32, density: Real, out: &mut S) {
+    let energy_kev = kev_from_units(p.energy);
+    if energy_kev <= 2.0 * (cx.params.knock_on_kev as Real) {
+        return;
+    }
+    let lost_kev = knock_on_energy(cx, rng, energy_kev, out);
+    let mut lost = units_from_kev(lost_kev);
+    if lost > p.energy {
+        lost = p.energy;
+    }
+    let around = sin_cos_turn(rng_next(rng));
+    let mut second = *p;
+    second.energy = lost;
+    second.steps = 0;
+    p.energy = p.energy - lost;
+    let cos_first = collision_cos(energy_kev, energy_kev - lost_kev);
+    turn(p, cos_first, root(1.0 - cos_first * cos_first), around);
+    // a knock-on that cannot leave the voxel needs no flight
+    let bin = energy_bin(lost_kev);
+    let range = electron_value(cx, row, bin, COLUMN_RANGE);
+    let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
+    if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
+        let place = tally_bin(cx, rng, p, 0.0);
+        out.deposit(place, lost, p.weight);
+        return;
+    }
+    if stack.count >= STACK_SIZE {
+        out.flag(FLAG_STACK_FULL);
+        let place = tally_bin(cx, rng, p, 0.0);
+        out.deposit(place, lost, p.weight);
+        return;
+    }
+    stack.waiting[stack.count as usize] = *p;
+    stack.count = stack.count + 1u32;
+    let cos_second = collision_cos(energy_kev, lost_kev);
+    let opposite = SinCos { sin: -around.sin, cos: -around.cos };
+    turn(&mut second, cos_second, root(1.0 - cos_second * cos_second), opposite);
+    *p = second;
+}
+
+/// One condensed step of the electron, or its end.
+pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
+    p.steps = p.steps + 1u32;
+    if p.steps > ELECTRON_STEP_LIMIT {
+        out.flag(FLAG_STEP_LIMIT);
+        rest(cx, rng, p, stack, 0.0, out);
+        return;
+    }
+    let word = cx.voxels[voxel_index(cx, p) as usize];
+    let density = voxel_density(word);
+    if density <= 0.0 {
+        // vacuum: straight on to the next voxel
+        let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+        advance(cx, p, exit.distance);
+        if !cross(cx, p, exit.axis) {
+            out.escaped(p.energy, p.weight);
+            finish(p, stack);
+        }
+        return;
+    }
+    let row = voxel_tissue(word) * ENERGY_NODES;
+    let energy_kev = kev_from_units(p.energy);
+    if energy_kev < cx.params.electron_cut_kev as Real {
+        rest(cx, rng, p, stack, 0.0, out);
+        return;
+    }
+    let bin = energy_bin(energy_kev);
+    let range = electron_value(cx, row, bin, COLUMN_RANGE);
+    let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
+    if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
+        let share = electron_value(cx, row, bin, COLUMN_YIELD);
+        rest(cx, rng, p, stack, share, out);
+        return;
+    }
+
+    // length of the step, and whether it ends in a knock-on collision
+    let mut step = electron_value(cx, row, bin, COLUMN_STEP);
+    let sigma = electron_value(cx, row, bin, COLUMN_KNOCK_ON);
+    let u = uniform(rng);
+    let knocks = u < one_minus_exp(sigma * step);
+    if knocks {
+        step = fmin(step, -ln(1.0 - u) * recip(sigma));
+    }
+
+    // energy loss, with the stopping power of the middle of the step
+    let first_loss = electron_value(cx, row, bin, COLUMN_STOPPING) * step;
+    let middle = energy_bin(fmax(energy_kev - 0.5 * first_loss, 1.0));
+    let mean_loss = electron_value(cx, row, middle, COLUMN_STOPPING) * step;
+    let variance = electron_value(cx, row, middle, COLUMN_VARIANCE) * step;
+    let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
+    let loss = lost * recip(step);
+
+    // hinge: uniform over the step, with the growth of the scattering power along it
+    let v = uniform(rng);
+    let growth = electron_value(cx, row, bin, COLUMN_GROWTH);
+    let hinge = v + (0.5 * growth) * (v * (1.0 - v));
+    let before = fly(cx, rng, p, step * hinge, loss, out);
+    if before == FLIGHT_OUT {
+        out.escaped(p.energy, p.weight);
+        finish(p, stack);
+        return;
+    }
+    if before == FLIGHT_TISSUE {
+        return;
+    }
+    scatter(cx, rng, p, row, middle, step, out);
+    let after = fly(cx, rng, p, step * (1.0 - hinge), loss, out);
+    if after == FLIGHT_OUT {
+        out.escaped(p.energy, p.weight);
+        finish(p, stack);
+        return;
+    }
+    if knocks && after == FLIGHT_DONE {
+        let here = voxel_density(cx.voxels[voxel_index(cx, p) as usize]);
+        knock_on(cx, rng, p, stack, row, here, out);
+    }
+}

@@ -1,0 +1,249 @@
+//! The run record `run.json`: enough to say what was computed, from what, by what and how well, and to do it again.
+
+use super::EnergyBalance;
+use crate::dose::regions::RegionDose;
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::Path;
+
+/// Version of this record's layout; raised when a field changes meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// One input file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputFile {
+    /// What it was used as: `ct`, `activity`, `labels` and so on.
+    pub role: String,
+    /// The path as the user gave it; for made inputs, where they were written.
+    pub path: String,
+    /// Size, bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file as it lies on disk, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl InputFile {
+    /// Reads and hashes the file at `path`.
+    pub fn read(role: &str, path: &Path) -> io::Result<Self> {
+        let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; 1 << 16];
+        let mut bytes = 0;
+        loop {
+            let count = reader.read(&mut chunk)?;
+            if count == 0 {
+                break;
+            }
+            hash.update(&chunk[..count]);
+            bytes += count as u64;
+        }
+        Ok(Self { role: role.to_owned(), path: path.display().to_string(), bytes, sha256: hex(&hash.finalize()) })
+    }
+}
+
+/// Lower-case hexadecimal of some bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The machine that ran the transport.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Device {
+    /// Engine: `cpu` or `gpu`.
+    pub engine: String,
+    /// Name of the device.
+    pub name: String,
+    /// Graphics interface, or `threads`.
+    pub backend: String,
+    /// Driver and its version; empty for the CPU.
+    pub driver: String,
+}
+
+/// Histories of one pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassRecord {
+    /// Name of the pass: `electron` or `photon`.
+    pub pass: String,
+    /// Number of histories.
+    pub histories: u64,
+    /// Number of statistically independent batches.
+    pub batches: u32,
+}
+
+/// Geometry and totals of the scene that was computed on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SceneRecord {
+    /// Number of voxels along the index axes.
+    pub dims: [usize; 3],
+    /// Edge lengths of a voxel, mm.
+    pub spacing_mm: [f64; 3],
+    /// Voxel index to world RAS mm.
+    pub affine: [[f64; 4]; 3],
+    /// Sum of the decays in the activity file.
+    pub decays_in_file: f64,
+    /// Sum of the decays on the grid of the scene.
+    pub decays_on_grid: f64,
+    /// Mass of the scene, g.
+    pub mass_g: f64,
+}
+
+/// What the run cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CostRecord {
+    /// CPU time of the process, s; none where the system does not tell.
+    pub cpu_seconds: Option<f64>,
+    /// CPU time of the transport, s.
+    pub transport_cpu_seconds: f64,
+    /// Wall time of the transport, s.
+    pub transport_wall_seconds: f64,
+    /// Wall time from the start of the program to the writing of this record, s.
+    pub wall_seconds: f64,
+    /// Peak resident memory, bytes; none where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The whole record.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    /// Layout version, [`SCHEMA`].
+    pub schema: u32,
+    /// Program and its version.
+    pub program: String,
+    /// Operating system and architecture of the program.
+    pub platform: String,
+    /// Command line as given.
+    pub command: Vec<String>,
+    /// When the run began, UTC, ISO 8601.
+    pub started_utc: String,
+    /// Input files.
+    pub inputs: Vec<InputFile>,
+    /// Every setting by name, defaults included.
+    pub settings: BTreeMap<String, Value>,
+    /// Data sets with their edition: nuclide, cross sections, stopping powers, tissues, CT curve.
+    pub data_sets: BTreeMap<String, String>,
+    /// Seed of the random numbers.
+    pub seed: u64,
+    /// Machine that ran the transport.
+    pub device: Device,
+    /// The grid and what lies on it.
+    pub scene: SceneRecord,
+    /// Histories of each pass.
+    pub passes: Vec<PassRecord>,
+    /// Where the energy went, in tally entries (2^-5 eV times 2^-16).
+    pub energy_balance: Vec<EnergyBalance>,
+    /// SHA-256 over the integer tallies: equal on every machine for equal inputs and settings.
+    pub tally_sha256: String,
+    /// Regions, as in `organs.csv`.
+    pub regions: Vec<RegionDose>,
+    /// Cost.
+    pub cost: CostRecord,
+    /// What the reader should know before trusting the numbers.
+    pub warnings: Vec<String>,
+    /// SHA-256 of each file written, by name; the record itself left out.
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl RunRecord {
+    /// Writes the record as indented JSON with a line feed at the end.
+    pub fn write<W: Write>(&self, mut to: W) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut to, self).map_err(io::Error::from)?;
+        to.write_all(b"\n")
+    }
+}
+
+/// Name and version of this program.
+pub fn program() -> String {
+    format!("lutra {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Operating system and architecture.
+pub fn platform() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// Peak resident memory of this process, bytes; none where `/proc` does not tell.
+pub fn peak_memory_bytes() -> Option<u64> {
+    peak_from_status(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn peak_from_status(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// CPU time of this process, user and system of all threads, s; none where `/proc` does not tell.
+pub fn cpu_seconds() -> Option<f64> {
+    cpu_from_stat(&std::fs::read_to_string("/proc/self/stat").ok()?)
+}
+
+/// Fields 14 and 15 of proc(5) `stat`, in ticks of 1/100 s (USER_HZ, fixed at 100 towards user space on Linux).
+fn cpu_from_stat(stat: &str) -> Option<f64> {
+    // The name in field 2 may hold spaces and brackets: count from its last bracket.
+    let after_name = &stat[stat.rfind(')')? + 1..];
+    let mut fields = after_name.split_ascii_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / 100.0)
+}
+
+/// A moment as ISO 8601 in UTC to the second, as in `2026-11-22T08:01:16Z`; moments before 1970 read as 1970.
+pub fn utc(moment: std::time::SystemTime) -> String {
+    let seconds = moment.duration_since(std::time::UNIX_EPOCH).map_or(0, |span| span.as_secs());
+    let (year, month, day) = civil_from_days(seconds / 86_400);
+    let second = seconds % 86_400;
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Year, month and day of a day count from 1970-01-01 in the Gregorian calendar: eras of 400 years of 146 097 days
+/// that begin on 1 March, so that the leap day comes last.
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn io_hash_is_sha256_of_the_file() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("abc");
+        std::fs::write(&path, "abc").expect("write");
+        let file = InputFile::read("ct", &path).expect("read");
+        // FIPS 180-4 example B.1.
+        assert_eq!(file.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!((file.bytes, file.role.as_str()), (3, "ct"));
+    }
+
+    #[test]
+    fn io_moments_read_as_utc() {
+        let at = |seconds: u64| utc(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(951_827_696), "2000-02-29T12:34:56Z");
+        assert_eq!(at(1_795_334_476), "2026-11-22T08:01:16Z");
+        assert_eq!(at(4_107_542_399), "2100-02-28T23:59:59Z");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn io_proc_files_are_read() {
+        assert_eq!(peak_from_status("Name:\tlutra\nVmHWM:\t    1024 kB\nVmRSS:\t 8 kB\n"), Some(1 << 20));
+        assert_eq!(peak_from_status("Name:\tlutra\n"), None);
+        let stat = "42 (a) b) R 1 1 1 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 5 0";
+        assert_eq!(cpu_from_stat(stat), Some(3.0));
+        assert_eq!(cpu_from_stat("nonsense"), None);
+    }
+}

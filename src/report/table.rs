@@ -1,0 +1,175 @@
+//! The region table and the energy balance for the terminal.
+
+use super::{ENTRY_KEV, EnergyBalance};
+use crate::dose::regions::RegionDose;
+use std::fmt::Write;
+
+/// The region table as aligned lines, one a region, with a head and a rule; ends in a line feed.
+///
+/// Doses are rounded to two digits of their standard error (at least 3 and at most 6 digits are shown); the CSV
+/// holds them in full. The activity column is left out where no administered activity was given.
+pub fn region_lines(rows: &[RegionDose]) -> String {
+    let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
+    let mut heads = vec!["label", "region", "mass g", "decays", "dose Gy", "± SE Gy", "SE %", "electron", "photon"];
+    if with_activity {
+        heads.push("Gy/GBq");
+    }
+    heads.extend(["D98 Gy", "D50 Gy", "D2 Gy"]);
+    let mut cells: Vec<Vec<String>> = vec![heads.into_iter().map(str::to_owned).collect()];
+    cells.extend(rows.iter().map(|row| cells_of(row, with_activity)));
+    aligned(&cells)
+}
+
+fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
+    let decimals = decimals_for(row.dose_gy, row.dose_se_gy);
+    let se_percent = if row.dose_gy > 0.0 { 100.0 * row.dose_se_gy / row.dose_gy } else { 0.0 };
+    let mut cells = vec![
+        row.label.to_string(),
+        row.name.clone(),
+        significant(row.mass_g, 4),
+        format!("{:.3e}", row.decays),
+        format!("{:.decimals$}", row.dose_gy),
+        format!("{:.decimals$}", row.dose_se_gy),
+        format!("{se_percent:.2}"),
+        significant(row.dose_electron_gy, 4),
+        significant(row.dose_photon_gy, 4),
+    ];
+    if with_activity {
+        cells.push(row.gy_per_gbq.map_or_else(|| "-".to_owned(), |gy| significant(gy, 4)));
+    }
+    cells.extend([row.d98_gy, row.d50_gy, row.d2_gy].map(|gy| significant(gy, 3)));
+    cells
+}
+
+/// Decimals that show two digits of the error, kept between 3 and 6 digits of the value.
+fn decimals_for(value: f64, error: f64) -> usize {
+    let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
+    let leading = place(value);
+    let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
+    wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize
+}
+
+/// A number with so many significant digits, in plain notation.
+fn significant(value: f64, digits: i32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    format!("{value:.decimals$}")
+}
+
+/// Cells in columns two spaces apart; the second column (names) to the left, numbers to the right.
+fn aligned(cells: &[Vec<String>]) -> String {
+    let columns = cells.first().map_or(0, Vec::len);
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (number, row) in cells.iter().enumerate() {
+        let padded: Vec<String> = (0..columns)
+            .map(|column| {
+                let (cell, width) = (&row[column], widths[column]);
+                if column == 1 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            })
+            .collect();
+        let _infallible = writeln!(text, "{}", padded.join("  ").trim_end());
+        if number == 0 {
+            let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
+            let _infallible = writeln!(text, "{}", rule.join("  "));
+        }
+    }
+    text
+}
+
+/// The energy balance of each pass in whole tally entries and in shares; ends in a line feed.
+pub fn balance_lines(balances: &[EnergyBalance]) -> String {
+    let mut text = String::new();
+    for balance in balances {
+        let share = |units: u128| 100.0 * units as f64 / (balance.emitted as f64).max(1.0);
+        let verdict = if balance.is_exact() {
+            "exact".to_owned()
+        } else {
+            format!("OFF BY {}", balance.emitted.abs_diff(balance.spent()))
+        };
+        let _infallible = writeln!(
+            text,
+            "energy balance, {} pass: emitted {} = deposited {} + escaped {} + radiated {}  [{verdict}]",
+            balance.pass, balance.emitted, balance.deposited, balance.escaped, balance.radiated
+        );
+        let _infallible = write!(
+            text,
+            "    {:.6e} keV followed: deposited {:.3} %, escaped {:.3} %, radiated {:.3} %",
+            balance.emitted as f64 * ENTRY_KEV,
+            share(balance.deposited),
+            share(balance.escaped),
+            share(balance.radiated)
+        );
+        let _infallible = match balance.estimated {
+            0 => writeln!(text),
+            estimated => writeln!(text, "; tallied along tracks {:.3} %", share(estimated)),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, dose_gy: f64, dose_se_gy: f64) -> RegionDose {
+        RegionDose {
+            label: 2,
+            name: name.to_owned(),
+            voxels: 5,
+            volume_ml: 0.135,
+            mass_g: 0.14175,
+            decays: 2.5e12,
+            dose_gy,
+            dose_se_gy,
+            dose_electron_gy: dose_gy * 0.95,
+            dose_photon_gy: dose_gy * 0.05,
+            gy_per_gbq: Some(dose_gy / 7.4),
+            gy_per_gbq_se: Some(dose_se_gy / 7.4),
+            min_gy: 0.0,
+            d98_gy: 1.0,
+            d50_gy: 2.0,
+            d2_gy: 3.0,
+            max_gy: 4.0,
+        }
+    }
+
+    #[test]
+    fn cli_table_lines_up() {
+        let text = region_lines(&[row("kidney", 4.987_654, 0.001_2), row("a_longer_name", 33.1, 0.25)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[2].contains("4.9877"), "{text}");
+        assert!(lines[2].contains("0.0012"), "{text}");
+        assert!(lines[3].contains("33.10"), "{text}");
+        let width = |line: &str| line.chars().count();
+        assert!(lines.iter().all(|line| width(line) == width(lines[0])), "{text}");
+    }
+
+    #[test]
+    fn cli_table_drops_the_activity_column_without_activity() {
+        let mut without = row("kidney", 5.0, 0.01);
+        without.gy_per_gbq = None;
+        assert!(!region_lines(&[without]).contains("Gy/GBq"));
+    }
+
+    #[test]
+    fn alarm_open_balance_is_shown() {
+        let sound =
+            EnergyBalance {
+            pass: "electron".into(),
+            emitted: 100,
+            deposited: 92,
+            escaped: 5,
+            radiated: 3,
+            estimated: 0,
+        };
+        assert!(balance_lines(std::slice::from_ref(&sound)).contains("[exact]"));
+        let lost = EnergyBalance { deposited: 91, ..sound };
+        assert!(!lost.is_exact());
+        assert!(balance_lines(&[lost]).contains("[OFF BY 1]"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Nuclide -> emission table of a pass: what the kernel samples energies from.
+
+use crate::decay::Nuclide;
+use crate::units::TALLY_UNITS_PER_KEV;
+
+/// Which emissions take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Emissions {
+    /// Everything.
+    All,
+    /// Betas alone.
+    Beta,
+    /// Conversion and Auger electrons alone.
+    Electrons,
+    /// Gammas and X rays alone.
+    Photons,
+}
+
+/// The two passes of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pass {
+    /// Betas, conversion and Auger electrons.
+    Electron,
+    /// Gammas and X rays.
+    Photon,
+}
+
+/// Energies of one pass as the kernel samples them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EmissionTable {
+    /// Three words a row, ascending in energy: upper cumulative probability (2^-32, inclusive), lowest energy and
+    /// width (units of 2^-5 eV).
+    pub words: Vec<u32>,
+    /// Particles per decay that are sampled.
+    pub yield_per_decay: f64,
+    /// Their energy, keV per decay.
+    pub energy_kev_per_decay: f64,
+    /// Energy of electrons too faint to leave their place, keV per decay: deposited where they are born, without
+    /// sampling.
+    pub local_kev_per_decay: f64,
+}
+
+impl EmissionTable {
+    /// The table of `pass`. Electrons below `local_below_kev` are not sampled but counted in `local_kev_per_decay`.
+    pub fn of(nuclide: &Nuclide, pass: Pass, emissions: Emissions, local_below_kev: f64) -> Self {
+        // rows: lowest energy, highest energy, particles per decay
+        let mut rows: Vec<(f64, f64, f64)> = Vec::new();
+        let mut local_kev_per_decay = 0.0;
+        let wanted = |e: Emissions| emissions == Emissions::All || emissions == e;
+        match pass {
+            Pass::Electron => {
+                if wanted(Emissions::Beta) {
+                    rows.extend(nuclide.beta.iter().map(|b| (b.e_lo_kev, b.e_hi_kev, b.probability_per_decay)));
+                }
+                if wanted(Emissions::Electrons) {
+                    for line in &nuclide.electrons {
+                        if line.energy_kev < local_below_kev {
+                            local_kev_per_decay += line.energy_kev * line.yield_per_decay;
+                        } else {
+                            rows.push((line.energy_kev, line.energy_kev, line.yield_per_decay));
+                        }
+                    }
+                }
+            }
+            Pass::Photon => {
+                if wanted(Emissions::Photons) {
+                    rows.extend(nuclide.photons.iter().map(|l| (l.energy_kev, l.energy_kev, l.yield_per_decay)));
+                }
+            }
+        }
+        rows.retain(|r| r.2 > 0.0);
+        rows.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
+        let yield_per_decay: f64 = rows.iter().map(|r| r.2).sum();
+        let energy_kev_per_decay = rows.iter().map(|r| 0.5 * (r.0 + r.1) * r.2).sum();
+        let units = |kev: f64| (kev * TALLY_UNITS_PER_KEV).round() as u32;
+        let mut words = Vec::with_capacity(3 * rows.len());
+        let (mut cumulative, mut last) = (0.0, None);
+        for (i, (low, high, particles)) in rows.iter().enumerate() {
+            cumulative += particles / yield_per_decay;
+            let top = if i + 1 == rows.len() {
+                u32::MAX
+            } else {
+                // inclusive upper word of this row; rows rarer than 2^-32 disappear
+                let edge = (cumulative * 4_294_967_296.0).round() as u64;
+                if edge == 0 {
+                    continue;
+                }
+                (edge - 1).min(u64::from(u32::MAX) - 1) as u32
+            };
+            if last == Some(top) {
+                continue;
+            }
+            last = Some(top);
+            words.extend([top, units(*low), units(*high) - units(*low)]);
+        }
+        Self { words, yield_per_decay, energy_kev_per_decay, local_kev_per_decay }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> u32 {
+        (self.words.len() / 3) as u32
+    }
+}

@@ -1,0 +1,1 @@
+//! GpuEngine: to be written.

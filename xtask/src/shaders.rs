@@ -1,0 +1,717 @@
+//! `cargo xtask shaders`: writes `shaders/*.wgsl` from `src/kernel/*.rs`.
+//!
+//! The particle's life is written once, in a small subset of Rust: scalars, structs, loops, no closures,
+//! no traits. This tool prints the same functions in WGSL and passes every float sum, difference and
+//! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. The
+//! files it writes are committed to be read, and a test fails when they are stale.
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use syn::{BinOp, Expr, Item, Lit, Pat, Stmt, UnOp};
+
+/// Kernel modules in the order in which WGSL sees them: a module uses only what stands before it.
+pub const MODULES: &[&str] = &[
+    "math",
+    "rng",
+    "context",
+    "tables",
+    "navigate",
+    "rotate",
+    "source",
+    "elastic",
+    "straggling",
+    "moller",
+    "electron",
+    "compton",
+    "rayleigh",
+    "photon",
+];
+
+#[derive(Clone, Debug, PartialEq)]
+enum Ty {
+    F32,
+    U32,
+    I32,
+    Bool,
+    Unit,
+    Named(String),
+    Array(Box<Ty>, String),
+    Ref(Box<Ty>),
+    Cx,
+    Sink,
+}
+
+impl Ty {
+    fn wgsl(&self) -> String {
+        match self {
+            Ty::F32 => "f32".into(),
+            Ty::U32 => "u32".into(),
+            Ty::I32 => "i32".into(),
+            Ty::Bool => "bool".into(),
+            Ty::Unit => String::new(),
+            Ty::Named(n) => n.clone(),
+            Ty::Array(t, n) => format!("array<{}, {n}>", t.wgsl()),
+            Ty::Ref(t) => format!("ptr<function, {}>", t.wgsl()),
+            Ty::Cx | Ty::Sink => unreachable!("elided type"),
+        }
+    }
+}
+
+#[derive(Default)]
+struct World {
+    functions: BTreeMap<String, (Vec<Ty>, Ty)>,
+    structs: BTreeMap<String, Vec<(String, Ty)>>,
+    constants: BTreeMap<String, Ty>,
+    /// Fields of the context that are buffers or uniforms: name to element type.
+    context: BTreeMap<String, Ty>,
+}
+
+/// One generated WGSL module.
+pub struct Module {
+    /// File stem, shared with the Rust twin.
+    pub name: String,
+    /// Text of the shader.
+    pub wgsl: String,
+}
+
+fn parse_type(ty: &syn::Type) -> Result<Ty> {
+    Ok(match ty {
+        syn::Type::Path(p) => {
+            let name = p.path.segments.last().context("empty path")?.ident.to_string();
+            match name.as_str() {
+                "Real" | "f32" => Ty::F32,
+                "u32" | "usize" => Ty::U32,
+                "i32" => Ty::I32,
+                "bool" => Ty::Bool,
+                "Context" => Ty::Cx,
+                "S" => Ty::Sink,
+                _ => Ty::Named(name),
+            }
+        }
+        syn::Type::Reference(r) => match parse_type(&r.elem)? {
+            Ty::Cx => Ty::Cx,
+            Ty::Sink => Ty::Sink,
+            t if r.mutability.is_some() => Ty::Ref(Box::new(t)),
+            t => t,
+        },
+        syn::Type::Slice(s) => parse_type(&s.elem)?,
+        syn::Type::Array(a) => {
+            let n = match &a.len {
+                Expr::Lit(l) => match &l.lit {
+                    Lit::Int(i) => i.base10_digits().to_string(),
+                    _ => bail!("array length"),
+                },
+                Expr::Cast(c) => path_name(&c.expr)?,
+                e => path_name(e)?,
+            };
+            Ty::Array(Box::new(parse_type(&a.elem)?), n)
+        }
+        _ => bail!("type outside the kernel's subset"),
+    })
+}
+
+fn path_name(e: &Expr) -> Result<String> {
+    match e {
+        Expr::Path(p) => Ok(p.path.segments.last().context("empty path")?.ident.to_string()),
+        _ => bail!("expected a name"),
+    }
+}
+
+fn docs(attrs: &[syn::Attribute], out: &mut String, indent: &str) {
+    for a in attrs {
+        if let syn::Meta::NameValue(nv) = &a.meta
+            && nv.path.is_ident("doc")
+            && let Expr::Lit(l) = &nv.value
+            && let Lit::Str(s) = &l.lit
+        {
+            let _ = writeln!(out, "{indent}//{}", s.value().trim_end());
+        }
+    }
+}
+
+fn is_cfg_test(attrs: &[syn::Attribute]) -> bool {
+    attrs.iter().any(|a| a.path().is_ident("cfg"))
+}
+
+struct Printer<'w> {
+    world: &'w World,
+    scope: Vec<BTreeMap<String, Ty>>,
+    out: String,
+    depth: usize,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, text: &str) {
+        for _ in 0..self.depth {
+            self.out.push_str("  ");
+        }
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn lookup(&self, name: &str) -> Option<Ty> {
+        self.scope.iter().rev().find_map(|s| s.get(name).cloned()).or_else(|| self.world.constants.get(name).cloned())
+    }
+
+    fn declare(&mut self, name: &str, ty: Ty) {
+        self.scope.last_mut().expect("a scope is open").insert(name.to_string(), ty);
+    }
+
+    fn field_type(&self, base: &Ty, field: &str) -> Result<Ty> {
+        let base = match base {
+            Ty::Ref(t) => t.as_ref(),
+            t => t,
+        };
+        match base {
+            Ty::Cx => self.world.context.get(field).cloned().ok_or_else(|| anyhow!("the context has no field {field}")),
+            Ty::Named(n) => self
+                .world
+                .structs
+                .get(n)
+                .and_then(|f| f.iter().find(|(k, _)| k == field))
+                .map(|(_, t)| t.clone())
+                .ok_or_else(|| anyhow!("{n} has no field {field}")),
+            t => bail!("field {field} of {t:?}"),
+        }
+    }
+
+    /// Prints an expression; returns its text and type. `want` types a bare integer literal.
+    fn expr(&mut self, e: &Expr, want: Option<&Ty>) -> Result<(String, Ty)> {
+        Ok(match e {
+            Expr::Lit(l) => match &l.lit {
+                Lit::Float(f) => {
+                    let v: f32 = f.base10_digits().parse()?;
+                    (format!("{v:?}f"), Ty::F32)
+                }
+                Lit::Int(i) => {
+                    let suffix = i.suffix();
+                    let ty = match suffix {
+                        "u32" | "usize" => Ty::U32,
+                        "i32" => Ty::I32,
+                        "" => want.cloned().unwrap_or(Ty::U32),
+                        s => bail!("literal suffix {s}"),
+                    };
+                    let v: u64 = i.base10_digits().parse()?;
+                    match ty {
+                        Ty::U32 => (format!("{v}u"), Ty::U32),
+                        Ty::I32 => (format!("{v}i"), Ty::I32),
+                        t => bail!("integer literal as {t:?}"),
+                    }
+                }
+                Lit::Bool(b) => (b.value.to_string(), Ty::Bool),
+                _ => bail!("literal"),
+            },
+            Expr::Paren(p) => {
+                let (s, t) = self.expr(&p.expr, want)?;
+                if s.starts_with('(') || s.starts_with("nc(") { (s, t) } else { (format!("({s})"), t) }
+            }
+            Expr::Path(p) => {
+                let name = p.path.segments.last().context("path")?.ident.to_string();
+                let ty = self.lookup(&name).ok_or_else(|| anyhow!("unknown name {name}"))?;
+                (name, ty)
+            }
+            Expr::Reference(r) => {
+                let (s, t) = self.expr(&r.expr, None)?;
+                if r.mutability.is_some() { (format!("&{s}"), Ty::Ref(Box::new(t))) } else { (s, t) }
+            }
+            Expr::Field(f) => {
+                let name = match &f.member {
+                    syn::Member::Named(n) => n.to_string(),
+                    syn::Member::Unnamed(_) => bail!("tuple field"),
+                };
+                let (base, base_ty) = self.expr(&f.base, None)?;
+                let ty = self.field_type(&base_ty, &name)?;
+                match base_ty {
+                    Ty::Cx => (name, ty),
+                    Ty::Ref(_) => (format!("(*{base}).{name}"), ty),
+                    _ => (format!("{base}.{name}"), ty),
+                }
+            }
+            Expr::Index(i) => {
+                let (base, ty) = self.expr(&i.expr, None)?;
+                let (index, _) = self.expr(&i.index, Some(&Ty::U32))?;
+                let elem = match ty {
+                    Ty::Array(t, _) => *t,
+                    t => t,
+                };
+                (format!("{base}[{index}]"), elem)
+            }
+            Expr::Cast(c) => {
+                let (s, from) = self.expr(&c.expr, None)?;
+                let to = parse_type(&c.ty)?;
+                if from == to { (s, to) } else { (format!("{}({s})", to.wgsl()), to) }
+            }
+            Expr::Unary(u) => match u.op {
+                UnOp::Neg(_) => {
+                    let (s, t) = self.expr(&u.expr, want)?;
+                    (format!("(-{s})"), t)
+                }
+                UnOp::Not(_) => {
+                    let (s, t) = self.expr(&u.expr, want)?;
+                    (if t == Ty::Bool { format!("!({s})") } else { format!("(~{s})") }, t)
+                }
+                UnOp::Deref(_) => {
+                    let (s, t) = self.expr(&u.expr, want)?;
+                    match t {
+                        Ty::Ref(t) => (format!("(*{s})"), *t),
+                        _ => bail!("dereference of a value"),
+                    }
+                }
+                _ => bail!("unary operator"),
+            },
+            Expr::Binary(b) => self.binary(b, want)?,
+            Expr::Call(c) => {
+                let name = path_name(&c.func)?;
+                if name == "from_bits" {
+                    let (s, _) = self.expr(&c.args[0], Some(&Ty::U32))?;
+                    return Ok((format!("bitcast<f32>({s})"), Ty::F32));
+                }
+                let (params, ret) =
+                    self.world.functions.get(&name).cloned().ok_or_else(|| anyhow!("unknown function {name}"))?;
+                let mut args = Vec::new();
+                for (a, p) in c.args.iter().zip(&params) {
+                    if matches!(p, Ty::Cx | Ty::Sink) {
+                        continue;
+                    }
+                    let (mut s, mut t) = self.expr(a, Some(p))?;
+                    if let Ty::Ref(inner) = &t
+                        && **inner == *p
+                    {
+                        s = format!("(*{s})");
+                        t = p.clone();
+                    }
+                    if t != *p {
+                        bail!("argument {s} of {name}: {t:?} where {p:?} is due");
+                    }
+                    args.push(s);
+                }
+                (format!("{name}({})", args.join(", ")), ret)
+            }
+            Expr::MethodCall(m) => {
+                let method = m.method.to_string();
+                if let Expr::Path(_) = m.receiver.as_ref() {
+                    let (_, t) = self.expr(&m.receiver, None)?;
+                    if t == Ty::Sink {
+                        let mut args = Vec::new();
+                        for a in &m.args {
+                            args.push(self.expr(a, None)?.0);
+                        }
+                        return Ok((format!("sink_{method}({})", args.join(", ")), Ty::Unit));
+                    }
+                }
+                let (s, t) = self.expr(&m.receiver, None)?;
+                match method.as_str() {
+                    "wrapping_add" | "wrapping_sub" | "wrapping_mul" => {
+                        let op = match method.as_str() {
+                            "wrapping_add" => "+",
+                            "wrapping_sub" => "-",
+                            _ => "*",
+                        };
+                        let (a, _) = self.expr(&m.args[0], Some(&t))?;
+                        (format!("({s} {op} {a})"), t)
+                    }
+                    "rotate_left" => {
+                        let (a, _) = self.expr(&m.args[0], Some(&Ty::U32))?;
+                        (format!("rotate_left({s}, {a})"), t)
+                    }
+                    "to_bits" => (format!("bitcast<u32>({s})"), Ty::U32),
+                    other => bail!("method {other}"),
+                }
+            }
+            Expr::Struct(s) => {
+                let name = s.path.segments.last().context("struct")?.ident.to_string();
+                let fields = self.world.structs.get(&name).cloned().ok_or_else(|| anyhow!("unknown struct {name}"))?;
+                let mut args = Vec::new();
+                for (f, ty) in &fields {
+                    let v = s
+                        .fields
+                        .iter()
+                        .find(|v| matches!(&v.member, syn::Member::Named(n) if n == f))
+                        .ok_or_else(|| anyhow!("{name}: field {f} missing"))?;
+                    args.push(self.expr(&v.expr, Some(ty))?.0);
+                }
+                (format!("{name}({})", args.join(", ")), Ty::Named(name))
+            }
+            Expr::If(i) => {
+                let (c, _) = self.expr(&i.cond, None)?;
+                let (a, ta) = self.expr(tail(&i.then_branch)?, want)?;
+                let els = &i.else_branch.as_ref().context("if expression without else")?.1;
+                let (b, tb) = match els.as_ref() {
+                    Expr::Block(b) => self.expr(tail(&b.block)?, want)?,
+                    e => self.expr(e, want)?,
+                };
+                if ta != tb {
+                    bail!("branches differ: {ta:?}, {tb:?}");
+                }
+                (format!("select({b}, {a}, {c})"), ta)
+            }
+            other => bail!("expression outside the kernel's subset: {}", quote::quote!(#other)),
+        })
+    }
+
+    fn binary(&mut self, b: &syn::ExprBinary, want: Option<&Ty>) -> Result<(String, Ty)> {
+        use BinOp::*;
+        // Type the side that is not a bare literal first.
+        let (lhs, rhs) = {
+            let left_literal = matches!(b.left.as_ref(), Expr::Lit(_));
+            if left_literal {
+                let r = self.expr(&b.right, want)?;
+                let l = self.expr(&b.left, Some(&r.1))?;
+                (l, r)
+            } else {
+                let l = self.expr(&b.left, want)?;
+                let w = if matches!(b.op, Shl(_) | Shr(_)) { Ty::U32 } else { l.1.clone() };
+                let r = self.expr(&b.right, Some(&w))?;
+                (l, r)
+            }
+        };
+        let (op, kind) = match b.op {
+            Add(_) => ("+", 0),
+            Sub(_) => ("-", 0),
+            Mul(_) => ("*", 0),
+            Div(_) => ("/", 3),
+            Rem(_) => ("%", 3),
+            BitAnd(_) => ("&", 1),
+            BitOr(_) => ("|", 1),
+            BitXor(_) => ("^", 1),
+            Shl(_) => ("<<", 1),
+            Shr(_) => (">>", 1),
+            And(_) => ("&&", 2),
+            Or(_) => ("||", 2),
+            Eq(_) => ("==", 2),
+            Ne(_) => ("!=", 2),
+            Lt(_) => ("<", 2),
+            Le(_) => ("<=", 2),
+            Gt(_) => (">", 2),
+            Ge(_) => (">=", 2),
+            AddAssign(_) | SubAssign(_) | MulAssign(_) | BitXorAssign(_) | BitOrAssign(_) | BitAndAssign(_)
+            | ShlAssign(_) | ShrAssign(_) => {
+                let op = match b.op {
+                    AddAssign(_) => "+",
+                    SubAssign(_) => "-",
+                    MulAssign(_) => "*",
+                    BitXorAssign(_) => "^",
+                    BitOrAssign(_) => "|",
+                    BitAndAssign(_) => "&",
+                    ShlAssign(_) => "<<",
+                    _ => ">>",
+                };
+                let value = format!("{} {op} {}", lhs.0, rhs.0);
+                let value = if lhs.1 == Ty::F32 { format!("nc({value})") } else { value };
+                return Ok((format!("{} = {value}", lhs.0), Ty::Unit));
+            }
+            _ => bail!("operator"),
+        };
+        if kind == 3 && lhs.1 == Ty::F32 {
+            bail!("float division is not the same on every driver: use recip ({} / {})", lhs.0, rhs.0);
+        }
+        if kind != 1 && lhs.1 != rhs.1 {
+            bail!("{} {op} {}: {:?} with {:?}", lhs.0, rhs.0, lhs.1, rhs.1);
+        }
+        Ok(if kind == 2 {
+            (format!("({} {op} {})", lhs.0, rhs.0), Ty::Bool)
+        } else if lhs.1 == Ty::F32 {
+            (format!("nc({} {op} {})", lhs.0, rhs.0), Ty::F32)
+        } else {
+            (format!("({} {op} {})", lhs.0, rhs.0), lhs.1)
+        })
+    }
+
+    fn block(&mut self, stmts: &[Stmt], returns: bool) -> Result<()> {
+        self.scope.push(BTreeMap::new());
+        self.depth += 1;
+        for (i, s) in stmts.iter().enumerate() {
+            self.statement(s, returns && i + 1 == stmts.len())?;
+        }
+        self.depth -= 1;
+        self.scope.pop();
+        Ok(())
+    }
+
+    fn statement(&mut self, s: &Stmt, is_tail: bool) -> Result<()> {
+        match s {
+            Stmt::Local(l) => {
+                let (name, mutable, annotated) = match &l.pat {
+                    Pat::Ident(p) => (p.ident.to_string(), p.mutability.is_some(), None),
+                    Pat::Type(t) => match t.pat.as_ref() {
+                        Pat::Ident(p) => (p.ident.to_string(), p.mutability.is_some(), Some(parse_type(&t.ty)?)),
+                        _ => bail!("pattern"),
+                    },
+                    _ => bail!("pattern"),
+                };
+                let keyword = if mutable { "var" } else { "let" };
+                match &l.init {
+                    Some(init) => {
+                        let (v, t) = self.expr(&init.expr, annotated.as_ref())?;
+                        self.line(&format!("{keyword} {name} = {v};"));
+                        self.declare(&name, annotated.unwrap_or(t));
+                    }
+                    None => {
+                        let t = annotated.context("a variable without value needs a type")?;
+                        self.line(&format!("var {name}: {};", t.wgsl()));
+                        self.declare(&name, t);
+                    }
+                }
+            }
+            Stmt::Expr(e, semi) => self.statement_expr(e, is_tail && semi.is_none())?,
+            Stmt::Item(_) => bail!("item inside a function"),
+            Stmt::Macro(_) => bail!("macro inside a kernel function"),
+        }
+        Ok(())
+    }
+
+    fn statement_expr(&mut self, e: &Expr, is_tail: bool) -> Result<()> {
+        match e {
+            Expr::If(i) => {
+                let (c, _) = self.expr(&i.cond, None)?;
+                self.line(&format!("if {c} {{"));
+                self.block(&i.then_branch.stmts, is_tail)?;
+                let mut rest = i.else_branch.as_ref();
+                while let Some((_, e)) = rest {
+                    match e.as_ref() {
+                        Expr::If(i) => {
+                            let (c, _) = self.expr(&i.cond, None)?;
+                            self.line(&format!("}} else if {c} {{"));
+                            self.block(&i.then_branch.stmts, is_tail)?;
+                            rest = i.else_branch.as_ref();
+                        }
+                        Expr::Block(b) => {
+                            self.line("} else {");
+                            self.block(&b.block.stmts, is_tail)?;
+                            rest = None;
+                        }
+                        _ => bail!("else branch"),
+                    }
+                }
+                self.line("}");
+            }
+            Expr::While(w) => {
+                let (c, _) = self.expr(&w.cond, None)?;
+                self.line(&format!("while {c} {{"));
+                self.block(&w.body.stmts, false)?;
+                self.line("}");
+            }
+            Expr::Loop(l) => {
+                self.line("loop {");
+                self.block(&l.body.stmts, false)?;
+                self.line("}");
+            }
+            Expr::ForLoop(f) => {
+                let name = match f.pat.as_ref() {
+                    Pat::Ident(p) => p.ident.to_string(),
+                    Pat::Wild(_) => "count_".to_string(),
+                    _ => bail!("loop pattern"),
+                };
+                let Expr::Range(r) = f.expr.as_ref() else { bail!("for over something that is no range") };
+                let (a, _) = self.expr(r.start.as_ref().context("range start")?, Some(&Ty::U32))?;
+                let (b, _) = self.expr(r.end.as_ref().context("range end")?, Some(&Ty::U32))?;
+                self.line(&format!("for (var {name} = {a}; {name} < {b}; {name} += 1u) {{"));
+                self.scope.push(BTreeMap::from([(name, Ty::U32)]));
+                self.block(&f.body.stmts, false)?;
+                self.scope.pop();
+                self.line("}");
+            }
+            Expr::Break(_) => self.line("break;"),
+            Expr::Continue(_) => self.line("continue;"),
+            Expr::Return(r) => match &r.expr {
+                Some(e) => {
+                    let (v, _) = self.expr(e, None)?;
+                    self.line(&format!("return {v};"));
+                }
+                None => self.line("return;"),
+            },
+            Expr::Assign(a) => {
+                let (l, t) = self.expr(&a.left, None)?;
+                let (r, tr) = self.expr(&a.right, Some(&t))?;
+                if t != tr {
+                    bail!("{l} = {r}: {t:?} from {tr:?}");
+                }
+                self.line(&format!("{l} = {r};"));
+            }
+            Expr::Block(b) => {
+                self.line("{");
+                self.block(&b.block.stmts, is_tail)?;
+                self.line("}");
+            }
+            e => {
+                let (v, t) = self.expr(e, None)?;
+                if is_tail && t != Ty::Unit {
+                    self.line(&format!("return {v};"));
+                } else if matches!(e, Expr::Call(_)) && t != Ty::Unit {
+                    self.line(&format!("_ = {v};"));
+                } else {
+                    self.line(&format!("{v};"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tail(b: &syn::Block) -> Result<&Expr> {
+    match b.stmts.as_slice() {
+        [Stmt::Expr(e, None)] => Ok(e),
+        _ => bail!("an if expression needs one expression a branch"),
+    }
+}
+
+fn collect(file: &syn::File, world: &mut World) -> Result<()> {
+    for item in &file.items {
+        match item {
+            Item::Const(c) => {
+                world.constants.insert(c.ident.to_string(), parse_type(&c.ty)?);
+            }
+            Item::Struct(s) if s.ident == "Context" => {
+                for f in &s.fields {
+                    let name = f.ident.as_ref().context("field name")?.to_string();
+                    world.context.insert(name, parse_type(&f.ty)?);
+                }
+            }
+            Item::Struct(s) if !is_cfg_test(&s.attrs) => {
+                let mut fields = Vec::new();
+                for f in &s.fields {
+                    fields.push((f.ident.as_ref().context("field name")?.to_string(), parse_type(&f.ty)?));
+                }
+                world.structs.insert(s.ident.to_string(), fields);
+            }
+            Item::Fn(f) => {
+                let mut params = Vec::new();
+                for p in &f.sig.inputs {
+                    let syn::FnArg::Typed(p) = p else { bail!("self in the kernel") };
+                    params.push(parse_type(&p.ty)?);
+                }
+                let ret = match &f.sig.output {
+                    syn::ReturnType::Default => Ty::Unit,
+                    syn::ReturnType::Type(_, t) => parse_type(t)?,
+                };
+                world.functions.insert(f.sig.ident.to_string(), (params, ret));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
+    let mut out = String::new();
+    docs(&file.attrs, &mut out, "");
+    let _ = writeln!(out, "// Twin: src/kernel/{name}.rs, from which `cargo xtask shaders` writes this file.\n");
+    for item in &file.items {
+        match item {
+            Item::Const(c) => {
+                docs(&c.attrs, &mut out, "");
+                let ty = parse_type(&c.ty)?;
+                let mut p = Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0 };
+                let (v, _) = p.expr(&c.expr, Some(&ty)).with_context(|| format!("constant {}", c.ident))?;
+                if v.contains("nc(") {
+                    bail!("constant {}: write the value, not a sum", c.ident);
+                }
+                let _ = writeln!(out, "const {}: {} = {v};\n", c.ident, ty.wgsl());
+            }
+            Item::Struct(s) if s.ident != "Context" && !is_cfg_test(&s.attrs) => {
+                docs(&s.attrs, &mut out, "");
+                let _ = writeln!(out, "struct {} {{", s.ident);
+                for (f, (n, t)) in s.fields.iter().zip(&world.structs[&s.ident.to_string()]) {
+                    docs(&f.attrs, &mut out, "  ");
+                    let _ = writeln!(out, "  {n}: {},", t.wgsl());
+                }
+                out.push_str("}\n\n");
+            }
+            Item::Fn(f) => {
+                docs(&f.attrs, &mut out, "");
+                let fname = f.sig.ident.to_string();
+                let (params, ret) = &world.functions[&fname];
+                let mut p = Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0 };
+                let mut args = Vec::new();
+                for (input, ty) in f.sig.inputs.iter().zip(params) {
+                    let syn::FnArg::Typed(input) = input else { bail!("self") };
+                    let Pat::Ident(n) = input.pat.as_ref() else { bail!("{fname}: parameter pattern") };
+                    p.declare(&n.ident.to_string(), ty.clone());
+                    if !matches!(ty, Ty::Cx | Ty::Sink) {
+                        args.push(format!("{}: {}", n.ident, ty.wgsl()));
+                    }
+                }
+                p.block(&f.block.stmts, true).with_context(|| format!("function {fname} of {name}.rs"))?;
+                let arrow = if *ret == Ty::Unit { String::new() } else { format!(" -> {}", ret.wgsl()) };
+                let _ = writeln!(out, "fn {fname}({}){arrow} {{\n{}}}\n", args.join(", "), p.out);
+            }
+            _ => {}
+        }
+    }
+    Ok(out)
+}
+
+/// The WGSL of every kernel module, in order, from the Rust sources under `kernel_dir`.
+pub fn generate(kernel_dir: &std::path::Path) -> Result<Vec<Module>> {
+    let mut world = World::default();
+    let mut files = Vec::new();
+    for name in MODULES {
+        let path = kernel_dir.join(format!("{name}.rs"));
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
+        collect(&file, &mut world).with_context(|| path.display().to_string())?;
+        files.push((name, file));
+    }
+    files.iter().map(|(name, file)| Ok(Module { name: name.to_string(), wgsl: print(name, file, &world)? })).collect()
+}
+
+/// Folder of the repository.
+fn repository() -> Result<std::path::PathBuf> {
+    Ok(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?.to_path_buf())
+}
+
+/// Writes every generated shader.
+pub fn write() -> Result<()> {
+    let root = repository()?;
+    for module in generate(&root.join("src/kernel"))? {
+        std::fs::write(root.join(format!("shaders/{}.wgsl", module.name)), module.wgsl)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The committed shaders are what the kernel's source says today.
+    #[test]
+    fn lock_shaders_are_fresh() {
+        let root = repository().unwrap();
+        for module in generate(&root.join("src/kernel")).unwrap() {
+            let path = root.join(format!("shaders/{}.wgsl", module.name));
+            let committed = std::fs::read_to_string(&path).unwrap();
+            assert!(committed == module.wgsl, "{} is stale: run `cargo xtask shaders` and commit", path.display());
+        }
+    }
+
+    fn one(source: &str) -> String {
+        let file = syn::parse_file(source).unwrap();
+        let mut world = World::default();
+        collect(&file, &mut world).unwrap();
+        print("one", &file, &world).unwrap()
+    }
+
+    /// Sums, differences and products of floats pass the barrier, integers do not.
+    #[test]
+    fn law_every_float_operation_passes_the_barrier() {
+        let text = one("fn f(a: Real, b: Real, n: u32) -> Real { let m = n * 3u32 + 1u32; a * b + a - (m as Real) }");
+        assert!(text.contains("nc(nc(nc(a * b) + a) - f32(m))"), "{text}");
+        assert!(text.contains("let m = ((n * 3u) + 1u);"), "{text}");
+    }
+
+    /// Float division, methods and mixed types are refused by name.
+    #[test]
+    fn alarm_constructs_outside_the_subset_are_refused() {
+        for source in [
+            "fn f(a: Real) -> Real { a / 2.0 }",
+            "fn f(a: Real) -> Real { a.sqrt() }",
+            "fn f(a: Real, n: u32) -> Real { a * n }",
+        ] {
+            let file = syn::parse_file(source).unwrap();
+            let mut world = World::default();
+            collect(&file, &mut world).unwrap();
+            assert!(print("one", &file, &world).is_err(), "{source}");
+        }
+    }
+}
