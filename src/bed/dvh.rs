@@ -7,9 +7,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DvhError {
     /// No voxel, or no weight.
-    #[error(
-        "a dose-volume histogram needs at least one voxel of positive weight; check the label number"
-    )]
+    #[error("a dose-volume histogram needs at least one voxel of positive weight; check the label number")]
     Empty,
     /// A value or a weight that is no number, or a negative weight.
     #[error(
@@ -46,11 +44,7 @@ impl DoseVolumeHistogram {
         let mut sorted: Vec<(f64, f64)> = Vec::new();
         for (index, (value, weight)) in voxels.into_iter().enumerate() {
             if !value.is_finite() || !weight.is_finite() || weight < 0.0 {
-                return Err(DvhError::NotANumber {
-                    index,
-                    value,
-                    weight,
-                });
+                return Err(DvhError::NotANumber { index, value, weight });
             }
             if weight > 0.0 {
                 sorted.push((value, weight));
@@ -101,21 +95,13 @@ impl DoseVolumeHistogram {
 
     /// Weighted mean.
     pub fn mean(&self) -> f64 {
-        self.value
-            .iter()
-            .zip(&self.weight)
-            .map(|(v, w)| v * w)
-            .sum()
+        self.value.iter().zip(&self.weight).map(|(v, w)| v * w).sum()
     }
 
     /// Weighted variance about the mean.
     pub fn variance(&self) -> f64 {
         let mean = self.mean();
-        self.value
-            .iter()
-            .zip(&self.weight)
-            .map(|(v, w)| w * (v - mean).powi(2))
-            .sum()
+        self.value.iter().zip(&self.weight).map(|(v, w)| w * (v - mean).powi(2)).sum()
     }
 
     /// Largest value.

@@ -13,8 +13,5 @@ pub fn bed_from_eqd2_gy(eqd2_gy: f64, alpha_beta_gy: f64) -> f64 {
 
 /// BED, Gy, of acute fractions: Sum d (1 + d/(alpha/beta)), full repair between them.
 pub fn fractionated_bed_gy(fractions_gy: &[f64], alpha_beta_gy: f64) -> f64 {
-    fractions_gy
-        .iter()
-        .map(|d| d * (1.0 + d / alpha_beta_gy))
-        .sum()
+    fractions_gy.iter().map(|d| d * (1.0 + d / alpha_beta_gy)).sum()
 }

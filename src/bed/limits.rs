@@ -58,10 +58,7 @@ impl DoseWindow {
         let lower = self.lower_gy.unwrap_or(f64::MIN_POSITIVE);
         super::positive("lower_gy", lower)?;
         super::positive("upper_gy", self.upper_gy)?;
-        if !(self.target_gy.is_finite()
-            && lower <= self.target_gy
-            && self.target_gy <= self.upper_gy)
-        {
+        if !(self.target_gy.is_finite() && lower <= self.target_gy && self.target_gy <= self.upper_gy) {
             return Err(BedError::OutOfRange {
                 name: "target_gy",
                 value: self.target_gy,
@@ -137,16 +134,7 @@ pub struct RenalLimit {
 /// Renal BED limits named by the ILUMINET trial paper (Sundlov et al. 2022): reference lines, not a
 /// protocol.
 pub const RENAL_LIMITS: [RenalLimit; 3] = [
-    RenalLimit {
-        bed_gy: 28.0,
-        meaning: "patients with risk factors for renal toxicity",
-    },
-    RenalLimit {
-        bed_gy: 40.0,
-        meaning: "patients without risk factors",
-    },
-    RenalLimit {
-        bed_gy: 45.0,
-        meaning: "rapid decline of renal function seen above it (90Y data)",
-    },
+    RenalLimit { bed_gy: 28.0, meaning: "patients with risk factors for renal toxicity" },
+    RenalLimit { bed_gy: 40.0, meaning: "patients without risk factors" },
+    RenalLimit { bed_gy: 45.0, meaning: "rapid decline of renal function seen above it (90Y data)" },
 ];

@@ -24,10 +24,7 @@ mod rate;
 
 pub use dvh::{DoseVolumeHistogram, DvhError};
 pub use eqd2::{bed_from_eqd2_gy, eqd2_gy, fractionated_bed_gy};
-pub use limits::{
-    DoseWindow, LimitQuantity, NamedRadiobiology, RADIOBIOLOGY_SETS, RENAL_LIMITS, RenalLimit,
-    Window,
-};
+pub use limits::{DoseWindow, LimitQuantity, NamedRadiobiology, RADIOBIOLOGY_SETS, RENAL_LIMITS, RenalLimit, Window};
 pub use population::{eubed_gy, eud_gy, generalised_eud_gy, heterogeneity_gain_gy};
 pub use rate::{DoseRateCurve, Exponential, SampledRate};
 
@@ -46,9 +43,7 @@ pub enum BedError {
         allowed: &'static str,
     },
     /// A sampled curve whose times do not increase.
-    #[error(
-        "time point {index} at {time_h} h does not come after the one before it at {before_h} h; sort the points"
-    )]
+    #[error("time point {index} at {time_h} h does not come after the one before it at {before_h} h; sort the points")]
     TimesNotIncreasing {
         /// Index of the offending point.
         index: usize,
@@ -74,11 +69,7 @@ fn positive(name: &'static str, value: f64) -> Result<f64, BedError> {
     if value.is_finite() && value > 0.0 {
         Ok(value)
     } else {
-        Err(BedError::OutOfRange {
-            name,
-            value,
-            allowed: "finite and above 0",
-        })
+        Err(BedError::OutOfRange { name, value, allowed: "finite and above 0" })
     }
 }
 
@@ -87,11 +78,7 @@ fn not_negative(name: &'static str, value: f64) -> Result<f64, BedError> {
     if value.is_finite() && value >= 0.0 {
         Ok(value)
     } else {
-        Err(BedError::OutOfRange {
-            name,
-            value,
-            allowed: "finite and not below 0",
-        })
+        Err(BedError::OutOfRange { name, value, allowed: "finite and not below 0" })
     }
 }
 
@@ -105,10 +92,7 @@ pub struct Radiobiology {
 impl Radiobiology {
     /// The renal parameters of the ILUMINET trial: alpha/beta 2.6 Gy, repair half-life 2.8 h
     /// (Sundlov et al., Eur J Nucl Med Mol Imaging 2022;49:3830).
-    pub const KIDNEY_ILUMINET: Self = Self {
-        alpha_beta_gy: 2.6,
-        repair_half_life_h: 2.8,
-    };
+    pub const KIDNEY_ILUMINET: Self = Self { alpha_beta_gy: 2.6, repair_half_life_h: 2.8 };
 
     /// `alpha_beta_gy` (Gy) and `repair_half_life_h` (h), both finite and positive.
     pub fn new(alpha_beta_gy: f64, repair_half_life_h: f64) -> Result<Self, BedError> {
@@ -166,16 +150,8 @@ pub fn g_mono(repair_half_life_h: f64, effective_half_life_h: f64) -> f64 {
 ///
 /// Half-lives in h, not negative; symmetric in clearance and uptake and free of poles: an uptake
 /// half-life of 0 gives [`g_mono`], equal half-lives give the limit.
-pub fn g_uptake_clearance(
-    repair_half_life_h: f64,
-    clearance_half_life_h: f64,
-    uptake_half_life_h: f64,
-) -> f64 {
-    let (r, c, u) = (
-        repair_half_life_h,
-        clearance_half_life_h,
-        uptake_half_life_h,
-    );
+pub fn g_uptake_clearance(repair_half_life_h: f64, clearance_half_life_h: f64, uptake_half_life_h: f64) -> f64 {
+    let (r, c, u) = (repair_half_life_h, clearance_half_life_h, uptake_half_life_h);
     r * (u * r + c * r + c * u) / ((c + u) * (c + r) * (u + r))
 }
 
@@ -184,11 +160,7 @@ pub fn g_uptake_clearance(
 /// Below z = 1e-4 the series 1 - z/3 + z^2/12 stands in (its next term is below 1e-14).
 pub fn g_constant_rate(repair_half_life_h: f64, duration_h: f64) -> f64 {
     let z = LN_2 / repair_half_life_h * duration_h;
-    if z < 1e-4 {
-        1.0 - z / 3.0 + z * z / 12.0
-    } else {
-        2.0 * (z + (-z).exp_m1()) / (z * z)
-    }
+    if z < 1e-4 { 1.0 - z / 3.0 + z * z / 12.0 } else { 2.0 * (z + (-z).exp_m1()) / (z * z) }
 }
 
 /// What an earlier cycle still adds to G D^2 of a later one, Gy^2: the exact superposition of two
@@ -216,8 +188,7 @@ pub fn cross_cycle_g_dose2_gy2(
     // 2 Int (R1 Q2 + R2 Q1) over the second cycle; a cross product of exponentials a and b has
     // Int R_a Q_b + R_b Q_a = r_a r_b [1/(mu+l_a) + 1/(mu+l_b)] / (l_a+l_b); the state left over
     // decays with mu beside the second rate.
-    let pair = left_rate * rate[1] * (1.0 / (mu + lambda[0]) + 1.0 / (mu + lambda[1]))
-        / (lambda[0] + lambda[1]);
+    let pair = left_rate * rate[1] * (1.0 / (mu + lambda[0]) + 1.0 / (mu + lambda[1])) / (lambda[0] + lambda[1]);
     2.0 * (pair + left_state * rate[1] / (mu + lambda[1]))
 }
 
@@ -231,10 +202,7 @@ pub fn repopulation_gy(
 ) -> Result<f64, BedError> {
     positive("alpha_per_gy", alpha_per_gy)?;
     positive("potential_doubling_time_d", potential_doubling_time_d)?;
-    Ok(
-        LN_2 / alpha_per_gy * (overall_time_d - kick_off_time_d).max(0.0)
-            / potential_doubling_time_d,
-    )
+    Ok(LN_2 / alpha_per_gy * (overall_time_d - kick_off_time_d).max(0.0) / potential_doubling_time_d)
 }
 
 /// The two sums that carry a course: Sum D (Gy) and Sum G D^2 (Gy^2).
@@ -252,10 +220,7 @@ pub struct BedAccumulator {
 impl BedAccumulator {
     /// One cycle: `dose_gy` given with the factor `g`.
     pub fn from_dose(dose_gy: f64, g: f64) -> Self {
-        Self {
-            sum_dose_gy: dose_gy,
-            sum_g_dose2_gy2: g * dose_gy * dose_gy,
-        }
+        Self { sum_dose_gy: dose_gy, sum_g_dose2_gy2: g * dose_gy * dose_gy }
     }
 
     /// Adds one cycle.
@@ -287,10 +252,7 @@ pub struct BedMapAccumulator {
 impl BedMapAccumulator {
     /// Nothing given yet, for `voxels` voxels.
     pub fn new(voxels: usize) -> Self {
-        Self {
-            sum_dose_gy: vec![0.0; voxels],
-            sum_g_dose2_gy2: vec![0.0; voxels],
-        }
+        Self { sum_dose_gy: vec![0.0; voxels], sum_g_dose2_gy2: vec![0.0; voxels] }
     }
 
     /// Adds one cycle: a dose (Gy) and a factor for every voxel.
@@ -298,11 +260,7 @@ impl BedMapAccumulator {
         let expected = self.sum_dose_gy.len();
         for (what, found) in [("dose map", dose_gy.len()), ("G map", g.len())] {
             if found != expected {
-                return Err(BedError::Length {
-                    what,
-                    found,
-                    expected,
-                });
+                return Err(BedError::Length { what, found, expected });
             }
         }
         for (voxel, (&dose, &g)) in dose_gy.iter().zip(g).enumerate() {

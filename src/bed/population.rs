@@ -5,11 +5,7 @@ use super::{BedError, positive};
 /// Checks weights against values and returns the sum of weights.
 fn weight_sum(values: &[f64], weights: &[f64]) -> Result<f64, BedError> {
     if values.len() != weights.len() || values.is_empty() {
-        return Err(BedError::Length {
-            what: "weights",
-            found: weights.len(),
-            expected: values.len().max(1),
-        });
+        return Err(BedError::Length { what: "weights", found: weights.len(), expected: values.len().max(1) });
     }
     positive("sum of weights", weights.iter().sum())
 }
@@ -21,11 +17,7 @@ pub fn eubed_gy(bed_gy: &[f64], weights: &[f64], alpha_per_gy: f64) -> Result<f6
     positive("alpha_per_gy", alpha_per_gy)?;
     let total = weight_sum(bed_gy, weights)?;
     let least = bed_gy.iter().copied().fold(f64::INFINITY, f64::min);
-    let survivors: f64 = bed_gy
-        .iter()
-        .zip(weights)
-        .map(|(bed, w)| w * (-alpha_per_gy * (bed - least)).exp())
-        .sum();
+    let survivors: f64 = bed_gy.iter().zip(weights).map(|(bed, w)| w * (-alpha_per_gy * (bed - least)).exp()).sum();
     Ok(least - (survivors / total).ln() / alpha_per_gy)
 }
 
@@ -40,23 +32,14 @@ pub fn eud_gy(eubed_gy: f64, g: f64, radiobiology: &super::Radiobiology) -> f64 
 /// With a < 0 a voxel without dose makes it zero.
 pub fn generalised_eud_gy(dose_gy: &[f64], weights: &[f64], a: f64) -> Result<f64, BedError> {
     if !a.is_finite() || a == 0.0 {
-        return Err(BedError::OutOfRange {
-            name: "a (gEUD exponent)",
-            value: a,
-            allowed: "finite and not 0",
-        });
+        return Err(BedError::OutOfRange { name: "a (gEUD exponent)", value: a, allowed: "finite and not 0" });
     }
     let total = weight_sum(dose_gy, weights)?;
     let scale = dose_gy.iter().copied().fold(0.0, f64::max);
     if scale == 0.0 {
         return Ok(0.0);
     }
-    let mean: f64 = dose_gy
-        .iter()
-        .zip(weights)
-        .map(|(d, w)| w * (d / scale).powf(a))
-        .sum::<f64>()
-        / total;
+    let mean: f64 = dose_gy.iter().zip(weights).map(|(d, w)| w * (d / scale).powf(a)).sum::<f64>() / total;
     Ok(scale * mean.powf(1.0 / a))
 }
 

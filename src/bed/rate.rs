@@ -33,20 +33,12 @@ impl DoseRateCurve {
     /// `terms`: at least one; rates finite and positive, amplitudes finite, integral positive.
     pub fn new(terms: Vec<Exponential>) -> Result<Self, BedError> {
         if terms.is_empty() {
-            return Err(BedError::Length {
-                what: "terms of a dose-rate curve",
-                found: 0,
-                expected: 1,
-            });
+            return Err(BedError::Length { what: "terms of a dose-rate curve", found: 0, expected: 1 });
         }
         for term in &terms {
             positive("rate_per_h", term.rate_per_h)?;
             if !term.amplitude.is_finite() {
-                return Err(BedError::OutOfRange {
-                    name: "amplitude",
-                    value: term.amplitude,
-                    allowed: "finite",
-                });
+                return Err(BedError::OutOfRange { name: "amplitude", value: term.amplitude, allowed: "finite" });
             }
         }
         let curve = Self { terms };
@@ -57,10 +49,7 @@ impl DoseRateCurve {
     /// One exponential with the half-life `half_life_h` and the integral `integral`.
     pub fn mono(integral: f64, half_life_h: f64) -> Result<Self, BedError> {
         let rate_per_h = std::f64::consts::LN_2 / positive("half_life_h", half_life_h)?;
-        Self::new(vec![Exponential {
-            amplitude: integral * rate_per_h,
-            rate_per_h,
-        }])
+        Self::new(vec![Exponential { amplitude: integral * rate_per_h, rate_per_h }])
     }
 
     /// The terms.
@@ -80,10 +69,7 @@ impl DoseRateCurve {
 
     /// Integral from `from_h` to infinity.
     pub fn integral_from(&self, from_h: f64) -> f64 {
-        self.terms
-            .iter()
-            .map(|term| term.integral_from(from_h))
-            .sum()
+        self.terms.iter().map(|term| term.integral_from(from_h)).sum()
     }
 
     /// Lea-Catcheside factor for the repair half-life `repair_half_life_h`:
@@ -95,8 +81,7 @@ impl DoseRateCurve {
         let mut double_sum = 0.0;
         for i in &self.terms {
             for j in &self.terms {
-                double_sum += i.amplitude * j.amplitude
-                    / ((i.rate_per_h + j.rate_per_h) * (mu + j.rate_per_h));
+                double_sum += i.amplitude * j.amplitude / ((i.rate_per_h + j.rate_per_h) * (mu + j.rate_per_h));
             }
         }
         let dose = self.integral();
@@ -116,17 +101,9 @@ pub struct SampledRate {
 impl SampledRate {
     /// `time_h` strictly increasing, at least two points; `rate` not negative, same length;
     /// `tail_rate_per_h` positive, or none where nothing follows the last point.
-    pub fn new(
-        time_h: Vec<f64>,
-        rate: Vec<f64>,
-        tail_rate_per_h: Option<f64>,
-    ) -> Result<Self, BedError> {
+    pub fn new(time_h: Vec<f64>, rate: Vec<f64>, tail_rate_per_h: Option<f64>) -> Result<Self, BedError> {
         if time_h.len() < 2 {
-            return Err(BedError::Length {
-                what: "times of a sampled curve",
-                found: time_h.len(),
-                expected: 2,
-            });
+            return Err(BedError::Length { what: "times of a sampled curve", found: time_h.len(), expected: 2 });
         }
         if rate.len() != time_h.len() {
             return Err(BedError::Length {
@@ -137,11 +114,7 @@ impl SampledRate {
         }
         for (index, pair) in time_h.windows(2).enumerate() {
             if pair[1].partial_cmp(&pair[0]) != Some(std::cmp::Ordering::Greater) {
-                return Err(BedError::TimesNotIncreasing {
-                    index: index + 1,
-                    time_h: pair[1],
-                    before_h: pair[0],
-                });
+                return Err(BedError::TimesNotIncreasing { index: index + 1, time_h: pair[1], before_h: pair[0] });
             }
         }
         for &value in &rate {
@@ -150,21 +123,13 @@ impl SampledRate {
         if let Some(tail) = tail_rate_per_h {
             positive("tail_rate_per_h", tail)?;
         }
-        Ok(Self {
-            time_h,
-            rate,
-            tail_rate_per_h,
-        })
+        Ok(Self { time_h, rate, tail_rate_per_h })
     }
 
     /// Integral of the curve and of its tail: the dose for a rate in Gy/h.
     pub fn integral(&self) -> f64 {
-        let points: f64 = self
-            .time_h
-            .windows(2)
-            .zip(self.rate.windows(2))
-            .map(|(t, r)| 0.5 * (r[0] + r[1]) * (t[1] - t[0]))
-            .sum();
+        let points: f64 =
+            self.time_h.windows(2).zip(self.rate.windows(2)).map(|(t, r)| 0.5 * (r[0] + r[1]) * (t[1] - t[0])).sum();
         points + self.tail_integral()
     }
 
@@ -195,8 +160,7 @@ impl SampledRate {
                 let middle = advance_state(state, rate, slope, mu, 0.5 * step_h);
                 let end = advance_state(state, rate, slope, mu, step_h);
                 let (rate_middle, rate_end) = (rate + 0.5 * slope * step_h, rate + slope * step_h);
-                integral_rq +=
-                    step_h / 6.0 * (rate * state + 4.0 * rate_middle * middle + rate_end * end);
+                integral_rq += step_h / 6.0 * (rate * state + 4.0 * rate_middle * middle + rate_end * end);
                 state = end;
                 rate = rate_end;
                 left -= 1.0;
@@ -207,11 +171,7 @@ impl SampledRate {
             integral_rq += last * state / (mu + tail) + last * last / (2.0 * tail * (mu + tail));
         }
         let dose = self.integral();
-        if dose > 0.0 {
-            2.0 * integral_rq / (dose * dose)
-        } else {
-            0.0
-        }
+        if dose > 0.0 { 2.0 * integral_rq / (dose * dose) } else { 0.0 }
     }
 }
 

@@ -6,10 +6,7 @@ const RENAL: Radiobiology = Radiobiology::KIDNEY_ILUMINET;
 const T_REP: f64 = 2.8;
 
 fn close(found: f64, expected: f64, tolerance: f64) {
-    assert!(
-        (found - expected).abs() <= tolerance,
-        "found {found}, expected {expected} +- {tolerance}"
-    );
+    assert!((found - expected).abs() <= tolerance, "found {found}, expected {expected} +- {tolerance}");
 }
 
 /// G by brute force: RK4-free midpoint quadrature of R Q with a very fine exact recursion.
@@ -36,11 +33,7 @@ fn law_bed_mono() {
     let lambda = LN_2 / 52.0;
     let brute = g_by_integration(|t| (-lambda * t).exp(), T_REP, 1500.0, 600_000);
     close(brute, g_mono(T_REP, 52.0), 1e-7);
-    close(
-        RENAL.bed_sensitivity(4.5, g_mono(T_REP, 52.0)),
-        1.0812,
-        5e-5,
-    );
+    close(RENAL.bed_sensitivity(4.5, g_mono(T_REP, 52.0)), 1.0812, 5e-5);
 }
 
 #[test]
@@ -56,52 +49,25 @@ fn law_bed_biexp_5cases() {
         close(g, expected, 5.1e-7);
         close(g_uptake_clearance(T_REP, uptake, clear), g, 1e-15);
     }
-    close(
-        g_uptake_clearance(T_REP, 52.0, 0.0),
-        g_mono(T_REP, 52.0),
-        1e-15,
-    );
+    close(g_uptake_clearance(T_REP, 52.0, 0.0), g_mono(T_REP, 52.0), 1e-15);
     // No pole where a half-life equals the repair half-life.
-    close(
-        g_uptake_clearance(T_REP, 52.0, T_REP),
-        g_uptake_clearance(T_REP, 52.0, T_REP + 1e-9),
-        1e-9,
-    );
+    close(g_uptake_clearance(T_REP, 52.0, T_REP), g_uptake_clearance(T_REP, 52.0, T_REP + 1e-9), 1e-9);
 }
 
 #[test]
 fn law_bed_sum_equals_biexp() {
     for (clear, uptake) in [(52.0, 0.5), (52.0, 5.0), (100.0, 3.0), (80.0, 10.0)] {
         let curve = DoseRateCurve::new(vec![
-            Exponential {
-                amplitude: 1.0,
-                rate_per_h: LN_2 / clear,
-            },
-            Exponential {
-                amplitude: -1.0,
-                rate_per_h: LN_2 / uptake,
-            },
+            Exponential { amplitude: 1.0, rate_per_h: LN_2 / clear },
+            Exponential { amplitude: -1.0, rate_per_h: LN_2 / uptake },
         ])
         .unwrap();
-        close(
-            curve.lea_catcheside_g(T_REP),
-            g_uptake_clearance(T_REP, clear, uptake),
-            1e-13,
-        );
+        close(curve.lea_catcheside_g(T_REP), g_uptake_clearance(T_REP, clear, uptake), 1e-13);
     }
     let three = DoseRateCurve::new(vec![
-        Exponential {
-            amplitude: 1.0,
-            rate_per_h: LN_2 / 60.0,
-        },
-        Exponential {
-            amplitude: 0.6,
-            rate_per_h: LN_2 / 3.0,
-        },
-        Exponential {
-            amplitude: -1.6,
-            rate_per_h: 1.3,
-        },
+        Exponential { amplitude: 1.0, rate_per_h: LN_2 / 60.0 },
+        Exponential { amplitude: 0.6, rate_per_h: LN_2 / 3.0 },
+        Exponential { amplitude: -1.6, rate_per_h: 1.3 },
     ])
     .unwrap();
     let brute = g_by_integration(|t| three.value(t), T_REP, 1500.0, 600_000);
@@ -118,22 +84,12 @@ fn sampled_like(curve: &DoseRateCurve, step_h: f64, end_h: f64, tail: f64) -> Sa
 #[test]
 fn law_bed_sampled_vs_closed() {
     let curve = DoseRateCurve::new(vec![
-        Exponential {
-            amplitude: 1.0,
-            rate_per_h: LN_2 / 52.0,
-        },
-        Exponential {
-            amplitude: -1.0,
-            rate_per_h: LN_2 / 2.0,
-        },
+        Exponential { amplitude: 1.0, rate_per_h: LN_2 / 52.0 },
+        Exponential { amplitude: -1.0, rate_per_h: LN_2 / 2.0 },
     ])
     .unwrap();
     let sampled = sampled_like(&curve, 0.05, 120.0, LN_2 / 52.0);
-    close(
-        sampled.lea_catcheside_g(T_REP) / curve.lea_catcheside_g(T_REP),
-        1.0,
-        1e-4,
-    );
+    close(sampled.lea_catcheside_g(T_REP) / curve.lea_catcheside_g(T_REP), 1.0, 1e-4);
     close(sampled.integral() / curve.integral(), 1.0, 1e-4);
     // Second, manifestly positive form of G: 2 mu Int Q^2 / D^2, by its own integration.
     let mu = LN_2 / T_REP;
@@ -146,11 +102,7 @@ fn law_bed_sampled_vs_closed() {
         dose += r * h;
         q = next;
     }
-    close(
-        2.0 * mu * q2 / (dose * dose) / curve.lea_catcheside_g(T_REP),
-        1.0,
-        1e-4,
-    );
+    close(2.0 * mu * q2 / (dose * dose) / curve.lea_catcheside_g(T_REP), 1.0, 1e-4);
 }
 
 #[test]
@@ -159,10 +111,7 @@ fn alarm_bed_sampled_rings_on_a_missing_tail() {
     let with = sampled_like(&curve, 0.05, 120.0, LN_2 / 52.0).lea_catcheside_g(T_REP);
     let wrong_tail = sampled_like(&curve, 0.05, 120.0, LN_2 / 53.0).lea_catcheside_g(T_REP);
     close(with / g_mono(T_REP, 52.0), 1.0, 1e-4);
-    assert!(
-        (wrong_tail / g_mono(T_REP, 52.0) - 1.0).abs() > 1e-3,
-        "a tail 2 % too slow must be seen"
-    );
+    assert!((wrong_tail / g_mono(T_REP, 52.0) - 1.0).abs() > 1e-3, "a tail 2 % too slow must be seen");
 }
 
 #[test]
@@ -182,11 +131,7 @@ fn law_g_in_0_1() {
     // The series joins the closed form.
     let z = 1e-4;
     let t = z / LN_2 * T_REP;
-    close(
-        g_constant_rate(T_REP, t * 1.0001),
-        g_constant_rate(T_REP, t * 0.9999),
-        1e-8,
-    );
+    close(g_constant_rate(T_REP, t * 1.0001), g_constant_rate(T_REP, t * 0.9999), 1e-8);
     // A rough curve of any shape keeps the bounds.
     let saw = SampledRate::new(
         (0..200).map(f64::from).collect(),
@@ -206,28 +151,18 @@ fn law_bed_cross_cycle_upper_bound() {
     let cross = |weeks: f64, t_eff: f64| {
         cross_cycle_g_dose2_gy2(T_REP, [4.5; 2], [t_eff; 2], weeks * 168.0) / RENAL.alpha_beta_gy()
     };
-    for (weeks, t_eff, expected_gy) in [
-        (6.0, 52.0, 1.2e-6),
-        (8.0, 52.0, 1.4e-8),
-        (8.0, 100.0, 3.9e-5),
-        (8.0, 159.53, 8.0e-4),
-    ] {
+    for (weeks, t_eff, expected_gy) in
+        [(6.0, 52.0, 1.2e-6), (8.0, 52.0, 1.4e-8), (8.0, 100.0, 3.9e-5), (8.0, 159.53, 8.0e-4)]
+    {
         let found = cross(weeks, t_eff);
-        assert!(
-            (found / expected_gy - 1.0).abs() < 0.05,
-            "{weeks} wk, {t_eff} h: {found:e}, expected {expected_gy:e}"
-        );
+        assert!((found / expected_gy - 1.0).abs() < 0.05, "{weeks} wk, {t_eff} h: {found:e}, expected {expected_gy:e}");
         assert!(found < 1e-3);
     }
     // Against the superposed curve integrated as one, two cycles close together.
     let (t_eff, gap) = (20.0, 30.0);
     let lambda = LN_2 / t_eff;
     let rate = |t: f64| {
-        let second = if t >= gap {
-            (-lambda * (t - gap)).exp()
-        } else {
-            0.0
-        };
+        let second = if t >= gap { (-lambda * (t - gap)).exp() } else { 0.0 };
         4.5 * lambda * ((-lambda * t).exp() + second)
     };
     let whole = g_by_integration(rate, T_REP, 600.0, 600_000) * 81.0;
@@ -238,14 +173,7 @@ fn law_bed_cross_cycle_upper_bound() {
 
 #[test]
 fn law_eqd2_table() {
-    for (bed, expected) in [
-        (25.0, 14.13),
-        (27.0, 15.26),
-        (28.0, 15.83),
-        (29.0, 16.39),
-        (40.0, 22.61),
-        (45.0, 25.43),
-    ] {
+    for (bed, expected) in [(25.0, 14.13), (27.0, 15.26), (28.0, 15.83), (29.0, 16.39), (40.0, 22.61), (45.0, 25.43)] {
         close(eqd2_gy(bed, 2.6), expected, 0.005);
         close(bed_from_eqd2_gy(eqd2_gy(bed, 2.6), 2.6), bed, 1e-12);
     }
@@ -256,17 +184,9 @@ fn law_eqd2_table() {
 fn law_seed_23gy_25bed() {
     let g = g_mono(T_REP, 52.0);
     close(23.0 / 4.5 * RENAL.bed_gy(4.5, g), 25.034, 5e-4);
-    close(
-        5.0 * RENAL.bed_gy(4.5, g) + RENAL.bed_gy(0.5, g),
-        24.995,
-        5e-4,
-    );
+    close(5.0 * RENAL.bed_gy(4.5, g) + RENAL.bed_gy(0.5, g), 24.995, 5e-4);
     let at_51_9 = g_mono(T_REP, 51.9);
-    close(
-        5.0 * RENAL.bed_gy(4.5, at_51_9) + RENAL.bed_gy(0.5, at_51_9),
-        25.00,
-        5e-3,
-    );
+    close(5.0 * RENAL.bed_gy(4.5, at_51_9) + RENAL.bed_gy(0.5, at_51_9), 25.00, 5e-3);
     for t_eff in 42..=71 {
         let bed = 23.0 / 4.5 * RENAL.bed_gy(4.5, g_mono(T_REP, f64::from(t_eff)));
         assert!((24.5..25.5).contains(&bed), "T_eff {t_eff} h: {bed} Gy");
@@ -286,21 +206,13 @@ fn law_seed_23gy_25bed() {
         (2.6, 2.8, 56.0, 24.90),
     ] {
         let tissue = Radiobiology::new(alpha_beta, t_rep).unwrap();
-        close(
-            23.0 / 4.5 * tissue.bed_gy(4.5, g_mono(t_rep, t_eff)),
-            expected,
-            6e-3,
-        );
+        close(23.0 / 4.5 * tissue.bed_gy(4.5, g_mono(t_rep, t_eff)), expected, 6e-3);
     }
 }
 
 #[test]
 fn law_seed_23gy_40bed() {
-    close(
-        fractionated_bed_gy(&[2.0; 11], 2.6) + fractionated_bed_gy(&[1.0], 2.6),
-        40.308,
-        5e-4,
-    );
+    close(fractionated_bed_gy(&[2.0; 11], 2.6) + fractionated_bed_gy(&[1.0], 2.6), 40.308, 5e-4);
     close(bed_from_eqd2_gy(23.0, 2.6), 40.692, 5e-4);
     close(eqd2_gy(40.692_307_692, 2.6), 23.0, 1e-8);
     // 2 Gy in 2 minutes.
@@ -337,9 +249,7 @@ fn alarm_bed_numbers_ring_on_one_percent_of_repair() {
     let g = g_mono(planted.repair_half_life_h(), 52.0);
     assert!((g - 0.051_094_9).abs() > 5e-8);
     assert!((planted.bed_gy(4.5, g) - 4.897_951).abs() > 5e-7);
-    assert!(
-        (g_uptake_clearance(planted.repair_half_life_h(), 52.0, 5.0) - 0.048_222).abs() > 5.1e-7
-    );
+    assert!((g_uptake_clearance(planted.repair_half_life_h(), 52.0, 5.0) - 0.048_222).abs() > 5.1e-7);
 }
 
 #[test]
@@ -377,64 +287,28 @@ fn law_eubed_two_voxels() {
     let eud = eud_gy(mild, g, &RENAL);
     close(RENAL.bed_gy(eud, g), mild, 1e-12);
     // Limits of the generalised mean.
-    close(
-        generalised_eud_gy(&[3.0, 6.0], &ones, 1.0).unwrap(),
-        4.5,
-        1e-12,
-    );
-    close(
-        generalised_eud_gy(&[3.0, 6.0], &ones, -200.0).unwrap(),
-        3.0,
-        0.02,
-    );
-    close(
-        generalised_eud_gy(&[3.0, 6.0], &ones, 200.0).unwrap(),
-        6.0,
-        0.03,
-    );
-    close(
-        generalised_eud_gy(&[0.0, 6.0], &ones, -5.0).unwrap(),
-        0.0,
-        0.0,
-    );
+    close(generalised_eud_gy(&[3.0, 6.0], &ones, 1.0).unwrap(), 4.5, 1e-12);
+    close(generalised_eud_gy(&[3.0, 6.0], &ones, -200.0).unwrap(), 3.0, 0.02);
+    close(generalised_eud_gy(&[3.0, 6.0], &ones, 200.0).unwrap(), 6.0, 0.03);
+    close(generalised_eud_gy(&[0.0, 6.0], &ones, -5.0).unwrap(), 0.0, 0.0);
     assert!(generalised_eud_gy(&[3.0], &[1.0], 0.0).is_err());
     // Very large BED does not underflow.
-    close(
-        eubed_gy(&[5000.0, 5000.0], &ones, 0.35).unwrap(),
-        5000.0,
-        1e-9,
-    );
+    close(eubed_gy(&[5000.0, 5000.0], &ones, 0.35).unwrap(), 5000.0, 1e-9);
 }
 
 #[test]
 fn law_hetero_identity() {
     let g = g_mono(T_REP, 52.0);
     for (cv, expected) in [(0.2_f64, 0.016), (0.5, 0.099), (1.0, 0.398)] {
-        close(
-            heterogeneity_gain_gy((cv * 4.5).powi(2), g, 2.6),
-            expected,
-            5e-4,
-        );
-        close(
-            5.0 * heterogeneity_gain_gy((cv * 4.5).powi(2), g, 2.6),
-            5.0 * expected,
-            2.6e-3,
-        );
+        close(heterogeneity_gain_gy((cv * 4.5).powi(2), g, 2.6), expected, 5e-4);
+        close(5.0 * heterogeneity_gain_gy((cv * 4.5).powi(2), g, 2.6), 5.0 * expected, 2.6e-3);
     }
     // On an actual distribution.
     let dose: Vec<f64> = (0..1000).map(|k| 4.5 + 2.0 * f64::from(k).sin()).collect();
     let dvh = DoseVolumeHistogram::new(dose.iter().map(|&d| (d, 1.0))).unwrap();
     let mean_bed = dose.iter().map(|&d| RENAL.bed_gy(d, g)).sum::<f64>() / 1000.0;
-    close(
-        mean_bed - RENAL.bed_gy(dvh.mean(), g),
-        heterogeneity_gain_gy(dvh.variance(), g, 2.6),
-        1e-12,
-    );
-    close(
-        heterogeneity_gain_gy((0.02 * 4.5_f64).powi(2), g, 2.6),
-        1.6e-4,
-        1e-6,
-    );
+    close(mean_bed - RENAL.bed_gy(dvh.mean(), g), heterogeneity_gain_gy(dvh.variance(), g, 2.6), 1e-12);
+    close(heterogeneity_gain_gy((0.02 * 4.5_f64).powi(2), g, 2.6), 1.6e-4, 1e-6);
 }
 
 #[test]
@@ -469,16 +343,11 @@ fn law_accumulators_serve_any_alpha_beta() {
     for (d, t) in doses.iter().zip(t_eff) {
         let g = g_mono(T_REP, t);
         region.add_cycle(*d, g);
-        map.add_cycle(&[*d as f32, 0.0], &[g as f32, g as f32])
-            .unwrap();
+        map.add_cycle(&[*d as f32, 0.0], &[g as f32, g as f32]).unwrap();
     }
     for alpha_beta in [1.5, 2.6, 10.0] {
         let tissue = Radiobiology::new(alpha_beta, T_REP).unwrap();
-        let direct: f64 = doses
-            .iter()
-            .zip(t_eff)
-            .map(|(&d, t)| tissue.bed_gy(d, g_mono(T_REP, t)))
-            .sum();
+        let direct: f64 = doses.iter().zip(t_eff).map(|(&d, t)| tissue.bed_gy(d, g_mono(T_REP, t))).sum();
         close(region.bed_gy(alpha_beta), direct, 1e-12);
         let voxels = map.bed_uniform_gy(alpha_beta);
         close(voxels[0], direct, 1e-5);
@@ -490,9 +359,5 @@ fn law_accumulators_serve_any_alpha_beta() {
 #[test]
 fn law_repopulation_starts_at_kick_off() {
     close(repopulation_gy(0.35, 20.0, 28.0, 5.0).unwrap(), 0.0, 0.0);
-    close(
-        repopulation_gy(0.35, 33.0, 28.0, 5.0).unwrap(),
-        LN_2 / 0.35,
-        1e-12,
-    );
+    close(repopulation_gy(0.35, 33.0, 28.0, 5.0).unwrap(), LN_2 / 0.35, 1e-12);
 }

@@ -105,11 +105,7 @@ impl Cohort {
             ("max_cycles", f64::from(self.max_cycles)),
         ] {
             if !value.is_finite() || value <= 0.0 {
-                return Err(BedError::OutOfRange {
-                    name,
-                    value,
-                    allowed: "finite and above 0",
-                });
+                return Err(BedError::OutOfRange { name, value, allowed: "finite and above 0" });
             }
         }
         if !(0.0..1.0).contains(&self.within_patient_cv) {
@@ -146,18 +142,13 @@ impl Cohort {
             allowed: "stated: a cohort is sorted by a window with both edges",
         })?;
         let normal = Normal::standard();
-        let g = g_mono(
-            radiobiology.repair_half_life_h(),
-            self.effective_half_life_h,
-        );
+        let g = g_mono(radiobiology.repair_half_life_h(), self.effective_half_life_h);
         let mut counts = [0_u32; 3];
         let mut cycles = Vec::with_capacity(self.patients as usize);
         let mut bed_sum_gy = 0.0;
         for patient in 0..self.patients {
             let mut rng = Xoshiro256PlusPlus::seed_from_u64(
-                self.seed
-                    .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                    .wrapping_add(u64::from(patient)),
+                self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(patient)),
             );
             let mut draw = || normal.inverse_cdf(rng.random::<f64>().clamp(1e-15, 1.0 - 1e-15));
             let mean_gy = loop {
@@ -174,8 +165,7 @@ impl Cohort {
                         Policy::StopBeforeUpper => after_gy > window.upper_gy,
                         Policy::UntilLower => total_gy >= lower_gy,
                         Policy::NearestTarget => {
-                            (after_gy - window.target_gy).abs()
-                                > (total_gy - window.target_gy).abs()
+                            (after_gy - window.target_gy).abs() > (total_gy - window.target_gy).abs()
                         }
                     };
                 if stop {

@@ -12,9 +12,7 @@ use super::ledger::{LedgerError, PriorTreatment, prior_sum};
 use super::predict::{DosePerActivity, Prediction, predictions};
 use super::protocol::{ActivityRule, ConflictPolicy, Drive, Protocol};
 use super::rules::{Answer, Eligibility, Facts, Override, RuleOutcome, eligibility};
-use super::uncertainty::{
-    CumulativeSigma, CycleUncertainty, cumulative_sigma, probability_above, probability_inside,
-};
+use super::uncertainty::{CumulativeSigma, CycleUncertainty, cumulative_sigma, probability_above, probability_inside};
 
 /// The line that stands on every verdict.
 pub const INTENDED_USE: &str = "Decision support: options and numbers for the treating physician, who decides. \
@@ -280,11 +278,7 @@ pub struct Verdict {
 }
 
 /// Whether the measured activity is as intended: |A_measured/A_prescribed - 1| <= tolerance.
-pub fn activity_as_intended(
-    administered_gbq: f64,
-    prescribed_gbq: f64,
-    tolerance_rel: f64,
-) -> bool {
+pub fn activity_as_intended(administered_gbq: f64, prescribed_gbq: f64, tolerance_rel: f64) -> bool {
     (administered_gbq / prescribed_gbq - 1.0).abs() <= tolerance_rel + 1e-12
 }
 
@@ -293,7 +287,10 @@ pub fn interval_warning(protocol: &Protocol, cycle: usize, interval_d: i64) -> O
     let plan = &protocol.interval;
     let (least, most) = (i64::from(plan.min_d), i64::from(plan.max_d));
     (interval_d < least || interval_d > most).then(|| {
-        format!("cycle {cycle} came {interval_d} d after the one before; protocol `{}` allows {least} to {most} d", protocol.id)
+        format!(
+            "cycle {cycle} came {interval_d} d after the one before; protocol `{}` allows {least} to {most} d",
+            protocol.id
+        )
     })
 }
 
@@ -320,8 +317,7 @@ pub fn spread_activity_gbq(
     gy_per_gbq: f64,
     reduction_factor: f64,
 ) -> f64 {
-    reduction_factor * (target_dose_gy - dose_so_far_gy).max(0.0)
-        / (f64::from(cycles_left) * gy_per_gbq)
+    reduction_factor * (target_dose_gy - dose_so_far_gy).max(0.0) / (f64::from(cycles_left) * gy_per_gbq)
 }
 
 /// The quantity that a step steers by.
@@ -338,8 +334,7 @@ fn sum_structure(
 ) -> Result<StructureSum, DecisionError> {
     let plan = &input.protocol.uncertainty;
     let mut sum = BedAccumulator::default();
-    let (mut dose_gy, mut bed_gy, mut imputed_cycles, mut budget) =
-        (vec![], vec![], vec![], vec![]);
+    let (mut dose_gy, mut bed_gy, mut imputed_cycles, mut budget) = (vec![], vec![], vec![], vec![]);
     for (index, (cycle, given)) in history.cycles.iter().zip(input.cycles).enumerate() {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let (dose, g, random, systematic) = match cycle {
@@ -355,12 +350,7 @@ fn sum_structure(
                 let prediction = predictions(&known, &input.protocol.prior, number)[0];
                 let g = typical_g(history, radiobiology);
                 let random = prediction.rel_sigma.hypot(plan.random_rel);
-                (
-                    prediction.gy_per_gbq * given.administered_gbq,
-                    g,
-                    random,
-                    plan.systematic_rel,
-                )
+                (prediction.gy_per_gbq * given.administered_gbq, g, random, plan.systematic_rel)
             }
         };
         sum.add_cycle(dose, g);
@@ -378,11 +368,7 @@ fn sum_structure(
             systematic_rel_sigma: systematic,
         });
     }
-    let prior = prior_sum(
-        input.ledger,
-        &history.structure,
-        radiobiology.alpha_beta_gy(),
-    )?;
+    let prior = prior_sum(input.ledger, &history.structure, radiobiology.alpha_beta_gy())?;
     let course_bed_gy = sum.bed_gy(radiobiology.alpha_beta_gy());
     Ok(StructureSum {
         structure: history.structure.clone(),
@@ -411,9 +397,7 @@ fn known_doses(input: &DecisionInput<'_>, history: &StructureHistory) -> Vec<Dos
             cycle.as_ref().map(|c| DosePerActivity {
                 cycle: u32::try_from(index + 1).unwrap_or(u32::MAX),
                 gy_per_gbq: c.dose_gy / given.administered_gbq,
-                random_rel_sigma: c
-                    .random_rel_sigma
-                    .unwrap_or(input.protocol.uncertainty.random_rel),
+                random_rel_sigma: c.random_rel_sigma.unwrap_or(input.protocol.uncertainty.random_rel),
             })
         })
         .collect()
@@ -421,10 +405,13 @@ fn known_doses(input: &DecisionInput<'_>, history: &StructureHistory) -> Vec<Dos
 
 /// The last known G, or that of a 50 h half-life (Hanscheid et al. 2017) where there is none.
 fn typical_g(history: &StructureHistory, radiobiology: &Radiobiology) -> f64 {
-    history.cycles.iter().rev().flatten().next().map_or_else(
-        || crate::bed::g_mono(radiobiology.repair_half_life_h(), 50.0),
-        |c| c.g,
-    )
+    history
+        .cycles
+        .iter()
+        .rev()
+        .flatten()
+        .next()
+        .map_or_else(|| crate::bed::g_mono(radiobiology.repair_half_life_h(), 50.0), |c| c.g)
 }
 
 /// The organ as one: mass-weighted mean dose and G per cycle, where every structure has both.
@@ -434,27 +421,16 @@ fn combined(input: &DecisionInput<'_>) -> Option<StructureHistory> {
     }
     let cycles = (0..input.cycles.len())
         .map(|index| {
-            let parts: Option<Vec<OrganDose>> =
-                input.structures.iter().map(|s| s.cycles[index]).collect();
+            let parts: Option<Vec<OrganDose>> = input.structures.iter().map(|s| s.cycles[index]).collect();
             let parts = parts?;
             let masses: Option<Vec<f64>> = parts.iter().map(|p| p.mass_g).collect();
             let masses = masses?;
             let total: f64 = masses.iter().sum();
-            let mean = |f: &dyn Fn(&OrganDose) -> f64| {
-                parts
-                    .iter()
-                    .zip(&masses)
-                    .map(|(p, m)| f(p) * m)
-                    .sum::<f64>()
-                    / total
-            };
+            let mean =
+                |f: &dyn Fn(&OrganDose) -> f64| parts.iter().zip(&masses).map(|(p, m)| f(p) * m).sum::<f64>() / total;
             let dose_gy = mean(&|p| p.dose_gy);
             let sigma = |f: &dyn Fn(&OrganDose) -> Option<f64>| {
-                parts
-                    .iter()
-                    .map(f)
-                    .collect::<Option<Vec<f64>>>()
-                    .map(|all| all.into_iter().fold(0.0, f64::max))
+                parts.iter().map(f).collect::<Option<Vec<f64>>>().map(|all| all.into_iter().fold(0.0, f64::max))
             };
             Some(OrganDose {
                 dose_gy,
@@ -468,24 +444,15 @@ fn combined(input: &DecisionInput<'_>) -> Option<StructureHistory> {
     cycles
         .iter()
         .any(Option::is_some)
-        .then(|| StructureHistory {
-            structure: input.protocol.organ.name.clone(),
-            cycles,
-        })
+        .then(|| StructureHistory { structure: input.protocol.organ.name.clone(), cycles })
 }
 
 /// The verdict.
 pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let protocol = input.protocol;
-    let step_index = input
-        .step
-        .checked_sub(1)
-        .filter(|&s| s < protocol.steps.len())
-        .ok_or_else(|| DecisionError::Step {
-            step: input.step,
-            protocol: protocol.id.clone(),
-            steps: protocol.steps.len(),
-        })?;
+    let step_index = input.step.checked_sub(1).filter(|&s| s < protocol.steps.len()).ok_or_else(|| {
+        DecisionError::Step { step: input.step, protocol: protocol.id.clone(), steps: protocol.steps.len() }
+    })?;
     check(input)?;
     let step = &protocol.steps[step_index];
     let radiobiology = protocol.radiobiology()?;
@@ -520,20 +487,15 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let next_value_gy = value(next_dose_gy, radiobiology.bed_gy(next_dose_gy, g));
 
     let mut warnings = protocol_warnings(input);
-    let (missing, mut blocking) =
-        missing_items(input, sum, total.is_none() && step.window.is_some());
+    let (missing, mut blocking) = missing_items(input, sum, total.is_none() && step.window.is_some());
     if step.window.is_none() {
         blocking.clear();
     }
 
     let judged_step = (step_index + 1).min(protocol.steps.len() - 1);
-    let rules: Vec<RuleOutcome> = protocol
-        .entry_rules(judged_step)
-        .into_iter()
-        .map(|rule| rule.outcome(input.facts, input.overrides))
-        .collect();
-    let next_step =
-        (step_index + 1 < protocol.steps.len()).then(|| &protocol.steps[step_index + 1]);
+    let rules: Vec<RuleOutcome> =
+        protocol.entry_rules(judged_step).into_iter().map(|rule| rule.outcome(input.facts, input.overrides)).collect();
+    let next_step = (step_index + 1 < protocol.steps.len()).then(|| &protocol.steps[step_index + 1]);
     let complete = |because: String| State::StepComplete {
         step: step.name.clone(),
         because,
@@ -541,15 +503,9 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
         eligibility: next_step.map(|_| eligibility(&rules)),
     };
 
-    let lies = step
-        .window
-        .as_ref()
-        .zip(total)
-        .map(|(w, total)| w.classify(total));
+    let lies = step.window.as_ref().zip(total).map(|(w, total)| w.classify(total));
     let state = if !input.stop_flags.is_empty() {
-        State::Stop {
-            reasons: input.stop_flags.to_vec(),
-        }
+        State::Stop { reasons: input.stop_flags.to_vec() }
     } else if !blocking.is_empty() {
         State::Hold { reasons: blocking }
     } else {
@@ -575,22 +531,12 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     }
 
     if judged_step == step_index {
-        for outcome in rules
-            .iter()
-            .filter(|r| r.answer == Answer::Fail && r.overridden.is_none())
-        {
-            warnings.push(format!(
-                "entry rule `{}` of this step fails today: {}",
-                outcome.rule, outcome.reason
-            ));
+        for outcome in rules.iter().filter(|r| r.answer == Answer::Fail && r.overridden.is_none()) {
+            warnings.push(format!("entry rule `{}` of this step fails today: {}", outcome.rule, outcome.reason));
         }
     }
 
-    let exceedance_now = step
-        .window
-        .as_ref()
-        .zip(total)
-        .map(|(w, total)| exceedance(w, total, &sum.sigma));
+    let exceedance_now = step.window.as_ref().zip(total).map(|(w, total)| exceedance(w, total, &sum.sigma));
     let exceedance_next = step.window.as_ref().zip(total).map(|(w, total)| {
         let sensitivity = match quantity {
             LimitQuantity::Bed => radiobiology.bed_sensitivity(next_dose_gy, g),
@@ -631,9 +577,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
 /// Consistency of the input.
 fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
     if input.structures.is_empty() {
-        return Err(DecisionError::NoOrgan {
-            names: input.protocol.organ.structures.join(", "),
-        });
+        return Err(DecisionError::NoOrgan { names: input.protocol.organ.structures.join(", ") });
     }
     for history in input.structures {
         if history.cycles.len() != input.cycles.len() {
@@ -645,12 +589,7 @@ fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
         }
     }
     for entry in input.overrides {
-        let problem = if !input
-            .protocol
-            .rules
-            .iter()
-            .any(|rule| rule.id == entry.rule)
-        {
+        let problem = if !input.protocol.rules.iter().any(|rule| rule.id == entry.rule) {
             let known: Vec<&str> = input.protocol.rules.iter().map(|r| r.id.as_str()).collect();
             format!("no such rule; the protocol has: {}", known.join(", "))
         } else if entry.reason.trim().is_empty() {
@@ -660,10 +599,7 @@ fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
         } else {
             continue;
         };
-        return Err(DecisionError::Override {
-            rule: entry.rule.clone(),
-            problem,
-        });
+        return Err(DecisionError::Override { rule: entry.rule.clone(), problem });
     }
     if !(input.reduction_factor > 0.0 && input.reduction_factor <= 1.0) {
         return Err(DecisionError::Value(BedError::OutOfRange {
@@ -682,46 +618,25 @@ fn pick_driver(
     has_combined: bool,
     quantity: LimitQuantity,
 ) -> (usize, String) {
-    let singles = if has_combined {
-        structures.len() - 1
-    } else {
-        structures.len()
-    };
+    let singles = if has_combined { structures.len() - 1 } else { structures.len() };
     if input.protocol.organ.drive == Drive::Combined && has_combined {
-        return (
-            singles,
-            "the protocol steers by the mass-weighted mean of all structures".to_owned(),
-        );
+        return (singles, "the protocol steers by the mass-weighted mean of all structures".to_owned());
     }
     let value = |s: &StructureSum| match quantity {
         LimitQuantity::Bed => s.total_bed_gy,
         LimitQuantity::AbsorbedDose => s.total_dose_gy.unwrap_or(s.course_dose_gy),
     };
     let highest = (0..singles)
-        .max_by(|&a, &b| {
-            value(&structures[a])
-                .total_cmp(&value(&structures[b]))
-                .then(b.cmp(&a))
-        })
+        .max_by(|&a, &b| value(&structures[a]).total_cmp(&value(&structures[b])).then(b.cmp(&a)))
         .unwrap_or(0);
     let reason = if singles == 1 {
         "the only structure of the organ".to_owned()
     } else {
         let others: Vec<String> = (0..singles)
             .filter(|&s| s != highest)
-            .map(|s| {
-                format!(
-                    "{} {:.2} Gy",
-                    structures[s].structure,
-                    value(&structures[s])
-                )
-            })
+            .map(|s| format!("{} {:.2} Gy", structures[s].structure, value(&structures[s])))
             .collect();
-        format!(
-            "the higher one, {:.2} Gy (others: {})",
-            value(&structures[highest]),
-            others.join(", ")
-        )
+        format!("the higher one, {:.2} Gy (others: {})", value(&structures[highest]), others.join(", "))
     };
     (highest, reason)
 }
@@ -742,11 +657,7 @@ fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
             }
         }
         if let Some(prescribed) = cycle.prescribed_gbq
-            && !activity_as_intended(
-                cycle.administered_gbq,
-                prescribed,
-                protocol.activity.tolerance_rel,
-            )
+            && !activity_as_intended(cycle.administered_gbq, prescribed, protocol.activity.tolerance_rel)
         {
             warnings.push(format!(
                 "cycle {number}: {} GBq given, {prescribed} GBq prescribed: {:+.1} %, tolerance {:.0} %",
@@ -768,21 +679,13 @@ fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
 }
 
 /// What is missing, and which of it forbids a decision.
-fn missing_items(
-    input: &DecisionInput<'_>,
-    driver: &StructureSum,
-    dose_unknown: bool,
-) -> (Vec<String>, Vec<String>) {
+fn missing_items(input: &DecisionInput<'_>, driver: &StructureSum, dose_unknown: bool) -> (Vec<String>, Vec<String>) {
     let mut missing = Vec::new();
     let mut blocking = Vec::new();
     for history in input.structures {
         for (index, cycle) in history.cycles.iter().enumerate() {
             if cycle.is_none() {
-                missing.push(format!(
-                    "cycle {}: no dose for {}",
-                    index + 1,
-                    history.structure
-                ));
+                missing.push(format!("cycle {}: no dose for {}", index + 1, history.structure));
             }
         }
     }
@@ -793,8 +696,7 @@ fn missing_items(
         ));
     }
     if dose_unknown {
-        let line = "a prior treatment states no absorbed dose, and the limit is an absorbed dose"
-            .to_owned();
+        let line = "a prior treatment states no absorbed dose, and the limit is an absorbed dose".to_owned();
         missing.push(line.clone());
         blocking.push(line);
     }
@@ -840,17 +742,10 @@ fn next_state(s: &Situation<'_>) -> State {
         };
     };
     if let ActivityRule::SpreadTarget { cycles } = protocol.activity.rule {
-        let left = cycles
-            .saturating_sub(u32::try_from(given).unwrap_or(u32::MAX))
-            .max(1);
-        let activity_gbq = spread_activity_gbq(
-            window.target_gy,
-            s.total_gy,
-            left,
-            s.gy_per_gbq,
-            s.input.reduction_factor,
-        )
-        .min(protocol.activity.max_gbq);
+        let left = cycles.saturating_sub(u32::try_from(given).unwrap_or(u32::MAX)).max(1);
+        let activity_gbq =
+            spread_activity_gbq(window.target_gy, s.total_gy, left, s.gy_per_gbq, s.input.reduction_factor)
+                .min(protocol.activity.max_gbq);
         let after = s.total_gy + value_of_dose(s, activity_gbq * s.gy_per_gbq);
         return State::Continue {
             activity_gbq,
@@ -881,13 +776,7 @@ fn value_of_dose(s: &Situation<'_>, dose_gy: f64) -> f64 {
 fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
     let protocol = s.input.protocol;
     let (reduced_gbq, reduced_gy) = match window.quantity {
-        LimitQuantity::Bed => reduced_activity(
-            &s.radiobiology,
-            s.g,
-            s.total_gy,
-            window.target_gy,
-            s.gy_per_gbq,
-        ),
+        LimitQuantity::Bed => reduced_activity(&s.radiobiology, s.g, s.total_gy, window.target_gy, s.gy_per_gbq),
         LimitQuantity::AbsorbedDose => {
             let dose = (window.target_gy - s.total_gy).max(0.0);
             (dose / s.gy_per_gbq, dose)
@@ -903,22 +792,13 @@ fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
         note,
     };
     let small = if reduced_gbq < protocol.activity.min_gbq {
-        format!(
-            "; below the protocol's least activity of {} GBq",
-            protocol.activity.min_gbq
-        )
+        format!("; below the protocol's least activity of {} GBq", protocol.activity.min_gbq)
     } else {
         String::new()
     };
     State::Conflict {
         options: vec![
-            option(
-                "stop-below",
-                0.0,
-                0.0,
-                s.total_gy,
-                "no further cycle in this step".to_owned(),
-            ),
+            option("stop-below", 0.0, 0.0, s.total_gy, "no further cycle in this step".to_owned()),
             option(
                 "reduced-activity",
                 reduced_gbq,
@@ -931,11 +811,7 @@ fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
                 protocol.activity.standard_gbq,
                 s.gy_per_gbq * protocol.activity.standard_gbq,
                 after_gy,
-                format!(
-                    "passes the upper edge of {} Gy by {:.2} Gy",
-                    window.upper_gy,
-                    after_gy - window.upper_gy
-                ),
+                format!("passes the upper edge of {} Gy by {:.2} Gy", window.upper_gy, after_gy - window.upper_gy),
             ),
         ],
         by_policy: match protocol.conflict_policy {
@@ -950,11 +826,7 @@ fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
 /// Probabilities against a window.
 fn exceedance(window: &DoseWindow, value_gy: f64, sigma: &CumulativeSigma) -> Exceedance {
     let above = |s: f64| probability_above(value_gy, s, window.upper_gy);
-    let inside = |s: f64| {
-        window
-            .lower_gy
-            .map(|lower| probability_inside(value_gy, s, lower, window.upper_gy))
-    };
+    let inside = |s: f64| window.lower_gy.map(|lower| probability_inside(value_gy, s, lower, window.upper_gy));
     Exceedance {
         value_gy,
         above_independent: above(sigma.independent_gy),

@@ -11,8 +11,8 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 use crate::bed::Exponential;
 
 use super::time_activity::{
-    ActivityPoint, CORRELATION_FLAG, ErrorModel, FitFlag, Model, PARAMETER_CV_FLAG,
-    POOR_FIT_PROBABILITY, Parameter, TimeActivityError, TimeIntegral, exponential_kinetics,
+    ActivityPoint, CORRELATION_FLAG, ErrorModel, FitFlag, Model, PARAMETER_CV_FLAG, POOR_FIT_PROBABILITY, Parameter,
+    TimeActivityError, TimeIntegral, exponential_kinetics,
 };
 
 /// A biological rate below this share of the physical one counts as zero.
@@ -31,12 +31,7 @@ struct Term {
 }
 
 const fn term(sign: f64, amplitudes: &'static [usize], rates: &'static [usize]) -> Term {
-    Term {
-        sign,
-        amplitudes,
-        rates,
-        fixed_per_h: 0.0,
-    }
+    Term { sign, amplitudes, rates, fixed_per_h: 0.0 }
 }
 
 /// The terms of a model and its parameters' names; the order of parameters is the order of names.
@@ -44,18 +39,15 @@ fn layout(model: Model) -> (Vec<Term>, &'static [&'static str]) {
     match model {
         Model::MonoPhysical => (vec![term(1.0, &[0], &[])], &["a1_mbq"]),
         Model::Mono => (vec![term(1.0, &[0], &[1])], &["a1_mbq", "k1_per_h"]),
-        Model::UptakePhysicalTail => (
-            vec![term(1.0, &[0], &[]), term(-1.0, &[0], &[1])],
-            &["a1_mbq", "k_uptake_per_h"],
-        ),
-        Model::UptakeClearance => (
-            vec![term(1.0, &[0], &[1]), term(-1.0, &[0], &[1, 2])],
-            &["a1_mbq", "k1_per_h", "k_uptake_minus_k1_per_h"],
-        ),
-        Model::TwoPhasePhysicalTail => (
-            vec![term(1.0, &[0], &[]), term(1.0, &[1], &[2])],
-            &["a1_mbq", "a2_mbq", "k2_per_h"],
-        ),
+        Model::UptakePhysicalTail => {
+            (vec![term(1.0, &[0], &[]), term(-1.0, &[0], &[1])], &["a1_mbq", "k_uptake_per_h"])
+        }
+        Model::UptakeClearance => {
+            (vec![term(1.0, &[0], &[1]), term(-1.0, &[0], &[1, 2])], &["a1_mbq", "k1_per_h", "k_uptake_minus_k1_per_h"])
+        }
+        Model::TwoPhasePhysicalTail => {
+            (vec![term(1.0, &[0], &[]), term(1.0, &[1], &[2])], &["a1_mbq", "a2_mbq", "k2_per_h"])
+        }
         Model::TwoPhase => (
             vec![term(1.0, &[0], &[1]), term(1.0, &[2], &[1, 3])],
             &["a1_mbq", "k1_per_h", "a2_mbq", "k2_minus_k1_per_h"],
@@ -64,12 +56,7 @@ fn layout(model: Model) -> (Vec<Term>, &'static [&'static str]) {
             vec![
                 term(1.0, &[0], &[1]),
                 term(1.0, &[2], &[1, 3]),
-                Term {
-                    sign: -1.0,
-                    amplitudes: &[0, 2],
-                    rates: &[],
-                    fixed_per_h: FIXED_UPTAKE_PER_H,
-                },
+                Term { sign: -1.0, amplitudes: &[0, 2], rates: &[], fixed_per_h: FIXED_UPTAKE_PER_H },
             ],
             &["a1_mbq", "k1_per_h", "a2_mbq", "k2_minus_k1_per_h"],
         ),
@@ -92,31 +79,17 @@ struct Problem<'a> {
 
 impl Problem<'_> {
     fn amplitude(&self, term: &Term) -> f64 {
-        term.sign
-            * term
-                .amplitudes
-                .iter()
-                .map(|&p| self.parameters[p].exp())
-                .sum::<f64>()
+        term.sign * term.amplitudes.iter().map(|&p| self.parameters[p].exp()).sum::<f64>()
     }
 
     fn rate_per_h(&self, term: &Term) -> f64 {
-        self.physical_per_h
-            + term.fixed_per_h
-            + term
-                .rates
-                .iter()
-                .map(|&p| self.parameters[p].exp())
-                .sum::<f64>()
+        self.physical_per_h + term.fixed_per_h + term.rates.iter().map(|&p| self.parameters[p].exp()).sum::<f64>()
     }
 
     fn exponentials(&self) -> Vec<Exponential> {
         self.terms
             .iter()
-            .map(|t| Exponential {
-                amplitude: self.amplitude(t),
-                rate_per_h: self.rate_per_h(t),
-            })
+            .map(|t| Exponential { amplitude: self.amplitude(t), rate_per_h: self.rate_per_h(t) })
             .collect()
     }
 
@@ -160,9 +133,7 @@ impl Problem<'_> {
     fn inverse_sigma(&self, point: &ActivityPoint) -> f64 {
         match self.error_model {
             ErrorModel::Relative => 1.0 / point.rel_sigma.unwrap_or(1.0),
-            ErrorModel::Absolute => point
-                .rel_sigma
-                .map_or(1.0, |rel| 1.0 / (rel * point.activity_mbq)),
+            ErrorModel::Absolute => point.rel_sigma.map_or(1.0, |rel| 1.0 / (rel * point.activity_mbq)),
         }
     }
 }
@@ -227,15 +198,9 @@ fn starts(points: &[ActivityPoint], model: Model, physical_per_h: f64) -> Vec<DV
     let first = points[0];
     let over = |fast: f64| {
         let rest = first.activity_mbq - (level - (physical_per_h + slow) * first.time_h).exp();
-        (rest.max(0.05 * first.activity_mbq)).ln()
-            + (physical_per_h + fast).min(2.0 / first.time_h) * first.time_h
+        (rest.max(0.05 * first.activity_mbq)).ln() + (physical_per_h + fast).min(2.0 / first.time_h) * first.time_h
     };
-    let each = |make: &dyn Fn(f64) -> Vec<f64>| {
-        FAST_STARTS_PER_H
-            .iter()
-            .map(|&k| DVector::from_vec(make(k)))
-            .collect()
-    };
+    let each = |make: &dyn Fn(f64) -> Vec<f64>| FAST_STARTS_PER_H.iter().map(|&k| DVector::from_vec(make(k))).collect();
     match model {
         Model::MonoPhysical => vec![DVector::from_vec(vec![physical_level])],
         Model::Mono => vec![DVector::from_vec(vec![level, slow.ln()])],
@@ -257,13 +222,7 @@ pub(super) fn fit_model(
     let (terms, names) = layout(model);
     let mut best: Option<(f64, DVector<f64>)> = None;
     for start in starts(points, model, physical_per_h) {
-        let problem = Problem {
-            points,
-            terms: &terms,
-            error_model,
-            physical_per_h,
-            parameters: start,
-        };
+        let problem = Problem { points, terms: &terms, error_model, physical_per_h, parameters: start };
         let (fitted, report) = LevenbergMarquardt::new()
             .with_ftol(1e-14)
             .with_xtol(1e-14)
@@ -278,26 +237,13 @@ pub(super) fn fit_model(
             best = Some((misfit, fitted.parameters));
         }
     }
-    let (misfit, parameters) = best.ok_or(TimeActivityError::NotConverged {
-        model: model.name(),
-    })?;
-    let problem = Problem {
-        points,
-        terms: &terms,
-        error_model,
-        physical_per_h,
-        parameters,
-    };
+    let (misfit, parameters) = best.ok_or(TimeActivityError::NotConverged { model: model.name() })?;
+    let problem = Problem { points, terms: &terms, error_model, physical_per_h, parameters };
     judge(&problem, model, names, misfit)
 }
 
 /// Turns the best parameters into an integral with uncertainty and flags.
-fn judge(
-    problem: &Problem<'_>,
-    model: Model,
-    names: &[&str],
-    misfit: f64,
-) -> Result<TimeIntegral, TimeActivityError> {
+fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Result<TimeIntegral, TimeActivityError> {
     let points = problem.points;
     let (tia, gradient) = problem.integral_and_gradient();
     let degrees_of_freedom = points.len() - model.parameters();
@@ -305,10 +251,7 @@ fn judge(
     let mut flags = Vec::new();
 
     let active: Vec<usize> = (0..names.len())
-        .filter(|&p| {
-            !(is_rate(names, p)
-                && problem.parameters[p].exp() < RATE_AT_BOUND * problem.physical_per_h)
-        })
+        .filter(|&p| !(is_rate(names, p) && problem.parameters[p].exp() < RATE_AT_BOUND * problem.physical_per_h))
         .collect();
     if active.len() < names.len() {
         flags.push(FitFlag::AtPhysicalDecay);
@@ -326,14 +269,10 @@ fn judge(
             let cv = covariance[(row, row)].sqrt();
             parameter_sigma[p] = Some(cv);
             if cv > PARAMETER_CV_FLAG {
-                flags.push(FitFlag::UncertainParameter {
-                    parameter: names[p].to_owned(),
-                    cv,
-                });
+                flags.push(FitFlag::UncertainParameter { parameter: names[p].to_owned(), cv });
             }
             for (column, &q) in active.iter().enumerate().take(row) {
-                let correlation =
-                    covariance[(row, column)] / (cv * covariance[(column, column)].sqrt());
+                let correlation = covariance[(row, column)] / (cv * covariance[(column, column)].sqrt());
                 if correlation.abs() >= CORRELATION_FLAG {
                     flags.push(FitFlag::CorrelatedParameters {
                         parameters: [names[q].to_owned(), names[p].to_owned()],
@@ -348,27 +287,14 @@ fn judge(
     } else if sigma_known && let Ok(law) = ChiSquared::new(degrees_of_freedom as f64) {
         let probability = law.sf(misfit);
         if probability < POOR_FIT_PROBABILITY {
-            flags.push(FitFlag::PoorFit {
-                chi2: misfit,
-                degrees_of_freedom,
-                probability,
-            });
+            flags.push(FitFlag::PoorFit { chi2: misfit, degrees_of_freedom, probability });
         }
     }
 
     let exponentials = problem.exponentials();
-    let after: f64 = exponentials
-        .iter()
-        .map(|e| e.integral_from(points[points.len() - 1].time_h))
-        .sum();
-    let from_first: f64 = exponentials
-        .iter()
-        .map(|e| e.integral_from(points[0].time_h))
-        .sum();
-    let slowest = exponentials
-        .iter()
-        .map(|e| e.rate_per_h)
-        .fold(f64::INFINITY, f64::min);
+    let after: f64 = exponentials.iter().map(|e| e.integral_from(points[points.len() - 1].time_h)).sum();
+    let from_first: f64 = exponentials.iter().map(|e| e.integral_from(points[0].time_h)).sum();
+    let slowest = exponentials.iter().map(|e| e.rate_per_h).fold(f64::INFINITY, f64::min);
     let mut result = TimeIntegral {
         method: model.name().to_owned(),
         kinetics: exponential_kinetics(exponentials)?,
@@ -408,25 +334,15 @@ fn covariance(
     }
     let jacobian = problem.jacobian()?.select_columns(active);
     let inverse = (jacobian.transpose() * &jacobian).try_inverse()?;
-    let scale = if sigma_known {
-        1.0
-    } else {
-        misfit / degrees_of_freedom as f64
-    };
+    let scale = if sigma_known { 1.0 } else { misfit / degrees_of_freedom as f64 };
     let covariance = inverse * scale;
-    (0..active.len())
-        .all(|p| covariance[(p, p)].is_finite() && covariance[(p, p)] >= 0.0)
-        .then_some(covariance)
+    (0..active.len()).all(|p| covariance[(p, p)].is_finite() && covariance[(p, p)] >= 0.0).then_some(covariance)
 }
 
 /// Weighted least squares of ln A = ln A0 - lambda t, closed form: (A0, lambda, misfit).
 ///
 /// For the many small fits of a voxel map. `inverse_variance` are the weights of ln A.
-pub(super) fn log_linear(
-    time_h: &[f64],
-    ln_activity: &[f64],
-    inverse_variance: &[f64],
-) -> Option<(f64, f64, f64)> {
+pub(super) fn log_linear(time_h: &[f64], ln_activity: &[f64], inverse_variance: &[f64]) -> Option<(f64, f64, f64)> {
     let (mut s, mut st, mut sy, mut stt, mut sty) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for ((&t, &y), &w) in time_h.iter().zip(ln_activity).zip(inverse_variance) {
         s += w;

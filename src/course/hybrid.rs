@@ -27,9 +27,7 @@ pub enum HybridError {
         tolerance_h: f64,
     },
     /// A count that is not positive.
-    #[error(
-        "planar counts at {time_h} h are {counts}; they must be above 0; check the background region"
-    )]
+    #[error("planar counts at {time_h} h are {counts}; they must be above 0; check the background region")]
     Counts {
         /// Time of the image, h.
         time_h: f64,
@@ -70,17 +68,10 @@ pub struct HybridCurve {
 }
 
 /// Scales `planar` to `spect`; the planar image within `tolerance_h` of the SPECT sets the level.
-pub fn scale_planar(
-    planar: &[PlanarPoint],
-    spect: SpectLevel,
-    tolerance_h: f64,
-) -> Result<HybridCurve, HybridError> {
+pub fn scale_planar(planar: &[PlanarPoint], spect: SpectLevel, tolerance_h: f64) -> Result<HybridCurve, HybridError> {
     for point in planar {
         if !point.counts.is_finite() || point.counts <= 0.0 {
-            return Err(HybridError::Counts {
-                time_h: point.time_h,
-                counts: point.counts,
-            });
+            return Err(HybridError::Counts { time_h: point.time_h, counts: point.counts });
         }
     }
     let distance = |p: &PlanarPoint| (p.time_h - spect.time_h).abs();
@@ -97,11 +88,7 @@ pub fn scale_planar(
     Ok(HybridCurve {
         points: planar
             .iter()
-            .map(|p| ActivityPoint {
-                time_h: p.time_h,
-                activity_mbq: p.counts * scale,
-                rel_sigma: p.rel_sigma,
-            })
+            .map(|p| ActivityPoint { time_h: p.time_h, activity_mbq: p.counts * scale, rel_sigma: p.rel_sigma })
             .collect(),
         level_rel_sigma: spect.rel_sigma,
     })

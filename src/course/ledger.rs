@@ -98,37 +98,17 @@ impl PriorTreatment {
             if value.is_finite() && (value > 0.0 || (zero_allowed && value == 0.0)) {
                 Ok(())
             } else {
-                let allowed = if zero_allowed {
-                    "finite and not below 0"
-                } else {
-                    "finite and above 0"
-                };
-                Err(LedgerError::Value {
-                    what: self.what.clone(),
-                    field,
-                    value,
-                    allowed,
-                })
+                let allowed = if zero_allowed { "finite and not below 0" } else { "finite and above 0" };
+                Err(LedgerError::Value { what: self.what.clone(), field, value, allowed })
             }
         };
         match self.amount {
-            PriorAmount::Dose {
-                dose_gy,
-                sum_g_dose2_gy2,
-            } => {
+            PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 } => {
                 check("dose_gy", dose_gy, true)?;
                 check("sum_g_dose2_gy2", sum_g_dose2_gy2, true)
             }
-            PriorAmount::Bed {
-                bed_gy: gy,
-                alpha_beta_gy,
-                dose_gy,
-            }
-            | PriorAmount::Eqd2 {
-                eqd2_gy: gy,
-                alpha_beta_gy,
-                dose_gy,
-            } => {
+            PriorAmount::Bed { bed_gy: gy, alpha_beta_gy, dose_gy }
+            | PriorAmount::Eqd2 { eqd2_gy: gy, alpha_beta_gy, dose_gy } => {
                 check("bed_gy or eqd2_gy", gy, true)?;
                 check("alpha_beta_gy", alpha_beta_gy, false)?;
                 dose_gy.map_or(Ok(()), |dose| check("dose_gy", dose, true))
@@ -138,15 +118,8 @@ impl PriorTreatment {
 }
 
 /// Sum of the entries for `structure` at `alpha_beta_gy`.
-pub fn prior_sum(
-    ledger: &[PriorTreatment],
-    structure: &str,
-    alpha_beta_gy: f64,
-) -> Result<PriorSum, LedgerError> {
-    let mut sum = PriorSum {
-        bed_gy: 0.0,
-        dose_gy: Some(0.0),
-    };
+pub fn prior_sum(ledger: &[PriorTreatment], structure: &str, alpha_beta_gy: f64) -> Result<PriorSum, LedgerError> {
+    let mut sum = PriorSum { bed_gy: 0.0, dose_gy: Some(0.0) };
     for entry in ledger.iter().filter(|entry| entry.structure == structure) {
         entry.validate()?;
         let same = |declared_gy: f64, quantity: &'static str| {
@@ -162,30 +135,14 @@ pub fn prior_sum(
             }
         };
         let (bed_gy, dose_gy) = match entry.amount {
-            PriorAmount::Dose {
-                dose_gy,
-                sum_g_dose2_gy2,
-            } => (
-                BedAccumulator {
-                    sum_dose_gy: dose_gy,
-                    sum_g_dose2_gy2,
-                }
-                .bed_gy(alpha_beta_gy),
-                Some(dose_gy),
-            ),
-            PriorAmount::Bed {
-                bed_gy,
-                alpha_beta_gy: declared,
-                dose_gy,
-            } => {
+            PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 } => {
+                (BedAccumulator { sum_dose_gy: dose_gy, sum_g_dose2_gy2 }.bed_gy(alpha_beta_gy), Some(dose_gy))
+            }
+            PriorAmount::Bed { bed_gy, alpha_beta_gy: declared, dose_gy } => {
                 same(declared, "BED")?;
                 (bed_gy, dose_gy)
             }
-            PriorAmount::Eqd2 {
-                eqd2_gy,
-                alpha_beta_gy: declared,
-                dose_gy,
-            } => {
+            PriorAmount::Eqd2 { eqd2_gy, alpha_beta_gy: declared, dose_gy } => {
                 same(declared, "EQD2")?;
                 (bed_from_eqd2_gy(eqd2_gy, declared), dose_gy)
             }

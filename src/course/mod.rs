@@ -11,13 +11,18 @@ pub mod cohort;
 pub mod decision;
 mod fit;
 pub mod hybrid;
+pub mod input;
 pub mod ledger;
 pub mod predict;
 pub mod protocol;
 pub mod rules;
+pub mod series;
 pub mod single_time_point;
+pub mod tia;
 pub mod time_activity;
 pub mod uncertainty;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_series;

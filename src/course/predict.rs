@@ -62,43 +62,21 @@ pub fn predictions(history: &[DosePerActivity], prior: &Prior, next_cycle: u32) 
     let scatter = prior.within_patient_cv;
     let Some(last) = history.last() else {
         let rel = (prior.sigma_gy_per_gbq / prior.gy_per_gbq).hypot(scatter);
-        return vec![Prediction {
-            predictor: Predictor::Population,
-            gy_per_gbq: prior.gy_per_gbq,
-            rel_sigma: rel,
-        }];
+        return vec![Prediction { predictor: Predictor::Population, gy_per_gbq: prior.gy_per_gbq, rel_sigma: rel }];
     };
     let single = |h: &DosePerActivity| h.gy_per_gbq * scatter.hypot(h.random_rel_sigma);
     let mut all = vec![shrunken_last(last, prior)];
     let mut push = |predictor, gy_per_gbq: f64, sigma: f64| {
-        all.push(Prediction {
-            predictor,
-            gy_per_gbq,
-            rel_sigma: (sigma / gy_per_gbq).hypot(scatter),
-        });
+        all.push(Prediction { predictor, gy_per_gbq, rel_sigma: (sigma / gy_per_gbq).hypot(scatter) });
     };
     push(Predictor::Last, last.gy_per_gbq, single(last));
     let n = history.len() as f64;
     let mean = history.iter().map(|h| h.gy_per_gbq).sum::<f64>() / n;
-    push(
-        Predictor::Mean,
-        mean,
-        history
-            .iter()
-            .map(|h| single(h).powi(2))
-            .sum::<f64>()
-            .sqrt()
-            / n,
-    );
+    push(Predictor::Mean, mean, history.iter().map(|h| single(h).powi(2)).sum::<f64>().sqrt() / n);
     let weights: Vec<f64> = history.iter().map(|h| single(h).powi(-2)).collect();
     let total: f64 = weights.iter().sum();
     if total.is_finite() && total > 0.0 {
-        let weighted = history
-            .iter()
-            .zip(&weights)
-            .map(|(h, w)| h.gy_per_gbq * w)
-            .sum::<f64>()
-            / total;
+        let weighted = history.iter().zip(&weights).map(|(h, w)| h.gy_per_gbq * w).sum::<f64>() / total;
         push(Predictor::WeightedMean, weighted, total.sqrt().recip());
     }
     if let Some((value, sigma)) = trend(history, next_cycle)
@@ -113,11 +91,7 @@ pub fn predictions(history: &[DosePerActivity], prior: &Prior, next_cycle: u32) 
 fn shrunken_last(last: &DosePerActivity, prior: &Prior) -> Prediction {
     let own = (last.gy_per_gbq * prior.within_patient_cv.hypot(last.random_rel_sigma)).powi(2);
     let population = prior.sigma_gy_per_gbq.powi(2);
-    let share = if own + population > 0.0 {
-        population / (own + population)
-    } else {
-        1.0
-    };
+    let share = if own + population > 0.0 { population / (own + population) } else { 1.0 };
     let value = share * last.gy_per_gbq + (1.0 - share) * prior.gy_per_gbq;
     let posterior = (share * own).sqrt();
     Prediction {
@@ -137,23 +111,15 @@ fn trend(history: &[DosePerActivity], next_cycle: u32) -> Option<(f64, f64)> {
     for (i, a) in history.iter().enumerate() {
         for b in &history[i + 1..] {
             if b.cycle != a.cycle {
-                slopes.push(
-                    (b.gy_per_gbq - a.gy_per_gbq) / (f64::from(b.cycle) - f64::from(a.cycle)),
-                );
+                slopes.push((b.gy_per_gbq - a.gy_per_gbq) / (f64::from(b.cycle) - f64::from(a.cycle)));
             }
         }
     }
     let slope = median(&mut slopes)?;
-    let mut intercepts: Vec<f64> = history
-        .iter()
-        .map(|h| h.gy_per_gbq - slope * f64::from(h.cycle))
-        .collect();
+    let mut intercepts: Vec<f64> = history.iter().map(|h| h.gy_per_gbq - slope * f64::from(h.cycle)).collect();
     let intercept = median(&mut intercepts)?;
     let mut residuals: Vec<f64> = intercepts.iter().map(|i| (i - intercept).abs()).collect();
-    Some((
-        intercept + slope * f64::from(next_cycle),
-        1.4826 * median(&mut residuals)?,
-    ))
+    Some((intercept + slope * f64::from(next_cycle), 1.4826 * median(&mut residuals)?))
 }
 
 /// The median; sorts its argument. None if empty.
@@ -163,9 +129,5 @@ pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     }
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    Some(if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        0.5 * (values[middle - 1] + values[middle])
-    })
+    Some(if values.len() % 2 == 1 { values[middle] } else { 0.5 * (values[middle - 1] + values[middle]) })
 }

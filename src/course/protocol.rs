@@ -33,9 +33,7 @@ pub enum ProtocolError {
         allowed: String,
     },
     /// A name that is no built-in protocol.
-    #[error(
-        "protocol `{name}` is not known; built in: {known}; or give `protocol_file = \"my.toml\"`"
-    )]
+    #[error("protocol `{name}` is not known; built in: {known}; or give `protocol_file = \"my.toml\"`")]
     Unknown {
         /// The name.
         name: String,
@@ -198,19 +196,10 @@ pub struct Protocol {
 
 /// The protocols built into the program: name and file.
 pub const BUILT_IN: [(&str, &str); 6] = [
-    (
-        "iluminet",
-        include_str!("../../assets/protocols/iluminet.toml"),
-    ),
-    (
-        "uppsala-23gy",
-        include_str!("../../assets/protocols/uppsala-23gy.toml"),
-    ),
+    ("iluminet", include_str!("../../assets/protocols/iluminet.toml")),
+    ("uppsala-23gy", include_str!("../../assets/protocols/uppsala-23gy.toml")),
     ("p-prrt", include_str!("../../assets/protocols/p-prrt.toml")),
-    (
-        "netter-fixed4",
-        include_str!("../../assets/protocols/netter-fixed4.toml"),
-    ),
+    ("netter-fixed4", include_str!("../../assets/protocols/netter-fixed4.toml")),
     ("reluth", include_str!("../../assets/protocols/reluth.toml")),
     ("custom", include_str!("../../assets/protocols/custom.toml")),
 ];
@@ -218,25 +207,17 @@ pub const BUILT_IN: [(&str, &str); 6] = [
 impl Protocol {
     /// A built-in protocol by name.
     pub fn built_in(name: &str) -> Result<Self, ProtocolError> {
-        let (_, text) = BUILT_IN
-            .iter()
-            .find(|(known, _)| *known == name)
-            .ok_or_else(|| {
-                let known: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
-                ProtocolError::Unknown {
-                    name: name.to_owned(),
-                    known: known.join(", "),
-                }
-            })?;
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+            let known: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
+            ProtocolError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        })?;
         Self::parse(text, name)
     }
 
     /// A protocol from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
-        let protocol: Self = toml::from_str(text).map_err(|error| ProtocolError::Parse {
-            file: file.to_owned(),
-            message: error.to_string(),
-        })?;
+        let protocol: Self = toml::from_str(text)
+            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
         protocol.validate(file)?;
         Ok(protocol)
     }
@@ -249,10 +230,7 @@ impl Protocol {
     /// The rules for entering step `step` (index from 0).
     pub fn entry_rules(&self, step: usize) -> Vec<&Rule> {
         self.steps.get(step).map_or_else(Vec::new, |step| {
-            step.entry_rules
-                .iter()
-                .filter_map(|id| self.rules.iter().find(|rule| rule.id == *id))
-                .collect()
+            step.entry_rules.iter().filter_map(|id| self.rules.iter().find(|rule| rule.id == *id)).collect()
         })
     }
 
@@ -283,10 +261,7 @@ impl Protocol {
         }
         let shares = [
             ("uncertainty.random_rel", self.uncertainty.random_rel),
-            (
-                "uncertainty.systematic_rel",
-                self.uncertainty.systematic_rel,
-            ),
+            ("uncertainty.systematic_rel", self.uncertainty.systematic_rel),
             ("prior.within_patient_cv", self.prior.within_patient_cv),
         ];
         for (field, value) in shares {
@@ -295,55 +270,31 @@ impl Protocol {
             }
         }
         if !(0.0 <= a.min_gbq && a.min_gbq <= a.standard_gbq && a.standard_gbq <= a.max_gbq) {
-            return Err(wrong(
-                "activity.min_gbq",
-                &a.min_gbq,
-                "min_gbq <= standard_gbq <= max_gbq, none negative",
-            ));
+            return Err(wrong("activity.min_gbq", &a.min_gbq, "min_gbq <= standard_gbq <= max_gbq, none negative"));
         }
         let i = &self.interval;
         if !(0 < i.min_d && i.min_d <= i.nominal_d && i.nominal_d <= i.max_d) {
-            return Err(wrong(
-                "interval.nominal_d",
-                &i.nominal_d,
-                "min_d <= nominal_d <= max_d, in days",
-            ));
+            return Err(wrong("interval.nominal_d", &i.nominal_d, "min_d <= nominal_d <= max_d, in days"));
         }
         if self.organ.structures.is_empty() {
             return Err(wrong("organ.structures", &"[]", "at least one label name"));
         }
         if self.steps.is_empty() || self.max_cycles == 0 {
-            return Err(wrong(
-                "steps",
-                &self.steps.len(),
-                "at least one step and max_cycles above 0",
-            ));
+            return Err(wrong("steps", &self.steps.len(), "at least one step and max_cycles above 0"));
         }
         for (index, step) in self.steps.iter().enumerate() {
             let field = format!("steps[{index}] ({})", step.name);
             if step.window.is_none() && step.last_cycle.is_none() {
-                return Err(wrong(
-                    &field,
-                    &"neither window nor last_cycle",
-                    "one of them: something must end a step",
-                ));
+                return Err(wrong(&field, &"neither window nor last_cycle", "one of them: something must end a step"));
             }
             if let Some(window) = &step.window {
-                window.validate().map_err(|error| {
-                    wrong(
-                        &format!("{field}.window"),
-                        &error,
-                        "lower <= target <= upper",
-                    )
-                })?;
+                window
+                    .validate()
+                    .map_err(|error| wrong(&format!("{field}.window"), &error, "lower <= target <= upper"))?;
             }
             for id in &step.entry_rules {
                 if !self.rules.iter().any(|rule| rule.id == *id) {
-                    return Err(wrong(
-                        &format!("{field}.entry_rules"),
-                        id,
-                        "the id of a [[rules]] entry",
-                    ));
+                    return Err(wrong(&format!("{field}.entry_rules"), id, "the id of a [[rules]] entry"));
                 }
             }
         }

@@ -120,42 +120,19 @@ impl Rule {
         };
         let number = |f: &dyn Fn(f64) -> (bool, String)| match fact {
             Fact::Number(value) if value.is_finite() => verdict(f(*value)),
-            Fact::Number(value) => (
-                Answer::Unknown,
-                format!("`{}` = {value} is no number", self.fact),
-            ),
-            Fact::Flag(_) => (
-                Answer::Unknown,
-                format!("`{}` is a flag, a number is needed", self.fact),
-            ),
+            Fact::Number(value) => (Answer::Unknown, format!("`{}` = {value} is no number", self.fact)),
+            Fact::Flag(_) => (Answer::Unknown, format!("`{}` is a flag, a number is needed", self.fact)),
         };
         let flag = |wanted: bool| match fact {
             Fact::Flag(value) => verdict((*value == wanted, format!("`{}` is {value}", self.fact))),
-            Fact::Number(_) => (
-                Answer::Unknown,
-                format!("`{}` is a number, true or false is needed", self.fact),
-            ),
+            Fact::Number(_) => (Answer::Unknown, format!("`{}` is a number, true or false is needed", self.fact)),
         };
         let name = &self.fact;
         match &self.test {
-            Test::Above(limit) => {
-                number(&|v| (v > *limit, format!("{name} = {v}, must be above {limit}")))
-            }
-            Test::AtLeast(limit) => number(&|v| {
-                (
-                    v >= *limit,
-                    format!("{name} = {v}, must be at least {limit}"),
-                )
-            }),
-            Test::Below(limit) => {
-                number(&|v| (v < *limit, format!("{name} = {v}, must be below {limit}")))
-            }
-            Test::AtMost(limit) => number(&|v| {
-                (
-                    v <= *limit,
-                    format!("{name} = {v}, must be at most {limit}"),
-                )
-            }),
+            Test::Above(limit) => number(&|v| (v > *limit, format!("{name} = {v}, must be above {limit}"))),
+            Test::AtLeast(limit) => number(&|v| (v >= *limit, format!("{name} = {v}, must be at least {limit}"))),
+            Test::Below(limit) => number(&|v| (v < *limit, format!("{name} = {v}, must be below {limit}"))),
+            Test::AtMost(limit) => number(&|v| (v <= *limit, format!("{name} = {v}, must be at most {limit}"))),
             Test::IsFalse(_) => flag(false),
             Test::IsTrue(_) => flag(true),
             Test::FallAtMost { baseline, share } => match facts.get(baseline) {
@@ -169,10 +146,7 @@ impl Rule {
                     // The edge belongs to the rule: 85 -> 51 is 40 % although it rounds.
                     (fall <= share + 1e-9, words)
                 }),
-                _ => (
-                    Answer::Unknown,
-                    format!("`{baseline}` is not stated as a positive number"),
-                ),
+                _ => (Answer::Unknown, format!("`{baseline}` is not stated as a positive number")),
             },
         }
     }

@@ -4,12 +4,8 @@ use super::time_activity::{FitFlag, TimeActivityError, TimeIntegral, mono_kineti
 
 /// Population effective half-lives of 177Lu-DOTATATE and -DOTATOC, h (Hanscheid et al.,
 /// Nuklearmedizin 2017, 10.3413/Nukmed-0925-17-08, abstract): name and value.
-pub const POPULATION_HALF_LIVES_H: [(&str, f64); 4] = [
-    ("kidney", 50.0),
-    ("liver", 67.0),
-    ("spleen", 67.0),
-    ("tumour", 77.0),
-];
+pub const POPULATION_HALF_LIVES_H: [(&str, f64); 4] =
+    [("kidney", 50.0), ("liver", 67.0), ("spleen", 67.0), ("tumour", 77.0)];
 
 /// The rule that replaces the missing scans.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +51,8 @@ pub fn hanscheid_2018_ratio(time_h: f64, effective_half_life_h: f64) -> f64 {
 }
 
 /// Estimate over truth of a stated half-life: (T/T_eff) 2^(t/T - t/T_eff).
-pub fn fixed_half_life_ratio(
-    time_h: f64,
-    stated_half_life_h: f64,
-    effective_half_life_h: f64,
-) -> f64 {
-    stated_half_life_h / effective_half_life_h
-        * (time_h / stated_half_life_h - time_h / effective_half_life_h).exp2()
+pub fn fixed_half_life_ratio(time_h: f64, stated_half_life_h: f64, effective_half_life_h: f64) -> f64 {
+    stated_half_life_h / effective_half_life_h * (time_h / stated_half_life_h - time_h / effective_half_life_h).exp2()
 }
 
 impl SingleTimePoint {
@@ -74,11 +65,7 @@ impl SingleTimePoint {
         activity_mbq: f64,
         rel_sigma: Option<f64>,
     ) -> Result<TimeIntegral, TimeActivityError> {
-        let point = super::time_activity::ActivityPoint {
-            time_h,
-            activity_mbq,
-            rel_sigma,
-        };
+        let point = super::time_activity::ActivityPoint { time_h, activity_mbq, rel_sigma };
         super::time_activity::check_points(&[point])?;
         let (method, tia_mbq_h, half_life_h, half_life_sigma, source) = match self {
             Self::Hanscheid2018 { half_life_for_g_h } => (
@@ -88,21 +75,14 @@ impl SingleTimePoint {
                 Some(0.0),
                 "assumed for the repair factor only".to_owned(),
             ),
-            Self::Population {
-                half_life_h,
-                half_life_rel_sigma,
-            } => (
+            Self::Population { half_life_h, half_life_rel_sigma } => (
                 "population-half-life",
                 fixed_half_life_mbq_h(activity_mbq, time_h, *half_life_h),
                 *half_life_h,
                 *half_life_rel_sigma,
                 "population".to_owned(),
             ),
-            Self::PreviousCycle {
-                half_life_h,
-                half_life_rel_sigma,
-                cycle,
-            } => (
+            Self::PreviousCycle { half_life_h, half_life_rel_sigma, cycle } => (
                 "previous-half-life",
                 fixed_half_life_mbq_h(activity_mbq, time_h, *half_life_h),
                 *half_life_h,
@@ -112,13 +92,8 @@ impl SingleTimePoint {
         };
         let kinetics = mono_kinetics(tia_mbq_h, half_life_h)?;
         let lever = 1.0 - time_h * std::f64::consts::LN_2 / half_life_h;
-        let total_sigma = rel_sigma
-            .zip(half_life_sigma)
-            .map(|(a, t)| (a * a + (lever * t).powi(2)).sqrt());
-        let mut flags = vec![FitFlag::AssumedHalfLife {
-            half_life_h,
-            source,
-        }];
+        let total_sigma = rel_sigma.zip(half_life_sigma).map(|(a, t)| (a * a + (lever * t).powi(2)).sqrt());
+        let mut flags = vec![FitFlag::AssumedHalfLife { half_life_h, source }];
         if total_sigma.is_none() {
             flags.push(FitFlag::UncertaintyNotAssessable);
         }

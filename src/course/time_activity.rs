@@ -78,9 +78,7 @@ pub enum TimeActivityError {
         last_mbq: f64,
     },
     /// Some points carry an uncertainty and some do not, or one is not positive.
-    #[error(
-        "time point {index}: relative uncertainty {found}; state one above 0 for every point or for none"
-    )]
+    #[error("time point {index}: relative uncertainty {found}; state one above 0 for every point or for none")]
     Uncertainty {
         /// Index of the first offending point, from 0.
         index: usize,
@@ -88,9 +86,7 @@ pub enum TimeActivityError {
         found: String,
     },
     /// No start of the fit converged.
-    #[error(
-        "the fit of model `{model}` did not converge from any start; choose a simpler model or the trapezoid"
-    )]
+    #[error("the fit of model `{model}` did not converge from any start; choose a simpler model or the trapezoid")]
     NotConverged {
         /// The model asked for.
         model: &'static str,
@@ -351,19 +347,13 @@ impl TimeIntegral {
     /// Adds the extrapolation flag where it is due.
     pub(super) fn flag_extrapolation(&mut self) {
         if self.after_last_fraction > EXTRAPOLATION_FLAG_FRACTION {
-            self.flags.push(FitFlag::Extrapolated {
-                fraction: self.after_last_fraction,
-            });
+            self.flags.push(FitFlag::Extrapolated { fraction: self.after_last_fraction });
         }
     }
 }
 
 /// Activity at scan time, MBq, of a value decay-corrected to injection.
-pub fn undo_decay_correction(
-    activity_at_injection_mbq: f64,
-    time_h: f64,
-    physical_half_life_h: f64,
-) -> f64 {
+pub fn undo_decay_correction(activity_at_injection_mbq: f64, time_h: f64, physical_half_life_h: f64) -> f64 {
     activity_at_injection_mbq * (-std::f64::consts::LN_2 / physical_half_life_h * time_h).exp()
 }
 
@@ -373,29 +363,17 @@ pub fn check_points(points: &[ActivityPoint]) -> Result<(), TimeActivityError> {
     for (index, point) in points.iter().enumerate() {
         let time_h = point.time_h;
         if !time_h.is_finite() || time_h <= before_h {
-            return Err(TimeActivityError::TimesNotIncreasing {
-                index,
-                time_h,
-                before_h,
-            });
+            return Err(TimeActivityError::TimesNotIncreasing { index, time_h, before_h });
         }
         before_h = time_h;
         let activity_mbq = point.activity_mbq;
         if !activity_mbq.is_finite() || activity_mbq <= 0.0 {
-            return Err(TimeActivityError::NonPositiveActivity {
-                index,
-                time_h,
-                activity_mbq,
-            });
+            return Err(TimeActivityError::NonPositiveActivity { index, time_h, activity_mbq });
         }
         let stated = points[0].rel_sigma.is_some();
-        let good = point
-            .rel_sigma
-            .is_none_or(|sigma| sigma.is_finite() && sigma > 0.0);
+        let good = point.rel_sigma.is_none_or(|sigma| sigma.is_finite() && sigma > 0.0);
         if point.rel_sigma.is_some() != stated || !good {
-            let found = point
-                .rel_sigma
-                .map_or_else(|| "none".to_owned(), |sigma| sigma.to_string());
+            let found = point.rel_sigma.map_or_else(|| "none".to_owned(), |sigma| sigma.to_string());
             return Err(TimeActivityError::Uncertainty { index, found });
         }
     }
@@ -444,17 +422,9 @@ pub fn integrate_trapezoid(
     physical_half_life_h: f64,
 ) -> Result<TimeIntegral, TimeActivityError> {
     check_points(points)?;
-    let needed = if matches!(tail, TailRule::Effective) {
-        2
-    } else {
-        1
-    };
+    let needed = if matches!(tail, TailRule::Effective) { 2 } else { 1 };
     if points.len() < needed {
-        return Err(TimeActivityError::TooFewPoints {
-            model: "trapezoid",
-            found: points.len(),
-            needed,
-        });
+        return Err(TimeActivityError::TooFewPoints { model: "trapezoid", found: points.len(), needed });
     }
     let physical_per_h = std::f64::consts::LN_2 / physical_half_life_h;
     let parts = trapezoid_parts(points, start, join, tail, physical_per_h);
@@ -463,9 +433,7 @@ pub fn integrate_trapezoid(
     if parts.tail_per_h <= physical_per_h * (1.0 + 1e-9) {
         flags.push(FitFlag::AtPhysicalDecay);
     }
-    let rel_sigma = trapezoid_rel_sigma(points, |p| {
-        trapezoid_parts(p, start, join, tail, physical_per_h).total()
-    });
+    let rel_sigma = trapezoid_rel_sigma(points, |p| trapezoid_parts(p, start, join, tail, physical_per_h).total());
     if rel_sigma.is_none() {
         flags.push(FitFlag::UncertaintyNotAssessable);
     }
@@ -520,29 +488,19 @@ fn trapezoid_parts(
     physical_per_h: f64,
 ) -> TrapezoidParts {
     let first = points[0];
-    let slope_per_h = |a: &ActivityPoint, b: &ActivityPoint| {
-        (a.activity_mbq / b.activity_mbq).ln() / (b.time_h - a.time_h)
-    };
+    let slope_per_h =
+        |a: &ActivityPoint, b: &ActivityPoint| (a.activity_mbq / b.activity_mbq).ln() / (b.time_h - a.time_h);
     let start_mbq = match start {
         StartRule::Zero => 0.0,
         StartRule::Constant => first.activity_mbq,
         StartRule::BackExtrapolation => {
-            let slope = points
-                .get(1)
-                .map_or(0.0, |second| slope_per_h(&first, second).max(0.0));
+            let slope = points.get(1).map_or(0.0, |second| slope_per_h(&first, second).max(0.0));
             first.activity_mbq * (slope * first.time_h).exp()
         }
     };
     let between = points
         .windows(2)
-        .map(|p| {
-            piece_integral(
-                p[0].activity_mbq,
-                p[1].activity_mbq,
-                p[1].time_h - p[0].time_h,
-                join,
-            )
-        })
+        .map(|p| piece_integral(p[0].activity_mbq, p[1].activity_mbq, p[1].time_h - p[0].time_h, join))
         .sum();
     let tail_per_h = match tail {
         TailRule::Effective => match points {
@@ -586,10 +544,7 @@ fn sampled_trapezoid(
 }
 
 /// Relative sigma of an integral from those of its points, independent, by central differences.
-fn trapezoid_rel_sigma(
-    points: &[ActivityPoint],
-    integral: impl Fn(&[ActivityPoint]) -> f64,
-) -> Option<f64> {
+fn trapezoid_rel_sigma(points: &[ActivityPoint], integral: impl Fn(&[ActivityPoint]) -> f64) -> Option<f64> {
     const STEP: f64 = 1e-4;
     let mut variance = 0.0;
     for (index, point) in points.iter().enumerate() {
@@ -615,28 +570,14 @@ pub fn aicc_points_needed(model: Model, sigma_known: bool) -> usize {
 /// Unknown errors: n ln(RSS/n) + 2K + 2K(K+1)/(n-K-1), K counts sigma; `misfit` is RSS.
 /// Known errors: chi2 + 2K + 2K(K+1)/(n-K-1); `misfit` is chi2.
 /// Not defined below K + 2 points, where it is refused, never replaced.
-pub fn aicc(
-    model: Model,
-    points: usize,
-    misfit: f64,
-    sigma_known: bool,
-) -> Result<f64, TimeActivityError> {
+pub fn aicc(model: Model, points: usize, misfit: f64, sigma_known: bool) -> Result<f64, TimeActivityError> {
     let needed = aicc_points_needed(model, sigma_known);
     if points < needed {
-        return Err(TimeActivityError::AiccUndefined {
-            model: model.name(),
-            found: points,
-            needed,
-            sigma_known,
-        });
+        return Err(TimeActivityError::AiccUndefined { model: model.name(), found: points, needed, sigma_known });
     }
     let n = points as f64;
     let k = (model.parameters() + usize::from(!sigma_known)) as f64;
-    let goodness = if sigma_known {
-        misfit
-    } else {
-        n * (misfit / n).ln()
-    };
+    let goodness = if sigma_known { misfit } else { n * (misfit / n).ln() };
     Ok(goodness + 2.0 * k + 2.0 * k * (k + 1.0) / (n - k - 1.0))
 }
 
@@ -684,23 +625,13 @@ pub fn choose_by_aicc(
     }
     let criteria: Vec<f64> = fitted.iter().map(|f| f.1).collect();
     let weights = akaike_weights(&criteria);
-    let summary = fitted
-        .iter()
-        .zip(&weights)
-        .map(|(f, &w)| (f.0, f.1, w))
-        .collect();
-    let best = fitted
-        .into_iter()
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-        .ok_or(TimeActivityError::TooFewPoints {
-            model: "aicc",
-            found: 0,
-            needed: 1,
-        })?;
-    Ok(ModelChoice {
-        best: best.2,
-        candidates: summary,
-    })
+    let summary = fitted.iter().zip(&weights).map(|(f, &w)| (f.0, f.1, w)).collect();
+    let best = fitted.into_iter().min_by(|a, b| a.1.total_cmp(&b.1)).ok_or(TimeActivityError::TooFewPoints {
+        model: "aicc",
+        found: 0,
+        needed: 1,
+    })?;
+    Ok(ModelChoice { best: best.2, candidates: summary })
 }
 
 /// Share of a mono-exponential integral after `time_h`: 2^(-t/T_eff).
@@ -710,10 +641,7 @@ pub fn mono_tail_fraction(time_h: f64, effective_half_life_h: f64) -> f64 {
 
 /// A mono-exponential curve from its integral and half-life, as kinetics.
 pub(super) fn mono_kinetics(tia_mbq_h: f64, half_life_h: f64) -> Result<Kinetics, BedError> {
-    Ok(Kinetics::Exponentials(DoseRateCurve::mono(
-        tia_mbq_h,
-        half_life_h,
-    )?))
+    Ok(Kinetics::Exponentials(DoseRateCurve::mono(tia_mbq_h, half_life_h)?))
 }
 
 /// Kinetics of a list of exponentials.
