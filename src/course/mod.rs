@@ -7,9 +7,12 @@
 //! ([`predict`]) and a verdict ([`decision`]). No file and no engine is known here: maps come in as
 //! volumes, doses through a function.
 
+pub mod accumulate;
 pub mod cohort;
 pub mod decision;
+pub mod file;
 mod fit;
+pub mod frame;
 pub mod hybrid;
 pub mod input;
 pub mod ledger;
@@ -24,5 +27,7 @@ pub mod uncertainty;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_course;
 #[cfg(test)]
 mod tests_series;

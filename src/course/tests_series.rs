@@ -399,13 +399,9 @@ fn reference_series_single_time_point_table() {
                 let hanscheid = hanscheid_2018_mbq_h(activity, *time_h) / true_mbq_h;
                 let wanted = row["haenscheid_TIA_over_true"].as_f64().unwrap();
                 assert!((hanscheid / wanted - 1.0).abs() < 1e-6, "{model} {tag} {name}: {hanscheid} {wanted}");
-                // The known half-life is that of the organ table: the mono one, or the slowest.
-                let half_life = region["components"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|c| c["T_eff_h"].as_f64().unwrap())
-                    .fold(0.0, f64::max);
+                // The known half-life is that of the organ table: the one of the mono-exponential truth.
+                let label = u16::try_from(region["label"].as_u64().unwrap()).unwrap();
+                let half_life = truth_half_life_h(&case, label);
                 let known = fixed_half_life_mbq_h(activity, *time_h, half_life) / true_mbq_h;
                 let wanted = row["known_Teff_TIA_over_true"].as_f64().unwrap();
                 assert!((known / wanted - 1.0).abs() < 1e-6, "{model} {tag} {name}: {known} {wanted}");
