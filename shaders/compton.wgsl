@@ -25,8 +25,8 @@ fn compton(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> Scattered {
   let first = nc(alpha1 * recip(nc(alpha1 + alpha2)));
   var result = Scattered(1.0f, 1.0f);
   for (var count_ = 0u; count_ < 1000u; count_ += 1u) {
-    let choose = uniform(rng);
-    let u = uniform(rng);
+    let choose = random(rng);
+    let u = random(rng);
     var ratio = root(nc(nc(lowest * lowest) + nc(nc(1.0f - nc(lowest * lowest)) * u)));
     if (choose < first) {
       ratio = nc(lowest * exp_of(nc(alpha1 * u)));
@@ -39,7 +39,7 @@ fn compton(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> Scattered {
     let x = nc(nc(energy_kev * PER_KEV_ANGSTROM) * root(nc(0.5f * t)));
     let bound = scatter_value(row, momentum_bin(x), COLUMN_SCATTERING_FUNCTION);
     result = Scattered(ratio, nc(1.0f - t));
-    if (uniform(rng) < nc(weight * bound)) {
+    if (random(rng) < nc(weight * bound)) {
       return result;
     }
   }

@@ -37,21 +37,21 @@ fn compose(cos_a: f32, mu_b: f32, cos_azimuth: f32) -> f32 {
 fn scatter(rng: ptr<function, Rng>, p: ptr<function, Particle>, row: u32, bin: Bin, areal: f32) {
   let k1 = nc(areal * electron_value(row, bin, COLUMN_SOFT_1));
   let k2 = nc(areal * electron_value(row, bin, COLUMN_SOFT_2));
-  let mu = soft_mu(k1, k2, uniform(rng));
+  let mu = soft_mu(k1, k2, random(rng));
   var cos_theta = nc(1.0f - nc(2.0f * mu));
   var sin_theta = nc(2.0f * root(nc(mu * nc(1.0f - mu))));
   let hard = nc(areal * electron_value(row, bin, COLUMN_HARD));
   let floor = exp_of((-hard));
-  var product = uniform(rng);
+  var product = random(rng);
   var count = 0u;
   while (product > floor) {
     let screening = electron_value(row, bin, COLUMN_SCREENING);
     let mu_cut = electron_value(row, bin, COLUMN_MU_CUT);
-    let mu_hard = hard_mu(screening, mu_cut, uniform(rng));
+    let mu_hard = hard_mu(screening, mu_cut, random(rng));
     let azimuth = sin_cos_turn(rng_next(rng));
     cos_theta = compose(cos_theta, mu_hard, azimuth.cos);
     sin_theta = root(nc(1.0f - nc(cos_theta * cos_theta)));
-    product = nc(product * uniform(rng));
+    product = nc(product * random(rng));
     count = (count + 1u);
     if (count > 200u) {
       sink_flag(FLAG_REJECTION);

@@ -36,7 +36,7 @@ fn tally_bin(rng: ptr<function, Rng>, p: Particle, distance_mm: f32) -> u32 {
   if (params.radial_bins == 0u) {
     return voxel_index(p);
   }
-  let s = nc(distance_mm * uniform(rng));
+  let s = nc(distance_mm * random(rng));
   let x = nc(nc(p.x + nc(p.ux * s)) - nc(0.5f * (params.dx_mm)));
   let y = nc(nc(p.y + nc(p.uy * s)) - nc(0.5f * (params.dy_mm)));
   let z = nc(nc(p.z + nc(p.uz * s)) - nc(0.5f * (params.dz_mm)));
@@ -60,7 +60,7 @@ fn finish(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
 
 // Leaves the particle's energy where it is, less what it would have radiated.
 fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>, radiated_share: f32) {
-  var radiated = u32(nc(nc(radiated_share * real_from_u32((*p).energy)) + uniform(rng)));
+  var radiated = u32(nc(nc(radiated_share * real_from_u32((*p).energy)) + random(rng)));
   if (radiated > (*p).energy) {
     radiated = (*p).energy;
   }
@@ -117,6 +117,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
       return FLIGHT_TISSUE;
     }
   }
+  return u32();
 }
 
 // A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -194,7 +195,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   }
   var step = electron_value(row, bin, COLUMN_STEP);
   let sigma = electron_value(row, bin, COLUMN_KNOCK_ON);
-  let u = uniform(rng);
+  let u = random(rng);
   let knocks = (u < one_minus_exp(nc(sigma * step)));
   if knocks {
     step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(sigma)));
@@ -204,8 +205,18 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
   let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
   let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-  let loss = nc(lost * recip(step));
-  let v = uniform(rng);
+  let end = energy_bin(fmax(nc(energy_kev - lost), 1.0f));
+  let yield_before = electron_value(row, bin, COLUMN_YIELD);
+  let yield_after = electron_value(row, end, COLUMN_YIELD);
+  let given = fmin(fmax(nc(nc(energy_kev * yield_before) - nc(nc(energy_kev - lost) * yield_after)), 0.0f), lost);
+  var radiated = u32(nc(nc(given * 32000.0f) + random(rng)));
+  if (radiated > (*p).energy) {
+    radiated = (*p).energy;
+  }
+  (*p).energy = ((*p).energy - radiated);
+  sink_radiated(radiated, (*p).weight);
+  let loss = nc(nc(lost - given) * recip(step));
+  let v = random(rng);
   let growth = electron_value(row, bin, COLUMN_GROWTH);
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
   let before = fly(rng, p, nc(step * hinge), loss);

@@ -19,8 +19,8 @@ fn knock_on_energy(rng: ptr<function, Rng>, energy_kev: f32) -> f32 {
   let bound = fmax(1.0f, moller_shape(0.5f, a, b));
   var share = lowest;
   for (var count_ = 0u; count_ < 200u; count_ += 1u) {
-    share = nc(lowest * recip(nc(1.0f - nc(uniform(rng) * nc(1.0f - nc(2.0f * lowest))))));
-    if (nc(uniform(rng) * bound) <= moller_shape(share, a, b)) {
+    share = nc(lowest * recip(nc(1.0f - nc(random(rng) * nc(1.0f - nc(2.0f * lowest))))));
+    if (nc(random(rng) * bound) <= moller_shape(share, a, b)) {
       return nc(fmin(share, 0.5f) * energy_kev);
     }
   }

@@ -27,17 +27,17 @@ fn collide(rng: ptr<function, Rng>, p: ptr<function, Particle>, tissue: u32) {
   let row = (tissue * ENERGY_NODES);
   let bin = energy_bin(energy_kev);
   let total = photon_value(row, bin, COLUMN_TOTAL);
-  let coherent = photon_value(row, bin, COLUMN_COHERENT);
-  let incoherent = photon_value(row, bin, COLUMN_INCOHERENT);
-  let pick = nc(uniform(rng) * total);
+  let elastic = photon_value(row, bin, COLUMN_COHERENT);
+  let inelastic = photon_value(row, bin, COLUMN_INCOHERENT);
+  let pick = nc(random(rng) * total);
   let scatter_row = (tissue * MOMENTUM_NODES);
-  if (pick < coherent) {
+  if (pick < elastic) {
     let cos_theta = rayleigh(rng, scatter_row, energy_kev);
     let sin_theta = root(fmax(nc(1.0f - nc(cos_theta * cos_theta)), 0.0f));
     turn(p, cos_theta, sin_theta, sin_cos_turn(rng_next(rng)));
     return;
   }
-  if (pick < nc(coherent + incoherent)) {
+  if (pick < nc(elastic + inelastic)) {
     let s = compton(rng, scatter_row, energy_kev);
     var after = u32(nc(s.ratio * real_from_u32((*p).energy)));
     if (after > (*p).energy) {
@@ -68,7 +68,7 @@ fn photon_step(rng: ptr<function, Rng>, p: ptr<function, Particle>) {
     return;
   }
   if ((*p).flight <= 0.0f) {
-    (*p).flight = (-ln(uniform(rng)));
+    (*p).flight = (-ln(random(rng)));
   }
   let bin = energy_bin(energy_kev);
   let vx = inverse((*p).ux);

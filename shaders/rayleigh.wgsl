@@ -18,7 +18,7 @@ fn rayleigh(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> f32 {
   let inv = recip(nc(x_max * x_max));
   var cos_theta = 1.0f;
   for (var count_ = 0u; count_ < 1000u; count_ += 1u) {
-    let c = nc(uniform(rng) * top);
+    let c = nc(random(rng) * top);
     var low = 0u;
     var high = (MOMENTUM_NODES - 1u);
     while ((high - low) > 1u) {
@@ -39,7 +39,7 @@ fn rayleigh(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> f32 {
       x2 = nc(nc(xa * xa) + nc(nc(nc(xb * xb) - nc(xa * xa)) * nc(nc(c - a) * recip(nc(b - a)))));
     }
     cos_theta = nc(1.0f - nc(2.0f * fmin(nc(x2 * inv), 1.0f)));
-    if (nc(uniform(rng) * 2.0f) < nc(1.0f + nc(cos_theta * cos_theta))) {
+    if (nc(random(rng) * 2.0f) < nc(1.0f + nc(cos_theta * cos_theta))) {
       return cos_theta;
     }
   }

@@ -70,7 +70,7 @@ fn unit_from_word(word: u32) -> f32 {
 }
 
 // The next uniform number in (0, 1).
-fn uniform(s: ptr<function, Rng>) -> f32 {
+fn random(s: ptr<function, Rng>) -> f32 {
   return unit_from_word(rng_next(s));
 }
 

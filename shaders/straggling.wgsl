@@ -20,7 +20,7 @@ fn soft_loss(rng: ptr<function, Rng>, mean: f32, variance: f32) -> f32 {
     let b = rng_next(rng);
     return nc(mean + nc(root(variance) * bell(a, b)));
   }
-  let u = uniform(rng);
+  let u = random(rng);
   if (square > nc(3.0f * variance)) {
     return nc(mean + nc(root(nc(3.0f * variance)) * nc(nc(2.0f * u) - 1.0f)));
   }

@@ -72,9 +72,7 @@ pub enum GridError {
         expected: usize,
     },
     /// A volume given back to an orientation that belongs to another grid.
-    #[error(
-        "volume: found {found:?} voxels; allowed: {expected:?}, the grid that the orientation was taken from"
-    )]
+    #[error("volume: found {found:?} voxels; allowed: {expected:?}, the grid that the orientation was taken from")]
     OtherGrid {
         /// Voxels along the axes of the volume given.
         found: [usize; 3],
@@ -105,11 +103,7 @@ impl VoxelGrid {
             affine[axis][axis] = spacing_mm[axis];
             affine[axis][3] = origin_mm[axis];
         }
-        Self {
-            dims,
-            spacing_mm,
-            affine,
-        }
+        Self { dims, spacing_mm, affine }
     }
 
     /// A grid from its affine (voxel index to world RAS mm); voxel edges are the lengths of its columns.
@@ -117,46 +111,30 @@ impl VoxelGrid {
     /// Errors: an axis without voxels, a value that is not finite, an edge of length 0, axes that are
     /// not at right angles within a cosine of 0.001 (which holds every singular affine).
     pub fn from_affine(dims: [usize; 3], affine: [[f64; 4]; 3]) -> Result<Self, GridError> {
-        let voxels = dims
-            .iter()
-            .try_fold(1usize, |product, &n| product.checked_mul(n));
+        let voxels = dims.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
         if !voxels.is_some_and(|n| n > 0 && n <= MAX_VOXELS) {
-            return Err(GridError::Dims {
-                found: dims,
-                limit: MAX_VOXELS,
-            });
+            return Err(GridError::Dims { found: dims, limit: MAX_VOXELS });
         }
         for (row, values) in affine.iter().enumerate() {
             if let Some(column) = values.iter().position(|v| !v.is_finite()) {
-                return Err(GridError::NonFinite {
-                    row,
-                    column,
-                    found: values[column],
-                });
+                return Err(GridError::NonFinite { row, column, found: values[column] });
             }
         }
         let columns = [0, 1, 2].map(|axis| column(&affine, axis));
         let spacing_mm = columns.map(|c| dot(c, c).sqrt());
         for (axis, &edge_mm) in spacing_mm.iter().enumerate() {
             if !(edge_mm.is_finite() && edge_mm > 0.0) {
-                return Err(GridError::Spacing {
-                    axis,
-                    found: edge_mm,
-                });
+                return Err(GridError::Spacing { axis, found: edge_mm });
             }
         }
         for axes in [[0, 1], [0, 2], [1, 2]] {
             let [a, b] = axes;
             let cosine = dot(columns[a], columns[b]) / (spacing_mm[a] * spacing_mm[b]);
-            if !(cosine.abs() <= ORTHOGONALITY_TOLERANCE) {
+            if cosine.is_nan() || cosine.abs() > ORTHOGONALITY_TOLERANCE {
                 return Err(GridError::NotOrthogonal { axes, cosine });
             }
         }
-        Ok(Self {
-            dims,
-            spacing_mm,
-            affine,
-        })
+        Ok(Self { dims, spacing_mm, affine })
     }
 
     /// Number of voxels.
@@ -187,8 +165,7 @@ impl VoxelGrid {
 
     /// World position, RAS mm, of a point in voxel coordinates (voxel centres at integers).
     pub fn world_mm(&self, voxel: [f64; 3]) -> [f64; 3] {
-        self.affine
-            .map(|[a, b, c, origin]| a * voxel[0] + b * voxel[1] + c * voxel[2] + origin)
+        self.affine.map(|[a, b, c, origin]| a * voxel[0] + b * voxel[1] + c * voxel[2] + origin)
     }
 
     /// Voxel coordinates (voxel centres at integers) of a world position, RAS mm: the inverse of
@@ -209,13 +186,11 @@ impl VoxelGrid {
     /// World positions, RAS mm, of the centres of the eight corner voxels.
     fn corners_mm(&self) -> [[f64; 3]; 8] {
         std::array::from_fn(|corner| {
-            self.world_mm(std::array::from_fn(|axis| {
-                if corner >> axis & 1 == 1 {
-                    self.dims[axis] as f64 - 1.0
-                } else {
-                    0.0
-                }
-            }))
+            self.world_mm(std::array::from_fn(
+                |axis| {
+                    if corner >> axis & 1 == 1 { self.dims[axis] as f64 - 1.0 } else { 0.0 }
+                },
+            ))
         })
     }
 
@@ -231,23 +206,15 @@ impl VoxelGrid {
     /// Whether another grid has the same voxels in the same order: equal dimensions, and no voxel
     /// displaced by more than 0.01 of the shortest edge.
     pub fn same_as(&self, other: &VoxelGrid) -> bool {
-        let shortest_mm = self
-            .spacing_mm
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, f64::min);
-        self.corner_distance_mm(other)
-            .is_some_and(|d| d <= 0.01 * shortest_mm)
+        let shortest_mm = self.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min);
+        self.corner_distance_mm(other).is_some_and(|d| d <= 0.01 * shortest_mm)
     }
 
     /// The cubic grid of edge `edge_mm` that covers this grid's extent: same directions, same centre,
     /// outer faces at most one edge outside.
     pub fn isotropic_cover(&self, edge_mm: f64) -> Result<VoxelGrid, GridError> {
         if !(edge_mm.is_finite() && edge_mm > 0.0) {
-            return Err(GridError::Spacing {
-                axis: 0,
-                found: edge_mm,
-            });
+            return Err(GridError::Spacing { axis: 0, found: edge_mm });
         }
         let dims = [0, 1, 2].map(|axis| {
             // A hair less than the quotient, so that 30 mm at 3 mm gives 10 voxels and not 11.
@@ -268,18 +235,9 @@ impl VoxelGrid {
 
     /// The orientation of this grid: how its axes map to the order closest to RAS+.
     pub fn orientation(&self) -> Orientation {
-        const ORDERS: [[usize; 3]; 6] = [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ];
+        const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
         let cosine = |world: usize, axis: usize| self.affine[world][axis] / self.spacing_mm[axis];
-        let alignment = |order: &[usize; 3]| -> f64 {
-            (0..3).map(|world| cosine(world, order[world]).abs()).sum()
-        };
+        let alignment = |order: &[usize; 3]| -> f64 { (0..3).map(|world| cosine(world, order[world]).abs()).sum() };
         let mut axes = ORDERS[0];
         for order in &ORDERS[1..] {
             // A clear gain only: a grid at 45 degrees stays as it is whatever the last bit says.
@@ -288,11 +246,7 @@ impl VoxelGrid {
             }
         }
         let flipped = [0, 1, 2].map(|world| cosine(world, axes[world]) < 0.0);
-        Orientation {
-            axes,
-            flipped,
-            grid: self.clone(),
-        }
+        Orientation { axes, flipped, grid: self.clone() }
     }
 
     /// One line that names the grid to a user: voxels, edges, the first voxel's place and the axes'
@@ -347,11 +301,11 @@ impl Orientation {
         let mut affine = self.grid.affine;
         for world in 0..3 {
             let axis = self.axes[world];
-            for row in 0..3 {
+            for (row, values) in affine.iter_mut().enumerate() {
                 let step = self.grid.affine[row][axis];
-                affine[row][world] = if self.flipped[world] { -step } else { step };
+                values[world] = if self.flipped[world] { -step } else { step };
                 if self.flipped[world] {
-                    affine[row][3] += step * (self.grid.dims[axis] as f64 - 1.0);
+                    values[3] += step * (self.grid.dims[axis] as f64 - 1.0);
                 }
             }
         }
@@ -369,23 +323,14 @@ impl Orientation {
     pub fn restore<T: Copy>(&self, volume: Volume<T>) -> Result<Volume<T>, GridError> {
         let expected = self.axes.map(|axis| self.grid.dims[axis]);
         if volume.grid.dims != expected {
-            return Err(GridError::OtherGrid {
-                found: volume.grid.dims,
-                expected,
-            });
+            return Err(GridError::OtherGrid { found: volume.grid.dims, expected });
         }
         if self.is_canonical() {
-            return Ok(Volume {
-                grid: self.grid.clone(),
-                data: volume.data,
-            });
+            return Ok(Volume { grid: self.grid.clone(), data: volume.data });
         }
         let (start, strides) = self.walk(expected, true);
         let data = gather(&volume.data, self.grid.dims, start, strides);
-        Ok(Volume {
-            grid: self.grid.clone(),
-            data,
-        })
+        Ok(Volume { grid: self.grid.clone(), data })
     }
 
     /// Start and steps, in elements, of a walk through the one order that meets the voxels in the
@@ -396,11 +341,7 @@ impl Orientation {
         let mut start = 0;
         let mut strides = [0; 3];
         for world in 0..3 {
-            let (from, to) = if backwards {
-                (world, self.axes[world])
-            } else {
-                (self.axes[world], world)
-            };
+            let (from, to) = if backwards { (world, self.axes[world]) } else { (self.axes[world], world) };
             strides[to] = pitch[from];
             if self.flipped[world] {
                 strides[to] = -pitch[from];
@@ -436,10 +377,7 @@ impl<T: Copy> Volume<T> {
     /// A volume from its grid and values. Errors: not one value a voxel.
     pub fn new(grid: VoxelGrid, data: Vec<T>) -> Result<Self, GridError> {
         if data.len() != grid.len() {
-            return Err(GridError::Length {
-                found: data.len(),
-                expected: grid.len(),
-            });
+            return Err(GridError::Length { found: data.len(), expected: grid.len() });
         }
         Ok(Self { grid, data })
     }
@@ -464,10 +402,7 @@ impl<T: Copy> Volume<T> {
 
     /// A volume on the same grid, value by value.
     pub fn map<U>(&self, f: impl FnMut(T) -> U) -> Volume<U> {
-        Volume {
-            grid: self.grid.clone(),
-            data: self.data.iter().copied().map(f).collect(),
-        }
+        Volume { grid: self.grid.clone(), data: self.data.iter().copied().map(f).collect() }
     }
 
     /// The volume with its axes permuted and flipped to the order closest to RAS+, and the way back.
@@ -494,11 +429,7 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 }
 
 fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
-    [
-        a[1] * b[2] - a[2] * b[1],
-        a[2] * b[0] - a[0] * b[2],
-        a[0] * b[1] - a[1] * b[0],
-    ]
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
 fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {

@@ -13,8 +13,8 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Header, Sample, WriteOptions};
 use crate::materials::hu_curve::HuCalibration;
-use crate::materials::tissues::{Tissue, read_tissues};
 use crate::materials::tissue_map;
+use crate::materials::tissues::{Tissue, read_tissues};
 use crate::report::run_record::InputFile;
 use crate::source::regrid::{average_to, labels_to, redistribute};
 use crate::source::{ActivityMap, DecayMap};
@@ -135,10 +135,7 @@ fn form_code(header: &Header) -> i16 {
 }
 
 /// The activity map as decays, and its frame.
-fn read_activity(
-    request: &DoseRequest,
-    warnings: &mut Vec<String>,
-) -> Result<(DecayMap, Turned<()>), UserError> {
+fn read_activity(request: &DoseRequest, warnings: &mut Vec<String>) -> Result<(DecayMap, Turned<()>), UserError> {
     let Turned { volume, orientation, header } = read::<f64>(&request.activity, warnings)?;
     let frame = Volume { grid: volume.grid.clone(), data: Vec::new() };
     let name = request.activity.display().to_string();
@@ -146,16 +143,10 @@ fn read_activity(
     Ok((map.to_decays(), Turned { volume: frame, orientation, header }))
 }
 
-fn read_matter(
-    request: &DoseRequest,
-    activity: &Turned<()>,
-    warnings: &mut Vec<String>,
-) -> Result<Matter, UserError> {
+fn read_matter(request: &DoseRequest, activity: &Turned<()>, warnings: &mut Vec<String>) -> Result<Matter, UserError> {
     match &request.scene {
         SceneInput::Ct(path) => from_ct(path, request.grid, activity, warnings),
-        SceneInput::Explicit { density, tissue, tissue_table } => {
-            explicit(density, tissue, tissue_table, warnings)
-        }
+        SceneInput::Explicit { density, tissue, tissue_table } => explicit(density, tissue, tissue_table, warnings),
     }
 }
 
@@ -230,7 +221,13 @@ fn explicit(
     if let Some(n) = index.data.iter().position(|&tissue| usize::from(tissue) >= tissues.len()) {
         let field = format!("{}: tissue index", tissue_path.display());
         let allowed = format!("0 to {} (the table has {} tissues)", tissues.len() - 1, tissues.len());
-        return Err(refused(n, &field, index.data[n].to_string(), allowed, "Give the table that belongs to the volume."));
+        return Err(refused(
+            n,
+            &field,
+            index.data[n].to_string(),
+            allowed,
+            "Give the table that belongs to the volume.",
+        ));
     }
     Ok(Matter {
         grid: density.volume.grid.clone(),

@@ -11,9 +11,7 @@ use crate::grid::Volume;
 #[non_exhaustive]
 pub enum CtError {
     /// The number of values differs from the grid's voxels.
-    #[error(
-        "the CT holds {found} values for {expected} voxels; the file is damaged or was read wrongly"
-    )]
+    #[error("the CT holds {found} values for {expected} voxels; the file is damaged or was read wrongly")]
     Size {
         /// Values there are.
         found: usize,
@@ -82,10 +80,7 @@ const COEFFICIENT_MOST: f32 = 5.0;
 /// its offset, without tissue, or attenuation coefficients. `hu` in Hounsfield units.
 pub fn check_hounsfield(hu: &Volume<f32>) -> Result<(), CtError> {
     if hu.data.len() != hu.grid.len() {
-        return Err(CtError::Size {
-            found: hu.data.len(),
-            expected: hu.grid.len(),
-        });
+        return Err(CtError::Size { found: hu.data.len(), expected: hu.grid.len() });
     }
     let count = hu.data.iter().filter(|v| !v.is_finite()).count();
     if count > 0 {
@@ -100,18 +95,11 @@ pub fn check_hounsfield(hu: &Volume<f32>) -> Result<(), CtError> {
         return Err(CtError::NoTissue { max_value });
     }
     if min_value >= 0.0 && max_value <= COEFFICIENT_MOST {
-        return Err(CtError::NotHu {
-            min_value,
-            max_value,
-        });
+        return Err(CtError::NotHu { min_value, max_value });
     }
-    let offset =
-        hu.data.iter().filter(|v| OFFSET_WATER.contains(v)).count() as f64 / hu.data.len() as f64;
+    let offset = hu.data.iter().filter(|v| OFFSET_WATER.contains(v)).count() as f64 / hu.data.len() as f64;
     if min_value > LOWEST_STORED && offset > OFFSET_SHARE {
-        return Err(CtError::Offset {
-            min_value,
-            percent: 100.0 * offset,
-        });
+        return Err(CtError::Offset { min_value, percent: 100.0 * offset });
     }
     Ok(())
 }
@@ -123,10 +111,7 @@ mod tests {
 
     fn volume(value: impl Fn(usize) -> f32) -> Volume<f32> {
         let grid = VoxelGrid::axis_aligned([10, 10, 10], [2.0; 3], [0.0; 3]);
-        Volume {
-            data: (0..grid.len()).map(value).collect(),
-            grid,
-        }
+        Volume { data: (0..grid.len()).map(value).collect(), grid }
     }
 
     /// Half air, some fat, the rest near water, a little bone.
@@ -142,46 +127,25 @@ mod tests {
     #[test]
     fn io_hounsfield_units_pass() {
         assert_eq!(check_hounsfield(&volume(patient)), Ok(()));
-        assert_eq!(
-            check_hounsfield(&volume(|i| 30.0 + (i % 40) as f32)),
-            Ok(()),
-            "cropped inside an organ"
-        );
-        assert_eq!(
-            check_hounsfield(&volume(|i| if i % 50 == 0 { 1100.0 } else { 200.0 })),
-            Ok(()),
-            "bone specimen"
-        );
+        assert_eq!(check_hounsfield(&volume(|i| 30.0 + (i % 40) as f32)), Ok(()), "cropped inside an organ");
+        assert_eq!(check_hounsfield(&volume(|i| if i % 50 == 0 { 1100.0 } else { 200.0 })), Ok(()), "bone specimen");
     }
 
     #[test]
     fn alarm_what_is_not_hu_rings() {
         let offset = check_hounsfield(&volume(|i| patient(i) + 1024.0));
         assert!(matches!(offset, Err(CtError::Offset { .. })), "{offset:?}");
-        assert_eq!(
-            check_hounsfield(&volume(|_| 0.0)),
-            Err(CtError::Constant { value: 0.0 })
-        );
+        assert_eq!(check_hounsfield(&volume(|_| 0.0)), Err(CtError::Constant { value: 0.0 }));
         let twice = check_hounsfield(&volume(|i| patient(i) - 1024.0));
         assert!(matches!(twice, Err(CtError::NoTissue { .. })), "{twice:?}");
-        let coefficients =
-            check_hounsfield(&volume(|i| 0.2 * (1.0 + patient(i) / 1000.0).max(0.0)));
-        assert!(
-            matches!(coefficients, Err(CtError::NotHu { .. })),
-            "{coefficients:?}"
-        );
+        let coefficients = check_hounsfield(&volume(|i| 0.2 * (1.0 + patient(i) / 1000.0).max(0.0)));
+        assert!(matches!(coefficients, Err(CtError::NotHu { .. })), "{coefficients:?}");
         assert_eq!(
             check_hounsfield(&volume(|i| if i == 3 { f32::NAN } else { 0.0 })),
             Err(CtError::NotFinite { count: 1 })
         );
         let mut short = volume(patient);
         short.data.pop();
-        assert_eq!(
-            check_hounsfield(&short),
-            Err(CtError::Size {
-                found: 999,
-                expected: 1000
-            })
-        );
+        assert_eq!(check_hounsfield(&short), Err(CtError::Size { found: 999, expected: 1000 }));
     }
 }

@@ -44,34 +44,21 @@ fn lump_soft(lines: Vec<Line>) -> Vec<Line> {
         label: format!("energy of {first} lines below {LUMP_KEV} keV"),
     };
     let kept = lines.into_iter().skip(first);
-    if energy_kev > 0.0 {
-        std::iter::once(lump).chain(kept).collect()
-    } else {
-        kept.collect()
-    }
+    if energy_kev > 0.0 { std::iter::once(lump).chain(kept).collect() } else { kept.collect() }
 }
 
 /// Weak lines removed, their energy given to the nearest line that stays (in yield).
 fn join_weak(lines: Vec<Line>) -> Vec<Line> {
-    let (weak, mut kept): (Vec<Line>, Vec<Line>) = lines
-        .into_iter()
-        .partition(|l| l.yield_per_decay < WEAK_PER_DECAY);
+    let (weak, mut kept): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(|l| l.yield_per_decay < WEAK_PER_DECAY);
     if kept.is_empty() {
         return weak;
     }
     for line in weak {
-        let above = kept
-            .partition_point(|k| k.energy_kev < line.energy_kev)
-            .min(kept.len() - 1);
+        let above = kept.partition_point(|k| k.energy_kev < line.energy_kev).min(kept.len() - 1);
         let below = above.saturating_sub(1);
         let distance = |i: usize| (kept[i].energy_kev - line.energy_kev).abs();
-        let nearest = if distance(below) < distance(above) {
-            below
-        } else {
-            above
-        };
-        kept[nearest].yield_per_decay +=
-            line.yield_per_decay * line.energy_kev / kept[nearest].energy_kev;
+        let nearest = if distance(below) < distance(above) { below } else { above };
+        kept[nearest].yield_per_decay += line.yield_per_decay * line.energy_kev / kept[nearest].energy_kev;
     }
     kept
 }
@@ -82,14 +69,8 @@ fn merge(lines: &[Line], width_rel: f64) -> Vec<Line> {
     let mut group: Vec<&Line> = Vec::new();
     for line in lines {
         if let Some(first) = group.first() {
-            let soft_kev = if first.energy_kev < SOFT_KEV {
-                SOFT_WIDTH_KEV
-            } else {
-                0.0
-            };
-            if line.energy_kev - first.energy_kev
-                >= f64::max(soft_kev, width_rel * first.energy_kev)
-            {
+            let soft_kev = if first.energy_kev < SOFT_KEV { SOFT_WIDTH_KEV } else { 0.0 };
+            if line.energy_kev - first.energy_kev >= f64::max(soft_kev, width_rel * first.energy_kev) {
                 merged.push(mean_line(&group));
                 group.clear();
             }
@@ -105,27 +86,13 @@ fn merge(lines: &[Line], width_rel: f64) -> Vec<Line> {
 /// One line for a group: summed yield, mean energy, label of the strongest. `group` is not empty.
 fn mean_line(group: &[&Line]) -> Line {
     let yield_per_decay: f64 = group.iter().map(|l| l.yield_per_decay).sum();
-    let energy_kev = group
-        .iter()
-        .map(|l| l.energy_kev * l.yield_per_decay)
-        .sum::<f64>()
-        / yield_per_decay;
-    let strongest = group.iter().fold(group[0], |a, b| {
-        if b.yield_per_decay > a.yield_per_decay {
-            b
-        } else {
-            a
-        }
-    });
+    let energy_kev = group.iter().map(|l| l.energy_kev * l.yield_per_decay).sum::<f64>() / yield_per_decay;
+    let strongest = group.iter().fold(group[0], |a, b| if b.yield_per_decay > a.yield_per_decay { b } else { a });
     let label = match group.len() {
         1 => strongest.label.clone(),
         n => format!("{} and {} near it", strongest.label, n - 1),
     };
-    Line {
-        energy_kev,
-        yield_per_decay,
-        label,
-    }
+    Line { energy_kev, yield_per_decay, label }
 }
 
 #[cfg(test)]
@@ -133,33 +100,18 @@ mod tests {
     use super::*;
 
     fn line(energy_kev: f64, yield_per_decay: f64) -> Line {
-        Line {
-            energy_kev,
-            yield_per_decay,
-            label: "x".to_owned(),
-        }
+        Line { energy_kev, yield_per_decay, label: "x".to_owned() }
     }
 
     #[test]
     fn law_condensing_keeps_the_energy() {
-        let mut list: Vec<Line> = (1..=800)
-            .map(|i| line(0.013 * f64::from(i), 1e-3 / f64::from(i)))
-            .collect();
-        list.extend((0..40).map(|i| {
-            line(
-                20.0 + 3.0 * f64::from(i),
-                if i % 3 == 0 { 5e-7 } else { 1e-3 },
-            )
-        }));
+        let mut list: Vec<Line> = (1..=800).map(|i| line(0.013 * f64::from(i), 1e-3 / f64::from(i))).collect();
+        list.extend((0..40).map(|i| line(20.0 + 3.0 * f64::from(i), if i % 3 == 0 { 5e-7 } else { 1e-3 })));
         let before = line_energy_kev(&list);
         let after = condense(list);
         assert!(after.len() <= MAX_LINES, "{}", after.len());
         assert!((line_energy_kev(&after) / before - 1.0).abs() < 1e-6);
-        assert!(
-            after
-                .iter()
-                .all(|l| l.yield_per_decay >= WEAK_PER_DECAY && l.energy_kev >= LUMP_KEV)
-        );
+        assert!(after.iter().all(|l| l.yield_per_decay >= WEAK_PER_DECAY && l.energy_kev >= LUMP_KEV));
         assert!(after.windows(2).all(|l| l[0].energy_kev <= l[1].energy_kev));
     }
 
@@ -174,11 +126,7 @@ mod tests {
     #[test]
     fn alarm_lost_lump_rings() {
         let list = vec![line(0.05, 2.0), line(10.0, 0.1)];
-        let lost: Vec<Line> = list
-            .iter()
-            .filter(|l| l.energy_kev >= LUMP_KEV)
-            .cloned()
-            .collect();
+        let lost: Vec<Line> = list.iter().filter(|l| l.energy_kev >= LUMP_KEV).cloned().collect();
         assert!((line_energy_kev(&lost) / line_energy_kev(&list) - 1.0).abs() > 1e-6);
     }
 }

@@ -62,22 +62,14 @@ pub(super) enum Form {
 
 /// The nuclide in `text`; `file` is its name in messages.
 pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, NuclideError> {
-    let syntax = |form, detail: String| NuclideError::Syntax {
-        file: file.to_owned(),
-        form,
-        detail,
-    };
+    let syntax = |form, detail: String| NuclideError::Syntax { file: file.to_owned(), form, detail };
     let value: Value = match form {
         Form::Toml => toml::from_str(text).map_err(|e| syntax("TOML", e.to_string()))?,
         Form::Json => serde_json::from_str(text).map_err(|e| syntax("JSON", e.to_string()))?,
     };
     let reader = Reader { file };
     let Value::Object(fields) = &value else {
-        return Err(reader.wrong(
-            "the file",
-            &value,
-            "a table with name, half_life_h and emissions",
-        ));
+        return Err(reader.wrong("the file", &value, "a table with name, half_life_h and emissions"));
     };
     reader.nuclide(fields)
 }
@@ -89,12 +81,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn error(&self, field: &str, found: String, allowed: &str) -> NuclideError {
-        NuclideError::Field {
-            file: self.file.to_owned(),
-            field: field.to_owned(),
-            found,
-            allowed: allowed.to_owned(),
-        }
+        NuclideError::Field { file: self.file.to_owned(), field: field.to_owned(), found, allowed: allowed.to_owned() }
     }
 
     fn wrong(&self, field: &str, found: &Value, allowed: &str) -> NuclideError {
@@ -108,14 +95,7 @@ impl Reader<'_> {
     }
 
     fn nuclide(&self, fields: &Map<String, Value>) -> Result<Nuclide, NuclideError> {
-        const KNOWN: [&str; 6] = [
-            "name",
-            "half_life_h",
-            "source",
-            "electrons",
-            "photons",
-            "beta",
-        ];
+        const KNOWN: [&str; 6] = ["name", "half_life_h", "source", "electrons", "photons", "beta"];
         self.known_keys(fields, &KNOWN, "")?;
         let nuclide = Nuclide {
             name: self.text(fields, "name")?,
@@ -129,35 +109,18 @@ impl Reader<'_> {
             beta: self.beta(fields.get("beta"))?,
             electrons: condense(self.lines(fields.get("electrons"), "electrons")?),
             photons: condense(self.lines(fields.get("photons"), "photons")?),
-            source: if fields.contains_key("source") {
-                self.text(fields, "source")?
-            } else {
-                self.file.to_owned()
-            },
+            source: if fields.contains_key("source") { self.text(fields, "source")? } else { self.file.to_owned() },
         };
         let emits = nuclide.beta.iter().any(|b| b.probability_per_decay > 0.0);
         if !emits && nuclide.electrons.is_empty() && nuclide.photons.is_empty() {
-            return Err(self.error(
-                "the emissions",
-                "empty".to_owned(),
-                "at least one of beta, electrons, photons",
-            ));
+            return Err(self.error("the emissions", "empty".to_owned(), "at least one of beta, electrons, photons"));
         }
         Ok(nuclide)
     }
 
-    fn known_keys(
-        &self,
-        fields: &Map<String, Value>,
-        known: &[&str],
-        within: &str,
-    ) -> Result<(), NuclideError> {
+    fn known_keys(&self, fields: &Map<String, Value>, known: &[&str], within: &str) -> Result<(), NuclideError> {
         match fields.keys().find(|k| !known.contains(&k.as_str())) {
-            Some(key) => Err(self.error(
-                &format!("field {within}{key}"),
-                "not known".to_owned(),
-                &known.join(", "),
-            )),
+            Some(key) => Err(self.error(&format!("field {within}{key}"), "not known".to_owned(), &known.join(", "))),
             None => Ok(()),
         }
     }
@@ -165,11 +128,7 @@ impl Reader<'_> {
     fn text(&self, fields: &Map<String, Value>, key: &str) -> Result<String, NuclideError> {
         match fields.get(key) {
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(text.clone()),
-            found => Err(self.wrong(
-                key,
-                found.unwrap_or(&Value::Null),
-                "a text that is not empty",
-            )),
+            found => Err(self.wrong(key, found.unwrap_or(&Value::Null), "a text that is not empty")),
         }
     }
 
@@ -201,19 +160,14 @@ impl Reader<'_> {
             return Ok(Vec::new());
         };
         let list = self.list(Some(found), field)?;
-        list.iter()
-            .enumerate()
-            .map(|(i, v)| self.line(v, &format!("{field}[{i}]")))
-            .collect()
+        list.iter().enumerate().map(|(i, v)| self.line(v, &format!("{field}[{i}]"))).collect()
     }
 
     /// `[energy_kev, yield_per_decay]`, with or without a label, or a table of these three fields.
     fn line(&self, value: &Value, field: &str) -> Result<Line, NuclideError> {
         const KEYS: [&str; 3] = ["energy_kev", "yield_per_decay", "label"];
         let parts: [Option<&Value>; 3] = match value {
-            Value::Array(list) if (2..=3).contains(&list.len()) => {
-                [list.first(), list.get(1), list.get(2)]
-            }
+            Value::Array(list) if (2..=3).contains(&list.len()) => [list.first(), list.get(1), list.get(2)],
             Value::Object(table) => {
                 self.known_keys(table, &KEYS, &format!("{field}."))?;
                 KEYS.map(|key| table.get(key))
@@ -227,23 +181,14 @@ impl Reader<'_> {
             MAX_EMISSION_KEV,
             "an energy above 0 and at most 3000 keV",
         )?;
-        let yield_per_decay = self.number_in(
-            parts[1],
-            &format!("{field} yield_per_decay"),
-            0.0,
-            1e3,
-            "a number above 0 per decay",
-        )?;
+        let yield_per_decay =
+            self.number_in(parts[1], &format!("{field} yield_per_decay"), 0.0, 1e3, "a number above 0 per decay")?;
         let label = match parts[2] {
             None => String::new(),
             Some(Value::String(text)) => text.clone(),
             Some(other) => return Err(self.wrong(&format!("{field} label"), other, "a text")),
         };
-        Ok(Line {
-            energy_kev,
-            yield_per_decay,
-            label,
-        })
+        Ok(Line { energy_kev, yield_per_decay, label })
     }
 
     fn beta(&self, found: Option<&Value>) -> Result<Vec<SpectrumBin>, NuclideError> {
@@ -251,54 +196,28 @@ impl Reader<'_> {
             return Ok(Vec::new());
         };
         let Value::Object(table) = found else {
-            return Err(self.wrong(
-                "beta",
-                found,
-                "a table with edges_kev and probability_per_decay",
-            ));
+            return Err(self.wrong("beta", found, "a table with edges_kev and probability_per_decay"));
         };
         self.known_keys(table, &["edges_kev", "probability_per_decay"], "beta.")?;
         let edges = self.list(table.get("edges_kev"), "beta.edges_kev")?;
-        let probabilities = self.list(
-            table.get("probability_per_decay"),
-            "beta.probability_per_decay",
-        )?;
+        let probabilities = self.list(table.get("probability_per_decay"), "beta.probability_per_decay")?;
         if probabilities.is_empty() || edges.len() != probabilities.len() + 1 {
-            let found = format!(
-                "{} values beside {} probabilities",
-                edges.len(),
-                probabilities.len()
-            );
-            return Err(self.error(
-                "beta.edges_kev",
-                found,
-                "one edge more than probabilities, at least two edges",
-            ));
+            let found = format!("{} values beside {} probabilities", edges.len(), probabilities.len());
+            return Err(self.error("beta.edges_kev", found, "one edge more than probabilities, at least two edges"));
         }
         let mut bins = Vec::with_capacity(probabilities.len());
         let mut below = -f64::MIN_POSITIVE;
         let mut edges_kev = Vec::with_capacity(edges.len());
         for (i, edge) in edges.iter().enumerate() {
             let allowed = "energies from 0 to 3000 keV, each above the one before";
-            below = self.number_in(
-                Some(edge),
-                &format!("beta.edges_kev[{i}]"),
-                below,
-                MAX_EMISSION_KEV,
-                allowed,
-            )?;
+            below = self.number_in(Some(edge), &format!("beta.edges_kev[{i}]"), below, MAX_EMISSION_KEV, allowed)?;
             edges_kev.push(below);
         }
         for (i, probability) in probabilities.iter().enumerate() {
             let field = format!("beta.probability_per_decay[{i}]");
             let allowed = "a number from 0 to 10 per decay";
-            let probability_per_decay =
-                self.number_in(Some(probability), &field, -f64::MIN_POSITIVE, 10.0, allowed)?;
-            bins.push(SpectrumBin {
-                e_lo_kev: edges_kev[i],
-                e_hi_kev: edges_kev[i + 1],
-                probability_per_decay,
-            });
+            let probability_per_decay = self.number_in(Some(probability), &field, -f64::MIN_POSITIVE, 10.0, allowed)?;
+            bins.push(SpectrumBin { e_lo_kev: edges_kev[i], e_hi_kev: edges_kev[i + 1], probability_per_decay });
         }
         Ok(bins)
     }
@@ -319,32 +238,17 @@ probability_per_decay = [0.75, 0.25]
 "#;
 
     fn message(text: &str) -> String {
-        from_text(text, "mine.toml", Form::Toml)
-            .unwrap_err()
-            .to_string()
+        from_text(text, "mine.toml", Form::Toml).unwrap_err().to_string()
     }
 
     #[test]
     fn io_a_users_nuclide_is_read() {
         let n = from_text(GOOD, "mine.toml", Form::Toml).unwrap();
         assert_eq!(n.name, "X-1");
-        assert_eq!(
-            n.electrons.iter().map(|l| l.energy_kev).collect::<Vec<_>>(),
-            [5.0, 10.0]
-        );
-        assert_eq!(
-            n.beta[1],
-            SpectrumBin {
-                e_lo_kev: 10.0,
-                e_hi_kev: 30.0,
-                probability_per_decay: 0.25
-            }
-        );
+        assert_eq!(n.electrons.iter().map(|l| l.energy_kev).collect::<Vec<_>>(), [5.0, 10.0]);
+        assert_eq!(n.beta[1], SpectrumBin { e_lo_kev: 10.0, e_hi_kev: 30.0, probability_per_decay: 0.25 });
         let json = r#"{"name":"g","half_life_h":1.0,"photons":[[208.4,1.0]]}"#;
-        assert_eq!(
-            from_text(json, "g.json", Form::Json).unwrap().photons[0].energy_kev,
-            208.4
-        );
+        assert_eq!(from_text(json, "g.json", Form::Json).unwrap().photons[0].energy_kev, 208.4);
     }
 
     #[test]
@@ -352,10 +256,7 @@ probability_per_decay = [0.75, 0.25]
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
         std::fs::write(&path, GOOD).unwrap();
-        assert_eq!(
-            Nuclide::load(path.to_str().unwrap()).unwrap().half_life_h,
-            2.0
-        );
+        assert_eq!(Nuclide::load(path.to_str().unwrap()).unwrap().half_life_h, 2.0);
         let missing = Nuclide::load("no-such-nuclide").unwrap_err().to_string();
         assert!(missing.contains("built in are lu177"), "{missing}");
     }
@@ -363,21 +264,9 @@ probability_per_decay = [0.75, 0.25]
     #[test]
     fn io_faults_are_named() {
         for (from, to, expected) in [
-            (
-                "[100, 1]",
-                "[100, -1]",
-                "photons[0] yield_per_decay is -1; allowed: a number above 0",
-            ),
-            (
-                "[100, 1]",
-                "[4000, 1]",
-                "photons[0] energy_kev is 4000; allowed: an energy above 0 and at most 3000 keV",
-            ),
-            (
-                "[100, 1]",
-                "[nan, 1]",
-                "photons[0] energy_kev is missing or not a finite number",
-            ),
+            ("[100, 1]", "[100, -1]", "photons[0] yield_per_decay is -1; allowed: a number above 0"),
+            ("[100, 1]", "[4000, 1]", "photons[0] energy_kev is 4000; allowed: an energy above 0 and at most 3000 keV"),
+            ("[100, 1]", "[nan, 1]", "photons[0] energy_kev is missing or not a finite number"),
             ("[100, 1]", "[100]", "photons[0] is a list of 1 values"),
             (
                 "10.0, 30",
@@ -386,34 +275,16 @@ probability_per_decay = [0.75, 0.25]
             ),
             ("0.75,", "-0.75,", "beta.probability_per_decay[0] is -0.75"),
             ("0.75, ", "", "3 values beside 1 probabilities"),
-            (
-                "half_life_h = 2",
-                "half_life_h = 0",
-                "half_life_h is 0; allowed: a number of hours above 0",
-            ),
-            (
-                "half_life_h = 2",
-                "half_life = 2",
-                "field half_life is not known",
-            ),
-            (
-                "name = \"X-1\"",
-                "name = \"\"",
-                "name is \"\"; allowed: a text",
-            ),
+            ("half_life_h = 2", "half_life_h = 0", "half_life_h is 0; allowed: a number of hours above 0"),
+            ("half_life_h = 2", "half_life = 2", "field half_life is not known"),
+            ("name = \"X-1\"", "name = \"\"", "name is \"\"; allowed: a text"),
             ("name = \"X-1\"", "name = ", "not valid TOML"),
             ("\"a\"", "7", "electrons[0] label is 7"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let text = message(&GOOD.replace(from, to));
-            assert!(
-                text.contains("mine.toml") && text.contains(expected),
-                "{text}"
-            );
+            assert!(text.contains("mine.toml") && text.contains(expected), "{text}");
         }
-        assert!(
-            message("name = \"e\"\nhalf_life_h = 1")
-                .contains("at least one of beta, electrons, photons")
-        );
+        assert!(message("name = \"e\"\nhalf_life_h = 1").contains("at least one of beta, electrons, photons"));
     }
 }

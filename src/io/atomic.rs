@@ -15,10 +15,7 @@ use super::IoError;
 ///
 /// Errors: the folder cannot be written to, `fill` fails, the disk is full; then no file of that name
 /// appears and one that was there stays as it was.
-pub fn write_file(
-    path: impl AsRef<Path>,
-    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), IoError> {
+pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
     let path = path.as_ref();
     let failed = |e: io::Error| IoError::write(path, e);
     let folder = folder_of(path);
@@ -99,15 +96,8 @@ impl AtomicOutputDir {
         let staging = if target_exists {
             let entries = fs::read_dir(target).map_err(failed)?.count();
             if entries > 0 && !force {
-                let found = if entries == 1 {
-                    "1 entry".into()
-                } else {
-                    format!("{entries} entries")
-                };
-                return Err(IoError::OutputExists {
-                    path: target.to_path_buf(),
-                    found,
-                });
+                let found = if entries == 1 { "1 entry".into() } else { format!("{entries} entries") };
+                return Err(IoError::OutputExists { path: target.to_path_buf(), found });
             }
             builder.tempdir_in(target).map_err(failed)?
         } else {
@@ -122,9 +112,7 @@ impl AtomicOutputDir {
             }
             let parent = folder_of(target);
             made = missing_folders(parent);
-            let staging = fs::create_dir_all(parent)
-                .and_then(|()| builder.tempdir_in(parent))
-                .map_err(failed);
+            let staging = fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent)).map_err(failed);
             if staging.is_err() {
                 remove_folders(&made);
             }
@@ -132,14 +120,7 @@ impl AtomicOutputDir {
         };
         let stale = Vec::new();
         let target = target.to_path_buf();
-        Ok(Self {
-            target,
-            staging,
-            target_exists,
-            stale,
-            made,
-            committed: false,
-        })
+        Ok(Self { target, staging, target_exists, stale, made, committed: false })
     }
 
     /// Names of files that an earlier run may have left: with `force`, those of them that this run
@@ -171,8 +152,7 @@ impl AtomicOutputDir {
     /// before stays as it was.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
         if self.target_exists {
-            self.move_entries()
-                .map_err(|e| IoError::write(&self.target, e))?;
+            self.move_entries().map_err(|e| IoError::write(&self.target, e))?;
         } else {
             if self.target.symlink_metadata().is_ok() {
                 return Err(IoError::OutputExists {
@@ -180,8 +160,7 @@ impl AtomicOutputDir {
                     found: "an entry made meanwhile by another program".to_string(),
                 });
             }
-            fs::rename(self.staging.path(), &self.target)
-                .map_err(|e| IoError::write(&self.target, e))?;
+            fs::rename(self.staging.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
         }
         self.committed = true;
         Ok(self.target.clone())
@@ -194,9 +173,7 @@ impl AtomicOutputDir {
             names.push(entry?.file_name());
         }
         names.sort();
-        let old = tempfile::Builder::new()
-            .prefix(".lutra-old-")
-            .tempdir_in(&self.target)?;
+        let old = tempfile::Builder::new().prefix(".lutra-old-").tempdir_in(&self.target)?;
         let mut undo: Vec<(PathBuf, PathBuf)> = Vec::new();
         let mut step = |from: PathBuf, to: PathBuf| {
             fs::rename(&from, &to)?;
@@ -204,10 +181,7 @@ impl AtomicOutputDir {
             Ok::<(), io::Error>(())
         };
         let moved = (|| {
-            let leaving = names
-                .iter()
-                .cloned()
-                .chain(self.stale.iter().map(Into::into));
+            let leaving = names.iter().cloned().chain(self.stale.iter().map(Into::into));
             for name in leaving {
                 let present = self.target.join(&name);
                 if present.symlink_metadata().is_ok() {
@@ -220,10 +194,7 @@ impl AtomicOutputDir {
             Ok(())
         })();
         if moved.is_err() {
-            let back = undo
-                .into_iter()
-                .rev()
-                .filter(|(now, before)| fs::rename(now, before).is_err());
+            let back = undo.into_iter().rev().filter(|(now, before)| fs::rename(now, before).is_err());
             if back.count() > 0 {
                 // What could not go back stays under the folder's temporary name: never delete it.
                 let _ = old.keep();
@@ -245,11 +216,8 @@ impl Drop for AtomicOutputDir {
 
 /// The folders on the way to `folder`, and it itself, that do not exist, outermost first.
 fn missing_folders(folder: &Path) -> Vec<PathBuf> {
-    let mut missing: Vec<PathBuf> = folder
-        .ancestors()
-        .take_while(|p| !p.as_os_str().is_empty() && !p.exists())
-        .map(Path::to_path_buf)
-        .collect();
+    let mut missing: Vec<PathBuf> =
+        folder.ancestors().take_while(|p| !p.as_os_str().is_empty() && !p.exists()).map(Path::to_path_buf).collect();
     missing.reverse();
     missing
 }

@@ -27,9 +27,7 @@ impl LabelNames {
     /// 65535 and one name, or a value or a name comes twice.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let path = path.as_ref();
-        let size = std::fs::metadata(path)
-            .map_err(|e| IoError::read(path, e))?
-            .len();
+        let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
         if size > MAX_BYTES {
             return Err(IoError::invalid(
                 path,
@@ -54,10 +52,7 @@ impl LabelNames {
 
     /// Reads label names from text; `path` names the file in errors.
     fn parse(path: &Path, text: &str) -> Result<Self, IoError> {
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
         let first = lines.next().unwrap_or_default();
         let names = if first.starts_with('{') || first.starts_with('[') {
             from_json(path, text)?
@@ -67,12 +62,7 @@ impl LabelNames {
             from_csv(path, text)?
         };
         if names.is_empty() {
-            return Err(refused(
-                path,
-                "label names",
-                "no label",
-                "Give one value and name a line.",
-            ));
+            return Err(refused(path, "label names", "no label", "Give one value and name a line."));
         }
         Ok(Self { names })
     }
@@ -84,23 +74,17 @@ impl LabelNames {
 
     /// The name of a value; `label_7` where none is given.
     pub fn name(&self, value: u16) -> String {
-        self.get(value)
-            .map_or_else(|| format!("label_{value}"), str::to_string)
+        self.get(value).map_or_else(|| format!("label_{value}"), str::to_string)
     }
 
     /// The value that has this name.
     pub fn value(&self, name: &str) -> Option<u16> {
-        self.names
-            .iter()
-            .find(|(_, n)| *n == name)
-            .map(|(&value, _)| value)
+        self.names.iter().find(|(_, n)| *n == name).map(|(&value, _)| value)
     }
 
     /// Values and names, in the order of the values.
     pub fn iter(&self) -> impl Iterator<Item = (u16, &str)> {
-        self.names
-            .iter()
-            .map(|(&value, name)| (value, name.as_str()))
+        self.names.iter().map(|(&value, name)| (value, name.as_str()))
     }
 
     /// Number of names.
@@ -116,46 +100,22 @@ impl LabelNames {
 
 impl FromIterator<(u16, String)> for LabelNames {
     fn from_iter<I: IntoIterator<Item = (u16, String)>>(pairs: I) -> Self {
-        Self {
-            names: pairs.into_iter().collect(),
-        }
+        Self { names: pairs.into_iter().collect() }
     }
 }
 
 fn refused(path: &Path, field: &str, found: impl Into<String>, next: &str) -> IoError {
-    IoError::invalid(
-        path,
-        field,
-        found,
-        "a value from 0 to 65535 and its own name",
-        next,
-    )
+    IoError::invalid(path, field, found, "a value from 0 to 65535 and its own name", next)
 }
 
 /// Adds one label; `place` says where in the file it stands.
-fn insert(
-    path: &Path,
-    names: &mut BTreeMap<u16, String>,
-    place: &str,
-    value: &str,
-    name: &str,
-) -> Result<(), IoError> {
+fn insert(path: &Path, names: &mut BTreeMap<u16, String>, place: &str, value: &str, name: &str) -> Result<(), IoError> {
     let name = name.trim();
     let label = value.trim().parse::<u16>().map_err(|_| {
-        refused(
-            path,
-            place,
-            format!("value \"{}\"", value.trim()),
-            "Write the value as a whole number.",
-        )
+        refused(path, place, format!("value \"{}\"", value.trim()), "Write the value as a whole number.")
     })?;
     if name.is_empty() {
-        return Err(refused(
-            path,
-            place,
-            format!("no name for value {label}"),
-            "Give it a name.",
-        ));
+        return Err(refused(path, place, format!("no name for value {label}"), "Give it a name."));
     }
     if let Some(other) = names.get(&label) {
         let found = format!("value {label} again (\"{other}\" and \"{name}\")");
@@ -205,14 +165,8 @@ fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
 
 /// `{"2": "name"}` or `{"name": 2}`, bare or as the field `labels`.
 fn from_json(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
-    let root: Value = serde_json::from_str(text).map_err(|e| {
-        refused(
-            path,
-            &format!("line {}", e.line()),
-            e.to_string(),
-            "Write valid JSON.",
-        )
-    })?;
+    let root: Value = serde_json::from_str(text)
+        .map_err(|e| refused(path, &format!("line {}", e.line()), e.to_string(), "Write valid JSON."))?;
     let next = "Write {\"2\": \"kidney_right\"}, bare or as the field \"labels\".";
     let labels = match root.get("labels") {
         Some(labels) => labels,

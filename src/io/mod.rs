@@ -122,18 +122,12 @@ impl IoError {
 
     /// A file that cannot be read.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        Self::Read {
-            path: path.to_path_buf(),
-            source,
-        }
+        Self::Read { path: path.to_path_buf(), source }
     }
 
     /// A file that cannot be written.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
-        Self::Write {
-            path: path.to_path_buf(),
-            source,
-        }
+        Self::Write { path: path.to_path_buf(), source }
     }
 }
 
@@ -153,9 +147,5 @@ pub fn sha256_hex(path: impl AsRef<Path>) -> Result<String, IoError> {
             Err(e) => return Err(IoError::read(path, e)),
         }
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -7,9 +7,9 @@ use super::Real;
 use super::context::{Context, FLAG_REJECTION};
 use super::math::{exp_of, fmax, fmin, ln, recip, root};
 use super::moller::ELECTRON_REST;
-use super::rng::{Rng, uniform};
+use super::rng::{Rng, random};
 use super::tables::{COLUMN_SCATTERING_FUNCTION, momentum_bin, scatter_value};
-use super::super::Sink;
+use crate::kernel::Sink;
 
 /// 1/(h c) in 1/(keV Angstrom) (CODATA 2018).
 pub const PER_KEV_ANGSTROM: Real = 0.080_655_439;
@@ -33,8 +33,8 @@ pub fn compton<S: Sink>(cx: &Context, rng: &mut Rng, row: u32, energy_kev: Real,
     let first = alpha1 * recip(alpha1 + alpha2);
     let mut result = Scattered { ratio: 1.0, cos_theta: 1.0 };
     for _ in 0..1000 {
-        let choose = uniform(rng);
-        let u = uniform(rng);
+        let choose = random(rng);
+        let u = random(rng);
         let mut ratio = root(lowest * lowest + (1.0 - lowest * lowest) * u);
         if choose < first {
             ratio = lowest * exp_of(alpha1 * u);
@@ -48,7 +48,7 @@ pub fn compton<S: Sink>(cx: &Context, rng: &mut Rng, row: u32, energy_kev: Real,
         let x = (energy_kev * PER_KEV_ANGSTROM) * root(0.5 * t);
         let bound = scatter_value(cx, row, momentum_bin(x), COLUMN_SCATTERING_FUNCTION);
         result = Scattered { ratio: ratio, cos_theta: 1.0 - t };
-        if uniform(rng) < weight * bound {
+        if random(rng) < weight * bound {
             return result;
         }
     }

@@ -9,10 +9,10 @@ use super::Real;
 use super::context::{Context, FLAG_REJECTION};
 use super::math::{SinCos, exp_of, fmin, one_minus_exp, recip, root, sin_cos_turn};
 use super::navigate::Particle;
-use super::rng::{Rng, rng_next, uniform};
+use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
 use super::tables::{Bin, COLUMN_HARD, COLUMN_MU_CUT, COLUMN_SCREENING, COLUMN_SOFT_1, COLUMN_SOFT_2, electron_value};
-use super::super::Sink;
+use crate::kernel::Sink;
 
 /// (1 - cos)/2 of the soft deflection over a path with `k1` and `k2` first and second transport mean free paths,
 /// from one uniform number: uniform on [0, b] with probability a, else uniform on [b, 1].
@@ -45,22 +45,22 @@ pub fn compose(cos_a: Real, mu_b: Real, cos_azimuth: Real) -> Real {
 pub fn scatter<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, row: u32, bin: Bin, areal: Real, out: &mut S) {
     let k1 = areal * electron_value(cx, row, bin, COLUMN_SOFT_1);
     let k2 = areal * electron_value(cx, row, bin, COLUMN_SOFT_2);
-    let mu = soft_mu(k1, k2, uniform(rng));
+    let mu = soft_mu(k1, k2, random(rng));
     let mut cos_theta = 1.0 - 2.0 * mu;
     let mut sin_theta = 2.0 * root(mu * (1.0 - mu));
     let hard = areal * electron_value(cx, row, bin, COLUMN_HARD);
     // number of hard collisions: count uniform factors until their product falls below exp_of(-mean)
     let floor = exp_of(-hard);
-    let mut product = uniform(rng);
+    let mut product = random(rng);
     let mut count = 0u32;
     while product > floor {
         let screening = electron_value(cx, row, bin, COLUMN_SCREENING);
         let mu_cut = electron_value(cx, row, bin, COLUMN_MU_CUT);
-        let mu_hard = hard_mu(screening, mu_cut, uniform(rng));
+        let mu_hard = hard_mu(screening, mu_cut, random(rng));
         let azimuth = sin_cos_turn(rng_next(rng));
         cos_theta = compose(cos_theta, mu_hard, azimuth.cos);
         sin_theta = root(1.0 - cos_theta * cos_theta);
-        product = product * uniform(rng);
+        product = product * random(rng);
         count = count + 1u32;
         if count > 200u32 {
             out.flag(FLAG_REJECTION);

@@ -8,17 +8,21 @@
 use super::Real;
 use super::context::{Context, FLAG_STACK_FULL, FLAG_STEP_LIMIT};
 use super::elastic::scatter;
-use super::math::{SinCos, fmax, fmin, kev_from_units, ln, one_minus_exp, real_from_u32, recip, root, sin_cos_turn, units_from_kev};
+use super::math::{
+    SinCos, fmax, fmin, kev_from_units, ln, one_minus_exp, real_from_u32, recip, root, sin_cos_turn, units_from_kev,
+};
 use super::moller::{collision_cos, knock_on_energy};
-use super::navigate::{Particle, advance, cross, exit_along, face_distance, inverse, voxel_density, voxel_index, voxel_tissue};
-use super::rng::{Rng, rng_next, uniform};
+use super::navigate::{
+    Particle, advance, cross, exit_along, face_distance, inverse, voxel_density, voxel_index, voxel_tissue,
+};
+use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
 use super::straggling::soft_loss;
 use super::tables::{
-    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_YIELD, ENERGY_NODES,
-    electron_value, energy_bin,
+    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_YIELD,
+    ENERGY_NODES, electron_value, energy_bin,
 };
-use super::super::Sink;
+use crate::kernel::Sink;
 
 /// Room for electrons that wait while their knock-on is followed: the lower energy goes first and is at most
 /// half, so that n generations need n places.
@@ -47,7 +51,7 @@ pub fn tally_bin(cx: &Context, rng: &mut Rng, p: &Particle, distance_mm: Real) -
     if cx.params.radial_bins == 0u32 {
         return voxel_index(cx, p);
     }
-    let s = distance_mm * uniform(rng);
+    let s = distance_mm * random(rng);
     let x = (p.x + p.ux * s) - 0.5 * (cx.params.dx_mm as Real);
     let y = (p.y + p.uy * s) - 0.5 * (cx.params.dy_mm as Real);
     let z = (p.z + p.uz * s) - 0.5 * (cx.params.dz_mm as Real);
@@ -66,8 +70,15 @@ pub fn finish(p: &mut Particle, stack: &mut Stack) {
 }
 
 /// Leaves the particle's energy where it is, less what it would have radiated.
-pub fn rest<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, radiated_share: Real, out: &mut S) {
-    let mut radiated = (radiated_share * real_from_u32(p.energy) + uniform(rng)) as u32;
+pub fn rest<S: Sink>(
+    cx: &Context,
+    rng: &mut Rng,
+    p: &mut Particle,
+    stack: &mut Stack,
+    radiated_share: Real,
+    out: &mut S,
+) {
+    let mut radiated = (radiated_share * real_from_u32(p.energy) + random(rng)) as u32;
     if radiated > p.energy {
         radiated = p.energy;
     }
@@ -132,7 +143,15 @@ pub fn fly<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, areal: Real, 
 }
 
 /// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
-pub fn knock_on<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, row: u32, density: Real, out: &mut S) {
+pub fn knock_on<S: Sink>(
+    cx: &Context,
+    rng: &mut Rng,
+    p: &mut Particle,
+    stack: &mut Stack,
+    row: u32,
+    density: Real,
+    out: &mut S,
+) {
     let energy_kev = kev_from_units(p.energy);
     if energy_kev <= 2.0 * (cx.params.knock_on_kev as Real) {
         return;
@@ -210,7 +229,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     // length of the step, and whether it ends in a knock-on collision
     let mut step = electron_value(cx, row, bin, COLUMN_STEP);
     let sigma = electron_value(cx, row, bin, COLUMN_KNOCK_ON);
-    let u = uniform(rng);
+    let u = random(rng);
     let knocks = u < one_minus_exp(sigma * step);
     if knocks {
         step = fmin(step, -ln(1.0 - u) * recip(sigma));
@@ -222,10 +241,22 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     let mean_loss = electron_value(cx, row, middle, COLUMN_STOPPING) * step;
     let variance = electron_value(cx, row, middle, COLUMN_VARIANCE) * step;
     let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-    let loss = lost * recip(step);
+
+    // the share of it that bremsstrahlung carries away
+    let end = energy_bin(fmax(energy_kev - lost, 1.0));
+    let yield_before = electron_value(cx, row, bin, COLUMN_YIELD);
+    let yield_after = electron_value(cx, row, end, COLUMN_YIELD);
+    let given = fmin(fmax(energy_kev * yield_before - (energy_kev - lost) * yield_after, 0.0), lost);
+    let mut radiated = (given * 32000.0 + random(rng)) as u32;
+    if radiated > p.energy {
+        radiated = p.energy;
+    }
+    p.energy = p.energy - radiated;
+    out.radiated(radiated, p.weight);
+    let loss = (lost - given) * recip(step);
 
     // hinge: uniform over the step, with the growth of the scattering power along it
-    let v = uniform(rng);
+    let v = random(rng);
     let growth = electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
     let before = fly(cx, rng, p, step * hinge, loss, out);

@@ -140,10 +140,7 @@ pub fn sin_cos_turn(turn: u32) -> SinCos {
     let sine = if odd { c } else { s };
     let cosine = if odd { -s } else { c };
     let half = (q & 2u32) == 2u32;
-    SinCos {
-        sin: if half { -sine } else { sine },
-        cos: if half { -cosine } else { cosine },
-    }
+    SinCos { sin: if half { -sine } else { sine }, cos: if half { -cosine } else { cosine } }
 }
 
 /// A whole number as a float, correctly rounded on every driver (a plain conversion is exact below 2^24 only).

@@ -32,71 +32,11 @@ pub trait Sink {
 /// The kernel in f32: the contract.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f64, where the casts do something")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
-pub mod single {
-    /// Floating-point type of this build of the kernel.
-    pub type Real = f32;
-    #[path = "../math.rs"]
-    pub mod math;
-    #[path = "../rng.rs"]
-    pub mod rng;
-    #[path = "../context.rs"]
-    pub mod context;
-    #[path = "../tables.rs"]
-    pub mod tables;
-    #[path = "../navigate.rs"]
-    pub mod navigate;
-    #[path = "../rotate.rs"]
-    pub mod rotate;
-    #[path = "../source.rs"]
-    pub mod source;
-    #[path = "../elastic.rs"]
-    pub mod elastic;
-    #[path = "../straggling.rs"]
-    pub mod straggling;
-    #[path = "../moller.rs"]
-    pub mod moller;
-    #[path = "../electron.rs"]
-    pub mod electron;
-    #[path = "../compton.rs"]
-    pub mod compton;
-    #[path = "../rayleigh.rs"]
-    pub mod rayleigh;
-    #[path = "../photon.rs"]
-    pub mod photon;
-}
+#[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
+pub mod single;
 
 /// The kernel in f64: a check of the arithmetic, never an engine.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f32, where the casts do something")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
-pub mod double {
-    /// Floating-point type of this build of the kernel.
-    pub type Real = f64;
-    #[path = "../math_double.rs"]
-    pub mod math;
-    #[path = "../rng.rs"]
-    pub mod rng;
-    #[path = "../context.rs"]
-    pub mod context;
-    #[path = "../tables.rs"]
-    pub mod tables;
-    #[path = "../navigate.rs"]
-    pub mod navigate;
-    #[path = "../rotate.rs"]
-    pub mod rotate;
-    #[path = "../source.rs"]
-    pub mod source;
-    #[path = "../elastic.rs"]
-    pub mod elastic;
-    #[path = "../straggling.rs"]
-    pub mod straggling;
-    #[path = "../moller.rs"]
-    pub mod moller;
-    #[path = "../electron.rs"]
-    pub mod electron;
-    #[path = "../compton.rs"]
-    pub mod compton;
-    #[path = "../rayleigh.rs"]
-    pub mod rayleigh;
-    #[path = "../photon.rs"]
-    pub mod photon;
-}
+#[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
+pub mod double;

@@ -3,8 +3,8 @@
 use super::Real;
 use super::context::{Context, FLAG_REJECTION};
 use super::math::{fmax, fmin, recip, root};
-use super::rng::{Rng, uniform};
-use super::super::Sink;
+use super::rng::{Rng, random};
+use crate::kernel::Sink;
 
 /// Electron rest energy, keV (CODATA 2018).
 pub const ELECTRON_REST: Real = 510.998_95;
@@ -25,8 +25,8 @@ pub fn knock_on_energy<S: Sink>(cx: &Context, rng: &mut Rng, energy_kev: Real, o
     let bound = fmax(1.0, moller_shape(0.5, a, b));
     let mut share: Real = lowest;
     for _ in 0..200 {
-        share = lowest * recip(1.0 - uniform(rng) * (1.0 - 2.0 * lowest));
-        if uniform(rng) * bound <= moller_shape(share, a, b) {
+        share = lowest * recip(1.0 - random(rng) * (1.0 - 2.0 * lowest));
+        if random(rng) * bound <= moller_shape(share, a, b) {
             return fmin(share, 0.5) * energy_kev;
         }
     }

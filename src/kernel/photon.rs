@@ -11,12 +11,13 @@ use super::electron::tally_bin;
 use super::math::{fmax, kev_from_units, ln, real_from_u32, recip, root, sin_cos_turn, units_from_kev};
 use super::navigate::{Particle, advance, cross, exit_along, inverse, voxel_density, voxel_index, voxel_tissue};
 use super::rayleigh::rayleigh;
-use super::rng::{Rng, rng_next, uniform};
+use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
 use super::tables::{
-    COLUMN_COHERENT, COLUMN_INCOHERENT, COLUMN_KERMA, COLUMN_TOTAL, ENERGY_NODES, MOMENTUM_NODES, energy_bin, photon_value,
+    COLUMN_COHERENT, COLUMN_INCOHERENT, COLUMN_KERMA, COLUMN_TOTAL, ENERGY_NODES, MOMENTUM_NODES, energy_bin,
+    photon_value,
 };
-use super::super::Sink;
+use crate::kernel::Sink;
 
 /// No photon makes more steps than this.
 pub const PHOTON_STEP_LIMIT: u32 = 1_000_000;
@@ -39,17 +40,17 @@ pub fn collide<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, tissue: u
     let row = tissue * ENERGY_NODES;
     let bin = energy_bin(energy_kev);
     let total = photon_value(cx, row, bin, COLUMN_TOTAL);
-    let coherent = photon_value(cx, row, bin, COLUMN_COHERENT);
-    let incoherent = photon_value(cx, row, bin, COLUMN_INCOHERENT);
-    let pick = uniform(rng) * total;
+    let elastic = photon_value(cx, row, bin, COLUMN_COHERENT);
+    let inelastic = photon_value(cx, row, bin, COLUMN_INCOHERENT);
+    let pick = random(rng) * total;
     let scatter_row = tissue * MOMENTUM_NODES;
-    if pick < coherent {
+    if pick < elastic {
         let cos_theta = rayleigh(cx, rng, scatter_row, energy_kev, out);
         let sin_theta = root(fmax(1.0 - cos_theta * cos_theta, 0.0));
         turn(p, cos_theta, sin_theta, sin_cos_turn(rng_next(rng)));
         return;
     }
-    if pick < coherent + incoherent {
+    if pick < elastic + inelastic {
         let s = compton(cx, rng, scatter_row, energy_kev, out);
         let mut after = (s.ratio * real_from_u32(p.energy)) as u32;
         if after > p.energy {
@@ -80,7 +81,7 @@ pub fn photon_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, out: 
         return;
     }
     if p.flight <= 0.0 {
-        p.flight = -ln(uniform(rng));
+        p.flight = -ln(random(rng));
     }
     let bin = energy_bin(energy_kev);
     let vx = inverse(p.ux);

@@ -4,9 +4,11 @@ use super::Real;
 use super::compton::PER_KEV_ANGSTROM;
 use super::context::{Context, FLAG_REJECTION};
 use super::math::{fmin, recip};
-use super::rng::{Rng, uniform};
-use super::tables::{COLUMN_FORM_FACTOR, MOMENTUM_FIRST_BITS, MOMENTUM_NODES, SCATTER_COLUMNS, momentum_bin, scatter_value};
-use super::super::Sink;
+use super::rng::{Rng, random};
+use super::tables::{
+    COLUMN_FORM_FACTOR, MOMENTUM_FIRST_BITS, MOMENTUM_NODES, SCATTER_COLUMNS, momentum_bin, scatter_value,
+};
+use crate::kernel::Sink;
 
 /// Integral of the squared form factor up to a node of the momentum-transfer grid.
 pub fn form_factor_integral(cx: &Context, row: u32, node: u32) -> Real {
@@ -25,7 +27,7 @@ pub fn rayleigh<S: Sink>(cx: &Context, rng: &mut Rng, row: u32, energy_kev: Real
     let inv = recip(x_max * x_max);
     let mut cos_theta: Real = 1.0;
     for _ in 0..1000 {
-        let c = uniform(rng) * top;
+        let c = random(rng) * top;
         let mut low = 0u32;
         let mut high = MOMENTUM_NODES - 1u32;
         while high - low > 1u32 {
@@ -47,7 +49,7 @@ pub fn rayleigh<S: Sink>(cx: &Context, rng: &mut Rng, row: u32, energy_kev: Real
             x2 = xa * xa + (xb * xb - xa * xa) * ((c - a) * recip(b - a));
         }
         cos_theta = 1.0 - 2.0 * fmin(x2 * inv, 1.0);
-        if uniform(rng) * 2.0 < 1.0 + cos_theta * cos_theta {
+        if random(rng) * 2.0 < 1.0 + cos_theta * cos_theta {
             return cos_theta;
         }
     }

@@ -73,6 +73,6 @@ pub fn unit_from_word(word: u32) -> Real {
 }
 
 /// The next uniform number in (0, 1).
-pub fn uniform(s: &mut Rng) -> Real {
+pub fn random(s: &mut Rng) -> Real {
     unit_from_word(rng_next(s))
 }

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::math::{real_from_u32, recip, root, sin_cos_turn};
 use super::navigate::Particle;
 use super::rng::{hash_key, unit_from_word};
-use super::super::Sink;
+use crate::kernel::Sink;
 
 /// Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
 pub const STEP_ENERGY: u32 = 2_654_435_769;

@@ -6,7 +6,7 @@
 
 use super::Real;
 use super::math::{recip, root};
-use super::rng::{Rng, rng_next, uniform};
+use super::rng::{Rng, random, rng_next};
 
 /// Sum of four independent uniform numbers made from two words, scaled to mean 0 and variance 1; bounded by
 /// 2 sqrt 3.
@@ -24,7 +24,7 @@ pub fn soft_loss(rng: &mut Rng, mean: Real, variance: Real) -> Real {
         let b = rng_next(rng);
         return mean + root(variance) * bell(a, b);
     }
-    let u = uniform(rng);
+    let u = random(rng);
     if square > 3.0 * variance {
         return mean + root(3.0 * variance) * (2.0 * u - 1.0);
     }

@@ -30,8 +30,7 @@ pub struct DensityPiece {
 
 impl DensityPiece {
     fn density_g_cm3(&self, hu: f64) -> f64 {
-        self.from_g_cm3
-            + (self.to_g_cm3 - self.from_g_cm3) * (hu - self.hu_from) / (self.hu_to - self.hu_from)
+        self.from_g_cm3 + (self.to_g_cm3 - self.from_g_cm3) * (hu - self.hu_from) / (self.hu_to - self.hu_from)
     }
 }
 
@@ -60,21 +59,15 @@ pub struct HuCalibration {
 impl HuCalibration {
     /// The calibration of Schneider et al. 2000; HU are held within -1000 to 1600.
     pub fn schneider2000() -> Self {
-        let rows = csv_rows(SCHNEIDER_DENSITY, "built-in Schneider curve")
-            .expect("the embedded curve is valid");
+        let rows = csv_rows(SCHNEIDER_DENSITY, "built-in Schneider curve").expect("the embedded curve is valid");
         let pieces = rows.iter().map(schneider_piece).collect();
         let bins = tissues::schneider_bins()
             .iter()
             .enumerate()
-            .map(|(index, &(hu_from, hu_to))| TissueBin {
-                hu_from,
-                hu_to,
-                tissue: index as u8,
-            })
+            .map(|(index, &(hu_from, hu_to))| TissueBin { hu_from, hu_to, tissue: index as u8 })
             .collect();
         Self {
-            source: "Schneider, Bortfeld & Schlegel 2000 (24 tissues; one scanner at 120 kV)"
-                .to_owned(),
+            source: "Schneider, Bortfeld & Schlegel 2000 (24 tissues; one scanner at 120 kV)".to_owned(),
             pieces,
             bins,
             tissues: schneider_tissues(),
@@ -91,38 +84,16 @@ impl HuCalibration {
         bins: Vec<TissueBin>,
         tissues: Vec<Tissue>,
     ) -> Result<Self, MaterialError> {
-        let fault = |place: String, fault: String| MaterialError::Table {
-            file: source.to_owned(),
-            place,
-            fault,
-        };
+        let fault = |place: String, fault: String| MaterialError::Table { file: source.to_owned(), place, fault };
         for (what, edges) in [
-            (
-                "density curve",
-                pieces
-                    .iter()
-                    .map(|p| (p.hu_from, p.hu_to))
-                    .collect::<Vec<_>>(),
-            ),
-            (
-                "tissue bins",
-                bins.iter().map(|b| (b.hu_from, b.hu_to)).collect(),
-            ),
+            ("density curve", pieces.iter().map(|p| (p.hu_from, p.hu_to)).collect::<Vec<_>>()),
+            ("tissue bins", bins.iter().map(|b| (b.hu_from, b.hu_to)).collect()),
         ] {
             if edges.is_empty() {
-                return Err(fault(
-                    what.to_owned(),
-                    "it is empty; allowed: at least one piece".to_owned(),
-                ));
+                return Err(fault(what.to_owned(), "it is empty; allowed: at least one piece".to_owned()));
             }
-            if let Some(bad) = edges
-                .iter()
-                .find(|(from, to)| !(from < to && from.is_finite() && to.is_finite()))
-            {
-                return Err(fault(
-                    what.to_owned(),
-                    format!("HU from {} to {}; allowed: ascending HU", bad.0, bad.1),
-                ));
+            if let Some(bad) = edges.iter().find(|(from, to)| !(from < to && from.is_finite() && to.is_finite())) {
+                return Err(fault(what.to_owned(), format!("HU from {} to {}; allowed: ascending HU", bad.0, bad.1)));
             }
             if let Some(pair) = edges.windows(2).find(|p| p[0].1 != p[1].0) {
                 let text = format!(
@@ -133,10 +104,7 @@ impl HuCalibration {
             }
         }
         let sound = |rho: f64| rho > 0.0 && rho <= 30.0;
-        if let Some(bad) = pieces
-            .iter()
-            .find(|p| !(sound(p.from_g_cm3) && sound(p.to_g_cm3)))
-        {
+        if let Some(bad) = pieces.iter().find(|p| !(sound(p.from_g_cm3) && sound(p.to_g_cm3))) {
             let text = format!(
                 "{} to {} g/cm3; allowed: above 0 and at most 30 (in g/cm3, not kg/m3)",
                 bad.from_g_cm3, bad.to_g_cm3
@@ -144,21 +112,11 @@ impl HuCalibration {
             return Err(fault(format!("density at {} HU", bad.hu_from), text));
         }
         if let Some(bad) = bins.iter().find(|b| usize::from(b.tissue) >= tissues.len()) {
-            let text = format!(
-                "tissue index {}; allowed: 0 to {}",
-                bad.tissue,
-                tissues.len().saturating_sub(1)
-            );
+            let text = format!("tissue index {}; allowed: 0 to {}", bad.tissue, tissues.len().saturating_sub(1));
             return Err(fault(format!("bin from {} HU", bad.hu_from), text));
         }
         let clip_hu = (pieces[0].hu_from, pieces[pieces.len() - 1].hu_to);
-        Ok(Self {
-            source: source.to_owned(),
-            pieces,
-            bins,
-            tissues,
-            clip_hu,
-        })
+        Ok(Self { source: source.to_owned(), pieces, bins, tissues, clip_hu })
     }
 
     /// This calibration with the density curve of the CSV file at `path` (columns `hu`,
@@ -167,12 +125,7 @@ impl HuCalibration {
         let file = path.display().to_string();
         let text = read(path, &file)?;
         let pieces = density_pieces(&csv_rows(&text, &file)?, &file)?;
-        Self::new(
-            &format!("{file} (density) on {}", self.source),
-            pieces,
-            self.bins,
-            self.tissues,
-        )
+        Self::new(&format!("{file} (density) on {}", self.source), pieces, self.bins, self.tissues)
     }
 
     /// This calibration with the bins of the CSV file at `path` (columns `hu_from`, `hu_to`,
@@ -195,21 +148,11 @@ impl HuCalibration {
                     used.len() - 1
                 }
             };
-            let tissue =
-                u8::try_from(index).map_err(|_| row.fault("more than 256 different tissues"))?;
-            bins.push(TissueBin {
-                hu_from: row.number("hu_from")?,
-                hu_to: row.number("hu_to")?,
-                tissue,
-            });
+            let tissue = u8::try_from(index).map_err(|_| row.fault("more than 256 different tissues"))?;
+            bins.push(TissueBin { hu_from: row.number("hu_from")?, hu_to: row.number("hu_to")?, tissue });
         }
         let clip_hu = self.clip_hu;
-        let mut calibration = Self::new(
-            &format!("{file} (tissues) on {}", self.source),
-            self.pieces,
-            bins,
-            used,
-        )?;
+        let mut calibration = Self::new(&format!("{file} (tissues) on {}", self.source), self.pieces, bins, used)?;
         calibration.clip_hu = clip_hu;
         Ok(calibration)
     }
@@ -217,20 +160,14 @@ impl HuCalibration {
     /// Density at `hu`, g/cm3; `hu` outside the curve takes the value at its end.
     pub fn density_g_cm3(&self, hu: f64) -> f64 {
         let hu = hu.clamp(self.clip_hu.0, self.clip_hu.1);
-        let index = self
-            .pieces
-            .partition_point(|p| p.hu_from <= hu)
-            .saturating_sub(1);
+        let index = self.pieces.partition_point(|p| p.hu_from <= hu).saturating_sub(1);
         self.pieces[index].density_g_cm3(hu)
     }
 
     /// Index of the tissue at `hu`; `hu` outside the bins takes the end bin.
     pub fn tissue_index(&self, hu: f64) -> u8 {
         let hu = hu.clamp(self.clip_hu.0, self.clip_hu.1);
-        let index = self
-            .bins
-            .partition_point(|b| b.hu_from <= hu)
-            .saturating_sub(1);
+        let index = self.bins.partition_point(|b| b.hu_from <= hu).saturating_sub(1);
         self.bins[index].tissue
     }
 
@@ -256,22 +193,14 @@ impl HuCalibration {
 }
 
 fn read(path: &Path, file: &str) -> Result<String, MaterialError> {
-    std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable {
-        file: file.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable { file: file.to_owned(), source })
 }
 
 fn schneider_piece(row: &CsvRow) -> DensityPiece {
     let number = |name| row.number(name).expect("the embedded curve is valid");
     let at = |hu: f64| number("offset_g_cm3") + number("slope_g_cm3_per_hu") * hu;
     let (hu_from, hu_to) = (number("hu_from"), number("hu_to"));
-    DensityPiece {
-        hu_from,
-        hu_to,
-        from_g_cm3: at(hu_from),
-        to_g_cm3: at(hu_to),
-    }
+    DensityPiece { hu_from, hu_to, from_g_cm3: at(hu_from), to_g_cm3: at(hu_to) }
 }
 
 fn density_pieces(rows: &[CsvRow], file: &str) -> Result<Vec<DensityPiece>, MaterialError> {
@@ -296,12 +225,7 @@ fn density_pieces(rows: &[CsvRow], file: &str) -> Result<Vec<DensityPiece>, Mate
     Ok(points
         .windows(2)
         .filter(|p| p[1].0 > p[0].0)
-        .map(|p| DensityPiece {
-            hu_from: p[0].0,
-            hu_to: p[1].0,
-            from_g_cm3: p[0].1,
-            to_g_cm3: p[1].1,
-        })
+        .map(|p| DensityPiece { hu_from: p[0].0, hu_to: p[1].0, from_g_cm3: p[0].1, to_g_cm3: p[1].1 })
         .collect())
 }
 
@@ -335,11 +259,7 @@ mod tests {
             (1600.0, 1.9642),
             (3000.0, 1.9642),
         ] {
-            assert!(
-                (c.density_g_cm3(hu) - g_cm3).abs() < 1e-6,
-                "{hu}: {}",
-                c.density_g_cm3(hu)
-            );
+            assert!((c.density_g_cm3(hu) - g_cm3).abs() < 1e-6, "{hu}: {}", c.density_g_cm3(hu));
         }
     }
 
@@ -369,23 +289,17 @@ mod tests {
     #[test]
     fn alarm_a_smoothed_jump_rings() {
         let c = HuCalibration::schneider2000();
-        let smooth =
-            written("hu,density_g_cm3\n-1000,0.00121\n-98,0.930486\n100,1.1199\n1600,1.9642\n");
+        let smooth = written("hu,density_g_cm3\n-1000,0.00121\n-98,0.930486\n100,1.1199\n1600,1.9642\n");
         let smoothed = c.clone().with_density_file(smooth.path()).unwrap();
         assert!((smoothed.density_g_cm3(110.0) / c.density_g_cm3(110.0) - 1.0).abs() > 0.02);
     }
 
     #[test]
     fn io_a_clinics_own_curve_and_bins() {
-        let curve =
-            written("# ours\nhu,density_g_cm3\n-1000,0.0012\n0,1.0\n100,1.1\n100,1.08\n1000,1.6\n");
-        let bins = written(
-            "hu_from,hu_to,tissue\n-1000,-900,air\n-900,-200,lung\n-200,150,mine\n150,3000,bone\n",
-        );
+        let curve = written("# ours\nhu,density_g_cm3\n-1000,0.0012\n0,1.0\n100,1.1\n100,1.08\n1000,1.6\n");
+        let bins = written("hu_from,hu_to,tissue\n-1000,-900,air\n-900,-200,lung\n-200,150,mine\n150,3000,bone\n");
         let mine = Tissue::new("mine", &[(1, 0.1), (8, 0.9)], 75.0, 1.0).unwrap();
-        let c = HuCalibration::schneider2000()
-            .with_density_file(curve.path())
-            .unwrap();
+        let c = HuCalibration::schneider2000().with_density_file(curve.path()).unwrap();
         let c = c.with_tissue_file(bins.path(), &[mine]).unwrap();
         assert!((c.density_g_cm3(99.999) - 1.099_999).abs() < 1e-5);
         assert!((c.density_g_cm3(100.0) - 1.08).abs() < 1e-12);
@@ -406,28 +320,16 @@ mod tests {
             ("hu,rho\n0,1\n5,1\n", "column density_g_cm3 is missing"),
         ] {
             let file = written(text);
-            let message = base()
-                .with_density_file(file.path())
-                .unwrap_err()
-                .to_string();
+            let message = base().with_density_file(file.path()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
         for (text, expected) in [
-            (
-                "hu_from,hu_to,tissue\n0,10,water\n20,30,water\n",
-                "ends at 10 HU and the next begins at 20 HU",
-            ),
-            (
-                "hu_from,hu_to,tissue\n0,10,cheese\n",
-                "no tissue \"cheese\"",
-            ),
+            ("hu_from,hu_to,tissue\n0,10,water\n20,30,water\n", "ends at 10 HU and the next begins at 20 HU"),
+            ("hu_from,hu_to,tissue\n0,10,cheese\n", "no tissue \"cheese\""),
             ("hu_from,hu_to,tissue\n10,0,water\n", "HU from 10 to 0"),
         ] {
             let file = written(text);
-            let message = base()
-                .with_tissue_file(file.path(), &[])
-                .unwrap_err()
-                .to_string();
+            let message = base().with_tissue_file(file.path(), &[]).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
         }
     }

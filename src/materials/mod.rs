@@ -80,12 +80,7 @@ impl MaterialError {
     /// This error with the name of the file it came from.
     fn in_file(self, file: &str) -> Self {
         match self {
-            Self::Tissue {
-                tissue,
-                field,
-                found,
-                allowed,
-            } => Self::Table {
+            Self::Tissue { tissue, field, found, allowed } => Self::Table {
                 file: file.to_owned(),
                 place: format!("tissue {tissue:?}"),
                 fault: format!("{field} is {found}; allowed: {allowed}"),
@@ -135,34 +130,16 @@ pub struct HuReport {
 ///
 /// Refuses volumes that are not HU: not finite, all one value, stored with an offset of 1024, or
 /// attenuation coefficients (see [`check_hounsfield`]). One pass, 5 bytes a voxel.
-pub fn tissue_map(
-    hu: &Volume<f32>,
-    calibration: &HuCalibration,
-) -> Result<TissueMap, MaterialError> {
+pub fn tissue_map(hu: &Volume<f32>, calibration: &HuCalibration) -> Result<TissueMap, MaterialError> {
     check_hounsfield(hu)?;
-    let density_g_cm3 = hu
-        .data
-        .iter()
-        .map(|&h| calibration.density_g_cm3(f64::from(h)) as f32)
-        .collect();
-    let tissue = hu
-        .data
-        .iter()
-        .map(|&h| calibration.tissue_index(f64::from(h)))
-        .collect();
-    Ok(TissueMap {
-        density_g_cm3,
-        tissue,
-        tissues: calibration.tissues().to_vec(),
-        report: report(hu, calibration),
-    })
+    let density_g_cm3 = hu.data.iter().map(|&h| calibration.density_g_cm3(f64::from(h)) as f32).collect();
+    let tissue = hu.data.iter().map(|&h| calibration.tissue_index(f64::from(h))).collect();
+    Ok(TissueMap { density_g_cm3, tissue, tissues: calibration.tissues().to_vec(), report: report(hu, calibration) })
 }
 
 fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
     let voxel_cm3 = hu.grid.voxel_cm3();
-    let volume_cm3 = |inside: &dyn Fn(f32) -> bool| {
-        hu.data.iter().filter(|h| inside(**h)).count() as f64 * voxel_cm3
-    };
+    let volume_cm3 = |inside: &dyn Fn(f32) -> bool| hu.data.iter().filter(|h| inside(**h)).count() as f64 * voxel_cm3;
     let (low_hu, high_hu) = calibration.clip_hu();
     let mut report = HuReport {
         calibration: calibration.source.clone(),
@@ -188,9 +165,7 @@ fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
         ));
     }
     if report.air_cm3 == 0.0 {
-        report.warnings.push(
-            "no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned(),
-        );
+        report.warnings.push("no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned());
     }
     report
 }
@@ -201,56 +176,112 @@ mod tests {
     use crate::grid::VoxelGrid;
 
     fn volume(data: Vec<f32>) -> Volume<f32> {
-        Volume {
-            grid: VoxelGrid::axis_aligned([data.len(), 1, 1], [10.0; 3], [0.0; 3]),
-            data,
-        }
+        Volume { grid: VoxelGrid::axis_aligned([data.len(), 1, 1], [10.0; 3], [0.0; 3]), data }
     }
 
     #[test]
     fn law_a_row_of_hu_becomes_matter() {
         let map = tissue_map(
-            &volume(vec![
-                -1000.0, -700.0, -100.0, 40.0, 100.0, 101.0, 800.0, 1700.0, 3000.0,
-            ]),
+            &volume(vec![-1000.0, -700.0, -100.0, 40.0, 100.0, 101.0, 800.0, 1700.0, 3000.0]),
             &HuCalibration::schneider2000(),
         )
         .unwrap();
         assert_eq!(map.tissue, [0, 1, 2, 7, 8, 8, 16, 23, 23]);
         assert_eq!(map.density_g_cm3[3], 1.049_76);
         assert_eq!(map.density_g_cm3[8], map.density_g_cm3[7]);
-        assert!(
-            map.density_g_cm3[5] < map.density_g_cm3[4],
-            "the jump at 101 HU is kept"
-        );
+        assert!(map.density_g_cm3[5] < map.density_g_cm3[4], "the jump at 101 HU is kept");
         let report = &map.report;
         assert_eq!((report.min_hu, report.max_hu), (-1000.0, 3000.0));
-        assert_eq!(
-            (
-                report.air_cm3,
-                report.dense_cm3,
-                report.metal_cm3,
-                report.above_curve_cm3
-            ),
-            (1.0, 2.0, 1.0, 2.0)
-        );
+        assert_eq!((report.air_cm3, report.dense_cm3, report.metal_cm3, report.above_curve_cm3), (1.0, 2.0, 1.0, 2.0));
         assert_eq!(report.warnings.len(), 2, "{:?}", report.warnings);
     }
 
     #[test]
     fn io_stored_values_are_refused() {
-        let raw: Vec<f32> = (0..100u8)
-            .map(|i| {
-                if i < 40 {
-                    f32::from(i)
-                } else {
-                    1000.0 + f32::from(i)
-                }
-            })
-            .collect();
-        let message = tissue_map(&volume(raw), &HuCalibration::schneider2000())
-            .unwrap_err()
-            .to_string();
+        let raw: Vec<f32> = (0..100u8).map(|i| if i < 40 { f32::from(i) } else { 1000.0 + f32::from(i) }).collect();
+        let message = tissue_map(&volume(raw), &HuCalibration::schneider2000()).unwrap_err().to_string();
         assert!(message.contains("1024"), "{message}");
+    }
+
+    /// Values of a little-endian NIfTI-1 file, x fastest; enough of the format for the reference case.
+    fn nifti_values(path: &std::path::Path) -> Vec<f64> {
+        use std::io::Read;
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+        let float = |at: usize| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        let short = |at: usize| i16::from_le_bytes(bytes[at..at + 2].try_into().unwrap());
+        let (slope, intercept) = if float(112) > 0.0 { (float(112), float(116)) } else { (1.0, 0.0) };
+        let data = &bytes[float(108) as usize..];
+        let raw: Vec<f64> = match short(70) {
+            2 => data.iter().map(|&v| f64::from(v)).collect(),
+            4 => data.chunks_exact(2).map(|v| f64::from(i16::from_le_bytes([v[0], v[1]]))).collect(),
+            16 => data.chunks_exact(4).map(|v| f64::from(f32::from_le_bytes([v[0], v[1], v[2], v[3]]))).collect(),
+            other => panic!("data type {other}"),
+        };
+        raw.iter().map(|v| v * f64::from(slope) + f64::from(intercept)).collect()
+    }
+
+    /// A CT with the density and tissue that independent code gave each voxel, and its labels.
+    struct Case {
+        hu: Volume<f32>,
+        density_g_cm3: Vec<f64>,
+        tissue: Vec<f64>,
+        label: Vec<f64>,
+        tissues: Vec<Tissue>,
+    }
+
+    /// The liver CT of the shared reference data; none where that folder is absent.
+    fn liver_ct() -> Option<Case> {
+        let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
+            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+            std::path::PathBuf::from,
+        );
+        let reference = shared.join("refs/ct-liver-g48");
+        let ct = shared.join("cases/liver-ct/g48/ct.nii.gz");
+        if !(reference.is_dir() && ct.is_file()) {
+            println!("SKIPPED: no reference CT below {}", shared.display());
+            return None;
+        }
+        let data: Vec<f32> = nifti_values(&ct).iter().map(|&v| v as f32).collect();
+        Some(Case {
+            hu: Volume { grid: VoxelGrid::axis_aligned([77, 64, 70], [4.8; 3], [0.0; 3]), data },
+            density_g_cm3: nifti_values(&reference.join("density.nii.gz")),
+            tissue: nifti_values(&reference.join("tissue.nii.gz")),
+            label: nifti_values(&reference.join("labels.nii.gz")),
+            tissues: tissues::read_tissues(&reference.join("scene.json")).unwrap(),
+        })
+    }
+
+    /// Voxels inside the body (label above 0) whose density or tissue differs from the reference.
+    fn differing(case: &Case, calibration: &HuCalibration) -> (usize, usize) {
+        let map = tissue_map(&case.hu, calibration).unwrap();
+        let inside = (0..case.label.len()).filter(|&i| case.label[i] > 0.0);
+        inside.fold((0, 0), |(density, tissue), i| {
+            let far = (f64::from(map.density_g_cm3[i]) - case.density_g_cm3[i]).abs() > 2e-7;
+            let other = f64::from(map.tissue[i]) != case.tissue[i];
+            (density + usize::from(far), tissue + usize::from(other))
+        })
+    }
+
+    #[test]
+    fn reference_liver_ct_voxel_by_voxel() {
+        let Some(case) = liver_ct() else { return };
+        assert_eq!(case.label.iter().filter(|l| **l > 0.0).count(), 216_068);
+        assert_eq!(differing(&case, &HuCalibration::schneider2000()), (0, 0));
+        for (ours, theirs) in schneider_tissues().iter().zip(&case.tissues) {
+            assert_eq!(ours.mean_excitation_ev, theirs.mean_excitation_ev, "{}", theirs.name);
+            assert_eq!(ours.mass_fractions.len(), theirs.mass_fractions.len(), "{}", theirs.name);
+            for (a, b) in ours.mass_fractions.iter().zip(&theirs.mass_fractions) {
+                assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-12, "{}", theirs.name);
+            }
+        }
+    }
+
+    #[test]
+    fn alarm_hu_shifted_by_one_ring() {
+        let Some(mut case) = liver_ct() else { return };
+        case.hu.data.iter_mut().for_each(|h| *h += 1.0);
+        let (density, tissue) = differing(&case, &HuCalibration::schneider2000());
+        assert!(density > 100_000 && tissue > 1000, "{density} {tissue}");
     }
 }

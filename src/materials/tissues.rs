@@ -19,12 +19,11 @@ const SCHNEIDER: &str = include_str!("../../assets/materials/schneider2000_tissu
 
 /// Chemical symbols of the elements 1 to 92.
 const SYMBOLS: [&str; 92] = [
-    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl",
-    "Ar", "K", "Ca", "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As",
-    "Se", "Br", "Kr", "Rb", "Sr", "Y", "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In",
-    "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb",
-    "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg", "Tl",
-    "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U",
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca",
+    "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y",
+    "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce",
+    "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir",
+    "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U",
 ];
 /// Largest atomic number a tissue may hold.
 const MAX_Z: u8 = SYMBOLS.len() as u8;
@@ -73,77 +72,43 @@ impl Tissue {
             found,
             allowed: allowed.to_owned(),
         };
-        for (field, value, most) in [
-            ("mean_excitation_ev", mean_excitation_ev, 2000.0),
-            ("density_g_cm3", density_g_cm3, 30.0),
-        ] {
+        for (field, value, most) in
+            [("mean_excitation_ev", mean_excitation_ev, 2000.0), ("density_g_cm3", density_g_cm3, 30.0)]
+        {
             if !(value > 0.0 && value <= most) {
-                return Err(fault(
-                    field,
-                    value.to_string(),
-                    &format!("a number above 0 and at most {most}"),
-                ));
+                return Err(fault(field, value.to_string(), &format!("a number above 0 and at most {most}")));
             }
         }
         let mut fractions = BTreeMap::new();
         for &(z, fraction) in mass_fractions {
             if !(1..=MAX_Z).contains(&z) {
-                return Err(fault(
-                    "atomic number",
-                    z.to_string(),
-                    &format!("1 to {MAX_Z}"),
-                ));
+                return Err(fault("atomic number", z.to_string(), &format!("1 to {MAX_Z}")));
             }
             if !(0.0..=1.0 + SUM_TOLERANCE).contains(&fraction) {
-                return Err(fault(
-                    &format!("mass fraction of Z = {z}"),
-                    fraction.to_string(),
-                    "a number from 0 to 1",
-                ));
+                return Err(fault(&format!("mass fraction of Z = {z}"), fraction.to_string(), "a number from 0 to 1"));
             }
             if fractions.insert(z, fraction).is_some() {
-                return Err(fault(
-                    "mass fractions",
-                    format!("Z = {z} twice"),
-                    "each element once",
-                ));
+                return Err(fault("mass fractions", format!("Z = {z} twice"), "each element once"));
             }
         }
         let sum = fractions.values().fold(0.0, |sum, w| sum + w);
         if (sum - 1.0).abs() > SUM_TOLERANCE {
-            return Err(fault(
-                "sum of mass fractions",
-                format!("{sum:.6}"),
-                "1 within 0.001 (fractions, not percent)",
-            ));
+            return Err(fault("sum of mass fractions", format!("{sum:.6}"), "1 within 0.001 (fractions, not percent)"));
         }
-        let mass_fractions = fractions
-            .into_iter()
-            .filter(|(_, w)| *w > 0.0)
-            .map(|(z, w)| (z, w / sum))
-            .collect();
-        Ok(Self {
-            name: name.to_owned(),
-            mass_fractions,
-            mean_excitation_ev,
-            density_g_cm3,
-        })
+        let mass_fractions = fractions.into_iter().filter(|(_, w)| *w > 0.0).map(|(z, w)| (z, w / sum)).collect();
+        Ok(Self { name: name.to_owned(), mass_fractions, mean_excitation_ev, density_g_cm3 })
     }
 
     /// The tissue built in under `name` (case and `_` or `-` alike): `water`, `air`, `soft-tissue`,
     /// `lung`, `bone`, `liver`, `kidney`, `adipose` and the names of [`Tissue::built_in_names`].
     pub fn built_in(name: &str) -> Result<Self, MaterialError> {
         let plain = name.trim().to_lowercase().replace('_', "-");
-        let wanted = ALIASES
-            .iter()
-            .find(|(alias, _)| *alias == plain)
-            .map_or(plain.as_str(), |(_, long)| long);
+        let wanted = ALIASES.iter().find(|(alias, _)| *alias == plain).map_or(plain.as_str(), |(_, long)| long);
         match built_in().iter().find(|t| t.name == wanted) {
             Some(tissue) => Ok(tissue.clone()),
-            None => Err(MaterialError::UnknownTissue {
-                name: name.to_owned(),
-                known: Self::built_in_names().join(", "),
-            }),
+            None => {
+                Err(MaterialError::UnknownTissue { name: name.to_owned(), known: Self::built_in_names().join(", ") })
+            }
         }
     }
 
@@ -155,27 +120,20 @@ impl Tissue {
 
 fn built_in() -> &'static [Tissue] {
     static BUILT_IN: OnceLock<Vec<Tissue>> = OnceLock::new();
-    BUILT_IN.get_or_init(|| {
-        csv_tissues(TISSUES, "built-in tissues").expect("the embedded tissue table is valid")
-    })
+    BUILT_IN.get_or_init(|| csv_tissues(TISSUES, "built-in tissues").expect("the embedded tissue table is valid"))
 }
 
 /// The 24 tissues of Schneider, Bortfeld & Schlegel 2000 in the order of their bins.
 pub fn schneider_tissues() -> Vec<Tissue> {
-    csv_tissues(SCHNEIDER, "built-in Schneider tissues")
-        .expect("the embedded Schneider table is valid")
+    csv_tissues(SCHNEIDER, "built-in Schneider tissues").expect("the embedded Schneider table is valid")
 }
 
 /// HU bins (from, to) of [`schneider_tissues`], `hu_from <= HU < hu_to`.
 pub(super) fn schneider_bins() -> Vec<(f64, f64)> {
-    let rows = csv_rows(SCHNEIDER, "built-in Schneider tissues")
-        .expect("the embedded Schneider table is valid");
+    let rows = csv_rows(SCHNEIDER, "built-in Schneider tissues").expect("the embedded Schneider table is valid");
     rows.iter()
         .map(|row| {
-            let edge = |name| {
-                row.number(name)
-                    .expect("the embedded Schneider table is valid")
-            };
+            let edge = |name| row.number(name).expect("the embedded Schneider table is valid");
             (edge("hu_from"), edge("hu_to"))
         })
         .collect()
@@ -185,14 +143,9 @@ pub(super) fn schneider_bins() -> Vec<(f64, f64)> {
 /// Errors name the file, the tissue or line, the value found and what is allowed.
 pub fn read_tissues(path: &Path) -> Result<Vec<Tissue>, MaterialError> {
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable {
-        file: file.clone(),
-        source,
-    })?;
-    if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("json"))
-    {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable { file: file.clone(), source })?;
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
         json_tissues(&text, &file)
     } else {
         csv_tissues(&text, &file)
@@ -219,16 +172,11 @@ struct JsonFile {
 
 /// The tissues in JSON `text`; `file` is its name in messages.
 pub fn json_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError> {
-    let syntax = |e: serde_json::Error| MaterialError::Syntax {
-        file: file.to_owned(),
-        detail: e.to_string(),
-    };
+    let syntax = |e: serde_json::Error| MaterialError::Syntax { file: file.to_owned(), detail: e.to_string() };
     let list = if text.trim_start().starts_with('[') {
         serde_json::from_str::<Vec<JsonTissue>>(text).map_err(syntax)?
     } else {
-        serde_json::from_str::<JsonFile>(text)
-            .map_err(syntax)?
-            .tissues
+        serde_json::from_str::<JsonFile>(text).map_err(syntax)?.tissues
     };
     let tissues = list
         .iter()
@@ -238,10 +186,7 @@ pub fn json_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError
                 return Err(MaterialError::Table {
                     file: file.to_owned(),
                     place: format!("tissue {:?}", tissue.name),
-                    fault: format!(
-                        "its index is {:?} but it stands at place {place} (counted from 0)",
-                        tissue.index
-                    ),
+                    fault: format!("its index is {:?} but it stands at place {place} (counted from 0)", tissue.index),
                 });
             }
             let fractions = tissue
@@ -249,13 +194,8 @@ pub fn json_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError
                 .iter()
                 .map(|(symbol, w)| Ok((atomic_number(symbol, file, &tissue.name)?, *w)))
                 .collect::<Result<Vec<_>, MaterialError>>()?;
-            Tissue::new(
-                &tissue.name,
-                &fractions,
-                tissue.mean_excitation_ev,
-                tissue.density_g_cm3,
-            )
-            .map_err(|e| e.in_file(file))
+            Tissue::new(&tissue.name, &fractions, tissue.mean_excitation_ev, tissue.density_g_cm3)
+                .map_err(|e| e.in_file(file))
         })
         .collect::<Result<Vec<_>, _>>()?;
     checked_count(tissues, file)
@@ -263,53 +203,36 @@ pub fn json_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError
 
 /// The tissues in CSV `text`; `file` is its name in messages.
 pub fn csv_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError> {
-    let tissues = csv_rows(text, file)?
-        .iter()
-        .map(row_tissue)
-        .collect::<Result<Vec<_>, _>>()?;
+    let tissues = csv_rows(text, file)?.iter().map(row_tissue).collect::<Result<Vec<_>, _>>()?;
     checked_count(tissues, file)
 }
 
 fn row_tissue(row: &CsvRow) -> Result<Tissue, MaterialError> {
     let name = row.text("name")?;
     let mut fractions = Vec::new();
-    for part in row
-        .text("composition")?
-        .split(';')
-        .filter(|p| !p.trim().is_empty())
-    {
+    for part in row.text("composition")?.split(';').filter(|p| !p.trim().is_empty()) {
         let mut words = part.split_whitespace();
-        let (Some(symbol), Some(fraction), None) = (words.next(), words.next(), words.next())
-        else {
-            return Err(row.fault(&format!("composition has {part:?}; allowed: symbol and mass fraction, as in \"H 0.1119; O 0.8881\"")));
+        let (Some(symbol), Some(fraction), None) = (words.next(), words.next(), words.next()) else {
+            return Err(row.fault(&format!(
+                "composition has {part:?}; allowed: symbol and mass fraction, as in \"H 0.1119; O 0.8881\""
+            )));
         };
         let fraction = fraction.parse::<f64>().map_err(|_| {
-            row.fault(&format!(
-                "mass fraction of {symbol} is {fraction:?}; allowed: a number from 0 to 1"
-            ))
+            row.fault(&format!("mass fraction of {symbol} is {fraction:?}; allowed: a number from 0 to 1"))
         })?;
         fractions.push((atomic_number(symbol, row.file, name)?, fraction));
     }
-    Tissue::new(
-        name,
-        &fractions,
-        row.number("mean_excitation_ev")?,
-        row.number("density_g_cm3")?,
-    )
-    .map_err(|e| e.in_file(row.file))
+    Tissue::new(name, &fractions, row.number("mean_excitation_ev")?, row.number("density_g_cm3")?)
+        .map_err(|e| e.in_file(row.file))
 }
 
 fn atomic_number(symbol: &str, file: &str, tissue: &str) -> Result<u8, MaterialError> {
     let place = SYMBOLS.iter().position(|s| *s == symbol);
-    place
-        .map(|index| index as u8 + 1)
-        .ok_or_else(|| MaterialError::Table {
-            file: file.to_owned(),
-            place: format!("tissue {tissue:?}"),
-            fault: format!(
-                "element {symbol:?} is not known; allowed: chemical symbols H to U, such as Ca"
-            ),
-        })
+    place.map(|index| index as u8 + 1).ok_or_else(|| MaterialError::Table {
+        file: file.to_owned(),
+        place: format!("tissue {tissue:?}"),
+        fault: format!("element {symbol:?} is not known; allowed: chemical symbols H to U, such as Ca"),
+    })
 }
 
 fn checked_count(tissues: Vec<Tissue>, file: &str) -> Result<Vec<Tissue>, MaterialError> {
@@ -343,18 +266,11 @@ impl CsvRow<'_> {
 
     /// The text in the column `name`.
     pub(super) fn text(&self, name: &str) -> Result<&str, MaterialError> {
-        let column =
-            self.header
-                .iter()
-                .position(|h| h == name)
-                .ok_or_else(|| MaterialError::Table {
-                    file: self.file.to_owned(),
-                    place: "the header".to_owned(),
-                    fault: format!(
-                        "column {name} is missing; found: {}",
-                        self.header.iter().collect::<Vec<_>>().join(",")
-                    ),
-                })?;
+        let column = self.header.iter().position(|h| h == name).ok_or_else(|| MaterialError::Table {
+            file: self.file.to_owned(),
+            place: "the header".to_owned(),
+            fault: format!("column {name} is missing; found: {}", self.header.iter().collect::<Vec<_>>().join(",")),
+        })?;
         Ok(self.fields.get(column).unwrap_or_default())
     }
 
@@ -370,26 +286,15 @@ impl CsvRow<'_> {
 
 /// Rows of a CSV text: `#` lines are comments, the first other line is the header, fields trimmed.
 pub(super) fn csv_rows<'a>(text: &'a str, file: &'a str) -> Result<Vec<CsvRow<'a>>, MaterialError> {
-    let syntax = |e: csv::Error| MaterialError::Syntax {
-        file: file.to_owned(),
-        detail: e.to_string(),
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let syntax = |e: csv::Error| MaterialError::Syntax { file: file.to_owned(), detail: e.to_string() };
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(syntax)?.clone();
     reader
         .records()
         .map(|record| {
             let fields = record.map_err(syntax)?;
             let line = fields.position().map_or(0, |p| p.line());
-            Ok(CsvRow {
-                file,
-                line,
-                header: header.clone(),
-                fields,
-            })
+            Ok(CsvRow { file, line, header: header.clone(), fields })
         })
         .collect()
 }
@@ -405,32 +310,16 @@ mod tests {
         for t in built_in().iter().chain(&schneider_tissues()) {
             let sum: f64 = t.mass_fractions.iter().map(|f| f.1).sum();
             assert!((sum - 1.0).abs() < 1e-12, "{}", t.name);
-            assert!(
-                t.mass_fractions.windows(2).all(|p| p[0].0 < p[1].0),
-                "{}",
-                t.name
-            );
-            assert!(
-                (0.44..0.6).contains(&t.z_over_a()),
-                "{} {}",
-                t.name,
-                t.z_over_a()
-            );
+            assert!(t.mass_fractions.windows(2).all(|p| p[0].0 < p[1].0), "{}", t.name);
+            assert!((0.44..0.6).contains(&t.z_over_a()), "{} {}", t.name, t.z_over_a());
         }
         let water = Tissue::built_in("Water").unwrap();
         assert_eq!(water.mean_excitation_ev, 78.0);
-        assert!(
-            (water.z_over_a() - 0.555_09).abs() < 2e-5,
-            "{}",
-            water.z_over_a()
-        );
+        assert!((water.z_over_a() - 0.555_09).abs() < 2e-5, "{}", water.z_over_a());
         for (alias, _) in ALIASES {
             assert!(Tissue::built_in(alias).is_ok(), "{alias}");
         }
-        assert_eq!(
-            Tissue::built_in("BONE_CORTICAL_ICRU44").unwrap(),
-            Tissue::built_in("bone").unwrap()
-        );
+        assert_eq!(Tissue::built_in("BONE_CORTICAL_ICRU44").unwrap(), Tissue::built_in("bone").unwrap());
     }
 
     #[test]
@@ -442,20 +331,9 @@ mod tests {
     #[test]
     fn reference_schneider_z_over_a() {
         // Z/A of the paper's tissues as tabulated independently with Bragg additivity.
-        for (index, z_over_a) in [
-            (0, 0.499_18),
-            (1, 0.550_50),
-            (2, 0.556_75),
-            (7, 0.550_51),
-            (23, 0.514_79),
-        ] {
+        for (index, z_over_a) in [(0, 0.499_18), (1, 0.550_50), (2, 0.556_75), (7, 0.550_51), (23, 0.514_79)] {
             let tissue = &schneider_tissues()[index];
-            assert!(
-                (tissue.z_over_a() - z_over_a).abs() < 5e-5,
-                "{} {}",
-                tissue.name,
-                tissue.z_over_a()
-            );
+            assert!((tissue.z_over_a() - z_over_a).abs() < 5e-5, "{} {}", tissue.name, tissue.z_over_a());
         }
     }
 
@@ -466,56 +344,32 @@ mod tests {
         let from_csv = csv_tissues(csv, "a.csv").unwrap();
         assert_eq!(from_csv, json_tissues(json, "a.json").unwrap());
         assert_eq!(from_csv[0].mass_fractions[0].0, 1);
-        let bare = json
-            .trim_start_matches("{\"tissues\":")
-            .trim_end_matches('}');
+        let bare = json.trim_start_matches("{\"tissues\":").trim_end_matches('}');
         assert_eq!(json_tissues(bare, "b.json").unwrap(), from_csv);
     }
 
     #[test]
     fn io_faults_in_tissue_tables_are_named() {
-        let table =
-            |row: &str| format!("name,density_g_cm3,mean_excitation_ev,composition\n{row}\n");
+        let table = |row: &str| format!("name,density_g_cm3,mean_excitation_ev,composition\n{row}\n");
         for (row, expected) in [
-            (
-                "w,1,78,H 11.19; O 88.81",
-                "mass fraction of Z = 1 is 11.19; allowed: a number from 0 to 1",
-            ),
+            ("w,1,78,H 11.19; O 88.81", "mass fraction of Z = 1 is 11.19; allowed: a number from 0 to 1"),
             ("w,1,78,H 0.1; O 0.8", "sum of mass fractions is 0.900000"),
             ("w,1,0,H 0.1; O 0.9", "mean_excitation_ev is 0"),
             ("w,-1,78,H 0.1; O 0.9", "density_g_cm3 is -1"),
             ("w,1,x,H 0.1; O 0.9", "line 2: mean_excitation_ev is \"x\""),
-            (
-                "w,1,nan,H 0.1; O 0.9",
-                "line 2: mean_excitation_ev is \"nan\"",
-            ),
+            ("w,1,nan,H 0.1; O 0.9", "line 2: mean_excitation_ev is \"nan\""),
             ("w,1,78,H 0.1; Q 0.9", "element \"Q\" is not known"),
             ("w,1,78,H 0.1 O 0.9", "composition has"),
             ("w,1,78,H 0.1; H 0.9", "Z = 1 twice"),
             ("w,1,78,", "sum of mass fractions is 0"),
         ] {
             let text = csv_tissues(&table(row), "a.csv").unwrap_err().to_string();
-            assert!(
-                text.contains("a.csv") && text.contains(expected),
-                "{row}: {text}"
-            );
+            assert!(text.contains("a.csv") && text.contains(expected), "{row}: {text}");
         }
-        let text = csv_tissues("name,density\nw,1\n", "a.csv")
-            .unwrap_err()
-            .to_string();
+        let text = csv_tissues("name,density\nw,1\n", "a.csv").unwrap_err().to_string();
         assert!(text.contains("column composition is missing"), "{text}");
         assert!(csv_tissues("", "a.csv").is_err());
-        assert!(
-            json_tissues("{}", "a.json")
-                .unwrap_err()
-                .to_string()
-                .contains("tissues")
-        );
-        assert!(
-            Tissue::built_in("cheese")
-                .unwrap_err()
-                .to_string()
-                .contains("water")
-        );
+        assert!(json_tissues("{}", "a.json").unwrap_err().to_string().contains("tissues"));
+        assert!(Tissue::built_in("cheese").unwrap_err().to_string().contains("water"));
     }
 }

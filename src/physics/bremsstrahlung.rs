@@ -39,10 +39,7 @@ impl RadiativeTable {
             .map(|&(z, fraction)| {
                 let weight = known_element(tissue, z).atomic_weight;
                 let charge = f64::from(z);
-                (
-                    fraction * AVOGADRO_PER_MOL / weight * charge * charge,
-                    column(z),
-                )
+                (fraction * AVOGADRO_PER_MOL / weight * charge * charge, column(z))
             })
             .collect();
         Self { parts }
@@ -53,20 +50,13 @@ impl RadiativeTable {
     /// Log-log interpolation of the data (1 to 3000 keV), continued with the last slope.
     pub fn kev_cm2_g(&self, e_kev: f64) -> f64 {
         let log_e = e_kev.ln();
-        self.parts
-            .iter()
-            .map(|(weight, column)| weight * column.at(log_e).exp())
-            .sum()
+        self.parts.iter().map(|(weight, column)| weight * column.at(log_e).exp()).sum()
     }
 }
 
 impl Column {
     fn at(&self, log_e: f64) -> f64 {
-        let i = self
-            .log_e
-            .partition_point(|&node| node <= log_e)
-            .clamp(1, self.log_e.len() - 1)
-            - 1;
+        let i = self.log_e.partition_point(|&node| node <= log_e).clamp(1, self.log_e.len() - 1) - 1;
         let t = (log_e - self.log_e[i]) / (self.log_e[i + 1] - self.log_e[i]);
         self.log_reduced[i] + t * (self.log_reduced[i + 1] - self.log_reduced[i])
     }
@@ -82,10 +72,7 @@ fn own_column(z: u8) -> Option<Column> {
         .zip(&data.mean_k_kev)
         .map(|(sigma_b, mean_k_kev)| (sigma_b * CM2_PER_BARN * mean_k_kev / charge_sq).ln())
         .collect();
-    Some(Column {
-        log_e: data.t_kev.iter().map(|t| t.ln()).collect(),
-        log_reduced,
-    })
+    Some(Column { log_e: data.t_kev.iter().map(|t| t.ln()).collect(), log_reduced })
 }
 
 /// The element's column, or one between its neighbours with data: the logarithm of the stopping
@@ -94,9 +81,7 @@ fn column(z: u8) -> Column {
     if let Some(own) = own_column(z) {
         return own;
     }
-    let lower = (1..z)
-        .rev()
-        .find_map(|near| own_column(near).map(|found| (near, found)));
+    let lower = (1..z).rev().find_map(|near| own_column(near).map(|found| (near, found)));
     let upper = (z + 1..=100).find_map(|near| own_column(near).map(|found| (near, found)));
     match (lower, upper) {
         (Some((z0, low)), Some((z1, high))) => {
@@ -108,10 +93,7 @@ fn column(z: u8) -> Column {
                 .zip(&low.log_reduced)
                 .map(|(&log_e, &value)| value + t * (high.at(log_e) - value))
                 .collect();
-            Column {
-                log_e: low.log_e,
-                log_reduced,
-            }
+            Column { log_e: low.log_e, log_reduced }
         }
         (Some((_, only)), None) | (None, Some((_, only))) => only,
         (None, None) => panic!("the element data hold no bremsstrahlung at all"),
@@ -135,10 +117,7 @@ pub fn mean_yield(spectrum: &[(f64, f64)], energy_kev: &[f64], radiation_yield: 
         if e_kev <= energy_kev[0] {
             return radiation_yield[0] * e_kev / energy_kev[0];
         }
-        let i = energy_kev
-            .partition_point(|&node| node <= e_kev)
-            .min(energy_kev.len() - 1)
-            - 1;
+        let i = energy_kev.partition_point(|&node| node <= e_kev).min(energy_kev.len() - 1) - 1;
         let t = (e_kev - energy_kev[i]) / (energy_kev[i + 1] - energy_kev[i]);
         radiation_yield[i] + t * (radiation_yield[i + 1] - radiation_yield[i])
     };
@@ -146,11 +125,7 @@ pub fn mean_yield(spectrum: &[(f64, f64)], energy_kev: &[f64], radiation_yield: 
     if energy == 0.0 {
         return 0.0;
     }
-    spectrum
-        .iter()
-        .map(|&(e_kev, number)| e_kev * number * at(e_kev))
-        .sum::<f64>()
-        / energy
+    spectrum.iter().map(|&(e_kev, number)| e_kev * number * at(e_kev)).sum::<f64>() / energy
 }
 
 #[cfg(test)]
@@ -238,11 +213,7 @@ mod tests {
             let reduced = |z: u8| radiative_kev_cm2_per_atom(z, e_kev) / f64::from(z).powi(2);
             let t = (7.0_f64 / 6.0).ln() / (8.0_f64 / 6.0).ln();
             let between = reduced(6).powf(1.0 - t) * reduced(8).powf(t);
-            assert!(
-                (between / reduced(7) - 1.0).abs() < 0.01,
-                "{e_kev} {}",
-                between / reduced(7)
-            );
+            assert!((between / reduced(7) - 1.0).abs() < 0.01, "{e_kev} {}", between / reduced(7));
             assert!(reduced(22) > 0.9 * reduced(26) && reduced(22) < 1.1 * reduced(20));
         }
     }

@@ -10,9 +10,7 @@
 
 use crate::materials::tissues::Tissue;
 use crate::physics::elements::{Element, element};
-use crate::units::{
-    AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, FINE_STRUCTURE,
-};
+use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, FINE_STRUCTURE};
 
 /// Why no oscillator model can be made of a tissue.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,17 +92,11 @@ impl OscillatorModel {
     /// The same at another density, g/cm3, positive.
     pub fn at_density(tissue: &Tissue, density_g_cm3: f64) -> Result<Self, OscillatorError> {
         if !(density_g_cm3 > 0.0 && density_g_cm3.is_finite()) {
-            return Err(OscillatorError::Density {
-                tissue: tissue.name.clone(),
-                found_g_cm3: density_g_cm3,
-            });
+            return Err(OscillatorError::Density { tissue: tissue.name.clone(), found_g_cm3: density_g_cm3 });
         }
         let mut shells = Vec::new(); // (electrons per g, binding energy keV)
         for &(z, fraction) in &tissue.mass_fractions {
-            let atom = element(z).ok_or_else(|| OscillatorError::UnknownElement {
-                tissue: tissue.name.clone(),
-                z,
-            })?;
+            let atom = element(z).ok_or_else(|| OscillatorError::UnknownElement { tissue: tissue.name.clone(), z })?;
             if fraction <= 0.0 {
                 continue;
             }
@@ -124,8 +116,7 @@ impl OscillatorModel {
                 .iter()
                 .map(|&(per_g, binding_kev)| {
                     let strength = per_g / electrons_per_g;
-                    let resonance_sq =
-                        resonance_kev_sq(adjustment * binding_kev, strength, plasma_kev);
+                    let resonance_sq = resonance_kev_sq(adjustment * binding_kev, strength, plasma_kev);
                     0.5 * strength * resonance_sq.ln()
                 })
                 .sum()
@@ -142,19 +133,14 @@ impl OscillatorModel {
         }
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
-            if log_mean(middle.exp()) < target {
-                low = middle
-            } else {
-                high = middle
-            }
+            if log_mean(middle.exp()) < target { low = middle } else { high = middle }
         }
         let adjustment = (0.5 * (low + high)).exp();
         let oscillators = shells
             .iter()
             .map(|&(per_g, binding_kev)| {
                 let strength = per_g / electrons_per_g;
-                let resonance_kev =
-                    resonance_kev_sq(adjustment * binding_kev, strength, plasma_kev).sqrt();
+                let resonance_kev = resonance_kev_sq(adjustment * binding_kev, strength, plasma_kev).sqrt();
                 Oscillator {
                     strength,
                     binding_kev,
@@ -164,13 +150,7 @@ impl OscillatorModel {
                 }
             })
             .collect();
-        Ok(Self {
-            oscillators,
-            plasma_kev,
-            adjustment,
-            mean_excitation_kev,
-            electrons_per_g,
-        })
+        Ok(Self { oscillators, plasma_kev, adjustment, mean_excitation_kev, electrons_per_g })
     }
 
     /// Density-effect correction delta at kinetic energy `e_kev` > 0, dimensionless, >= 0 (eqs. 2.4, 2.5).
@@ -193,25 +173,17 @@ impl OscillatorModel {
             }
             (excess, slope) = self.dispersion(level_sq);
         }
-        let sum: f64 = self
-            .oscillators
-            .iter()
-            .map(|shell| shell.strength * (level_sq / shell.reduced_resonance_sq).ln_1p())
-            .sum();
+        let sum: f64 =
+            self.oscillators.iter().map(|shell| shell.strength * (level_sq / shell.reduced_resonance_sq).ln_1p()).sum();
         sum - level_sq * (1.0 - beta_sq)
     }
 
     /// Sum of f / (nu^2 + l^2) and minus its derivative in l^2 (eq. 2.5).
     fn dispersion(&self, level_sq: f64) -> (f64, f64) {
-        self.oscillators
-            .iter()
-            .fold((0.0, 0.0), |(value, slope), shell| {
-                let inverse = 1.0 / (shell.reduced_binding_sq + level_sq);
-                (
-                    value + shell.strength * inverse,
-                    slope + shell.strength * inverse * inverse,
-                )
-            })
+        self.oscillators.iter().fold((0.0, 0.0), |(value, slope), shell| {
+            let inverse = 1.0 / (shell.reduced_binding_sq + level_sq);
+            (value + shell.strength * inverse, slope + shell.strength * inverse * inverse)
+        })
     }
 
     /// The oscillators, in the order of the tissue's elements and their shells.
@@ -247,9 +219,7 @@ pub fn electrons_per_g(tissue: &Tissue) -> f64 {
     tissue
         .mass_fractions
         .iter()
-        .map(|&(z, fraction)| {
-            fraction * AVOGADRO_PER_MOL * f64::from(z) / known_element(tissue, z).atomic_weight
-        })
+        .map(|&(z, fraction)| fraction * AVOGADRO_PER_MOL * f64::from(z) / known_element(tissue, z).atomic_weight)
         .sum()
 }
 
@@ -258,10 +228,7 @@ pub fn electrons_per_g(tissue: &Tissue) -> f64 {
 /// Panics if there are none: `OscillatorModel::of` and `StoppingTable::build` report that as an error.
 pub(crate) fn known_element(tissue: &Tissue, z: u8) -> &'static Element {
     let Some(found) = element(z) else {
-        panic!(
-            "tissue {:?} names Z = {z}, which has no data: check it first",
-            tissue.name
-        )
+        panic!("tissue {:?} names Z = {z}, which has no data: check it first", tissue.name)
     };
     found
 }
@@ -344,17 +311,8 @@ mod tests {
         tissue.mean_excitation_ev = 78.0;
         tissue.mass_fractions = vec![(1, 0.111887), (8, 0.888113)];
         let model = checked_model(&tissue);
-        for (e_kev, delta) in [
-            (550.0, 0.0),
-            (600.0, 0.014191),
-            (1000.0, 0.212636),
-            (2000.0, 0.776240),
-        ] {
-            assert!(
-                (model.delta(e_kev) - delta).abs() < 1e-4,
-                "{e_kev} {}",
-                model.delta(e_kev)
-            );
+        for (e_kev, delta) in [(550.0, 0.0), (600.0, 0.014191), (1000.0, 0.212636), (2000.0, 0.776240)] {
+            assert!((model.delta(e_kev) - delta).abs() < 1e-4, "{e_kev} {}", model.delta(e_kev));
         }
     }
 
@@ -363,11 +321,7 @@ mod tests {
         let model = checked_model(&water());
         let strength: f64 = model.oscillators().iter().map(|shell| shell.strength).sum();
         assert!((strength - 1.0).abs() < 1e-12);
-        let log_mean: f64 = model
-            .oscillators()
-            .iter()
-            .map(|shell| shell.strength * shell.resonance_kev.ln())
-            .sum();
+        let log_mean: f64 = model.oscillators().iter().map(|shell| shell.strength * shell.resonance_kev.ln()).sum();
         assert!((log_mean.exp() / 0.075 - 1.0).abs() < 1e-12);
         // High-energy limit: delta -> 2 ln(hbar omega_p beta gamma / I) - 1.
         let e_kev = 1e9;

@@ -53,16 +53,10 @@ impl ElasticTable {
         let log_e = e_kev.ln();
         self.parts.iter().fold((0.0, 0.0), |(tr1, tr2), part| {
             let nodes = &part.log_e;
-            let i = nodes
-                .partition_point(|&node| node <= log_e)
-                .clamp(1, nodes.len() - 1)
-                - 1;
+            let i = nodes.partition_point(|&node| node <= log_e).clamp(1, nodes.len() - 1) - 1;
             let t = (log_e - nodes[i]) / (nodes[i + 1] - nodes[i]);
             let at = |values: &[f64]| (values[i] + t * (values[i + 1] - values[i])).exp();
-            (
-                tr1 + part.atoms_per_g * at(&part.log_tr1),
-                tr2 + part.atoms_per_g * at(&part.log_tr2),
-            )
+            (tr1 + part.atoms_per_g * at(&part.log_tr1), tr2 + part.atoms_per_g * at(&part.log_tr2))
         })
     }
 }
@@ -100,10 +94,7 @@ pub struct WentzelError {
 ///
 /// Any consistent unit of area; both met to about 1e-13. Errors if no screening can meet the ratio.
 pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, WentzelError> {
-    let error = WentzelError {
-        tr1_cm2_g,
-        tr2_cm2_g,
-    };
+    let error = WentzelError { tr1_cm2_g, tr2_cm2_g };
     let wanted = 1.0 - tr2_cm2_g / (3.0 * tr1_cm2_g); // <mu^2> / <mu>
     let ratio = |log_a: f64| {
         let a = log_a.exp();
@@ -116,11 +107,7 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
     // Rising in ln A. Regula falsi (Illinois) inside a bracket that bisection has narrowed.
     for _ in 0..8 {
         let middle = 0.5 * (low + high);
-        if ratio(middle) < wanted {
-            low = middle
-        } else {
-            high = middle
-        }
+        if ratio(middle) < wanted { low = middle } else { high = middle }
     }
     let (mut below, mut above) = (ratio(low) - wanted, ratio(high) - wanted);
     let mut log_a = 0.5 * (low + high);
@@ -146,10 +133,7 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
         }
     }
     let screening = log_a.exp();
-    Ok(Wentzel {
-        sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(screening)),
-        screening,
-    })
+    Ok(Wentzel { sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(screening)), screening })
 }
 
 impl Wentzel {
@@ -180,11 +164,7 @@ impl Wentzel {
     pub fn cutoff_for_hard(&self, sigma_hard_cm2_g: f64) -> f64 {
         let a = self.screening;
         let share = sigma_hard_cm2_g / self.sigma_cm2_g;
-        if share >= 1.0 {
-            0.0
-        } else {
-            a * (1.0 - share) / (a + share)
-        }
+        if share >= 1.0 { 0.0 } else { a * (1.0 - share) / (a + share) }
     }
 
     /// First transport cross section of deflections below `mu_c` in 0..1, cm2/g (eq. 4.7).
@@ -210,15 +190,10 @@ impl Wentzel {
         let x = mu_c / a;
         let (first, second) = if x < 0.1 {
             // Series: sums of (-x)^n (n - 1) / n and -(-x)^n (n - 2) / n; 20 terms reach 1e-19.
-            (2..22)
-                .rev()
-                .fold((0.0, 0.0), |(first, second), order: i32| {
-                    let (n, power) = (f64::from(order), (-x).powi(order));
-                    (
-                        first + power * (n - 1.0) / n,
-                        second - power * (n - 2.0) / n,
-                    )
-                })
+            (2..22).rev().fold((0.0, 0.0), |(first, second), order: i32| {
+                let (n, power) = (f64::from(order), (-x).powi(order));
+                (first + power * (n - 1.0) / n, second - power * (n - 2.0) / n)
+            })
         } else {
             let log = x.ln_1p();
             (log - x / (1.0 + x), x - 2.0 * log + x / (1.0 + x))
@@ -229,27 +204,17 @@ impl Wentzel {
 
 /// Mean of mu of the Wentzel density: A ((1 + A) ln(1 + 1/A) - 1) (eq. 4.3).
 fn mean_mu(a: f64) -> f64 {
-    if a > 20.0 {
-        series(a, |n| 1.0 / ((n + 1.0) * (n + 2.0)))
-    } else {
-        a * ((1.0 + a) * (1.0 / a).ln_1p() - 1.0)
-    }
+    if a > 20.0 { series(a, |n| 1.0 / ((n + 1.0) * (n + 2.0))) } else { a * ((1.0 + a) * (1.0 / a).ln_1p() - 1.0) }
 }
 
 /// 1 - 2 <mu>, without the cancellation at large screening; <mu^2> = A (1 - 2 <mu>).
 fn one_minus_twice_mean(a: f64) -> f64 {
-    if a > 20.0 {
-        series(a, |n| 2.0 / ((n + 2.0) * (n + 3.0))) / a
-    } else {
-        1.0 - 2.0 * mean_mu(a)
-    }
+    if a > 20.0 { series(a, |n| 2.0 / ((n + 2.0) * (n + 3.0))) / a } else { 1.0 - 2.0 * mean_mu(a) }
 }
 
 /// Sum over n of (-1/A)^n c(n), 16 terms (A > 20: to 1e-20).
 fn series(a: f64, coefficient: impl Fn(f64) -> f64) -> f64 {
-    (0..16_i32)
-        .rev()
-        .fold(0.0, |sum, n| coefficient(f64::from(n)) - sum / a)
+    (0..16_i32).rev().fold(0.0, |sum, n| coefficient(f64::from(n)) - sum / a)
 }
 
 #[cfg(test)]
@@ -288,15 +253,9 @@ mod tests {
     fn law_screening_is_recovered_over_the_whole_range() {
         for power in -20..10 {
             let screening = 10.0_f64.powf(f64::from(power) / 2.0);
-            let law = Wentzel {
-                sigma_cm2_g: 3.0,
-                screening,
-            };
+            let law = Wentzel { sigma_cm2_g: 3.0, screening };
             let again = wentzel_matching(law.tr1_cm2_g(), law.tr2_cm2_g()).unwrap();
-            assert!(
-                (again.screening / screening - 1.0).abs() < 1e-9,
-                "{screening} {again:?}"
-            );
+            assert!((again.screening / screening - 1.0).abs() < 1e-9, "{screening} {again:?}");
         }
         assert!(wentzel_matching(1.0, 3.1).is_err());
         assert!(wentzel_matching(1.0, 0.9).is_err());
@@ -306,36 +265,18 @@ mod tests {
     #[test]
     fn law_moments_agree_with_numerical_integration() {
         for screening in [1e-6, 1e-3, 0.05, 2.0] {
-            let law = Wentzel {
-                sigma_cm2_g: 1.0,
-                screening,
-            };
-            for mu_c in [
-                1e-9,
-                1e-4 * screening,
-                0.09 * screening,
-                0.11 * screening,
-                0.02,
-                1.0,
-            ] {
+            let law = Wentzel { sigma_cm2_g: 1.0, screening };
+            for mu_c in [1e-9, 1e-4 * screening, 0.09 * screening, 0.11 * screening, 0.02, 1.0] {
                 if mu_c > 1.0 {
                     continue;
                 }
                 let below = |f: &dyn Fn(f64) -> f64| {
-                    integrate_log(1e-7 * mu_c.min(screening), mu_c, 40, |mu| {
-                        f(mu) * law.dcs_cm2_g(mu)
-                    })
+                    integrate_log(1e-7 * mu_c.min(screening), mu_c, 40, |mu| f(mu) * law.dcs_cm2_g(mu))
                 };
                 let tr1 = below(&|mu| 2.0 * mu);
                 let tr2 = below(&|mu| 6.0 * mu * (1.0 - mu));
-                assert!(
-                    (law.soft_tr1_cm2_g(mu_c) / tr1 - 1.0).abs() < 1e-9,
-                    "{screening} {mu_c}"
-                );
-                assert!(
-                    (law.soft_tr2_cm2_g(mu_c) / tr2 - 1.0).abs() < 1e-9,
-                    "{screening} {mu_c}"
-                );
+                assert!((law.soft_tr1_cm2_g(mu_c) / tr1 - 1.0).abs() < 1e-9, "{screening} {mu_c}");
+                assert!((law.soft_tr2_cm2_g(mu_c) / tr2 - 1.0).abs() < 1e-9, "{screening} {mu_c}");
                 let hard = integrate_log(mu_c, 1.0, 40, |mu| law.dcs_cm2_g(mu));
                 assert!((law.hard_cm2_g(mu_c) - hard).abs() < 1e-9 * hard.max(1e-12));
             }
@@ -346,19 +287,13 @@ mod tests {
 
     #[test]
     fn law_cutoff_gives_back_the_hard_cross_section() {
-        let law = Wentzel {
-            sigma_cm2_g: 5e4,
-            screening: 2e-4,
-        };
+        let law = Wentzel { sigma_cm2_g: 5e4, screening: 2e-4 };
         for hard in [1e-3, 1.0, 100.0, 4.9e4] {
             let mu_c = law.cutoff_for_hard(hard);
             assert!((law.hard_cm2_g(mu_c) / hard - 1.0).abs() < 1e-9, "{hard}");
             for u in [0.0, 0.3, 0.999] {
                 let mu = law.hard_mu(mu_c, u);
-                assert!(
-                    (law.hard_cm2_g(mu) / hard - (1.0 - u)).abs() < 1e-9,
-                    "{hard} {u}"
-                );
+                assert!((law.hard_cm2_g(mu) / hard - (1.0 - u)).abs() < 1e-9, "{hard} {u}");
             }
         }
         assert_eq!(law.cutoff_for_hard(6e4), 0.0);
@@ -382,22 +317,14 @@ mod tests {
         let mut tissue = water();
         tissue.mass_fractions[1].1 *= 1.01;
         let (tr1, _) = transport_cm2_g(&tissue, e_kev);
-        let right = 0.111894 * AVOGADRO_PER_MOL / 1.00794 * hydrogen[0]
-            + 0.888106 * AVOGADRO_PER_MOL / 15.9994 * oxygen[0];
+        let right =
+            0.111894 * AVOGADRO_PER_MOL / 1.00794 * hydrogen[0] + 0.888106 * AVOGADRO_PER_MOL / 15.9994 * oxygen[0];
         assert!((tr1 / right - 1.0).abs() > 5e-3);
     }
 
     /// Energy keV, hydrogen [tr1, tr2], oxygen [tr1, tr2], cm2 per atom.
     const ELSEPA: [(f64, [f64; 2], [f64; 2]); 2] = [
-        (
-            10.24,
-            [2.14784e-21, 5.51088e-21],
-            [1.06501e-19, 2.58517e-19],
-        ),
-        (
-            98.16,
-            [3.50536e-23, 9.49255e-23],
-            [1.87336e-21, 4.94944e-21],
-        ),
+        (10.24, [2.14784e-21, 5.51088e-21], [1.06501e-19, 2.58517e-19]),
+        (98.16, [3.50536e-23, 9.49255e-23], [1.87336e-21, 4.94944e-21]),
     ];
 }

@@ -10,11 +10,8 @@ use crate::physics::density_effect::{beta_squared, electrons_per_g};
 use crate::units::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV};
 
 /// 2 pi r_e^2 m c^2, cm2 keV: the scale of every collision with an electron.
-pub const COLLISION_CM2_KEV: f64 = 2.0
-    * std::f64::consts::PI
-    * CLASSICAL_ELECTRON_RADIUS_CM
-    * CLASSICAL_ELECTRON_RADIUS_CM
-    * ELECTRON_REST_KEV;
+pub const COLLISION_CM2_KEV: f64 =
+    2.0 * std::f64::consts::PI * CLASSICAL_ELECTRON_RADIUS_CM * CLASSICAL_ELECTRON_RADIUS_CM * ELECTRON_REST_KEV;
 
 /// Moller's exchange parameter (tau / (tau + 1))^2 with tau = T / m c^2, dimensionless.
 fn exchange(e_kev: f64) -> f64 {
@@ -52,11 +49,7 @@ pub struct Moments {
 pub fn moments(e_kev: f64, low_kev: f64, high_kev: f64) -> Moments {
     let high_kev = high_kev.min(0.5 * e_kev);
     if low_kev >= high_kev {
-        return Moments {
-            cross_section_cm2: 0.0,
-            stopping_cm2_kev: 0.0,
-            straggling_cm2_kev2: 0.0,
-        };
+        return Moments { cross_section_cm2: 0.0, stopping_cm2_kev: 0.0, straggling_cm2_kev2: 0.0 };
     }
     let a = exchange(e_kev);
     let scale = COLLISION_CM2_KEV / beta_squared(e_kev);
@@ -114,18 +107,13 @@ mod tests {
                         continue;
                     }
                     let closed = moments(e_kev, low * e_kev, high * e_kev);
-                    for (n, value) in [
-                        (0, closed.cross_section_cm2),
-                        (1, closed.stopping_cm2_kev),
-                        (2, closed.straggling_cm2_kev2),
-                    ] {
+                    for (n, value) in
+                        [(0, closed.cross_section_cm2), (1, closed.stopping_cm2_kev), (2, closed.straggling_cm2_kev2)]
+                    {
                         let number = integrate_log(low * e_kev, high * e_kev, 12, |w_kev| {
                             dcs_cm2_kev(e_kev, w_kev) * w_kev.powi(n)
                         });
-                        assert!(
-                            (value / number - 1.0).abs() < 1e-9,
-                            "{e_kev} {low} {high} {n}"
-                        );
+                        assert!((value / number - 1.0).abs() < 1e-9, "{e_kev} {low} {high} {n}");
                     }
                 }
             }
@@ -135,9 +123,7 @@ mod tests {
     #[test]
     fn alarm_moments_ring_for_a_missing_exchange_term() {
         let closed = moments(300.0, 10.0, 150.0).stopping_cm2_kev;
-        let rutherford = integrate_log(10.0, 150.0, 12, |w_kev| {
-            COLLISION_CM2_KEV / beta_squared(300.0) / w_kev
-        });
+        let rutherford = integrate_log(10.0, 150.0, 12, |w_kev| COLLISION_CM2_KEV / beta_squared(300.0) / w_kev);
         assert!((closed / rutherford - 1.0).abs() > 1e-3);
     }
 
@@ -149,8 +135,8 @@ mod tests {
                 let w_kev = share * e_kev;
                 let (c1, c2) = (primary_cos(e_kev, w_kev), knock_on_cos(e_kev, w_kev));
                 let along = momentum(e_kev - w_kev) * c1 + momentum(w_kev) * c2;
-                let across = momentum(e_kev - w_kev) * (1.0 - c1 * c1).sqrt()
-                    - momentum(w_kev) * (1.0 - c2 * c2).sqrt();
+                let across =
+                    momentum(e_kev - w_kev) * (1.0 - c1 * c1).sqrt() - momentum(w_kev) * (1.0 - c2 * c2).sqrt();
                 assert!((along / momentum(e_kev) - 1.0).abs() < 1e-12);
                 assert!((across / momentum(e_kev)).abs() < 1e-9);
             }

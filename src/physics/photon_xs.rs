@@ -1,10 +1,12 @@
 //! Mass attenuation of tissues by process: mixture rule over EPDL2017 cross-sections.
 //!
-//!   mu/rho = N_A sum_i (w_i / A_i) sigma_i(E)      [methods/photons.md eq. 1]
+//! ```text
+//! mu/rho = N_A sum_i (w_i / A_i) sigma_i(E)      [methods/photons.md eq. 1]
+//! ```
 //!
 //! Valid from 1 to 3000 keV; outside, the value at the end of the table. Molecular binding is
-//! neglected (under 1 % of the incoherent part above 10 keV; the coherent part of water below
-//! 20 keV is affected more, see `rayleigh`).
+//! neglected: it touches coherent scattering below 50 keV (angles) and incoherent scattering below
+//! some 20 keV, where photoelectric absorption prevails.
 
 use super::elements::{Element, element, log_log};
 use crate::materials::tissues::Tissue;
@@ -16,15 +18,12 @@ const CM2_PER_BARN: f64 = 1e-24;
 impl Tissue {
     /// (Z, moles of atoms per gram = w / A) of each element.
     pub fn atoms(&self) -> impl Iterator<Item = (u8, f64)> + '_ {
-        self.elements()
-            .map(|(element, moles_per_g)| (element.z, moles_per_g))
+        self.elements().map(|(element, moles_per_g)| (element.z, moles_per_g))
     }
 
     /// Moles of electrons per gram: sum of w Z / A, mol/g (0.5551 for water).
     pub fn z_over_a(&self) -> f64 {
-        self.atoms()
-            .map(|(z, moles_per_g)| moles_per_g * f64::from(z))
-            .sum()
+        self.atoms().map(|(z, moles_per_g)| moles_per_g * f64::from(z)).sum()
     }
 
     /// Data and moles of atoms per gram of each element.
@@ -40,9 +39,7 @@ impl Tissue {
 fn mass_coefficient(tissue: &Tissue, e_kev: f64, table: impl Fn(&Element) -> &[f64]) -> f64 {
     let barn_mol_per_g: f64 = tissue
         .elements()
-        .map(|(element, moles_per_g)| {
-            moles_per_g * log_log(&element.photon_energy_kev, table(element), e_kev)
-        })
+        .map(|(element, moles_per_g)| moles_per_g * log_log(&element.photon_energy_kev, table(element), e_kev))
         .sum();
     barn_mol_per_g * AVOGADRO_PER_MOL * CM2_PER_BARN
 }
@@ -129,18 +126,9 @@ pub(super) mod nist {
             (20, 0.225),
         ];
         [
-            Medium {
-                tissue: new("water", &[(1, 0.111_898), (8, 0.888_102)], 75.0, 1.0),
-                values: WATER,
-            },
-            Medium {
-                tissue: new("soft tissue", &soft, 74.7, 1.06),
-                values: SOFT,
-            },
-            Medium {
-                tissue: new("cortical bone", &bone, 112.0, 1.92),
-                values: BONE,
-            },
+            Medium { tissue: new("water", &[(1, 0.111_898), (8, 0.888_102)], 75.0, 1.0), values: WATER },
+            Medium { tissue: new("soft tissue", &soft, 74.7, 1.06), values: SOFT },
+            Medium { tissue: new("cortical bone", &bone, 112.0, 1.92), values: BONE },
         ]
     }
 
@@ -205,14 +193,7 @@ mod tests {
             for &(e_kev, mu_cm2_g, _) in medium.values {
                 let deviation = law(&medium.tissue, e_kev) / mu_cm2_g - 1.0;
                 if deviation.abs() > f64::abs(worst.0) {
-                    worst = (
-                        deviation,
-                        format!(
-                            "{} at {e_kev} keV: {:+.3} %",
-                            medium.tissue.name,
-                            100.0 * deviation
-                        ),
-                    );
+                    worst = (deviation, format!("{} at {e_kev} keV: {:+.3} %", medium.tissue.name, 100.0 * deviation));
                 }
             }
         }
@@ -243,8 +224,7 @@ mod tests {
         let edges = edges_kev(&bone);
         let calcium = edges.iter().copied().fold(0.0, f64::max);
         assert!((calcium - 4.041).abs() < 1e-3, "{edges:?}");
-        let jump = photoelectric_cm2_g(&bone, 1.0001 * calcium)
-            / photoelectric_cm2_g(&bone, 0.9999 * calcium);
+        let jump = photoelectric_cm2_g(&bone, 1.0001 * calcium) / photoelectric_cm2_g(&bone, 0.9999 * calcium);
         assert!((2.0..6.0).contains(&jump), "{jump}");
     }
 }

@@ -11,21 +11,14 @@ const NODES: [(f64, f64); 4] = [
 /// Integral of `f` from `from` to `to` by one eight-point panel: exact to degree 15.
 pub(super) fn panel(from: f64, to: f64, f: &dyn Fn(f64) -> f64) -> f64 {
     let (middle, half) = (0.5 * (from + to), 0.5 * (to - from));
-    NODES
-        .iter()
-        .map(|(node, weight)| weight * (f(middle - half * node) + f(middle + half * node)))
-        .sum::<f64>()
-        * half
+    NODES.iter().map(|(node, weight)| weight * (f(middle - half * node) + f(middle + half * node))).sum::<f64>() * half
 }
 
 /// Integral of `f` from 0 to 1 on panels whose edges stand at powers of 10^(1/5) from 1e-4: for
 /// integrands whose scale near zero is not known.
 pub(super) fn graded(f: &dyn Fn(f64) -> f64) -> f64 {
     let edge = |k: i32| 10f64.powf(f64::from(k) / 5.0);
-    panel(0.0, edge(-20), f)
-        + (-20..0)
-            .map(|k| panel(edge(k), edge(k + 1), f))
-            .sum::<f64>()
+    panel(0.0, edge(-20), f) + (-20..0).map(|k| panel(edge(k), edge(k + 1), f)).sum::<f64>()
 }
 
 #[cfg(test)]
@@ -34,9 +27,7 @@ mod tests {
 
     #[test]
     fn law_polynomials_and_steep_functions() {
-        assert!(
-            (panel(1.0, 3.0, &|x| x.powi(15)) / ((3f64.powi(16) - 1.0) / 16.0) - 1.0).abs() < 1e-13
-        );
+        assert!((panel(1.0, 3.0, &|x| x.powi(15)) / ((3f64.powi(16) - 1.0) / 16.0) - 1.0).abs() < 1e-13);
         let steep = graded(&|x| 1.0 / (x + 1e-3));
         assert!((steep / (1001f64).ln() - 1.0).abs() < 1e-9, "{steep}");
     }

@@ -1,6 +1,8 @@
 //! Coherent scattering: Thomson x form factor squared.
 //!
-//!   dsigma/dOmega = r_e^2/2 (1 + cos^2 theta) F^2(x)      [methods/photons.md eq. 7]
+//! ```text
+//! dsigma/dOmega = r_e^2/2 (1 + cos^2 theta) F^2(x)      [methods/photons.md eq. 7]
+//! ```
 //!
 //! The energy is kept. Form factors are those of free atoms (EPDL2017): interference between the
 //! molecules of water moves the peak from 0 to 0.16 per Angstrom and matters for the angle below
@@ -11,19 +13,19 @@ use super::quadrature::panel;
 use crate::materials::tissues::Tissue;
 
 /// Square of the form factor per gram, sum of (w/A) F_i^2(x), mol/g (electrons squared).
-/// [methods/photons.md eq. 8] `x_per_angstrom` >= 0, 1/Angstrom.
+/// (methods/photons.md eq. 8) `x_per_angstrom` >= 0, 1/Angstrom.
 pub fn form_factor_squared(tissue: &Tissue, x_per_angstrom: f64) -> f64 {
     tissue
         .elements()
-        .map(|(element, moles_per_g)| {
-            moles_per_g * element.form_factor.lin_lin(x_per_angstrom).powi(2)
-        })
+        .map(|(element, moles_per_g)| moles_per_g * element.form_factor.lin_lin(x_per_angstrom).powi(2))
         .sum()
 }
 
 /// Integral of [`form_factor_squared`] over x^2 from 0 to each value of `x2_grid`, mol/g per
 /// square Angstrom; one value a grid point, not normalised.
-///   A(x^2) = integral_0^{x^2} sum (w/A) F^2 d(x^2)        [methods/photons.md eq. 9]
+/// ```text
+/// A(x^2) = integral_0^{x^2} sum (w/A) F^2 d(x^2)        [methods/photons.md eq. 9]
+/// ```
 /// `x2_grid`: squares of x, 1/Angstrom^2, ascending, not negative. The largest x that a photon
 /// reaches is E / 12.398 keV.
 pub fn cumulative_form_factor(tissue: &Tissue, x2_grid: &[f64]) -> Vec<f64> {
@@ -37,9 +39,7 @@ pub fn cumulative_form_factor(tissue: &Tissue, x2_grid: &[f64]) -> Vec<f64> {
             let step = (to - from) / PARTS as f64;
             for part in 0..PARTS {
                 let start = from + step * part as f64;
-                sum += panel(start, start + step, &|x| {
-                    2.0 * x * form_factor_squared(tissue, x)
-                });
+                sum += panel(start, start + step, &|x| 2.0 * x * form_factor_squared(tissue, x));
             }
             below = x2;
             sum
@@ -61,34 +61,18 @@ mod tests {
             * thomson
             * graded(&|t| {
                 let cos_theta = 1.0 - 2.0 * t * t;
-                t * (1.0 + cos_theta * cos_theta)
-                    * form_factor_squared(tissue, e_kev * t / HC_KEV_ANGSTROM)
+                t * (1.0 + cos_theta * cos_theta) * form_factor_squared(tissue, e_kev * t / HC_KEV_ANGSTROM)
             })
     }
 
     fn worst(law: impl Fn(&Tissue, f64) -> f64) -> (f64, String) {
         let mut worst = (0.0, String::new());
         for medium in nist::media() {
-            let from_kev = if medium.tissue.name == "cortical bone" {
-                100.0
-            } else {
-                0.0
-            };
-            for e_kev in [30.0, 54.6, 113.0, 208.4, 321.3]
-                .into_iter()
-                .filter(|&e| e > from_kev)
-            {
-                let deviation =
-                    law(&medium.tissue, e_kev) / coherent_cm2_g(&medium.tissue, e_kev) - 1.0;
+            let from_kev = if medium.tissue.name == "cortical bone" { 100.0 } else { 0.0 };
+            for e_kev in [30.0, 54.6, 113.0, 208.4, 321.3].into_iter().filter(|&e| e > from_kev) {
+                let deviation = law(&medium.tissue, e_kev) / coherent_cm2_g(&medium.tissue, e_kev) - 1.0;
                 if deviation.abs() > f64::abs(worst.0) {
-                    worst = (
-                        deviation,
-                        format!(
-                            "{} at {e_kev} keV: {:+.3} %",
-                            medium.tissue.name,
-                            100.0 * deviation
-                        ),
-                    );
+                    worst = (deviation, format!("{} at {e_kev} keV: {:+.3} %", medium.tissue.name, 100.0 * deviation));
                 }
             }
         }
@@ -112,22 +96,16 @@ mod tests {
     #[test]
     fn law_cumulative_rises_and_matches_the_density() {
         let water = Tissue::built_in("water").unwrap();
-        let grid: Vec<f64> = (0..=400)
-            .map(|i| 1e-4 * 1e8f64.powf(f64::from(i) / 400.0))
-            .collect();
+        let grid: Vec<f64> = (0..=400).map(|i| 1e-4 * 1e8f64.powf(f64::from(i) / 400.0)).collect();
         let cumulative = cumulative_form_factor(&water, &grid);
         assert!(cumulative.windows(2).all(|c| c[1] >= c[0]));
         assert!((cumulative[0] / (1e-4 * form_factor_squared(&water, 0.005)) - 1.0).abs() < 1e-3);
         for i in [50, 150, 250] {
             let slope = (cumulative[i + 1] - cumulative[i - 1]) / (grid[i + 1] - grid[i - 1]);
-            assert!(
-                (slope / form_factor_squared(&water, grid[i].sqrt()) - 1.0).abs() < 0.01,
-                "{i}"
-            );
+            assert!((slope / form_factor_squared(&water, grid[i].sqrt()) - 1.0).abs() < 0.01, "{i}");
         }
         // Refining the grid changes the end by less than the 0.2 % of the form factors.
-        let coarse =
-            cumulative_form_factor(&water, &grid.iter().copied().step_by(4).collect::<Vec<_>>());
+        let coarse = cumulative_form_factor(&water, &grid.iter().copied().step_by(4).collect::<Vec<_>>());
         assert!((coarse[100] / cumulative[400] - 1.0).abs() < 5e-4);
     }
 }

@@ -112,11 +112,7 @@ fn distant_longitudinal(shell: &Oscillator, e_kev: f64) -> Distant {
     let s_min = difference * difference;
     let q_min = s_min / ((s_min + m * m).sqrt() + m);
     if q_min >= w {
-        return Distant {
-            number: 0.0,
-            mu: 0.0,
-            mu_sq: 0.0,
-        };
+        return Distant { number: 0.0, mu: 0.0, mu_sq: 0.0 };
     }
     let product = 4.0 * before * after;
     let number = (w / q_min * (q_min + 2.0 * m) / (w + 2.0 * m)).ln();
@@ -157,12 +153,7 @@ const GAUSS_8: [[f64; 2]; 4] = [
 
 /// Integral of a pair of functions over `low`..`high` (0 < low < high), `panels` equal panels in the
 /// logarithm with 8 Gauss points each.
-fn integrate_log_pair(
-    low: f64,
-    high: f64,
-    panels: u32,
-    f: impl Fn(f64) -> (f64, f64),
-) -> (f64, f64) {
+fn integrate_log_pair(low: f64, high: f64, panels: u32, f: impl Fn(f64) -> (f64, f64)) -> (f64, f64) {
     let half = 0.5 * (high / low).ln() / f64::from(panels);
     let mut sum = (0.0, 0.0);
     for panel in 0..panels {
@@ -224,10 +215,7 @@ mod tests {
             for (e_kev, tolerance) in [(10.0, 0.03), (30.0, 0.01), (300.0, 3e-3), (3000.0, 3e-3)] {
                 let whole = soft_inelastic_of(&model, e_kev, f64::INFINITY).stopping_kev_cm2_g;
                 let ratio = whole / collision_of(&model, e_kev);
-                println!(
-                    "{} {e_kev} keV: oscillator sum / Bethe {ratio:.5}",
-                    tissue.name
-                );
+                println!("{} {e_kev} keV: oscillator sum / Bethe {ratio:.5}", tissue.name);
                 assert!((ratio - 1.0).abs() < tolerance, "{e_kev} {ratio}");
             }
         }
@@ -280,10 +268,7 @@ mod tests {
         for i in 0..768 {
             sum += soft_inelastic_of(&model, 1.0 + 4.0 * f64::from(i), 10.0).tr1_cm2_g;
         }
-        println!(
-            "768 soft inelastic integrals in water: {:?} (sum {sum})",
-            started.elapsed()
-        );
+        println!("768 soft inelastic integrals in water: {:?} (sum {sum})", started.elapsed());
         assert!(sum.is_finite());
     }
 

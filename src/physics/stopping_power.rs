@@ -8,9 +8,7 @@
 
 use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
-use crate::physics::density_effect::{
-    OscillatorError, OscillatorModel, beta_squared, checked_model,
-};
+use crate::physics::density_effect::{OscillatorError, OscillatorModel, beta_squared, checked_model};
 use crate::physics::moller::{COLLISION_CM2_KEV, moments};
 use crate::units::ELECTRON_REST_KEV;
 
@@ -44,8 +42,7 @@ pub fn restricted_collision_of(model: &OscillatorModel, e_kev: f64, cut_kev: f64
         + (4.0 * eta * (1.0 - eta)).ln()
         + 1.0 / (1.0 - eta)
         + (1.0 - beta_sq) * (0.5 * tau * tau * eta * eta + (2.0 * tau + 1.0) * (-eta).ln_1p());
-    let number = 2.0 * (e_kev / model.mean_excitation_kev()).ln() + (0.5 * tau).ln_1p() + shape
-        - model.delta(e_kev);
+    let number = 2.0 * (e_kev / model.mean_excitation_kev()).ln() + (0.5 * tau).ln_1p() + shape - model.delta(e_kev);
     model.electrons_per_g() * COLLISION_CM2_KEV / beta_sq * number
 }
 
@@ -116,10 +113,7 @@ impl StoppingTable {
         }
         let model = OscillatorModel::of(tissue)?;
         let radiative = RadiativeTable::of(tissue);
-        let collision: Vec<f64> = energy_kev
-            .iter()
-            .map(|&e| collision_of(&model, e))
-            .collect();
+        let collision: Vec<f64> = energy_kev.iter().map(|&e| collision_of(&model, e)).collect();
         let radiated: Vec<f64> = energy_kev.iter().map(|&e| radiative.kev_cm2_g(e)).collect();
         let restricted: Vec<f64> = energy_kev
             .iter()
@@ -130,19 +124,12 @@ impl StoppingTable {
                 whole - model.electrons_per_g() * hard.stopping_cm2_kev + radiated
             })
             .collect();
-        let total: Vec<f64> = collision
-            .iter()
-            .zip(&radiated)
-            .map(|(c, r)| c + r)
-            .collect();
+        let total: Vec<f64> = collision.iter().zip(&radiated).map(|(c, r)| c + r).collect();
         let csda = integral_from_zero(energy_kev, &inverse(&total));
         let restricted_range = integral_from_zero(energy_kev, &inverse(&restricted));
         let share: Vec<f64> = radiated.iter().zip(&total).map(|(r, t)| r / t).collect();
-        let radiation_yield = integral_from_zero(energy_kev, &share)
-            .iter()
-            .zip(energy_kev)
-            .map(|(sum, e)| sum / e)
-            .collect();
+        let radiation_yield =
+            integral_from_zero(energy_kev, &share).iter().zip(energy_kev).map(|(sum, e)| sum / e).collect();
         Ok(Self {
             energy_kev: energy_kev.to_vec(),
             collision_kev_cm2_g: collision,
@@ -174,17 +161,12 @@ pub fn radiation_yield(tissue: &Tissue, energy_kev: &[f64]) -> Result<Vec<f64>, 
 /// 0 < low < high, at least two points.
 pub fn log_grid(low_kev: f64, high_kev: f64, points: usize) -> Vec<f64> {
     let step = (high_kev / low_kev).ln() / (points - 1) as f64;
-    (0..points)
-        .map(|i| low_kev * (step * i as f64).exp())
-        .collect()
+    (0..points).map(|i| low_kev * (step * i as f64).exp()).collect()
 }
 
 fn check_grid(energy_kev: &[f64]) -> Result<(), StoppingError> {
     if energy_kev.len() < 2 {
-        return Err(StoppingError::Grid {
-            index: energy_kev.len(),
-            found_kev: f64::NAN,
-        });
+        return Err(StoppingError::Grid { index: energy_kev.len(), found_kev: f64::NAN });
     }
     let mut before = 0.0;
     for (index, &found_kev) in energy_kev.iter().enumerate() {
@@ -219,12 +201,7 @@ pub(crate) mod samples {
     use crate::materials::tissues::Tissue;
 
     fn medium(name: &str, fractions: &[(u8, f64)], i_ev: f64, density_g_cm3: f64) -> Tissue {
-        Tissue {
-            name: name.to_string(),
-            mass_fractions: fractions.to_vec(),
-            mean_excitation_ev: i_ev,
-            density_g_cm3,
-        }
+        Tissue { name: name.to_string(), mass_fractions: fractions.to_vec(), mean_excitation_ev: i_ev, density_g_cm3 }
     }
 
     /// Liquid water as in ESTAR.
@@ -240,12 +217,7 @@ pub(crate) mod samples {
 
     /// Polymethyl methacrylate as in ESTAR.
     pub fn pmma() -> Tissue {
-        medium(
-            "pmma",
-            &[(1, 0.080538), (6, 0.599848), (8, 0.319614)],
-            74.0,
-            1.19,
-        )
+        medium("pmma", &[(1, 0.080538), (6, 0.599848), (8, 0.319614)], 74.0, 1.19)
     }
 }
 
@@ -340,21 +312,11 @@ mod tests {
         let [collision, ..] = worst_against_estar(|tissue| tissue.mean_excitation_ev *= 1.01);
         assert!(collision > 1e-3, "1 % in I: {collision}");
         let [collision, _, range, _] = worst_against_estar(|tissue| {
-            tissue
-                .mass_fractions
-                .iter_mut()
-                .for_each(|(_, fraction)| *fraction *= 1.01);
+            tissue.mass_fractions.iter_mut().for_each(|(_, fraction)| *fraction *= 1.01);
         });
-        assert!(
-            collision > 1e-3 && range > 2e-3,
-            "1 % in Z/A: {collision} {range}"
-        );
+        assert!(collision > 1e-3 && range > 2e-3, "1 % in Z/A: {collision} {range}");
         let [_, radiative, ..] = worst_against_estar(|tissue| {
-            tissue
-                .mass_fractions
-                .iter_mut()
-                .filter(|(z, _)| *z == 8)
-                .for_each(|part| part.0 = 9);
+            tissue.mass_fractions.iter_mut().filter(|(z, _)| *z == 8).for_each(|part| part.0 = 9);
         });
         assert!(radiative > 0.02, "fluorine for oxygen: {radiative}");
     }
@@ -367,10 +329,7 @@ mod tests {
                 let soft = restricted_collision_kev_cm2_g(&water(), e_kev, cut_kev);
                 let hard = moller::hard_stopping_kev_cm2_g(&water(), e_kev, cut_kev);
                 let whole = collision_of(&model, e_kev);
-                assert!(
-                    ((soft + hard) / whole - 1.0).abs() < 1e-12,
-                    "{e_kev} {cut_kev}"
-                );
+                assert!(((soft + hard) / whole - 1.0).abs() < 1e-12, "{e_kev} {cut_kev}");
             }
         }
     }
@@ -390,23 +349,13 @@ mod tests {
         let table = StoppingTable::build(&water(), &grid, 10.0).unwrap();
         println!("StoppingTable::build, 768 points: {:?}", started.elapsed());
         for i in (0..grid.len()).step_by(37) {
-            let wanted = restricted_collision_kev_cm2_g(&water(), grid[i], 10.0)
-                + radiative_kev_cm2_g(&water(), grid[i]);
+            let wanted =
+                restricted_collision_kev_cm2_g(&water(), grid[i], 10.0) + radiative_kev_cm2_g(&water(), grid[i]);
             assert!((table.restricted_total_kev_cm2_g[i] / wanted - 1.0).abs() < 1e-12);
             assert!(table.restricted_range_g_cm2[i] >= table.csda_range_g_cm2[i]);
         }
-        assert!(
-            table
-                .csda_range_g_cm2
-                .windows(2)
-                .all(|pair| pair[1] > pair[0])
-        );
-        assert!(
-            table
-                .radiation_yield
-                .windows(2)
-                .all(|pair| pair[1] > pair[0])
-        );
+        assert!(table.csda_range_g_cm2.windows(2).all(|pair| pair[1] > pair[0]));
+        assert!(table.radiation_yield.windows(2).all(|pair| pair[1] > pair[0]));
         // A grid eight times coarser gives the same range: the quadrature has converged.
         let coarse = csda_range_g_cm2(&water(), &log_grid(1.0, 4000.0, 97)).unwrap();
         assert!((coarse[96] / table.csda_range_g_cm2[767] - 1.0).abs() < 2e-4);
@@ -414,21 +363,10 @@ mod tests {
 
     #[test]
     fn io_bad_grids_and_cuts_are_refused() {
-        for grid in [
-            vec![1.0],
-            vec![10.0, 5.0],
-            vec![0.0, 1.0],
-            vec![1.0, f64::NAN],
-        ] {
-            assert!(matches!(
-                StoppingTable::build(&water(), &grid, 10.0),
-                Err(StoppingError::Grid { .. })
-            ));
+        for grid in [vec![1.0], vec![10.0, 5.0], vec![0.0, 1.0], vec![1.0, f64::NAN]] {
+            assert!(matches!(StoppingTable::build(&water(), &grid, 10.0), Err(StoppingError::Grid { .. })));
         }
-        assert!(matches!(
-            StoppingTable::build(&water(), &[1.0, 2.0], 0.0),
-            Err(StoppingError::Cut { .. })
-        ));
+        assert!(matches!(StoppingTable::build(&water(), &[1.0, 2.0], 0.0), Err(StoppingError::Cut { .. })));
     }
 
     /// Lines of a file of the shared reference data, or None with SKIPPED printed.
@@ -441,12 +379,7 @@ mod tests {
             return None;
         };
         let split = |line: &str| line.split(',').map(str::to_string).collect();
-        Some(
-            text.lines()
-                .filter(|line| !line.starts_with('#'))
-                .map(split)
-                .collect(),
-        )
+        Some(text.lines().filter(|line| !line.starts_with('#')).map(split).collect())
     }
 
     /// Worst relative differences from the shared tables of Schneider's tissues at 10 keV and above
@@ -462,9 +395,7 @@ mod tests {
             return None;
         };
         let number = |text: &str| text.parse::<f64>().unwrap();
-        let charges = [
-            1, 6, 7, 8, 11, 12, 15, 16, 17, 18, 19, 20, 22, 29, 30, 47, 50,
-        ];
+        let charges = [1, 6, 7, 8, 11, 12, 15, 16, 17, 18, 19, 20, 22, 29, 30, 47, 50];
         let mut worst = [0.0_f64; 3];
         let mut compared = 0;
         for row in &materials[1..] {
@@ -510,10 +441,7 @@ mod tests {
         let Some(worst) = worst_against_schneider(1.0) else {
             return;
         };
-        assert!(
-            worst[0] < 5e-4 && worst[1] < 5e-3 && worst[2] < 2e-3,
-            "{worst:?}"
-        );
+        assert!(worst[0] < 5e-4 && worst[1] < 5e-3 && worst[2] < 2e-3, "{worst:?}");
     }
 
     #[test]

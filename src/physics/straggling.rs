@@ -35,8 +35,7 @@ mod tests {
     fn law_variance_is_moller_with_a_small_binding_term() {
         for e_kev in [50.0, 100.0, 500.0, 2000.0] {
             for cut_kev in [5.0, 10.0, 20.0] {
-                let free = electrons_per_g(&water())
-                    * moller::moments(e_kev, 1e-6, cut_kev).straggling_cm2_kev2;
+                let free = electrons_per_g(&water()) * moller::moments(e_kev, 1e-6, cut_kev).straggling_cm2_kev2;
                 let ratio = soft_variance_kev2_cm2_g(&water(), e_kev, cut_kev) / free;
                 println!("{e_kev} keV, cut {cut_kev}: bound/free variance {ratio:.4}");
                 assert!((1.0..1.45).contains(&ratio), "{e_kev} {cut_kev} {ratio}");
@@ -49,15 +48,13 @@ mod tests {
         let at = |cut_kev: f64| soft_variance_kev2_cm2_g(&water(), 200.0, cut_kev);
         assert!(at(1.0) < at(10.0) && at(10.0) < at(50.0) && at(50.0) < at(100.0));
         assert_eq!(at(100.0), at(f64::INFINITY));
-        let hard = electrons_per_g(&water())
-            * moller::moments(200.0, 10.0, f64::INFINITY).straggling_cm2_kev2;
+        let hard = electrons_per_g(&water()) * moller::moments(200.0, 10.0, f64::INFINITY).straggling_cm2_kev2;
         assert!(((at(10.0) + hard) / at(f64::INFINITY) - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn alarm_variance_sum_rings_for_a_shifted_cut() {
-        let hard = electrons_per_g(&water())
-            * moller::moments(200.0, 10.2, f64::INFINITY).straggling_cm2_kev2;
+        let hard = electrons_per_g(&water()) * moller::moments(200.0, 10.2, f64::INFINITY).straggling_cm2_kev2;
         let whole = soft_variance_kev2_cm2_g(&water(), 200.0, f64::INFINITY);
         let sum = soft_variance_kev2_cm2_g(&water(), 200.0, 10.0) + hard;
         assert!((sum / whole - 1.0).abs() > 1e-3);

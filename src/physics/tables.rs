@@ -12,7 +12,7 @@ use crate::physics::elastic::{ElasticTable, WentzelError, wentzel_matching};
 use crate::physics::moller::hard_cross_section_cm2_g;
 use crate::physics::soft_inelastic::soft_inelastic_of;
 use crate::physics::stopping_power::{StoppingError, StoppingTable};
-use crate::physics::{compton, photon_xs, photoelectric, rayleigh};
+use crate::physics::{compton, photoelectric, photon_xs, rayleigh};
 
 /// How the electron transport divides a path.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -136,8 +136,7 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f3
     let name = || tissue.name.clone();
     let stopping = StoppingTable::build(tissue, &energy_kev, settings.knock_on_kev)
         .map_err(|source| TableError::Stopping { tissue: name(), source })?;
-    let model =
-        OscillatorModel::of(tissue).map_err(|source| TableError::Oscillator { tissue: name(), source })?;
+    let model = OscillatorModel::of(tissue).map_err(|source| TableError::Oscillator { tissue: name(), source })?;
     let elastic = ElasticTable::of(tissue);
     // deflection: elastic by ELSEPA, soft inelastic by the oscillators
     let mut total = Vec::with_capacity(energy_kev.len());
@@ -151,14 +150,17 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f3
     }
     for (i, &e) in energy_kev.iter().enumerate() {
         let (tr1, tr2, soft) = &parts[i];
-        let wentzel = wentzel_matching(*tr1, *tr2)
-            .map_err(|source| TableError::Elastic { tissue: name(), energy_kev: e, source })?;
+        let wentzel = wentzel_matching(*tr1, *tr2).map_err(|source| TableError::Elastic {
+            tissue: name(),
+            energy_kev: e,
+            source,
+        })?;
         let mu_cut = wentzel.cutoff_for_hard(settings.hard_per_transport * total[i]);
-        let step = (settings.step_scattering / total[i])
-            .min(settings.step_loss * e / stopping.restricted_total_kev_cm2_g[i]);
+        let step =
+            (settings.step_scattering / total[i]).min(settings.step_loss * e / stopping.restricted_total_kev_cm2_g[i]);
         let end = (e - step * stopping.restricted_total_kev_cm2_g[i]).max(1.0);
-        let growth = (interpolate(&energy_kev, &total, end) - total[i])
-            / interpolate(&energy_kev, &total, 0.5 * (e + end));
+        let growth =
+            (interpolate(&energy_kev, &total, end) - total[i]) / interpolate(&energy_kev, &total, 0.5 * (e + end));
         let mut row = [0.0; layout::ELECTRON_COLUMNS as usize];
         row[layout::COLUMN_RANGE as usize] = stopping.restricted_range_g_cm2[i];
         row[layout::COLUMN_STOPPING as usize] = stopping.restricted_total_kev_cm2_g[i];
@@ -209,8 +211,7 @@ impl PhysicsTables {
         if tissues.is_empty() || tissues.len() > 256 {
             return Err(TableError::Count { found: tissues.len() });
         }
-        let mut tables =
-            Self { electron: Vec::new(), photon: Vec::new(), scatter: Vec::new(), settings: *settings };
+        let mut tables = Self { electron: Vec::new(), photon: Vec::new(), scatter: Vec::new(), settings: *settings };
         for tissue in tissues {
             electron_rows(tissue, settings, &mut tables.electron)?;
             photon_rows(tissue, settings, &mut tables.photon);

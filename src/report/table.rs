@@ -158,8 +158,7 @@ mod tests {
 
     #[test]
     fn alarm_open_balance_is_shown() {
-        let sound =
-            EnergyBalance {
+        let sound = EnergyBalance {
             pass: "electron".into(),
             emitted: 100,
             deposited: 92,

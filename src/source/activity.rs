@@ -102,8 +102,7 @@ pub enum ActivityUnit {
 
 impl ActivityUnit {
     /// The names that a user may give, with their meaning.
-    pub const CHOICES: &str =
-        "decays (decays in the voxel), mbq_h (MBq h in the voxel), bq_ml_h (Bq h per mL)";
+    pub const CHOICES: &str = "decays (decays in the voxel), mbq_h (MBq h in the voxel), bq_ml_h (Bq h per mL)";
 
     /// The unit as it is written on the command line.
     pub fn name(self) -> &'static str {
@@ -136,9 +135,7 @@ impl FromStr for ActivityUnit {
         [Self::Decays, Self::MbqH, Self::BqMlH]
             .into_iter()
             .find(|unit| unit.name() == text)
-            .ok_or_else(|| ActivityError::UnknownUnit {
-                found: text.to_string(),
-            })
+            .ok_or_else(|| ActivityError::UnknownUnit { found: text.to_string() })
     }
 }
 
@@ -178,9 +175,7 @@ impl ActivityMap {
     /// The decays in every voxel.
     pub fn to_decays(&self) -> DecayMap {
         let factor = self.unit.decays_per_value(self.volume.grid.voxel_cm3());
-        DecayMap {
-            volume: self.volume.map(|value| value * factor),
-        }
+        DecayMap { volume: self.volume.map(|value| value * factor) }
     }
 }
 
@@ -231,36 +226,21 @@ fn check(volume: &Volume<f64>, name: &str) -> Result<(), ActivityError> {
     let count = data.iter().filter(|v| !v.is_finite()).count();
     if count > 0 {
         let first = voxel(data.iter().position(|v| !v.is_finite()));
-        return Err(ActivityError::NonFinite {
-            name: name(),
-            count,
-            first,
-        });
+        return Err(ActivityError::NonFinite { name: name(), count, first });
     }
     let count = data.iter().filter(|v| **v < 0.0).count();
     if count > 0 {
         let first = voxel(data.iter().position(|v| *v < 0.0));
         let lowest = data.iter().copied().fold(0.0, f64::min);
-        return Err(ActivityError::Negative {
-            name: name(),
-            count,
-            lowest,
-            first,
-        });
+        return Err(ActivityError::Negative { name: name(), count, lowest, first });
     }
     if data.iter().all(|v| *v == 0.0) {
-        return Err(ActivityError::Empty {
-            name: name(),
-            voxels: data.len(),
-        });
+        return Err(ActivityError::Empty { name: name(), voxels: data.len() });
     }
     let total = sum(data.iter().copied());
     // The largest factor of a unit must still leave a finite number of decays.
     if !(total * DECAYS_PER_MBQ_H).is_finite() {
-        return Err(ActivityError::TooMany {
-            name: name(),
-            total,
-        });
+        return Err(ActivityError::TooMany { name: name(), total });
     }
     Ok(())
 }

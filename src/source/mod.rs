@@ -6,6 +6,9 @@
 /// Units of activity maps, and the map of decays.
 pub mod activity;
 
+/// How much of a voxel lies in each voxel of another grid.
+mod overlap;
+
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 
@@ -20,11 +23,7 @@ pub fn sum(values: impl IntoIterator<Item = f64>) -> f64 {
     let (mut total, mut rest) = (0.0f64, 0.0f64);
     for value in values {
         let next = total + value;
-        rest += if total.abs() >= value.abs() {
-            (total - next) + value
-        } else {
-            (value - next) + total
-        };
+        rest += if total.abs() >= value.abs() { (total - next) + value } else { (value - next) + total };
         total = next;
     }
     total + rest

@@ -74,9 +74,7 @@ impl Moments {
     pub fn add_batch(&mut self, energy: &[u64]) -> Result<(), usize> {
         assert_eq!(energy.len(), self.sum.len(), "a batch has the bins of its run");
         self.batches += 1;
-        for (bin, ((sum, squares), &x)) in
-            self.sum.iter_mut().zip(&mut self.squares).zip(energy).enumerate()
-        {
+        for (bin, ((sum, squares), &x)) in self.sum.iter_mut().zip(&mut self.squares).zip(energy).enumerate() {
             *sum = sum.checked_add(x).ok_or(bin)?;
             *squares += u128::from(x) * u128::from(x);
         }

@@ -105,7 +105,8 @@ mod tests {
     /// Decays represented equal decays given: exactly for large voxels, on average for faint ones.
     #[test]
     fn law_allocation_is_unbiased() {
-        let decays: Vec<f64> = (0..200).map(|i| if i % 3 == 0 { 5000.0 + f64::from(i) } else { f64::from(i) }).collect();
+        let decays: Vec<f64> =
+            (0..200).map(|i| if i % 3 == 0 { 5000.0 + f64::from(i) } else { f64::from(i) }).collect();
         let got = mean_decays(&decays, 500.0, 4000);
         let total: f64 = decays.iter().sum();
         assert!((got.iter().sum::<f64>() / total - 1.0).abs() < 2e-3);

@@ -119,7 +119,9 @@ pub enum EngineError {
         hint: String,
     },
     /// The scene does not fit the device.
-    #[error("{what} needs {needed_mib:.0} MiB in one buffer, {device} allows {allowed_mib:.0} MiB: use --engine cpu, crop the CT, or --grid with larger voxels")]
+    #[error(
+        "{what} needs {needed_mib:.0} MiB in one buffer, {device} allows {allowed_mib:.0} MiB: use --engine cpu, crop the CT, or --grid with larger voxels"
+    )]
     TooLarge {
         /// Which buffer.
         what: &'static str,

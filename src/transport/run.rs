@@ -207,7 +207,9 @@ pub enum RunError {
         found: f64,
     },
     /// The kernel reported something that must not happen.
-    #[error("batch {batch} of the {pass:?} pass raised {flags}: the result is not to be trusted; please report scene and seed {seed}")]
+    #[error(
+        "batch {batch} of the {pass:?} pass raised {flags}: the result is not to be trusted; please report scene and seed {seed}"
+    )]
     Flags {
         /// Batch number.
         batch: u32,
@@ -225,7 +227,9 @@ pub enum RunError {
         bin: usize,
     },
     /// Emissions that the kernel does not follow.
-    #[error("nuclide {nuclide}: {what} of {found_kev} keV; 1022 keV is the highest photon, 4000 keV the highest electron that is followed: leave the line out")]
+    #[error(
+        "nuclide {nuclide}: {what} of {found_kev} keV; 1022 keV is the highest photon, 4000 keV the highest electron that is followed: leave the line out"
+    )]
     Emission {
         /// Nuclide.
         nuclide: String,
@@ -271,10 +275,9 @@ pub fn audit(batch: &BatchTally, expected_histories: u64) -> u32 {
 
 /// The scene as engines take it.
 pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<SceneData, RunError> {
-    for (what, found_kev, most) in [
-        ("a photon", nuclide.max_photon_kev(), 1022.0),
-        ("an electron", nuclide.max_electron_kev(), 4000.0),
-    ] {
+    for (what, found_kev, most) in
+        [("a photon", nuclide.max_photon_kev(), 1022.0), ("an electron", nuclide.max_electron_kev(), 4000.0)]
+    {
         if found_kev > most {
             return Err(RunError::Emission { nuclide: nuclide.name.clone(), what, found_kev });
         }
@@ -387,7 +390,12 @@ impl PassState {
 }
 
 /// Relative standard errors of both passes together over the voxels of `target`, sorted ascending.
-fn sorted_sigma(passes: &[PassState; 2], kev_per_entry: [f64; 2], local: impl Fn(usize) -> f64, target: &[usize]) -> Vec<f64> {
+fn sorted_sigma(
+    passes: &[PassState; 2],
+    kev_per_entry: [f64; 2],
+    local: impl Fn(usize) -> f64,
+    target: &[usize],
+) -> Vec<f64> {
     let mut sigma: Vec<f64> = target
         .iter()
         .map(|&v| {
@@ -568,7 +576,11 @@ pub fn simulate(
 /// Voxels above 10 % of the largest energy density so far.
 fn hottest(passes: &[PassState; 2], kev_per_entry: [f64; 2], scene: &Scene) -> Vec<usize> {
     let dose = |v: usize| {
-        let energy: f64 = passes.iter().zip(kev_per_entry).map(|(s, k)| if s.moments.batches > 0 { s.moments.mean(v) * k } else { 0.0 }).sum();
+        let energy: f64 = passes
+            .iter()
+            .zip(kev_per_entry)
+            .map(|(s, k)| if s.moments.batches > 0 { s.moments.mean(v) * k } else { 0.0 })
+            .sum();
         let density = f64::from(scene.density_g_cm3[v]);
         if density > 0.02 { energy / density } else { 0.0 }
     };

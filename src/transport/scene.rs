@@ -39,7 +39,9 @@ pub enum SceneError {
         found: f32,
     },
     /// A tissue index without a tissue.
-    #[error("scene: tissue index of voxel {index} is {found}, the table has {count} tissues: give the table that belongs to the volume")]
+    #[error(
+        "scene: tissue index of voxel {index} is {found}, the table has {count} tissues: give the table that belongs to the volume"
+    )]
     Tissue {
         /// Position in the volume.
         index: usize,
@@ -49,7 +51,9 @@ pub enum SceneError {
         count: usize,
     },
     /// A grid the kernel cannot hold.
-    #[error("scene: grid of {dims:?} voxels of {spacing_mm:?} mm; each axis needs 1 to 65535 voxels of 0.001 to 10000 mm, fewer than 2^31 in all: crop or resample it")]
+    #[error(
+        "scene: grid of {dims:?} voxels of {spacing_mm:?} mm; each axis needs 1 to 65535 voxels of 0.001 to 10000 mm, fewer than 2^31 in all: crop or resample it"
+    )]
     Grid {
         /// Voxels by axis.
         dims: [usize; 3],

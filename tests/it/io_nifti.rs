@@ -1,6 +1,8 @@
 //! NIfTI images: what is written comes back, what other programs write is read, and damaged or
 //! hostile headers are refused before they cost anything.
 
+#![allow(clippy::needless_range_loop)]
+
 use std::path::{Path, PathBuf};
 
 use lutra::grid::{Volume, VoxelGrid};
@@ -43,11 +45,7 @@ impl Made {
             sform_code: 1,
             quatern: [0.0; 3],
             qoffset: [-10.0, 20.0, 30.5],
-            srow: [
-                [2.0, 0.0, 0.0, -10.0],
-                [0.0, 3.0, 0.0, 20.0],
-                [0.0, 0.0, 4.5, 30.5],
-            ],
+            srow: [[2.0, 0.0, 0.0, -10.0], [0.0, 3.0, 0.0, 20.0], [0.0, 0.0, 4.5, 30.5]],
             pair: false,
         }
     }
@@ -62,31 +60,19 @@ impl Made {
         let big = self.big;
         macro_rules! le_be {
             ($v:expr) => {
-                if big {
-                    $v.to_be_bytes().to_vec()
-                } else {
-                    $v.to_le_bytes().to_vec()
-                }
+                if big { $v.to_be_bytes().to_vec() } else { $v.to_le_bytes().to_vec() }
             };
         }
-        let mut out = vec![0u8; self.offset.max(348.0).min(4096.0) as usize];
+        let mut out = vec![0u8; (self.offset as usize).clamp(348, 4096)];
         if self.two && out.len() < 544 {
             out.resize(544, 0);
         }
         let mut put = |at: usize, b: Vec<u8>| out[at..at + b.len()].copy_from_slice(&b);
         let form = |v: i32| {
-            if self.two {
-                le_be!(v)
-            } else {
-                le_be!((v as i16))
-            }
+            if self.two { le_be!(v) } else { le_be!((v as i16)) }
         };
         let real = |v: f64| {
-            if self.two {
-                le_be!(v)
-            } else {
-                le_be!((v as f32))
-            }
+            if self.two { le_be!(v) } else { le_be!((v as f32)) }
         };
         let (width, dim, pixdim, scale, quatern, qoffset, srow, q, s) = if self.two {
             (8, 16, 104, 176, 352, 376, 400, 344, 348)
@@ -110,25 +96,11 @@ impl Made {
         if self.two {
             put(168, le_be!((self.offset as i64)));
             put(500, le_be!(self.units));
-            put(
-                4,
-                if self.pair {
-                    b"ni2\0\r\n\x1a\n".to_vec()
-                } else {
-                    b"n+2\0\r\n\x1a\n".to_vec()
-                },
-            );
+            put(4, if self.pair { b"ni2\0\r\n\x1a\n".to_vec() } else { b"n+2\0\r\n\x1a\n".to_vec() });
         } else {
             put(108, le_be!((self.offset as f32)));
             put(123, vec![self.units as u8]);
-            put(
-                344,
-                if self.pair {
-                    b"ni1\0".to_vec()
-                } else {
-                    b"n+1\0".to_vec()
-                },
-            );
+            put(344, if self.pair { b"ni1\0".to_vec() } else { b"n+1\0".to_vec() });
         }
         put(scale, real(self.scale.0));
         put(scale + width, real(self.scale.1));
@@ -147,11 +119,7 @@ impl Made {
     pub fn file(&self, folder: &Path, name: &str, data: &[u8]) -> PathBuf {
         let path = folder.join(name);
         let bytes = [self.header(), data.to_vec()].concat();
-        let bytes = if name.ends_with(".gz") {
-            gz(&bytes)
-        } else {
-            bytes
-        };
+        let bytes = if name.ends_with(".gz") { gz(&bytes) } else { bytes };
         std::fs::write(&path, bytes).unwrap();
         path
     }
@@ -223,11 +191,7 @@ fn io_every_scalar_type_both_byte_orders_both_versions_with_scale_factors() {
 fn io_written_images_come_back_and_another_reader_agrees() {
     use ::nifti::{NiftiObject, RandomAccessNiftiVolume};
     let home = folder();
-    let turned = [
-        [0.0, 3.9, 0.8, -10.25],
-        [-2.4, 0.0, 0.0, 7.5],
-        [0.0, 0.78, -3.9 * 1.025641025641, 40.125],
-    ];
+    let turned = [[0.0, 3.9, 0.8, -10.25], [-2.4, 0.0, 0.0, 7.5], [0.0, 0.78, -3.9 * 1.025641025641, 40.125]];
     let grid = VoxelGrid::from_affine([5, 4, 3], turned).unwrap();
     let data: Vec<f32> = (0..60).map(|n| n as f32 * 0.37 - 4.0).collect();
     let volume = Volume::new(grid.clone(), data.clone()).unwrap();
@@ -253,11 +217,7 @@ fn io_written_images_come_back_and_another_reader_agrees() {
     let sum = sha256_hex(home.path().join("w.nii.gz")).unwrap();
     images::write(home.path().join("w.nii.gz"), &volume, "absorbed dose, Gy").unwrap();
     assert_eq!(sum, sha256_hex(home.path().join("w.nii.gz")).unwrap());
-    assert_eq!(
-        std::fs::read_dir(home.path()).unwrap().count(),
-        2,
-        "no temporary file is left"
-    );
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 2, "no temporary file is left");
 }
 
 #[test]
@@ -274,41 +234,25 @@ fn io_labels_are_whole_numbers_written_as_u8_or_u16() {
     let float = Volume::new(grid.clone(), vec![0f32, 1.0, 2.0, 3.0, 255.0, 7.0]).unwrap();
     images::write(&path, &float, "").unwrap();
     assert_eq!(images::read_labels(&path).unwrap(), small.map(u16::from));
-    for (value, shown) in [
-        (1.5, "1.5 in voxel (1, 1, 0), 2 such"),
-        (-1.0, "-1"),
-        (65536.0, "65536"),
-    ] {
+    for (value, shown) in [(1.5, "1.5 in voxel (1, 1, 0), 2 such"), (-1.0, "-1"), (65536.0, "65536")] {
         let mut wrong = float.clone();
         wrong.data[4] = value;
         wrong.data[5] = value;
         images::write(&path, &wrong, "").unwrap();
         let error = images::read_labels(&path).unwrap_err().to_string();
-        assert!(
-            error.contains(shown) && error.contains("l.nii.gz"),
-            "{error}"
-        );
+        assert!(error.contains(shown) && error.contains("l.nii.gz"), "{error}");
     }
     let mut wrong = float;
     wrong.data[0] = f32::NAN;
     images::write(&path, &wrong, "").unwrap();
-    assert!(
-        images::read_labels(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("NaN")
-    );
+    assert!(images::read_labels(&path).unwrap_err().to_string().contains("NaN"));
 }
 
 #[test]
 fn io_large_axes_go_to_nifti_2() {
     let home = folder();
     let path = home.path().join("long.nii.gz");
-    let grid = VoxelGrid::axis_aligned(
-        [40_000, 1, 2],
-        [0.123_456_789, 2.0, 3.0],
-        [1.0 / 3.0, 0.0, 0.0],
-    );
+    let grid = VoxelGrid::axis_aligned([40_000, 1, 2], [0.123_456_789, 2.0, 3.0], [1.0 / 3.0, 0.0, 0.0]);
     let volume = Volume::filled(grid.clone(), 3u8);
     images::write(&path, &volume, "long").unwrap();
     let image = images::read_image::<f32>(&path).unwrap();
@@ -348,10 +292,7 @@ fn io_pairs_units_and_missing_orientation() {
     let mut made = Made::new([2, 3, 4], 2, 8);
     (made.sform_code, made.qform_code) = (0, 0);
     let image = images::read_image::<f32>(made.file(home.path(), "n.nii", &data)).unwrap();
-    assert_eq!(
-        image.volume.grid,
-        VoxelGrid::axis_aligned([2, 3, 4], [2.0, 3.0, 4.5], [0.0; 3])
-    );
+    assert_eq!(image.volume.grid, VoxelGrid::axis_aligned([2, 3, 4], [2.0, 3.0, 4.5], [0.0; 3]));
     assert!(image.header.notes[0].contains("no place in space"));
     // A fourth dimension of size 1 is a volume still.
     let mut made = Made::new([2, 3, 4], 2, 8);
@@ -364,31 +305,11 @@ fn io_qform_rotations_match_the_sform() {
     // Quarter and half turns and a mirror, with quaternions worked out by hand.
     let r = std::f64::consts::FRAC_1_SQRT_2;
     let cases = [
-        (
-            [0.0, 0.0, r],
-            1.0,
-            [[0.0, -3.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.5]],
-        ),
-        (
-            [1.0, 0.0, 0.0],
-            1.0,
-            [[2.0, 0.0, 0.0], [0.0, -3.0, 0.0], [0.0, 0.0, -4.5]],
-        ),
-        (
-            [0.0, 0.0, 1.0],
-            1.0,
-            [[-2.0, 0.0, 0.0], [0.0, -3.0, 0.0], [0.0, 0.0, 4.5]],
-        ),
-        (
-            [0.0, 0.0, 0.0],
-            -1.0,
-            [[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, -4.5]],
-        ),
-        (
-            [0.5, 0.5, 0.5],
-            1.0,
-            [[0.0, 0.0, 4.5], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]],
-        ),
+        ([0.0, 0.0, r], 1.0, [[0.0, -3.0, 0.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.5]]),
+        ([1.0, 0.0, 0.0], 1.0, [[2.0, 0.0, 0.0], [0.0, -3.0, 0.0], [0.0, 0.0, -4.5]]),
+        ([0.0, 0.0, 1.0], 1.0, [[-2.0, 0.0, 0.0], [0.0, -3.0, 0.0], [0.0, 0.0, 4.5]]),
+        ([0.0, 0.0, 0.0], -1.0, [[2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, -4.5]]),
+        ([0.5, 0.5, 0.5], 1.0, [[0.0, 0.0, 4.5], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]),
     ];
     let home = folder();
     for (quatern, qfac, rotation) in cases {
@@ -404,13 +325,8 @@ fn io_qform_rotations_match_the_sform() {
         // The qform alone gives the same grid.
         made.sform_code = 0;
         made.srow = [[0.0; 4]; 3];
-        let qform = images::read(made.file(home.path(), "q.nii", &vec![0; 24_000]))
-            .unwrap()
-            .grid;
-        assert!(
-            sform.corner_distance_mm(&qform).unwrap() < 1e-4,
-            "{quatern:?}"
-        );
+        let qform = images::read(made.file(home.path(), "q.nii", &vec![0; 24_000])).unwrap().grid;
+        assert!(sform.corner_distance_mm(&qform).unwrap() < 1e-4, "{quatern:?}");
     }
 }
 
@@ -422,13 +338,7 @@ fn io_written_qform_holds_any_rotation_or_is_left_out() {
     for n in 0..60 {
         // Rotations around all kinds of axes, near half turns among them.
         let t = [1e-4, 0.02, 0.3, 1.2, 2.9, std::f64::consts::PI - 1e-4][n % 6];
-        let axis = [
-            [1.0, 0.1, 0.0],
-            [0.3, 0.8, 0.5],
-            [0.0, 0.1, 1.0],
-            [0.577, 0.577, 0.577],
-            [0.0, 1.0, 0.0],
-        ][n % 5];
+        let axis = [[1.0, 0.1, 0.0], [0.3, 0.8, 0.5], [0.0, 0.1, 1.0], [0.577, 0.577, 0.577], [0.0, 1.0, 0.0]][n % 5];
         let mirror = if n % 4 == 0 { -1.0 } else { 1.0 };
         let affine = rotation(axis, t);
         let mut full = [[0.0; 4]; 3];
@@ -468,11 +378,7 @@ fn io_damaged_and_hostile_files_are_refused_with_a_clear_message() {
     let data = vec![0u8; 96];
     type Change = fn(&mut Made);
     let cases: &[(&str, Change, &str)] = &[
-        (
-            "dims of 32767 cubed",
-            |m| m.dim = vec![3, 32767, 32767, 32767],
-            "140724603847004",
-        ),
+        ("dims of 32767 cubed", |m| m.dim = vec![3, 32767, 32767, 32767], "140724603847004"),
         (
             "dim product beyond 64 bits",
             |m| {
@@ -494,52 +400,22 @@ fn io_damaged_and_hostile_files_are_refused_with_a_clear_message() {
         ("rank 0", |m| m.dim[0] = 0, "dim[0]: found 0"),
         ("rank 9", |m| m.dim[0] = 9, "dim[0]: found 9"),
         ("slice", |m| m.dim[0] = 2, "2 dimensions, 2 x 3"),
-        (
-            "series",
-            |m| m.dim = vec![4, 2, 3, 2, 2],
-            "Split the series",
-        ),
-        (
-            "zero pixdim",
-            |m| m.pixdim[2] = 0.0,
-            "pixdim[2] (voxel size): found 0",
-        ),
+        ("series", |m| m.dim = vec![4, 2, 3, 2, 2], "Split the series"),
+        ("zero pixdim", |m| m.pixdim[2] = 0.0, "pixdim[2] (voxel size): found 0"),
         ("negative pixdim", |m| m.pixdim[1] = -2.0, "found -2"),
         ("NaN pixdim", |m| m.pixdim[3] = f64::NAN, "found NaN"),
-        (
-            "infinite pixdim",
-            |m| m.pixdim[3] = f64::INFINITY,
-            "found inf",
-        ),
-        (
-            "NaN affine",
-            |m| m.srow[1][1] = f64::NAN,
-            "affine: found NaN in row 1, column 1",
-        ),
+        ("infinite pixdim", |m| m.pixdim[3] = f64::INFINITY, "found inf"),
+        ("NaN affine", |m| m.srow[1][1] = f64::NAN, "affine: found NaN in row 1, column 1"),
         (
             "singular affine",
-            |m| {
-                m.srow = [
-                    [2.0, 2.0, 0.0, 0.0],
-                    [0.0, 0.0, 0.0, 0.0],
-                    [0.0, 0.0, 4.5, 0.0],
-                ]
-            },
+            |m| m.srow = [[2.0, 2.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 4.5, 0.0]],
             "sheared or singular",
         ),
         ("zero column", |m| m.srow[0][0] = 0.0, "voxel size: found 0"),
         ("sheared affine", |m| m.srow[0][1] = 0.2, "right angles"),
-        (
-            "shifted sform",
-            |m| m.srow[0][3] += 2.0,
-            "sform and qform: found two places in space, up to 2.000 mm apart",
-        ),
+        ("shifted sform", |m| m.srow[0][3] += 2.0, "sform and qform: found two places in space, up to 2.000 mm apart"),
         ("mirrored sform", |m| m.srow[0][0] = -2.0, "sform and qform"),
-        (
-            "bad quaternion",
-            |m| m.quatern = [1.0, 1.0, 0.0],
-            "quatern_b",
-        ),
+        ("bad quaternion", |m| m.quatern = [1.0, 1.0, 0.0], "quatern_b"),
         ("NaN qoffset", |m| m.qoffset[0] = f64::NAN, "qoffset"),
         (
             "other voxel size",
@@ -555,28 +431,12 @@ fn io_damaged_and_hostile_files_are_refused_with_a_clear_message() {
         ("float128", |m| (m.code, m.bitpix) = (1536, 128), "float128"),
         ("no type", |m| m.code = 77, "no NIfTI type"),
         ("bitpix", |m| m.bitpix = 16, "bitpix: found 16; allowed: 32"),
-        (
-            "offset inside the header",
-            |m| m.offset = 100.0,
-            "vox_offset: found 100",
-        ),
-        (
-            "NaN offset",
-            |m| m.offset = f64::NAN,
-            "vox_offset: found NaN",
-        ),
+        ("offset inside the header", |m| m.offset = 100.0, "vox_offset: found 100"),
+        ("NaN offset", |m| m.offset = f64::NAN, "vox_offset: found NaN"),
         ("huge offset", |m| m.offset = 1e30, "vox_offset"),
         ("offset behind the end", |m| m.offset = 9e8, "header"),
-        (
-            "infinite slope",
-            |m| m.scale = (f64::INFINITY, 0.0),
-            "scl_slope, scl_inter: found inf",
-        ),
-        (
-            "NaN intercept",
-            |m| m.scale = (2.0, f64::NAN),
-            "found 2, NaN",
-        ),
+        ("infinite slope", |m| m.scale = (f64::INFINITY, 0.0), "scl_slope, scl_inter: found inf"),
+        ("NaN intercept", |m| m.scale = (2.0, f64::NAN), "found 2, NaN"),
         ("unit", |m| m.units = 5, "xyzt_units: found 5"),
     ];
     images::read(good.file(at, "bad.nii", &data)).unwrap();
@@ -586,10 +446,7 @@ fn io_damaged_and_hostile_files_are_refused_with_a_clear_message() {
         for name in ["bad.nii", "bad.nii.gz"] {
             let error = refusal(&made.file(at, name, &data));
             assert!(error.contains(expected), "{what}: {error}");
-            assert!(
-                error.contains(name) && error.contains("allowed"),
-                "{what}: {error}"
-            );
+            assert!(error.contains(name) && error.contains("allowed"), "{what}: {error}");
         }
     }
 }
@@ -602,16 +459,8 @@ fn io_missing_short_and_foreign_files_are_refused() {
     assert!(refusal(at).contains("a folder"));
     for (name, bytes, expected) in [
         ("empty.nii", Vec::new(), "file of 0 bytes"),
-        (
-            "text.nii",
-            b"hello world, this is a text file ".repeat(40),
-            "starts with \"hell\"",
-        ),
-        (
-            "text.nii.gz",
-            gz(&b"hello world ".repeat(40)),
-            "starts with \"hell\"",
-        ),
+        ("text.nii", b"hello world, this is a text file ".repeat(40), "starts with \"hell\""),
+        ("text.nii.gz", gz(&b"hello world ".repeat(40)), "starts with \"hell\""),
         ("dicom.nii", vec![0u8; 600], "file type"),
         (
             "analyze.nii",
@@ -638,9 +487,7 @@ fn io_missing_short_and_foreign_files_are_refused() {
     }
     // Cut at every kind of place: an error each time, never a panic, never a short volume.
     let made = Made::new([7, 8, 9], 16, 32);
-    let data: Vec<u8> = (0..7 * 8 * 9u32)
-        .flat_map(|n| (n as f32).to_le_bytes())
-        .collect();
+    let data: Vec<u8> = (0..7 * 8 * 9u32).flat_map(|n| (n as f32).to_le_bytes()).collect();
     for name in ["cut.nii", "cut.nii.gz"] {
         let whole = std::fs::read(made.file(at, name, &data)).unwrap();
         for end in (0..whole.len()).step_by(13).chain([whole.len() - 1]) {
@@ -663,17 +510,11 @@ fn io_random_headers_never_panic() {
     let base = Made::new([2, 3, 4], 16, 32);
     let mut state = 12345u64;
     let mut next = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (state >> 33) as usize
     };
     for round in 0..3000 {
-        let made = if round % 2 == 0 {
-            base.clone()
-        } else {
-            base.clone().two()
-        };
+        let made = if round % 2 == 0 { base.clone() } else { base.clone().two() };
         let mut bytes = [made.header(), vec![1u8; 96]].concat();
         for _ in 0..1 + next() % 6 {
             let at = next() % bytes.len();
@@ -694,27 +535,14 @@ fn io_nonfinite_values_are_counted() {
     let data: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let path = Made::new([2, 3, 4], 16, 32).file(home.path(), "nan.nii", &data);
     let error = refusal(&path);
-    assert!(
-        error.contains("2 NaN or infinite values of 24, the first in voxel (1, 0, 1)"),
-        "{error}"
-    );
+    assert!(error.contains("2 NaN or infinite values of 24, the first in voxel (1, 0, 1)"), "{error}");
     let image = images::read_image::<f64>(&path).unwrap();
-    assert_eq!(
-        (image.nonfinite, image.first_nonfinite),
-        (2, Some([1, 0, 1]))
-    );
+    assert_eq!((image.nonfinite, image.first_nonfinite), (2, Some([1, 0, 1])));
 }
 
 /// All 48 orders and directions of three axes, with unlike dimensions and voxel edges.
 pub fn orientations() -> Vec<VoxelGrid> {
-    let orders = [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ];
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     let mut grids = Vec::new();
     for order in orders {
         for signs in 0..8 {
@@ -726,11 +554,7 @@ pub fn orientations() -> Vec<VoxelGrid> {
                 affine[world][axis] = sign * [2.0, 3.0, 4.5][world];
                 dims[axis] = [4, 5, 6][world];
                 affine[world][3] = [-7.0, 11.0, 30.0][world]
-                    + if sign < 0.0 {
-                        [2.0, 3.0, 4.5][world] * (dims[axis] as f64 - 1.0)
-                    } else {
-                        0.0
-                    };
+                    + if sign < 0.0 { [2.0, 3.0, 4.5][world] * (dims[axis] as f64 - 1.0) } else { 0.0 };
             }
             grids.push(VoxelGrid::from_affine(dims, affine).unwrap());
         }
@@ -767,14 +591,7 @@ fn io_all_48_orientations_round_trip_and_keep_every_place() {
     assert!(letters.contains(&"LPS".to_string()) && letters.contains(&"IAR".to_string()));
     // An oblique grid in a foreign order: no voxel moves.
     let turn = rotation([0.2, 1.0, 0.1], 0.3);
-    let affine = std::array::from_fn(|row| {
-        [
-            -2.0 * turn[row][2],
-            3.0 * turn[row][0],
-            4.5 * turn[row][1],
-            5.0,
-        ]
-    });
+    let affine = std::array::from_fn(|row| [-2.0 * turn[row][2], 3.0 * turn[row][0], 4.5 * turn[row][1], 5.0]);
     let grid = VoxelGrid::from_affine([4, 5, 6], affine).unwrap();
     let volume = Volume::new(grid.clone(), (0..120).collect::<Vec<i32>>()).unwrap();
     let (canonical, orientation) = volume.clone().to_canonical();
@@ -802,21 +619,14 @@ fn alarm_swapped_axes_and_a_shifted_voxel_are_seen() {
     let volume = Volume::new(grid.clone(), (0..64).map(|n| n as f32).collect()).unwrap();
     for other in orientations() {
         let (canonical, orientation) = Volume::filled(other, 1.0f32).to_canonical();
-        assert_eq!(
-            differing_places(&orientation.restore(canonical.clone()).unwrap(), &canonical),
-            0
-        );
+        assert_eq!(differing_places(&orientation.restore(canonical.clone()).unwrap(), &canonical), 0);
     }
     assert_eq!(differing_places(&volume, &volume), 0);
     let mut swapped = volume.clone();
     for row in &mut swapped.grid.affine {
         row.swap(0, 1);
     }
-    assert_eq!(
-        differing_places(&volume, &swapped),
-        48,
-        "all but the diagonal"
-    );
+    assert_eq!(differing_places(&volume, &swapped), 48, "all but the diagonal");
     let mut shifted = volume.clone();
     shifted.grid.affine[0][3] += 2.0;
     assert_eq!(differing_places(&volume, &shifted), 64);
@@ -829,11 +639,7 @@ fn alarm_swapped_axes_and_a_shifted_voxel_are_seen() {
 
 #[test]
 fn io_grids_refuse_what_is_no_grid() {
-    let columns = [
-        [1.0, 0.0, 0.0, 0.0],
-        [0.0, 1.0, 0.0, 0.0],
-        [0.0, 0.0, 1.0, 0.0],
-    ];
+    let columns = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
     assert!(VoxelGrid::from_affine([2, 0, 2], columns).is_err());
     assert!(VoxelGrid::from_affine([usize::MAX, 2, 2], columns).is_err());
     let grid = VoxelGrid::from_affine([2, 3, 4], columns).unwrap();

@@ -9,10 +9,8 @@ use lutra::io::sha256_hex;
 use crate::io_nifti::folder;
 
 fn names(path: &std::path::Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(path)
-        .unwrap()
-        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(path).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -54,36 +52,19 @@ fn io_existing_output_needs_force_and_foreign_files_stay() {
     let target = home.path().join("out");
     fs::create_dir(&target).unwrap();
     // Empty: fine without force.
-    AtomicOutputDir::create(&target, false)
-        .unwrap()
-        .commit()
-        .unwrap();
-    for (name, text) in [
-        ("dose.nii", "old"),
-        ("stale.nii", "old"),
-        ("notes.txt", "mine"),
-    ] {
+    AtomicOutputDir::create(&target, false).unwrap().commit().unwrap();
+    for (name, text) in [("dose.nii", "old"), ("stale.nii", "old"), ("notes.txt", "mine")] {
         fs::write(target.join(name), text).unwrap();
     }
-    let error = AtomicOutputDir::create(&target, false)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("3 entries") && error.contains("--force"),
-        "{error}"
-    );
-    let out = AtomicOutputDir::create(&target, true)
-        .unwrap()
-        .replaces(&["dose.nii", "stale.nii"]);
+    let error = AtomicOutputDir::create(&target, false).unwrap_err().to_string();
+    assert!(error.contains("3 entries") && error.contains("--force"), "{error}");
+    let out = AtomicOutputDir::create(&target, true).unwrap().replaces(&["dose.nii", "stale.nii"]);
     fs::write(out.file("dose.nii"), "new").unwrap();
     fs::create_dir(out.file("slices")).unwrap();
     out.commit().unwrap();
     assert_eq!(names(&target), ["dose.nii", "notes.txt", "slices"]);
     assert_eq!(fs::read_to_string(target.join("dose.nii")).unwrap(), "new");
-    assert_eq!(
-        fs::read_to_string(target.join("notes.txt")).unwrap(),
-        "mine"
-    );
+    assert_eq!(fs::read_to_string(target.join("notes.txt")).unwrap(), "mine");
 }
 
 #[test]
@@ -92,19 +73,13 @@ fn io_output_to_a_file_or_below_one_is_refused() {
     let file = home.path().join("file");
     fs::write(&file, "x").unwrap();
     for force in [false, true] {
-        let error = AtomicOutputDir::create(&file, force)
-            .unwrap_err()
-            .to_string();
+        let error = AtomicOutputDir::create(&file, force).unwrap_err().to_string();
         assert!(error.contains("a file"), "{error}");
     }
-    let error = AtomicOutputDir::create(file.join("out"), false)
-        .unwrap_err()
-        .to_string();
+    let error = AtomicOutputDir::create(file.join("out"), false).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
     assert!(AtomicOutputDir::create("/", false).is_err());
-    let error = AtomicOutputDir::create("/proc/nothing/here", false)
-        .unwrap_err()
-        .to_string();
+    let error = AtomicOutputDir::create("/proc/nothing/here", false).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
 }
 
@@ -138,12 +113,7 @@ fn io_a_failed_file_leaves_the_old_one() {
     {
         use std::os::unix::fs::PermissionsExt;
         fs::write(home.path().join("plain"), "").unwrap();
-        let mode = |name: &str| {
-            fs::metadata(home.path().join(name))
-                .unwrap()
-                .permissions()
-                .mode()
-        };
+        let mode = |name: &str| fs::metadata(home.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode("f"), mode("plain"), "permissions of an ordinary file");
     }
 }
@@ -179,22 +149,13 @@ fn io_label_names_in_every_format() {
         let names = LabelNames::read(&path).unwrap();
         let all: Vec<_> = names.iter().collect();
         assert_eq!(all, [(2, "kidney_right"), (3, "kidney_left")], "{text}");
-        assert_eq!(
-            (names.name(3).as_str(), names.name(9).as_str()),
-            ("kidney_left", "label_9")
-        );
-        assert_eq!(
-            (names.value("kidney_left"), names.value("spleen")),
-            (Some(3), None)
-        );
+        assert_eq!((names.name(3).as_str(), names.name(9).as_str()), ("kidney_left", "label_9"));
+        assert_eq!((names.value("kidney_left"), names.value("spleen")), (Some(3), None));
     }
     let bad = [
         ("2,kidney\n\nx,liver\n", "line 3: found value \"x\""),
         ("2,kidney\n2,liver\n", "line 2: found value 2 again"),
-        (
-            "2,kidney\n3,kidney\n",
-            "line 2: found name \"kidney\" again",
-        ),
+        ("2,kidney\n3,kidney\n", "line 2: found name \"kidney\" again"),
         ("2,kidney\n3,\n", "line 2: found no name for value 3"),
         ("2,kidney\n70000,liver\n", "\"70000\""),
         ("2,kidney\n-1,liver\n", "\"-1\""),
@@ -210,17 +171,9 @@ fn io_label_names_in_every_format() {
     for (text, expected) in bad {
         fs::write(&path, text).unwrap();
         let error = LabelNames::read(&path).unwrap_err().to_string();
-        assert!(
-            error.contains(expected) && error.contains("names"),
-            "{text}: {error}"
-        );
+        assert!(error.contains(expected) && error.contains("names"), "{text}: {error}");
     }
     fs::write(&path, [0xff, 0xfe, 0x00]).unwrap();
-    assert!(
-        LabelNames::read(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("UTF-8")
-    );
+    assert!(LabelNames::read(&path).unwrap_err().to_string().contains("UTF-8"));
     assert!(LabelNames::read(home.path().join("none")).is_err());
 }

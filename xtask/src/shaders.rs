@@ -633,6 +633,11 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
                     }
                 }
                 p.block(&f.block.stmts, true).with_context(|| format!("function {fname} of {name}.rs"))?;
+                // Rust knows that a bare loop never falls through; WGSL wants a return after it
+                if *ret != Ty::Unit && matches!(f.block.stmts.last(), Some(Stmt::Expr(Expr::Loop(_), _))) {
+                    p.depth = 1;
+                    p.line(&format!("return {}();", ret.wgsl()));
+                }
                 let arrow = if *ret == Ty::Unit { String::new() } else { format!(" -> {}", ret.wgsl()) };
                 let _ = writeln!(out, "fn {fname}({}){arrow} {{\n{}}}\n", args.join(", "), p.out);
             }

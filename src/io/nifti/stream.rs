@@ -1,0 +1,324 @@
+//! Bytes to stored values: plain and compressed files, single files and pairs.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::header::{HEADER_1_BYTES, HEADER_2_BYTES, RawHeader};
+use super::{Header, IoError, NiftiVersion, ScalarType};
+
+/// The most that one byte of a deflate stream can stand for (zlib's technical notes: 1032:1).
+const DEFLATE_MAX_RATIO: u64 = 1032;
+/// How many bytes behind the voxel values are read so that the compressed file's checksum is met.
+const TRAILING_BYTES: u64 = 1 << 20;
+
+/// One stored value before its scale factors.
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Integer(i128),
+    Float(f64),
+}
+
+impl Value {
+    pub(super) fn as_f64(self) -> f64 {
+        match self {
+            Self::Integer(v) => v as f64,
+            Self::Float(v) => v,
+        }
+    }
+}
+
+/// An open file, decompressed on the way where it is compressed, and how much it can hold.
+struct Stream {
+    path: PathBuf,
+    reader: Box<dyn Read>,
+    /// Bytes that can come out: exact for a plain file, an upper bound for a compressed one.
+    capacity: u64,
+    /// Bytes read so far.
+    position: u64,
+}
+
+impl Stream {
+    fn open(path: &Path) -> Result<Self, IoError> {
+        let failed = |e| IoError::read(path, e);
+        let mut file = File::open(path).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        if meta.is_dir() {
+            return Err(IoError::invalid(
+                path,
+                "file",
+                "a folder",
+                "a NIfTI file (.nii, .nii.gz or .hdr)",
+                "Name the file itself.",
+            ));
+        }
+        let mut magic = Vec::with_capacity(2);
+        (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
+        let compressed = magic == [0x1f, 0x8b];
+        let start = io::Cursor::new(magic).chain(file);
+        let buffered = io::BufReader::with_capacity(1 << 18, start);
+        let reader: Box<dyn Read> =
+            if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
+        let capacity = if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
+        Ok(Self { path: path.to_path_buf(), reader, capacity, position: 0 })
+    }
+
+    /// Fills the buffer; an early end or a broken stream is an error about `field`.
+    fn fill(&mut self, buffer: &mut [u8], field: &'static str) -> Result<(), IoError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.reader.read(&mut buffer[filled..]) {
+                Ok(0) => return Err(self.truncated(field, filled as u64, buffer.len() as u64)),
+                Ok(n) => filled += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(self.broken(e, field, filled as u64, buffer.len() as u64)),
+            }
+        }
+        self.position += filled as u64;
+        Ok(())
+    }
+
+    fn truncated(&self, field: &'static str, found: u64, expected: u64) -> IoError {
+        IoError::Truncated { path: self.path.clone(), field, found, expected }
+    }
+
+    /// A read error, told apart: a compressed stream cut short or damaged, or the system's.
+    fn broken(&self, e: io::Error, field: &'static str, found: u64, expected: u64) -> IoError {
+        match e.kind() {
+            io::ErrorKind::UnexpectedEof => self.truncated(field, found, expected),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => IoError::invalid(
+                &self.path,
+                "compressed data",
+                format!("a damaged gzip stream ({e})"),
+                "a whole gzip stream",
+                "Copy or export the file again.",
+            ),
+            _ => IoError::read(&self.path, e),
+        }
+    }
+
+    /// Skips to a byte further on.
+    fn skip_to(&mut self, offset: u64) -> Result<(), IoError> {
+        let distance = offset.saturating_sub(self.position);
+        let skipped = io::copy(&mut (&mut self.reader).take(distance), &mut io::sink())
+            .map_err(|e| self.broken(e, "header extensions", 0, distance))?;
+        if skipped < distance {
+            return Err(self.truncated("header extensions", skipped, distance));
+        }
+        self.position = offset.max(self.position);
+        Ok(())
+    }
+
+    /// Reads on a little so that a compressed stream's checksum is met.
+    fn finish(&mut self) -> Result<(), IoError> {
+        io::copy(&mut (&mut self.reader).take(TRAILING_BYTES), &mut io::sink())
+            .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
+        Ok(())
+    }
+}
+
+/// The header's stream, and how to find the values.
+pub(super) struct Source {
+    /// The path that the user gave.
+    path: PathBuf,
+    stream: Stream,
+}
+
+impl Source {
+    /// Opens the header: for an `.img`, the `.hdr` beside it.
+    pub(super) fn open(path: &Path) -> Result<Self, IoError> {
+        let header = match split_extension(path) {
+            Some((stem, "img", _)) => ["hdr", "hdr.gz"]
+                .map(|e| PathBuf::from(format!("{stem}.{e}")))
+                .into_iter()
+                .find(|p| p.exists())
+                .ok_or_else(|| {
+                    IoError::invalid(
+                        path,
+                        "header file",
+                        format!("no {stem}.hdr"),
+                        "an .img file with its .hdr beside it",
+                        "Put the header beside it, or save as .nii.gz.",
+                    )
+                })?,
+            _ => path.to_path_buf(),
+        };
+        Ok(Self { path: path.to_path_buf(), stream: Stream::open(&header)? })
+    }
+
+    /// Reads and checks the header, and that the file can hold what it promises.
+    pub(super) fn header(&mut self) -> Result<Header, IoError> {
+        let path = self.stream.path.clone();
+        let not_nifti = |found: String| {
+            IoError::invalid(
+                &path,
+                "file type",
+                found,
+                "NIfTI-1 or NIfTI-2 (.nii, .nii.gz, or .hdr with .img)",
+                "Convert the image to NIfTI first.",
+            )
+        };
+        let mut bytes = vec![0u8; HEADER_2_BYTES];
+        if self.stream.capacity < HEADER_1_BYTES as u64 {
+            return Err(not_nifti(format!("a file of {} bytes", self.stream.capacity)));
+        }
+        match self.stream.fill(&mut bytes[..4], "header") {
+            Err(IoError::Truncated { .. }) => return Err(not_nifti("an empty file".into())),
+            other => other?,
+        }
+        let size = [bytes[0], bytes[1], bytes[2], bytes[3]];
+        let one = (HEADER_1_BYTES as i32, NiftiVersion::One);
+        let two = (HEADER_2_BYTES as i32, NiftiVersion::Two);
+        let layout = [one, two].into_iter().find_map(|(n, version)| {
+            if i32::from_le_bytes(size) == n {
+                Some((version, false))
+            } else {
+                (i32::from_be_bytes(size) == n).then_some((version, true))
+            }
+        });
+        let Some((version, big_endian)) = layout else {
+            return Err(not_nifti(format!("a file that starts with {}", printable(&bytes[..4]))));
+        };
+        if version == NiftiVersion::One {
+            bytes.truncate(HEADER_1_BYTES);
+        }
+        self.stream.fill(&mut bytes[4..], "header")?;
+        let raw = RawHeader::decode(&bytes, version, big_endian);
+        let pair = match (version, &raw.magic[..4]) {
+            (NiftiVersion::One, b"n+1\0") => false,
+            (NiftiVersion::One, b"ni1\0") => true,
+            (NiftiVersion::Two, b"n+2\0") => false,
+            (NiftiVersion::Two, b"ni2\0") => true,
+            (NiftiVersion::One, [0, ..] | [b' ', ..]) => {
+                return Err(not_nifti("an ANALYZE 7.5 header, which states no orientation".into()));
+            }
+            _ => return Err(not_nifti(format!("magic {}", printable(&raw.magic)))),
+        };
+        let header = raw.check(&path, version, big_endian, pair)?;
+        if !pair {
+            self.check_size(&self.stream, &header)?;
+        }
+        Ok(header)
+    }
+
+    /// Whether a stream can hold the values that the header promises.
+    fn check_size(&self, stream: &Stream, header: &Header) -> Result<(), IoError> {
+        let values = header.grid.len() as u64 * header.scalar.bytes() as u64;
+        let expected = values.saturating_add(header.data_offset);
+        if stream.capacity < expected {
+            return Err(stream.truncated("header and voxel values", stream.capacity, expected));
+        }
+        Ok(())
+    }
+
+    /// Hands every stored value, in file order, to `take`.
+    pub(super) fn values(&mut self, header: &Header, take: impl FnMut(Value)) -> Result<(), IoError> {
+        if !header.pair {
+            return self.stream_values(None, header, take);
+        }
+        let own = matches!(split_extension(&self.path), Some((_, "img", _)));
+        let image = if own {
+            self.path.clone()
+        } else {
+            let stem = match split_extension(&self.path) {
+                Some((stem, _, _)) => stem,
+                None => self.path.to_string_lossy().into_owned(),
+            };
+            ["img", "img.gz"]
+                .map(|e| PathBuf::from(format!("{stem}.{e}")))
+                .into_iter()
+                .find(|p| p.exists())
+                .ok_or_else(|| {
+                    IoError::invalid(
+                        &self.path,
+                        "image file",
+                        format!("no {stem}.img"),
+                        "a .hdr file with its .img beside it",
+                        "Put the image beside it, or save as .nii.gz.",
+                    )
+                })?
+        };
+        let stream = Stream::open(&image)?;
+        self.check_size(&stream, header)?;
+        self.stream_values(Some(stream), header, take)
+    }
+
+    fn stream_values(
+        &mut self,
+        other: Option<Stream>,
+        header: &Header,
+        mut take: impl FnMut(Value),
+    ) -> Result<(), IoError> {
+        let mut other = other;
+        let stream = other.as_mut().unwrap_or(&mut self.stream);
+        stream.skip_to(header.data_offset)?;
+        let width = header.scalar.bytes();
+        let total = header.grid.len();
+        let mut buffer = vec![0u8; (1 << 16) * width];
+        let mut done = 0;
+        while done < total {
+            let count = (total - done).min(1 << 16);
+            let block = &mut buffer[..count * width];
+            stream.fill(block, "voxel values").map_err(|e| match e {
+                // Say how much of the whole is there, not of the block.
+                IoError::Truncated { path, field, found, .. } => IoError::Truncated {
+                    path,
+                    field,
+                    found: (done * width) as u64 + found,
+                    expected: (total * width) as u64,
+                },
+                other => other,
+            })?;
+            decode_block(block, header.scalar, header.big_endian, &mut take);
+            done += count;
+        }
+        stream.finish()
+    }
+}
+
+/// Path without its NIfTI extension, the extension in lower case, and whether `.gz` follows it.
+fn split_extension(path: &Path) -> Option<(String, &'static str, bool)> {
+    let text = path.to_string_lossy().into_owned();
+    let lower = text.to_lowercase();
+    for extension in ["hdr", "img"] {
+        for gz in [false, true] {
+            let suffix = format!(".{extension}{}", if gz { ".gz" } else { "" });
+            if lower.ends_with(&suffix) && text.is_char_boundary(text.len() - suffix.len()) {
+                return Some((text[..text.len() - suffix.len()].to_string(), extension, gz));
+            }
+        }
+    }
+    None
+}
+
+/// Bytes as a user can read them.
+fn printable(bytes: &[u8]) -> String {
+    let text: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
+    format!("\"{text}\"")
+}
+
+/// Hands the values of a block to `take`.
+fn decode_block(bytes: &[u8], scalar: ScalarType, big_endian: bool, take: &mut impl FnMut(Value)) {
+    macro_rules! each {
+        ($type:ty, $make:expr) => {
+            for chunk in bytes.as_chunks::<{ size_of::<$type>() }>().0 {
+                let value = if big_endian { <$type>::from_be_bytes(*chunk) } else { <$type>::from_le_bytes(*chunk) };
+                take($make(value));
+            }
+        };
+    }
+    match scalar {
+        ScalarType::U8 => each!(u8, |v: u8| Value::Integer(v.into())),
+        ScalarType::I8 => each!(i8, |v: i8| Value::Integer(v.into())),
+        ScalarType::I16 => each!(i16, |v: i16| Value::Integer(v.into())),
+        ScalarType::U16 => each!(u16, |v: u16| Value::Integer(v.into())),
+        ScalarType::I32 => each!(i32, |v: i32| Value::Integer(v.into())),
+        ScalarType::U32 => each!(u32, |v: u32| Value::Integer(v.into())),
+        ScalarType::I64 => each!(i64, |v: i64| Value::Integer(v.into())),
+        ScalarType::U64 => each!(u64, |v: u64| Value::Integer(v.into())),
+        ScalarType::F32 => each!(f32, |v: f32| Value::Float(v.into())),
+        ScalarType::F64 => each!(f64, Value::Float),
+    }
+}

@@ -1,0 +1,60 @@
+//! The kernel in f64: a check of the arithmetic, never an engine.
+
+/// Floating-point type of this build of the kernel.
+pub type Real = f64;
+
+/// Elementary functions.
+#[path = "math_double.rs"]
+pub mod math;
+
+/// Random words.
+#[path = "rng.rs"]
+pub mod rng;
+
+/// What a history reads.
+#[path = "context.rs"]
+pub mod context;
+
+/// Look-up by float bits.
+#[path = "tables.rs"]
+pub mod tables;
+
+/// Straight flight through voxels.
+#[path = "navigate.rs"]
+pub mod navigate;
+
+/// Turning a direction.
+#[path = "rotate.rs"]
+pub mod rotate;
+
+/// Birth of a history.
+#[path = "source.rs"]
+pub mod source;
+
+/// Deflection over a step.
+#[path = "elastic.rs"]
+pub mod elastic;
+
+/// Soft energy loss.
+#[path = "straggling.rs"]
+pub mod straggling;
+
+/// Knock-on electrons.
+#[path = "moller.rs"]
+pub mod moller;
+
+/// The life of an electron.
+#[path = "electron.rs"]
+pub mod electron;
+
+/// Incoherent scattering.
+#[path = "compton.rs"]
+pub mod compton;
+
+/// Coherent scattering.
+#[path = "rayleigh.rs"]
+pub mod rayleigh;
+
+/// The life of a photon.
+#[path = "photon.rs"]
+pub mod photon;
