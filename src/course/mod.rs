@@ -24,6 +24,7 @@ pub mod single_time_point;
 pub mod tia;
 pub mod time_activity;
 pub mod uncertainty;
+pub mod words;
 
 #[cfg(test)]
 mod tests;
