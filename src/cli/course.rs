@@ -62,6 +62,7 @@ struct KeptRegion {
     decays: f64,
     dose_gy: f64,
     dose_se_gy: f64,
+    dose_photon_gy: f64,
 }
 
 /// A finished cycle's record in the cache.
@@ -121,10 +122,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         }
         computed.push(one);
     }
-    let mut warnings: Vec<String> = Vec::new();
-    for (index, one) in computed.iter().enumerate() {
-        warnings.extend(one.warnings.iter().map(|warning| format!("cycle {}: {warning}", index + 1)));
-    }
+    let mut warnings = by_cycle(&computed);
     let cycles = cycle_doses(&course, &mut computed, &mut warnings);
     let frame = computed.iter().find_map(|one| one.map.as_ref());
     let accumulated = accumulate(
@@ -148,6 +146,21 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     printer::data(&verdict_words(&verdict));
     printer::note(&format!("results in {}", place.display()));
     Ok(())
+}
+
+/// Warnings of the cycles, one that several share said once.
+fn by_cycle(computed: &[Computed]) -> Vec<String> {
+    let mut shared: Vec<(&str, Vec<String>)> = Vec::new();
+    for (index, one) in computed.iter().enumerate() {
+        for warning in &one.warnings {
+            let number = (index + 1).to_string();
+            match shared.iter_mut().find(|(known, _)| known == warning) {
+                Some((_, cycles)) => cycles.push(number),
+                None => shared.push((warning, vec![number])),
+            }
+        }
+    }
+    shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
 }
 
 fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
@@ -196,6 +209,7 @@ fn compute_cycle(
                         label: None,
                         dose_gy: stated.dose_gy,
                         dose_se_gy: 0.0,
+                        dose_photon_gy: None,
                         mass_g: stated.mass_g,
                         effective_half_life_h: cycle.effective_half_life_h.get(name).copied(),
                         kinetics: None,
@@ -373,6 +387,7 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
             label: Some(region.label),
             dose_gy: region.dose_gy,
             dose_se_gy: region.dose_se_gy,
+            dose_photon_gy: Some(region.dose_photon_gy),
             mass_g: Some(region.mass_g),
             effective_half_life_h: None,
             kinetics: None,
@@ -435,6 +450,7 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
                     decays: row.decays,
                     dose_gy: row.dose_gy,
                     dose_se_gy: row.dose_se_gy,
+                    dose_photon_gy: row.dose_photon_gy,
                 })
                 .collect(),
             warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
@@ -509,6 +525,7 @@ fn ready_map(
                 label: Some(label),
                 dose_gy: sum / f64::from(voxels),
                 dose_se_gy: 0.0,
+                dose_photon_gy: None,
                 mass_g: None,
                 effective_half_life_h: cycle.effective_half_life_h.get(&name).copied(),
                 kinetics: None,

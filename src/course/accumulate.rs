@@ -44,6 +44,8 @@ pub struct RegionCycle {
     pub dose_gy: f64,
     /// Statistical standard error of the transport, Gy.
     pub dose_se_gy: f64,
+    /// Part of the dose brought by photons, Gy, where known.
+    pub dose_photon_gy: Option<f64>,
     /// Mass, g, where known.
     pub mass_g: Option<f64>,
     /// Effective half-life, h, where known.
@@ -118,6 +120,8 @@ pub struct CycleRow {
     pub dose_gy: f64,
     /// Statistical standard error, Gy.
     pub dose_se_gy: f64,
+    /// Part of the dose brought by photons, Gy.
+    pub dose_photon_gy: Option<f64>,
     /// Dose per activity given, Gy/GBq.
     pub gy_per_gbq: f64,
     /// Effective half-life, h.
@@ -258,6 +262,7 @@ fn cycle_row(
         mass_g: region.mass_g,
         dose_gy: region.dose_gy,
         dose_se_gy: region.dose_se_gy,
+        dose_photon_gy: region.dose_photon_gy,
         gy_per_gbq: region.dose_gy / cycle.administered_gbq,
         effective_half_life_h: region.effective_half_life_h,
         g,

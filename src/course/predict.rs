@@ -43,6 +43,20 @@ pub enum Predictor {
     Population,
 }
 
+impl Predictor {
+    /// Name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Last => "last",
+            Self::Mean => "mean",
+            Self::WeightedMean => "weighted mean",
+            Self::Trend => "trend",
+            Self::ShrunkenLast => "shrunken last",
+            Self::Population => "population",
+        }
+    }
+}
+
 /// A predicted dose per activity.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Prediction {

@@ -117,6 +117,7 @@ fn region(dose_gy: f64, half_life_h: Option<f64>) -> RegionCycle {
         label: Some(1),
         dose_gy,
         dose_se_gy: 0.0,
+        dose_photon_gy: None,
         mass_g: Some(150.0),
         effective_half_life_h: half_life_h,
         kinetics: None,

@@ -43,7 +43,7 @@ fn write_verdict(t: &mut String, v: &Verdict) -> std::fmt::Result {
     if !v.predictions.is_empty() {
         writeln!(t, "\nPredicted dose of the next cycle (Gy/GBq):")?;
         for p in &v.predictions {
-            writeln!(t, "  {:<14} {:.4} +- {:.1} %", format!("{:?}", p.predictor), p.gy_per_gbq, 100.0 * p.rel_sigma)?;
+            writeln!(t, "  {:<14} {:.4} +- {:.1} %", p.predictor.name(), p.gy_per_gbq, 100.0 * p.rel_sigma)?;
         }
     }
     if !v.rules.is_empty() {
