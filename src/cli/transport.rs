@@ -97,7 +97,10 @@ fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
             let adapters = list_adapters();
             let reason = match automatic(&adapters) {
                 None if adapters.is_empty() => "no GPU found".to_owned(),
-                None => format!("no usable GPU among {} software or lesser adapters", adapters.len()),
+                None => {
+                    let names: Vec<&str> = adapters.iter().map(|adapter| adapter.info.name.as_str()).collect();
+                    format!("no GPU found but {}, which auto does not take", names.join(", "))
+                }
                 Some(number) => match gpu(Some(number)) {
                     Ok(engine) => return Ok(Box::new(engine)),
                     Err(error) => error.to_string(),

@@ -114,6 +114,8 @@ fn refused(output: &Output, parts: &[&str]) {
     let text = stderr(output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(stdout(output).is_empty(), "data on standard output: {}", stdout(output));
+    // The graphics loader has lines of its own.
+    let text: String = text.split_inclusive('\n').filter(|line| !line.contains("XDG_RUNTIME_DIR")).collect();
     assert_eq!(text.matches("error: ").count(), 1, "{text}");
     assert_eq!(text.matches("\n\nhint: ").count(), 1, "{text}");
     for part in parts {
@@ -221,6 +223,28 @@ fn cli_dose_is_the_same_for_any_number_of_threads_and_twice() {
     let one = hash("one", "1", "5");
     assert_eq!(one, hash("three", "3", "5"));
     assert_ne!(one, hash("other", "1", "6"), "another seed, another tally");
+}
+
+#[test]
+fn engine_gpu_gives_the_tally_of_the_cpu() {
+    let patient = Patient::new();
+    if lutra::transport::gpu::list_adapters().iter().all(|adapter| !adapter.usable()) {
+        assert!(std::env::var_os("REQUIRE_GPU").is_none_or(|value| value != "1"), "REQUIRE_GPU=1 and no adapter");
+        println!("SKIPPED: no adapter");
+        return;
+    }
+    let hash = |engine: &str| {
+        succeeded(&patient.dose(engine, &[("--engine", engine)]));
+        record(&patient.out(engine))["tally_sha256"].as_str().expect("hash").to_owned()
+    };
+    assert_eq!(hash("cpu"), hash("gpu"));
+}
+
+#[test]
+fn cli_a_gpu_that_is_not_there_is_refused() {
+    let patient = Patient::new();
+    refused(&patient.dose("out", &[("--engine", "gpu:99")]), &["gpu:99", "lutra devices"]);
+    assert!(!patient.out("out").exists());
 }
 
 /// The eight ways to run through the volume that are tested: order of the axes and directions.
