@@ -1,5 +1,7 @@
 //! Series: files refused by name, and the known case of a liver CT.
 
+#![allow(clippy::print_stdout, reason = "tests tell what they measured or why they were skipped")]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
