@@ -553,10 +553,11 @@ fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<St
     let mut cycles = Vec::new();
     for (index, (cycle, one)) in course.cycles.iter().zip(computed.iter()).enumerate() {
         let dose_gy = one.map.as_ref().zip(target.as_ref()).and_then(|(map, target)| {
-            let own_frame = cycle.ct.is_some() && cycle.transform.is_none() && index > 0;
+            let own_anatomy = cycle.ct.is_some() || cycle.labels.is_some();
+            let own_frame = own_anatomy && cycle.transform.is_none() && index > 0;
             if own_frame {
                 warnings.push(format!(
-                    "cycle {} has its own CT and no transform to the course's frame: it stays out of voxel sums",
+                    "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
                     index + 1
                 ));
                 return None;

@@ -17,6 +17,8 @@ use super::time_activity::{
 
 /// A biological rate below this share of the physical one counts as zero.
 const RATE_AT_BOUND: f64 = 1e-5;
+/// A phase that has fallen by this many e-foldings before the first scan leaves nothing to measure.
+const UNSEEN_EXPONENT: f64 = 12.0;
 /// Fast uptake of the tri-exponential model with zero start, 1/h (open implementation rpt_dosi).
 const FIXED_UPTAKE_PER_H: f64 = 1.3;
 /// Starts for the rate of a fast component, 1/h.
@@ -250,12 +252,16 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
     let sigma_known = points[0].rel_sigma.is_some();
     let mut flags = Vec::new();
 
-    let active: Vec<usize> = (0..names.len())
-        .filter(|&p| !(is_rate(names, p) && problem.parameters[p].exp() < RATE_AT_BOUND * problem.physical_per_h))
-        .collect();
-    if active.len() < names.len() {
+    let first_h = points[0].time_h;
+    let at_zero = |p: usize| is_rate(names, p) && problem.parameters[p].exp() < RATE_AT_BOUND * problem.physical_per_h;
+    let unseen = |p: usize| is_rate(names, p) && problem.parameters[p].exp() * first_h > UNSEEN_EXPONENT;
+    if (0..names.len()).any(at_zero) {
         flags.push(FitFlag::AtPhysicalDecay);
     }
+    for p in (0..names.len()).filter(|&p| unseen(p)) {
+        flags.push(FitFlag::RateNotResolved { parameter: names[p].to_owned() });
+    }
+    let active: Vec<usize> = (0..names.len()).filter(|&p| !at_zero(p) && !unseen(p)).collect();
     let covariance = covariance(problem, &active, misfit, degrees_of_freedom, sigma_known);
     if covariance.is_none() {
         flags.push(FitFlag::UncertaintyNotAssessable);

@@ -297,6 +297,15 @@ fn law_bounded_rate_and_refusals_have_names() {
 }
 
 #[test]
+fn law_uptake_before_the_first_scan_is_said_to_be_unseen() {
+    let curve = points(&[24.0, 72.0, 120.0, 168.0], mono(50.0, 52.0), Some(0.05));
+    let fit = integrate_model(&curve, Model::UptakeClearance, ErrorModel::Relative, PHYSICAL_H).unwrap();
+    assert!(fit.flags.iter().any(|f| matches!(f, FitFlag::RateNotResolved { .. })), "{:?}", fit.flags);
+    assert!(fit.rel_sigma.unwrap() > 0.01);
+    close(fit.tia_mbq_h / (50.0 * 52.0 / LN_2), 1.0, 0.02);
+}
+
+#[test]
 fn law_aicc_undefined_small_n() {
     for (model, unknown, known) in [(Model::Mono, 5, 4), (Model::UptakeClearance, 6, 5), (Model::TwoPhase, 7, 6)] {
         assert_eq!(aicc_points_needed(model, false), unknown);

@@ -316,6 +316,7 @@ pub fn flag_words(flag: &FitFlag) -> String {
     match flag {
         FitFlag::Extrapolated { fraction } => format!("{:.1} % extrapolated after the last scan", 100.0 * fraction),
         FitFlag::AtPhysicalDecay => "no faster than physical decay".to_owned(),
+        FitFlag::RateNotResolved { parameter } => format!("{parameter} too fast to be seen"),
         FitFlag::UncertainParameter { parameter, cv } => format!("{parameter} uncertain by {:.0} %", 100.0 * cv),
         FitFlag::CorrelatedParameters { parameters, correlation } => {
             format!("{} and {} correlated ({correlation:.2})", parameters[0], parameters[1])

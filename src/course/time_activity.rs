@@ -237,6 +237,11 @@ pub enum FitFlag {
     },
     /// The activity falls no faster than physical decay: a biological rate sits at its bound of 0.
     AtPhysicalDecay,
+    /// A rate so fast that its phase is over before the first scan: the points say nothing about it.
+    RateNotResolved {
+        /// Its name.
+        parameter: String,
+    },
     /// A parameter is known worse than 50 %.
     UncertainParameter {
         /// Its name.

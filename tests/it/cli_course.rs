@@ -106,6 +106,80 @@ fn cli_tia_integrates_a_series() {
     }
 }
 
+#[test]
+fn cli_hybrid_series_takes_its_shape_from_planar_counts() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let mut text = series(&[24.0]);
+    for (time_h, counts) in [(24.0_f64, 70.0), (96.0, 25.0), (168.0, 11.0)] {
+        let _ = write!(
+            text,
+            "[[planar]]\ntime_h = {time_h}\ncounts = {{ kidney_right = {counts} }}\nrelative_error = 0.05\n"
+        );
+    }
+    write(folder, "SERIES.toml", &text);
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = rows(&folder.join("out/regions.csv"));
+    let right = table.iter().find(|row| row["name"] == "kidney_right").expect("the region");
+    assert!((number(right, "effective_half_life_h") - 53.94).abs() < 0.01, "{right:?}");
+    let spect_mbq = 8.0e5 * (-24.0_f64 / 50.0).exp2() * 0.125e-6 * 48.0;
+    assert!((number(right, "tia_mbq_h") / (6138.3 / 60.0 * spect_mbq) - 1.0).abs() < 1e-4);
+    // The level's uncertainty is systematic; a region without planar counts is flagged.
+    assert!((number(right, "systematic_rel_sigma") - 0.05).abs() < 1e-12);
+    let left = table.iter().find(|row| row["name"] == "kidney_left").expect("the region");
+    assert!(left["flags"].contains("no planar counts"), "{left:?}");
+}
+
+#[test]
+fn cli_course_moves_ready_dose_maps_into_its_frame() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let labels = nifti::read_labels(folder.join("labels.nii")).expect("labels");
+    let dose = labels.map(|l| [0.1_f32, 4.5, 4.0][usize::from(l) - 1]);
+    nifti::write(folder.join("d1.nii"), &dose, "dose").expect("written");
+    // The second day's patient lies 15 mm further right.
+    let mut grid = dose.grid.clone();
+    grid.affine[0][3] += 15.0;
+    let moved = Volume { grid: grid.clone(), data: dose.data.clone() };
+    nifti::write(folder.join("d2.nii"), &moved, "dose").expect("written");
+    nifti::write(folder.join("l2.nii"), &Volume { grid, data: labels.data.clone() }, "labels").expect("written");
+    let text = "schema = 1\nprotocol = \"iluminet\"\nlabels = \"labels.nii\"\nlabel_names = \"names.csv\"\n\
+                [effective_half_life_h]\nkidney_left = 52\nkidney_right = 52\n\
+                [[cycles]]\ndate = 2024-01-15\nadministered_mbq = 7400\ndose = \"d1.nii\"\n\
+                [[cycles]]\ndate = 2024-03-25\nadministered_mbq = 7400\ndose = \"d2.nii\"\nlabels = \"l2.nii\"\n\
+                transform = [[1, 0, 0, -15], [0, 1, 0, 0], [0, 0, 1, 0]]\n";
+    write(folder, "COURSE.toml", text);
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let sum = nifti::read(folder.join("out/dose_sum_gy.nii.gz")).expect("the sum");
+    let right = labels.data.iter().position(|l| *l == 2).expect("a voxel");
+    assert!((sum.data[right] - 9.0).abs() < 1e-5, "{}", sum.data[right]);
+    let bed = nifti::read(folder.join("out/bed_gy.nii.gz")).expect("the BED");
+    assert!((bed.data[right] - 2.0 * 4.897_951).abs() < 1e-4);
+    let total = rows(&folder.join("out/cumulative.csv"));
+    let right = total.iter().find(|row| row["region"] == "kidney_right").expect("the region");
+    assert!((number(right, "bed_gy") - 9.795_902).abs() < 1e-5);
+    // With another transform the sum is another one: the comparison rings.
+    write(folder, "COURSE.toml", &text.replace("0, -15]", "0, 0]"));
+    assert!(lutra(folder, &["course", "COURSE.toml", "--out", "shifted"]).status.success());
+    let shifted = nifti::read(folder.join("shifted/dose_sum_gy.nii.gz")).expect("the sum");
+    assert!(sum.data.iter().zip(&shifted.data).any(|(a, b)| (a - b).abs() > 1.0));
+    // Its own labels and no transform: the second cycle stays out of voxel sums, and that is said.
+    let cut = text.find("transform").expect("the transform");
+    write(folder, "COURSE.toml", &text[..cut]);
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", "apart"]);
+    assert!(output.status.success() && !folder.join("apart/dose_sum_gy.nii.gz").exists());
+    assert!(stdout(&output).contains("no transform to the course's frame"), "{}", stdout(&output));
+    // A transform that mirrors is refused.
+    write(folder, "COURSE.toml", &text.replace("[[1, 0, 0, -15]", "[[-1, 0, 0, -15]"));
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", "mirrored"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
+}
+
 fn stated(doses: &[Option<(f64, f64)>]) -> String {
     let mut text =
         "schema = 1\nprotocol = \"iluminet\"\n[effective_half_life_h]\nkidney_left = 52\nkidney_right = 52\n\
