@@ -41,6 +41,12 @@ pub mod tally;
 /// Energy and mass to absorbed dose, per voxel and per region.
 pub mod dose;
 
+/// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
+pub mod course;
+
+/// Biologically effective dose: the linear-quadratic model for a decaying dose rate.
+pub mod bed;
+
 /// Tables, pictures and the run record.
 pub mod report;
 

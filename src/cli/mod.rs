@@ -10,11 +10,13 @@ pub mod failure;
 pub mod printer;
 
 mod case;
+mod course;
 mod demo;
 mod devices;
 mod dose;
 mod output;
 mod progress;
+mod tia;
 mod transport;
 
 use crate::decay::Nuclide;
@@ -29,6 +31,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

@@ -3,6 +3,7 @@
 #[macro_use]
 mod engine_contract;
 
+mod cli_course;
 mod cli_dose;
 mod engine_cpu;
 mod io_nifti;
