@@ -383,7 +383,7 @@ fn reference_four_cycles_end_to_end() {
             let organ = cycle["organs"].as_array().expect("organs").iter().find(|o| o["name"] == name).expect("organ");
             let row = table
                 .iter()
-                .find(|row| row["region"] == name && row["cycle"] == cycle["cycle"].to_string())
+                .find(|row| row["region"] == name && row["cycle"].parse().ok() == cycle["cycle"].as_u64())
                 .expect("the row");
             let dose = number(row, "dose_gy");
             let local = organ["nominal_local_dose_Gy"].as_f64().expect("dose") * inside
