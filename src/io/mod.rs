@@ -8,6 +8,9 @@ pub mod nifti;
 /// Names of the values in a label map.
 pub mod labels;
 
+/// DICOM objects.
+pub mod dicom;
+
 /// Output that appears whole or not at all.
 pub mod atomic;
 
