@@ -116,9 +116,9 @@ fn io_dicom_pt_equals_its_twin_within_the_stored_step() {
         let truth = if name.starts_with("pt_t024") { "pt_t024" } else { name };
         let (Some(folder), Some(twin)) = (case(name), twin(&format!("nifti/{truth}.nii.gz"))) else { return };
         let activity = read_activity(&folder, &options).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert!((activity.timing.hours_after_injection.unwrap() - hours).abs() < 1e-9, "{name}");
-        assert_eq!(activity.administered_mbq, Some(7400.0));
-        let factors = activity.decay_factors;
+        assert!((activity.scan.timing.hours_after_injection.unwrap() - hours).abs() < 1e-9, "{name}");
+        assert_eq!(activity.scan.administered_mbq, Some(7400.0));
+        let factors = activity.scan.decay_factors;
         let volume = canonical(activity.image);
         let off_mm = affine_distance_mm(&volume.grid, &twin.grid);
         let most = differing(&volume.data, &twin.data, 0.0).1;
@@ -137,7 +137,7 @@ fn io_dicom_pt_equals_its_twin_within_the_stored_step() {
 fn alarm_io_dicom_a_forgotten_decay_correction_shows() {
     let (Some(folder), Some(twin)) = (case("pt_t024_ADMIN"), twin("nifti/pt_t024.nii.gz")) else { return };
     let activity = read_activity(&folder, &ActivityOptions::default()).unwrap();
-    let undone = activity.decay_factors[0];
+    let undone = activity.scan.decay_factors[0];
     assert!((undone - (-24.3f64 / 159.4632).exp2()).abs() < 1e-6);
     let kept: f64 = canonical(activity.image).data.iter().sum::<f64>() / undone;
     let wanted: f64 = twin.data.iter().sum();
@@ -151,7 +151,7 @@ fn io_dicom_nm_equals_its_twin_in_both_directions() {
     for name in ["nm/nm_t024_ascending.dcm", "nm/nm_t024_descending.dcm"] {
         let Some(file) = case(name) else { return };
         let activity = read_activity(&file, &ActivityOptions::default()).unwrap();
-        assert_eq!(activity.calibration, "real world value mapping");
+        assert_eq!(activity.scan.calibration, "real world value mapping");
         let volume = canonical(activity.image);
         let off_mm = affine_distance_mm(&volume.grid, &twin.grid);
         let most = differing(&volume.data, &twin.data, 0.0).1;

@@ -10,6 +10,7 @@ mod nuclear;
 mod object;
 mod pixels;
 mod regions;
+mod rtdose;
 mod rtstruct;
 mod seg;
 mod stack;
@@ -17,8 +18,9 @@ mod study;
 mod time;
 
 pub use ct::read_ct;
-pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Timing, read_activity};
+pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
+pub use rtdose::{DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use study::{Kind, Origin};
@@ -47,6 +49,26 @@ pub struct Opened<T> {
 pub fn is_dicom(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     path.is_dir() || layout::looks_like_dicom(path)
+}
+
+/// Which kind of regions a folder or file holds, and whose they are.
+///
+/// Errors: none, or both a structure set and a segmentation.
+pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
+    let study = study::Study::open(path)?;
+    let both = [Kind::StructureSet, Kind::Segmentation].map(|kind| !study.of_kind(kind).is_empty());
+    if both == [true, true] {
+        return Err(IoError::invalid(
+            path,
+            "regions",
+            "a structure set and a segmentation",
+            "one of them",
+            "Give the file that is meant.",
+        ));
+    }
+    let kind = if both[1] { Kind::Segmentation } else { Kind::StructureSet };
+    let series = study.only(path, kind)?;
+    Ok((kind, Origin::new(path, &series.objects)))
 }
 
 /// An empty vector with room for `len` values, or the error that says how much that would be.

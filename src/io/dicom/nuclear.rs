@@ -83,13 +83,21 @@ pub struct Timing {
 pub struct ActivityImage {
     /// Activity concentration at the middle of the scan, Bq/mL.
     pub image: Opened<f64>,
+    /// What the file says about it.
+    pub scan: Scan,
+}
+
+/// What the file of an activity image says about the scan.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Scan {
     /// When it was taken.
     pub timing: Timing,
     /// Correction that the file carried, undone here.
     pub decay_correction: DecayCorrection,
     /// Factors by which values were brought to the middle of the scan: lowest and highest over the slices.
     pub decay_factors: [f64; 2],
-    /// Where the scale comes from, as `rescale` or `real world value mapping`.
+    /// Where the scale comes from: `rescale` or `real world value mapping`.
     pub calibration: &'static str,
     /// Half-life that the file states, h.
     pub half_life_h: Option<f64>,
@@ -178,12 +186,14 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
             files: objects.iter().map(|object| object.path.clone()).collect(),
             origin: Some(Origin::new(path, objects)),
         },
-        timing: times.timing,
-        decay_correction: times.correction,
-        decay_factors: extremes(&factors),
-        calibration,
-        half_life_h: stated_half_life_s(first).map(|s| s / 3600.0),
-        administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
+        scan: Scan {
+            timing: times.timing,
+            decay_correction: times.correction,
+            decay_factors: extremes(&factors),
+            calibration,
+            half_life_h: stated_half_life_s(first).map(|s| s / 3600.0),
+            administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
+        },
     })
 }
 

@@ -256,6 +256,8 @@ pub struct Origin {
     pub(crate) header: DataSet,
     /// SOP class and instance UID of every object.
     pub(crate) instances: Vec<(String, String)>,
+    /// Files of the objects.
+    files: Vec<PathBuf>,
 }
 
 impl fmt::Debug for Origin {
@@ -273,6 +275,7 @@ impl Origin {
             path: path.to_path_buf(),
             header: objects[0].header.clone(),
             instances: objects.iter().map(uid).collect(),
+            files: objects.iter().map(|object| object.path.clone()).collect(),
         }
     }
 
@@ -286,10 +289,13 @@ impl Origin {
         super::object::number(&self.header, tags::PATIENT_WEIGHT).filter(|kg| *kg > 0.0)
     }
 
-    /// Whether two images are of one patient and in one frame of reference.
-    ///
-    /// Errors: another patient; another frame of reference (no position of the one is known in the other).
-    pub fn must_agree(&self, other: &Origin) -> Result<(), IoError> {
+    /// Files of the image.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Errors: the other image is of another patient.
+    pub fn must_agree_on_patient(&self, other: &Origin) -> Result<(), IoError> {
         if PatientKey::of(&self.header) != PatientKey::of(&other.header) {
             return Err(IoError::invalid(
                 &other.path,
@@ -299,6 +305,14 @@ impl Origin {
                 "Check which study each image belongs to.",
             ));
         }
+        Ok(())
+    }
+
+    /// Whether two images are of one patient and in one frame of reference.
+    ///
+    /// Errors: another patient; another frame of reference (no position of the one is known in the other).
+    pub fn must_agree(&self, other: &Origin) -> Result<(), IoError> {
+        self.must_agree_on_patient(other)?;
         match (self.frame_of_reference(), other.frame_of_reference()) {
             (Some(a), Some(b)) if a != b => Err(IoError::invalid(
                 &other.path,
