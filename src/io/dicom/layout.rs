@@ -24,7 +24,7 @@ pub(crate) const MAX_ELEMENTS: usize = 4_000_000;
 /// Largest file, bytes.
 const MAX_FILE_BYTES: u64 = 4 << 30;
 /// An inflated data set may be this large whatever its compressed size, bytes.
-const FREE_INFLATED_BYTES: u64 = 64 << 20;
+const FREE_INFLATED_BYTES: u64 = 32 << 20;
 /// Beyond that, most bytes that one compressed byte may become.
 const MAX_INFLATION: u64 = 64;
 

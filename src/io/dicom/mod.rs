@@ -5,6 +5,7 @@
 //! the patient stay inside the objects: no message, note or record carries them.
 
 mod ct;
+mod inspect;
 mod layout;
 mod nuclear;
 mod object;
@@ -18,9 +19,10 @@ mod study;
 mod time;
 
 pub use ct::read_ct;
+pub use inspect::{Inspection, SeriesReport, inspect};
 pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
-pub use rtdose::{DoseOptions, DoseType, read_rtdose, write_rtdose};
+pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use study::{Kind, Origin};

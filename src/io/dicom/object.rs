@@ -243,8 +243,3 @@ pub(crate) fn tag_name(tag: Tag) -> String {
     let name = dicom_dictionary_std::StandardDataDictionary.by_tag(tag).map_or("element", |entry| entry.alias());
     format!("{name} ({:04X},{:04X})", tag.group(), tag.element())
 }
-
-/// Tags present in a data set, for walks that must see all of them.
-pub(crate) fn tags_of(set: &DataSet) -> Vec<Tag> {
-    set.iter().map(|element| element.tag()).collect()
-}

@@ -1,9 +1,13 @@
 //! Dose out: RT Dose objects in the CT's frame of reference, and back in.
 //!
 //! The volume is written as axial-like frames in the order that viewers expect: rows towards the
-//! patient's left, columns towards the back, frames towards the head. Values are 32-bit integers times
-//! `DoseGridScaling`; the scaling is rounded to what its 16 characters can hold before the values are
-//! divided by it, so that value times scaling is the dose to half a step of the highest dose / 2^32.
+//! patient's left, columns towards the back, frames towards the head. Values are integers of 32 or 16
+//! bits times `DoseGridScaling`; the scaling is rounded to what its 16 characters can hold before the
+//! values are divided by it, so that value times scaling is the dose to half a step.
+//!
+//! The standard lets a dose refer to a radiotherapy plan and validators ask for it. Radiopharmaceutical
+//! therapy has no such object: the reference holds a UID made from the study's, the same for all doses
+//! of a study, of a plan that does not exist.
 
 use std::path::Path;
 
@@ -25,8 +29,7 @@ use crate::io::{IoError, atomic};
 /// Root of the implementation's UID: from a name-based UUID, as PS3.5 B.2 allows.
 const IMPLEMENTATION_UID: &str = "2.25.199473236019873562084723905120745319";
 const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
-/// Largest stored value.
-const MOST: f64 = u32::MAX as f64;
+const RT_PLAN: &str = "1.2.840.10008.5.1.4.1.1.481.5";
 
 /// What a dose means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +40,43 @@ pub enum DoseType {
     Effective,
 }
 
+/// Bits of a stored dose value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DoseDepth {
+    /// Steps of the highest dose / 65 535: for systems that read no more.
+    Bits16,
+    /// Steps of the highest dose / 4 294 967 295.
+    #[default]
+    Bits32,
+}
+
+impl DoseDepth {
+    fn bits(self) -> u16 {
+        match self {
+            Self::Bits16 => 16,
+            Self::Bits32 => 32,
+        }
+    }
+
+    /// Largest stored value.
+    fn most(self) -> f64 {
+        match self {
+            Self::Bits16 => f64::from(u16::MAX),
+            Self::Bits32 => f64::from(u32::MAX),
+        }
+    }
+}
+
 /// How a dose object is written.
 #[derive(Clone, Debug)]
 pub struct DoseOptions {
     /// Absorbed or biologically effective dose.
     pub dose_type: DoseType,
+    /// Size of a stored value.
+    pub depth: DoseDepth,
     /// Series description, at most 64 characters.
     pub description: String,
-    /// Dose comment, at most 10 240 characters: nuclide, model, alpha/beta.
+    /// Dose comment, at most 64 characters: nuclide, model, alpha/beta.
     pub comment: String,
     /// Strips everything that identifies the patient; sex, weight and size stay.
     pub deidentify: bool,
@@ -85,14 +117,15 @@ pub fn write_rtdose(
         ));
     }
     let highest = dose.data.iter().copied().fold(0.0, f64::max);
-    let (scaling_text, scaling) = scaling(highest);
+    let (scaling_text, scaling) = scaling(highest, options.depth.most());
     let [nx, ny, nz] = dose.grid.dims;
-    let mut pixels = reserve::<u8>(path, dose.data.len() * 4)?;
+    let bytes = usize::from(options.depth.bits() / 8);
+    let mut pixels = reserve::<u8>(path, dose.data.len() * bytes)?;
     for k in 0..nz {
         for j in (0..ny).rev() {
             for i in (0..nx).rev() {
-                let stored = (dose.at(i, j, k) / scaling).round().min(MOST) as u32;
-                pixels.extend_from_slice(&stored.to_le_bytes());
+                let stored = (dose.at(i, j, k) / scaling).round().min(options.depth.most()) as u32;
+                pixels.extend_from_slice(&stored.to_le_bytes()[..bytes]);
             }
         }
     }
@@ -101,8 +134,10 @@ pub fn write_rtdose(
     let digest = content_digest(&pixels, &scaling_text, &identity, options);
     identity.put(&mut set);
     put_geometry(&mut set, &dose);
+    let plan = [(RT_PLAN.to_owned(), uid(&["plan", &identity.study]))];
+    put_references(&mut set, tags::REFERENCED_RT_PLAN_SEQUENCE, &plan);
     if let Some(origin) = origin.filter(|_| !options.deidentify) {
-        put_references(&mut set, &origin.instances);
+        put_references(&mut set, tags::REFERENCED_IMAGE_SEQUENCE, &origin.instances);
     }
     let mut put = |tag: Tag, vr: VR, value: PrimitiveValue| {
         set.put(DataElement::new(tag, vr, value));
@@ -122,7 +157,7 @@ pub fn write_rtdose(
         (tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION")),
         (tags::SERIES_DESCRIPTION, VR::LO, &cut(&options.description, 64)),
         (tags::OPERATORS_NAME, VR::PN, ""),
-        (tags::SERIES_NUMBER, VR::IS, ""),
+        (tags::SERIES_NUMBER, VR::IS, if options.dose_type == DoseType::Physical { "1001" } else { "1002" }),
         (tags::INSTANCE_NUMBER, VR::IS, "1"),
         (tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2"),
         (tags::DOSE_UNITS, VR::CS, "GY"),
@@ -136,12 +171,12 @@ pub fn write_rtdose(
     }
     for (tag, value) in [
         (tags::SAMPLES_PER_PIXEL, 1),
-        (tags::BITS_ALLOCATED, 32),
-        (tags::BITS_STORED, 32),
-        (tags::HIGH_BIT, 31),
+        (tags::BITS_ALLOCATED, options.depth.bits()),
+        (tags::BITS_STORED, options.depth.bits()),
+        (tags::HIGH_BIT, options.depth.bits() - 1),
         (tags::PIXEL_REPRESENTATION, 0),
     ] {
-        put(tag, VR::US, PrimitiveValue::from(value as u16));
+        put(tag, VR::US, PrimitiveValue::from(value));
     }
     if let Some(created) = options.created {
         let (date, time) = (created.format("%Y%m%d").to_string(), created.format("%H%M%S").to_string());
@@ -175,13 +210,13 @@ fn write_object(path: &Path, set: DataSet) -> Result<(), IoError> {
 }
 
 /// Dose of one stored unit: its text and the number that the text says.
-fn scaling(highest_gy: f64) -> (String, f64) {
+fn scaling(highest_gy: f64, most: f64) -> (String, f64) {
     if highest_gy <= 0.0 {
         return ("1e-06".to_owned(), 1e-6);
     }
     // A hair above the quotient, so that rounding of the text cannot push the highest dose out of range.
-    let text = decimal(highest_gy / MOST * (1.0 + 1e-9));
-    let value = text.parse().unwrap_or(highest_gy / MOST);
+    let text = decimal(highest_gy / most * (1.0 + 1e-9));
+    let value = text.parse().unwrap_or(highest_gy / most);
     (text, value)
 }
 
@@ -266,8 +301,8 @@ fn put_geometry(set: &mut DataSet, dose: &Volume<f64>) {
     ));
 }
 
-/// The images that the dose was computed on.
-fn put_references(set: &mut DataSet, instances: &[(String, String)]) {
+/// References to objects: SOP class and instance UID.
+fn put_references(set: &mut DataSet, tag: Tag, instances: &[(String, String)]) {
     let items: Vec<DataSet> = instances
         .iter()
         .filter(|(class, instance)| !class.is_empty() && !instance.is_empty())
@@ -279,7 +314,7 @@ fn put_references(set: &mut DataSet, instances: &[(String, String)]) {
         })
         .collect();
     if !items.is_empty() {
-        set.put(DataElement::new(tags::REFERENCED_IMAGE_SEQUENCE, VR::SQ, DataSetSequence::from(items)));
+        set.put(DataElement::new(tag, VR::SQ, DataSetSequence::from(items)));
     }
 }
 
@@ -327,8 +362,8 @@ impl Identity {
         }
         if deidentify {
             texts.retain(|(tag, _, _)| *tag != tags::PATIENT_NAME && *tag != tags::PATIENT_ID);
-            texts.push((tags::PATIENT_NAME, VR::PN, "ANONYMOUS".to_owned()));
-            texts.push((tags::PATIENT_ID, VR::LO, "ANONYMOUS".to_owned()));
+            texts.push((tags::PATIENT_NAME, VR::PN, "ANONYMOUS^".to_owned()));
+            texts.push((tags::PATIENT_ID, VR::LO, "ANONYMOUS^".to_owned()));
             texts.push((tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES".to_owned()));
             let method = "Lutra: new object; sex, size and weight kept".to_owned();
             texts.push((tags::DEIDENTIFICATION_METHOD, VR::LO, method));

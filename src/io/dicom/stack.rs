@@ -60,11 +60,6 @@ impl Plane {
         cross(self.along_row, self.down_column)
     }
 
-    /// Distance of the plane from the origin along its normal, mm.
-    pub(crate) fn depth_mm(&self) -> f64 {
-        dot(self.position_mm, self.normal())
-    }
-
     /// A plane from the header of a single-frame image.
     pub(crate) fn of_image(object: &Object) -> Result<Self, IoError> {
         Self::of_sets(object, &[&object.header], file_name(&object.path))
