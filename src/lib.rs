@@ -6,7 +6,7 @@
 //! CT (HU) -> density and tissue -> scene; activity -> decays -> source;
 //! scene + source -> transport -> energy tally -> absorbed dose -> course -> BED -> report.
 
-#![deny(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
@@ -40,6 +40,12 @@ pub mod tally;
 
 /// Energy and mass to absorbed dose, per voxel and per region.
 pub mod dose;
+
+/// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
+pub mod course;
+
+/// Biologically effective dose: the linear-quadratic model for a decaying dose rate.
+pub mod bed;
 
 /// Tables, pictures and the run record.
 pub mod report;

@@ -59,7 +59,8 @@ struct Turned<T> {
     header: Header,
 }
 
-fn case(request: &DoseRequest) -> Result<Case, UserError> {
+/// Everything a run starts from, out of the request's files.
+pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
     let (activity, activity_turned) = read_activity(request, &mut warnings)?;

@@ -10,11 +10,14 @@ pub mod failure;
 pub mod printer;
 
 mod case;
+mod course;
 mod demo;
 mod devices;
 mod dose;
+mod inspect;
 mod output;
 mod progress;
+mod tia;
 mod transport;
 
 use crate::decay::Nuclide;
@@ -29,6 +32,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Course(raw) => course::run(&raw.check()?),
+        args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

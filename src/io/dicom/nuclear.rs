@@ -11,8 +11,8 @@
 
 use std::path::Path;
 
-use chrono::NaiveDateTime;
 use dicom_dictionary_std::tags;
+use jiff::civil::DateTime;
 
 use super::ct::one_frame_of_reference;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
@@ -112,7 +112,7 @@ struct Slice {
     slope: f64,
     intercept: f64,
     /// Start of its acquisition.
-    start: Option<NaiveDateTime>,
+    start: Option<DateTime>,
     duration_s: f64,
     /// Decay factor stated for it.
     stated_factor: Option<f64>,
@@ -533,7 +533,7 @@ fn calibration_name(object: &Object) -> &'static str {
 }
 
 /// When the acquisition of an object began.
-fn acquisition_start(object: &Object, notes: &mut Vec<String>) -> Option<NaiveDateTime> {
+fn acquisition_start(object: &Object, notes: &mut Vec<String>) -> Option<DateTime> {
     let header = &object.header;
     let own = moment(header, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)
         .or_else(|| moment_dt(header, header, tags::ACQUISITION_DATE_TIME));
@@ -572,7 +572,7 @@ fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
 }
 
 /// The moment of injection, if dated; a time of day alone does not tell the day.
-fn injection(object: &Object, notes: &mut Vec<String>) -> Result<Option<NaiveDateTime>, IoError> {
+fn injection(object: &Object, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
     let Some(set) = radiopharmaceutical(object) else { return Ok(None) };
     let tag = tags::RADIOPHARMACEUTICAL_START_DATE_TIME;
     if let Some(value) = text(set, tag) {
@@ -598,9 +598,9 @@ struct Times {
     timing: Timing,
     half_life_s: Option<f64>,
     /// Moment to which the values were corrected, for START and ADMIN.
-    reference: Option<NaiveDateTime>,
+    reference: Option<DateTime>,
     /// Middle of the scan.
-    scan: Option<NaiveDateTime>,
+    scan: Option<DateTime>,
 }
 
 impl Times {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use dicom_core::Tag;
-use dicom_core::header::Header;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;

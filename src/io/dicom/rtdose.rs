@@ -11,12 +11,12 @@
 
 use std::path::Path;
 
-use chrono::NaiveDateTime;
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_object::meta::FileMetaTableBuilder;
+use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 
 use super::object::{DataSet, Object, text};
@@ -81,7 +81,7 @@ pub struct DoseOptions {
     /// Strips everything that identifies the patient; sex, weight and size stay.
     pub deidentify: bool,
     /// Local date and time of creation; none leaves it out, so that equal doses give equal files.
-    pub created: Option<NaiveDateTime>,
+    pub created: Option<DateTime>,
 }
 
 /// Writes a dose, Gy, as an RT Dose object that belongs to the image `origin` came from.
@@ -179,7 +179,7 @@ pub fn write_rtdose(
         put(tag, VR::US, PrimitiveValue::from(value));
     }
     if let Some(created) = options.created {
-        let (date, time) = (created.format("%Y%m%d").to_string(), created.format("%H%M%S").to_string());
+        let (date, time) = (created.strftime("%Y%m%d").to_string(), created.strftime("%H%M%S").to_string());
         for (tag, vr, value) in [
             (tags::INSTANCE_CREATION_DATE, VR::DA, &date),
             (tags::INSTANCE_CREATION_TIME, VR::TM, &time),
