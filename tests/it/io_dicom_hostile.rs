@@ -111,7 +111,7 @@ fn hostile_ct() -> Vec<Hostile> {
     let mut rle = vec![0u8; 64];
     rle[0] = 2;
     (rle[4], rle[8]) = (64, 66);
-    rle.extend([129, 0, 129, 0]);
+    rle.extend([3, 0, 3, 0]);
     vec![
         file("cut in the pixels", whole[..whole.len() - 3].to_vec(), "file size: found"),
         file("cut in the header", whole[..400].to_vec(), "file size: found"),
@@ -123,7 +123,11 @@ fn hostile_ct() -> Vec<Hostile> {
         file("no transfer syntax", [&[0u8; 128][..], b"DICM"].concat(), "TransferSyntaxUID"),
         file("unknown compression", encapsulated("1.2.840.10008.1.2.4.100", &slice(0.0), &[b"ab"]), "MPEG-2 video"),
         file("no fragments", encapsulated("1.2.840.10008.1.2.5", &slice(0.0), &[]), "pixel data"),
-        file("JPEG-LS of another size", encapsulated("1.2.840.10008.1.2.4.80", &slice(0.0), &[jpeg_ls]), "65535 x 65535"),
+        file(
+            "JPEG-LS of another size",
+            encapsulated("1.2.840.10008.1.2.4.80", &slice(0.0), &[jpeg_ls]),
+            "65535 x 65535",
+        ),
         file("JPEG 2000 of 2^32 pixels", encapsulated("1.2.840.10008.1.2.4.90", &slice(0.0), &[&j2k]), "pixel data"),
         file("RLE cut short", encapsulated("1.2.840.10008.1.2.5", &slice(0.0), &[&rle]), "RLE segment"),
         file("RLE bomb", encapsulated("1.2.840.10008.1.2.5", &wide, &[&rle]), "at most 64 pixels a byte"),
@@ -239,7 +243,8 @@ fn io_activity_of_another_patient_or_frame_is_refused() {
     ct.must_agree(&other("same", &|_| {})).unwrap();
     let error = ct.must_agree(&other("patient", &|set| put(set, tags::PATIENT_ID, VR::LO, "SECRETOTHER"))).unwrap_err();
     assert!(error.to_string().contains("another patient") && !error.to_string().contains("SECRET"), "{error}");
-    let error = ct.must_agree(&other("frame", &|set| put(set, tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.9"))).unwrap_err();
+    let error =
+        ct.must_agree(&other("frame", &|set| put(set, tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.9"))).unwrap_err();
     assert!(error.to_string().contains("another frame of reference"), "{error}");
 }
 
@@ -304,7 +309,7 @@ fn io_hostile_nifti_is_refused_by_name_and_fast() {
     let error = refusal("wide.nii.gz", &gz(&Made::new([32767; 3], 16, 32).header(), 0));
     assert!(error.contains("file size") || error.contains("image size"), "{error}");
     let error = refusal("two.nii", &Made::new([2_147_483_647; 3], 16, 32).two().header());
-    assert!(error.contains("grid dimensions") || error.contains("file size") || error.contains("size"), "{error}");
+    assert!(error.contains("dimensions"), "{error}");
     let mut flat = Made::new([2, 2, 2], 16, 32);
     flat.pixdim = [1.0, 0.0, 0.0, 0.0];
     (flat.srow, flat.sform_code) = ([[0.0; 4]; 3], 0);

@@ -60,6 +60,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     }));
     let monoenergetic = "name = \"beam\"\nhalf_life_h = 1.0\n[[line]]\nclass = \"electron\"\nenergy_kev = 100.0\nyield_per_decay = 1.0\n";
     files.push(("beam.toml".to_owned(), monoenergetic.as_bytes().to_vec()));
+    let course = "schema = 1\n[patient]\n[[cycles]]\ndate = \"2026-03-02\"\nadministered_mbq = 7400.0\n";
+    files.push(("course.toml".to_owned(), course.as_bytes().to_vec()));
     files.push(("names.csv".to_owned(), b"value,name\n1,liver\n2,kidney left\n".to_vec()));
     files.push(("names.json".to_owned(), b"{\"labels\": {\"1\": \"liver\", \"2\": \"kidney\"}}".to_vec()));
     files.extend(shared());
@@ -72,7 +74,8 @@ fn shared() -> Vec<(String, Vec<u8>)> {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let case = root.join("cases/liver-ct-dicom");
     let first = |name: &str| {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(case.join("ct_variants").join(name)).ok()?.flatten().map(|e| e.path()).collect();
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(case.join("ct_variants").join(name)).ok()?.flatten().map(|e| e.path()).collect();
         files.sort();
         files.into_iter().next()
     };
@@ -81,11 +84,7 @@ fn shared() -> Vec<(String, Vec<u8>)> {
     if found.is_empty() {
         println!("SKIPPED: compressed seeds ({} is not there)", case.display());
     }
-    found
-        .iter()
-        .zip(variants)
-        .map(|(path, name)| (format!("{name}.dcm"), std::fs::read(path).unwrap()))
-        .collect()
+    found.iter().zip(variants).map(|(path, name)| (format!("{name}.dcm"), std::fs::read(path).unwrap())).collect()
 }
 
 /// A few changes: bytes, runs, lengths, cuts, doubled parts, interesting numbers.
@@ -134,14 +133,15 @@ fn mutate(bytes: &[u8], rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
 /// Every reader that may meet such a file; what they say plays no part.
 fn read(path: &Path) {
     let name = path.to_string_lossy().into_owned();
-    let options = ActivityOptions {
-        decay_correction: Some(DecayCorrection::None),
-        half_life_h: Some(159.5),
-        assume_bq_ml: true,
-    };
+    let options =
+        ActivityOptions { decay_correction: Some(DecayCorrection::None), half_life_h: Some(159.5), assume_bq_ml: true };
     if name.ends_with(".toml") || name.ends_with(".json") || name.ends_with(".csv") {
         let _nuclide = Nuclide::load(&name);
         let _names = LabelNames::read(path);
+        if let Ok(text) = std::fs::read_to_string(path) {
+            let _course = lutra::course::file::Course::parse(&text, &name);
+            let _protocol = lutra::course::protocol::Protocol::parse(&text, &name);
+        }
         return;
     }
     let grid = VoxelGrid::axis_aligned([4; 3], [2.0; 3], [0.0; 3]);

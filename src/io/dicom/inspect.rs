@@ -110,7 +110,8 @@ fn report(series: &Series, told: Told) -> SeriesReport {
 }
 
 fn ct_facts(series: &Series, opened: &Opened<f32>) -> Vec<String> {
-    let (low, high) = opened.volume.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    let (low, high) =
+        opened.volume.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
     let object = &series.objects[0];
     let mut facts = vec![opened.volume.grid.describe(), format!("{low} to {high} HU")];
     facts.extend(object.number(tags::KVP).map(|kv| format!("tube voltage {kv} kV")));
@@ -187,14 +188,20 @@ fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
 fn verdict(series: &[SeriesReport]) -> Vec<String> {
     let usable = |kind: Kind| series.iter().filter(|s| s.kind == kind && s.refusal.is_none()).collect::<Vec<_>>();
     let mut lines = Vec::new();
-    for (kind, role) in
-        [(Kind::Ct, "--ct"), (Kind::Activity, "--activity"), (Kind::StructureSet, "--labels"), (Kind::Segmentation, "--labels")]
-    {
+    for (kind, role) in [
+        (Kind::Ct, "--ct"),
+        (Kind::Activity, "--activity"),
+        (Kind::StructureSet, "--labels"),
+        (Kind::Segmentation, "--labels"),
+    ] {
         match usable(kind).as_slice() {
             [] => {}
             [one] => lines.push(format!("{role}: {}", one.title)),
             several => {
-                lines.push(format!("{role}: {} candidates; give the folder or file of the one that is meant", several.len()));
+                lines.push(format!(
+                    "{role}: {} candidates; give the folder or file of the one that is meant",
+                    several.len()
+                ));
             }
         }
     }

@@ -368,7 +368,11 @@ impl Identity {
             let method = "Lutra: new object; sex, size and weight kept".to_owned();
             texts.push((tags::DEIDENTIFICATION_METHOD, VR::LO, method));
         }
-        Self { study: whose(tags::STUDY_INSTANCE_UID, "study"), frame: whose(tags::FRAME_OF_REFERENCE_UID, "frame"), texts }
+        Self {
+            study: whose(tags::STUDY_INSTANCE_UID, "study"),
+            frame: whose(tags::FRAME_OF_REFERENCE_UID, "frame"),
+            texts,
+        }
     }
 
     fn put(&self, set: &mut DataSet) {
