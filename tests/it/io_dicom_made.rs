@@ -371,7 +371,7 @@ fn io_dicom_nm_doubts_are_refused_by_name() {
 }
 
 /// A structure set of the given regions: name, type, contours (LPS mm).
-fn structure_set(regions: &[(&str, &str, Vec<Vec<[f64; 3]>>)]) -> Set {
+pub fn structure_set(regions: &[(&str, &str, Vec<Vec<[f64; 3]>>)]) -> Set {
     let mut set = Set::new_empty();
     put(&mut set, tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.481.3");
     put(&mut set, tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.7");
@@ -408,7 +408,7 @@ fn structure_set(regions: &[(&str, &str, Vec<Vec<[f64; 3]>>)]) -> Set {
 }
 
 /// A square of half-width `half` around (x, y) at z, LPS mm.
-fn square(x: f64, y: f64, z: f64, half: f64) -> Vec<[f64; 3]> {
+pub fn square(x: f64, y: f64, z: f64, half: f64) -> Vec<[f64; 3]> {
     [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]].map(|[a, b]| [x + a * half, y + b * half, z]).to_vec()
 }
 
@@ -475,7 +475,7 @@ fn io_dicom_gap_between_contour_planes_stays_empty() {
 }
 
 /// A segmentation of 4 x 4 pixels: frames of (segment, z, bits or bytes).
-fn seg(kind: &str, frames: &[(u16, f64, [u8; 16])]) -> Set {
+pub fn seg(kind: &str, frames: &[(u16, f64, [u8; 16])]) -> Set {
     let flat: Vec<u8> = frames.iter().flat_map(|f| f.2).collect();
     let binary = kind == "BINARY";
     let bytes: Vec<u8> = if binary {

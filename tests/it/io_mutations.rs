@@ -17,7 +17,7 @@ use lutra::io::{nifti, open_activity, open_ct, open_labels};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::io_dicom_made::{CT, NM, PT, image, put, put_ds, write};
+use crate::io_dicom_made::{CT, NM, PT, image, put, put_ds, seg, square, structure_set, write};
 use crate::io_nifti::Made;
 
 /// Longest time one file of some kB may take.
@@ -47,6 +47,16 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         put_ds(&mut set, tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         put_ds(&mut set, tags::PIXEL_SPACING, &[2.0, 2.0]);
         put_ds(&mut set, tags::SPACING_BETWEEN_SLICES, &[2.0]);
+        let path = folder.path().join(name);
+        write(&path, &set);
+        files.push((name.to_owned(), std::fs::read(&path).unwrap()));
+    }
+    let contours = vec![square(-3.0, -3.0, 0.0, 2.0), square(-3.0, -3.0, 2.0, 2.0)];
+    for (name, set) in [
+        ("rs.dcm", structure_set(&[("liver", "ORGAN", contours)])),
+        ("seg.dcm", seg("BINARY", &[(1, 0.0, [1; 16]), (2, 2.0, [1; 16])])),
+        ("fractional.dcm", seg("FRACTIONAL", &[(1, 0.0, [100; 16]), (2, 2.0, [99; 16])])),
+    ] {
         let path = folder.path().join(name);
         write(&path, &set);
         files.push((name.to_owned(), std::fs::read(&path).unwrap()));

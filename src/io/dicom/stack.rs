@@ -239,9 +239,9 @@ pub(crate) fn stack(path: &Path, planes: &[Plane], single_mm: f64) -> Result<Sta
         step,
         base.position_mm,
     ];
-    // LPS to RAS: x and y change sign, once and here.
+    // LPS to RAS: x and y change sign, once and here (the sum makes 0 of -0).
     let sign = [-1.0, -1.0, 1.0];
-    let affine = [0, 1, 2].map(|row| [0, 1, 2, 3].map(|column| sign[row] * columns[column][row]));
+    let affine = [0, 1, 2].map(|row| [0, 1, 2, 3].map(|column| sign[row] * columns[column][row] + 0.0));
     let grid = VoxelGrid::from_affine([base.columns, base.rows, planes.len()], affine)
         .map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
     Ok(Stack { grid, order, notes })
@@ -332,9 +332,14 @@ fn shortened(list: &[String]) -> String {
     if list.len() > 4 { format!("{shown}; and {} more", list.len() - 4) } else { shown }
 }
 
-/// The name of a file without its folder.
+/// The name of a file with that of the folder it lies in.
 pub(crate) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+    let name = |part: Option<&std::ffi::OsStr>| part.map(|name| name.to_string_lossy().into_owned());
+    match (name(path.parent().and_then(Path::file_name)), name(path.file_name())) {
+        (Some(folder), Some(file)) => format!("{folder}/{file}"),
+        (None, Some(file)) => file,
+        _ => path.display().to_string(),
+    }
 }
 
 pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
