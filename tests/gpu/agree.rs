@@ -105,7 +105,7 @@ fn alarm_the_comparison_with_the_device_rings() {
         assert!(!rings(Pass::Electron, &honest));
         assert!(difference((&cpu, &sound[0]), (&cpu, &sound[0])).is_some(), "an engine compared with itself");
         let mut bit = honest.clone();
-        let bin = bit.energy.iter().position(|&x| x > 0).expect("something is tallied");
+        let bin = bit.energy.iter().position(|&x| x != 0).expect("something is tallied");
         bit.energy[bin] ^= 1;
         assert!(rings(Pass::Electron, &bit), "one bit");
         let lost = BatchTally { histories: honest.histories - 1, ..honest };

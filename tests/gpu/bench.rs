@@ -5,10 +5,10 @@
 
 use crate::adapter;
 use crate::engine_contract::{lutetium, mixed, plan};
-use lutra::kernel::Sink;
 use lutra::kernel::single::context::{Context, Params};
 use lutra::kernel::single::navigate::Particle;
 use lutra::kernel::single::rng::Rng;
+use lutra::kernel::{NO_HOME, Sink};
 use lutra::transport::allocation::Expectation;
 use lutra::transport::emission::Pass;
 use lutra::transport::gpu::shader;
@@ -32,6 +32,8 @@ pub enum World {
     Analogue,
     /// One tissue, electron pass, tally by shell.
     Shells,
+    /// As `Electron`, with a tally entry for every input: what a thread adds there no other thread disturbs.
+    Own,
 }
 
 /// One function on the bench.
@@ -60,11 +62,12 @@ const SINK_WORDS: usize = 11;
 pub struct Recorder {
     book: [u64; 5],
     flags: u32,
-    tally: Vec<u64>,
+    tally: Vec<i64>,
 }
 
 impl Recorder {
-    fn entry(&mut self, index: u32, value: u64) {
+    /// Adds to a tally entry, as `tally_add` does.
+    pub fn entry(&mut self, index: u32, value: i64) {
         let (sum, over) = self.tally[index as usize].overflowing_add(value);
         self.tally[index as usize] = sum;
         if over {
@@ -72,10 +75,15 @@ impl Recorder {
         }
     }
 
-    fn account(&mut self, account: usize, units: u32, weight: u32) -> u64 {
+    /// The flags raised so far.
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    fn account(&mut self, account: usize, units: u32, weight: u32) -> i64 {
         let value = u64::from(units) * u64::from(weight);
         self.book[account] = self.book[account].wrapping_add(value);
-        value
+        value.cast_signed()
     }
 }
 
@@ -83,10 +91,15 @@ impl Sink for Recorder {
     fn emitted(&mut self, units: u32, weight: u32) {
         self.account(0, units, weight);
     }
-    fn deposit(&mut self, index: u32, units: u32, weight: u32) {
+    fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32) {
         if units != 0 {
             let value = self.account(1, units, weight);
-            self.entry(index, value);
+            if index != home {
+                self.entry(index, value);
+                if home != NO_HOME {
+                    self.entry(home, -value);
+                }
+            }
         }
     }
     fn estimate(&mut self, index: u32, units: u32, weight: u32) {
@@ -98,8 +111,11 @@ impl Sink for Recorder {
     fn absorbed(&mut self, units: u32, weight: u32) {
         self.account(1, units, weight);
     }
-    fn escaped(&mut self, units: u32, weight: u32) {
-        self.account(2, units, weight);
+    fn escaped(&mut self, home: u32, units: u32, weight: u32) {
+        let value = self.account(2, units, weight);
+        if home != NO_HOME && units != 0 {
+            self.entry(home, -value);
+        }
     }
     fn radiated(&mut self, units: u32, weight: u32) {
         self.account(3, units, weight);
@@ -205,8 +221,19 @@ impl Inputs {
         let (x, y, z) = (self.between(0.0, p.dx_mm), self.between(0.0, p.dy_mm), self.between(0.0, p.dz_mm));
         let weight = self.below(1 << 20) + 1;
         let flight = if self.below(2) == 0 { 0.0 } else { -self.unit().ln() };
+        let steps = self.below(1000);
+        let home = self.home(ix + p.nx * (iy + p.ny * iz));
         let b = f32::to_bits;
-        vec![ix, iy, iz, 1, b(x), b(y), b(z), energy, b(u[0]), b(u[1]), b(u[2]), weight, b(flight), self.below(1000)]
+        vec![ix, iy, iz, 1, b(x), b(y), b(z), energy, b(u[0]), b(u[1]), b(u[2]), weight, b(flight), steps, home]
+    }
+
+    /// A home: none, `here`, or any voxel.
+    pub fn home(&mut self, here: u32) -> u32 {
+        match self.below(4) {
+            0 => NO_HOME,
+            1 => here,
+            _ => self.below(self.params.nx * self.params.ny * self.params.nz),
+        }
     }
 
     /// First row of a tissue in a table of `nodes` rows a tissue.
@@ -215,7 +242,7 @@ impl Inputs {
     }
 }
 
-/// The particle of 14 words.
+/// The particle of 15 words.
 pub fn particle_of(w: &[u32]) -> Particle {
     let f = |i: usize| f32::from_bits(w[i]);
     Particle {
@@ -233,10 +260,11 @@ pub fn particle_of(w: &[u32]) -> Particle {
         weight: w[11],
         flight: f(12),
         steps: w[13],
+        home: w[14],
     }
 }
 
-/// Writes a particle to 14 words.
+/// Writes a particle to 15 words.
 pub fn put_particle(p: &Particle, o: &mut [u32]) {
     let b = f32::to_bits;
     let words = [
@@ -254,8 +282,9 @@ pub fn put_particle(p: &Particle, o: &mut [u32]) {
         p.weight,
         b(p.flight),
         p.steps,
+        p.home,
     ];
-    o[..14].copy_from_slice(&words);
+    o[..15].copy_from_slice(&words);
 }
 
 /// The stream of four words.
@@ -284,7 +313,7 @@ fn twin_put_rng(i: u32, s: Rng) {
 fn twin_particle(i: u32) -> Particle {
   return Particle(twin_in[i], twin_in[i + 1u], twin_in[i + 2u], twin_in[i + 3u], twin_f(i + 4u), twin_f(i + 5u),
     twin_f(i + 6u), twin_in[i + 7u], twin_f(i + 8u), twin_f(i + 9u), twin_f(i + 10u), twin_in[i + 11u],
-    twin_f(i + 12u), twin_in[i + 13u]);
+    twin_f(i + 12u), twin_in[i + 13u], twin_in[i + 14u]);
 }
 fn twin_put_particle(i: u32, p: Particle) {
   twin_out[i] = p.ix;
@@ -301,6 +330,7 @@ fn twin_put_particle(i: u32, p: Particle) {
   twin_out[i + 11u] = p.weight;
   twin_put(i + 12u, p.flight);
   twin_out[i + 13u] = p.steps;
+  twin_out[i + 14u] = p.home;
 }
 ";
 
@@ -358,11 +388,15 @@ impl World {
         if self == World::Shells { &worlds().shells } else { &worlds().mixed }
     }
 
+    fn bins(self) -> usize {
+        if self == World::Own { INPUTS } else { self.scene().bins }
+    }
+
     /// What the Rust twin reads.
     pub fn context(self) -> Context<'static> {
         let scene = self.scene();
         let mut cx = match self {
-            World::Electron => worlds().electron.context(scene),
+            World::Electron | World::Own => worlds().electron.context(scene),
             World::Photon | World::Analogue => worlds().photon.context(scene),
             World::Shells => worlds().shell.context(scene),
         };
@@ -506,7 +540,7 @@ pub fn compare(twin: &Twin, text: &str) -> Option<Outcome> {
     let bench = bench()?;
     let cx = twin.world.context();
     let outs = twin.outs + SINK_WORDS;
-    let bins = twin.world.scene().bins;
+    let bins = twin.world.bins();
     let mut make = Inputs { random: Xoshiro256PlusPlus::seed_from_u64(7), i: 0, params: cx.params };
     let mut inputs = Vec::with_capacity(INPUTS * twin.ins);
     for i in 0..INPUTS {

@@ -2,6 +2,7 @@
 
 use crate::bench::{Inputs, Twin, World, bits, f, hold, particle_of, put_particle, put_rng, rng_of};
 use crate::twin;
+use crate::twin_source::history;
 use lutra::kernel::single::elastic::*;
 use lutra::kernel::single::electron::*;
 use lutra::kernel::single::moller::*;
@@ -15,36 +16,36 @@ fn stack_of(count: u32, w: &[u32]) -> Stack {
 
 /// The stack's twin in WGSL.
 const STACK: &str = "var st: Stack;
-st.count = twin_in[a + 18u];
+st.count = twin_in[a + 19u];
 for (var k = 0u; k < STACK_SIZE; k += 1u) {
-  st.waiting[k] = twin_particle(a + 19u);
+  st.waiting[k] = twin_particle(a + 20u);
 }
 var p = twin_particle(a);
-var s = twin_rng(a + 14u);
+var s = twin_rng(a + 15u);
 ";
 
 /// Writes particle, stream, count and the top of the stack.
 const PUT: &str = "twin_put_particle(o, p);
-twin_put_rng(o + 14u, s);
-twin_out[o + 18u] = st.count;
-twin_put_particle(o + 19u, st.waiting[max(st.count, 1u) - 1u]);
+twin_put_rng(o + 15u, s);
+twin_out[o + 19u] = st.count;
+twin_put_particle(o + 20u, st.waiting[max(st.count, 1u) - 1u]);
 ";
 
 /// The same in Rust around a call.
 macro_rules! with_stack {
     ($a:ident, $o:ident, $p:ident, $s:ident, $st:ident, $call:expr) => {{
-        let $st = &mut stack_of($a[18], &$a[19..]);
+        let $st = &mut stack_of($a[19], &$a[20..]);
         let $p = &mut particle_of($a);
-        let $s = &mut rng_of(&$a[14..]);
+        let $s = &mut rng_of(&$a[15..]);
         $call;
         put_particle($p, $o);
-        put_rng($s, &mut $o[14..]);
-        $o[18] = $st.count;
-        put_particle(&$st.waiting[$st.count.max(1) as usize - 1], &mut $o[19..]);
+        put_rng($s, &mut $o[15..]);
+        $o[19] = $st.count;
+        put_particle(&$st.waiting[$st.count.max(1) as usize - 1], &mut $o[20..]);
     }};
 }
 
-/// Particle, stream, count, waiting particle: 33 words.
+/// Particle, stream, count, waiting particle: 35 words.
 fn state(g: &mut Inputs, low_kev: f32, high_kev: f32) -> Vec<u32> {
     let mut w = g.particle(low_kev, high_kev);
     w.extend(g.rng());
@@ -82,17 +83,17 @@ pub fn cases() -> Vec<Twin> {
         twin!("compose", Electron, 3 -> 1, "twin_put(o, compose(twin_f(a), twin_f(a + 1u), twin_f(a + 2u)));",
             |_, a, o, _| o[0] = compose(f(a, 0), f(a, 1), f(a, 2)).to_bits(),
             |g| bits([g.between(-1.0, 1.0), g.between(0.0, 1.0), g.between(-1.0, 1.0)])),
-        twin!("scatter", Electron, 21 -> 18,
+        twin!("scatter", Electron, 22 -> 19,
         "var p = twin_particle(a);
-             var s = twin_rng(a + 14u);
-             scatter(&s, &p, twin_in[a + 18u], energy_bin(twin_f(a + 19u)), twin_f(a + 20u));
+             var s = twin_rng(a + 15u);
+             scatter(&s, &p, twin_in[a + 19u], energy_bin(twin_f(a + 20u)), twin_f(a + 21u));
              twin_put_particle(o, p);
-             twin_put_rng(o + 14u, s);",
+             twin_put_rng(o + 15u, s);",
         |cx, a, o, out| {
-            let (mut p, mut s) = (particle_of(a), rng_of(&a[14..]));
-            scatter(cx, &mut s, &mut p, a[18], energy_bin(f(a, 19)), f(a, 20), out);
+            let (mut p, mut s) = (particle_of(a), rng_of(&a[15..]));
+            scatter(cx, &mut s, &mut p, a[19], energy_bin(f(a, 20)), f(a, 21), out);
             put_particle(&p, o);
-            put_rng(&s, &mut o[14..]);
+            put_rng(&s, &mut o[15..]);
         },
         |g| {
             let mut w = g.particle(1.0, 700.0);
@@ -146,27 +147,32 @@ pub fn cases() -> Vec<Twin> {
             let energy = g.positive(1.0, 4000.0);
             bits([energy, energy * g.between(0.001, 1.0)])
         }),
-        twin!("finish", Electron, 33 -> 33, on_state("finish(&p, &st);"),
+        twin!("finish", Electron, 35 -> 35, on_state("finish(&p, &st);"),
             |_, a, o, _| with_stack!(a, o, p, s, st, finish(p, st)),
             |g| state(g, 1.0, 700.0)),
-        twin!("rest", Electron, 34 -> 33, on_state("rest(&s, &p, &st, twin_f(a + 33u));"),
-        |cx, a, o, out| with_stack!(a, o, p, s, st, rest(cx, s, p, st, f(a, 33), out)),
-        |g| {
-            let mut w = state(g, 0.1, 700.0);
-            w.push(g.between(0.0, 0.01).to_bits());
-            w
-        }),
-        twin!("fly", Electron, 21 -> 19,
+        twin!("rest", Electron, 35 -> 35, on_state("rest(&s, &p, &st);"),
+            |cx, a, o, out| with_stack!(a, o, p, s, st, rest(cx, s, p, st, out)),
+            |g| state(g, 0.1, 700.0)),
+        twin!("leave_grid", Electron, 35 -> 35, on_state("leave_grid(&p, &st);"),
+            |_, a, o, out| with_stack!(a, o, p, s, st, leave_grid(p, st, out)),
+            |g| state(g, 0.1, 700.0)),
+        twin!("electron_birth", Electron, 1 -> 15, "twin_put_particle(o, electron_birth(twin_in[a]));",
+            |cx, a, o, out| put_particle(&electron_birth(cx, a[0], out), o),
+            |g| history(World::Electron, g.i)),
+        twin!("electron_birth", Shells, 1 -> 15, "twin_put_particle(o, electron_birth(twin_in[a]));",
+            |cx, a, o, out| put_particle(&electron_birth(cx, a[0], out), o),
+            |g| history(World::Shells, g.i)),
+        twin!("fly", Electron, 22 -> 20,
         "var p = twin_particle(a);
-             var s = twin_rng(a + 14u);
-             twin_out[o + 18u] = fly(&s, &p, twin_f(a + 18u), twin_f(a + 19u), twin_f(a + 20u));
+             var s = twin_rng(a + 15u);
+             twin_out[o + 19u] = fly(&s, &p, twin_f(a + 19u), twin_f(a + 20u), twin_f(a + 21u));
              twin_put_particle(o, p);
-             twin_put_rng(o + 14u, s);",
+             twin_put_rng(o + 15u, s);",
         |cx, a, o, out| {
-            let (mut p, mut s) = (particle_of(a), rng_of(&a[14..]));
-            o[18] = fly(cx, &mut s, &mut p, f(a, 18), f(a, 19), f(a, 20), out);
+            let (mut p, mut s) = (particle_of(a), rng_of(&a[15..]));
+            o[19] = fly(cx, &mut s, &mut p, f(a, 19), f(a, 20), f(a, 21), out);
             put_particle(&p, o);
-            put_rng(&s, &mut o[14..]);
+            put_rng(&s, &mut o[15..]);
         },
         |g| {
             let mut w = g.particle(50.0, 700.0);
@@ -178,18 +184,18 @@ pub fn cases() -> Vec<Twin> {
             w.extend(bits([g.positive(1e-5, 0.5), g.between(0.0, 50.0), g.between(0.0, 0.01)]));
             w
         }),
-        twin!("knock_on", Electron, 35 -> 33, on_state("knock_on(&s, &p, &st, twin_in[a + 33u], twin_f(a + 34u));"),
-        |cx, a, o, out| with_stack!(a, o, p, s, st, knock_on(cx, s, p, st, a[33], f(a, 34), out)),
+        twin!("knock_on", Electron, 37 -> 35, on_state("knock_on(&s, &p, &st, twin_in[a + 35u], twin_f(a + 36u));"),
+        |cx, a, o, out| with_stack!(a, o, p, s, st, knock_on(cx, s, p, st, a[35], f(a, 36), out)),
         |g| {
             let mut w = state(g, 10.0, 4000.0);
             w.push(g.row(ENERGY_NODES));
             w.push(g.between(0.2, 2.0).to_bits());
             w
         }),
-        twin!("electron_step", Electron, 33 -> 33, on_state("electron_step(&s, &p, &st);"),
+        twin!("electron_step", Electron, 35 -> 35, on_state("electron_step(&s, &p, &st);"),
             |cx, a, o, out| with_stack!(a, o, p, s, st, electron_step(cx, s, p, st, out)),
             step_state),
-        twin!("electron_step", Shells, 33 -> 33, on_state("electron_step(&s, &p, &st);"),
+        twin!("electron_step", Shells, 35 -> 35, on_state("electron_step(&s, &p, &st);"),
             |cx, a, o, out| with_stack!(a, o, p, s, st, electron_step(cx, s, p, st, out)),
             step_state),
     ]

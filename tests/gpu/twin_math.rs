@@ -109,14 +109,18 @@ fn alarm_a_device_that_writes_nothing_rings() {
 }
 
 #[test]
-fn alarm_a_lost_carry_rings() {
-    let twin = crate::twin_register::sink_cases().into_iter().next().expect("a case");
-    let sound = source(&twin);
-    for (from, to) in [
-        ("select(0u, 1u, sum < low)", "0u"),
-        ("select(0u, 1u, old > 0xffffffffu - v.x)", "0u"),
-        ("(other >> 16u)", "0u"),
+fn alarm_a_lost_carry_or_sign_rings() {
+    for (name, from, to) in [
+        ("sink", "select(0u, 1u, sum < low)", "0u"),
+        ("sink", "select(0u, 1u, old > 0xffffffffu - v.x)", "0u"),
+        ("sink", "(other >> 16u)", "0u"),
+        ("sink", "tally_add(home, negative(v));", ""),
+        ("negative", "select(0u, 1u, v.x == 0u)", "1u"),
+        ("tally_add", "(before ^ after) & (high ^ after)", "(before ^ after) & (high ^ before)"),
+        ("tally_add", "flags |= FLAG_TALLY_OVERFLOW;", ""),
     ] {
+        let twin = crate::twin_register::sink_cases().into_iter().find(|c| c.name == name).expect("a case");
+        let sound = source(&twin);
         let text = sound.replacen(from, to, 1);
         assert_ne!(text, sound, "the fault is planted");
         if let Some(found) = compare(&twin, &text) {

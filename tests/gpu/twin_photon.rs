@@ -7,7 +7,7 @@ use lutra::kernel::single::photon::*;
 use lutra::kernel::single::rayleigh::*;
 use lutra::kernel::single::tables::MOMENTUM_NODES;
 
-/// Particle and stream: 18 words.
+/// Particle and stream: 19 words.
 fn state(g: &mut Inputs) -> Vec<u32> {
     let mut w = g.particle(0.5, 1000.0);
     if g.below(64) == 0 {
@@ -28,19 +28,19 @@ fn collision(g: &mut Inputs) -> Vec<u32> {
 fn on_state(statement: &str) -> String {
     format!(
         "var p = twin_particle(a);
-         var s = twin_rng(a + 14u);
+         var s = twin_rng(a + 15u);
          {statement}
          twin_put_particle(o, p);
-         twin_put_rng(o + 14u, s);"
+         twin_put_rng(o + 15u, s);"
     )
 }
 
 macro_rules! with_state {
     ($a:ident, $o:ident, $p:ident, $s:ident, $call:expr) => {{
-        let ($p, $s) = (&mut particle_of($a), &mut rng_of(&$a[14..]));
+        let ($p, $s) = (&mut particle_of($a), &mut rng_of(&$a[15..]));
         $call;
         put_particle($p, $o);
-        put_rng($s, &mut $o[14..]);
+        put_rng($s, &mut $o[15..]);
     }};
 }
 
@@ -76,32 +76,32 @@ pub fn cases() -> Vec<Twin> {
                 put_rng(&s, &mut o[1..]);
             },
             collision),
-        twin!("leave", Analogue, 19 -> 18, on_state("leave(&s, p, twin_in[a + 18u]);"),
-        |cx, a, o, out| with_state!(a, o, p, s, leave(cx, s, p, a[18], out)),
+        twin!("leave", Analogue, 20 -> 19, on_state("leave(&s, p, twin_in[a + 19u]);"),
+        |cx, a, o, out| with_state!(a, o, p, s, leave(cx, s, p, a[19], out)),
         |g| {
             let mut w = state(g);
             w.push(g.below(1 << 24));
             w
         }),
-        twin!("leave", Photon, 19 -> 18, on_state("leave(&s, p, twin_in[a + 18u]);"),
-        |cx, a, o, out| with_state!(a, o, p, s, leave(cx, s, p, a[18], out)),
+        twin!("leave", Photon, 20 -> 19, on_state("leave(&s, p, twin_in[a + 19u]);"),
+        |cx, a, o, out| with_state!(a, o, p, s, leave(cx, s, p, a[19], out)),
         |g| {
             let mut w = state(g);
             w.push(g.below(1 << 24));
             w
         }),
-        twin!("collide", Photon, 19 -> 18, on_state("collide(&s, &p, twin_in[a + 18u]);"),
-        |cx, a, o, out| with_state!(a, o, p, s, collide(cx, s, p, a[18], out)),
+        twin!("collide", Photon, 20 -> 19, on_state("collide(&s, &p, twin_in[a + 19u]);"),
+        |cx, a, o, out| with_state!(a, o, p, s, collide(cx, s, p, a[19], out)),
         |g| {
             let mut w = g.particle(1.0, 1000.0);
             w.extend(g.rng());
             w.push(g.below(4));
             w
         }),
-        twin!("photon_step", Photon, 18 -> 18, on_state("photon_step(&s, &p);"),
+        twin!("photon_step", Photon, 19 -> 19, on_state("photon_step(&s, &p);"),
             |cx, a, o, out| with_state!(a, o, p, s, photon_step(cx, s, p, out)),
             state),
-        twin!("photon_step", Analogue, 18 -> 18, on_state("photon_step(&s, &p);"),
+        twin!("photon_step", Analogue, 19 -> 19, on_state("photon_step(&s, &p);"),
             |cx, a, o, out| with_state!(a, o, p, s, photon_step(cx, s, p, out)),
             state),
     ]

@@ -2,22 +2,33 @@
 
 use crate::bench::{Twin, hold, source};
 use crate::twin;
-use lutra::kernel::Sink;
+use lutra::kernel::{NO_HOME, Sink};
 use lutra::transport::gpu::shader;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// The signed number of two words, low and high.
+fn number(low: u32, high: u32) -> i64 {
+    (u64::from(high) << 32 | u64::from(low)).cast_signed()
+}
+
+/// The two words of a signed number, low and high.
+fn halves(x: i64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
+}
+
 /// Entries of every kind, several a thread, large and small: products of 64 bits and their carries.
 pub fn sink_cases() -> Vec<Twin> {
     vec![
-        twin!("sink", Electron, 3 -> 2,
+        twin!("sink", Electron, 4 -> 2,
         "let w = wide_product(twin_in[a + 1u], twin_in[a + 2u]);
              twin_out[o] = w.x;
              twin_out[o + 1u] = w.y;
              for (var k = 0u; k < 3u; k += 1u) {
                sink_emitted(twin_in[a + 1u], twin_in[a + 2u]);
-               sink_deposit(twin_in[a], twin_in[a + 1u], twin_in[a + 2u] >> 8u);
-               sink_escaped(twin_in[a + 2u], twin_in[a + 1u]);
+               sink_deposit(twin_in[a], twin_in[a + 3u], twin_in[a + 1u], twin_in[a + 2u] >> 10u);
+               sink_escaped(twin_in[a + 3u], twin_in[a + 2u] >> 10u, twin_in[a + 1u]);
+               sink_escaped(NO_HOME, twin_in[a + 2u], twin_in[a + 1u]);
                sink_radiated(twin_in[a + 1u] >> k, twin_in[a + 2u]);
                sink_estimate(twin_in[a], twin_in[a + 1u] >> 16u, twin_in[a + 2u]);
                sink_absorbed(twin_in[a + 1u], 65536u);
@@ -27,17 +38,52 @@ pub fn sink_cases() -> Vec<Twin> {
             o.copy_from_slice(&[w as u32, (w >> 32) as u32]);
             for k in 0..3 {
                 s.emitted(a[1], a[2]);
-                s.deposit(a[0], a[1], a[2] >> 8);
-                s.escaped(a[2], a[1]);
+                s.deposit(a[0], a[3], a[1], a[2] >> 10);
+                s.escaped(a[3], a[2] >> 10, a[1]);
+                s.escaped(NO_HOME, a[2], a[1]);
                 s.radiated(a[1] >> k, a[2]);
                 s.estimate(a[0], a[1] >> 16, a[2]);
                 s.absorbed(a[1], 65536);
             }
         },
-        // 378 bins take 347 inputs each: below 2^64 together, with many carries
+        // 378 bins take 347 inputs each: within 2^63 together, of either sign, with many carries
         |g| {
-            let cells = g.params.nx * g.params.ny * g.params.nz;
-            vec![g.below(cells), g.word(), g.word() >> 2]
+            let index = g.below(g.params.nx * g.params.ny * g.params.nz);
+            vec![index, g.word(), g.word() >> 2, g.home(index)]
+        }),
+        twin!("negative", Electron, 2 -> 2,
+            "let v = negative(vec2<u32>(twin_in[a], twin_in[a + 1u]));
+             twin_out[o] = v.x;
+             twin_out[o + 1u] = v.y;",
+            |_, a, o, _| o.copy_from_slice(&halves(number(a[0], a[1]).wrapping_neg())),
+            |g| vec![if g.below(16) == 0 { 0 } else { g.word() }, g.word()]),
+        // no product of energy and weight passes 2^62; several of one sign pass 2^63
+        twin!("tally_add", Own, 9 -> 1,
+        "for (var k = 0u; k < 4u; k += 1u) {
+               let before = flags;
+               tally_add(twin_in[a], vec2<u32>(twin_in[a + 1u + 2u * k], twin_in[a + 2u + 2u * k]));
+               twin_out[o] += select(0u, 1u << k, flags != before);
+             }",
+        |_, a, o, s| {
+            for k in 0..4 {
+                let before = s.flags();
+                s.entry(a[0], number(a[1 + 2 * k], a[2 + 2 * k]));
+                o[0] += u32::from(s.flags() != before) << k;
+            }
+        },
+        |g| {
+            let mut w = vec![g.i as u32];
+            let side = g.below(4);
+            for _ in 0..4 {
+                let size = match g.below(8) {
+                    0 => 1 << 62,
+                    1 => (1 << 62) - 1,
+                    _ => number(g.word(), g.word() >> 2),
+                };
+                // all positive, all negative, or of either sign
+                w.extend(halves(if side == 0 || (side > 1 && g.below(2) == 0) { size } else { -size }));
+            }
+            w
         }),
         twin!("flag", Electron, 1 -> 1,
             "sink_flag(1u << (twin_in[a] & 7u));

@@ -55,7 +55,7 @@ fn params_in_rust() -> (Vec<(String, u32)>, u32) {
     let members = offsets!(Params: zero, nx, ny, nz, dx_mm, dy_mm, dz_mm, cut_mm, seed_low, seed_high, batch, histories,
         sources, emissions, knock_on_kev, radial_bins, radial_per_mm, point_source, analogue, first, threads, steps,
         electron_cut_kev, photon_cut_kev, shift_energy, shift_x, shift_y, shift_z, shift_polar, shift_azimuth,
-        unused_a, unused_b);
+        home_density_g_cm3, unused);
     (members, size_of::<Params>() as u32)
 }
 
@@ -121,6 +121,7 @@ macro_rules! constants {
 /// Every constant of the shaders as Rust has it.
 fn constants_in_rust() -> BTreeMap<String, String> {
     let mut map = BTreeMap::new();
+    constants!(map, U32, lutra::kernel: NO_HOME);
     constants!(map, U32, kernel::context: FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION);
     constants!(map, U32, kernel::tables: ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE,
         MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP,
@@ -221,7 +222,8 @@ const GPU_ONLY: &[(&str, &str)] = &[
     ("rotate_left", "u32::rotate_left of the standard library"),
     ("wide_product", "a product of two u32 in u64, which WGSL lacks; compared with it by twin_sink"),
     ("book_add", "a sum in u64; compared by twin_sink"),
-    ("tally_add", "fetch_add of an AtomicU64; compared by twin_sink"),
+    ("tally_add", "fetch_add of an AtomicI64; compared by twin_sink"),
+    ("negative", "the negative of an i64, which WGSL lacks; compared with it by twin_sink"),
     ("sink_emitted", "twin: SharedSink in transport/cpu.rs"),
     ("sink_deposit", "twin: SharedSink in transport/cpu.rs"),
     ("sink_estimate", "twin: SharedSink in transport/cpu.rs"),
