@@ -2,6 +2,7 @@
 //! an option that is missing, out of range or against another one.
 
 use super::failure::UserError;
+use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +35,8 @@ pub enum RawCommand {
     Tia(RawTia),
     /// Accumulate the cycles of a treatment; dose, BED, limits and what they say
     Course(Box<RawCourse>),
+    /// Say what is in a DICOM folder or an image file, what would be used of it, and every doubt
+    Inspect(RawInspect),
     /// List the devices the transport can run on
     Devices,
 }
@@ -56,6 +59,23 @@ pub struct RawRun {
     /// Write into an output folder that is not empty, replacing files of the same names
     #[arg(long)]
     pub force: bool,
+}
+
+/// Options of `inspect`, as given.
+#[derive(Debug, Args)]
+pub struct RawInspect {
+    /// A DICOM folder or file, or a NIfTI file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Decay correction of an activity image that does not state it: none, start or admin
+    #[arg(long, value_name = "none|start|admin")]
+    pub decay_correction: Option<String>,
+    /// Half-life where the file states none, h
+    #[arg(long, value_name = "H")]
+    pub half_life: Option<f64>,
+    /// Take values as Bq/mL where the file states no unit
+    #[arg(long)]
+    pub assume_bq_ml: bool,
 }
 
 /// Options of `demo`, as given.
@@ -205,6 +225,38 @@ pub enum CourseRequest {
         /// Whether it may hold something already.
         force: bool,
     },
+}
+
+/// `inspect`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectRequest {
+    /// What to look at.
+    pub path: PathBuf,
+    /// What the user states where the file is silent.
+    pub options: ActivityOptions,
+}
+
+impl RawInspect {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<InspectRequest, UserError> {
+        let half_life_h = self.half_life.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?;
+        let decay_correction = self.decay_correction.as_deref().map(decay_correction).transpose()?;
+        let options = ActivityOptions { decay_correction, half_life_h, assume_bq_ml: self.assume_bq_ml };
+        Ok(InspectRequest { path: self.path, options })
+    }
+}
+
+/// The decay correction that an option names.
+pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
+    match given {
+        "none" => Ok(DecayCorrection::None),
+        "start" => Ok(DecayCorrection::Start),
+        "admin" => Ok(DecayCorrection::Administration),
+        _ => Err(UserError::new(
+            format!("--decay-correction: found \"{given}\"; allowed: none, start or admin"),
+            "Look into the protocol of the reconstruction.",
+        )),
+    }
 }
 
 impl RawTia {

@@ -14,6 +14,7 @@ mod course;
 mod demo;
 mod devices;
 mod dose;
+mod inspect;
 mod output;
 mod progress;
 mod tia;
@@ -33,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Tia(raw) => tia::run(&raw.check()),
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
+        args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

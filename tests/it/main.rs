@@ -5,7 +5,12 @@ mod engine_contract;
 
 mod cli_course;
 mod cli_dose;
+mod cli_inspect;
 mod engine_cpu;
+mod io_dicom_hostile;
+mod io_dicom_made;
+mod io_dicom_shared;
+mod io_mutations;
 mod io_nifti;
 mod io_output;
 mod io_source;
