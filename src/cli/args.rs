@@ -2,6 +2,7 @@
 //! an option that is missing, out of range or against another one.
 
 use super::failure::UserError;
+use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
 use crate::transport::batch_store::Shard;
 use crate::transport::emission::{Emissions, Pass};
@@ -33,6 +34,12 @@ pub enum RawCommand {
     Dose(Box<RawDose>),
     /// Add the shards of one run to the whole run, bit for bit
     Merge(RawMerge),
+    /// Integrate activity images over time: decays per voxel
+    Tia(RawTia),
+    /// Accumulate the cycles of a treatment; dose, BED, limits and what they say
+    Course(Box<RawCourse>),
+    /// Say what is in a DICOM folder or an image file, what would be used of it, and every doubt
+    Inspect(RawInspect),
     /// List the devices the transport can run on
     Devices,
     /// Run the same histories on every device and compare the results bit for bit
@@ -113,6 +120,23 @@ pub struct RawRun {
     pub force: bool,
 }
 
+/// Options of `inspect`, as given.
+#[derive(Debug, Args)]
+pub struct RawInspect {
+    /// A DICOM folder or file, or a NIfTI file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Decay correction of an activity image that does not state it: none, start or admin
+    #[arg(long, value_name = "none|start|admin")]
+    pub decay_correction: Option<String>,
+    /// Half-life where the file states none, h
+    #[arg(long, value_name = "H")]
+    pub half_life: Option<f64>,
+    /// Take values as Bq/mL where the file states no unit
+    #[arg(long)]
+    pub assume_bq_ml: bool,
+}
+
 /// Options of `demo`, as given.
 #[derive(Debug, Args)]
 pub struct RawDemo {
@@ -187,6 +211,158 @@ pub struct RawDose {
     /// Options of a run that may be interrupted.
     #[command(flatten)]
     pub keep: RawKeep,
+}
+
+/// Options of `tia`, as given.
+#[derive(Debug, Args)]
+pub struct RawTia {
+    /// The images, their times and units (TOML)
+    #[arg(value_name = "SERIES.toml")]
+    pub series: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into an output folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `course`, as given.
+#[derive(Debug, Args)]
+pub struct RawCourse {
+    /// The cycles, the protocol and the facts (TOML)
+    #[arg(value_name = "COURSE.toml", required_unless_present = "simulate", conflicts_with = "simulate")]
+    pub course: Option<PathBuf>,
+    /// Output folder
+    #[arg(long, value_name = "DIR", required_unless_present = "simulate")]
+    pub out: Option<PathBuf>,
+    /// Where finished cycles are kept for the next run [default: DIR.cache beside the output folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Treat a virtual cohort under three stopping policies instead of a patient
+    #[arg(long, help_heading = "Virtual cohort")]
+    pub simulate: bool,
+    /// Protocol whose first window the cohort is treated to
+    #[arg(long, value_name = "NAME", default_value = "iluminet", help_heading = "Virtual cohort")]
+    pub protocol: String,
+    /// Number of patients
+    #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Virtual cohort")]
+    pub patients: u32,
+    /// Options of the transport.
+    #[command(flatten)]
+    pub run: RawRun,
+}
+
+/// `tia`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TiaRequest {
+    /// The series.
+    pub series: PathBuf,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether it may hold something already.
+    pub force: bool,
+}
+
+/// `course`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CourseRequest {
+    /// A patient's course.
+    Patient {
+        /// The course.
+        course: PathBuf,
+        /// Output folder.
+        out: PathBuf,
+        /// Where finished cycles are kept.
+        cache: PathBuf,
+        /// Whether the output folder may hold something already.
+        force: bool,
+        /// Options of the transport.
+        run: RunOptions,
+    },
+    /// A virtual cohort.
+    Cohort {
+        /// Protocol.
+        protocol: String,
+        /// Patients.
+        patients: u32,
+        /// Seed.
+        seed: u64,
+        /// Output folder, if a file is wanted.
+        out: Option<PathBuf>,
+        /// Whether it may hold something already.
+        force: bool,
+    },
+}
+
+/// `inspect`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectRequest {
+    /// What to look at.
+    pub path: PathBuf,
+    /// What the user states where the file is silent.
+    pub options: ActivityOptions,
+}
+
+impl RawInspect {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<InspectRequest, UserError> {
+        let half_life_h = self.half_life.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?;
+        let decay_correction = self.decay_correction.as_deref().map(decay_correction).transpose()?;
+        let options = ActivityOptions { decay_correction, half_life_h, assume_bq_ml: self.assume_bq_ml };
+        Ok(InspectRequest { path: self.path, options })
+    }
+}
+
+/// The decay correction that an option names.
+pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
+    match given {
+        "none" => Ok(DecayCorrection::None),
+        "start" => Ok(DecayCorrection::Start),
+        "admin" => Ok(DecayCorrection::Administration),
+        _ => Err(UserError::new(
+            format!("--decay-correction: found \"{given}\"; allowed: none, start or admin"),
+            "Look into the protocol of the reconstruction.",
+        )),
+    }
+}
+
+impl RawTia {
+    /// The checked request.
+    pub fn check(self) -> TiaRequest {
+        TiaRequest { series: self.series, out: self.out, force: self.force }
+    }
+}
+
+impl RawCourse {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<CourseRequest, UserError> {
+        if self.simulate {
+            if self.patients == 0 {
+                return Err(UserError::new("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
+            }
+            return Ok(CourseRequest::Cohort {
+                protocol: self.protocol,
+                patients: self.patients,
+                seed: self.run.seed,
+                out: self.out,
+                force: self.run.force,
+            });
+        }
+        let (Some(course), Some(out)) = (self.course, self.out) else {
+            return Err(UserError::new(
+                "COURSE.toml or --out: found none; allowed: both, or --simulate",
+                "Write lutra course COURSE.toml --out DIR.",
+            ));
+        };
+        let cache = self.cache.unwrap_or_else(|| {
+            let mut name = out.clone().into_os_string();
+            name.push(".cache");
+            PathBuf::from(name)
+        });
+        let stop = histories(&self.run)?.map_or(Stop::Default, Stop::Histories);
+        Ok(CourseRequest::Patient { course, out, cache, force: self.run.force, run: run_options(&self.run, stop)? })
+    }
 }
 
 /// Where the transport runs.
@@ -600,19 +776,7 @@ impl RawDose {
 
     fn grid_choice(&self, scene: &SceneInput) -> Result<GridChoice, UserError> {
         let Some(text) = self.grid.as_deref() else { return Ok(GridChoice::Scene) };
-        let choice = match text {
-            "ct" => GridChoice::Scene,
-            "activity" => GridChoice::Activity,
-            _ => {
-                let edge_mm = text.parse::<f64>().map_err(|_| {
-                    UserError::new(
-                        format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
-                        "Use --grid ct, --grid activity, or a number as in --grid 3.",
-                    )
-                })?;
-                GridChoice::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
-            }
-        };
+        let choice = parse_grid(text)?;
         if choice != GridChoice::Scene && matches!(scene, SceneInput::Explicit { .. }) {
             return Err(contradiction(
                 "--density",
@@ -626,6 +790,23 @@ impl RawDose {
     fn unit(&self) -> Result<ActivityUnit, UserError> {
         ActivityUnit::require(self.activity_unit.as_deref()).map_err(|error| UserError::from_library(&error))
     }
+}
+
+/// A grid by its name or edge length.
+pub(super) fn parse_grid(text: &str) -> Result<GridChoice, UserError> {
+    Ok(match text {
+        "ct" => GridChoice::Scene,
+        "activity" => GridChoice::Activity,
+        _ => {
+            let edge_mm = text.parse::<f64>().map_err(|_| {
+                UserError::new(
+                    format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
+                    "Use --grid ct, --grid activity, or a number as in --grid 3.",
+                )
+            })?;
+            GridChoice::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
+        }
+    })
 }
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {

@@ -10,14 +10,17 @@ pub mod failure;
 pub mod printer;
 
 mod case;
+mod course;
 mod demo;
 mod devices;
 mod dose;
+mod inspect;
 mod merge;
 mod output;
 mod parity;
 mod progress;
 mod shard;
+mod tia;
 mod transport;
 
 use crate::decay::Nuclide;
@@ -34,6 +37,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Merge(raw) => merge::run(&raw.check()),
         args::RawCommand::Parity(raw) => parity::run(&raw.check()?),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Course(raw) => course::run(&raw.check()?),
+        args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

@@ -107,12 +107,17 @@ pub(super) fn finish(
     Ok(())
 }
 
-fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
+/// Energies of a pass for the dose map.
+pub(super) fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
     PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
 }
 
 /// The regions, and the groups of regions.
-fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> anyhow::Result<(Vec<RegionDose>, Vec<RegionDose>)> {
+pub(super) fn tables(
+    case: &Case,
+    computed: &Computed,
+    dose: &DoseMap,
+) -> anyhow::Result<(Vec<RegionDose>, Vec<RegionDose>)> {
     let table = |labels: &[u16],
                  names: &BTreeMap<u16, String>,
                  electron: &BTreeMap<u16, RegionEnergy>,

@@ -376,9 +376,9 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
 
 fn state(step: &Step) -> String {
     let [i, j, k] = step.voxel();
-    let left: u64 = step.bins.iter().map(|(_, x)| x).sum();
+    let left: i64 = step.bins.iter().map(|(_, x)| x).sum();
     let alive = if step.alive() { "" } else { " end" };
-    format!("({i}, {j}, {k}) {:.5} keV, {left} left{alive}", step.energy_kev())
+    format!("({i}, {j}, {k}) {:.5} keV, {left:+} tallied{alive}", step.energy_kev())
 }
 
 /// A device's steps, each with what differs from the reference's, and how many differ.
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn alarm_a_step_that_parts_is_named() {
-        let step = Step { particle: [1; 14], bins: vec![(3, 7)], ..Step::default() };
+        let step = Step { particle: [1; 15], bins: vec![(3, 7)], ..Step::default() };
         assert_eq!(beside(&[step.clone()], &[step.clone()]).1, 0);
         let mut other = step.clone();
         other.particle[4] ^= 1;

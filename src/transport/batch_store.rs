@@ -5,8 +5,8 @@
 //! in any order to the store of the whole run, bit for bit: sums, squares and accounts are integers, and the sums of
 //! regions are kept by batch.
 //!
-//! File layout, all numbers little-endian: the magic line, then blocks of (length u64, bytes): a JSON header, and
-//! for each pass the sums (u64) and squares (u128) by bin, zlib-compressed, and the energy of a batch that was under
+//! File layout, all numbers little-endian: the magic line, then blocks of (length u64, bytes): a JSON header, the
+//! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed, and the energy of a batch that was under
 //! way; then the SHA-256 of everything before it.
 
 use crate::tally::{BatchTally, Ledger, Moments};
@@ -115,7 +115,7 @@ pub struct BatchRow {
     /// Histories.
     pub histories: u64,
     /// Energy by region, tally entries, in the order of the store's labels.
-    pub regions: Vec<u128>,
+    pub regions: Vec<i128>,
 }
 
 /// The batches of one pass.
@@ -133,14 +133,12 @@ pub struct PassStore {
     pub decays_per_history: f64,
     /// keV of one tally entry of a batch mean.
     pub kev_per_entry: f64,
-    /// Energy deposited at birth without sampling, keV per decay.
-    pub local_kev_per_decay: f64,
     /// Time in the engine, s.
     pub seconds: f64,
 }
 
 impl PassStore {
-    /// Adds a whole batch. Errors with the first bin whose sum would pass 2^64.
+    /// Adds a whole batch. Errors with the first bin whose sum would pass 2^63.
     pub fn add(&mut self, row: BatchRow, tally: &BatchTally) -> Result<(), usize> {
         self.moments.add_batch(&tally.energy)?;
         self.ledger.add(&tally.ledger);
@@ -184,8 +182,12 @@ pub struct BatchStore {
     pub per_batch: f64,
     /// Decays of the source.
     pub decays: f64,
+    /// Energy by bin that needs no sampling, keV.
+    pub local_kev: Vec<f64>,
     /// Region labels, ascending.
     pub labels: Vec<u16>,
+    /// The regions' share of `local_kev`, keV.
+    pub region_local_kev: Vec<f64>,
     /// Electrons, photons.
     pub passes: [PassStore; 2],
     /// The batch under way.
@@ -252,7 +254,7 @@ pub enum MergeError {
         batch: u32,
     },
     /// A tally passed 64 bits.
-    #[error("{name}: tally bin {bin}: found a sum above 2^64; allowed: less. Merge fewer outputs.")]
+    #[error("{name}: tally bin {bin}: found a sum above 2^63; allowed: less. Merge fewer outputs.")]
     Overflow {
         /// The output.
         name: String,
@@ -348,7 +350,7 @@ impl BatchStore {
     pub fn into_simulation(self, device: DeviceInfo) -> Simulation {
         let tally_hash = self.tally_hash();
         let labels = self.labels;
-        let result = |store: PassStore| {
+        let result = |store: PassStore, local_kev: Vec<f64>, region_local_kev: Vec<f64>| {
             let sums = |n: usize| store.rows.iter().map(|row| row.regions[n]).collect();
             PassResult {
                 pass: store.pass,
@@ -358,15 +360,16 @@ impl BatchStore {
                 regions: labels.iter().enumerate().map(|(n, &label)| (label, sums(n))).collect(),
                 moments: store.moments,
                 ledger: store.ledger,
-                local_kev_per_decay: store.local_kev_per_decay,
+                local_kev,
+                region_local_kev,
                 kev_per_entry: store.kev_per_entry,
                 seconds: store.seconds,
             }
         };
         let [electron, photon] = self.passes;
         Simulation {
-            electron: result(electron),
-            photon: result(photon),
+            photon: result(photon, Vec::new(), vec![0.0; self.region_local_kev.len()]),
+            electron: result(electron, self.local_kev, self.region_local_kev),
             device,
             tally_hash,
             decays: self.decays,
@@ -388,7 +391,9 @@ struct Header {
     planned: u32,
     per_batch_bits: u64,
     decays_bits: u64,
+    local_bins: usize,
     labels: Vec<u16>,
+    region_local_kev_bits: Vec<u64>,
     passes: Vec<PassHeader>,
     partial: Option<PartialHeader>,
     looks: Looks,
@@ -403,7 +408,6 @@ struct PassHeader {
     rows: Vec<BatchRow>,
     decays_per_history_bits: u64,
     kev_per_entry_bits: u64,
-    local_kev_per_decay_bits: u64,
     seconds_bits: u64,
 }
 
@@ -473,11 +477,6 @@ impl<W: Write> BlockWriter<W> {
         self.plain(&encoder.finish()?)
     }
 
-    /// The SHA-256 of all so far.
-    pub(crate) fn hash(&self) -> String {
-        hex(self.0.hash.clone())
-    }
-
     pub(crate) fn close(self) -> io::Result<W> {
         let Hashing { mut inner, hash } = self.0;
         inner.write_all(&hash.finalize())?;
@@ -540,6 +539,7 @@ impl<R: Read> BlockReader<R> {
         Ok(numbers)
     }
 
+    /// The SHA-256 of all read so far.
     pub(crate) fn hash(&self) -> String {
         hex(self.0.hash.clone())
     }
@@ -565,7 +565,9 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
         planned: store.planned,
         per_batch_bits: store.per_batch.to_bits(),
         decays_bits: store.decays.to_bits(),
+        local_bins: store.local_kev.len(),
         labels: store.labels.clone(),
+        region_local_kev_bits: store.region_local_kev.iter().map(|x| x.to_bits()).collect(),
         passes: store
             .passes
             .iter()
@@ -576,7 +578,6 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
                 rows: p.rows.clone(),
                 decays_per_history_bits: p.decays_per_history.to_bits(),
                 kev_per_entry_bits: p.kev_per_entry.to_bits(),
-                local_kev_per_decay_bits: p.local_kev_per_decay.to_bits(),
                 seconds_bits: p.seconds.to_bits(),
             })
             .collect(),
@@ -593,12 +594,13 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
     };
     let mut writer = BlockWriter::new(to, MAGIC)?;
     writer.plain(&serde_json::to_vec(&header)?)?;
+    writer.packed(&store.local_kev, f64::to_le_bytes)?;
     for pass in &store.passes {
-        writer.packed(&pass.moments.sum, u64::to_le_bytes)?;
+        writer.packed(&pass.moments.sum, i64::to_le_bytes)?;
         writer.packed(&pass.moments.squares, u128::to_le_bytes)?;
     }
     let under_way = store.partial.as_ref().map(|p| &p.tally.energy[..]).unwrap_or_default();
-    writer.packed(under_way, u64::to_le_bytes)?;
+    writer.packed(under_way, i64::to_le_bytes)?;
     writer.close()?;
     Ok(())
 }
@@ -607,10 +609,11 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
 pub fn read_store(from: impl Read) -> io::Result<(BatchStore, u64)> {
     let mut reader = BlockReader::new(from, MAGIC)?;
     let header: Header = serde_json::from_slice(&reader.plain()?)?;
+    let local_kev = reader.packed(header.local_bins, f64::from_le_bytes)?;
     let mut passes = Vec::new();
     for p in header.passes {
         let batches = p.rows.len() as u64;
-        let sum = reader.packed(p.bins, u64::from_le_bytes)?;
+        let sum = reader.packed(p.bins, i64::from_le_bytes)?;
         let squares = reader.packed(p.bins, u128::from_le_bytes)?;
         passes.push(PassStore {
             pass: p.pass,
@@ -619,11 +622,10 @@ pub fn read_store(from: impl Read) -> io::Result<(BatchStore, u64)> {
             rows: p.rows,
             decays_per_history: f64::from_bits(p.decays_per_history_bits),
             kev_per_entry: f64::from_bits(p.kev_per_entry_bits),
-            local_kev_per_decay: f64::from_bits(p.local_kev_per_decay_bits),
             seconds: f64::from_bits(p.seconds_bits),
         });
     }
-    let energy = reader.packed(header.partial.as_ref().map_or(0, |p| p.bins), u64::from_le_bytes)?;
+    let energy = reader.packed(header.partial.as_ref().map_or(0, |p| p.bins), i64::from_le_bytes)?;
     reader.close()?;
     let passes: [PassStore; 2] = passes.try_into().map_err(|_| damaged("not two passes"))?;
     let store = BatchStore {
@@ -632,7 +634,9 @@ pub fn read_store(from: impl Read) -> io::Result<(BatchStore, u64)> {
         planned: header.planned,
         per_batch: f64::from_bits(header.per_batch_bits),
         decays: f64::from_bits(header.decays_bits),
+        local_kev,
         labels: header.labels,
+        region_local_kev: header.region_local_kev_bits.into_iter().map(f64::from_bits).collect(),
         passes,
         partial: header.partial.map(|p| PartialBatch {
             pass: p.pass,

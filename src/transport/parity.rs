@@ -4,12 +4,12 @@
 //! batch's. The first history that differs is found by halving, the first voxel by looking at that history alone,
 //! and the first step by following it on both engines ([`Step`]).
 
-use crate::kernel::Sink;
-use crate::kernel::single::electron::{Stack, electron_step};
+use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::navigate::Particle;
 use crate::kernel::single::photon::photon_step;
 use crate::kernel::single::rng::{Rng, rng_for};
 use crate::kernel::single::source::birth;
+use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
 use crate::transport::{Engine, EngineError, Job, SceneData};
@@ -23,9 +23,9 @@ pub struct Difference {
     /// First tally bin that differs there.
     pub bin: Option<usize>,
     /// Tally entries of the first engine in that bin.
-    pub first: u64,
+    pub first: i64,
     /// Tally entries of the second engine in that bin.
-    pub second: u64,
+    pub second: i64,
     /// Whether account, flags or number of histories differ too.
     pub account: bool,
 }
@@ -78,7 +78,7 @@ pub fn first_difference(
 pub enum Event {
     /// Born with this energy (units of 2^-5 eV) and weight (2^-16).
     Emitted(u32, u32),
-    /// Energy left in a bin.
+    /// Energy left in a bin by a particle of that home; at home it changes no tally.
     Deposit(u32, u32, u32),
     /// Expected energy along the track in a bin.
     Estimate(u32, u32, u32),
@@ -96,7 +96,8 @@ impl std::fmt::Display for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Emitted(units, weight) => write!(f, "emitted {units} weight {weight}"),
-            Self::Deposit(bin, units, _) => write!(f, "deposit {units} in {bin}"),
+            Self::Deposit(bin, home, units) if bin == home => write!(f, "left {units} at home"),
+            Self::Deposit(bin, _, units) => write!(f, "deposit {units} in {bin}"),
             Self::Estimate(bin, units, _) => write!(f, "estimate {units} in {bin}"),
             Self::Absorbed(units, _) => write!(f, "absorbed {units}"),
             Self::Escaped(units, _) => write!(f, "escaped {units}"),
@@ -112,9 +113,9 @@ pub struct Step {
     /// Random stream after the step.
     pub rng: [u32; 4],
     /// The particle after the step, word for word.
-    pub particle: [u32; 14],
-    /// Energy by bin that the step left, ascending in bin, tally entries.
-    pub bins: Vec<(usize, u64)>,
+    pub particle: [u32; 15],
+    /// What the step changed in the tally, ascending in bin, tally entries.
+    pub bins: Vec<(usize, i64)>,
     /// Account of the step.
     pub ledger: Ledger,
     /// Flags that it raised.
@@ -139,10 +140,10 @@ impl Step {
 
     /// Names of what differs from another step.
     pub fn differences(&self, other: &Step) -> Vec<&'static str> {
-        const NAMES: [&str; 14] =
-            ["ix", "iy", "iz", "alive", "x", "y", "z", "energy", "ux", "uy", "uz", "weight", "flight", "steps"];
+        const NAMES: [&str; 15] =
+            ["ix", "iy", "iz", "alive", "x", "y", "z", "energy", "ux", "uy", "uz", "weight", "flight", "steps", "home"];
         let mut names: Vec<&str> =
-            (0..14).filter(|&n| self.particle[n] != other.particle[n]).map(|n| NAMES[n]).collect();
+            (0..15).filter(|&n| self.particle[n] != other.particle[n]).map(|n| NAMES[n]).collect();
         if self.rng != other.rng {
             names.push("random stream");
         }
@@ -159,7 +160,7 @@ impl Step {
     }
 }
 
-pub(crate) fn particle_words(p: &Particle) -> [u32; 14] {
+pub(crate) fn particle_words(p: &Particle) -> [u32; 15] {
     let f = f32::to_bits;
     [
         p.ix,
@@ -176,6 +177,7 @@ pub(crate) fn particle_words(p: &Particle) -> [u32; 14] {
         p.weight,
         f(p.flight),
         p.steps,
+        p.home,
     ]
 }
 
@@ -183,7 +185,7 @@ pub(crate) fn particle_words(p: &Particle) -> [u32; 14] {
 #[derive(Default)]
 struct Recorder {
     events: Vec<Event>,
-    bins: BTreeMap<usize, u64>,
+    bins: BTreeMap<usize, i64>,
     ledger: Ledger,
     flags: u32,
 }
@@ -192,22 +194,34 @@ fn worth(units: u32, weight: u32) -> u64 {
     u64::from(units) * u64::from(weight)
 }
 
+impl Recorder {
+    /// Energy that does not stay at home.
+    fn leaves(&mut self, home: u32, units: u32, weight: u32) {
+        if home != NO_HOME {
+            *self.bins.entry(home as usize).or_default() -= worth(units, weight).cast_signed();
+        }
+    }
+}
+
 impl Sink for Recorder {
     fn emitted(&mut self, units: u32, weight: u32) {
         self.events.push(Event::Emitted(units, weight));
         self.ledger.emitted += u128::from(worth(units, weight));
     }
-    fn deposit(&mut self, index: u32, units: u32, weight: u32) {
+    fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32) {
         if units != 0 {
-            self.events.push(Event::Deposit(index, units, weight));
-            *self.bins.entry(index as usize).or_default() += worth(units, weight);
+            self.events.push(Event::Deposit(index, home, units));
+            if index != home {
+                *self.bins.entry(index as usize).or_default() += worth(units, weight).cast_signed();
+                self.leaves(home, units, weight);
+            }
             self.ledger.deposited += u128::from(worth(units, weight));
         }
     }
     fn estimate(&mut self, index: u32, units: u32, weight: u32) {
         if units != 0 {
             self.events.push(Event::Estimate(index, units, weight));
-            *self.bins.entry(index as usize).or_default() += worth(units, weight);
+            *self.bins.entry(index as usize).or_default() += worth(units, weight).cast_signed();
             self.ledger.estimated += u128::from(worth(units, weight));
         }
     }
@@ -215,7 +229,8 @@ impl Sink for Recorder {
         self.events.push(Event::Absorbed(units, weight));
         self.ledger.deposited += u128::from(worth(units, weight));
     }
-    fn escaped(&mut self, units: u32, weight: u32) {
+    fn escaped(&mut self, home: u32, units: u32, weight: u32) {
+        self.leaves(home, units, weight);
         self.events.push(Event::Escaped(units, weight));
         self.ledger.escaped += u128::from(worth(units, weight));
     }
@@ -237,7 +252,10 @@ pub fn follow(scene: &SceneData, job: &Job, history: u32, most: usize) -> Vec<(S
     let mut rng: Rng = rng_for(history, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
     let mut stack = Stack::default();
     let mut recorder = Recorder::default();
-    let mut particle = birth(&cx, history, &mut recorder);
+    let mut particle = match job.pass {
+        Pass::Electron => electron_birth(&cx, history, &mut recorder),
+        Pass::Photon => birth(&cx, history, &mut recorder),
+    };
     let mut steps = Vec::new();
     while particle.alive == 1 && steps.len() < most {
         match job.pass {
@@ -248,7 +266,7 @@ pub fn follow(scene: &SceneData, job: &Job, history: u32, most: usize) -> Vec<(S
         let step = Step {
             rng: [rng.a, rng.b, rng.c, rng.d],
             particle: particle_words(&particle),
-            bins: seen.bins.into_iter().collect(),
+            bins: seen.bins.into_iter().filter(|(_, x)| *x != 0).collect(),
             ledger: seen.ledger,
             flags: seen.flags,
         };

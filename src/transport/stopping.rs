@@ -5,10 +5,10 @@
 //! the aim counts as reached when two looks in a row say so: one lucky look ends nothing. What is decided follows
 //! from the tallies alone, so that every machine stops at the same batch.
 
-use crate::transport::allocation::Expectation;
+use crate::tally::ENTRY_KEV;
 use crate::transport::batch_store::{BatchStore, Looks};
 use crate::transport::emission::Pass;
-use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, audit, flag_names, job};
+use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
 use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
 use std::time::Instant;
 
@@ -50,9 +50,8 @@ pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
 }
 
 /// Energy of a voxel for all decays, keV, and its variance, keV2; both passes and what is deposited at birth.
-fn voxel(store: &BatchStore, decays: &[f64], v: usize) -> (f64, f64) {
-    let at_birth = decays.get(v).copied().unwrap_or(0.0);
-    let (mut energy, mut variance) = (at_birth * store.passes[0].local_kev_per_decay, 0.0);
+fn voxel(store: &BatchStore, v: usize) -> (f64, f64) {
+    let (mut energy, mut variance) = (store.local_kev[v], 0.0);
     for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
         energy += pass.moments.mean(v) * pass.kev_per_entry;
         variance += pass.moments.variance_of_mean(v) * pass.kev_per_entry * pass.kev_per_entry;
@@ -61,25 +60,25 @@ fn voxel(store: &BatchStore, decays: &[f64], v: usize) -> (f64, f64) {
 }
 
 /// Relative standard errors over the voxels of `target`.
-pub fn sigmas(store: &BatchStore, decays: &[f64], target: &[usize]) -> Vec<f64> {
+pub fn sigmas(store: &BatchStore, target: &[usize]) -> Vec<f64> {
     let sigma = |&v: &usize| {
-        let (energy, variance) = voxel(store, decays, v);
+        let (energy, variance) = voxel(store, v);
         if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
     };
     target.iter().map(sigma).collect()
 }
 
 /// The voxels that count: those of the plan, else all above 10 % of the largest energy density so far.
-pub fn target(store: &BatchStore, plan: &RunPlan, scene: &Scene, decays: &[f64]) -> Vec<usize> {
+pub fn target(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<usize> {
     if let Some(target) = &plan.target {
         return (0..target.len()).filter(|&v| target[v]).collect();
     }
     let dose: Vec<f64> = (0..store.passes[0].moments.sum.len())
         .map(|v| match plan.scoring {
-            Scoring::Shells { .. } => voxel(store, decays, v).0,
+            Scoring::Shells { .. } => voxel(store, v).0,
             Scoring::Voxels => {
                 let density = f64::from(scene.density_g_cm3[v]);
-                if density > 0.02 { voxel(store, decays, v).0 / density } else { 0.0 }
+                if density > 0.02 { voxel(store, v).0 / density } else { 0.0 }
             }
         })
         .collect();
@@ -104,22 +103,22 @@ fn share(plan: &RunPlan, pass: Pass) -> f64 {
 /// A pilot of a few small batches, whose tallies are thrown away, is doubled until the target as a whole is known to
 /// within its own size; its energy-weighted variance then tells the histories needed. Voxels fainter than the bulk need
 /// more batches of that size; too large a batch could not be undone.
-pub fn pilot_for_sigma(
+pub(crate) fn pilot_for_sigma(
     run: &mut Run<'_>,
     data: &SceneData,
     scene: &Scene,
-    decays: &[f64],
+    source: &Source<'_>,
     plan: &RunPlan,
     goal: f64,
 ) -> Result<f64, RunError> {
     let mut histories = PILOT_HISTORIES;
     let mut batch = PILOT_BATCH;
     for doubling in 0.. {
-        // energy, sum of squares by voxel; per decay and particle the passes differ by their weight
-        let mut sum = vec![0.0f64; data.bins];
+        // energy by bin and its variance, for all decays in tally entries of weight 1 a particle
+        let mut sum: Vec<f64> = source.local_kev.iter().map(|local| local / ENTRY_KEV).collect();
         let mut variance = vec![0.0f64; data.bins];
         for pass in active(data) {
-            let expectation = Expectation::new(decays, None, (histories * share(plan, pass)).max(1.0));
+            let expectation = source.expect(histories * share(plan, pass));
             let particles = match pass {
                 Pass::Electron => data.electron_emission.yield_per_decay,
                 Pass::Photon => data.photon_emission.yield_per_decay,
@@ -160,10 +159,10 @@ pub fn pilot_for_sigma(
 }
 
 /// Electron histories of a batch such that the plan's number of batches takes about `seconds`, the pilot included.
-pub fn pilot_for_seconds(
+pub(crate) fn pilot_for_seconds(
     run: &mut Run<'_>,
     data: &SceneData,
-    decays: &[f64],
+    source: &Source<'_>,
     plan: &RunPlan,
     seconds: f64,
 ) -> Result<f64, RunError> {
@@ -173,7 +172,7 @@ pub fn pilot_for_seconds(
     loop {
         let clock = Instant::now();
         for pass in active(data) {
-            let expectation = Expectation::new(decays, None, (histories * share(plan, pass)).max(1.0));
+            let expectation = source.expect(histories * share(plan, pass));
             checked(run, &job(data, pass, &expectation, batch, plan.seed), batch, plan)?;
         }
         let took = clock.elapsed().as_secs_f64().max(1e-4);

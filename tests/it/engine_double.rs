@@ -1,23 +1,30 @@
 //! f32 is enough: the same kernel compiled in f64, on the same random words, gives the same region means.
 
 use crate::small;
-use lutra::kernel::Sink;
+use lutra::kernel::{NO_HOME, Sink};
+use lutra::tally::ENTRY_KEV;
 use lutra::transport::allocation::Expectation;
 use lutra::transport::emission::Pass;
-use lutra::transport::run::{job, prepare};
-use lutra::transport::{Job, SceneData};
+use lutra::transport::run::{job, local_energy, prepare};
+use lutra::transport::{Job, SceneData, Scoring};
 use std::collections::BTreeMap;
 
 /// Energy by bin, and the account.
 #[derive(Default)]
 struct Sum {
-    energy: Vec<u64>,
+    energy: Vec<i64>,
     emitted: u128,
     gone: u128,
     flags: u32,
 }
 
 impl Sum {
+    fn leaves(&mut self, home: u32, units: u32, weight: u32) {
+        if home != NO_HOME {
+            self.energy[home as usize] -= worth(units, weight).cast_signed();
+        }
+    }
+
     fn new(bins: usize) -> Self {
         Self { energy: vec![0; bins], ..Self::default() }
     }
@@ -31,17 +38,19 @@ impl Sink for Sum {
     fn emitted(&mut self, units: u32, weight: u32) {
         self.emitted += u128::from(worth(units, weight));
     }
-    fn deposit(&mut self, index: u32, units: u32, weight: u32) {
-        self.energy[index as usize] += worth(units, weight);
+    fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32) {
+        self.energy[index as usize] += worth(units, weight).cast_signed();
+        self.leaves(home, units, weight);
         self.gone += u128::from(worth(units, weight));
     }
     fn estimate(&mut self, index: u32, units: u32, weight: u32) {
-        self.energy[index as usize] += worth(units, weight);
+        self.energy[index as usize] += worth(units, weight).cast_signed();
     }
     fn absorbed(&mut self, units: u32, weight: u32) {
         self.gone += u128::from(worth(units, weight));
     }
-    fn escaped(&mut self, units: u32, weight: u32) {
+    fn escaped(&mut self, home: u32, units: u32, weight: u32) {
+        self.leaves(home, units, weight);
         self.gone += u128::from(worth(units, weight));
     }
     fn radiated(&mut self, units: u32, weight: u32) {
@@ -57,7 +66,7 @@ macro_rules! driver {
     ($name:ident, $kernel:ident) => {
         fn $name(scene: &SceneData, job: &Job, first: u32, end: u32) -> Sum {
             use lutra::kernel::$kernel::context::Context;
-            use lutra::kernel::$kernel::electron::{Stack, electron_step};
+            use lutra::kernel::$kernel::electron::{Stack, electron_birth, electron_step};
             use lutra::kernel::$kernel::photon::photon_step;
             use lutra::kernel::$kernel::rng::rng_for;
             use lutra::kernel::$kernel::source::birth;
@@ -77,7 +86,10 @@ macro_rules! driver {
             let mut sum = Sum::new(scene.bins);
             let mut stack = Stack::default();
             for h in first..end {
-                let mut particle = birth(&cx, h, &mut sum);
+                let mut particle = match job.pass {
+                    Pass::Electron => electron_birth(&cx, h, &mut sum),
+                    Pass::Photon => birth(&cx, h, &mut sum),
+                };
                 let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
                 while particle.alive == 1 {
                     match job.pass {
@@ -105,14 +117,22 @@ const REGIONS: [&str; 3] = ["hot block", "bone", "rest"];
 fn differences(pass: Pass, histories: f64, spoil: f64) -> BTreeMap<&'static str, (f64, f64)> {
     let scene = small::scene();
     let data = prepare(&scene, &small::nuclide(), &small::plan(&scene, 1, 21)).expect("a sound scene");
-    let job = job(&data, pass, &Expectation::new(&small::decays(&scene), None, histories), 0, 21);
+    let expectation = Expectation::new(&small::decays(&scene), None, histories);
+    let job = job(&data, pass, &expectation, 0, 21);
     let region = |v: usize| match scene.grid.voxel(v) {
         [_, 6, _] => 1,
         [3..=6, 2..=5, 2..=5] => 0,
         _ => 2,
     };
+    // what needs no sampling, in tally entries, is part of the mean
+    let mut unsampled = [0.0; 3];
+    if pass == Pass::Electron {
+        let kev_per_entry = ENTRY_KEV * expectation.decays_per_history * data.electron_emission.yield_per_decay;
+        let local = local_energy(&data, &small::decays(&scene), Scoring::Voxels);
+        local.iter().enumerate().for_each(|(v, x)| unsampled[region(v)] += x / kev_per_entry);
+    }
     let means = |sum: &Sum| {
-        let mut means = [0.0; 3];
+        let mut means = unsampled.map(|x| x / f64::from(CHUNKS));
         sum.energy.iter().enumerate().for_each(|(v, &x)| means[region(v)] += x as f64);
         means
     };

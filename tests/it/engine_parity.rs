@@ -98,12 +98,11 @@ fn engine_followed_history_is_the_history() {
         for history in [0, 5, 77, job.params.histories - 1] {
             let alone = engine.run(&job.part(history, history + 1)).expect("run");
             let steps = follow(&data, job, history, 100_000);
-            let mut energy = vec![0u64; data.bins];
+            let mut energy = vec![0i64; data.bins];
             let mut ledger = lutra::tally::Ledger::default();
-            for (step, events) in &steps {
+            for (step, _) in &steps {
                 step.bins.iter().for_each(|(bin, x)| energy[*bin] += x);
                 ledger.add(&step.ledger);
-                assert_eq!(step.bins.is_empty(), !events.iter().any(|e| e.to_string().contains(" in ")));
             }
             assert_eq!((energy, ledger), (alone.energy, alone.ledger));
             assert!(!steps.last().expect("a step").0.alive());

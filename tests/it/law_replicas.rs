@@ -2,8 +2,9 @@
 //!
 //! For every voxel above 1 % of the maximum and every seed, z = (energy - mean over the seeds) / stated standard error.
 //! The mean of n seeds takes part of the deviation: z is divided by sqrt(1 - 1/n). The standard error comes from
-//! b batches, so that z follows Student's law with b - 1 degrees of freedom, whose variance is (b - 1)/(b - 3): z is
-//! divided by its root too, and should have mean 0 and standard deviation 1. That holds where a voxel has thousands of
+//! b batches of each pass, so that z follows Student's law with nu degrees of freedom, whose variance is nu/(nu - 2): z
+//! is divided by its root too, and should have mean 0 and standard deviation 1. nu = b - 1 where one pass has all the
+//! variance, up to twice that where both share it (Welch 1947, Biometrika 34:28). That holds where a voxel has thousands of
 //! histories. With few, the energy is skewed (a low sum goes with a low standard error), which shifts z by about
 //! -0.8/sqrt(histories a voxel) whatever the standard error; there the stated variance, averaged over the seeds, is
 //! compared with the seeds' own, which skewness does not touch.
@@ -15,8 +16,8 @@ use lutra::transport::Scene;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::run::{PassResult, RegionEnergy, RunPlan, Silent, simulate};
 
-/// Energy and its stated variance of every place, for one seed.
-type Replica = Vec<(f64, f64)>;
+/// Energy and its stated variances, of electrons and of photons, of every place for one seed.
+type Replica = Vec<(f64, [f64; 2])>;
 
 /// How a standard error is taken for a score.
 #[derive(Clone, Copy, PartialEq)]
@@ -35,13 +36,15 @@ fn scores(replicas: &[Replica], by: By, factor: f64) -> (f64, f64, usize) {
     let means: Vec<f64> = (0..replicas[0].len()).map(|v| average(&|r| r[v].0)).collect();
     let top = means.iter().copied().fold(0.0, f64::max);
     let batches = f64::from(BATCHES);
-    let student = if by == By::Own { (batches - 1.0) / (batches - 3.0) } else { 1.0 };
-    let scale = ((1.0 - 1.0 / n) * student).sqrt() * factor;
     let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
     for (v, &mean) in means.iter().enumerate().filter(|(_, m)| **m > 0.01 * top) {
-        let pooled = average(&|r| r[v].1);
+        let [electron, photon] = [0, 1].map(|pass| average(&|r| r[v].1[pass]));
+        let pooled = electron + photon;
+        let nu = (batches - 1.0) * pooled * pooled / (electron * electron + photon * photon);
+        let student = if by == By::Own { nu / (nu - 2.0) } else { 1.0 };
+        let scale = ((1.0 - 1.0 / n) * student).sqrt() * factor;
         for replica in replicas {
-            let variance = if by == By::Own { replica[v].1 } else { pooled };
+            let variance = if by == By::Own { replica[v].1.iter().sum() } else { pooled };
             let z = (replica[v].0 - mean) / (variance.sqrt() * scale);
             assert!(z.is_finite(), "place {v}: {:?}", replica[v]);
             sum += z;
@@ -64,7 +67,7 @@ fn replicas(scene: &Scene, decays: &[f64], seeds: u64, histories: u64, photon_sh
     for seed in 0..seeds {
         let plan = RunPlan { batches: BATCHES, photon_share, ..small::plan(scene, histories, 1000 + seed) };
         let run = simulate(scene, decays, &nuclide, &plan, &mut engine, &mut Silent).expect("the run ends");
-        let both = |e: (f64, f64), p: (f64, f64)| (e.0 + p.0, e.1 + p.1);
+        let both = |e: (f64, f64), p: (f64, f64)| (e.0 + p.0, [e.1, p.1]);
         let voxel = |v: usize| {
             let of = |pass: &PassResult| (pass.energy_kev(v), pass.variance_kev2(v));
             both(of(&run.electron), of(&run.photon))
@@ -108,11 +111,11 @@ fn law_replicas_of_low_statistics_scatter_as_stated() {
 /// Thousands of histories a voxel: every seed's own standard error.
 #[test]
 fn law_replicas_scatter_as_each_states() {
-    let grid = VoxelGrid::axis_aligned([5, 4, 3], [3.0, 3.0, 3.0], [0.0; 3]);
+    let grid = VoxelGrid::axis_aligned([6, 5, 4], [3.0, 3.0, 3.0], [0.0; 3]);
     let tissue = Tissue::built_in("tissue-soft-icrp").expect("built in");
     let scene = Scene::uniform(grid, tissue, 1.05).expect("a sound scene");
     let decays: Vec<f64> = (0..scene.grid.len()).map(|n| 1e9 * (3 + n % 3) as f64).collect();
-    let [voxels, regions] = replicas(&scene, &decays, seeds(), 200_000, 0.02);
+    let [voxels, regions] = replicas(&scene, &decays, seeds(), 300_000, 0.02);
     judge("voxels", scores(&voxels, By::Own, 1.0), [0.02, 0.03]).expect("true standard errors");
     // eight regions: the scatter of 50 x 8 scores is 3.5 %
     judge("regions", scores(&regions, By::Own, 1.0), [0.02, 0.1]).expect("true standard errors");

@@ -47,7 +47,7 @@ impl GpuEngine {
             let mut step = Step {
                 bins: tally
                     .chunks_exact(2)
-                    .map(|w| u64::from(w[0]) | (u64::from(w[1]) << 32))
+                    .map(|w| (u64::from(w[0]) | (u64::from(w[1]) << 32)).cast_signed())
                     .enumerate()
                     .filter(|(_, x)| *x != 0)
                     .collect(),
