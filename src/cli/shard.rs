@@ -230,10 +230,10 @@ fn open<T>(folder: &Path, name: &str, read: impl FnOnce(BufReader<File>) -> io::
 
 /// The case of a shard.
 pub(super) fn kept_case(folder: &Path) -> Result<KeptCase, UserError> {
-    open(folder, CASE_FILE, |file| read_case(file))
+    open(folder, CASE_FILE, read_case)
 }
 
 /// The batches of a shard.
 pub(super) fn batches(folder: &Path) -> Result<BatchStore, UserError> {
-    open(folder, TALLY_FILE, |file| read_store(file)).map(|(store, _)| store)
+    open(folder, TALLY_FILE, read_store).map(|(store, _)| store)
 }
