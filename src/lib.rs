@@ -39,6 +39,9 @@ pub mod tally;
 /// Energy and mass to absorbed dose, per voxel and per region.
 pub mod dose;
 
+/// S-value shortcuts beside transport, and kernels for them.
+pub mod svalues;
+
 /// Tables, pictures and the run record.
 pub mod report;
 
