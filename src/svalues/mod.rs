@@ -4,11 +4,11 @@
 //! Kernels come from Lutra's own transport: a point kernel in an endless medium ([`point_kernel`]), folded into
 //! voxels of any size ([`voxel_kernel`]). Chapter: docs/methods/svalues.md.
 
-///// The shortcuts of one case beside its transport.
-//AUDIT pub mod audit;
+/// The shortcuts of one case beside its transport.
+pub mod audit;
 
-///// Why a shortcut deviates, in terms that add up to the deviation.
-//CAUSE pub mod cause;
+/// Why a shortcut deviates, in terms that add up to the deviation.
+pub mod cause;
 
 /// Doses of two maps, by region and by voxel.
 pub mod compare;
