@@ -9,12 +9,16 @@ pub mod failure;
 /// The one place that writes to the terminal.
 pub mod printer;
 
+mod audit;
 mod case;
 mod demo;
 mod devices;
 mod dose;
+mod dpk;
+mod kernel;
 mod output;
 mod progress;
+mod svalue;
 mod transport;
 
 use crate::decay::Nuclide;
@@ -29,6 +33,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
+        args::RawCommand::Audit(raw) => audit::run(&raw.check()?),
+        args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?),
+        args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?),
+        args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?),
         args::RawCommand::Devices => devices::run(),
     }
 }
