@@ -423,7 +423,9 @@ fn triple<T: std::str::FromStr + Copy>(option: &str, text: &str, hint: &str) -> 
     match parts[..] {
         [Some(a)] => Ok([a; 3]),
         [Some(a), Some(b), Some(c)] => Ok([a, b, c]),
-        _ => Err(UserError::new(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint)),
+        _ => {
+            Err(UserError::new(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint))
+        }
     }
 }
 
@@ -924,5 +926,56 @@ mod tests {
         };
         let error = raw.check().expect_err("no unit");
         assert!(error.to_string().starts_with("--activity-unit: found none"), "{error}");
+    }
+
+    fn command(line: &str) -> RawCommand {
+        RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command
+    }
+
+    fn audit(extra: &str) -> Result<AuditRequest, UserError> {
+        let line = format!("lutra audit --ct c --activity a --activity-unit decays --out o {extra}");
+        match command(&line) {
+            RawCommand::Audit(raw) => raw.check(),
+            _ => unreachable!("the line says audit"),
+        }
+    }
+
+    #[test]
+    fn cli_audit_is_read_and_checked() {
+        let request =
+            audit("--labels l --kernel k1 k2 --kernel-voxel-mm 2,2,3 --force-kernel --s-table s --tolerance 0.03")
+                .expect("sound");
+        assert_eq!(request.kernels.len(), 2);
+        assert_eq!((request.declared.spacing_mm, request.declared.force), (Some([2.0, 2.0, 3.0]), true));
+        assert_eq!((request.tolerance_rel, request.phantom.as_str()), (0.03, "AM"));
+        for (line, found) in [
+            ("", "--labels: found none"),
+            ("--labels l --emissions beta", "--emissions"),
+            ("--labels l --tolerance 0", "found 0"),
+            ("--labels l --phantom XY", "\"XY\""),
+            ("--labels l --kernel k --kernel-voxel-mm 1,2", "\"1,2\""),
+            ("--labels l --kernel k --kernel-density -1", "found -1"),
+        ] {
+            let message = audit(line).expect_err(line).to_string();
+            assert!(message.contains(found), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn cli_kernel_is_read_and_checked() {
+        let kernel = |extra: &str| match command(&format!("lutra kernel --out /nowhere/k.csv {extra}")) {
+            RawCommand::Kernel(raw) => raw.check(),
+            _ => unreachable!("the line says kernel"),
+        };
+        let request =
+            kernel("--voxel-mm 4.8 --tissue bone --density 1.85 --half 20,20,10 --histories 1e5").expect("sound");
+        assert_eq!((request.spacing_mm, request.half), ([4.8; 3], [20, 20, 10]));
+        assert_eq!((request.medium.histories, request.medium.density_g_cm3), (100_000, Some(1.85)));
+        for (line, found) in
+            [("--voxel-mm 0", "found 0"), ("--voxel-mm x", "\"x\""), ("--voxel-mm 3 --half 9999", "found 9999")]
+        {
+            let message = kernel(line).expect_err(line).to_string();
+            assert!(message.contains(found) && message.contains("allowed:"), "{line}: {message}");
+        }
     }
 }

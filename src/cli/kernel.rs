@@ -34,7 +34,8 @@ pub(super) fn point_kernel(request: &MediumRequest) -> Result<(PointKernel, f64,
     } else {
         Tissue::built_in(if plain == "soft" { "soft-tissue" } else { &plain }).or_user_error()?
     };
-    let usual = USUAL_G_CM3.iter().find(|(name, _)| *name == plain).map_or(tissue.density_g_cm3, |(_, density)| *density);
+    let usual =
+        USUAL_G_CM3.iter().find(|(name, _)| *name == plain).map_or(tissue.density_g_cm3, |(_, density)| *density);
     let density = request.density_g_cm3.unwrap_or(usual);
     let plan = KernelPlan {
         electron_histories: request.histories,
@@ -42,7 +43,10 @@ pub(super) fn point_kernel(request: &MediumRequest) -> Result<(PointKernel, f64,
         seed: request.seed,
         ..KernelPlan::default()
     };
-    printer::note(&format!("point kernel of {} in {}, {} electron histories", nuclide.name, tissue.name, request.histories));
+    printer::note(&format!(
+        "point kernel of {} in {}, {} electron histories",
+        nuclide.name, tissue.name, request.histories
+    ));
     let mut engine = CpuEngine::new(request.threads.unwrap_or(0));
     let point = PointKernel::compute(&nuclide, &tissue, &plan, &mut engine).map_err(failure)?;
     Ok((point, density, nuclide))

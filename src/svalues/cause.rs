@@ -153,8 +153,7 @@ mod tests {
 
     #[test]
     fn law_the_sentence_names_what_matters_first() {
-        let terms =
-            [Term::new("cross-dose ignored", -0.30), Term::new("density", 0.10), Term::new("tissue", 0.004)];
+        let terms = [Term::new("cross-dose ignored", -0.30), Term::new("density", 0.10), Term::new("tissue", 0.004)];
         assert_eq!(sentence(&terms, 0.001), "cross-dose ignored (-30.0 %); density (+10.0 %)");
         assert_eq!(sentence(&terms[2..], 0.001), "nothing above 0.5 %");
         assert!(sentence(&terms, 0.02).ends_with("transport known to 2.0 %"));

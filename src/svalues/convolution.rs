@@ -55,7 +55,11 @@ impl Convolver {
         assert_eq!(values.len(), half.iter().map(|h| h + 1).product::<usize>(), "one value an offset");
         assert!(dims.iter().all(|&n| n > 0), "a map has voxels");
         let at = |i: usize, j: usize, k: usize| {
-            if i > half[0] || j > half[1] || k > half[2] { 0.0 } else { values[i + (half[0] + 1) * (j + (half[1] + 1) * k)] }
+            if i > half[0] || j > half[1] || k > half[2] {
+                0.0
+            } else {
+                values[i + (half[0] + 1) * (j + (half[1] + 1) * k)]
+            }
         };
         let near = std::array::from_fn(|n| at(n & 1, n >> 1 & 1, n >> 2));
         let reach = [0, 1, 2].map(|a| half[a].min(dims[a] - 1));
@@ -96,7 +100,12 @@ impl Convolver {
         let mut work = vec![C32::default(); columns * py * nz];
         let mut scratch = vec![
             C32::default();
-            [&self.forward, &self.inverse].into_iter().flatten().map(|f| f.get_inplace_scratch_len()).max().unwrap_or(0)
+            [&self.forward, &self.inverse]
+                .into_iter()
+                .flatten()
+                .map(|f| f.get_inplace_scratch_len())
+                .max()
+                .unwrap_or(0)
         ];
         let mut line = vec![C32::default(); px];
         let slab = columns * py;
@@ -221,11 +230,7 @@ impl Convolver {
 
 /// Spectrum of a kernel that is its own mirror image along each axis: real, and its own mirror image too, so that
 /// frequencies 0 to half are enough. z fastest, then y, then x; divided by the number of padded voxels.
-fn mirrored_spectrum(
-    value: impl Fn(usize, usize, usize) -> f64,
-    reach: [usize; 3],
-    padded: [usize; 3],
-) -> Vec<f32> {
+fn mirrored_spectrum(value: impl Fn(usize, usize, usize) -> f64, reach: [usize; 3], padded: [usize; 3]) -> Vec<f32> {
     let half = padded.map(|n| n / 2 + 1);
     let mut planner = FftPlanner::<f64>::new();
     // stage by stage: x, then y, then z; each stage turns the axis it has transformed to the end
@@ -284,9 +289,8 @@ mod tests {
     /// The sum as it is written.
     fn direct(values: &[f64], half: [usize; 3], dims: [usize; 3], map: &[f64]) -> Vec<f64> {
         let index = |v: [usize; 3]| v[0] + dims[0] * (v[1] + dims[1] * v[2]);
-        let voxels: Vec<[usize; 3]> = (0..map.len())
-            .map(|n| [n % dims[0], n / dims[0] % dims[1], n / (dims[0] * dims[1])])
-            .collect();
+        let voxels: Vec<[usize; 3]> =
+            (0..map.len()).map(|n| [n % dims[0], n / dims[0] % dims[1], n / (dims[0] * dims[1])]).collect();
         voxels
             .iter()
             .map(|to| {

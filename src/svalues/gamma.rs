@@ -66,7 +66,8 @@ fn offsets(grid: &VoxelGrid, distance_mm: f64) -> Vec<(f64, [f64; 3])> {
             for x in -STEPS..=STEPS {
                 let share = f64::from(x * x + y * y + z * z) / f64::from(STEPS * STEPS);
                 if share <= 1.0 {
-                    let step = |n: i32, axis: usize| f64::from(n) / f64::from(STEPS) * distance_mm / grid.spacing_mm[axis];
+                    let step =
+                        |n: i32, axis: usize| f64::from(n) / f64::from(STEPS) * distance_mm / grid.spacing_mm[axis];
                     found.push((share, [step(x, 0), step(y, 1), step(z, 2)]));
                 }
             }

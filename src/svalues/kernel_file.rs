@@ -59,7 +59,8 @@ pub struct Declared {
 
 /// mGy/(MBq s) per value, from a text that names the unit; none where it names none.
 pub fn unit_in(text: &str) -> Option<f64> {
-    let plain: String = text.to_lowercase().replace("per", "/").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
+    let plain: String =
+        text.to_lowercase().replace("per", "/").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
     let plain = plain.replace("mbq/s", "mbqs").replace("bq/s", "bqs");
     [("mgy/mbqs", 1.0), ("mgy/bqs", 1e6), ("gy/mbqs", 1e3), ("gy/bqs", 1e9), ("gy/decay", 1e9)]
         .into_iter()
@@ -104,10 +105,16 @@ pub fn edge_mm_in(text: &str) -> Option<f64> {
 /// A medium named in a text, with the tissue of Lutra and the density that stand for it.
 pub fn medium_in(text: &str) -> Option<(&'static str, f64)> {
     let plain: String = text.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
-    [("soft", "soft-tissue", 1.04), ("bone", "bone", 1.92), ("lung", "lung", 0.26), ("adipose", "adipose", 0.95), ("water", "water", 1.0)]
-        .into_iter()
-        .find(|(word, ..)| plain.contains(word))
-        .map(|(_, tissue, density)| (tissue, density))
+    [
+        ("soft", "soft-tissue", 1.04),
+        ("bone", "bone", 1.92),
+        ("lung", "lung", 0.26),
+        ("adipose", "adipose", 0.95),
+        ("water", "water", 1.0),
+    ]
+    .into_iter()
+    .find(|(word, ..)| plain.contains(word))
+    .map(|(_, tissue, density)| (tissue, density))
 }
 
 impl RawKernel {
@@ -169,7 +176,13 @@ impl RawKernel {
         Ok((octant, half, if total > 0.0 { apart / total } else { 0.0 }))
     }
 
-    fn fault(&self, field: &'static str, found: impl Into<String>, allowed: impl Into<String>, next: &str) -> SvalueError {
+    fn fault(
+        &self,
+        field: &'static str,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+        next: &str,
+    ) -> SvalueError {
         SvalueError::Kernel {
             kernel: self.name.clone(),
             field,
@@ -256,7 +269,10 @@ impl RawKernel {
         } else if asymmetry > ASYMMETRY_LIMIT {
             refuse(self.fault(
                 "symmetry",
-                format!("mirror images that differ by {:.1} % of the values around the source voxel", 100.0 * asymmetry),
+                format!(
+                    "mirror images that differ by {:.1} % of the values around the source voxel",
+                    100.0 * asymmetry
+                ),
                 format!("{:.0} % at most", 100.0 * ASYMMETRY_LIMIT),
                 "Average it over its mirror images, or give a kernel of an endless uniform medium.",
             ))?;
@@ -381,7 +397,11 @@ impl Columns {
         let column = |names: &[&str]| fields.iter().position(|f| names.iter().any(|n| f.eq_ignore_ascii_case(n)));
         let value = fields.iter().position(|f| {
             let lower = f.to_lowercase();
-            lower == "s" || lower.starts_with("s_") || lower.starts_with("s ") || lower.starts_with("s[") || lower.starts_with("s-value")
+            lower == "s"
+                || lower.starts_with("s_")
+                || lower.starts_with("s ")
+                || lower.starts_with("s[")
+                || lower.starts_with("s-value")
         });
         Some(Self {
             offset: [column(&["i", "x"])?, column(&["j", "y"])?, column(&["k", "z"])?],
@@ -553,7 +573,10 @@ fn csv_text(kernel: &VoxelKernel) -> String {
     if let Some(beyond) = kernel.beyond_kev {
         text.push_str(&format!("# kev_per_decay_beyond: {beyond:.4}\n"));
     }
-    text.push_str(&format!("# kev_per_decay_radiated: {:.4}\n# provenance: {}\n", kernel.radiated_kev, kernel.provenance));
+    text.push_str(&format!(
+        "# kev_per_decay_radiated: {:.4}\n# provenance: {}\n",
+        kernel.radiated_kev, kernel.provenance
+    ));
     text.push_str("i,j,k,S_mGy_per_MBq_s,sigma_rel,electron_keV_per_decay,photon_keV_per_decay\n");
     for place in 0..kernel.len() {
         let [i, j, k] = kernel.offset(place);
@@ -572,7 +595,8 @@ fn csv_text(kernel: &VoxelKernel) -> String {
 fn table_text(kernel: &VoxelKernel) -> String {
     let [sx, sy, sz] = kernel.spacing_mm;
     let edges = if sx == sy && sy == sz { format!("{sx}mm") } else { format!("{sx}x{sy}x{sz}mm") };
-    let mut text = format!("{} - {edges} - {}\t\t\t\ni\tj\tk\tS [mGy/(MBq·s)]\n", kernel.nuclide.replace('-', ""), kernel.medium);
+    let mut text =
+        format!("{} - {edges} - {}\t\t\t\ni\tj\tk\tS [mGy/(MBq·s)]\n", kernel.nuclide.replace('-', ""), kernel.medium);
     for i in 0..=kernel.half[0] {
         for j in 0..=kernel.half[1] {
             for k in 0..=kernel.half[2] {
@@ -634,7 +658,9 @@ mod tests {
 
     #[test]
     fn io_facts_are_found_in_names_and_head_lines() {
-        for text in ["Lu177 - 2.21mm - Soft tissue", "Lu177-4.80-mm-mGyperMBqs-SoftICRP.img", "177Lu voxel", "x Lu-177 y"] {
+        for text in
+            ["Lu177 - 2.21mm - Soft tissue", "Lu177-4.80-mm-mGyperMBqs-SoftICRP.img", "177Lu voxel", "x Lu-177 y"]
+        {
             assert_eq!(nuclide_in(text).as_deref(), Some("Lu-177"), "{text}");
         }
         assert_eq!(nuclide_in("kernel 51 voxels 3mm soft"), None);
@@ -686,11 +712,8 @@ mod tests {
 
     #[test]
     fn io_broken_tables_are_refused() {
-        for (text, said) in [
-            ("0 0 0 1.0\n", "head line"),
-            ("i j k S\n0 0 x 1\n", "line 2"),
-            ("nothing here\n", "none"),
-        ] {
+        for (text, said) in [("0 0 0 1.0\n", "head line"), ("i j k S\n0 0 x 1\n", "line 2"), ("nothing here\n", "none")]
+        {
             let message = parse_text(text, "k.txt").unwrap_err().to_string();
             assert!(message.contains(said), "{message}");
         }

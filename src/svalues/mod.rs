@@ -117,12 +117,7 @@ impl EnergyMap {
 
     /// The dose map: D = E / (density x voxel volume), voxels below `air_limit_g_cm3` without dose. The statistical
     /// uncertainty is 0: shortcuts have none of their own.
-    pub fn dose(
-        &self,
-        grid: &VoxelGrid,
-        density_g_cm3: &[f32],
-        air_limit_g_cm3: f64,
-    ) -> Result<DoseMap, SvalueError> {
+    pub fn dose(&self, grid: &VoxelGrid, density_g_cm3: &[f32], air_limit_g_cm3: f64) -> Result<DoseMap, SvalueError> {
         let none = vec![0.0; grid.len()];
         let part = |energy_kev| PassEnergy { energy_kev, variance_kev2: &none };
         let (electron, photon) = (part(&self.electron_kev), part(&self.photon_kev));

@@ -115,7 +115,8 @@ impl PointKernel {
     /// How much of the energy in the nuclide's data the kernel accounts for (deposited, or given to
     /// bremsstrahlung), as a deviation: 0 when it closes.
     pub fn closure_rel(&self) -> f64 {
-        let held: f64 = [&self.electron, &self.photon].into_iter().flatten().map(|s| s.total_kev() + s.radiated_kev).sum();
+        let held: f64 =
+            [&self.electron, &self.photon].into_iter().flatten().map(|s| s.total_kev() + s.radiated_kev).sum();
         held / (self.nuclide_electron_kev + self.nuclide_photon_kev) - 1.0
     }
 

@@ -363,7 +363,8 @@ impl<'a> Fold<'a> {
             if inner > diagonal {
                 break;
             }
-            *weight = 0.5 * (chance(inner + 0.211_324_865 * self.width_mm) + chance(inner + 0.788_675_135 * self.width_mm));
+            *weight =
+                0.5 * (chance(inner + 0.211_324_865 * self.width_mm) + chance(inner + 0.788_675_135 * self.width_mm));
         }
         weights
     }
@@ -374,7 +375,9 @@ impl<'a> Fold<'a> {
         let mut sums = vec![0.0; self.batches];
         let shells = self.shells.count();
         let axis = |a: usize| {
-            rule.iter().map(move |&(t, w)| (((offset[a] as f64 + t) * self.spacing_mm[a]).powi(2), w)).collect::<Vec<_>>()
+            rule.iter()
+                .map(move |&(t, w)| (((offset[a] as f64 + t) * self.spacing_mm[a]).powi(2), w))
+                .collect::<Vec<_>>()
         };
         let [xs, ys, zs] = [axis(0), axis(1), axis(2)];
         for &(zz, wz) in &zs {
@@ -433,7 +436,8 @@ mod tests {
     fn law_folding_keeps_the_energy() {
         let point = soft();
         let electron = point.electron.as_ref().unwrap().total_kev();
-        for (spacing, half) in [([3.0; 3], [4; 3]), ([0.5; 3], [8; 3]), ([2.0, 3.0, 5.0], [6, 4, 3]), ([4.8; 3], [2; 3])]
+        for (spacing, half) in
+            [([3.0; 3], [4; 3]), ([0.5; 3], [8; 3]), ([2.0, 3.0, 5.0], [6, 4, 3]), ([4.8; 3], [2; 3])]
         {
             let kernel = VoxelKernel::fold(point, spacing, 1.04, half).unwrap();
             let [inside, _] = kernel.energy_within_kev(half);
@@ -480,17 +484,9 @@ mod tests {
         let nuclide = Nuclide::load("lu177").unwrap();
         let tissue = Tissue::built_in("soft-tissue").unwrap();
         let folded = VoxelKernel::fold(soft(), [3.0; 3], 1.04, [3; 3]).unwrap();
-        let transported = VoxelKernel::by_transport(
-            &nuclide,
-            &tissue,
-            1.04,
-            [3.0; 3],
-            [3; 3],
-            17,
-            200_000,
-            &mut CpuEngine::new(0),
-        )
-        .unwrap();
+        let transported =
+            VoxelKernel::by_transport(&nuclide, &tissue, 1.04, [3.0; 3], [3; 3], 17, 200_000, &mut CpuEngine::new(0))
+                .unwrap();
         for (offset, deviation, sigma) in deviations(&folded, &transported) {
             println!("{offset:?}: {:+.3} % +- {:.3} %", 100.0 * deviation, 100.0 * sigma);
             assert!(deviation.abs() < 0.005 + 3.0 * sigma, "{offset:?}: {deviation} {sigma}");

@@ -59,8 +59,20 @@ fn draw(
     for step in [1.0, 0.5, 0.0, -0.5, -1.0] {
         let y = top + ((1.0 - step) * 0.5 * (bar_px - 1) as f64).round() as usize;
         canvas.fill(left + 26, y, 7, 1, WHITE);
-        let sign = if step > 0.0 { "+" } else if step < 0.0 { "-" } else { "" };
-        canvas.text(left + 38, y.saturating_sub(8), &format!("{sign}{}", short(step.abs() * top_percent)), Text::Small, WHITE);
+        let sign = if step > 0.0 {
+            "+"
+        } else if step < 0.0 {
+            "-"
+        } else {
+            ""
+        };
+        canvas.text(
+            left + 38,
+            y.saturating_sub(8),
+            &format!("{sign}{}", short(step.abs() * top_percent)),
+            Text::Small,
+            WHITE,
+        );
     }
     for (number, (outline, colour)) in outlined.iter().enumerate() {
         let y = top + bar_px + 22 * (number + 1);
@@ -107,7 +119,14 @@ mod tests {
         assert!(high[0] > high[2] && low[2] > low[0], "{high:?} {low:?}");
         let grid = VoxelGrid::axis_aligned([4, 4, 4], [5.0; 3], [0.0; 3]);
         let (hu, dose) = (vec![0.0; 64], vec![1.0; 64]);
-        let picture = Picture { grid: &grid, background: Background::Hu(&hu), dose_gy: &dose, labels: None, outlines: &[], title: "t" };
+        let picture = Picture {
+            grid: &grid,
+            background: Background::Hu(&hu),
+            dose_gy: &dose,
+            labels: None,
+            outlines: &[],
+            title: "t",
+        };
         let middle = |value: f32| {
             let image = draw(&picture, &vec![value; 64], 10.0, Plane::Axial, [1, 1, 1]);
             *image.get_pixel(MARGIN_PX as u32 + 300, HEADER_PX as u32 + 300)
