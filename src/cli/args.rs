@@ -954,7 +954,7 @@ mod tests {
             ("--labels l --tolerance 0", "found 0"),
             ("--labels l --phantom XY", "\"XY\""),
             ("--labels l --kernel k --kernel-voxel-mm 1,2", "\"1,2\""),
-            ("--labels l --kernel k --kernel-density -1", "found -1"),
+            ("--labels l --kernel k --kernel-density 0", "found 0"),
         ] {
             let message = audit(line).expect_err(line).to_string();
             assert!(message.contains(found), "{line}: {message}");
