@@ -31,6 +31,8 @@ const KERNEL_HISTORIES: u64 = 60_000;
 const KERNEL_PHOTON_HISTORIES: u64 = 300_000;
 /// Ends of the scale of difference pictures, %.
 const PICTURE_TOP_PERCENT: f64 = 20.0;
+/// Relative standard error of the transport above which a difference is not drawn.
+const PICTURE_SIGMA_REL: f32 = 0.1;
 /// Share of the highest dose below which a difference is not drawn.
 const PICTURE_LEAST_SHARE: f64 = 0.01;
 
@@ -197,7 +199,11 @@ fn write_pictures(
             title: &method.name,
         };
         let stem = format!("difference_{}", plain(&method.name));
-        write_differences(&picture, &percent, PICTURE_TOP_PERCENT, folder.path(), &stem, hottest_voxel(&picture))?;
+        // a voxel that the transport knows badly shows noise, not a difference
+        let known =
+            percent.iter().zip(&dose.sigma_rel).map(|(&p, &sigma)| if sigma <= PICTURE_SIGMA_REL { p } else { 0.0 });
+        let shown: Vec<f32> = known.collect();
+        write_differences(&picture, &shown, PICTURE_TOP_PERCENT, folder.path(), &stem, hottest_voxel(&picture))?;
         let name = format!("{stem}_percent.nii.gz");
         output::write_map(case, percent, folder, &name, "difference to transport, %")?;
     }

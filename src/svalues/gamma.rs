@@ -40,6 +40,7 @@ pub fn pass_rate(
     }
     let offsets = offsets(grid, criterion.distance_mm);
     let tolerance = criterion.dose_rel * hot;
+    let reach = grid.spacing_mm.map(|edge| (criterion.distance_mm / edge).ceil() as usize);
     let (mut taking_part, mut passing) = (0_usize, 0_usize);
     for &n in region {
         let reference = f64::from(reference_gy[n as usize]);
@@ -48,6 +49,11 @@ pub fn pass_rate(
         }
         taking_part += 1;
         let voxel = grid.voxel(n as usize);
+        // no point of the search can be nearer in dose than the hottest and coldest voxel around
+        let [cold, warm] = extremes(grid, evaluated_gy, voxel, reach);
+        if reference < cold - tolerance || reference > warm + tolerance {
+            continue;
+        }
         let passes = offsets.iter().any(|(share, offset)| {
             let difference = (interpolated(grid, evaluated_gy, voxel, *offset) - reference) / tolerance;
             share + difference * difference <= 1.0
@@ -75,6 +81,21 @@ fn offsets(grid: &VoxelGrid, distance_mm: f64) -> Vec<(f64, [f64; 3])> {
     }
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     found
+}
+
+/// Lowest and highest dose of the voxels within `reach` of a voxel.
+fn extremes(grid: &VoxelGrid, dose_gy: &[f32], voxel: [usize; 3], reach: [usize; 3]) -> [f64; 2] {
+    let range = |a: usize| voxel[a].saturating_sub(reach[a])..=(voxel[a] + reach[a]).min(grid.dims[a] - 1);
+    let mut found = [f32::INFINITY, f32::NEG_INFINITY];
+    for k in range(2) {
+        for j in range(1) {
+            let row = grid.index(0, j, k);
+            for &dose in &dose_gy[row + range(0).start()..=row + range(0).end()] {
+                found = [found[0].min(dose), found[1].max(dose)];
+            }
+        }
+    }
+    found.map(f64::from)
 }
 
 /// Dose at an offset from a voxel's centre; beyond the grid that of its border.
