@@ -763,7 +763,7 @@ mod tests {
         };
         let run: Simulation = simulate(&scene, &decays, &nuclide, &plan, &mut CpuEngine::new(0), &mut Silent).unwrap();
         let n = scene.grid.len();
-        let electron: Vec<f64> = (0..n).map(|v| run.electron_energy_kev(v, decays[v])).collect();
+        let electron: Vec<f64> = (0..n).map(|v| run.electron.energy_kev(v)).collect();
         let photon: Vec<f64> = (0..n).map(|v| run.photon.energy_kev(v)).collect();
         let variance = |p: &crate::transport::run::PassResult| (0..n).map(|v| p.variance_kev2(v)).collect::<Vec<f64>>();
         let (ve, vp) = (variance(&run.electron), variance(&run.photon));
@@ -777,9 +777,7 @@ mod tests {
         .unwrap();
         let mut energy: BTreeMap<u16, (f64, f64)> = BTreeMap::new();
         for (e, p) in run.electron.region_energy().iter().zip(run.photon.region_energy()) {
-            let own: f64 = (0..n).filter(|&v| labels[v] == e.label).map(|v| decays[v]).sum();
-            let local = own * run.electron.local_kev_per_decay;
-            energy.insert(e.label, (e.energy_kev + local + p.energy_kev, e.variance_kev2 + p.variance_kev2));
+            energy.insert(e.label, (e.energy_kev + p.energy_kev, e.variance_kev2 + p.variance_kev2));
         }
         Transported { scene, decays, labels, dose, energy, nuclide }
     }
