@@ -521,7 +521,7 @@ impl<'a> Bench<'a> {
             let rest = region.sum(&laid[0]) - region.sum(&laid[1]) - source;
             let split = region.sum(&self.split.electron_kev) + region.sum(&self.split.photon_kev);
             let missing = report.expected_kev - report.holds_kev;
-            let energy = if missing.abs() > 0.01 * report.expected_kev {
+            let energy = if missing.abs() > 0.005 * report.expected_kev {
                 format!(", {:.1} keV per decay {}", missing.abs(), if missing > 0.0 { "missing" } else { "surplus" })
             } else {
                 String::new()
