@@ -997,7 +997,12 @@ mod tests {
             }
         }
         let lung = row(8, "vsv_density_scaled");
-        assert!(lung.verdict == Verdict::Outside && lung.cause.contains("scaled by density too"), "{} {}", lung.ratio, lung.cause);
+        assert!(
+            lung.verdict == Verdict::Outside && lung.cause.contains("scaled by density too"),
+            "{} {}",
+            lung.ratio,
+            lung.cause
+        );
         let spine = row(6, "local_electrons");
         assert!(spine.verdict == Verdict::Outside && spine.cause.starts_with("cross-dose"), "{}", spine.cause);
         let bone = row(24, "vsv_water");
