@@ -124,7 +124,7 @@ fn findings(report: &KernelReport, conversion_kev: f64) -> Vec<String> {
             String::new()
         };
         found.push(format!("{held}: {missing:.1} keV missing{what}"));
-    } else if missing < -0.01 * report.expected_kev {
+    } else if missing < -0.005 * report.expected_kev {
         found.push(format!(
             "{held}: {:.1} keV surplus, more than the decay leaves there; it closes at {:.3} g/cm3",
             -missing, report.closing_density_g_cm3

@@ -451,9 +451,9 @@ pub fn parse_text(text: &str, name: &str) -> Result<Vec<RawKernel>, SvalueError>
             fault(name, "values", found, &format!("{what} as in the head line"), "Correct the line.")
         };
         let mut offset = [0; 3];
-        for axis in 0..3 {
+        for (axis, place) in offset.iter_mut().enumerate() {
             let field = fields.get(columns.offset[axis]).ok_or_else(|| bad("three offsets"))?;
-            offset[axis] = field.parse::<i32>().map_err(|_| bad("whole offsets"))?;
+            *place = field.parse::<i32>().map_err(|_| bad("whole offsets"))?;
         }
         let value = fields.get(columns.value).and_then(|f| f.parse::<f64>().ok()).ok_or_else(|| bad("a number"))?;
         let field = |column: Option<usize>| column.and_then(|c| fields.get(c).copied()).unwrap_or("");
