@@ -16,6 +16,7 @@ mod dose;
 mod output;
 mod progress;
 mod transport;
+mod validate;
 
 use crate::decay::Nuclide;
 use clap::Parser;
@@ -30,6 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Devices => devices::run(),
+        args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
     }
 }
 

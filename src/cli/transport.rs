@@ -40,7 +40,7 @@ pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -
 }
 
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
-fn failure(error: RunError) -> Failure {
+pub(super) fn failure(error: RunError) -> Failure {
     match &error {
         RunError::Length { .. }
         | RunError::Empty
@@ -69,7 +69,8 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
     RunPlan { emissions, stop, seed: options.seed, target, labels: Some(case.labels.clone()), ..RunPlan::default() }
 }
 
-fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, UserError> {
+/// The engine that the options ask for.
+pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, UserError> {
     match options.engine {
         EngineChoice::Cpu | EngineChoice::Auto | EngineChoice::Gpu(_) => {
             Ok(Box::new(CpuEngine::new(options.threads.unwrap_or(0))))
