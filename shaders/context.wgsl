@@ -51,6 +51,22 @@ struct Params {
   electron_cut_kev: f32,
   // Energy below which a photon deposits on the spot, keV, at least 1.
   photon_cut_kev: f32,
+  // Start of the batch's additive sequence for the energy, 2^-32.
+  shift_energy: u32,
+  // Start of the sequence for x.
+  shift_x: u32,
+  // Start of the sequence for y.
+  shift_y: u32,
+  // Start of the sequence for z.
+  shift_z: u32,
+  // Start of the sequence for the cosine of the polar angle.
+  shift_polar: u32,
+  // Start of the sequence for the azimuth.
+  shift_azimuth: u32,
+  // Fills the block to a multiple of 16 bytes.
+  unused_a: u32,
+  // Fills the block to a multiple of 16 bytes.
+  unused_b: u32,
 }
 
 // A tally entry overflowed 64 bits.

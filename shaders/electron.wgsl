@@ -70,15 +70,16 @@ fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function
   finish(p, stack);
 }
 
-// Flies straight over `areal` g/cm2, losing `loss` keV per g/cm2 on the way. Returns how the flight ended.
-fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f32) -> u32 {
+// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
+// the flight is shortened by the share `curl`, its winding within the step. Returns how the flight ended.
+fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f32, curl: f32) -> u32 {
   var left = areal;
   let word = voxels[voxel_index((*p))];
   let tissue = voxel_tissue(word);
   var density = voxel_density(word);
   loop {
     let energy_kev = kev_from_units((*p).energy);
-    let distance = nc(nc(left * 10.0f) * recip(density));
+    let distance = nc(nc(left * nc(10.0f * nc(1.0f - curl))) * recip(density));
     let x = nc((*p).x + nc((*p).ux * distance));
     let y = nc((*p).y + nc((*p).uy * distance));
     let z = nc((*p).z + nc((*p).uz * distance));
@@ -98,7 +99,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
     }
     let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
     let way = fmin(exit.distance, distance);
-    let part = nc(nc(way * density) * 0.1f);
+    let part = nc(nc(way * density) * nc(0.1f * nc(1.0f + curl)));
     var after = units_from_kev(nc(energy_kev - nc(loss * part)));
     if (after > (*p).energy) {
       after = (*p).energy;
@@ -216,10 +217,12 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   (*p).energy = ((*p).energy - radiated);
   sink_radiated(radiated, (*p).weight);
   let loss = nc(nc(lost - given) * recip(step));
+  let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
+  let curl = nc(nc(k * k) * 0.083333336f);
   let v = random(rng);
   let growth = electron_value(row, bin, COLUMN_GROWTH);
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
-  let before = fly(rng, p, nc(step * hinge), loss);
+  let before = fly(rng, p, nc(step * hinge), loss, curl);
   if (before == FLIGHT_OUT) {
     sink_escaped((*p).energy, (*p).weight);
     finish(p, stack);
@@ -229,7 +232,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
     return;
   }
   scatter(rng, p, row, middle, step);
-  let after = fly(rng, p, nc(step * nc(1.0f - hinge)), loss);
+  let after = fly(rng, p, nc(step * nc(1.0f - hinge)), loss, curl);
   if (after == FLIGHT_OUT) {
     sink_escaped((*p).energy, (*p).weight);
     finish(p, stack);

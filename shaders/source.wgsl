@@ -1,9 +1,9 @@
 // Birth of a history: voxel, energy, place and direction.
 //
-// The number of histories of every source voxel is fixed in advance; inside a voxel, energy, place and
-// direction follow a randomly shifted additive sequence (Kronecker sequence with Cranley-Patterson shifts, one
-// set of shifts a voxel and batch): each history is uniform, all together are stratified, and batches are
-// independent.
+// The number of histories of every source voxel is fixed in advance. Energy, place and direction follow an additive
+// sequence over the batch's histories (Kronecker sequence, Niederreiter 1992, section 3.1; one irrational step a
+// dimension) that starts at a random point (Cranley & Patterson 1976, SIAM J. Numer. Anal. 13:904): each history is
+// uniform, neighbours are stratified, and batches are independent.
 // Twin: src/kernel/source.rs, from which `cargo xtask shaders` writes this file.
 
 // Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
@@ -23,9 +23,6 @@ const STEP_POLAR: u32 = 1359893119u;
 
 // Step for the azimuth: 2^32 (sqrt 13 - 3).
 const STEP_AZIMUTH: u32 = 2600822924u;
-
-// Keeps the shifts' keys apart from the histories' own streams.
-const SHIFT_KEY: u32 = 1481765933u;
 
 // Row of the source table that holds history `h`: the last whose first history is not above `h`.
 fn source_row(h: u32) -> u32 {
@@ -72,23 +69,20 @@ fn emission_energy(word: u32) -> u32 {
 // The particle of history `h`.
 fn birth(h: u32) -> Particle {
   let row = (3u * source_row(h));
-  let k = (h - source_table[row]);
   let voxel = source_table[(row + 1u)];
   let weight = source_table[(row + 2u)];
-  let s1 = hash_key(voxel, params.batch, params.seed_low, (params.seed_high ^ SHIFT_KEY));
-  let s2 = hash_key(voxel, params.batch, (params.seed_low ^ SHIFT_KEY), params.seed_high);
-  let energy = emission_energy((s1.a + (k * STEP_ENERGY)));
+  let energy = emission_energy((params.shift_energy + (h * STEP_ENERGY)));
   var fx = 0.5f;
   var fy = 0.5f;
   var fz = 0.5f;
   if (params.point_source == 0u) {
-    fx = unit_from_word((s1.b + (k * STEP_X)));
-    fy = unit_from_word((s1.c + (k * STEP_Y)));
-    fz = unit_from_word((s1.d + (k * STEP_Z)));
+    fx = unit_from_word((params.shift_x + (h * STEP_X)));
+    fy = unit_from_word((params.shift_y + (h * STEP_Y)));
+    fz = unit_from_word((params.shift_z + (h * STEP_Z)));
   }
-  let cos_theta = nc(nc(2.0f * unit_from_word((s2.a + (k * STEP_POLAR)))) - 1.0f);
+  let cos_theta = nc(nc(2.0f * unit_from_word((params.shift_polar + (h * STEP_POLAR)))) - 1.0f);
   let sin_theta = root(nc(1.0f - nc(cos_theta * cos_theta)));
-  let azimuth = sin_cos_turn((s2.b + (k * STEP_AZIMUTH)));
+  let azimuth = sin_cos_turn((params.shift_azimuth + (h * STEP_AZIMUTH)));
   let plane = (params.nx * params.ny);
   let iz = (voxel / plane);
   let in_plane = (voxel - (iz * plane));

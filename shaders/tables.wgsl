@@ -21,7 +21,7 @@ const MOMENTUM_NODES: u32 = 225u;
 const MOMENTUM_FIRST_BITS: u32 = 1006632960u;
 
 // Numbers in a row of the electron table.
-const ELECTRON_COLUMNS: u32 = 12u;
+const ELECTRON_COLUMNS: u32 = 16u;
 
 // Column: range of an electron that meets no hard collision, g/cm2.
 const COLUMN_RANGE: u32 = 0u;
@@ -58,6 +58,9 @@ const COLUMN_GROWTH: u32 = 10u;
 
 // Column: share of the energy given to bremsstrahlung until rest.
 const COLUMN_YIELD: u32 = 11u;
+
+// Column: first transport cross section of all deflections but hard knock-ons, cm2/g. Columns 13 to 15 are free.
+const COLUMN_TRANSPORT: u32 = 12u;
 
 // Numbers in a row of the photon table.
 const PHOTON_COLUMNS: u32 = 4u;

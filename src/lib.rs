@@ -6,6 +6,8 @@
 //! CT (HU) -> density and tissue -> scene; activity -> decays -> source;
 //! scene + source -> transport -> energy tally -> absorbed dose -> course -> BED -> report.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
 

@@ -154,8 +154,8 @@ pub enum EngineChoice {
     Auto,
     /// CPU threads.
     Cpu,
-    /// The adapter of this number in the list of devices.
-    Gpu(usize),
+    /// The adapter of this number in the list of devices; without a number the first that is usable.
+    Gpu(Option<usize>),
 }
 
 /// When the transport ends.
@@ -436,8 +436,8 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
     match (text, number) {
         ("auto", _) => Ok(EngineChoice::Auto),
         ("cpu", _) => Ok(EngineChoice::Cpu),
-        ("gpu", _) => Ok(EngineChoice::Gpu(0)),
-        (_, Some(Ok(number))) => Ok(EngineChoice::Gpu(number)),
+        ("gpu", _) => Ok(EngineChoice::Gpu(None)),
+        (_, Some(Ok(number))) => Ok(EngineChoice::Gpu(Some(number))),
         _ => Err(UserError::new(
             format!("--engine: found \"{text}\"; allowed: auto, cpu, gpu, or gpu:N with N from 0"),
             "`lutra devices` lists the devices and their numbers.",
@@ -515,7 +515,8 @@ impl RunOptions {
         let engine = match self.engine {
             EngineChoice::Auto => "auto".to_owned(),
             EngineChoice::Cpu => "cpu".to_owned(),
-            EngineChoice::Gpu(number) => format!("gpu:{number}"),
+            EngineChoice::Gpu(None) => "gpu".to_owned(),
+            EngineChoice::Gpu(Some(number)) => format!("gpu:{number}"),
         };
         let stop = match &self.stop {
             Stop::Default => json!("default"),
@@ -599,7 +600,7 @@ mod tests {
         let request = dose("--ct c --labels l --target-sigma 0.01 --target-labels 21,2,3,2 --engine gpu:1 --grid 2.5")
             .expect("sound");
         assert_eq!(request.run.stop, Stop::TargetSigma { sigma_rel: 0.01, labels: vec![2, 3, 21] });
-        assert_eq!(request.run.engine, EngineChoice::Gpu(1));
+        assert_eq!(request.run.engine, EngineChoice::Gpu(Some(1)));
         assert_eq!(request.grid, GridChoice::Millimetre(2.5));
         assert_eq!(dose("--ct c --histories 2e7").expect("sound").run.stop, Stop::Histories(20_000_000));
         assert_eq!(dose("--ct c --histories 3_000").expect("sound").run.stop, Stop::Histories(3000));

@@ -79,6 +79,8 @@ pub(super) struct Computed {
     pub(super) cpu_seconds: f64,
     /// Wall time of the transport, s.
     pub(super) wall_seconds: f64,
+    /// Settings of the transport by name, defaults spelled out.
+    pub(super) settings: BTreeMap<String, Value>,
     /// What the transport has to say.
     pub(super) warnings: Vec<String>,
 }

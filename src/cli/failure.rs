@@ -21,16 +21,25 @@ impl UserError {
         Self { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// A fault that the library reports. Its messages read `place: found; allowed. Next step.`: the last part
-    /// becomes the hint.
+    /// A fault that the library reports. Its messages read `place: found; allowed. Next step.`, or the same with the
+    /// next step behind the last semicolon: that part becomes the hint.
     pub fn from_library(error: &dyn std::error::Error) -> Self {
         let text = chain(error);
         let after_allowed = text.find("allowed:").unwrap_or(0);
         let split = match text[after_allowed..].find(". ") {
             Some(place) if after_allowed > 0 => Some(after_allowed + place),
-            _ => text.rfind(". "),
+            _ => text.rfind(". ").or_else(|| text.rfind("; ")),
         };
         match split {
+            Some(place) => Self::new(&text[..place], text[place + 2..].trim()),
+            None => Self { message: text, hint: None },
+        }
+    }
+
+    /// A fault whose message ends in `: next step`.
+    pub fn from_library_colon(error: &dyn std::error::Error) -> Self {
+        let text = chain(error);
+        match text.rfind(": ") {
             Some(place) => Self::new(&text[..place], text[place + 2..].trim()),
             None => Self { message: text, hint: None },
         }
@@ -134,7 +143,10 @@ mod tests {
         assert_eq!(error.hint(), Some("Set it to 0. Or drop it."));
         let error = told("a.b/c. d.nii: cannot read: no such file. Check the path.");
         assert_eq!(error.hint(), Some("Check the path."));
+        assert_eq!(told("no name; give one").hint(), Some("give one"));
         assert_eq!(told("no advice").hint(), None);
+        let error = UserError::from_library_colon(&Told("scene: 3 voxels for 4: give both on one grid".to_owned()));
+        assert_eq!(error.hint(), Some("give both on one grid"));
     }
 
     #[test]

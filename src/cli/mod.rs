@@ -30,14 +30,48 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
-        args::RawCommand::Devices => devices::run(),
+        args::RawCommand::Devices => {
+            devices::run();
+            Ok(())
+        }
         args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
     }
 }
 
-/// The data sets of a run by name, for its record.
+/// Where the embedded tables come from, as their generator wrote it.
+const PROVENANCE: &str = include_str!("../../assets/PROVENANCE.md");
+
+/// The data sets of a run by name, for its record: nuclide, CT calibration, and every embedded table with its source
+/// and edition.
 fn data_sets(nuclide: &Nuclide, calibration: Option<&str>) -> BTreeMap<String, String> {
     let mut sets = BTreeMap::from([("nuclide".to_owned(), format!("{}: {}", nuclide.name, nuclide.source))]);
     sets.extend(calibration.map(|source| ("ct_calibration".to_owned(), source.to_owned())));
+    let mut table = String::new();
+    for line in PROVENANCE.lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            table = name.trim().to_owned();
+        } else if let Some(source) = line.strip_prefix("- Source: ") {
+            sets.insert(table.clone(), source.to_owned());
+        } else if let Some(edition) = line.strip_prefix("- Edition: ")
+            && let Some(set) = sets.get_mut(&table)
+        {
+            set.push_str(&format!("; edition: {edition}"));
+        }
+    }
     sets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cli_record_names_every_embedded_table() {
+        let nuclide = Nuclide::load("lu177").expect("built in");
+        let sets = data_sets(&nuclide, Some("curve"));
+        for name in ["nuclide", "ct_calibration", "photon/cross_sections.csv", "electron/elastic_transport.csv"] {
+            assert!(sets.get(name).is_some_and(|text| !text.is_empty()), "{name} is missing: {:?}", sets.keys());
+        }
+        assert!(sets["photon/cross_sections.csv"].contains("; edition: EPDL2017"), "{sets:?}");
+    }
 }

@@ -214,7 +214,12 @@ fn write_record(
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         started_utc: utc(clock.moment),
         inputs: case.inputs.clone(),
-        settings: case.settings.clone(),
+        settings: case
+            .settings
+            .iter()
+            .chain(&computed.settings)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
         data_sets: case.data_sets.clone(),
         seed,
         device: computed.device.clone(),

@@ -21,7 +21,7 @@ impl Bar {
     /// A bar at its start.
     pub fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {percent:>3} %  {msg}")
+            let style = ProgressStyle::with_template("{prefix} [{bar:28}] {percent:>3} %  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("=> ");
             ProgressBar::new(STEPS).with_style(style).with_prefix("transport")
@@ -34,13 +34,14 @@ impl Bar {
     /// what is being done.
     pub fn show(&mut self, fraction_done: f64, sigma_reached: Option<f64>, message: &str) {
         let fraction = fraction_done.clamp(0.0, 1.0);
-        let text = status(fraction, sigma_reached, message, self.began.elapsed());
+        let text = status(fraction, sigma_reached, self.began.elapsed());
         if let Some(bar) = &self.bar {
             bar.set_position((fraction * STEPS as f64) as u64);
+            bar.set_prefix(message.to_owned());
             bar.set_message(text);
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            printer::note(&format!("transport {:.0} %  {text}", 100.0 * fraction));
+            printer::note(&format!("{message}: {:.0} %  {text}", 100.0 * fraction));
         }
     }
 
@@ -59,16 +60,13 @@ impl Default for Bar {
 }
 
 /// The words beside the bar; the time left is the time spent times the share left over the share done.
-fn status(fraction: f64, sigma_reached: Option<f64>, message: &str, elapsed: Duration) -> String {
+fn status(fraction: f64, sigma_reached: Option<f64>, elapsed: Duration) -> String {
     let mut parts = Vec::new();
     if let Some(sigma) = sigma_reached {
         parts.push(format!("uncertainty {:.2} %", 100.0 * sigma));
     }
     if fraction > 0.0 && fraction < 1.0 && elapsed >= Duration::from_millis(500) {
         parts.push(format!("{} left", duration(elapsed.mul_f64((1.0 - fraction) / fraction))));
-    }
-    if !message.is_empty() {
-        parts.push(message.to_owned());
     }
     parts.join(", ")
 }
@@ -89,9 +87,9 @@ mod tests {
 
     #[test]
     fn cli_status_tells_uncertainty_and_time_left() {
-        let text = status(0.25, Some(0.012_3), "electrons", Duration::from_secs(10));
-        assert_eq!(text, "uncertainty 1.23 %, 30 s left, electrons");
-        assert_eq!(status(0.0, None, "tables", Duration::from_secs(10)), "tables");
+        let text = status(0.25, Some(0.012_3), Duration::from_secs(10));
+        assert_eq!(text, "uncertainty 1.23 %, 30 s left");
+        assert_eq!(status(0.0, None, Duration::from_secs(10)), "");
         assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(duration(Duration::from_secs(7_620)), "2 h 07 min");
     }

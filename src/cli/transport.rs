@@ -2,7 +2,8 @@
 
 use super::args::{EngineChoice, RunOptions, Stop};
 use super::case::{Case, Computed, ComputedPass};
-use super::failure::{Failure, OrUserError, UserError};
+use super::failure::{Failure, UserError};
+use super::printer;
 use super::progress::Bar;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
@@ -10,12 +11,14 @@ use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
+use crate::transport::gpu::{GpuEngine, GpuOptions, automatic, list_adapters};
 use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, simulate};
 use crate::transport::{Engine, EngineError, Scene};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Electron histories where the user asks for nothing else.
-pub(super) const DEFAULT_HISTORIES: u64 = 10_000_000;
+pub(super) const DEFAULT_HISTORIES: u64 = 8_000_000;
 
 impl Progress for Bar {
     fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
@@ -27,16 +30,24 @@ impl Progress for Bar {
 pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
     let scene =
         Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
-            .or_user_error()?;
+            .map_err(|error| UserError::from_library_colon(&error))?;
     let plan = plan(case, options, emissions);
-    let mut engine = engine(options)?;
-    let mut bar = Bar::new();
     let cpu_before = cpu_seconds().unwrap_or(0.0);
-    let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), &mut bar);
-    bar.finish();
+    let attempt = |engine: &mut dyn Engine| {
+        let mut bar = Bar::new();
+        let result = simulate(&scene, &case.decays.data, &case.nuclide, &plan, engine, &mut bar);
+        bar.finish();
+        result
+    };
+    let mut result = attempt(engine(options)?.as_mut());
+    if let (EngineChoice::Auto, Err(RunError::Engine(error @ EngineError::TooLarge { .. }))) = (options.engine, &result)
+    {
+        printer::note(&format!("running on the CPU instead: {error}"));
+        result = attempt(cpu(options).as_mut());
+    }
     let simulation = result.map_err(failure)?;
     let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
-    Ok(computed(case, &simulation, cpu_seconds))
+    Ok(computed(case, &simulation, settings(&plan), cpu_seconds))
 }
 
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
@@ -48,7 +59,7 @@ pub(super) fn failure(error: RunError) -> Failure {
         | RunError::Emission { .. }
         | RunError::Table(_)
         | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. }) => {
-            Failure::User(UserError::from_library(&error))
+            Failure::User(UserError::from_library_colon(&error))
         }
         _ => Failure::Run(error.into()),
     }
@@ -69,16 +80,51 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
     RunPlan { emissions, stop, seed: options.seed, target, labels: Some(case.labels.clone()), ..RunPlan::default() }
 }
 
-/// The engine that the options ask for.
-pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, UserError> {
+fn cpu(options: &RunOptions) -> Box<dyn Engine> {
+    Box::new(CpuEngine::new(options.threads.unwrap_or(0)))
+}
+
+/// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
+pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
+    let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
-        EngineChoice::Cpu | EngineChoice::Auto | EngineChoice::Gpu(_) => {
-            Ok(Box::new(CpuEngine::new(options.threads.unwrap_or(0))))
+        EngineChoice::Cpu => Ok(cpu(options)),
+        EngineChoice::Gpu(number) => match gpu(number) {
+            Ok(engine) => Ok(Box::new(engine)),
+            Err(error) => Err(failure(error.into())),
+        },
+        EngineChoice::Auto => {
+            let adapters = list_adapters();
+            let reason = match automatic(&adapters) {
+                None if adapters.is_empty() => "no GPU found".to_owned(),
+                None => {
+                    let names: Vec<&str> = adapters.iter().map(|adapter| adapter.info.name.as_str()).collect();
+                    format!("no GPU found but {}, which auto does not take", names.join(", "))
+                }
+                Some(number) => match gpu(Some(number)) {
+                    Ok(engine) => return Ok(Box::new(engine)),
+                    Err(error) => error.to_string(),
+                },
+            };
+            let engine = cpu(options);
+            printer::note(&format!("{reason}: running on the CPU with {}", engine.device().name));
+            Ok(engine)
         }
     }
 }
 
-fn computed(case: &Case, simulation: &Simulation, cpu_seconds: f64) -> Computed {
+/// The plan by name, for the run record.
+fn settings(plan: &RunPlan) -> BTreeMap<String, Value> {
+    BTreeMap::from([
+        ("stop".to_owned(), json!(plan.stop)),
+        ("least_batches".to_owned(), json!(plan.batches)),
+        ("photon_histories_per_electron_history".to_owned(), json!(plan.photon_share)),
+        ("photon_estimator".to_owned(), json!(if plan.analogue_photons { "collision" } else { "track length" })),
+        ("transport".to_owned(), json!(plan.settings)),
+    ])
+}
+
+fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Value>, cpu_seconds: f64) -> Computed {
     let device = &simulation.device;
     let mut warnings = Vec::new();
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
@@ -95,6 +141,7 @@ fn computed(case: &Case, simulation: &Simulation, cpu_seconds: f64) -> Computed 
         },
         tally_sha256: simulation.tally_hash.clone(),
         cpu_seconds,
+        settings,
         wall_seconds: simulation.wall_seconds,
         warnings,
     }

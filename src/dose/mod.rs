@@ -90,8 +90,8 @@ impl DoseMap {
             dose_electron_gy: vec![0.0; count],
             dose_photon_gy: vec![0.0; count],
         };
-        for n in 0..count {
-            let density = f64::from(density_g_cm3[n]);
+        for (n, &density) in density_g_cm3.iter().enumerate() {
+            let density = f64::from(density);
             if density < air_limit_g_cm3 || density <= 0.0 {
                 continue;
             }

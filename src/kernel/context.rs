@@ -52,6 +52,22 @@ pub struct Params {
     pub electron_cut_kev: f32,
     /// Energy below which a photon deposits on the spot, keV, at least 1.
     pub photon_cut_kev: f32,
+    /// Start of the batch's additive sequence for the energy, 2^-32.
+    pub shift_energy: u32,
+    /// Start of the sequence for x.
+    pub shift_x: u32,
+    /// Start of the sequence for y.
+    pub shift_y: u32,
+    /// Start of the sequence for z.
+    pub shift_z: u32,
+    /// Start of the sequence for the cosine of the polar angle.
+    pub shift_polar: u32,
+    /// Start of the sequence for the azimuth.
+    pub shift_azimuth: u32,
+    /// Fills the block to a multiple of 16 bytes.
+    pub unused_a: u32,
+    /// Fills the block to a multiple of 16 bytes.
+    pub unused_b: u32,
 }
 
 /// Everything a history reads.
@@ -61,7 +77,7 @@ pub struct Context<'a> {
     pub params: Params,
     /// One word a voxel: the density's f32 bits (g/cm3) with the tissue's index in the low 8 bits.
     pub voxels: &'a [u32],
-    /// Electron table: 12 numbers a row, rows by tissue and energy bin.
+    /// Electron table: 16 numbers a row, rows by tissue and energy bin.
     pub electron_table: &'a [f32],
     /// Photon table: 4 numbers a row, rows by tissue and energy bin.
     pub photon_table: &'a [f32],

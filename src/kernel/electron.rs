@@ -19,8 +19,8 @@ use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
 use super::straggling::soft_loss;
 use super::tables::{
-    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_YIELD,
-    ENERGY_NODES, electron_value, energy_bin,
+    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
+    COLUMN_YIELD, ENERGY_NODES, electron_value, energy_bin,
 };
 use crate::kernel::Sink;
 
@@ -88,15 +88,24 @@ pub fn rest<S: Sink>(
     finish(p, stack);
 }
 
-/// Flies straight over `areal` g/cm2, losing `loss` keV per g/cm2 on the way. Returns how the flight ended.
-pub fn fly<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, areal: Real, loss: Real, out: &mut S) -> u32 {
+/// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
+/// the flight is shortened by the share `curl`, its winding within the step. Returns how the flight ended.
+pub fn fly<S: Sink>(
+    cx: &Context,
+    rng: &mut Rng,
+    p: &mut Particle,
+    areal: Real,
+    loss: Real,
+    curl: Real,
+    out: &mut S,
+) -> u32 {
     let mut left = areal;
     let word = cx.voxels[voxel_index(cx, p) as usize];
     let tissue = voxel_tissue(word);
     let mut density = voxel_density(word);
     loop {
         let energy_kev = kev_from_units(p.energy);
-        let distance = (left * 10.0) * recip(density);
+        let distance = (left * (10.0 * (1.0 - curl))) * recip(density);
         let x = p.x + p.ux * distance;
         let y = p.y + p.uy * distance;
         let z = p.z + p.uz * distance;
@@ -121,7 +130,7 @@ pub fn fly<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, areal: Real, 
         }
         let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
         let way = fmin(exit.distance, distance);
-        let part = (way * density) * 0.1;
+        let part = (way * density) * (0.1 * (1.0 + curl));
         let mut after = units_from_kev(energy_kev - loss * part);
         if after > p.energy {
             after = p.energy;
@@ -255,11 +264,16 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     out.radiated(radiated, p.weight);
     let loss = (lost - given) * recip(step);
 
+    // winding: the mean advance over a path of k transport mean free paths is (1 - exp(-k))/k (Lewis 1950), the hinge's
+    // is (1 + exp(-k))/2; to second order they differ by k^2/12
+    let k = step * electron_value(cx, row, middle, COLUMN_TRANSPORT);
+    let curl = (k * k) * 0.083_333_333;
+
     // hinge: uniform over the step, with the growth of the scattering power along it
     let v = random(rng);
     let growth = electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
-    let before = fly(cx, rng, p, step * hinge, loss, out);
+    let before = fly(cx, rng, p, step * hinge, loss, curl, out);
     if before == FLIGHT_OUT {
         out.escaped(p.energy, p.weight);
         finish(p, stack);
@@ -269,7 +283,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
         return;
     }
     scatter(cx, rng, p, row, middle, step, out);
-    let after = fly(cx, rng, p, step * (1.0 - hinge), loss, out);
+    let after = fly(cx, rng, p, step * (1.0 - hinge), loss, curl, out);
     if after == FLIGHT_OUT {
         out.escaped(p.energy, p.weight);
         finish(p, stack);

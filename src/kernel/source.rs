@@ -1,15 +1,15 @@
 //! Birth of a history: voxel, energy, place and direction.
 //!
-//! The number of histories of every source voxel is fixed in advance; inside a voxel, energy, place and
-//! direction follow a randomly shifted additive sequence (Kronecker sequence with Cranley-Patterson shifts, one
-//! set of shifts a voxel and batch): each history is uniform, all together are stratified, and batches are
-//! independent.
+//! The number of histories of every source voxel is fixed in advance. Energy, place and direction follow an additive
+//! sequence over the batch's histories (Kronecker sequence, Niederreiter 1992, section 3.1; one irrational step a
+//! dimension) that starts at a random point (Cranley & Patterson 1976, SIAM J. Numer. Anal. 13:904): each history is
+//! uniform, neighbours are stratified, and batches are independent.
 
 use super::Real;
 use super::context::Context;
 use super::math::{real_from_u32, recip, root, sin_cos_turn};
 use super::navigate::Particle;
-use super::rng::{hash_key, unit_from_word};
+use super::rng::unit_from_word;
 use crate::kernel::Sink;
 
 /// Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
@@ -24,9 +24,6 @@ pub const STEP_Z: u32 = 2_773_480_762;
 pub const STEP_POLAR: u32 = 1_359_893_119;
 /// Step for the azimuth: 2^32 (sqrt 13 - 3).
 pub const STEP_AZIMUTH: u32 = 2_600_822_924;
-/// Keeps the shifts' keys apart from the histories' own streams.
-pub const SHIFT_KEY: u32 = 0x5851_F42D;
-
 /// Row of the source table that holds history `h`: the last whose first history is not above `h`.
 pub fn source_row(cx: &Context, h: u32) -> u32 {
     let mut low = 0u32;
@@ -72,23 +69,20 @@ pub fn emission_energy(cx: &Context, word: u32) -> u32 {
 /// The particle of history `h`.
 pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
     let row = 3u32 * source_row(cx, h);
-    let k = h - cx.source_table[row as usize];
     let voxel = cx.source_table[(row + 1u32) as usize];
     let weight = cx.source_table[(row + 2u32) as usize];
-    let s1 = hash_key(voxel, cx.params.batch, cx.params.seed_low, cx.params.seed_high ^ SHIFT_KEY);
-    let s2 = hash_key(voxel, cx.params.batch, cx.params.seed_low ^ SHIFT_KEY, cx.params.seed_high);
-    let energy = emission_energy(cx, s1.a.wrapping_add(k.wrapping_mul(STEP_ENERGY)));
+    let energy = emission_energy(cx, cx.params.shift_energy.wrapping_add(h.wrapping_mul(STEP_ENERGY)));
     let mut fx: Real = 0.5;
     let mut fy: Real = 0.5;
     let mut fz: Real = 0.5;
     if cx.params.point_source == 0u32 {
-        fx = unit_from_word(s1.b.wrapping_add(k.wrapping_mul(STEP_X)));
-        fy = unit_from_word(s1.c.wrapping_add(k.wrapping_mul(STEP_Y)));
-        fz = unit_from_word(s1.d.wrapping_add(k.wrapping_mul(STEP_Z)));
+        fx = unit_from_word(cx.params.shift_x.wrapping_add(h.wrapping_mul(STEP_X)));
+        fy = unit_from_word(cx.params.shift_y.wrapping_add(h.wrapping_mul(STEP_Y)));
+        fz = unit_from_word(cx.params.shift_z.wrapping_add(h.wrapping_mul(STEP_Z)));
     }
-    let cos_theta = 2.0 * unit_from_word(s2.a.wrapping_add(k.wrapping_mul(STEP_POLAR))) - 1.0;
+    let cos_theta = 2.0 * unit_from_word(cx.params.shift_polar.wrapping_add(h.wrapping_mul(STEP_POLAR))) - 1.0;
     let sin_theta = root(1.0 - cos_theta * cos_theta);
-    let azimuth = sin_cos_turn(s2.b.wrapping_add(k.wrapping_mul(STEP_AZIMUTH)));
+    let azimuth = sin_cos_turn(cx.params.shift_azimuth.wrapping_add(h.wrapping_mul(STEP_AZIMUTH)));
     let plane = cx.params.nx * cx.params.ny;
     let iz = voxel / plane;
     let in_plane = voxel - iz * plane;

@@ -18,7 +18,7 @@ pub const MOMENTUM_NODES: u32 = 225;
 pub const MOMENTUM_FIRST_BITS: u32 = 1_006_632_960;
 
 /// Numbers in a row of the electron table.
-pub const ELECTRON_COLUMNS: u32 = 12;
+pub const ELECTRON_COLUMNS: u32 = 16;
 /// Column: range of an electron that meets no hard collision, g/cm2.
 pub const COLUMN_RANGE: u32 = 0;
 /// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
@@ -43,6 +43,8 @@ pub const COLUMN_MU_CUT: u32 = 9;
 pub const COLUMN_GROWTH: u32 = 10;
 /// Column: share of the energy given to bremsstrahlung until rest.
 pub const COLUMN_YIELD: u32 = 11;
+/// Column: first transport cross section of all deflections but hard knock-ons, cm2/g. Columns 13 to 15 are free.
+pub const COLUMN_TRANSPORT: u32 = 12;
 
 /// Numbers in a row of the photon table.
 pub const PHOTON_COLUMNS: u32 = 4;

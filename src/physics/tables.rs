@@ -174,6 +174,7 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f3
         row[layout::COLUMN_MU_CUT as usize] = mu_cut;
         row[layout::COLUMN_GROWTH as usize] = growth;
         row[layout::COLUMN_YIELD as usize] = stopping.radiation_yield[i];
+        row[layout::COLUMN_TRANSPORT as usize] = total[i];
         out.extend(row.iter().map(|&v| v as f32));
     }
     Ok(())

@@ -345,9 +345,11 @@ fn dose_colour(share: f32) -> [f32; 3] {
     [colour.r, colour.g, colour.b].map(f32::from)
 }
 
-/// Opacity of the dose colour: none at no dose, full from 3 % of the top.
+/// Opacity of the dose colour: none below 0.8 % of the top, where single voxels are mostly noise, rising smoothly to
+/// its full value at 4 %.
 fn opacity(share: f32) -> f32 {
-    OPACITY * (share / 0.03).clamp(0.0, 1.0)
+    let rise = ((share - 0.008) / 0.032).clamp(0.0, 1.0);
+    OPACITY * rise * rise * (3.0 - 2.0 * rise)
 }
 
 /// Draws the outlines of the regions in the slice; returns those found with their colours.

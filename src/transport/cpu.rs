@@ -86,12 +86,13 @@ impl Sink for SharedSink<'_> {
 }
 
 /// Follows history `h` of the electron pass to its end.
-pub fn electron_history<S: Sink>(cx: &Context, h: u32, out: &mut S) {
+///
+/// `stack` is empty before and after.
+pub fn electron_history<S: Sink>(cx: &Context, h: u32, stack: &mut Stack, out: &mut S) {
     let mut particle = birth(cx, h, out);
     let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
-    let mut stack = Stack::default();
     while particle.alive == 1 {
-        electron_step(cx, &mut rng, &mut particle, &mut stack, out);
+        electron_step(cx, &mut rng, &mut particle, stack, out);
     }
 }
 
@@ -130,6 +131,7 @@ impl Engine for CpuEngine {
         let tally = &self.tally[..];
         let work = || {
             let mut sink = SharedSink { tally, ledger: Ledger::default(), flags: 0 };
+            let mut stack = Stack::default();
             let mut finished = 0u64;
             loop {
                 let first = next.fetch_add(BLOCK, Ordering::Relaxed);
@@ -139,7 +141,7 @@ impl Engine for CpuEngine {
                 let last = first.saturating_add(BLOCK).min(cx.params.histories);
                 for h in first..last {
                     match job.pass {
-                        Pass::Electron => electron_history(&cx, h, &mut sink),
+                        Pass::Electron => electron_history(&cx, h, &mut stack, &mut sink),
                         Pass::Photon => photon_history(&cx, h, &mut sink),
                     }
                 }

@@ -2,6 +2,7 @@
 
 use crate::decay::Nuclide;
 use crate::kernel::single::context::Params;
+use crate::kernel::single::rng::hash_key;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments, variance_of_mean};
 use crate::transport::allocation::Expectation;
@@ -329,7 +330,18 @@ pub fn job(scene: &SceneData, pass: Pass, expectation: &Expectation, batch: u32,
         Pass::Electron => &scene.electron_emission,
         Pass::Photon => &scene.photon_emission,
     };
+    let seed_words = (seed as u32, (seed >> 32) as u32);
+    let (a, b) = (
+        hash_key(stream, 0x5368_6966, seed_words.0, seed_words.1),
+        hash_key(stream, 0x7453_6571, seed_words.0, seed_words.1),
+    );
     let params = Params {
+        shift_energy: a.a,
+        shift_x: a.b,
+        shift_y: a.c,
+        shift_z: a.d,
+        shift_polar: b.a,
+        shift_azimuth: b.b,
         batch: stream,
         histories: allocation.histories,
         sources: allocation.rows,

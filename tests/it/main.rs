@@ -1,5 +1,6 @@
 //! Tests of the library through its public face.
 
+mod cli_dose;
 mod io_nifti;
 mod io_output;
 mod io_source;
