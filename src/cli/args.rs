@@ -286,13 +286,8 @@ impl RawDemo {
 impl RawValidate {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<ValidateRequest, UserError> {
-        let raw = RawRun {
-            engine: self.engine,
-            histories: None,
-            seed: self.seed,
-            threads: self.threads,
-            force: self.force,
-        };
+        let raw =
+            RawRun { engine: self.engine, histories: None, seed: self.seed, threads: self.threads, force: self.force };
         Ok(ValidateRequest {
             extent: if self.quick { Extent::Quick } else { Extent::Full },
             out: self.out,

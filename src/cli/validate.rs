@@ -38,11 +38,7 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     write(&record, &folder).map_err(anyhow::Error::from)?;
     printer::data(&page::lines(&comparisons, false));
     let place = folder.commit().or_user_error()?;
-    printer::note(&format!(
-        "{:.0} s; table and plots: {}",
-        record.wall_seconds,
-        place.join("validation.md").display()
-    ));
+    printer::note(&format!("{:.0} s; table and plots: {}", record.wall_seconds, place.join("validation.md").display()));
     if failed.is_empty() {
         return Ok(());
     }

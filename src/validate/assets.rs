@@ -48,10 +48,10 @@ impl Record<'_> {
     /// The text in the column `name`.
     pub(super) fn text(&self, name: &str) -> Result<&str, AssetError> {
         let place = self.table.header.iter().position(|h| h == name);
-        place.and_then(|p| self.cells.get(p)).map(String::as_str).ok_or_else(|| AssetError {
-            file: self.table.file,
-            detail: format!("column {name} is missing"),
-        })
+        place
+            .and_then(|p| self.cells.get(p))
+            .map(String::as_str)
+            .ok_or_else(|| AssetError { file: self.table.file, detail: format!("column {name} is missing") })
     }
 
     /// The number in the column `name`.
@@ -106,9 +106,7 @@ pub(super) struct Octant {
 impl Octant {
     fn read(file: &'static str, bytes: &[u8], size: usize) -> Result<Self, AssetError> {
         let mut raw = Vec::new();
-        GzDecoder::new(bytes)
-            .read_to_end(&mut raw)
-            .map_err(|error| AssetError { file, detail: error.to_string() })?;
+        GzDecoder::new(bytes).read_to_end(&mut raw).map_err(|error| AssetError { file, detail: error.to_string() })?;
         let numbers: Vec<f64> =
             raw.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect();
         let (dose, rel) = numbers.split_at(numbers.len() / 2);

@@ -109,7 +109,10 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
     }
     list.push(("R1 208 keV photons", Box::new(move |b| r1_point::gamma_208(b, pick(250_000, 4_000_000)))));
     list.push(("R2 spheres", Box::new(move |b| r2_spheres::run(b, pick(100_000, 1_000_000)))));
-    list.push(("R3 3 mm", Box::new(move |b| r3_voxels::run(b, 3.0, if full { 101 } else { 61 }, pick(400_000, 4_000_000)))));
+    list.push((
+        "R3 3 mm",
+        Box::new(move |b| r3_voxels::run(b, 3.0, if full { 101 } else { 61 }, pick(400_000, 4_000_000))),
+    ));
     if full {
         list.push(("R3 4.42 mm", Box::new(|b| r3_voxels::run(b, 4.42, 81, 4_000_000))));
     }

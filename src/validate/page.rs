@@ -188,7 +188,13 @@ fn draw(plot: &Plot, area: &Area) -> Result<(), DrawError> {
     let x = (x.0 - pad, x.1 + pad);
 
     let level = |v: f64| if plot.log_y { v.max(f64::MIN_POSITIVE).log10() } else { v };
-    let y = span(plot.points.iter().flat_map(|p| [p.lutra.value, p.reference.value]).filter(|v| !plot.log_y || *v > 0.0).map(level));
+    let y = span(
+        plot.points
+            .iter()
+            .flat_map(|p| [p.lutra.value, p.reference.value])
+            .filter(|v| !plot.log_y || *v > 0.0)
+            .map(level),
+    );
     let room = 0.06 * (y.1 - y.0).max(1e-12);
     let mut chart = ChartBuilder::on(&upper)
         .x_label_area_size(22)
@@ -284,14 +290,7 @@ mod tests {
                 }
             })
             .collect();
-        let plot = Plot {
-            name: "n".into(),
-            title: "a title".into(),
-            x_label: "x",
-            y_label: "y",
-            log_y: true,
-            points,
-        };
+        let plot = Plot { name: "n".into(), title: "a title".into(), x_label: "x", y_label: "y", log_y: true, points };
         let drawn = svg(&plot);
         assert!(drawn.contains("a title") && drawn.matches("<circle").count() > 30);
         assert_eq!(drawn, svg(&plot));
@@ -299,15 +298,8 @@ mod tests {
 
     #[test]
     fn io_rows_are_told_with_their_verdict() {
-        let row = Row::judge(
-            "R1",
-            "energy",
-            "keV",
-            Value::new(10.5, 0.1),
-            Value::new(10.0, 0.0),
-            Judged::Relative,
-            0.01,
-        );
+        let row =
+            Row::judge("R1", "energy", "keV", Value::new(10.5, 0.1), Value::new(10.0, 0.0), Judged::Relative, 0.01);
         let text = lines(&[Comparison { rows: vec![row], ..Comparison::default() }], true);
         assert!(text.starts_with("FAIL") && text.contains("+5.00 ± 1.00 %"), "{text}");
     }

@@ -69,7 +69,8 @@ fn stopping(name: &str, comparison: &mut Comparison) -> Result<(), ValidationErr
             group.push(row);
         }
     }
-    for (group, what) in groups.into_iter().zip(["collision stopping power", "radiative stopping power", "CSDA range"]) {
+    for (group, what) in groups.into_iter().zip(["collision stopping power", "radiative stopping power", "CSDA range"])
+    {
         comparison.add_worst(&format!("{name}, {what}, worst"), group);
     }
     comparison.plots.push(Plot {

@@ -100,16 +100,8 @@ fn cumulative(problem: &str, kernel: &Kernel, reference: &Reference, end_mm: f64
 }
 
 fn cumulative_plot(name: &str, title: String, rows: &[Row], reference: &Reference) -> Plot {
-    let points =
-        rows.iter().enumerate().map(|(i, row)| PlotPoint::of(reference.edges_mm[i + 1], row)).collect();
-    Plot {
-        name: name.to_owned(),
-        title,
-        x_label: "radius, mm",
-        y_label: "energy inside, keV",
-        log_y: false,
-        points,
-    }
+    let points = rows.iter().enumerate().map(|(i, row)| PlotPoint::of(reference.edges_mm[i + 1], row)).collect();
+    Plot { name: name.to_owned(), title, x_label: "radius, mm", y_label: "energy inside, keV", log_y: false, points }
 }
 
 fn radius_row(problem: &str, kernel: &Kernel, reference: &Reference, percent: u32, allowed: f64) -> Row {

@@ -22,12 +22,7 @@ fn offset(a: [usize; 3], b: [usize; 3]) -> [usize; 3] {
 /// Voxel S values for cubes of `edge_mm`; the tissue reaches `across` voxels (odd) from side to side, the source is
 /// the middle one. 101 voxels of 3 mm leave 150 mm on each side: what would come back from beyond adds less than
 /// 1e-4 at six voxels.
-pub fn run(
-    bench: &mut Bench,
-    edge_mm: f64,
-    across: usize,
-    histories: u64,
-) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Bench, edge_mm: f64, across: usize, histories: u64) -> Result<Comparison, ValidationError> {
     let grid = VoxelGrid::axis_aligned([across; 3], [edge_mm; 3], [0.0; 3]);
     let middle = [across / 2; 3];
     let source = grid.index(middle[0], middle[1], middle[2]);

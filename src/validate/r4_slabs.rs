@@ -141,8 +141,7 @@ pub(super) fn by_kind(
         let entry = &mut sums[octant.kind(grid.voxel(n))];
         let scale = GY_PER_KEV_G / mass_g(n);
         entry.0 += (simulation.electron_energy_kev(n, decays) + simulation.photon.energy_kev(n)) * scale;
-        entry.1 +=
-            (simulation.electron.variance_kev2(n) + simulation.photon.variance_kev2(n)) * scale * scale;
+        entry.1 += (simulation.electron.variance_kev2(n) + simulation.photon.variance_kev2(n)) * scale * scale;
         entry.2 += 1.0;
     }
     sums.into_iter().map(|(dose, variance, count)| Value::new(dose / count, f64::sqrt(variance) / count)).collect()

@@ -68,21 +68,12 @@ pub fn run(bench: &mut Bench, histories: u64, voxels: bool) -> Result<Comparison
         let (electron, photon) = (of(&simulation.electron), of(&simulation.photon));
         let local = if label == TUMOUR { simulation.electron.local_kev_per_decay } else { 0.0 };
         let scale = GY_PER_KEV_G / gram;
-        let lutra =
-            Value::new((electron.0 + photon.0 + local) * scale, f64::sqrt(electron.1 + photon.1) * scale);
+        let lutra = Value::new((electron.0 + photon.0 + local) * scale, f64::sqrt(electron.1 + photon.1) * scale);
         for record in assets::r5_regions()?.records() {
             if record.text("region")? == name && record.text("class")? == "all" {
                 let quantity = if label == TUMOUR { "mean of the tumour" } else { "mean of lung voxels touching it" };
                 let reference = record.value("gy", "rel")?;
-                comparison.rows.push(Row::judge(
-                    problem,
-                    quantity,
-                    "Gy",
-                    lutra,
-                    reference,
-                    Judged::Relative,
-                    allowed,
-                ));
+                comparison.rows.push(Row::judge(problem, quantity, "Gy", lutra, reference, Judged::Relative, allowed));
             }
         }
     }
@@ -101,8 +92,7 @@ pub fn run(bench: &mut Bench, histories: u64, voxels: bool) -> Result<Comparison
     let points = (0..ACROSS)
         .map(|k| {
             let kind = reference.kind([ACROSS / 2, ACROSS / 2, k]);
-            let row =
-                Row::judge(problem, "axis", "Gy", kinds[kind], reference.value(kind), Judged::Relative, 0.02);
+            let row = Row::judge(problem, "axis", "Gy", kinds[kind], reference.value(kind), Judged::Relative, 0.02);
             PlotPoint::of(0.5 * k as f64 + 0.25, &row)
         })
         .collect();

@@ -55,10 +55,8 @@ pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<C
             let (electron, photon) = (of(&simulation.electron), of(&simulation.photon));
             let inside: f64 = labels.data.iter().zip(&decays).filter(|(l, _)| **l == label).map(|(_, d)| d).sum();
             let scale = GY_PER_KEV_G / record.number("mass_g")?;
-            let lutra = Value::new(
-                (electron.0 + photon.0 + inside * local) * scale,
-                f64::sqrt(electron.1 + photon.1) * scale,
-            );
+            let lutra =
+                Value::new((electron.0 + photon.0 + inside * local) * scale, f64::sqrt(electron.1 + photon.1) * scale);
             let quantity = format!("mean of {}", record.text("name")?.replace('_', " "));
             let reference = record.value("gy", "rel")?;
             let row = Row::judge(&problem, quantity, "Gy", lutra, reference, Judged::Relative, 0.003);

@@ -30,8 +30,7 @@ pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationEr
         e0 + (e1 - e0) * (radius - r0) / (r1 - r0)
     };
     let total = nodes[nodes.len() - 1].1;
-    let shells: Vec<(f64, f64)> =
-        (0..48).map(|i| (f64::from(i) * SHELL_MM, f64::from(i + 1) * SHELL_MM)).collect();
+    let shells: Vec<(f64, f64)> = (0..48).map(|i| (f64::from(i) * SHELL_MM, f64::from(i + 1) * SHELL_MM)).collect();
     let top = shells.iter().map(|&(low, high)| inside(high) - inside(low)).fold(0.0, f64::max);
     let (mut rows, mut cumulative, mut points) = (Vec::new(), Vec::new(), Vec::new());
     for (low, high) in shells {
