@@ -95,6 +95,7 @@ tables! {
     estar = "estar.csv";
     xcom = "xcom.csv";
     y90_etran = "y90_etran.csv";
+    electron_1mev = "electron_1mev.csv";
 }
 
 /// A voxel of each kind of a volume with the eight symmetries of a square in x and y.

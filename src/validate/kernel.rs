@@ -58,11 +58,21 @@ impl Kernel {
 
     /// The radius that holds `share` of all energy, mm.
     pub fn radius_of(&self, share: f64) -> Value {
-        let width = self.width_mm;
+        let edges = self.edges_mm();
+        self.value(|shells| radius_of(&edges, shells, shells.iter().sum(), share))
+    }
+
+    /// The radius that holds one share of all energy over that of another.
+    pub fn ratio_of_radii(&self, share: f64, over: f64) -> Value {
+        let edges = self.edges_mm();
         self.value(|shells| {
-            let edges: Vec<f64> = (0..=shells.len()).map(|i| i as f64 * width).collect();
-            radius_of(&edges, shells, shells.iter().sum(), share)
+            let total = shells.iter().sum();
+            radius_of(&edges, shells, total, share) / radius_of(&edges, shells, total, over)
         })
+    }
+
+    fn edges_mm(&self) -> Vec<f64> {
+        (0..=self.shells_kev.len()).map(|i| i as f64 * self.width_mm).collect()
     }
 }
 

@@ -93,9 +93,9 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
     let pick = move |quick: u64, long: u64| if full { long } else { quick };
     let mut list: Vec<Problem<'a>> = vec![
         ("published stopping powers and attenuation", Box::new(|_| published::laws())),
-        ("R1 beta", Box::new(move |b| r1_point::beta(b, pick(600_000, 4_000_000)))),
+        ("R1 beta", Box::new(move |b| r1_point::beta(b, pick(1_000_000, 4_000_000)))),
         ("R1 electrons", Box::new(move |b| r1_point::conversion_electrons(b, pick(300_000, 2_000_000)))),
-        ("R1 photons", Box::new(move |b| r1_point::photons(b, pick(500_000, 8_000_000)))),
+        ("R1 photons", Box::new(move |b| r1_point::photons(b, pick(1_000_000, 8_000_000)))),
     ];
     for energy_kev in [100, 200, 400] {
         list.push((
@@ -107,11 +107,11 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
             Box::new(move |b| r1_point::electrons(b, energy_kev, pick(60_000, 500_000))),
         ));
     }
-    list.push(("R1 208 keV photons", Box::new(move |b| r1_point::gamma_208(b, pick(250_000, 4_000_000)))));
+    list.push(("R1 208 keV photons", Box::new(move |b| r1_point::gamma_208(b, pick(1_000_000, 4_000_000)))));
     list.push(("R2 spheres", Box::new(move |b| r2_spheres::run(b, pick(100_000, 1_000_000)))));
     list.push((
         "R3 3 mm",
-        Box::new(move |b| r3_voxels::run(b, 3.0, if full { 101 } else { 61 }, pick(400_000, 4_000_000))),
+        Box::new(move |b| r3_voxels::run(b, 3.0, if full { 101 } else { 91 }, pick(400_000, 4_000_000))),
     ));
     if full {
         list.push(("R3 4.42 mm", Box::new(|b| r3_voxels::run(b, 4.42, 81, 4_000_000))));
@@ -123,15 +123,15 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
             r4_slabs::Source::Bone => "R4 source in bone",
         };
         if full || source == r4_slabs::Source::Lung {
-            list.push((name, Box::new(move |b| r4_slabs::run(b, source, pick(1_000_000, 12_000_000), full))));
+            list.push((name, Box::new(move |b| r4_slabs::run(b, source, pick(2_000_000, 12_000_000), full))));
         }
     }
-    list.push(("R5", Box::new(move |b| r5_interface::run(b, pick(400_000, 8_000_000), full))));
+    list.push(("R5", Box::new(move |b| r5_interface::run(b, pick(1_500_000, 8_000_000), full))));
     if full {
         list.push(("R6", Box::new(move |b| r6_patient::run(b, patient, 30_000_000))));
         list.push(("published spheres and kidneys", Box::new(|b| published::doses(b, 500_000))));
         list.push(("90Y", Box::new(|b| yttrium::run(b, 300_000))));
-        list.push(("step lengths", Box::new(|b| steps::run(b, 1_000_000))));
+        list.push(("step lengths", Box::new(|b| steps::run(b, 2_000_000))));
     }
     list
 }

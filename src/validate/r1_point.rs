@@ -117,6 +117,22 @@ fn radius_row(problem: &str, kernel: &Kernel, reference: &Reference, percent: u3
     )
 }
 
+/// R99 over R50: how far ranges spread, whatever their scale. Straggling makes it.
+fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference) -> Row {
+    let (r50, r99) = (reference.radius_of(0.5), reference.radius_of(0.99));
+    let ratio = r99.value / r50.value;
+    let sigma = ratio * (r50.sigma / r50.value).hypot(r99.sigma / r99.value);
+    Row::judge(
+        problem,
+        "R99 over R50, spread of the ranges",
+        "1",
+        kernel.ratio_of_radii(0.99, 0.5),
+        Value::new(ratio, sigma),
+        Judged::Relative,
+        0.01,
+    )
+}
+
 /// Betas of 177Lu.
 pub fn beta(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
     let reference = Reference::read(&assets::r1_point_water()?, "beta_kev", "beta_rel")?;
@@ -228,9 +244,10 @@ pub fn electrons(bench: &mut Bench, energy_kev: u32, histories: u64) -> Result<C
         points: points.into_iter().filter(|p| p.reference.value > 0.0).collect(),
     });
     comparison.add_worst("cumulative curve, worst", inside);
-    for percent in [50, 90] {
+    for percent in [50, 90, 99] {
         comparison.rows.push(radius_row(&problem, &kernel, &reference, percent, 0.01));
     }
+    comparison.rows.push(spread_row(&problem, &kernel, &reference));
     comparison.details.extend(shell_rows);
     Ok(comparison)
 }

@@ -39,7 +39,7 @@ pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<C
         let dose = nifti::read(folder.join(format!("{map}_dose_all.nii.gz")))?;
         let rel = nifti::read(folder.join(format!("{map}_relunc_all.nii.gz")))?;
         let electrons = (histories as f64 * share) as u64;
-        let simulation = bench.voxels(&scene, &decays, labels.data.clone(), &nuclide, electrons, 0.5)?;
+        let simulation = bench.voxels(&scene, &decays, labels.data.clone(), &nuclide, electrons, 1.5)?;
         let problem = format!("R6 {map}");
         let local = simulation.electron.local_kev_per_decay;
         let mut points = Vec::new();

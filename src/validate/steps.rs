@@ -12,8 +12,8 @@ fn quantities(
 ) -> Result<Vec<(String, String, &'static str, Value)>, ValidationError> {
     let parts = [
         r1_point::beta(bench, histories)?,
-        r4_slabs::run(bench, Source::Lung, 2 * histories, false)?,
-        r5_interface::run(bench, histories, false)?,
+        r4_slabs::run(bench, Source::Lung, 6 * histories, false)?,
+        r5_interface::run(bench, 8 * histories, false)?,
     ];
     let rows = parts.into_iter().flat_map(|part| part.rows);
     // the worst of a group may be another member in another run

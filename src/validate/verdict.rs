@@ -181,7 +181,8 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// Further rows, for the file: single shells, voxels and classes that stand behind a row of the table.
     pub details: Vec<Row>,
-    /// Plots.
+    /// Plots: their numbers are those of the rows.
+    #[serde(skip)]
     pub plots: Vec<Plot>,
     /// Time it took, s.
     pub seconds: f64,

@@ -4,3 +4,4 @@ mod cli_dose;
 mod io_nifti;
 mod io_output;
 mod io_source;
+mod reference_validation;

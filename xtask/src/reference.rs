@@ -9,6 +9,7 @@ use crate::tables::{Source, folder, significant};
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use nifti::{NiftiObject, NiftiType, NiftiVolume, ReaderOptions};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
@@ -53,12 +54,13 @@ fn json(path: &Path) -> Result<Value> {
 impl Shelf {
     fn open(refs: &Path) -> Result<Self> {
         let physics = json(&refs.join("physics.json"))?;
-        let common: Vec<String> = physics["common"]
+        let mut common: Vec<String> = physics["common"]
             .as_object()
             .context("physics.json has no common settings")?
             .iter()
             .map(|(key, value)| format!("{key} {}", value.to_string().trim_matches('"')))
             .collect();
+        common.sort_unstable();
         let egs = format!("{}; {}", physics["code"].as_str().unwrap_or_default(), common.join(", "));
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/reference");
         fs::create_dir_all(&folder)?;
@@ -248,16 +250,45 @@ fn round_mantissa(value: f32, bits: u32) -> f32 {
     f32::from_bits((value.to_bits() + (1 << (drop - 1))) >> drop << drop)
 }
 
+/// A volume, x fastest.
+struct Map {
+    dims: [usize; 3],
+    data: Vec<f32>,
+}
+
+impl Map {
+    fn read(path: &Path) -> Result<Self> {
+        let object = ReaderOptions::new().read_file(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let volume = object.into_volume();
+        let dims = volume.dim();
+        let &[nx, ny, nz] = dims else { bail!("{} has {} dimensions", path.display(), dims.len()) };
+        let dims = [usize::from(nx), usize::from(ny), usize::from(nz)];
+        let data = match volume.data_type() {
+            NiftiType::Uint8 => volume.into_nifti_typed_data::<u8>()?.into_iter().map(f32::from).collect(),
+            _ => volume.into_nifti_typed_data::<f32>()?,
+        };
+        Ok(Self { dims, data })
+    }
+
+    fn index(&self, i: usize, j: usize, k: usize) -> usize {
+        i + self.dims[0] * (j + self.dims[1] * k)
+    }
+
+    fn voxel(&self, n: usize) -> [usize; 3] {
+        [n % self.dims[0], n / self.dims[0] % self.dims[1], n / (self.dims[0] * self.dims[1])]
+    }
+}
+
 /// Voxels of a volume that equals itself under the eight symmetries of a square in x and y, one of each kind:
 /// x from the middle outward, y from the middle up to x, z last.
-fn octant(volume: &lutra::grid::Volume<f32>) -> Vec<f32> {
-    let [nx, _, nz] = volume.grid.dims;
+fn octant(volume: &Map) -> Vec<f32> {
+    let [nx, _, nz] = volume.dims;
     let half = nx / 2;
     let mut values = Vec::new();
     for k in 0..nz {
         for i in 0..half {
             for j in 0..=i {
-                values.push(volume.at(half + i, half + j, k));
+                values.push(volume.data[volume.index(half + i, half + j, k)]);
             }
         }
     }
@@ -268,7 +299,7 @@ fn octant(volume: &lutra::grid::Volume<f32>) -> Vec<f32> {
 fn dose_octant(refs: &Path, stem: &str) -> Result<Vec<f32>> {
     let read = |kind: &str| -> Result<Vec<f32>> {
         let path = refs.join(format!("{stem}_{kind}.nii.gz"));
-        Ok(octant(&lutra::io::nifti::read(&path)?))
+        Ok(octant(&Map::read(&path)?))
     };
     let mut values: Vec<f32> = read("Gy_per_decay")?.iter().map(|&v| round_mantissa(v, 13)).collect();
     values.extend(read("relunc")?.iter().map(|&v| round_mantissa(v, 5)));
@@ -285,16 +316,16 @@ fn region_rows(
 ) -> Result<()> {
     let stem = if source.is_empty() { problem.to_owned() } else { format!("{problem}_{source}") };
     for class in CLASSES {
-        let dose = lutra::io::nifti::read(refs.join(format!("{stem}_{class}_Gy_per_decay.nii.gz")))?;
-        let rel = lutra::io::nifti::read(refs.join(format!("{stem}_{class}_relunc.nii.gz")))?;
+        let dose = Map::read(&refs.join(format!("{stem}_{class}_Gy_per_decay.nii.gz")))?;
+        let rel = Map::read(&refs.join(format!("{stem}_{class}_relunc.nii.gz")))?;
         for (name, members) in regions {
             let inside = || (0..members.len()).filter(|&n| members[n]);
             let count = inside().count() as f64;
             let sum: f64 = inside().map(|n| f64::from(dose.data[n])).sum();
             let mut variance = 0.0;
             for n in inside() {
-                let [i, j, _] = dose.grid.voxel(n);
-                let [a, b] = [i.max(dose.grid.dims[0] - 1 - i), j.max(dose.grid.dims[1] - 1 - j)];
+                let [i, j, _] = dose.voxel(n);
+                let [a, b] = [i.max(dose.dims[0] - 1 - i), j.max(dose.dims[1] - 1 - j)];
                 let kind = if a == b { 4.0 } else { 8.0 };
                 variance += kind * (f64::from(dose.data[n]) * f64::from(rel.data[n])).powi(2);
             }
@@ -360,13 +391,12 @@ fn slabs(refs: &Path, shelf: &mut Shelf) -> Result<()> {
 const OCTANT_COLUMNS: &str = "gzip of little-endian f32: dose (Gy per decay, 13 bits of mantissa), then rel (5 bits), of one voxel of each kind: z, x from the middle outward, y from the middle up to x, the last running fastest";
 
 fn interface(refs: &Path, shelf: &mut Shelf) -> Result<()> {
-    let source = lutra::io::nifti::read(refs.join("R5_source.nii.gz"))?;
+    let source = Map::read(&refs.join("R5_source.nii.gz"))?;
     let tumour: Vec<bool> = source.data.iter().map(|&v| v > 0.0).collect();
-    let grid = &source.grid;
-    let touching: Vec<bool> = (0..grid.len())
+    let touching: Vec<bool> = (0..source.data.len())
         .map(|n| {
-            let [i, j, k] = grid.voxel(n);
-            let beside = |a: usize, b: usize, c: usize| a < 40 && b < 40 && c < 40 && tumour[grid.index(a, b, c)];
+            let [i, j, k] = source.voxel(n);
+            let beside = |a: usize, b: usize, c: usize| a < 40 && b < 40 && c < 40 && tumour[source.index(a, b, c)];
             k < 20
                 && !tumour[n]
                 && (beside(i + 1, j, k)
@@ -511,5 +541,34 @@ fn published(data: &Path, shelf: &mut Shelf) -> Result<()> {
         "superposition of the ETRAN kernels of 10 to 1000 keV (M. J. Berger, S. M. Seltzer; as in Geant4 TestEm12), scaled with CSDA ranges",
         "DDEP",
     );
-    shelf.table("y90_etran.csv", &note, "r_mm,inside_kev", &rows)
+    shelf.table("y90_etran.csv", &note, "r_mm,inside_kev", &rows)?;
+
+    let scaled = Source::read(data, "ref/dpk_electron_water.csv")?;
+    let curve = |code: &str| -> Result<Vec<(f64, f64)>> {
+        let own = scaled.rows.iter().filter(|row| row[0] == code && row[1] == "1000");
+        own.map(|row| Ok((row[2].parse()?, row[3].parse()?))).collect()
+    };
+    let etran = curve("Etran")?;
+    let at = |x: f64| {
+        let i = etran.partition_point(|p| p.0 < x).clamp(1, etran.len() - 1);
+        let ((x0, f0), (x1, f1)) = (etran[i - 1], etran[i]);
+        f0 + (f1 - f0) * (x - x0) / (x1 - x0)
+    };
+    let rows: Vec<String> = curve("EGSnrc")?
+        .iter()
+        .enumerate()
+        .map(|(bin, (_, egs))| {
+            let low = 0.05 * bin as f64;
+            // mean of ETRAN's curve over the bin, Simpson
+            let mean = (at(low) + 4.0 * at(low + 0.025) + at(low + 0.05)) / 6.0;
+            format!("{},{},{egs},{}", significant(low, 3), significant(low + 0.05, 3), significant(mean, 4))
+        })
+        .collect();
+    let note = Shelf::published(
+        "point source of 1 MeV electrons in endless water: share of the energy per share of the CSDA range, mean over bins",
+        "lower and upper edge (shares of the CSDA range), EGSnrc, ETRAN",
+        "EGSnrc: E. Mainegra-Hing et al., Med. Phys. 32 (2005) 685, run by Y. Perrot; ETRAN: M. J. Berger, S. M. Seltzer; both as shipped with Geant4 TestEm12",
+        ITSELF,
+    );
+    shelf.table("electron_1mev.csv", &note, "low,high,egsnrc,etran", &rows)
 }
