@@ -5,9 +5,35 @@ use super::failure::{Failure, OrUserError};
 use super::progress::Bar;
 use super::{printer, transport};
 use crate::io::atomic::AtomicOutputDir;
+use crate::transport::run::Progress;
 use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// A bar a run: the suite makes many.
+#[derive(Default)]
+struct Bars {
+    bar: Option<Bar>,
+    fraction: f64,
+}
+
+impl Bars {
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+        if fraction_done < self.fraction {
+            self.finish();
+        }
+        self.fraction = fraction_done;
+        self.bar.get_or_insert_with(Bar::new).update(fraction_done, sigma_rel, message);
+    }
+}
 
 /// Runs the problems; a failed verdict ends the command with an error after everything is written.
 pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
@@ -15,14 +41,14 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
     let mut engine = transport::engine(&request.run)?;
     let device = engine.device();
-    let mut bar = Bar::new();
+    let mut bars = Bars::default();
     let patient = patient_folder();
     let mut tell = |name: &str| printer::note(&format!("{:6.0} s  {name}", began.elapsed().as_secs_f64()));
     let outcome = {
-        let mut bench = Bench::new(engine.as_mut(), &mut bar, request.run.seed);
+        let mut bench = Bench::new(engine.as_mut(), &mut bars, request.run.seed);
         validate::run(&mut bench, request.extent, patient.as_deref(), &mut tell)
     };
-    bar.finish();
+    bars.finish();
     let comparisons = outcome.map_err(failure)?;
     let failed: Vec<&Row> =
         comparisons.iter().flat_map(|c| &c.rows).filter(|row| row.verdict == Verdict::Fail).collect();

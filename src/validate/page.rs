@@ -29,13 +29,23 @@ pub struct Record<'a> {
 
 /// A number with as many digits as its standard error deserves, at least four.
 fn figure(value: f64) -> String {
-    if value == 0.0 {
+    if value.abs() < 1e-300 {
         "0".to_owned()
     } else if (1e-3..1e5).contains(&value.abs()) {
         let digits = (4 - value.abs().log10().floor() as i32).max(0) as usize;
         format!("{value:.digits$}")
     } else {
         format!("{value:.4e}")
+    }
+}
+
+/// A number without needless zeros.
+fn tick(value: f64) -> String {
+    let text = figure(value);
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 
@@ -208,7 +218,7 @@ fn draw(plot: &Plot, area: &Area) -> Result<(), DrawError> {
         .configure_mesh()
         .light_line_style(TRANSPARENT)
         .y_desc(if plot.log_y { format!("log10 of {}", plot.y_label) } else { plot.y_label.to_owned() })
-        .y_label_formatter(&|v| figure(*v).trim_end_matches('0').trim_end_matches('.').to_owned())
+        .y_label_formatter(&|v| tick(*v))
         .draw()?;
     let line = plot.points.iter().filter(|p| !plot.log_y || p.reference.value > 0.0);
     chart.draw_series(LineSeries::new(line.map(|p| (p.x, level(p.reference.value))), REFERENCE.stroke_width(2)))?;
