@@ -63,10 +63,10 @@ struct Params {
   shift_polar: u32,
   // Start of the sequence for the azimuth.
   shift_azimuth: u32,
+  // Electrons born in matter at least this dense have a home, g/cm3.
+  home_density_g_cm3: f32,
   // Fills the block to a multiple of 16 bytes.
-  unused_a: u32,
-  // Fills the block to a multiple of 16 bytes.
-  unused_b: u32,
+  unused: u32,
 }
 
 // A tally entry overflowed 64 bits.

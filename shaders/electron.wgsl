@@ -58,16 +58,34 @@ fn finish(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
   }
 }
 
-// Leaves the particle's energy where it is, less what it would have radiated.
-fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>, radiated_share: f32) {
-  var radiated = u32(nc(nc(radiated_share * real_from_u32((*p).energy)) + random(rng)));
-  if (radiated > (*p).energy) {
-    radiated = (*p).energy;
-  }
+// Leaves the particle's energy where it is.
+fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) {
   let bin = tally_bin(rng, (*p), 0.0f);
-  sink_deposit(bin, ((*p).energy - radiated), (*p).weight);
-  sink_radiated(radiated, (*p).weight);
+  sink_deposit(bin, (*p).home, (*p).energy, (*p).weight);
   finish(p, stack);
+}
+
+// The particle leaves the grid.
+fn leave_grid(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
+  sink_escaped((*p).home, (*p).energy, (*p).weight);
+  finish(p, stack);
+}
+
+// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
+// energy in the tissue of its birth); where the density allows, its voxel becomes its home.
+fn electron_birth(h: u32) -> Particle {
+  var p = birth(h);
+  let index = voxel_index(p);
+  let word = voxels[index];
+  let row = (voxel_tissue(word) * ENERGY_NODES);
+  let share = electron_value(row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
+  let radiated = u32(nc(nc(share * real_from_u32(p.weight)) + 0.5f));
+  sink_radiated(p.energy, radiated);
+  p.weight = (p.weight - radiated);
+  if (voxel_density(word) >= params.home_density_g_cm3) {
+    p.home = index;
+  }
+  return p;
 }
 
 // Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
@@ -90,7 +108,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
         after = (*p).energy;
       }
       let bin = tally_bin(rng, (*p), distance);
-      sink_deposit(bin, ((*p).energy - after), (*p).weight);
+      sink_deposit(bin, (*p).home, ((*p).energy - after), (*p).weight);
       (*p).energy = after;
       (*p).x = x;
       (*p).y = y;
@@ -105,7 +123,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
       after = (*p).energy;
     }
     let bin = tally_bin(rng, (*p), way);
-    sink_deposit(bin, ((*p).energy - after), (*p).weight);
+    sink_deposit(bin, (*p).home, ((*p).energy - after), (*p).weight);
     (*p).energy = after;
     left = fmax(nc(left - part), 0.0f);
     advance(p, way);
@@ -144,13 +162,13 @@ fn knock_on(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<func
   let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
   if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
     let place = tally_bin(rng, (*p), 0.0f);
-    sink_deposit(place, lost, (*p).weight);
+    sink_deposit(place, (*p).home, lost, (*p).weight);
     return;
   }
   if ((*stack).count >= STACK_SIZE) {
     sink_flag(FLAG_STACK_FULL);
     let place = tally_bin(rng, (*p), 0.0f);
-    sink_deposit(place, lost, (*p).weight);
+    sink_deposit(place, (*p).home, lost, (*p).weight);
     return;
   }
   (*stack).waiting[(*stack).count] = (*p);
@@ -166,7 +184,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   (*p).steps = ((*p).steps + 1u);
   if ((*p).steps > ELECTRON_STEP_LIMIT) {
     sink_flag(FLAG_STEP_LIMIT);
-    rest(rng, p, stack, 0.0f);
+    rest(rng, p, stack);
     return;
   }
   let word = voxels[voxel_index((*p))];
@@ -175,23 +193,21 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
     let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
     advance(p, exit.distance);
     if !(cross(p, exit.axis)) {
-      sink_escaped((*p).energy, (*p).weight);
-      finish(p, stack);
+      leave_grid(p, stack);
     }
     return;
   }
   let row = (voxel_tissue(word) * ENERGY_NODES);
   let energy_kev = kev_from_units((*p).energy);
   if (energy_kev < params.electron_cut_kev) {
-    rest(rng, p, stack, 0.0f);
+    rest(rng, p, stack);
     return;
   }
   let bin = energy_bin(energy_kev);
   let range = electron_value(row, bin, COLUMN_RANGE);
   let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
   if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
-    let share = electron_value(row, bin, COLUMN_YIELD);
-    rest(rng, p, stack, share);
+    rest(rng, p, stack);
     return;
   }
   var step = electron_value(row, bin, COLUMN_STEP);
@@ -206,17 +222,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
   let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
   let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-  let end = energy_bin(fmax(nc(energy_kev - lost), 1.0f));
-  let yield_before = electron_value(row, bin, COLUMN_YIELD);
-  let yield_after = electron_value(row, end, COLUMN_YIELD);
-  let given = fmin(fmax(nc(nc(energy_kev * yield_before) - nc(nc(energy_kev - lost) * yield_after)), 0.0f), lost);
-  var radiated = u32(nc(nc(given * 32000.0f) + random(rng)));
-  if (radiated > (*p).energy) {
-    radiated = (*p).energy;
-  }
-  (*p).energy = ((*p).energy - radiated);
-  sink_radiated(radiated, (*p).weight);
-  let loss = nc(nc(lost - given) * recip(step));
+  let loss = nc(lost * recip(step));
   let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
   let curl = nc(nc(k * k) * 0.083333336f);
   let v = random(rng);
@@ -224,8 +230,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
   let before = fly(rng, p, nc(step * hinge), loss, curl);
   if (before == FLIGHT_OUT) {
-    sink_escaped((*p).energy, (*p).weight);
-    finish(p, stack);
+    leave_grid(p, stack);
     return;
   }
   if (before == FLIGHT_TISSUE) {
@@ -234,8 +239,7 @@ fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr
   scatter(rng, p, row, middle, step);
   let after = fly(rng, p, nc(step * nc(1.0f - hinge)), loss, curl);
   if (after == FLIGHT_OUT) {
-    sink_escaped((*p).energy, (*p).weight);
-    finish(p, stack);
+    leave_grid(p, stack);
     return;
   }
   if (knocks && (after == FLIGHT_DONE)) {

@@ -30,7 +30,7 @@ fn electron_pass(@builtin(global_invocation_id) id: vec3<u32>) {
         break;
       }
       begun += 1u;
-      particle = birth(history);
+      particle = electron_birth(history);
       rng = rng_for(history, params.batch, params.seed_low, params.seed_high);
     }
     electron_step(&rng, &particle, &stack);

@@ -132,7 +132,7 @@ fn one_minus_exp(x: f32) -> f32 {
 fn sin_cos_turn(turn: u32) -> SinCos {
   let q = ((turn + 536870912u) >> 30u);
   let d = ((i32((turn - (q << 30u)))) >> 7u);
-  let a = nc((f32(d)) * 1.872537e-7f);
+  let a = nc((f32(d)) * 1.872535e-7f);
   let z = nc(a * a);
   var s = (-0.00019515296f);
   s = nc(nc(s * z) + 0.008332161f);

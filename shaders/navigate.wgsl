@@ -34,6 +34,8 @@ struct Particle {
   flight: f32,
   // Steps made.
   steps: u32,
+  // Tally bin that counts as having received all its energy; all bits set: none.
+  home: u32,
 }
 
 // The way out of a voxel along a direction.

@@ -15,7 +15,7 @@ const PHOTON_VOXELS_A_STEP: u32 = 16u;
 fn leave(rng: ptr<function, Rng>, p: Particle, units: u32) {
   if (params.analogue == 1u) {
     let bin = tally_bin(rng, p, 0.0f);
-    sink_deposit(bin, units, p.weight);
+    sink_deposit(bin, p.home, units, p.weight);
   } else {
     sink_absorbed(units, p.weight);
   }
@@ -63,7 +63,7 @@ fn photon_step(rng: ptr<function, Rng>, p: ptr<function, Particle>) {
       sink_flag(FLAG_STEP_LIMIT);
     }
     let here = tally_bin(rng, (*p), 0.0f);
-    sink_deposit(here, (*p).energy, (*p).weight);
+    sink_deposit(here, (*p).home, (*p).energy, (*p).weight);
     (*p).alive = 0u;
     return;
   }
@@ -101,7 +101,7 @@ fn photon_step(rng: ptr<function, Rng>, p: ptr<function, Particle>) {
     }
     (*p).flight = fmax(nc((*p).flight - depth), 1e-9f);
     if !(cross(p, exit.axis)) {
-      sink_escaped((*p).energy, (*p).weight);
+      sink_escaped((*p).home, (*p).energy, (*p).weight);
       (*p).alive = 0u;
       return;
     }

@@ -10,11 +10,14 @@
 @group(0) @binding(4) var<storage, read> scatter_table: array<f32>;
 @group(0) @binding(5) var<storage, read> emission_table: array<u32>;
 @group(0) @binding(6) var<storage, read> source_table: array<u32>;
-// Energy by bin: two words an entry, low then high; unit 2^-5 eV x 2^-16.
+// Energy by bin: a signed 64-bit number in two words, low then high; unit 2^-5 eV x 2^-16.
 @group(0) @binding(7) var<storage, read_write> tally: array<atomic<u32>>;
 // Accounts: three words each (96 bits), low first, in the order of the BOOK_ constants; then flags, then the
 // number of histories finished.
 @group(0) @binding(8) var<storage, read_write> ledger: array<atomic<u32>>;
+
+// Home of a particle that has none.
+const NO_HOME: u32 = 0xffffffffu;
 
 // Account: energy emitted.
 const BOOK_EMITTED: u32 = 0u;
@@ -64,26 +67,38 @@ fn book_add(account: u32, v: vec2<u32>) {
   book[2u * account + 1u] += v.y + select(0u, 1u, sum < low);
 }
 
+// Adds a signed 64-bit number to a tally entry. A sum that passes 2^63 in magnitude raises a flag.
 fn tally_add(index: u32, v: vec2<u32>) {
   let old = atomicAdd(&tally[2u * index], v.x);
   let high = v.y + select(0u, 1u, old > 0xffffffffu - v.x);
   if high != 0u {
     let before = atomicAdd(&tally[2u * index + 1u], high);
-    if before > 0xffffffffu - high {
+    let after = before + high;
+    if ((before ^ after) & (high ^ after)) >= 0x80000000u {
       flags |= FLAG_TALLY_OVERFLOW;
     }
   }
+}
+
+// The negative of a 64-bit number.
+fn negative(v: vec2<u32>) -> vec2<u32> {
+  return vec2<u32>(~v.x + 1u, ~v.y + select(0u, 1u, v.x == 0u));
 }
 
 fn sink_emitted(units: u32, weight: u32) {
   book_add(BOOK_EMITTED, wide_product(units, weight));
 }
 
-fn sink_deposit(index: u32, units: u32, weight: u32) {
+fn sink_deposit(index: u32, home: u32, units: u32, weight: u32) {
   if units != 0u {
     let v = wide_product(units, weight);
-    tally_add(index, v);
     book_add(BOOK_DEPOSITED, v);
+    if index != home {
+      tally_add(index, v);
+      if home != NO_HOME {
+        tally_add(home, negative(v));
+      }
+    }
   }
 }
 
@@ -99,8 +114,12 @@ fn sink_absorbed(units: u32, weight: u32) {
   book_add(BOOK_DEPOSITED, wide_product(units, weight));
 }
 
-fn sink_escaped(units: u32, weight: u32) {
-  book_add(BOOK_ESCAPED, wide_product(units, weight));
+fn sink_escaped(home: u32, units: u32, weight: u32) {
+  let v = wide_product(units, weight);
+  book_add(BOOK_ESCAPED, v);
+  if home != NO_HOME && units != 0u {
+    tally_add(home, negative(v));
+  }
 }
 
 fn sink_radiated(units: u32, weight: u32) {

@@ -13,13 +13,13 @@ const STEP_ENERGY: u32 = 2654435769u;
 const STEP_X: u32 = 1779033704u;
 
 // Step for y: 2^32 (sqrt 3 - 1).
-const STEP_Y: u32 = 3144134277u;
+const STEP_Y: u32 = 3144134278u;
 
 // Step for z: 2^32 (sqrt 7 - 2).
 const STEP_Z: u32 = 2773480762u;
 
 // Step for the cosine of the polar angle: 2^32 (sqrt 11 - 3).
-const STEP_POLAR: u32 = 1359893119u;
+const STEP_POLAR: u32 = 1359893120u;
 
 // Step for the azimuth: 2^32 (sqrt 13 - 3).
 const STEP_AZIMUTH: u32 = 2600822924u;
@@ -39,39 +39,54 @@ fn source_row(h: u32) -> u32 {
   return low;
 }
 
-// Energy in units of 2^-5 eV at the place `word` (2^-32) of the emission table's cumulative distribution.
-fn emission_energy(word: u32) -> u32 {
+// Row of the emission table that holds the place `word` (2^-32) of the cumulative distribution.
+fn emission_row(word: u32) -> u32 {
   var low = 0u;
   var high = (params.emissions - 1u);
   while (low < high) {
     let middle = ((low + high) >> 1u);
-    if (emission_table[(3u * middle)] < word) {
+    if (emission_table[(4u * middle)] < word) {
       low = (middle + 1u);
     } else {
       high = middle;
     }
   }
-  let width = emission_table[((3u * low) + 2u)];
-  let lowest = emission_table[((3u * low) + 1u)];
+  return low;
+}
+
+// Energy in units of 2^-5 eV at the place `word` inside the row it falls in.
+fn emission_energy(row: u32, word: u32) -> u32 {
+  let width = emission_table[((4u * row) + 2u)];
+  let lowest = emission_table[((4u * row) + 1u)];
   if (width == 0u) {
     return lowest;
   }
   var below = 0u;
-  if (low > 0u) {
-    below = (emission_table[(3u * (low - 1u))] + 1u);
+  if (row > 0u) {
+    below = (emission_table[(4u * (row - 1u))] + 1u);
   }
-  let top = emission_table[(3u * low)];
+  let top = emission_table[(4u * row)];
   let span = nc(real_from_u32((top - below)) + 1.0f);
   let part = nc(nc(real_from_u32((word - below)) + 0.5f) * recip(span));
   return (lowest + u32(nc(part * real_from_u32(width))));
+}
+
+// Product of two weights in 2^-16, rounded down.
+fn weight_product(a: u32, b: u32) -> u32 {
+  let low = (((a & 65535u) * (b & 65535u)) >> 16u);
+  let middle = (((a >> 16u) * (b & 65535u)) + ((a & 65535u) * (b >> 16u)));
+  return (((((a >> 16u) * (b >> 16u)) << 16u) + middle) + low);
 }
 
 // The particle of history `h`.
 fn birth(h: u32) -> Particle {
   let row = (3u * source_row(h));
   let voxel = source_table[(row + 1u)];
-  let weight = source_table[(row + 2u)];
-  let energy = emission_energy((params.shift_energy + (h * STEP_ENERGY)));
+  let voxel_weight = source_table[(row + 2u)];
+  let word = (params.shift_energy + (h * STEP_ENERGY));
+  let emission = emission_row(word);
+  let energy = emission_energy(emission, word);
+  let weight = weight_product(voxel_weight, emission_table[((4u * emission) + 3u)]);
   var fx = 0.5f;
   var fy = 0.5f;
   var fz = 0.5f;
@@ -89,6 +104,6 @@ fn birth(h: u32) -> Particle {
   let iy = (in_plane / params.nx);
   let ix = (in_plane - (iy * params.nx));
   sink_emitted(energy, weight);
-  return Particle(ix, iy, iz, 1u, nc(fx * (params.dx_mm)), nc(fy * (params.dy_mm)), nc(fz * (params.dz_mm)), energy, nc(sin_theta * azimuth.cos), nc(sin_theta * azimuth.sin), cos_theta, weight, 0.0f, 0u);
+  return Particle(ix, iy, iz, 1u, nc(fx * (params.dx_mm)), nc(fy * (params.dy_mm)), nc(fz * (params.dz_mm)), energy, nc(sin_theta * azimuth.cos), nc(sin_theta * azimuth.sin), cos_theta, weight, 0.0f, 0u, NO_HOME);
 }
 

@@ -5,8 +5,43 @@
 //!
 //! CT (HU) -> density and tissue -> scene; activity -> decays -> source;
 //! scene + source -> transport -> energy tally -> absorbed dose -> course -> BED -> report.
+//!
+//! A whole run, from matter and decays to Gy:
+//!
+//! ```
+//! use lutra::dose::{AIR_LIMIT_G_CM3, PassEnergy};
+//! use lutra::{CpuEngine, DoseMap, Nuclide, RunPlan, Scene, Silent, Source, Stop, Tissue, Volume, VoxelGrid, simulate};
+//!
+//! // 9 x 9 x 9 voxels of 3 mm of soft tissue, 1e12 decays in the one in the middle
+//! let grid = VoxelGrid::axis_aligned([9, 9, 9], [3.0; 3], [0.0; 3]);
+//! let middle = grid.index(4, 4, 4);
+//! let mut decays = vec![0.0; grid.len()];
+//! decays[middle] = 1e12;
+//! let scene = Scene::uniform(grid.clone(), Tissue::built_in("soft-tissue")?, 1.04)?;
+//! let source = Source::new(Volume { grid: grid.clone(), data: decays }, "example")?;
+//!
+//! let plan = RunPlan { stop: Stop::Histories(20_000), ..RunPlan::default() };
+//! let mut engine = CpuEngine::new(1);
+//! let run = simulate(&scene, &source.decays().data, &Nuclide::load("lu177")?, &plan, &mut engine, &mut Silent)?;
+//! assert!(run.electron.ledger.balances() && run.photon.ledger.balances());
+//!
+//! let part = |pass: &lutra::PassResult| -> (Vec<f64>, Vec<f64>) {
+//!     (0..grid.len()).map(|v| (pass.energy_kev(v), pass.variance_kev2(v))).unzip()
+//! };
+//! let (electron, photon) = (part(&run.electron), part(&run.photon));
+//! let dose = DoseMap::from_energy(
+//!     &grid,
+//!     &scene.density_g_cm3,
+//!     PassEnergy { energy_kev: &electron.0, variance_kev2: &electron.1 },
+//!     PassEnergy { energy_kev: &photon.0, variance_kev2: &photon.1 },
+//!     AIR_LIMIT_G_CM3,
+//! )?;
+//! // the self dose of a 3 mm voxel is 7.5e-10 Gy per decay
+//! assert!((dose.dose_gy[middle] - 751.0).abs() < 15.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-#![deny(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
@@ -41,6 +76,15 @@ pub mod tally;
 /// Energy and mass to absorbed dose, per voxel and per region.
 pub mod dose;
 
+/// S-value shortcuts beside transport, and kernels for them.
+pub mod svalues;
+
+/// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
+pub mod course;
+
+/// Biologically effective dose: the linear-quadratic model for a decaying dose rate.
+pub mod bed;
+
 /// Tables, pictures and the run record.
 pub mod report;
 
@@ -55,3 +99,19 @@ pub mod demo;
 
 /// The command line.
 pub mod cli;
+
+pub use decay::Nuclide;
+pub use dose::DoseMap;
+pub use grid::{Volume, VoxelGrid};
+pub use materials::tissues::Tissue;
+pub use source::DecayMap as Source;
+pub use transport::cpu::CpuEngine;
+pub use transport::emission::Emissions;
+pub use transport::gpu::GpuEngine;
+pub use transport::run::{PassResult, Progress, RunPlan, Silent, Simulation, Stop, simulate};
+pub use transport::{Engine, Scene, Scoring};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

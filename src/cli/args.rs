@@ -2,7 +2,9 @@
 //! an option that is missing, out of range or against another one.
 
 use super::failure::UserError;
+use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
+use crate::svalues::kernel_file::Declared;
 use crate::transport::emission::Emissions;
 use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
@@ -31,10 +33,145 @@ pub enum RawCommand {
     Demo(RawDemo),
     /// Compute the absorbed dose from a CT and a map of time-integrated activity
     Dose(Box<RawDose>),
+    /// Integrate activity images over time: decays per voxel
+    Tia(RawTia),
+    /// Accumulate the cycles of a treatment; dose, BED, limits and what they say
+    Course(Box<RawCourse>),
+    /// Say what is in a DICOM folder or an image file, what would be used of it, and every doubt
+    Inspect(RawInspect),
+    /// Run the S-value shortcuts beside the transport and say which is wrong, where, by how much and why
+    Audit(Box<RawAudit>),
+    /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
+    Kernel(RawKernel),
+    /// Compute a radial point kernel
+    Dpk(RawDpk),
+    /// Compute S values between the regions of a labelled scene
+    Svalue(Box<RawSvalue>),
     /// List the devices the transport can run on
     Devices,
     /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
     Validate(RawValidate),
+}
+
+/// Options of `audit`, as given.
+#[derive(Debug, Args)]
+pub struct RawAudit {
+    /// Options of the transport and its inputs.
+    #[command(flatten)]
+    pub dose: RawDose,
+    /// Largest deviation of a region's dose that still serves, as in 0.05 for 5 %
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, help_heading = "Audit")]
+    pub tolerance: f64,
+    /// Voxel S-value kernels to audit too (NIfTI, CSV, text table, raw cube)
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Audit")]
+    pub kernel: Vec<PathBuf>,
+    /// Nuclide of these kernels, where their files do not say
+    #[arg(long, value_name = "NAME", help_heading = "Audit")]
+    pub kernel_nuclide: Option<String>,
+    /// Voxel edges of these kernels, mm, where their files do not say: 4.8 or 2,2,3
+    #[arg(long, value_name = "MM", help_heading = "Audit")]
+    pub kernel_voxel_mm: Option<String>,
+    /// Unit of these kernels, where their files do not say, as in "mGy/(MBq s)"
+    #[arg(long, value_name = "UNIT", help_heading = "Audit")]
+    pub kernel_unit: Option<String>,
+    /// Density of these kernels' medium, g/cm3, where their files do not say
+    #[arg(long, value_name = "G/CM3", help_heading = "Audit")]
+    pub kernel_density: Option<f64>,
+    /// Use kernels that do not fit (another voxel size, nuclide, not symmetric) all the same
+    #[arg(long, help_heading = "Audit")]
+    pub force_kernel: bool,
+    /// Tables of organ S values (CSV with source, target, S_mGy_per_MBq_s, target_mass_g)
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Audit")]
+    pub s_table: Vec<PathBuf>,
+    /// Reference phantom of the built-in organ S values: AM (adult male) or AF (adult female)
+    #[arg(long, value_name = "AM|AF", default_value = "AM", help_heading = "Audit")]
+    pub phantom: String,
+}
+
+/// Options of a kernel, as given.
+#[derive(Debug, Args)]
+pub struct RawMedium {
+    /// Tissue: a built-in name (soft, bone, lung, water, ..) or a tissue table (its first tissue)
+    #[arg(long, value_name = "NAME|FILE", default_value = "soft")]
+    pub tissue: String,
+    /// Density, g/cm3 [default: the tissue's own, 1.04 for soft]
+    #[arg(long, value_name = "G/CM3")]
+    pub density: Option<f64>,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON)
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
+    pub nuclide: String,
+    /// Number of electron histories; there are five photon histories for each
+    #[arg(long, value_name = "N", default_value = "400000")]
+    pub histories: String,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Output file; its ending chooses the layout
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `kernel`, as given.
+#[derive(Debug, Args)]
+pub struct RawKernel {
+    /// Voxel edge, mm: 4.8, or three edges as in 2,2,3
+    #[arg(long, value_name = "MM")]
+    pub voxel_mm: String,
+    /// Largest offset from the source voxel, voxels: 25, or three as in 20,20,10
+    #[arg(long, value_name = "N", default_value = "25")]
+    pub half: String,
+    /// Medium, histories, output.
+    #[command(flatten)]
+    pub medium: RawMedium,
+}
+
+/// Options of `dpk`, as given.
+#[derive(Debug, Args)]
+pub struct RawDpk {
+    /// Medium, histories, output.
+    #[command(flatten)]
+    pub medium: RawMedium,
+}
+
+/// Options of `svalue`, as given.
+#[derive(Debug, Args)]
+pub struct RawSvalue {
+    /// CT in Hounsfield units (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub ct: Option<PathBuf>,
+    /// In place of --ct: mass density, g/cm3 (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub density: Option<PathBuf>,
+    /// With --density: index of each voxel's tissue, counted from 0 (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub tissue: Option<PathBuf>,
+    /// With --density: the tissues in order (CSV, or JSON with a list `tissues`)
+    #[arg(long, value_name = "FILE")]
+    pub tissue_table: Option<PathBuf>,
+    /// Regions: whole numbers, 0 for none (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// Names of the labels (CSV, JSON or ITK-SNAP)
+    #[arg(long, value_name = "FILE")]
+    pub label_names: Option<PathBuf>,
+    /// Source regions, as in 2 or 2,3,4
+    #[arg(long, value_name = "LABELS")]
+    pub source_label: String,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON)
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
+    pub nuclide: String,
+    /// Output file (CSV, in the layout of --s-table)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Options of the transport.
+    #[command(flatten)]
+    pub run: RawRun,
 }
 
 /// Options of the transport, as given.
@@ -55,6 +192,23 @@ pub struct RawRun {
     /// Write into an output folder that is not empty, replacing files of the same names
     #[arg(long)]
     pub force: bool,
+}
+
+/// Options of `inspect`, as given.
+#[derive(Debug, Args)]
+pub struct RawInspect {
+    /// A DICOM folder or file, or a NIfTI file
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Decay correction of an activity image that does not state it: none, start or admin
+    #[arg(long, value_name = "none|start|admin")]
+    pub decay_correction: Option<String>,
+    /// Half-life where the file states none, h
+    #[arg(long, value_name = "H")]
+    pub half_life: Option<f64>,
+    /// Take values as Bq/mL where the file states no unit
+    #[arg(long)]
+    pub assume_bq_ml: bool,
 }
 
 /// Options of `demo`, as given.
@@ -145,6 +299,158 @@ pub struct RawDose {
     /// Options of the transport.
     #[command(flatten)]
     pub run: RawRun,
+}
+
+/// Options of `tia`, as given.
+#[derive(Debug, Args)]
+pub struct RawTia {
+    /// The images, their times and units (TOML)
+    #[arg(value_name = "SERIES.toml")]
+    pub series: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into an output folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `course`, as given.
+#[derive(Debug, Args)]
+pub struct RawCourse {
+    /// The cycles, the protocol and the facts (TOML)
+    #[arg(value_name = "COURSE.toml", required_unless_present = "simulate", conflicts_with = "simulate")]
+    pub course: Option<PathBuf>,
+    /// Output folder
+    #[arg(long, value_name = "DIR", required_unless_present = "simulate")]
+    pub out: Option<PathBuf>,
+    /// Where finished cycles are kept for the next run [default: DIR.cache beside the output folder]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Treat a virtual cohort under three stopping policies instead of a patient
+    #[arg(long, help_heading = "Virtual cohort")]
+    pub simulate: bool,
+    /// Protocol whose first window the cohort is treated to
+    #[arg(long, value_name = "NAME", default_value = "iluminet", help_heading = "Virtual cohort")]
+    pub protocol: String,
+    /// Number of patients
+    #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Virtual cohort")]
+    pub patients: u32,
+    /// Options of the transport.
+    #[command(flatten)]
+    pub run: RawRun,
+}
+
+/// `tia`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TiaRequest {
+    /// The series.
+    pub series: PathBuf,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether it may hold something already.
+    pub force: bool,
+}
+
+/// `course`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CourseRequest {
+    /// A patient's course.
+    Patient {
+        /// The course.
+        course: PathBuf,
+        /// Output folder.
+        out: PathBuf,
+        /// Where finished cycles are kept.
+        cache: PathBuf,
+        /// Whether the output folder may hold something already.
+        force: bool,
+        /// Options of the transport.
+        run: RunOptions,
+    },
+    /// A virtual cohort.
+    Cohort {
+        /// Protocol.
+        protocol: String,
+        /// Patients.
+        patients: u32,
+        /// Seed.
+        seed: u64,
+        /// Output folder, if a file is wanted.
+        out: Option<PathBuf>,
+        /// Whether it may hold something already.
+        force: bool,
+    },
+}
+
+/// `inspect`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectRequest {
+    /// What to look at.
+    pub path: PathBuf,
+    /// What the user states where the file is silent.
+    pub options: ActivityOptions,
+}
+
+impl RawInspect {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<InspectRequest, UserError> {
+        let half_life_h = self.half_life.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?;
+        let decay_correction = self.decay_correction.as_deref().map(decay_correction).transpose()?;
+        let options = ActivityOptions { decay_correction, half_life_h, assume_bq_ml: self.assume_bq_ml };
+        Ok(InspectRequest { path: self.path, options })
+    }
+}
+
+/// The decay correction that an option names.
+pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
+    match given {
+        "none" => Ok(DecayCorrection::None),
+        "start" => Ok(DecayCorrection::Start),
+        "admin" => Ok(DecayCorrection::Administration),
+        _ => Err(UserError::new(
+            format!("--decay-correction: found \"{given}\"; allowed: none, start or admin"),
+            "Look into the protocol of the reconstruction.",
+        )),
+    }
+}
+
+impl RawTia {
+    /// The checked request.
+    pub fn check(self) -> TiaRequest {
+        TiaRequest { series: self.series, out: self.out, force: self.force }
+    }
+}
+
+impl RawCourse {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<CourseRequest, UserError> {
+        if self.simulate {
+            if self.patients == 0 {
+                return Err(UserError::new("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
+            }
+            return Ok(CourseRequest::Cohort {
+                protocol: self.protocol,
+                patients: self.patients,
+                seed: self.run.seed,
+                out: self.out,
+                force: self.run.force,
+            });
+        }
+        let (Some(course), Some(out)) = (self.course, self.out) else {
+            return Err(UserError::new(
+                "COURSE.toml or --out: found none; allowed: both, or --simulate",
+                "Write lutra course COURSE.toml --out DIR.",
+            ));
+        };
+        let cache = self.cache.unwrap_or_else(|| {
+            let mut name = out.clone().into_os_string();
+            name.push(".cache");
+            PathBuf::from(name)
+        });
+        let stop = histories(&self.run)?.map_or(Stop::Default, Stop::Histories);
+        Ok(CourseRequest::Patient { course, out, cache, force: self.run.force, run: run_options(&self.run, stop)? })
+    }
 }
 
 /// Where the transport runs.
@@ -270,6 +576,197 @@ pub struct DoseRequest {
     pub run: RunOptions,
 }
 
+/// `audit`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditRequest {
+    /// The transport and its inputs; labels are there.
+    pub dose: DoseRequest,
+    /// Largest deviation that still serves, share.
+    pub tolerance_rel: f64,
+    /// Kernels to audit.
+    pub kernels: Vec<PathBuf>,
+    /// What the user says about them.
+    pub declared: Declared,
+    /// Tables of organ S values.
+    pub s_tables: Vec<PathBuf>,
+    /// Phantom of the built-in table.
+    pub phantom: String,
+}
+
+/// What a kernel is made of, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediumRequest {
+    /// Name of a built-in tissue or path of a tissue table.
+    pub tissue: String,
+    /// Density, g/cm3; none for the tissue's own.
+    pub density_g_cm3: Option<f64>,
+    /// Name of a nuclide or path of its file.
+    pub nuclide: String,
+    /// Electron histories.
+    pub histories: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Threads; none for all cores.
+    pub threads: Option<usize>,
+    /// Output file.
+    pub out: PathBuf,
+}
+
+/// `kernel`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelRequest {
+    /// Voxel edges, mm.
+    pub spacing_mm: [f64; 3],
+    /// Largest offsets, voxels.
+    pub half: [usize; 3],
+    /// Medium, histories, output.
+    pub medium: MediumRequest,
+}
+
+/// `svalue`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SvalueRequest {
+    /// The scene and its labels, as `dose` takes them; the activity is the label map.
+    pub dose: DoseRequest,
+    /// Source labels, ascending, each once.
+    pub sources: Vec<u16>,
+}
+
+/// Three values from `a` or `a,b,c`.
+fn triple<T: std::str::FromStr + Copy>(option: &str, text: &str, hint: &str) -> Result<[T; 3], UserError> {
+    let parts: Vec<Option<T>> = text.split([',', 'x']).map(|part| part.trim().parse().ok()).collect();
+    match parts[..] {
+        [Some(a)] => Ok([a; 3]),
+        [Some(a), Some(b), Some(c)] => Ok([a, b, c]),
+        _ => {
+            Err(UserError::new(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint))
+        }
+    }
+}
+
+fn edges(option: &str, text: &str) -> Result<[f64; 3], UserError> {
+    let edges = triple::<f64>(option, text, &format!("Write it as in {option} 4.8 or {option} 2,2,3."))?;
+    for edge in edges {
+        in_range(option, edge, 0.05, 100.0, "mm")?;
+    }
+    Ok(edges)
+}
+
+impl RawAudit {
+    /// The checked request, or the first thing that is wrong with it.
+    pub fn check(self) -> Result<AuditRequest, UserError> {
+        let dose = self.dose.check()?;
+        if dose.labels.is_none() {
+            return Err(UserError::new(
+                "--labels: found none; allowed: a label map",
+                "An audit compares regions: give their label map with --labels.",
+            ));
+        }
+        if dose.emissions != Emissions::All {
+            return Err(contradiction("audit", "--emissions", "Shortcuts hold all emissions; leave --emissions out."));
+        }
+        if !["AM", "AF"].contains(&self.phantom.as_str()) {
+            return Err(UserError::new(
+                format!("--phantom: found \"{}\"; allowed: AM, AF", self.phantom),
+                "AM is the adult male, AF the adult female phantom of ICRP 110.",
+            ));
+        }
+        let declared = Declared {
+            nuclide: self.kernel_nuclide,
+            spacing_mm: self.kernel_voxel_mm.as_deref().map(|t| edges("--kernel-voxel-mm", t)).transpose()?,
+            unit: self.kernel_unit,
+            density_g_cm3: self
+                .kernel_density
+                .map(|d| in_range("--kernel-density", d, 0.001, 30.0, "g/cm3"))
+                .transpose()?,
+            force: self.force_kernel,
+        };
+        Ok(AuditRequest {
+            tolerance_rel: in_range("--tolerance", self.tolerance, 1e-4, 1.0, "a share, 0.05 for 5 %")?,
+            dose,
+            kernels: self.kernel,
+            declared,
+            s_tables: self.s_table,
+            phantom: self.phantom,
+        })
+    }
+}
+
+impl RawMedium {
+    fn check(self) -> Result<MediumRequest, UserError> {
+        if self.threads == Some(0) {
+            return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave it out to use all cores."));
+        }
+        if self.out.exists() && !self.force {
+            return Err(UserError::new(
+                format!("{}: output file: found one; allowed: a new file", self.out.display()),
+                "Choose another --out, or give --force to replace it.",
+            ));
+        }
+        let density_g_cm3 = self.density.map(|d| in_range("--density", d, 0.001, 30.0, "g/cm3")).transpose()?;
+        let histories = whole_number("--histories", &self.histories)?;
+        Ok(MediumRequest {
+            density_g_cm3,
+            histories,
+            tissue: self.tissue,
+            nuclide: self.nuclide,
+            seed: self.seed,
+            threads: self.threads,
+            out: self.out,
+        })
+    }
+}
+
+impl RawKernel {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<KernelRequest, UserError> {
+        let half = triple::<usize>("--half", &self.half, "Write it as in --half 25.")?;
+        for axis in half {
+            in_range("--half", axis as f64, 0.0, 512.0, "voxels")?;
+        }
+        Ok(KernelRequest { spacing_mm: edges("--voxel-mm", &self.voxel_mm)?, half, medium: self.medium.check()? })
+    }
+}
+
+impl RawDpk {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<MediumRequest, UserError> {
+        self.medium.check()
+    }
+}
+
+impl RawSvalue {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<SvalueRequest, UserError> {
+        let sources = label_list("--source-label", &self.source_label)?;
+        if self.out.exists() && !self.run.force {
+            return Err(UserError::new(
+                format!("{}: output file: found one; allowed: a new file", self.out.display()),
+                "Choose another --out, or give --force to replace it.",
+            ));
+        }
+        let dose = RawDose {
+            ct: self.ct,
+            density: self.density,
+            tissue: self.tissue,
+            tissue_table: self.tissue_table,
+            activity: self.labels.clone(),
+            activity_unit: Some("decays".to_owned()),
+            administered_mbq: None,
+            nuclide: self.nuclide,
+            emissions: "all".to_owned(),
+            labels: Some(self.labels),
+            label_names: self.label_names,
+            out: self.out,
+            grid: None,
+            target_sigma: None,
+            target_labels: None,
+            run: self.run,
+        };
+        Ok(SvalueRequest { dose: dose.check()?, sources })
+    }
+}
+
 impl RawDemo {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<DemoRequest, UserError> {
@@ -383,19 +880,7 @@ impl RawDose {
 
     fn grid_choice(&self, scene: &SceneInput) -> Result<GridChoice, UserError> {
         let Some(text) = self.grid.as_deref() else { return Ok(GridChoice::Scene) };
-        let choice = match text {
-            "ct" => GridChoice::Scene,
-            "activity" => GridChoice::Activity,
-            _ => {
-                let edge_mm = text.parse::<f64>().map_err(|_| {
-                    UserError::new(
-                        format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
-                        "Use --grid ct, --grid activity, or a number as in --grid 3.",
-                    )
-                })?;
-                GridChoice::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
-            }
-        };
+        let choice = parse_grid(text)?;
         if choice != GridChoice::Scene && matches!(scene, SceneInput::Explicit { .. }) {
             return Err(contradiction(
                 "--density",
@@ -409,6 +894,23 @@ impl RawDose {
     fn unit(&self) -> Result<ActivityUnit, UserError> {
         ActivityUnit::require(self.activity_unit.as_deref()).map_err(|error| UserError::from_library(&error))
     }
+}
+
+/// A grid by its name or edge length.
+pub(super) fn parse_grid(text: &str) -> Result<GridChoice, UserError> {
+    Ok(match text {
+        "ct" => GridChoice::Scene,
+        "activity" => GridChoice::Activity,
+        _ => {
+            let edge_mm = text.parse::<f64>().map_err(|_| {
+                UserError::new(
+                    format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
+                    "Use --grid ct, --grid activity, or a number as in --grid 3.",
+                )
+            })?;
+            GridChoice::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
+        }
+    })
 }
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
@@ -442,27 +944,35 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
 
 /// A whole number in plain or power notation.
 fn histories(raw: &RawRun) -> Result<Option<u64>, UserError> {
-    let Some(text) = raw.histories.as_deref() else { return Ok(None) };
+    raw.histories.as_deref().map(|text| whole_number("--histories", text)).transpose()
+}
+
+fn whole_number(option: &str, text: &str) -> Result<u64, UserError> {
     let plain = text.replace('_', "");
     let value = plain.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (1.0..=1e15).contains(n));
     let whole = plain.parse::<u64>().ok().filter(|n| (1..=1_000_000_000_000_000).contains(n));
-    whole.or(value.map(|n| n as u64)).map(Some).ok_or_else(|| {
+    whole.or(value.map(|n| n as u64)).ok_or_else(|| {
         UserError::new(
-            format!("--histories: found \"{text}\"; allowed: a whole number from 1 to 1e15"),
+            format!("{option}: found \"{text}\"; allowed: a whole number from 1 to 1e15"),
             "Write it as 20000000 or 2e7.",
         )
     })
 }
 
 fn target_labels(text: &str) -> Result<Vec<u16>, UserError> {
+    label_list("--target-labels", text)
+}
+
+/// Labels above 0, ascending, each once.
+fn label_list(option: &str, text: &str) -> Result<Vec<u16>, UserError> {
     let mut labels = Vec::new();
     for part in text.split(',') {
         match part.trim().parse::<u16>() {
             Ok(label) if label > 0 => labels.push(label),
             _ => {
                 return Err(UserError::new(
-                    format!("--target-labels: found \"{part}\"; allowed: labels from 1 to 65535, separated by commas"),
-                    "Write them as in --target-labels 2,3,21.",
+                    format!("{option}: found \"{part}\"; allowed: labels from 1 to 65535, separated by commas"),
+                    format!("Write them as in {option} 2,3,21."),
                 ));
             }
         }
@@ -651,5 +1161,56 @@ mod tests {
         };
         let error = raw.check().expect_err("no unit");
         assert!(error.to_string().starts_with("--activity-unit: found none"), "{error}");
+    }
+
+    fn command(line: &str) -> RawCommand {
+        RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command
+    }
+
+    fn audit(extra: &str) -> Result<AuditRequest, UserError> {
+        let line = format!("lutra audit --ct c --activity a --activity-unit decays --out o {extra}");
+        match command(&line) {
+            RawCommand::Audit(raw) => raw.check(),
+            _ => unreachable!("the line says audit"),
+        }
+    }
+
+    #[test]
+    fn cli_audit_is_read_and_checked() {
+        let request =
+            audit("--labels l --kernel k1 k2 --kernel-voxel-mm 2,2,3 --force-kernel --s-table s --tolerance 0.03")
+                .expect("sound");
+        assert_eq!(request.kernels.len(), 2);
+        assert_eq!((request.declared.spacing_mm, request.declared.force), (Some([2.0, 2.0, 3.0]), true));
+        assert_eq!((request.tolerance_rel, request.phantom.as_str()), (0.03, "AM"));
+        for (line, found) in [
+            ("", "--labels: found none"),
+            ("--labels l --emissions beta", "--emissions"),
+            ("--labels l --tolerance 0", "found 0"),
+            ("--labels l --phantom XY", "\"XY\""),
+            ("--labels l --kernel k --kernel-voxel-mm 1,2", "\"1,2\""),
+            ("--labels l --kernel k --kernel-density 0", "found 0"),
+        ] {
+            let message = audit(line).expect_err(line).to_string();
+            assert!(message.contains(found), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn cli_kernel_is_read_and_checked() {
+        let kernel = |extra: &str| match command(&format!("lutra kernel --out /nowhere/k.csv {extra}")) {
+            RawCommand::Kernel(raw) => raw.check(),
+            _ => unreachable!("the line says kernel"),
+        };
+        let request =
+            kernel("--voxel-mm 4.8 --tissue bone --density 1.85 --half 20,20,10 --histories 1e5").expect("sound");
+        assert_eq!((request.spacing_mm, request.half), ([4.8; 3], [20, 20, 10]));
+        assert_eq!((request.medium.histories, request.medium.density_g_cm3), (100_000, Some(1.85)));
+        for (line, found) in
+            [("--voxel-mm 0", "found 0"), ("--voxel-mm x", "\"x\""), ("--voxel-mm 3 --half 9999", "found 9999")]
+        {
+            let message = kernel(line).expect_err(line).to_string();
+            assert!(message.contains(found) && message.contains("allowed:"), "{line}: {message}");
+        }
     }
 }

@@ -9,12 +9,19 @@ pub mod failure;
 /// The one place that writes to the terminal.
 pub mod printer;
 
+mod audit;
 mod case;
+mod course;
 mod demo;
 mod devices;
 mod dose;
+mod dpk;
+mod inspect;
+mod kernel;
 mod output;
 mod progress;
+mod svalue;
+mod tia;
 mod transport;
 mod validate;
 
@@ -30,6 +37,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Course(raw) => course::run(&raw.check()?),
+        args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
+        args::RawCommand::Audit(raw) => audit::run(&raw.check()?),
+        args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?),
+        args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?),
+        args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())

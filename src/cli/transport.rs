@@ -147,25 +147,19 @@ fn computed(case: &Case, simulation: &Simulation, settings: BTreeMap<String, Val
     }
 }
 
-/// Energies of a pass, with what is deposited at birth without sampling, which has no variance.
+/// Energies of a pass.
 fn pass(case: &Case, result: &PassResult) -> ComputedPass {
-    let local_kev = result.local_kev_per_decay;
-    let decays = &case.decays.data;
-    let bins = 0..decays.len();
-    let mut decays_by_label: BTreeMap<u16, f64> = BTreeMap::new();
-    for (label, decays) in case.labels.iter().zip(decays) {
-        *decays_by_label.entry(*label).or_default() += decays;
-    }
+    let bins = 0..case.decays.data.len();
     let region = |members: &[u16]| {
-        let sums: Vec<&Vec<u128>> =
-            result.regions.iter().filter(|(label, _)| members.contains(label)).map(|(_, sums)| sums).collect();
-        let batches = sums.first().map_or(0, |sums| sums.len());
+        let chosen: Vec<usize> =
+            (0..result.regions.len()).filter(|&n| members.contains(&result.regions[n].0)).collect();
+        let batches = chosen.first().map_or(0, |&n| result.regions[n].1.len());
         let totals: Vec<f64> =
-            (0..batches).map(|batch| sums.iter().map(|sums| sums[batch]).sum::<u128>() as f64).collect();
-        let decays: f64 = members.iter().filter_map(|label| decays_by_label.get(label)).sum();
+            (0..batches).map(|batch| chosen.iter().map(|&n| result.regions[n].1[batch]).sum::<i128>() as f64).collect();
+        let local_kev: f64 = chosen.iter().map(|&n| result.region_local_kev[n]).sum();
         let (mean, variance) = mean_and_variance(&totals);
         RegionEnergy {
-            energy_kev: mean * result.kev_per_entry + decays * local_kev,
+            energy_kev: mean * result.kev_per_entry + local_kev,
             variance_kev2: variance * result.kev_per_entry * result.kev_per_entry,
         }
     };
@@ -173,9 +167,9 @@ fn pass(case: &Case, result: &PassResult) -> ComputedPass {
     ComputedPass {
         histories: result.histories,
         batches: u32::try_from(result.moments.batches).unwrap_or(u32::MAX),
-        energy_kev: bins.clone().map(|n| result.energy_kev(n) + decays[n] * local_kev).collect(),
+        energy_kev: bins.clone().map(|n| result.energy_kev(n)).collect(),
         variance_kev2: bins.map(|n| result.variance_kev2(n)).collect(),
-        by_label: decays_by_label.keys().map(|&label| (label, region(&[label]))).collect(),
+        by_label: result.regions.iter().map(|(label, _)| (*label, region(&[*label]))).collect(),
         by_group: case.groups.iter().map(|(label, _, members)| (*label, region(members))).collect(),
         balance: EnergyBalance {
             pass: match result.pass {

@@ -8,8 +8,16 @@ pub mod nifti;
 /// Names of the values in a label map.
 pub mod labels;
 
+/// DICOM objects.
+pub mod dicom;
+
+/// The door for images and label maps of any format.
+pub mod open;
+
 /// Output that appears whole or not at all.
 pub mod atomic;
+
+pub use open::{open_activity, open_ct, open_labels};
 
 use std::fs::File;
 use std::io::Read;

@@ -64,10 +64,10 @@ pub struct Params {
     pub shift_polar: u32,
     /// Start of the sequence for the azimuth.
     pub shift_azimuth: u32,
+    /// Electrons born in matter at least this dense have a home, g/cm3.
+    pub home_density_g_cm3: f32,
     /// Fills the block to a multiple of 16 bytes.
-    pub unused_a: u32,
-    /// Fills the block to a multiple of 16 bytes.
-    pub unused_b: u32,
+    pub unused: u32,
 }
 
 /// Everything a history reads.
@@ -83,7 +83,7 @@ pub struct Context<'a> {
     pub photon_table: &'a [f32],
     /// Scattering table: 2 numbers a row, rows by tissue and momentum-transfer bin.
     pub scatter_table: &'a [f32],
-    /// Emission table: 3 words a row: upper cumulative probability (2^-32), lowest energy, width (units).
+    /// Emission table: 4 words a row: upper cumulative probability (2^-32), lowest energy, width (units), weight (2^-16).
     pub emission_table: &'a [u32],
     /// Source table: 3 words a row: first history, voxel, weight (2^-16); one row more closes the list.
     pub source_table: &'a [u32],

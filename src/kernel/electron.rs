@@ -17,6 +17,7 @@ use super::navigate::{
 };
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
+use super::source::birth;
 use super::straggling::soft_loss;
 use super::tables::{
     COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
@@ -69,23 +70,34 @@ pub fn finish(p: &mut Particle, stack: &mut Stack) {
     }
 }
 
-/// Leaves the particle's energy where it is, less what it would have radiated.
-pub fn rest<S: Sink>(
-    cx: &Context,
-    rng: &mut Rng,
-    p: &mut Particle,
-    stack: &mut Stack,
-    radiated_share: Real,
-    out: &mut S,
-) {
-    let mut radiated = (radiated_share * real_from_u32(p.energy) + random(rng)) as u32;
-    if radiated > p.energy {
-        radiated = p.energy;
-    }
+/// Leaves the particle's energy where it is.
+pub fn rest<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
     let bin = tally_bin(cx, rng, p, 0.0);
-    out.deposit(bin, p.energy - radiated, p.weight);
-    out.radiated(radiated, p.weight);
+    out.deposit(bin, p.home, p.energy, p.weight);
     finish(p, stack);
+}
+
+/// The particle leaves the grid.
+pub fn leave_grid<S: Sink>(p: &mut Particle, stack: &mut Stack, out: &mut S) {
+    out.escaped(p.home, p.energy, p.weight);
+    finish(p, stack);
+}
+
+/// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
+/// energy in the tissue of its birth); where the density allows, its voxel becomes its home.
+pub fn electron_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
+    let mut p = birth(cx, h, out);
+    let index = voxel_index(cx, &p);
+    let word = cx.voxels[index as usize];
+    let row = voxel_tissue(word) * ENERGY_NODES;
+    let share = electron_value(cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
+    let radiated = (share * real_from_u32(p.weight) + 0.5) as u32;
+    out.radiated(p.energy, radiated);
+    p.weight = p.weight - radiated;
+    if voxel_density(word) >= cx.params.home_density_g_cm3 as Real {
+        p.home = index;
+    }
+    p
 }
 
 /// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
@@ -121,7 +133,7 @@ pub fn fly<S: Sink>(
                 after = p.energy;
             }
             let bin = tally_bin(cx, rng, p, distance);
-            out.deposit(bin, p.energy - after, p.weight);
+            out.deposit(bin, p.home, p.energy - after, p.weight);
             p.energy = after;
             p.x = x;
             p.y = y;
@@ -136,7 +148,7 @@ pub fn fly<S: Sink>(
             after = p.energy;
         }
         let bin = tally_bin(cx, rng, p, way);
-        out.deposit(bin, p.energy - after, p.weight);
+        out.deposit(bin, p.home, p.energy - after, p.weight);
         p.energy = after;
         left = fmax(left - part, 0.0);
         advance(cx, p, way);
@@ -183,13 +195,13 @@ pub fn knock_on<S: Sink>(
     let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
     if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
         let place = tally_bin(cx, rng, p, 0.0);
-        out.deposit(place, lost, p.weight);
+        out.deposit(place, p.home, lost, p.weight);
         return;
     }
     if stack.count >= STACK_SIZE {
         out.flag(FLAG_STACK_FULL);
         let place = tally_bin(cx, rng, p, 0.0);
-        out.deposit(place, lost, p.weight);
+        out.deposit(place, p.home, lost, p.weight);
         return;
     }
     stack.waiting[stack.count as usize] = *p;
@@ -205,7 +217,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     p.steps = p.steps + 1u32;
     if p.steps > ELECTRON_STEP_LIMIT {
         out.flag(FLAG_STEP_LIMIT);
-        rest(cx, rng, p, stack, 0.0, out);
+        rest(cx, rng, p, stack, out);
         return;
     }
     let word = cx.voxels[voxel_index(cx, p) as usize];
@@ -215,23 +227,21 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
         let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
         advance(cx, p, exit.distance);
         if !cross(cx, p, exit.axis) {
-            out.escaped(p.energy, p.weight);
-            finish(p, stack);
+            leave_grid(p, stack, out);
         }
         return;
     }
     let row = voxel_tissue(word) * ENERGY_NODES;
     let energy_kev = kev_from_units(p.energy);
     if energy_kev < cx.params.electron_cut_kev as Real {
-        rest(cx, rng, p, stack, 0.0, out);
+        rest(cx, rng, p, stack, out);
         return;
     }
     let bin = energy_bin(energy_kev);
     let range = electron_value(cx, row, bin, COLUMN_RANGE);
     let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
     if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
-        let share = electron_value(cx, row, bin, COLUMN_YIELD);
-        rest(cx, rng, p, stack, share, out);
+        rest(cx, rng, p, stack, out);
         return;
     }
 
@@ -250,19 +260,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     let mean_loss = electron_value(cx, row, middle, COLUMN_STOPPING) * step;
     let variance = electron_value(cx, row, middle, COLUMN_VARIANCE) * step;
     let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-
-    // the share of it that bremsstrahlung carries away
-    let end = energy_bin(fmax(energy_kev - lost, 1.0));
-    let yield_before = electron_value(cx, row, bin, COLUMN_YIELD);
-    let yield_after = electron_value(cx, row, end, COLUMN_YIELD);
-    let given = fmin(fmax(energy_kev * yield_before - (energy_kev - lost) * yield_after, 0.0), lost);
-    let mut radiated = (given * 32000.0 + random(rng)) as u32;
-    if radiated > p.energy {
-        radiated = p.energy;
-    }
-    p.energy = p.energy - radiated;
-    out.radiated(radiated, p.weight);
-    let loss = (lost - given) * recip(step);
+    let loss = lost * recip(step);
 
     // winding: the mean advance over a path of k transport mean free paths is (1 - exp(-k))/k (Lewis 1950), the hinge's
     // is (1 + exp(-k))/2; to second order they differ by k^2/12
@@ -275,8 +273,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
     let before = fly(cx, rng, p, step * hinge, loss, curl, out);
     if before == FLIGHT_OUT {
-        out.escaped(p.energy, p.weight);
-        finish(p, stack);
+        leave_grid(p, stack, out);
         return;
     }
     if before == FLIGHT_TISSUE {
@@ -285,8 +282,7 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     scatter(cx, rng, p, row, middle, step, out);
     let after = fly(cx, rng, p, step * (1.0 - hinge), loss, curl, out);
     if after == FLIGHT_OUT {
-        out.escaped(p.energy, p.weight);
-        finish(p, stack);
+        leave_grid(p, stack, out);
         return;
     }
     if knocks && after == FLIGHT_DONE {

@@ -124,7 +124,7 @@ pub fn sin_cos_turn(turn: u32) -> SinCos {
     let q = turn.wrapping_add(0x2000_0000u32) >> 30;
     let d = (turn.wrapping_sub(q << 30) as i32) >> 7;
     // pi/2 / 2^23
-    let a = (d as Real) * 1.872_537_1e-7;
+    let a = (d as Real) * 1.872_535_1e-7;
     let z = a * a;
     let mut s: Real = -1.951_529_589_1e-4;
     s = s * z + 8.332_160_873_6e-3;

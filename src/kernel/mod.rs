@@ -9,21 +9,28 @@
 //! The style is deliberate: no traits but [`Sink`], no closures, no division of floats (drivers differ),
 //! so that the two languages read line against line.
 
-/// Where a history's energy goes. The GPU's twin is `shaders/sink.wgsl`.
+/// Home of a particle that has none: every deposit is tallied where it falls.
+pub const NO_HOME: u32 = 0xFFFF_FFFF;
+
+/// Where a history's energy goes. The GPU's twin is `shaders/prelude.wgsl`.
 ///
 /// `units` are 2^-5 eV, `weight` is in 2^-16: an entry is worth `units * weight`.
+///
+/// The tally counts what transport changes: a particle with a home, the voxel of its birth, is taken to have left all
+/// its energy there (the host adds that exactly, without sampling), and every unit that falls elsewhere is moved from
+/// its home to where it fell. A particle that never leaves its home touches no tally and adds no variance.
 pub trait Sink {
     /// A history begins with this energy.
     fn emitted(&mut self, units: u32, weight: u32);
-    /// Energy left in tally bin `index`: counted in the tally and in the ledger.
-    fn deposit(&mut self, index: u32, units: u32, weight: u32);
+    /// Energy left in tally bin `index` by a particle of that `home`.
+    fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32);
     /// Expected energy in tally bin `index` (track-length estimator): counted in the tally alone.
     fn estimate(&mut self, index: u32, units: u32, weight: u32);
     /// Energy left in matter by an analogue collision: counted in the ledger alone.
     fn absorbed(&mut self, units: u32, weight: u32);
-    /// Energy that leaves the grid.
-    fn escaped(&mut self, units: u32, weight: u32);
-    /// Energy given to bremsstrahlung, which is not followed.
+    /// Energy that leaves the grid with a particle of that `home`.
+    fn escaped(&mut self, home: u32, units: u32, weight: u32);
+    /// Energy given to bremsstrahlung, which is not followed; never counted at home.
     fn radiated(&mut self, units: u32, weight: u32);
     /// Something that must not happen happened: one of the `FLAG_` bits.
     fn flag(&mut self, bits: u32);
@@ -31,12 +38,16 @@ pub trait Sink {
 
 /// The kernel in f32: the contract.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f64, where the casts do something")]
+#[allow(clippy::duplicate_mod, reason = "one text, two precisions: the point of this module")]
+#[allow(clippy::approx_constant, reason = "constants carry the digits that f32 holds")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
 #[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
 pub mod single;
 
 /// The kernel in f64: a check of the arithmetic, never an engine.
 #[allow(clippy::unnecessary_cast, reason = "the same text compiles in f32, where the casts do something")]
+#[allow(clippy::duplicate_mod, reason = "one text, two precisions: the point of this module")]
+#[allow(clippy::approx_constant, reason = "constants carry the digits that f32 holds")]
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
 #[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
 pub mod double;

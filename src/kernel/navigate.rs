@@ -38,6 +38,8 @@ pub struct Particle {
     pub flight: Real,
     /// Steps made.
     pub steps: u32,
+    /// Tally bin that counts as having received all its energy; all bits set: none.
+    pub home: u32,
 }
 
 /// The way out of a voxel along a direction.

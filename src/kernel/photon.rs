@@ -28,7 +28,7 @@ pub const PHOTON_VOXELS_A_STEP: u32 = 16;
 pub fn leave<S: Sink>(cx: &Context, rng: &mut Rng, p: &Particle, units: u32, out: &mut S) {
     if cx.params.analogue == 1u32 {
         let bin = tally_bin(cx, rng, p, 0.0);
-        out.deposit(bin, units, p.weight);
+        out.deposit(bin, p.home, units, p.weight);
     } else {
         out.absorbed(units, p.weight);
     }
@@ -76,7 +76,7 @@ pub fn photon_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, out: 
             out.flag(FLAG_STEP_LIMIT);
         }
         let here = tally_bin(cx, rng, p, 0.0);
-        out.deposit(here, p.energy, p.weight);
+        out.deposit(here, p.home, p.energy, p.weight);
         p.alive = 0;
         return;
     }
@@ -114,7 +114,7 @@ pub fn photon_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, out: 
         }
         p.flight = fmax(p.flight - depth, 1.0e-9);
         if !cross(cx, p, exit.axis) {
-            out.escaped(p.energy, p.weight);
+            out.escaped(p.home, p.energy, p.weight);
             p.alive = 0;
             return;
         }

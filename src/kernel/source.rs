@@ -10,18 +10,18 @@ use super::context::Context;
 use super::math::{real_from_u32, recip, root, sin_cos_turn};
 use super::navigate::Particle;
 use super::rng::unit_from_word;
-use crate::kernel::Sink;
+use crate::kernel::{NO_HOME, Sink};
 
 /// Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
 pub const STEP_ENERGY: u32 = 2_654_435_769;
 /// Step for x: 2^32 (sqrt 2 - 1).
 pub const STEP_X: u32 = 1_779_033_704;
 /// Step for y: 2^32 (sqrt 3 - 1).
-pub const STEP_Y: u32 = 3_144_134_277;
+pub const STEP_Y: u32 = 3_144_134_278;
 /// Step for z: 2^32 (sqrt 7 - 2).
 pub const STEP_Z: u32 = 2_773_480_762;
 /// Step for the cosine of the polar angle: 2^32 (sqrt 11 - 3).
-pub const STEP_POLAR: u32 = 1_359_893_119;
+pub const STEP_POLAR: u32 = 1_359_893_120;
 /// Step for the azimuth: 2^32 (sqrt 13 - 3).
 pub const STEP_AZIMUTH: u32 = 2_600_822_924;
 /// Row of the source table that holds history `h`: the last whose first history is not above `h`.
@@ -39,39 +39,54 @@ pub fn source_row(cx: &Context, h: u32) -> u32 {
     low
 }
 
-/// Energy in units of 2^-5 eV at the place `word` (2^-32) of the emission table's cumulative distribution.
-pub fn emission_energy(cx: &Context, word: u32) -> u32 {
+/// Row of the emission table that holds the place `word` (2^-32) of the cumulative distribution.
+pub fn emission_row(cx: &Context, word: u32) -> u32 {
     let mut low = 0u32;
     let mut high = cx.params.emissions - 1u32;
     while low < high {
         let middle = (low + high) >> 1;
-        if cx.emission_table[(3u32 * middle) as usize] < word {
+        if cx.emission_table[(4u32 * middle) as usize] < word {
             low = middle + 1u32;
         } else {
             high = middle;
         }
     }
-    let width = cx.emission_table[(3u32 * low + 2u32) as usize];
-    let lowest = cx.emission_table[(3u32 * low + 1u32) as usize];
+    low
+}
+
+/// Energy in units of 2^-5 eV at the place `word` inside the row it falls in.
+pub fn emission_energy(cx: &Context, row: u32, word: u32) -> u32 {
+    let width = cx.emission_table[(4u32 * row + 2u32) as usize];
+    let lowest = cx.emission_table[(4u32 * row + 1u32) as usize];
     if width == 0u32 {
         return lowest;
     }
     let mut below = 0u32;
-    if low > 0u32 {
-        below = cx.emission_table[(3u32 * (low - 1u32)) as usize] + 1u32;
+    if row > 0u32 {
+        below = cx.emission_table[(4u32 * (row - 1u32)) as usize] + 1u32;
     }
-    let top = cx.emission_table[(3u32 * low) as usize];
+    let top = cx.emission_table[(4u32 * row) as usize];
     let span = real_from_u32(top - below) + 1.0;
     let part = (real_from_u32(word - below) + 0.5) * recip(span);
     lowest + (part * real_from_u32(width)) as u32
+}
+
+/// Product of two weights in 2^-16, rounded down.
+pub fn weight_product(a: u32, b: u32) -> u32 {
+    let low = (a & 65535u32).wrapping_mul(b & 65535u32) >> 16;
+    let middle = (a >> 16).wrapping_mul(b & 65535u32).wrapping_add((a & 65535u32).wrapping_mul(b >> 16));
+    ((a >> 16).wrapping_mul(b >> 16) << 16).wrapping_add(middle).wrapping_add(low)
 }
 
 /// The particle of history `h`.
 pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
     let row = 3u32 * source_row(cx, h);
     let voxel = cx.source_table[(row + 1u32) as usize];
-    let weight = cx.source_table[(row + 2u32) as usize];
-    let energy = emission_energy(cx, cx.params.shift_energy.wrapping_add(h.wrapping_mul(STEP_ENERGY)));
+    let voxel_weight = cx.source_table[(row + 2u32) as usize];
+    let word = cx.params.shift_energy.wrapping_add(h.wrapping_mul(STEP_ENERGY));
+    let emission = emission_row(cx, word);
+    let energy = emission_energy(cx, emission, word);
+    let weight = weight_product(voxel_weight, cx.emission_table[(4u32 * emission + 3u32) as usize]);
     let mut fx: Real = 0.5;
     let mut fy: Real = 0.5;
     let mut fz: Real = 0.5;
@@ -104,5 +119,6 @@ pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
         weight: weight,
         flight: 0.0,
         steps: 0,
+        home: NO_HOME,
     }
 }

@@ -43,8 +43,8 @@ impl Ledger {
 /// What one batch of one pass left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchTally {
-    /// Energy by bin, tally entries.
-    pub energy: Vec<u64>,
+    /// Energy by bin beyond what counts as left at home, tally entries; negative where more left than came.
+    pub energy: Vec<i64>,
     /// The account.
     pub ledger: Ledger,
     /// Histories finished.
@@ -59,7 +59,7 @@ pub struct Moments {
     /// Number of batches.
     pub batches: u64,
     /// Sum by bin, tally entries.
-    pub sum: Vec<u64>,
+    pub sum: Vec<i64>,
     /// Sum of squares by bin, tally entries squared.
     pub squares: Vec<u128>,
 }
@@ -70,18 +70,19 @@ impl Moments {
         Self { batches: 0, sum: vec![0; bins], squares: vec![0; bins] }
     }
 
-    /// Adds a batch. Errors with the first bin whose sum would pass 2^64.
-    pub fn add_batch(&mut self, energy: &[u64]) -> Result<(), usize> {
+    /// Adds a batch. Errors with the first bin whose sum would pass 2^63.
+    pub fn add_batch(&mut self, energy: &[i64]) -> Result<(), usize> {
         assert_eq!(energy.len(), self.sum.len(), "a batch has the bins of its run");
         self.batches += 1;
         for (bin, ((sum, squares), &x)) in self.sum.iter_mut().zip(&mut self.squares).zip(energy).enumerate() {
             *sum = sum.checked_add(x).ok_or(bin)?;
-            *squares += u128::from(x) * u128::from(x);
+            let size = u128::from(x.unsigned_abs());
+            *squares = squares.checked_add(size * size).ok_or(bin)?;
         }
         Ok(())
     }
 
-    /// Adds the moments of other batches of the same run. Errors with the first bin whose sum would pass 2^64.
+    /// Adds the moments of other batches of the same run. Errors with the first bin whose sum would pass 2^63.
     pub fn add(&mut self, other: &Moments) -> Result<(), usize> {
         assert_eq!(other.sum.len(), self.sum.len(), "moments have the bins of their run");
         self.batches += other.batches;
@@ -89,7 +90,7 @@ impl Moments {
             *sum = sum.checked_add(x).ok_or(bin)?;
         }
         for (squares, x) in self.squares.iter_mut().zip(&other.squares) {
-            *squares += x;
+            *squares = squares.saturating_add(*x);
         }
         Ok(())
     }
@@ -101,23 +102,19 @@ impl Moments {
 
     /// Variance of that mean, tally entries squared: the batches' spread over their number. 0 below two batches.
     pub fn variance_of_mean(&self, bin: usize) -> f64 {
-        variance_of_mean(self.batches, u128::from(self.sum[bin]), self.squares[bin])
-    }
-
-    /// Relative standard error of a bin; infinite where nothing was tallied.
-    pub fn sigma_rel(&self, bin: usize) -> f64 {
-        if self.sum[bin] == 0 { f64::INFINITY } else { self.variance_of_mean(bin).sqrt() / self.mean(bin) }
+        variance_of_mean(self.batches, i128::from(self.sum[bin]), self.squares[bin])
     }
 }
 
 /// Variance of the mean of `n` numbers from their exact sum and sum of squares.
-pub fn variance_of_mean(n: u64, sum: u128, squares: u128) -> f64 {
+pub fn variance_of_mean(n: u64, sum: i128, squares: u128) -> f64 {
     if n < 2 {
         return 0.0;
     }
     let nf = n as f64;
     // sum of squared deviations = squares - sum^2/n; exact while n * squares fits, else in f64
-    let spread = match (squares.checked_mul(u128::from(n)), sum.checked_mul(sum)) {
+    let sum_squared = sum.unsigned_abs().checked_mul(sum.unsigned_abs());
+    let spread = match (squares.checked_mul(u128::from(n)), sum_squared) {
         (Some(a), Some(b)) => a.saturating_sub(b) as f64 / nf,
         _ => (squares as f64 - (sum as f64) * (sum as f64) / nf).max(0.0),
     };
@@ -141,7 +138,7 @@ mod tests {
 
     #[test]
     fn law_large_numbers_do_not_cancel() {
-        let big = 1u64 << 58;
+        let big = 1i64 << 58;
         let mut m = Moments::new(1);
         for x in [big, big + 2] {
             m.add_batch(&[x]).unwrap();
@@ -151,7 +148,7 @@ mod tests {
 
     #[test]
     fn law_adding_is_exact_in_any_order() {
-        let batches: Vec<Vec<u64>> = (0..6u64).map(|b| (0..5u64).map(|v| b * 7919 + v * 104_729).collect()).collect();
+        let batches: Vec<Vec<i64>> = (0..6i64).map(|b| (0..5i64).map(|v| b * 7919 - v * 104_729).collect()).collect();
         let fold = |order: &[usize]| {
             let mut m = Moments::new(5);
             for &b in order {
@@ -168,7 +165,7 @@ mod tests {
     #[test]
     fn alarm_overflow_is_an_error() {
         let mut m = Moments::new(2);
-        m.add_batch(&[1, u64::MAX]).unwrap();
+        m.add_batch(&[1, i64::MAX]).unwrap();
         assert_eq!(m.add_batch(&[1, 1]), Err(1));
     }
 

@@ -1,16 +1,16 @@
 //! CpuEngine: the kernel on threads. The yardstick of every other engine.
 
-use crate::kernel::Sink;
 use crate::kernel::single::context::{Context, FLAG_TALLY_OVERFLOW};
-use crate::kernel::single::electron::{Stack, electron_step};
+use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::photon::photon_step;
 use crate::kernel::single::rng::rng_for;
 use crate::kernel::single::source::birth;
+use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 /// Histories a thread takes at a time.
 const BLOCK: u32 = 1024;
@@ -20,7 +20,7 @@ const BLOCK: u32 = 1024;
 pub struct CpuEngine {
     threads: usize,
     scene: Option<Arc<SceneData>>,
-    tally: Vec<AtomicU64>,
+    tally: Vec<AtomicI64>,
 }
 
 impl CpuEngine {
@@ -35,7 +35,7 @@ impl CpuEngine {
 }
 
 struct SharedSink<'a> {
-    tally: &'a [AtomicU64],
+    tally: &'a [AtomicI64],
     ledger: Ledger,
     flags: u32,
 }
@@ -45,9 +45,9 @@ fn worth(units: u32, weight: u32) -> u64 {
 }
 
 impl SharedSink<'_> {
-    fn tally(&mut self, index: u32, value: u64) {
+    fn tally(&mut self, index: u32, value: i64) {
         let before = self.tally[index as usize].fetch_add(value, Ordering::Relaxed);
-        if before > u64::MAX - value {
+        if before.checked_add(value).is_none() {
             self.flags |= FLAG_TALLY_OVERFLOW;
         }
     }
@@ -57,25 +57,34 @@ impl Sink for SharedSink<'_> {
     fn emitted(&mut self, units: u32, weight: u32) {
         self.ledger.emitted += u128::from(worth(units, weight));
     }
-    fn deposit(&mut self, index: u32, units: u32, weight: u32) {
+    fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32) {
         if units != 0 {
             let value = worth(units, weight);
-            self.tally(index, value);
             self.ledger.deposited += u128::from(value);
+            if index != home {
+                self.tally(index, value.cast_signed());
+                if home != NO_HOME {
+                    self.tally(home, -value.cast_signed());
+                }
+            }
         }
     }
     fn estimate(&mut self, index: u32, units: u32, weight: u32) {
         if units != 0 {
             let value = worth(units, weight);
-            self.tally(index, value);
+            self.tally(index, value.cast_signed());
             self.ledger.estimated += u128::from(value);
         }
     }
     fn absorbed(&mut self, units: u32, weight: u32) {
         self.ledger.deposited += u128::from(worth(units, weight));
     }
-    fn escaped(&mut self, units: u32, weight: u32) {
-        self.ledger.escaped += u128::from(worth(units, weight));
+    fn escaped(&mut self, home: u32, units: u32, weight: u32) {
+        let value = worth(units, weight);
+        self.ledger.escaped += u128::from(value);
+        if home != NO_HOME && units != 0 {
+            self.tally(home, -value.cast_signed());
+        }
     }
     fn radiated(&mut self, units: u32, weight: u32) {
         self.ledger.radiated += u128::from(worth(units, weight));
@@ -89,7 +98,7 @@ impl Sink for SharedSink<'_> {
 ///
 /// `stack` is empty before and after.
 pub fn electron_history<S: Sink>(cx: &Context, h: u32, stack: &mut Stack, out: &mut S) {
-    let mut particle = birth(cx, h, out);
+    let mut particle = electron_birth(cx, h, out);
     let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
     while particle.alive == 1 {
         electron_step(cx, &mut rng, &mut particle, stack, out);
@@ -116,7 +125,7 @@ impl Engine for CpuEngine {
     }
 
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
-        self.tally = (0..scene.bins).map(|_| AtomicU64::new(0)).collect();
+        self.tally = (0..scene.bins).map(|_| AtomicI64::new(0)).collect();
         self.scene = Some(scene);
         Ok(())
     }

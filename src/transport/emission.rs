@@ -30,9 +30,12 @@ pub enum Pass {
 /// Energies of one pass as the kernel samples them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmissionTable {
-    /// Three words a row, ascending in energy: upper cumulative probability (2^-32, inclusive), lowest energy and
-    /// width (units of 2^-5 eV).
+    /// Four words a row, ascending in energy: upper cumulative probability of sampling (2^-32, inclusive), lowest
+    /// energy, width (units of 2^-5 eV) and weight (2^-16): the row's share of the particles over its share of the
+    /// samples.
     pub words: Vec<u32>,
+    /// Sampled emissions: mean energy of the row, keV, and particles per decay.
+    pub particles: Vec<(f64, f64)>,
     /// Particles per decay that are sampled.
     pub yield_per_decay: f64,
     /// Their energy, keV per decay.
@@ -44,7 +47,14 @@ pub struct EmissionTable {
 
 impl EmissionTable {
     /// The table of `pass`. Electrons below `local_below_kev` are not sampled but counted in `local_kev_per_decay`.
-    pub fn of(nuclide: &Nuclide, pass: Pass, emissions: Emissions, local_below_kev: f64) -> Self {
+    /// Energies are sampled in proportion to their particles times `importance` (of the energy in keV; positive).
+    pub fn of(
+        nuclide: &Nuclide,
+        pass: Pass,
+        emissions: Emissions,
+        local_below_kev: f64,
+        importance: impl Fn(f64) -> f64,
+    ) -> Self {
         // rows: lowest energy, highest energy, particles per decay
         let mut rows: Vec<(f64, f64, f64)> = Vec::new();
         let mut local_kev_per_decay = 0.0;
@@ -74,32 +84,28 @@ impl EmissionTable {
         rows.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
         let yield_per_decay: f64 = rows.iter().map(|r| r.2).sum();
         let energy_kev_per_decay = rows.iter().map(|r| 0.5 * (r.0 + r.1) * r.2).sum();
+        let wish: Vec<f64> = rows.iter().map(|r| r.2 * importance(0.5 * (r.0 + r.1))).collect();
+        let wishes: f64 = wish.iter().sum();
         let units = |kev: f64| (kev * TALLY_UNITS_PER_KEV).round() as u32;
-        let mut words = Vec::with_capacity(3 * rows.len());
-        let (mut cumulative, mut last) = (0.0, None);
-        for (i, (low, high, particles)) in rows.iter().enumerate() {
-            cumulative += particles / yield_per_decay;
-            let top = if i + 1 == rows.len() {
-                u32::MAX
-            } else {
-                // inclusive upper word of this row; rows rarer than 2^-32 disappear
-                let edge = (cumulative * 4_294_967_296.0).round() as u64;
-                if edge == 0 {
-                    continue;
-                }
-                (edge - 1).min(u64::from(u32::MAX) - 1) as u32
-            };
-            if last == Some(top) {
-                continue;
-            }
-            last = Some(top);
-            words.extend([top, units(*low), units(*high) - units(*low)]);
+        let mut words = Vec::with_capacity(4 * rows.len());
+        let (mut cumulative, mut below) = (0.0, 0u64);
+        for (i, ((low, high, particles), wish)) in rows.iter().zip(&wish).enumerate() {
+            cumulative += wish / wishes;
+            // first word above this row; every row gets at least one word of the 2^32
+            let left = (rows.len() - 1 - i) as u64;
+            let edge = if left == 0 { 1 << 32 } else { (cumulative * 4_294_967_296.0).round() as u64 };
+            let edge = edge.clamp(below + 1, (1 << 32) - left);
+            let sampled = (edge - below) as f64 / 4_294_967_296.0;
+            let weight = (particles / yield_per_decay / sampled * 65_536.0).round();
+            words.extend([(edge - 1) as u32, units(*low), units(*high) - units(*low), weight as u32]);
+            below = edge;
         }
-        Self { words, yield_per_decay, energy_kev_per_decay, local_kev_per_decay }
+        let particles = rows.iter().map(|r| (0.5 * (r.0 + r.1), r.2)).collect();
+        Self { words, particles, yield_per_decay, energy_kev_per_decay, local_kev_per_decay }
     }
 
     /// Number of rows.
     pub fn rows(&self) -> u32 {
-        (self.words.len() / 3) as u32
+        (self.words.len() / 4) as u32
     }
 }

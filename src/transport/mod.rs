@@ -61,6 +61,8 @@ pub struct SceneData {
     pub photon_emission: EmissionTable,
     /// Tally bins.
     pub bins: usize,
+    /// Energy that electrons leave at home until something is moved away, keV per decay, by tissue.
+    pub home_kev_per_decay: Vec<f64>,
 }
 
 /// One batch of one pass.

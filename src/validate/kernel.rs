@@ -20,12 +20,13 @@ impl Kernel {
         let count = result.regions.first().map_or(0, |(_, sums)| sums.len());
         let batches: Vec<Vec<f64>> = (0..count)
             .map(|batch| {
-                let local = |shell: usize| if shell == 0 { result.local_kev_per_decay } else { 0.0 };
                 result
                     .regions
                     .iter()
                     .enumerate()
-                    .map(|(shell, (_, sums))| sums[batch] as f64 * result.kev_per_entry + local(shell))
+                    .map(|(shell, (_, sums))| {
+                        sums[batch] as f64 * result.kev_per_entry + result.region_local_kev[shell]
+                    })
                     .collect()
             })
             .collect();

@@ -118,7 +118,7 @@ fn radius_row(problem: &str, kernel: &Kernel, reference: &Reference, percent: u3
 }
 
 /// R99 over R50: how far ranges spread, whatever their scale. Straggling makes it.
-fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference) -> Row {
+fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference, allowed: f64) -> Row {
     let (r50, r99) = (reference.radius_of(0.5), reference.radius_of(0.99));
     let ratio = r99.value / r50.value;
     let sigma = ratio * (r50.sigma / r50.value).hypot(r99.sigma / r99.value);
@@ -129,7 +129,7 @@ fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference) -> Row {
         kernel.ratio_of_radii(0.99, 0.5),
         Value::new(ratio, sigma),
         Judged::Relative,
-        0.01,
+        allowed,
     )
 }
 
@@ -244,10 +244,13 @@ pub fn electrons(bench: &mut Bench, energy_kev: u32, histories: u64) -> Result<C
         points: points.into_iter().filter(|p| p.reference.value > 0.0).collect(),
     });
     comparison.add_worst("cumulative curve, worst", inside);
-    for percent in [50, 90, 99] {
-        comparison.rows.push(radius_row(&problem, &kernel, &reference, percent, 0.01));
+    // the end of the range at 100 keV depends on how losses below the knock-on threshold are spread, where codes
+    // differ: PENELOPE and Geant4 lie 2 % beyond EGSnrc at R99 of the beta kernel
+    let at_the_end = if energy_kev == 100 { 0.02 } else { 0.01 };
+    for (percent, allowed) in [(50, 0.01), (90, 0.01), (99, at_the_end)] {
+        comparison.rows.push(radius_row(&problem, &kernel, &reference, percent, allowed));
     }
-    comparison.rows.push(spread_row(&problem, &kernel, &reference));
+    comparison.rows.push(spread_row(&problem, &kernel, &reference, at_the_end));
     comparison.details.extend(shell_rows);
     Ok(comparison)
 }

@@ -64,7 +64,7 @@ pub fn run(bench: &mut Bench, edge_mm: f64, across: usize, histories: u64) -> Re
             let scale = GY_PER_KEV_G / gram / count;
             Value::new(energy.value * scale, energy.sigma * scale)
         };
-        let [electron, photon, all] = energies(&simulation, label, label == numbers[&[0, 0, 0]]);
+        let [electron, photon, all] = energies(&simulation, label);
         let reference = |class: &str| record.value(&format!("{class}_gy"), &format!("{class}_rel"));
         let allowed = match place {
             [0, 0, 0] => 0.003,
@@ -105,17 +105,13 @@ pub fn run(bench: &mut Bench, edge_mm: f64, across: usize, histories: u64) -> Re
     Ok(comparison)
 }
 
-/// Energy of a label in keV per decay: electron pass, photon pass, both. Electrons too faint to move stay in the
-/// source voxel.
-fn energies(simulation: &Simulation, label: u16, is_source: bool) -> [Value; 3] {
+/// Energy of a label in keV per decay: electron pass, photon pass, both.
+fn energies(simulation: &Simulation, label: u16) -> [Value; 3] {
     let of = |pass: &PassResult| {
         let found = pass.region_energy().into_iter().find(|r| r.label == label);
         found.map_or(Value::new(0.0, 0.0), |r| Value::new(r.energy_kev, r.variance_kev2.sqrt()))
     };
-    let mut electron = of(&simulation.electron);
-    if is_source {
-        electron.value += simulation.electron.local_kev_per_decay;
-    }
+    let electron = of(&simulation.electron);
     let photon = of(&simulation.photon);
     let both = Value::new(electron.value + photon.value, electron.sigma.hypot(photon.sigma));
     [electron, photon, both]

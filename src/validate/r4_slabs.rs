@@ -78,8 +78,7 @@ pub fn run(bench: &mut Bench, source: Source, histories: u64, voxels: bool) -> R
 
     for &(name, from, to, kind) in &LAYERS {
         let gram = f64::from(DENSITY_G_CM3[usize::from(kind)]) * scene.grid.voxel_cm3() * ((to - from) * SLICE) as f64;
-        let inside: f64 = decays[from * SLICE..to * SLICE].iter().sum();
-        let lutra = slices(&simulation, from, to, inside);
+        let lutra = slices(&simulation, from, to);
         for record in assets::r4_layers()?.records() {
             let this = record.text("source")? == source.name() && record.text("region")? == name;
             if this && record.text("class")? == "all" {
@@ -98,7 +97,7 @@ pub fn run(bench: &mut Bench, source: Source, histories: u64, voxels: bool) -> R
     }
     let reference = assets::r4_voxels(source.name())?;
     let mass = |n: usize| f64::from(scene.density_g_cm3[n]) * scene.grid.voxel_cm3();
-    let kinds = by_kind(&simulation, &scene.grid, &reference, &decays, mass);
+    let kinds = by_kind(&simulation, &scene.grid, &reference, mass);
     comparison.plots.push(profile(source, &kinds, &reference)?);
     if voxels {
         let everywhere = vec![true; reference.len()];
@@ -107,14 +106,15 @@ pub fn run(bench: &mut Bench, source: Source, histories: u64, voxels: bool) -> R
     Ok(comparison)
 }
 
-/// Energy of slices in keV per decay, with the electrons too faint to move of the `decays` in them.
-fn slices(simulation: &Simulation, from: usize, to: usize, decays: f64) -> Value {
-    let mut value = decays * simulation.electron.local_kev_per_decay;
+/// Energy of slices in keV per decay.
+fn slices(simulation: &Simulation, from: usize, to: usize) -> Value {
+    let mut value = 0.0;
     let mut variance = 0.0;
     for pass in [&simulation.electron, &simulation.photon] {
         let mut batches = vec![0.0; pass.moments.batches as usize];
-        for (label, sums) in &pass.regions {
+        for ((label, sums), local_kev) in pass.regions.iter().zip(&pass.region_local_kev) {
             if (from..to).contains(&usize::from(*label)) {
+                value += local_kev;
                 for (batch, &sum) in batches.iter_mut().zip(sums) {
                     *batch += sum as f64 * pass.kev_per_entry;
                 }
@@ -133,14 +133,13 @@ pub(super) fn by_kind(
     simulation: &Simulation,
     grid: &VoxelGrid,
     octant: &Octant,
-    decays: &[f64],
     mass_g: impl Fn(usize) -> f64,
 ) -> Vec<Value> {
     let mut sums = vec![(0.0, 0.0, 0.0); octant.len()];
-    for (n, &decays) in decays.iter().enumerate() {
+    for n in 0..grid.len() {
         let entry = &mut sums[octant.kind(grid.voxel(n))];
         let scale = GY_PER_KEV_G / mass_g(n);
-        entry.0 += (simulation.electron_energy_kev(n, decays) + simulation.photon.energy_kev(n)) * scale;
+        entry.0 += (simulation.electron.energy_kev(n) + simulation.photon.energy_kev(n)) * scale;
         entry.1 += (simulation.electron.variance_kev2(n) + simulation.photon.variance_kev2(n)) * scale * scale;
         entry.2 += 1.0;
     }

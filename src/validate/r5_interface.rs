@@ -66,9 +66,8 @@ pub fn run(bench: &mut Bench, histories: u64, voxels: bool) -> Result<Comparison
             found.map_or((0.0, 0.0), |r| (r.energy_kev, r.variance_kev2))
         };
         let (electron, photon) = (of(&simulation.electron), of(&simulation.photon));
-        let local = if label == TUMOUR { simulation.electron.local_kev_per_decay } else { 0.0 };
         let scale = GY_PER_KEV_G / gram;
-        let lutra = Value::new((electron.0 + photon.0 + local) * scale, f64::sqrt(electron.1 + photon.1) * scale);
+        let lutra = Value::new((electron.0 + photon.0) * scale, f64::sqrt(electron.1 + photon.1) * scale);
         for record in assets::r5_regions()?.records() {
             if record.text("region")? == name && record.text("class")? == "all" {
                 let quantity = if label == TUMOUR { "mean of the tumour" } else { "mean of lung voxels touching it" };
@@ -79,7 +78,7 @@ pub fn run(bench: &mut Bench, histories: u64, voxels: bool) -> Result<Comparison
     }
     let reference = assets::r5_voxels()?;
     let mass = |n: usize| f64::from(scene.density_g_cm3[n]) * scene.grid.voxel_cm3();
-    let kinds = by_kind(&simulation, &scene.grid, &reference, &decays, mass);
+    let kinds = by_kind(&simulation, &scene.grid, &reference, mass);
     if voxels {
         let mut touching = vec![false; reference.len()];
         for (n, &label) in labels.iter().enumerate() {

@@ -41,7 +41,6 @@ pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<C
         let electrons = (histories as f64 * share) as u64;
         let simulation = bench.voxels(&scene, &decays, labels.data.clone(), &nuclide, electrons, 1.5)?;
         let problem = format!("R6 {map}");
-        let local = simulation.electron.local_kev_per_decay;
         let mut points = Vec::new();
         for record in assets::r6_organs()?.records() {
             let label = record.number("label")? as u16;
@@ -53,10 +52,8 @@ pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<C
                 found.map_or((0.0, 0.0), |r| (r.energy_kev, r.variance_kev2))
             };
             let (electron, photon) = (of(&simulation.electron), of(&simulation.photon));
-            let inside: f64 = labels.data.iter().zip(&decays).filter(|(l, _)| **l == label).map(|(_, d)| d).sum();
             let scale = GY_PER_KEV_G / record.number("mass_g")?;
-            let lutra =
-                Value::new((electron.0 + photon.0 + inside * local) * scale, f64::sqrt(electron.1 + photon.1) * scale);
+            let lutra = Value::new((electron.0 + photon.0) * scale, f64::sqrt(electron.1 + photon.1) * scale);
             let quantity = format!("mean of {}", record.text("name")?.replace('_', " "));
             let reference = record.value("gy", "rel")?;
             let row = Row::judge(&problem, quantity, "Gy", lutra, reference, Judged::Relative, 0.003);
@@ -68,7 +65,7 @@ pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<C
         let (mut judged, mut within) = (0.0, 0.0);
         for n in (0..decays.len()).filter(|&n| BY_VOXEL.contains(&labels.data[n])) {
             let scale = GY_PER_KEV_G / (f64::from(scene.density_g_cm3[n]) * scene.grid.voxel_cm3());
-            let energy = simulation.electron_energy_kev(n, decays[n]) + simulation.photon.energy_kev(n);
+            let energy = simulation.electron.energy_kev(n) + simulation.photon.energy_kev(n);
             let variance = simulation.electron.variance_kev2(n) + simulation.photon.variance_kev2(n);
             let reference = f64::from(dose.data[n]);
             let sigma = (variance.sqrt() * scale).hypot(reference * f64::from(rel.data[n]));

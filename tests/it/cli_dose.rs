@@ -412,7 +412,8 @@ fn cli_bad_input_is_refused_by_name_and_leaves_nothing() {
     let away = write_elsewhere("away.nii", 5000.0);
     let other = write_elsewhere("other.nii", 0.0);
     let half = patient.write("half.nii", |_| 1.5);
-    let cases: [(&str, &[(&str, &str)], &[&str]); 16] = [
+    type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], &'c [&'c str]);
+    let cases: [Case; 16] = [
         ("missing", &[("--ct", "/no/such/ct.nii")], &["/no/such/ct.nii", "cannot read"]),
         ("cut", &[("--activity", &cut)], &["cut.nii", "found"]),
         ("text", &[("--activity", &text)], &["text.nii"]),

@@ -1,7 +1,21 @@
 //! Tests of the library through its public face.
 
+#[macro_use]
+mod engine_contract;
+
+mod cli_course;
 mod cli_dose;
+mod cli_inspect;
+mod engine_cpu;
+mod io_dicom_hostile;
+mod io_dicom_made;
+mod io_dicom_shared;
+mod io_mutations;
 mod io_nifti;
 mod io_output;
 mod io_source;
+mod law_math;
+mod lock_barrier;
+mod lock_directions;
+mod lock_shaders;
 mod reference_validation;

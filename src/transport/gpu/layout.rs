@@ -9,7 +9,7 @@ pub const LEDGER_FLAGS: usize = 15;
 /// Word that counts the finished histories.
 pub const LEDGER_FINISHED: usize = 16;
 /// Words of a particle's state.
-pub const PARTICLE_WORDS: usize = 14;
+pub const PARTICLE_WORDS: usize = 15;
 /// Words of a random stream's state.
 pub const RNG_WORDS: usize = 4;
 

@@ -460,7 +460,7 @@ impl Engine for GpuEngine {
         encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
         self.queue.submit([encoder.finish()]);
         let words = self.read(&l.tally_out, 2 * l.scene.bins)?;
-        let energy = words.chunks_exact(2).map(|w| u64::from(w[0]) | (u64::from(w[1]) << 32)).collect();
+        let energy = words.chunks_exact(2).map(|w| (u64::from(w[0]) | (u64::from(w[1]) << 32)).cast_signed()).collect();
         let batch = BatchTally {
             energy,
             ledger: Ledger {

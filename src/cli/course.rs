@@ -1,0 +1,749 @@
+//! `lutra course`: from the cycles of a treatment to a verdict.
+//!
+//! Each cycle's dose is computed once: its result lies in the cache under the hash of everything it depends
+//! on (files, settings, program). Nothing stale can be found there, and nothing unchanged is computed twice.
+
+use super::args::{CourseRequest, DoseRequest, GridChoice, RunOptions, SceneInput, Stop, parse_grid};
+use super::failure::{Failure, OrUserError, UserError};
+use super::tia::{beside, hashed, integrate, named_nuclide, read_names, read_text, write_json, write_rows};
+use super::{dose, output, printer, transport};
+use crate::bed::LimitQuantity;
+use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
+use crate::course::cohort::{Cohort, Policy};
+use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
+use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
+use crate::course::frame::{IDENTITY, resample};
+use crate::course::protocol::Protocol;
+use crate::course::tia::EarlierHalfLife;
+use crate::course::words::verdict_words;
+use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
+use crate::grid::{Orientation, Volume};
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::nifti::{self, WriteOptions};
+use crate::report::run_record::{self, InputFile};
+use crate::source::ActivityUnit;
+use crate::transport::emission::Emissions;
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Names of the files written.
+const FILE_NAMES: [&str; 8] = [
+    "verdict.json",
+    "verdict.txt",
+    "cycles.csv",
+    "cumulative.csv",
+    "dose_sum_gy.nii.gz",
+    "g_dose2_sum_gy2.nii.gz",
+    "bed_gy.nii.gz",
+    "cohort.json",
+];
+/// Layout of a cache entry; raised when its content changes meaning.
+const CACHE_SCHEMA: u32 = 1;
+
+/// Runs `lutra course`.
+pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
+    match request {
+        CourseRequest::Patient { course, out, cache, force, run } => patient(course, out, cache, *force, run),
+        CourseRequest::Cohort { protocol, patients, seed, out, force } => {
+            cohort(protocol, *patients, *seed, out.as_deref(), *force)
+        }
+    }
+}
+
+/// A region of a finished cycle, as the cache keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptRegion {
+    label: u16,
+    name: String,
+    mass_g: f64,
+    decays: f64,
+    dose_gy: f64,
+    dose_se_gy: f64,
+    dose_photon_gy: f64,
+}
+
+/// A finished cycle's record in the cache.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept {
+    schema: u32,
+    depends_on: BTreeMap<String, String>,
+    tally_sha256: String,
+    regions: Vec<KeptRegion>,
+    warnings: Vec<String>,
+    form_code: i16,
+}
+
+/// A dose map with its anatomy, in canonical order.
+struct Mapped {
+    dose_gy: Volume<f32>,
+    density_g_cm3: Option<Vec<f32>>,
+    labels: Vec<u16>,
+    names: BTreeMap<u16, String>,
+    form_code: i16,
+}
+
+/// A cycle as computed.
+struct Computed {
+    regions: BTreeMap<String, RegionCycle>,
+    map: Option<Mapped>,
+    inputs: Vec<InputFile>,
+    tally_sha256: Option<String>,
+    warnings: Vec<String>,
+    reused: bool,
+}
+
+impl Computed {
+    fn without_map(regions: BTreeMap<String, RegionCycle>) -> Self {
+        Self { regions, map: None, inputs: Vec::new(), tally_sha256: None, warnings: Vec::new(), reused: false }
+    }
+}
+
+fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions) -> Result<(), Failure> {
+    let folder = AtomicOutputDir::create(out, force).or_user_error()?.replaces(&FILE_NAMES);
+    let course = Course::parse(&read_text(path)?, &path.display().to_string()).or_user_error()?;
+    let protocol = read_protocol(path, &course.protocol)?;
+    let mut computed = Vec::new();
+    let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
+    for (index, cycle) in course.cycles.iter().enumerate() {
+        let number = index + 1;
+        printer::note(&format!("cycle {number}, {}", cycle.date));
+        let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
+        if one.reused {
+            printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
+        }
+        for (name, region) in &one.regions {
+            if let Some(half_life_h) = region.effective_half_life_h {
+                let cycle = u32::try_from(number).unwrap_or(u32::MAX);
+                earlier.insert(name.clone(), EarlierHalfLife { half_life_h, rel_sigma: None, cycle });
+            }
+        }
+        computed.push(one);
+    }
+    let mut warnings = by_cycle(&computed);
+    let cycles = cycle_doses(&course, &mut computed, &mut warnings);
+    let frame = computed.iter().find_map(|one| one.map.as_ref());
+    let accumulated = accumulate(
+        &cycles,
+        frame.map(|map| CourseFrame {
+            labels: &map.labels,
+            names: &map.names,
+            density_g_cm3: map.density_g_cm3.as_deref(),
+        }),
+        &|region| parameters(&course, &protocol, region),
+    )
+    .or_user_error()?;
+    warnings.extend(accumulated.warnings.iter().cloned());
+    let mut verdict = verdict(&course, &protocol, &cycles)?;
+    verdict.warnings.extend(warnings);
+    write(
+        &folder,
+        &Written { path, course: &course, accumulated: &accumulated, verdict: &verdict, computed: &computed, frame },
+    )?;
+    let place = folder.commit().or_user_error()?;
+    printer::data(&verdict_words(&verdict));
+    printer::note(&format!("results in {}", place.display()));
+    Ok(())
+}
+
+/// Warnings of the cycles, one that several share said once.
+fn by_cycle(computed: &[Computed]) -> Vec<String> {
+    let mut shared: Vec<(&str, Vec<String>)> = Vec::new();
+    for (index, one) in computed.iter().enumerate() {
+        for warning in &one.warnings {
+            let number = (index + 1).to_string();
+            match shared.iter_mut().find(|(known, _)| known == warning) {
+                Some((_, cycles)) => cycles.push(number),
+                None => shared.push((warning, vec![number])),
+            }
+        }
+    }
+    shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
+}
+
+fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
+    match choice {
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).or_user_error(),
+        ProtocolChoice::File(name) => {
+            let file = beside(path, name);
+            Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()
+        }
+    }
+}
+
+/// Radiobiology of a region: the protocol's for the steering organ, the course's for all others.
+fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<RegionParameters> {
+    let own = course.radiobiology_of(region);
+    let steering = protocol.organ.structures.iter().any(|name| name == region);
+    let radiobiology = if steering { protocol.radiobiology().ok()? } else { own?.radiobiology };
+    Some(RegionParameters {
+        radiobiology,
+        alpha_per_gy: own.and_then(|r| r.alpha_per_gy),
+        geud_a: own.and_then(|r| r.geud_a),
+    })
+}
+
+fn compute_cycle(
+    path: &Path,
+    course: &Course,
+    cycle: &CourseCycle,
+    number: usize,
+    cache: &Path,
+    run: &RunOptions,
+    earlier: &BTreeMap<String, EarlierHalfLife>,
+) -> Result<Computed, Failure> {
+    let nuclide = named_nuclide(path, &course.nuclide);
+    match &cycle.content {
+        CycleContent::Missing(reason) => {
+            let mut none = Computed::without_map(BTreeMap::new());
+            none.warnings.push(format!("no dosimetry: {reason}"));
+            Ok(none)
+        }
+        CycleContent::Stated(doses) => Ok(Computed::without_map(
+            doses
+                .iter()
+                .map(|(name, stated)| {
+                    let region = RegionCycle {
+                        label: None,
+                        dose_gy: stated.dose_gy,
+                        dose_se_gy: 0.0,
+                        dose_photon_gy: None,
+                        mass_g: stated.mass_g,
+                        effective_half_life_h: cycle.effective_half_life_h.get(name).copied(),
+                        kinetics: None,
+                        method: "stated".to_owned(),
+                        curve_rel_sigma: None,
+                    };
+                    (name.clone(), region)
+                })
+                .collect(),
+        )),
+        CycleContent::Dose(file) => Ok(ready_map(path, course, cycle, number, file)?),
+        CycleContent::Tia { file, unit } => {
+            let unit: ActivityUnit = unit.parse().or_user_error()?;
+            let request = dose_request(path, course, cycle, number, beside(path, file), unit, nuclide, run)?;
+            let mut done = transported(&request, cache)?;
+            for (name, region) in &mut done.regions {
+                region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
+                region.method = "ready TIA map".to_owned();
+            }
+            Ok(done)
+        }
+        CycleContent::Series(file) => {
+            let series = integrate(&beside(path, file), earlier)?;
+            let tia = keep_tia(&series, cache)?;
+            let nuclide = series.nuclide.clone();
+            let mut request = dose_request(path, course, cycle, number, tia, ActivityUnit::Decays, nuclide, run)?;
+            if cycle.labels.is_none() && course.labels.is_none() {
+                request.labels = Some(series.labels.clone());
+                request.label_names = series.label_names.clone();
+            }
+            let mut done = transported(&request, cache)?;
+            for (name, region) in &mut done.regions {
+                let Some(integral) =
+                    series.map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref())
+                else {
+                    continue;
+                };
+                region.effective_half_life_h = Some(integral.effective_half_life_h);
+                region.kinetics = Some(integral.kinetics.clone());
+                region.curve_rel_sigma = integral.rel_sigma;
+                region.method = integral.method.clone();
+            }
+            done.inputs.extend(series.inputs);
+            done.warnings.extend(series.warnings);
+            done.warnings.extend(series.map.warnings);
+            Ok(done)
+        }
+    }
+}
+
+/// What `lutra dose` would be asked for this cycle.
+#[allow(clippy::too_many_arguments, reason = "one call site each; a struct would repeat the request")]
+fn dose_request(
+    path: &Path,
+    course: &Course,
+    cycle: &CourseCycle,
+    number: usize,
+    activity: PathBuf,
+    activity_unit: ActivityUnit,
+    nuclide: String,
+    run: &RunOptions,
+) -> Result<DoseRequest, UserError> {
+    let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
+        UserError::new(
+            format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
+            "Add ct = \"ct.nii.gz\", or give the cycle as dose or doses_gy.",
+        )
+    })?;
+    Ok(DoseRequest {
+        scene: SceneInput::Ct(beside(path, ct)),
+        activity,
+        activity_unit,
+        administered_mbq: Some(cycle.administered_mbq),
+        nuclide,
+        emissions: Emissions::All,
+        labels: cycle.labels.as_ref().or(course.labels.as_ref()).map(|name| beside(path, name)),
+        label_names: course.label_names.as_ref().map(|name| beside(path, name)),
+        out: PathBuf::new(),
+        force: false,
+        grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), parse_grid)?,
+        run: run.clone(),
+    })
+}
+
+/// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
+fn keep_tia(series: &super::tia::Integrated, cache: &Path) -> Result<PathBuf, Failure> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}", series.map.decays.grid));
+    for value in &series.map.decays.data {
+        hash.update(value.to_le_bytes());
+    }
+    let file = cache.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
+    if !file.is_file() {
+        make_folder(cache)?;
+        let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
+        nifti::write_with(&file, &series.map.decays, &options).or_user_error()?;
+    }
+    Ok(file)
+}
+
+fn make_folder(folder: &Path) -> Result<(), UserError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        UserError::new(
+            format!("{}: cannot write: {error}", folder.display()),
+            "Give --cache a folder that you may write to.",
+        )
+    })
+}
+
+/// Everything a transported dose depends on, by name.
+fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserError> {
+    let mut depends_on = BTreeMap::from([
+        ("program".to_owned(), run_record::program()),
+        ("cache".to_owned(), CACHE_SCHEMA.to_string()),
+        ("unit".to_owned(), request.activity_unit.to_string()),
+        ("nuclide".to_owned(), request.nuclide.clone()),
+        ("grid".to_owned(), format!("{:?}", request.grid)),
+        ("seed".to_owned(), request.run.seed.to_string()),
+        (
+            "histories".to_owned(),
+            match request.run.stop {
+                Stop::Histories(count) => count.to_string(),
+                _ => transport::DEFAULT_HISTORIES.to_string(),
+            },
+        ),
+    ]);
+    let mut files: Vec<(&str, &Path)> = vec![("activity", &request.activity)];
+    if let SceneInput::Ct(ct) = &request.scene {
+        files.push(("ct", ct));
+    }
+    files.extend(request.labels.as_deref().map(|path| ("labels", path)));
+    files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
+    if Path::new(&request.nuclide).is_file() {
+        files.push(("nuclide_file", Path::new(&request.nuclide)));
+    }
+    for (role, path) in files {
+        depends_on.insert(format!("{role}_sha256"), hashed(role, path)?.sha256);
+    }
+    Ok(depends_on)
+}
+
+/// The dose of a request: from the cache, else by transport.
+fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure> {
+    let depends_on = dependencies(request)?;
+    let mut hash = Sha256::new();
+    for (name, value) in &depends_on {
+        hash.update(format!("{name}\0{value}\0"));
+    }
+    let entry = cache.join(run_record::hex(&hash.finalize()));
+    let reused = entry.join("cycle.json").is_file();
+    if !reused {
+        make_folder(cache)?;
+        compute_into(request, &entry, depends_on.clone())?;
+    }
+    let text = read_text(&entry.join("cycle.json"))?;
+    let damaged = || {
+        UserError::new(
+            format!("{}: found a damaged cache entry", entry.display()),
+            "Remove this folder; the cycle is then computed again.",
+        )
+    };
+    let kept: Kept = serde_json::from_str(&text).map_err(|_| damaged())?;
+    if kept.schema != CACHE_SCHEMA || kept.depends_on != depends_on {
+        return Err(damaged().into());
+    }
+    let dose_gy = nifti::read(entry.join("dose_gy.nii.gz")).or_user_error()?;
+    let density = nifti::read(entry.join("density_g_cm3.nii.gz")).or_user_error()?;
+    let labels = nifti::read_labels(entry.join("labels.nii.gz")).or_user_error()?;
+    let mut inputs = vec![hashed("activity", &request.activity)?];
+    if let SceneInput::Ct(ct) = &request.scene {
+        inputs.push(hashed("ct", ct)?);
+    }
+    let regions = kept.regions.iter().map(|region| {
+        let value = RegionCycle {
+            label: Some(region.label),
+            dose_gy: region.dose_gy,
+            dose_se_gy: region.dose_se_gy,
+            dose_photon_gy: Some(region.dose_photon_gy),
+            mass_g: Some(region.mass_g),
+            effective_half_life_h: None,
+            kinetics: None,
+            method: String::new(),
+            curve_rel_sigma: None,
+        };
+        (region.name.clone(), value)
+    });
+    Ok(Computed {
+        regions: regions.collect(),
+        map: Some(Mapped {
+            dose_gy,
+            density_g_cm3: Some(density.data),
+            labels: labels.data,
+            names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
+            form_code: kept.form_code,
+        }),
+        inputs,
+        tally_sha256: Some(kept.tally_sha256),
+        warnings: kept.warnings,
+        reused,
+    })
+}
+
+/// Computes a dose and keeps it as a cache entry, whole or not at all.
+fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
+    let case = dose::case(request)?;
+    let computed = transport::compute(&case, &request.run, request.emissions)?;
+    let kept = || -> anyhow::Result<()> {
+        if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
+            bail!("the energy balance does not close: nothing was kept");
+        }
+        let map = DoseMap::from_energy(
+            &case.decays.grid,
+            &case.density_g_cm3,
+            output::energies(&computed.electron),
+            output::energies(&computed.photon),
+            AIR_LIMIT_G_CM3,
+        )?;
+        let (rows, _) = output::tables(&case, &computed, &map)?;
+        let folder = AtomicOutputDir::create(entry, true)?;
+        let grid = &case.decays.grid;
+        let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
+        let dose = Volume { grid: grid.clone(), data: map.dose_gy.clone() };
+        nifti::write_with(folder.file("dose_gy.nii.gz"), &dose, &options("absorbed dose, Gy"))?;
+        let density = Volume { grid: grid.clone(), data: case.density_g_cm3.clone() };
+        nifti::write_with(folder.file("density_g_cm3.nii.gz"), &density, &options("density, g/cm3"))?;
+        let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
+        nifti::write_with(folder.file("labels.nii.gz"), &labels, &options("labels"))?;
+        let kept = Kept {
+            schema: CACHE_SCHEMA,
+            depends_on,
+            tally_sha256: computed.tally_sha256.clone(),
+            regions: rows
+                .iter()
+                .map(|row| KeptRegion {
+                    label: row.label,
+                    name: row.name.clone(),
+                    mass_g: row.mass_g,
+                    decays: row.decays,
+                    dose_gy: row.dose_gy,
+                    dose_se_gy: row.dose_se_gy,
+                    dose_photon_gy: row.dose_photon_gy,
+                })
+                .collect(),
+            warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+            form_code: case.form_code,
+        };
+        write_json(&folder.file("cycle.json"), &kept)?;
+        folder.commit()?;
+        Ok(())
+    };
+    kept().map_err(Failure::Run)
+}
+
+/// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
+fn ready_map(
+    path: &Path,
+    course: &Course,
+    cycle: &CourseCycle,
+    number: usize,
+    file: &str,
+) -> Result<Computed, UserError> {
+    let dose_path = beside(path, file);
+    let image = nifti::read_image::<f32>(&dose_path).or_user_error()?;
+    if let Some([i, j, k]) = image.first_nonfinite {
+        return Err(UserError::new(
+            format!(
+                "{}: voxel values: found a NaN or infinite value in ({i}, {j}, {k}); allowed: finite Gy",
+                dose_path.display()
+            ),
+            "Set it to a true value.",
+        ));
+    }
+    let form_code = WriteOptions::like(&image.header, "").form_code;
+    let (dose_gy, _) = image.volume.to_canonical();
+    if dose_gy.data.iter().any(|dose| *dose < 0.0) {
+        return Err(UserError::new(
+            format!("{}: voxel values: found a negative dose; allowed: 0 Gy or more", dose_path.display()),
+            "Check that this is a dose map in Gy.",
+        ));
+    }
+    let labels_name = cycle.labels.as_ref().or(course.labels.as_ref()).ok_or_else(|| {
+        UserError::new(
+            format!("{}: cycles[{number}].labels: found none; allowed: a label map on the dose's grid", path.display()),
+            "Add labels = \"labels.nii.gz\".",
+        )
+    })?;
+    let labels_path = beside(path, labels_name);
+    let (labels, _) = nifti::read_labels(&labels_path).or_user_error()?.to_canonical();
+    if !labels.grid.same_as(&dose_gy.grid) {
+        return Err(UserError::new(
+            format!(
+                "{}: grid: found {}; allowed: that of the dose map, {}",
+                labels_path.display(),
+                labels.grid.describe(),
+                dose_gy.grid.describe()
+            ),
+            "Resample the labels to the dose map with nearest-neighbour interpolation.",
+        ));
+    }
+    let names = read_names(course.label_names.as_ref().map(|name| beside(path, name)).as_deref())?;
+    let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
+    for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {
+        let sum = sums.entry(label).or_default();
+        sum.0 += f64::from(dose);
+        sum.1 += 1;
+    }
+    let name_of = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+    let regions = sums
+        .iter()
+        .map(|(&label, &(sum, voxels))| {
+            let name = name_of(label);
+            let region = RegionCycle {
+                label: Some(label),
+                dose_gy: sum / f64::from(voxels),
+                dose_se_gy: 0.0,
+                dose_photon_gy: None,
+                mass_g: None,
+                effective_half_life_h: cycle.effective_half_life_h.get(&name).copied(),
+                kinetics: None,
+                method: "ready dose map".to_owned(),
+                curve_rel_sigma: None,
+            };
+            (name, region)
+        })
+        .collect();
+    let present = sums.keys().map(|&label| (label, name_of(label))).collect();
+    let inputs = vec![hashed("dose", &dose_path)?, hashed("labels", &labels_path)?];
+    Ok(Computed {
+        regions,
+        map: Some(Mapped { dose_gy, density_g_cm3: None, labels: labels.data, names: present, form_code }),
+        inputs,
+        tally_sha256: None,
+        warnings: vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()],
+        reused: false,
+    })
+}
+
+/// The cycles for accumulation: every map on the grid of the first one.
+fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<String>) -> Vec<CycleDose> {
+    let target = computed.iter().find_map(|one| one.map.as_ref().map(|map| map.dose_gy.grid.clone()));
+    let mut cycles = Vec::new();
+    for (index, (cycle, one)) in course.cycles.iter().zip(computed.iter()).enumerate() {
+        let dose_gy = one.map.as_ref().zip(target.as_ref()).and_then(|(map, target)| {
+            let own_anatomy = cycle.ct.is_some() || cycle.labels.is_some();
+            let own_frame = own_anatomy && cycle.transform.is_none() && index > 0;
+            if own_frame {
+                warnings.push(format!(
+                    "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
+                    index + 1
+                ));
+                return None;
+            }
+            let (moved, outside) = resample(&map.dose_gy, target, &cycle.transform.unwrap_or(IDENTITY))?;
+            if outside > 0 {
+                warnings.push(format!(
+                    "cycle {}: its dose map does not reach {outside} voxels of the course's grid",
+                    index + 1
+                ));
+            }
+            Some(moved.data)
+        });
+        cycles.push(CycleDose {
+            date: cycle.date.to_string(),
+            administered_gbq: cycle.administered_mbq / 1000.0,
+            regions: one.regions.clone(),
+            dose_gy,
+        });
+    }
+    cycles
+}
+
+/// The verdict on the accumulated cycles.
+fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result<Verdict, UserError> {
+    let given: Vec<GivenCycle> = course
+        .cycles
+        .iter()
+        .map(|cycle| GivenCycle {
+            administered_gbq: cycle.administered_mbq / 1000.0,
+            prescribed_gbq: cycle.prescribed_mbq.map(|mbq| mbq / 1000.0),
+            interval_d: cycle.interval_d,
+        })
+        .collect();
+    let tissue = protocol.radiobiology().or_user_error()?;
+    let mut structures = Vec::new();
+    for name in &protocol.organ.structures {
+        let doses: Vec<Option<OrganDose>> = cycles
+            .iter()
+            .zip(&course.cycles)
+            .map(|(cycle, file)| {
+                let region = cycle.regions.get(name)?;
+                let statistics = region.dose_se_gy / region.dose_gy;
+                Some(OrganDose {
+                    dose_gy: region.dose_gy,
+                    g: region.g(&tissue)?,
+                    mass_g: region.mass_g,
+                    random_rel_sigma: file
+                        .random_rel_sigma
+                        .or_else(|| region.curve_rel_sigma.map(|curve| curve.hypot(statistics))),
+                    systematic_rel_sigma: file.systematic_rel_sigma,
+                })
+            })
+            .collect();
+        if doses.iter().any(Option::is_some) || cycles.iter().all(|cycle| cycle.regions.is_empty()) {
+            structures.push(StructureHistory { structure: name.clone(), cycles: doses });
+        }
+    }
+    decide(&DecisionInput {
+        protocol,
+        step: course.step,
+        cycles: &given,
+        structures: &structures,
+        ledger: &course.ledger,
+        facts: &course.facts,
+        overrides: &course.overrides,
+        stop_flags: &course.stop_flags,
+        reduction_factor: course.reduction_factor,
+    })
+    .or_user_error()
+}
+
+/// What is written.
+struct Written<'a> {
+    path: &'a Path,
+    course: &'a Course,
+    accumulated: &'a Accumulated,
+    verdict: &'a Verdict,
+    computed: &'a [Computed],
+    frame: Option<&'a Mapped>,
+}
+
+fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
+    write_rows(&folder.file("cycles.csv"), &w.accumulated.cycles)?;
+    write_rows(&folder.file("cumulative.csv"), &w.accumulated.totals)?;
+    let text = folder.file("verdict.txt");
+    std::fs::write(&text, verdict_words(w.verdict)).with_context(|| format!("{}", text.display()))?;
+    let cycles: Vec<serde_json::Value> = w
+        .course
+        .cycles
+        .iter()
+        .zip(w.computed)
+        .map(|(cycle, one)| {
+            serde_json::json!({
+                "date": cycle.date.to_string(),
+                "administered_mbq": cycle.administered_mbq,
+                "inputs": one.inputs,
+                "tally_sha256": one.tally_sha256,
+            })
+        })
+        .collect();
+    let record = serde_json::json!({
+        "schema": 1,
+        "program": run_record::program(),
+        "course": hashed("course", w.path)?,
+        "patient": w.course.patient_id,
+        "verdict": w.verdict,
+        "cycles": cycles,
+        "regions_by_cycle": w.accumulated.cycles,
+        "regions_cumulative": w.accumulated.totals,
+    });
+    write_json(&folder.file("verdict.json"), &record)?;
+    if let (Some(frame), Some(voxels)) = (w.frame, &w.accumulated.voxels) {
+        let grid = &frame.dose_gy.grid;
+        let orientation: Orientation = grid.orientation();
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
+        for (name, text, data) in [
+            ("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy)),
+            ("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2)),
+            ("bed_gy.nii.gz", "cumulative BED, Gy; 0 where no radiobiology is stated", voxels.bed_gy.clone()),
+        ] {
+            let volume = orientation.restore(Volume { grid: grid.clone(), data })?;
+            let description = format!("{text}; {}", run_record::program());
+            nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
+        }
+    }
+    Ok(())
+}
+
+/// The virtual cohort.
+fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: bool) -> Result<(), Failure> {
+    let folder = out
+        .map(|out| AtomicOutputDir::create(out, force))
+        .transpose()
+        .or_user_error()?
+        .map(|f| f.replaces(&FILE_NAMES));
+    let protocol = Protocol::built_in(protocol).or_user_error()?;
+    let window = protocol.steps[0]
+        .window
+        .filter(|window| window.quantity == LimitQuantity::Bed && window.lower_gy.is_some())
+        .ok_or_else(|| {
+            UserError::new(
+                format!(
+                    "--protocol: found {}, whose first step has no BED window; allowed: iluminet, custom",
+                    protocol.id
+                ),
+                "A cohort is sorted by a window with both edges.",
+            )
+        })?;
+    let radiobiology = protocol.radiobiology().or_user_error()?;
+    let cohort = Cohort { patients, seed, ..Cohort::default() };
+    let outcomes = Policy::ALL
+        .iter()
+        .map(|&policy| cohort.treat(policy, &window, &radiobiology))
+        .collect::<Result<Vec<_>, _>>()
+        .or_user_error()?;
+    let mut text = format!(
+        "{patients} virtual patients, seed {seed}: {} +- {} Gy per cycle, {} % scatter within a patient (assumed)\n\
+         {:<20} {:>9} {:>9} {:>9} {:>14} {:>15}\n",
+        cohort.mean_dose_gy,
+        cohort.sigma_dose_gy,
+        100.0 * cohort.within_patient_cv,
+        "policy",
+        "below (%)",
+        "in (%)",
+        "above (%)",
+        "median cycles",
+        "mean BED (Gy)"
+    );
+    for outcome in &outcomes {
+        text.push_str(&format!(
+            "{:<20} {:>9.1} {:>9.1} {:>9.1} {:>14} {:>15.2}\n",
+            outcome.policy.name(),
+            100.0 * outcome.below,
+            100.0 * outcome.inside,
+            100.0 * outcome.above,
+            outcome.median_cycles,
+            outcome.mean_bed_gy
+        ));
+    }
+    if let Some(folder) = folder {
+        let record =
+            serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
+        write_json(&folder.file("cohort.json"), &record)?;
+        folder.commit().or_user_error()?;
+    }
+    printer::data(&text);
+    Ok(())
+}

@@ -1,0 +1,404 @@
+//! Doses of all cycles -> cumulative dose, BED, EQD2, histograms, per region and per voxel.
+//!
+//! Where a cycle's dose comes from (transport, a ready map, a stated number) is the caller's: it hands in
+//! [`CycleDose`]. Region sums need no registration; voxel sums need every map on the course's grid.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::bed::{
+    BedAccumulator, BedError, BedMapAccumulator, DoseVolumeHistogram, DvhError, Radiobiology, eqd2_gy, eubed_gy,
+    generalised_eud_gy,
+};
+
+/// Why doses cannot be accumulated.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AccumulateError {
+    /// A region whose BED is wanted has no half-life in a cycle.
+    #[error(
+        "cycle {cycle}: effective_half_life_h.{region}: found none; allowed: a half-life, h. The dose rate's repair factor needs it: state it, or give the cycle as a series."
+    )]
+    HalfLife {
+        /// The cycle, from 1.
+        cycle: usize,
+        /// The region.
+        region: String,
+    },
+    /// A number outside its range.
+    #[error(transparent)]
+    Value(#[from] BedError),
+    /// A histogram.
+    #[error(transparent)]
+    Histogram(#[from] DvhError),
+}
+
+/// One region in one cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionCycle {
+    /// Label, where it comes from a map.
+    pub label: Option<u16>,
+    /// Mean absorbed dose, Gy.
+    pub dose_gy: f64,
+    /// Statistical standard error of the transport, Gy.
+    pub dose_se_gy: f64,
+    /// Part of the dose brought by photons, Gy, where known.
+    pub dose_photon_gy: Option<f64>,
+    /// Mass, g, where known.
+    pub mass_g: Option<f64>,
+    /// Effective half-life, h, where known.
+    pub effective_half_life_h: Option<f64>,
+    /// Where the kinetics are a fitted curve: its Lea-Catcheside factor by repair half-life.
+    pub kinetics: Option<super::time_activity::Kinetics>,
+    /// How the decays were found.
+    pub method: String,
+    /// Random relative uncertainty of the curve, where known.
+    pub curve_rel_sigma: Option<f64>,
+}
+
+impl RegionCycle {
+    /// Lea-Catcheside factor: of the fitted curve, else of a single exponential; none without kinetics.
+    pub fn g(&self, radiobiology: &Radiobiology) -> Option<f64> {
+        let repair_h = radiobiology.repair_half_life_h();
+        match (&self.kinetics, self.effective_half_life_h) {
+            (Some(kinetics), _) => Some(kinetics.lea_catcheside_g(repair_h)),
+            (None, Some(half_life_h)) => Some(crate::bed::g_mono(repair_h, half_life_h)),
+            (None, None) => None,
+        }
+    }
+}
+
+/// One cycle as computed.
+#[derive(Clone, Debug)]
+pub struct CycleDose {
+    /// Day of injection, ISO 8601.
+    pub date: String,
+    /// Activity given, GBq.
+    pub administered_gbq: f64,
+    /// Regions by name; empty where dosimetry is missing.
+    pub regions: BTreeMap<String, RegionCycle>,
+    /// Dose map on the course's grid, Gy; none where there is none or it is not registered.
+    pub dose_gy: Option<Vec<f32>>,
+}
+
+/// What a region's radiobiology is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RegionParameters {
+    /// alpha/beta and repair half-life.
+    pub radiobiology: Radiobiology,
+    /// alpha, 1/Gy, for the EUBED.
+    pub alpha_per_gy: Option<f64>,
+    /// Exponent of the generalised EUD.
+    pub geud_a: Option<f64>,
+}
+
+/// The anatomy of the course's frame, for voxel sums.
+#[derive(Clone, Copy, Debug)]
+pub struct CourseFrame<'a> {
+    /// Label of each voxel.
+    pub labels: &'a [u16],
+    /// Names of the labels.
+    pub names: &'a BTreeMap<u16, String>,
+    /// Mass density, g/cm3, for mass weights; none for volume weights.
+    pub density_g_cm3: Option<&'a [f32]>,
+}
+
+/// A region in one cycle, for the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CycleRow {
+    /// Cycle, from 1.
+    pub cycle: usize,
+    /// Day of injection.
+    pub date: String,
+    /// Region.
+    pub region: String,
+    /// Mass, g.
+    pub mass_g: Option<f64>,
+    /// Mean absorbed dose, Gy.
+    pub dose_gy: f64,
+    /// Statistical standard error, Gy.
+    pub dose_se_gy: f64,
+    /// Part of the dose brought by photons, Gy.
+    pub dose_photon_gy: Option<f64>,
+    /// Dose per activity given, Gy/GBq.
+    pub gy_per_gbq: f64,
+    /// Effective half-life, h.
+    pub effective_half_life_h: Option<f64>,
+    /// Lea-Catcheside factor.
+    pub g: Option<f64>,
+    /// alpha/beta, Gy.
+    pub alpha_beta_gy: Option<f64>,
+    /// Repair half-life, h.
+    pub repair_half_life_h: Option<f64>,
+    /// BED of the mean dose, Gy.
+    pub bed_gy: Option<f64>,
+    /// EQD2 of that BED, Gy.
+    pub eqd2_gy: Option<f64>,
+    /// How the decays were found.
+    pub method: String,
+}
+
+/// A region over the course, for the table. Sums hold the cycles with dosimetry only: see `cycles_missing`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TotalRow {
+    /// Region.
+    pub region: String,
+    /// Cycles with a dose.
+    pub cycles: usize,
+    /// Cycles without: their dose is not in the sums.
+    pub cycles_missing: usize,
+    /// Sum of mean doses, Gy.
+    pub dose_gy: f64,
+    /// Sum of G D^2, Gy^2.
+    pub sum_g_dose2_gy2: Option<f64>,
+    /// BED of the mean doses, Gy.
+    pub bed_gy: Option<f64>,
+    /// EQD2 of that, Gy.
+    pub eqd2_gy: Option<f64>,
+    /// Mean over the voxels of their BED, Gy: not the quantity of the protocols' limits.
+    pub voxel_mean_bed_gy: Option<f64>,
+    /// Equivalent uniform BED over the voxels, Gy.
+    pub eubed_gy: Option<f64>,
+    /// Generalised EUD of the cumulative dose, Gy.
+    pub geud_gy: Option<f64>,
+    /// Cumulative dose that 98 % of the region's mass receives, Gy.
+    pub dose_d98_gy: Option<f64>,
+    /// Cumulative dose that half of it receives, Gy.
+    pub dose_d50_gy: Option<f64>,
+    /// Cumulative dose that 2 % of it receives, Gy.
+    pub dose_d2_gy: Option<f64>,
+    /// BED that 98 % receives, Gy.
+    pub bed_d98_gy: Option<f64>,
+    /// BED that half receives, Gy.
+    pub bed_d50_gy: Option<f64>,
+    /// BED that 2 % receives, Gy.
+    pub bed_d2_gy: Option<f64>,
+    /// Relative change of the region's mass between its lightest and heaviest cycle: mimics a trend of dose.
+    pub mass_change_rel: Option<f64>,
+}
+
+/// Voxel sums on the course's grid.
+#[derive(Clone, Debug)]
+pub struct VoxelSums {
+    /// Sum D and Sum G D^2.
+    pub sums: BedMapAccumulator,
+    /// BED, Gy; 0 where a voxel's region has no radiobiology.
+    pub bed_gy: Vec<f32>,
+}
+
+/// A course, accumulated.
+#[derive(Clone, Debug)]
+pub struct Accumulated {
+    /// Per cycle and region.
+    pub cycles: Vec<CycleRow>,
+    /// Per region.
+    pub totals: Vec<TotalRow>,
+    /// Per voxel, where every cycle with dosimetry has a registered map.
+    pub voxels: Option<VoxelSums>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// Accumulates. `parameters` gives a region's radiobiology, none where no BED is wanted.
+pub fn accumulate(
+    cycles: &[CycleDose],
+    frame: Option<CourseFrame<'_>>,
+    parameters: &dyn Fn(&str) -> Option<RegionParameters>,
+) -> Result<Accumulated, AccumulateError> {
+    let mut rows = Vec::new();
+    let mut warnings = Vec::new();
+    let mut names: Vec<String> = cycles.iter().flat_map(|c| c.regions.keys().cloned()).collect();
+    names.sort();
+    names.dedup();
+    for (index, cycle) in cycles.iter().enumerate() {
+        for (name, region) in &cycle.regions {
+            rows.push(cycle_row(index + 1, cycle, name, region, parameters(name))?);
+        }
+    }
+    let voxels = match frame {
+        Some(frame) => voxel_sums(cycles, &frame, parameters, &mut warnings)?,
+        None => None,
+    };
+    let mut totals = Vec::new();
+    for name in &names {
+        let mut row = total_row(cycles, name, parameters(name))?;
+        if let (Some(frame), Some(voxels)) = (&frame, &voxels) {
+            add_voxel_points(&mut row, name, frame, voxels, parameters(name))?;
+        }
+        if let Some(change) = row.mass_change_rel
+            && change > 0.02
+        {
+            warnings.push(format!(
+                "region {name}: its mass changes by {:.1} % between cycles; a new segmentation mimics a trend of dose",
+                100.0 * change
+            ));
+        }
+        totals.push(row);
+    }
+    Ok(Accumulated { cycles: rows, totals, voxels, warnings })
+}
+
+fn cycle_row(
+    number: usize,
+    cycle: &CycleDose,
+    name: &str,
+    region: &RegionCycle,
+    parameters: Option<RegionParameters>,
+) -> Result<CycleRow, AccumulateError> {
+    let tissue = parameters.map(|p| p.radiobiology);
+    let g = match &tissue {
+        None => None,
+        Some(tissue) => {
+            Some(region.g(tissue).ok_or_else(|| AccumulateError::HalfLife { cycle: number, region: name.to_owned() })?)
+        }
+    };
+    let bed = tissue.zip(g).map(|(tissue, g)| tissue.bed_gy(region.dose_gy, g));
+    Ok(CycleRow {
+        cycle: number,
+        date: cycle.date.clone(),
+        region: name.to_owned(),
+        mass_g: region.mass_g,
+        dose_gy: region.dose_gy,
+        dose_se_gy: region.dose_se_gy,
+        dose_photon_gy: region.dose_photon_gy,
+        gy_per_gbq: region.dose_gy / cycle.administered_gbq,
+        effective_half_life_h: region.effective_half_life_h,
+        g,
+        alpha_beta_gy: tissue.map(|t| t.alpha_beta_gy()),
+        repair_half_life_h: tissue.map(|t| t.repair_half_life_h()),
+        bed_gy: bed,
+        eqd2_gy: bed.zip(tissue).map(|(bed, t)| eqd2_gy(bed, t.alpha_beta_gy())),
+        method: region.method.clone(),
+    })
+}
+
+fn total_row(
+    cycles: &[CycleDose],
+    name: &str,
+    parameters: Option<RegionParameters>,
+) -> Result<TotalRow, AccumulateError> {
+    let mut sum = BedAccumulator::default();
+    let mut given = 0;
+    let mut masses: Vec<f64> = Vec::new();
+    for (index, cycle) in cycles.iter().enumerate() {
+        let Some(region) = cycle.regions.get(name) else { continue };
+        given += 1;
+        masses.extend(region.mass_g);
+        let g = match &parameters {
+            None => 0.0,
+            Some(p) => region
+                .g(&p.radiobiology)
+                .ok_or_else(|| AccumulateError::HalfLife { cycle: index + 1, region: name.to_owned() })?,
+        };
+        sum.add_cycle(region.dose_gy, g);
+    }
+    let bed = parameters.map(|p| sum.bed_gy(p.radiobiology.alpha_beta_gy()));
+    let heaviest = masses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let lightest = masses.iter().copied().fold(f64::INFINITY, f64::min);
+    Ok(TotalRow {
+        region: name.to_owned(),
+        cycles: given,
+        cycles_missing: cycles.len() - given,
+        dose_gy: sum.sum_dose_gy,
+        sum_g_dose2_gy2: parameters.map(|_| sum.sum_g_dose2_gy2),
+        bed_gy: bed,
+        eqd2_gy: bed.zip(parameters).map(|(bed, p)| eqd2_gy(bed, p.radiobiology.alpha_beta_gy())),
+        voxel_mean_bed_gy: None,
+        eubed_gy: None,
+        geud_gy: None,
+        dose_d98_gy: None,
+        dose_d50_gy: None,
+        dose_d2_gy: None,
+        bed_d98_gy: None,
+        bed_d50_gy: None,
+        bed_d2_gy: None,
+        mass_change_rel: (masses.len() > 1 && lightest > 0.0).then(|| heaviest / lightest - 1.0),
+    })
+}
+
+fn voxel_sums(
+    cycles: &[CycleDose],
+    frame: &CourseFrame<'_>,
+    parameters: &dyn Fn(&str) -> Option<RegionParameters>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<VoxelSums>, AccumulateError> {
+    let mut sums = BedMapAccumulator::new(frame.labels.len());
+    let mut added = 0;
+    for (index, cycle) in cycles.iter().enumerate() {
+        if cycle.regions.is_empty() {
+            warnings.push(format!("cycle {} has no dosimetry: the voxel maps do not hold it", index + 1));
+            continue;
+        }
+        let Some(dose) = &cycle.dose_gy else {
+            warnings.push(format!(
+                "cycle {} has no dose map in the course's frame: no voxel maps are written (regions are summed all the same)",
+                index + 1
+            ));
+            return Ok(None);
+        };
+        let by_label: BTreeMap<u16, f32> = frame
+            .names
+            .iter()
+            .filter_map(|(&label, name)| {
+                let g = cycle.regions.get(name)?.g(&parameters(name)?.radiobiology)?;
+                Some((label, g as f32))
+            })
+            .collect();
+        let g: Vec<f32> = frame.labels.iter().map(|label| by_label.get(label).copied().unwrap_or(0.0)).collect();
+        sums.add_cycle(dose, &g)?;
+        added += 1;
+    }
+    if added == 0 {
+        return Ok(None);
+    }
+    let alpha_beta: BTreeMap<u16, f64> = frame
+        .names
+        .iter()
+        .filter_map(|(&label, name)| Some((label, parameters(name)?.radiobiology.alpha_beta_gy())))
+        .collect();
+    let bed_gy = frame
+        .labels
+        .iter()
+        .enumerate()
+        .map(|(voxel, label)| {
+            alpha_beta
+                .get(label)
+                .map_or(0.0, |alpha_beta| (sums.sum_dose_gy[voxel] + sums.sum_g_dose2_gy2[voxel] / alpha_beta) as f32)
+        })
+        .collect();
+    Ok(Some(VoxelSums { sums, bed_gy }))
+}
+
+/// Histogram points, EUBED and gEUD of a region from the voxel sums.
+fn add_voxel_points(
+    row: &mut TotalRow,
+    name: &str,
+    frame: &CourseFrame<'_>,
+    voxels: &VoxelSums,
+    parameters: Option<RegionParameters>,
+) -> Result<(), AccumulateError> {
+    let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
+    let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
+    let weights: Vec<f64> =
+        members.iter().map(|&v| frame.density_g_cm3.map_or(1.0, |density| f64::from(density[v]))).collect();
+    if members.is_empty() || weights.iter().sum::<f64>() <= 0.0 {
+        return Ok(());
+    }
+    let dose: Vec<f64> = members.iter().map(|&v| voxels.sums.sum_dose_gy[v]).collect();
+    let points = DoseVolumeHistogram::new(dose.iter().copied().zip(weights.iter().copied()))?;
+    row.dose_d98_gy = Some(points.value_at_percent(98.0));
+    row.dose_d50_gy = Some(points.value_at_percent(50.0));
+    row.dose_d2_gy = Some(points.value_at_percent(2.0));
+    let Some(parameters) = parameters else { return Ok(()) };
+    let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();
+    let points = DoseVolumeHistogram::new(bed.iter().copied().zip(weights.iter().copied()))?;
+    row.voxel_mean_bed_gy = Some(points.mean());
+    row.bed_d98_gy = Some(points.value_at_percent(98.0));
+    row.bed_d50_gy = Some(points.value_at_percent(50.0));
+    row.bed_d2_gy = Some(points.value_at_percent(2.0));
+    row.eubed_gy = parameters.alpha_per_gy.map(|alpha| eubed_gy(&bed, &weights, alpha)).transpose()?;
+    row.geud_gy = parameters.geud_a.map(|a| generalised_eud_gy(&dose, &weights, a)).transpose()?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! Treatments before this course: they count, in whatever quantity they were declared.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
+
+/// Why a ledger entry cannot be used.
+#[derive(Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// A number outside its range.
+    #[error("prior treatment `{what}`: {field} = {value}; must be {allowed}")]
+    Value {
+        /// The entry's description.
+        what: String,
+        /// The field.
+        field: &'static str,
+        /// Value found.
+        value: f64,
+        /// Values allowed.
+        allowed: &'static str,
+    },
+    /// A BED declared for one alpha/beta and wanted for another.
+    #[error(
+        "prior treatment `{what}` is declared as {quantity} for alpha/beta {declared_gy} Gy; it cannot be carried over to {wanted_gy} Gy; declare dose and sum_g_dose2_gy2 instead"
+    )]
+    OtherAlphaBeta {
+        /// The entry's description.
+        what: String,
+        /// BED or EQD2.
+        quantity: &'static str,
+        /// alpha/beta declared, Gy.
+        declared_gy: f64,
+        /// alpha/beta wanted, Gy.
+        wanted_gy: f64,
+    },
+}
+
+/// What a prior treatment gave to one structure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriorTreatment {
+    /// What it was: "PRRT 2019, four cycles".
+    pub what: String,
+    /// The structure, as named in the course.
+    pub structure: String,
+    /// The declared amount.
+    pub amount: PriorAmount,
+}
+
+/// The quantity in which a prior treatment is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PriorAmount {
+    /// Absorbed dose and the sum of G D^2: serves every alpha/beta.
+    Dose {
+        /// Absorbed dose, Gy.
+        dose_gy: f64,
+        /// Sum of G D^2, Gy^2.
+        sum_g_dose2_gy2: f64,
+    },
+    /// BED for one alpha/beta.
+    Bed {
+        /// BED, Gy.
+        bed_gy: f64,
+        /// The alpha/beta it was computed with, Gy.
+        alpha_beta_gy: f64,
+        /// Absorbed dose, Gy, where known.
+        #[serde(default)]
+        dose_gy: Option<f64>,
+    },
+    /// Dose in 2 Gy fractions for one alpha/beta.
+    Eqd2 {
+        /// EQD2, Gy.
+        eqd2_gy: f64,
+        /// The alpha/beta it was computed with, Gy.
+        alpha_beta_gy: f64,
+        /// Absorbed dose, Gy, where known.
+        #[serde(default)]
+        dose_gy: Option<f64>,
+    },
+}
+
+/// What a ledger adds to a structure.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct PriorSum {
+    /// BED, Gy, for the alpha/beta asked for.
+    pub bed_gy: f64,
+    /// Absorbed dose, Gy; none where an entry does not state it.
+    pub dose_gy: Option<f64>,
+}
+
+impl PriorTreatment {
+    /// Checks ranges.
+    pub fn validate(&self) -> Result<(), LedgerError> {
+        let check = |field: &'static str, value: f64, zero_allowed: bool| {
+            if value.is_finite() && (value > 0.0 || (zero_allowed && value == 0.0)) {
+                Ok(())
+            } else {
+                let allowed = if zero_allowed { "finite and not below 0" } else { "finite and above 0" };
+                Err(LedgerError::Value { what: self.what.clone(), field, value, allowed })
+            }
+        };
+        match self.amount {
+            PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 } => {
+                check("dose_gy", dose_gy, true)?;
+                check("sum_g_dose2_gy2", sum_g_dose2_gy2, true)
+            }
+            PriorAmount::Bed { bed_gy: gy, alpha_beta_gy, dose_gy }
+            | PriorAmount::Eqd2 { eqd2_gy: gy, alpha_beta_gy, dose_gy } => {
+                check("bed_gy or eqd2_gy", gy, true)?;
+                check("alpha_beta_gy", alpha_beta_gy, false)?;
+                dose_gy.map_or(Ok(()), |dose| check("dose_gy", dose, true))
+            }
+        }
+    }
+}
+
+/// Sum of the entries for `structure` at `alpha_beta_gy`.
+pub fn prior_sum(ledger: &[PriorTreatment], structure: &str, alpha_beta_gy: f64) -> Result<PriorSum, LedgerError> {
+    let mut sum = PriorSum { bed_gy: 0.0, dose_gy: Some(0.0) };
+    for entry in ledger.iter().filter(|entry| entry.structure == structure) {
+        entry.validate()?;
+        let same = |declared_gy: f64, quantity: &'static str| {
+            if (declared_gy - alpha_beta_gy).abs() < 1e-9 {
+                Ok(())
+            } else {
+                Err(LedgerError::OtherAlphaBeta {
+                    what: entry.what.clone(),
+                    quantity,
+                    declared_gy,
+                    wanted_gy: alpha_beta_gy,
+                })
+            }
+        };
+        let (bed_gy, dose_gy) = match entry.amount {
+            PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 } => {
+                (BedAccumulator { sum_dose_gy: dose_gy, sum_g_dose2_gy2 }.bed_gy(alpha_beta_gy), Some(dose_gy))
+            }
+            PriorAmount::Bed { bed_gy, alpha_beta_gy: declared, dose_gy } => {
+                same(declared, "BED")?;
+                (bed_gy, dose_gy)
+            }
+            PriorAmount::Eqd2 { eqd2_gy, alpha_beta_gy: declared, dose_gy } => {
+                same(declared, "EQD2")?;
+                (bed_from_eqd2_gy(eqd2_gy, declared), dose_gy)
+            }
+        };
+        sum.bed_gy += bed_gy;
+        sum.dose_gy = sum.dose_gy.zip(dose_gy).map(|(a, b)| a + b);
+    }
+    Ok(sum)
+}

@@ -1,0 +1,34 @@
+//! From images over time to decays, and from cycles to a verdict.
+//!
+//! One cycle: activities at several times after injection become time-integrated activity
+//! ([`time_activity`], [`single_time_point`], [`hybrid`]). A course: doses of all cycles, treatments
+//! before them ([`ledger`]), a protocol ([`protocol`]) and facts about the patient ([`rules`]) become
+//! cumulative dose and BED with uncertainty ([`uncertainty`]), a prediction of the next cycle
+//! ([`predict`]) and a verdict ([`decision`]). No file and no engine is known here: maps come in as
+//! volumes, doses through a function.
+
+pub mod accumulate;
+pub mod cohort;
+pub mod decision;
+pub mod file;
+mod fit;
+pub mod frame;
+pub mod hybrid;
+pub mod input;
+pub mod ledger;
+pub mod predict;
+pub mod protocol;
+pub mod rules;
+pub mod series;
+pub mod single_time_point;
+pub mod tia;
+pub mod time_activity;
+pub mod uncertainty;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_course;
+#[cfg(test)]
+mod tests_series;

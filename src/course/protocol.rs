@@ -1,0 +1,312 @@
+//! Treatment protocols as data: activity, intervals, limits, rules. A TOML file each.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::bed::{BedError, DoseWindow, Radiobiology};
+
+use super::predict::Prior;
+use super::rules::Rule;
+
+/// Why a protocol cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// Not valid TOML, a field unknown, missing or of another type.
+    #[error("protocol {file}: {message}")]
+    Parse {
+        /// The file or the built-in name.
+        file: String,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A value outside its range.
+    #[error("protocol {file}: {field} = {found}; must be {allowed}")]
+    Value {
+        /// The file or the built-in name.
+        file: String,
+        /// The field.
+        field: String,
+        /// Value found.
+        found: String,
+        /// Values allowed.
+        allowed: String,
+    },
+    /// A name that is no built-in protocol.
+    #[error("protocol `{name}` is not known; built in: {known}; or give `protocol_file = \"my.toml\"`")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names known.
+        known: String,
+    },
+}
+
+/// How the activity of the next cycle is found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ActivityRule {
+    /// The standard activity every cycle.
+    Fixed,
+    /// The activity that spreads what is left of the target over the cycles left.
+    SpreadTarget {
+        /// Cycles over which the target is reached.
+        cycles: u32,
+    },
+}
+
+/// Activity per cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivityPlan {
+    /// Standard activity, GBq.
+    pub standard_gbq: f64,
+    /// Least activity, GBq: a solved activity below it is flagged.
+    pub min_gbq: f64,
+    /// Greatest activity, GBq: a solved activity is capped there.
+    pub max_gbq: f64,
+    /// Accepted relative difference of measured and prescribed activity.
+    pub tolerance_rel: f64,
+    /// How the next activity is found.
+    pub rule: ActivityRule,
+}
+
+/// Time between cycles, days.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntervalPlan {
+    /// As planned, d.
+    pub nominal_d: u32,
+    /// Shortest, d: a shorter one is a warning.
+    pub min_d: u32,
+    /// Longest, d: a longer one is a warning.
+    pub max_d: u32,
+}
+
+/// Which structure drives a paired organ's limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drive {
+    /// The structure with the higher cumulative value, each taken alone.
+    Higher,
+    /// The mass-weighted mean of all structures.
+    Combined,
+}
+
+/// The organ at risk whose limit steers the course.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrganPlan {
+    /// Its name in words.
+    pub name: String,
+    /// Structures that belong to it, by label name.
+    pub structures: Vec<String>,
+    /// Which of them drives.
+    pub drive: Drive,
+    /// alpha/beta, Gy.
+    pub alpha_beta_gy: f64,
+    /// Repair half-life, h.
+    pub repair_half_life_h: f64,
+    /// Where these are from.
+    pub source: String,
+}
+
+/// What to do when the next standard cycle would pass the upper edge before the lower is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConflictPolicy {
+    /// List the options and recommend none.
+    Ask,
+    /// Stop below.
+    StopBelow,
+    /// A reduced activity that reaches the target.
+    ReducedActivity,
+    /// Give the standard activity and accept the overshoot.
+    AcceptOvershoot,
+}
+
+/// One step of a course.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Name.
+    pub name: String,
+    /// The window that ends it; none where cycles are counted.
+    #[serde(default)]
+    pub window: Option<DoseWindow>,
+    /// Cycles (of the whole course) after which the step ends; none where a window ends it.
+    #[serde(default)]
+    pub last_cycle: Option<u32>,
+    /// Rules for entering the step, by identifier.
+    #[serde(default)]
+    pub entry_rules: Vec<String>,
+}
+
+/// Relative uncertainty of an organ dose where a cycle states none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UncertaintyPlan {
+    /// Random part.
+    pub random_rel: f64,
+    /// Systematic part.
+    pub systematic_rel: f64,
+    /// Where these are from.
+    pub source: String,
+}
+
+/// A protocol.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protocol {
+    /// Layout of the file: 1.
+    pub schema: u32,
+    /// Identifier.
+    pub id: String,
+    /// Version of the data.
+    pub version: String,
+    /// Title.
+    pub title: String,
+    /// Where it is from.
+    pub source: String,
+    /// What the source leaves open and how this file decides it.
+    #[serde(default)]
+    pub open_questions: Vec<String>,
+    /// Version of the toxicity grading the protocol uses.
+    pub toxicity_grading: String,
+    /// Activity per cycle.
+    pub activity: ActivityPlan,
+    /// Time between cycles.
+    pub interval: IntervalPlan,
+    /// The organ that steers.
+    pub organ: OrganPlan,
+    /// Cycles at most.
+    pub max_cycles: u32,
+    /// What to do in a conflict.
+    pub conflict_policy: ConflictPolicy,
+    /// What is known before the first cycle.
+    pub prior: Prior,
+    /// Uncertainty of an organ dose where none is stated.
+    pub uncertainty: UncertaintyPlan,
+    /// The steps, in order; at least one.
+    pub steps: Vec<Step>,
+    /// The rules.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// The protocols built into the program: name and file.
+pub const BUILT_IN: [(&str, &str); 6] = [
+    ("iluminet", include_str!("../../assets/protocols/iluminet.toml")),
+    ("uppsala-23gy", include_str!("../../assets/protocols/uppsala-23gy.toml")),
+    ("p-prrt", include_str!("../../assets/protocols/p-prrt.toml")),
+    ("netter-fixed4", include_str!("../../assets/protocols/netter-fixed4.toml")),
+    ("reluth", include_str!("../../assets/protocols/reluth.toml")),
+    ("custom", include_str!("../../assets/protocols/custom.toml")),
+];
+
+impl Protocol {
+    /// A built-in protocol by name.
+    pub fn built_in(name: &str) -> Result<Self, ProtocolError> {
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+            let known: Vec<&str> = BUILT_IN.iter().map(|(known, _)| *known).collect();
+            ProtocolError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        })?;
+        Self::parse(text, name)
+    }
+
+    /// A protocol from TOML text; `file` names it in errors.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
+        let protocol: Self = toml::from_str(text)
+            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
+        protocol.validate(file)?;
+        Ok(protocol)
+    }
+
+    /// The radiobiology of the steering organ.
+    pub fn radiobiology(&self) -> Result<Radiobiology, BedError> {
+        Radiobiology::new(self.organ.alpha_beta_gy, self.organ.repair_half_life_h)
+    }
+
+    /// The rules for entering step `step` (index from 0).
+    pub fn entry_rules(&self, step: usize) -> Vec<&Rule> {
+        self.steps.get(step).map_or_else(Vec::new, |step| {
+            step.entry_rules.iter().filter_map(|id| self.rules.iter().find(|rule| rule.id == *id)).collect()
+        })
+    }
+
+    fn validate(&self, file: &str) -> Result<(), ProtocolError> {
+        let wrong = |field: &str, found: &dyn ToString, allowed: &str| ProtocolError::Value {
+            file: file.to_owned(),
+            field: field.to_owned(),
+            found: found.to_string(),
+            allowed: allowed.to_owned(),
+        };
+        if self.schema != 1 {
+            return Err(wrong("schema", &self.schema, "1"));
+        }
+        let a = &self.activity;
+        let positive = [
+            ("activity.standard_gbq", a.standard_gbq),
+            ("activity.max_gbq", a.max_gbq),
+            ("activity.tolerance_rel", a.tolerance_rel),
+            ("organ.alpha_beta_gy", self.organ.alpha_beta_gy),
+            ("organ.repair_half_life_h", self.organ.repair_half_life_h),
+            ("prior.gy_per_gbq", self.prior.gy_per_gbq),
+            ("prior.sigma_gy_per_gbq", self.prior.sigma_gy_per_gbq),
+        ];
+        for (field, value) in positive {
+            if !value.is_finite() || value <= 0.0 {
+                return Err(wrong(field, &value, "finite and above 0"));
+            }
+        }
+        let shares = [
+            ("uncertainty.random_rel", self.uncertainty.random_rel),
+            ("uncertainty.systematic_rel", self.uncertainty.systematic_rel),
+            ("prior.within_patient_cv", self.prior.within_patient_cv),
+        ];
+        for (field, value) in shares {
+            if !(0.0..1.0).contains(&value) {
+                return Err(wrong(field, &value, "at least 0 and below 1"));
+            }
+        }
+        if !(0.0 <= a.min_gbq && a.min_gbq <= a.standard_gbq && a.standard_gbq <= a.max_gbq) {
+            return Err(wrong("activity.min_gbq", &a.min_gbq, "min_gbq <= standard_gbq <= max_gbq, none negative"));
+        }
+        let i = &self.interval;
+        if !(0 < i.min_d && i.min_d <= i.nominal_d && i.nominal_d <= i.max_d) {
+            return Err(wrong("interval.nominal_d", &i.nominal_d, "min_d <= nominal_d <= max_d, in days"));
+        }
+        if self.organ.structures.is_empty() {
+            return Err(wrong("organ.structures", &"[]", "at least one label name"));
+        }
+        if self.steps.is_empty() || self.max_cycles == 0 {
+            return Err(wrong("steps", &self.steps.len(), "at least one step and max_cycles above 0"));
+        }
+        for (index, step) in self.steps.iter().enumerate() {
+            let field = format!("steps[{index}] ({})", step.name);
+            if step.window.is_none() && step.last_cycle.is_none() {
+                return Err(wrong(&field, &"neither window nor last_cycle", "one of them: something must end a step"));
+            }
+            if let Some(window) = &step.window {
+                window
+                    .validate()
+                    .map_err(|error| wrong(&format!("{field}.window"), &error, "lower <= target <= upper"))?;
+            }
+            for id in &step.entry_rules {
+                if !self.rules.iter().any(|rule| rule.id == *id) {
+                    return Err(wrong(&format!("{field}.entry_rules"), id, "the id of a [[rules]] entry"));
+                }
+            }
+        }
+        if let ActivityRule::SpreadTarget { cycles } = a.rule
+            && (cycles == 0 || self.steps[0].window.is_none())
+        {
+            return Err(wrong(
+                "activity.rule.spread_target.cycles",
+                &cycles,
+                "above 0, with a window in the first step",
+            ));
+        }
+        Ok(())
+    }
+}

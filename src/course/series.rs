@@ -1,0 +1,568 @@
+//! `SERIES.toml`: the images of one cycle, their times and units, and how to integrate them.
+//!
+//! Nothing is guessed: unit, decay correction and times are stated or the file is refused. The fields
+//! are listed in docs/methods/time_integration.md.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::input::{InputError, from_toml, hours_between, moment, positive, relative};
+use super::tia::{Method, RegionMethod};
+use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
+
+const NEXT: &str = "See the example in docs/methods/time_integration.md.";
+
+/// What a voxel of an activity image means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageUnit {
+    /// Bq per mL.
+    BqMl,
+    /// Bq in the voxel.
+    BqVoxel,
+    /// MBq in the voxel.
+    MbqVoxel,
+}
+
+impl ImageUnit {
+    /// MBq in a voxel of `voxel_ml` for a value of 1.
+    pub fn mbq_per_value(self, voxel_ml: f64) -> f64 {
+        match self {
+            Self::BqMl => 1e-6 * voxel_ml,
+            Self::BqVoxel => 1e-6,
+            Self::MbqVoxel => 1.0,
+        }
+    }
+}
+
+/// To which time the images are decay-corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecayCorrection {
+    /// Activity at the middle of the scan.
+    None,
+    /// Activity at the start of the scan (needs scan durations).
+    ToScanStart,
+    /// Activity as it would have been at injection.
+    ToInjection,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum TextOrDate {
+    Text(String),
+    Toml(toml::value::Datetime),
+}
+
+impl TextOrDate {
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Toml(date) => date.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawImage {
+    file: String,
+    #[serde(default)]
+    time_h: Option<f64>,
+    #[serde(default)]
+    scan_start: Option<TextOrDate>,
+    #[serde(default)]
+    duration_min: Option<f64>,
+    #[serde(default)]
+    unit: Option<ImageUnit>,
+    #[serde(default)]
+    relative_error: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPlanar {
+    time_h: f64,
+    counts: BTreeMap<String, f64>,
+    #[serde(default)]
+    relative_error: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFit {
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    error_model: Option<ErrorModel>,
+    #[serde(default)]
+    candidates: Option<Vec<String>>,
+    #[serde(default)]
+    start: Option<StartRule>,
+    #[serde(default)]
+    join: Option<JoinRule>,
+    #[serde(default)]
+    tail: Option<String>,
+    #[serde(default)]
+    half_life_h: Option<f64>,
+    #[serde(default)]
+    half_life_rel_error: Option<f64>,
+    #[serde(default)]
+    half_life_from_cycle: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRegion {
+    region: String,
+    #[serde(flatten)]
+    fit: RawRegionFit,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct RawRegionFit {
+    method: String,
+    #[serde(default)]
+    candidates: Option<Vec<String>>,
+    #[serde(default)]
+    start: Option<StartRule>,
+    #[serde(default)]
+    join: Option<JoinRule>,
+    #[serde(default)]
+    tail: Option<String>,
+    #[serde(default)]
+    half_life_h: Option<f64>,
+    #[serde(default)]
+    half_life_rel_error: Option<f64>,
+    #[serde(default)]
+    half_life_from_cycle: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSeries {
+    schema: u32,
+    #[serde(default)]
+    nuclide: Option<String>,
+    #[serde(default)]
+    administered_mbq: Option<f64>,
+    #[serde(default)]
+    injection_time: Option<TextOrDate>,
+    unit: Option<ImageUnit>,
+    decay_correction: Option<DecayCorrection>,
+    labels: String,
+    #[serde(default)]
+    label_names: Option<String>,
+    #[serde(default)]
+    relative_error: Option<f64>,
+    #[serde(default)]
+    systematic_error: f64,
+    #[serde(default)]
+    voxelwise: bool,
+    images: Vec<RawImage>,
+    #[serde(default)]
+    planar: Vec<RawPlanar>,
+    #[serde(default)]
+    fit: RawFit,
+    #[serde(default)]
+    regions: Vec<RawRegion>,
+}
+
+/// One image of a checked series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesImage {
+    /// The file.
+    pub file: String,
+    /// Mid-scan time after injection, h.
+    pub time_h: f64,
+    /// Time after injection for which the values hold, h: mid-scan, scan start, or 0.
+    pub reference_time_h: f64,
+    /// Random relative uncertainty of a region's activity; none where unknown.
+    pub rel_sigma: Option<f64>,
+}
+
+/// Planar counts of one time, by region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanarImage {
+    /// Mid-scan time after injection, h.
+    pub time_h: f64,
+    /// Corrected counts by region.
+    pub counts: BTreeMap<String, f64>,
+    /// Random relative uncertainty.
+    pub rel_sigma: Option<f64>,
+}
+
+/// A checked series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// Nuclide name or file.
+    pub nuclide: String,
+    /// Administered activity, MBq.
+    pub administered_mbq: Option<f64>,
+    /// Unit of all images.
+    pub unit: ImageUnit,
+    /// Decay correction of all images.
+    pub decay_correction: DecayCorrection,
+    /// Label map.
+    pub labels: String,
+    /// Names of the labels.
+    pub label_names: Option<String>,
+    /// Systematic relative uncertainty common to all images.
+    pub systematic_rel_sigma: f64,
+    /// Whether voxels are fitted one by one.
+    pub voxelwise: bool,
+    /// The images, in order of time.
+    pub images: Vec<SeriesImage>,
+    /// Planar images of a hybrid series, in order of time.
+    pub planar: Vec<PlanarImage>,
+    /// Residuals of the fits.
+    pub error_model: ErrorModel,
+    /// How a region without an entry of its own is integrated.
+    pub default_method: Method,
+    /// Regions with an entry of their own.
+    pub regions: Vec<RegionMethod>,
+}
+
+impl Series {
+    /// A series from TOML text; `file` names it in errors.
+    pub fn parse(text: &str, file: &str) -> Result<Self, InputError> {
+        let raw: RawSeries = from_toml(text, file, NEXT)?;
+        if raw.schema != 1 {
+            return Err(InputError::new(file, "schema", raw.schema, "1", NEXT));
+        }
+        let unit = common_unit(&raw, file)?;
+        let decay_correction = raw.decay_correction.ok_or_else(|| {
+            InputError::new(
+                file,
+                "decay_correction",
+                "none stated",
+                "\"none\" (activity at mid-scan), \"to_scan_start\" or \"to_injection\"",
+                "Look it up in the reconstruction's protocol; in DICOM it is the field Decay Correction.",
+            )
+        })?;
+        let images = images(&raw, decay_correction, file)?;
+        if !(0.0..1.0).contains(&raw.systematic_error) {
+            return Err(InputError::new(
+                file,
+                "systematic_error",
+                raw.systematic_error,
+                "at least 0 and below 1",
+                NEXT,
+            ));
+        }
+        if let Some(mbq) = raw.administered_mbq {
+            positive(file, "administered_mbq", mbq, "MBq")?;
+        }
+        let default_name = match (&raw.fit.method, raw.planar.is_empty()) {
+            (Some(name), _) => name.clone(),
+            (None, false) => "hybrid".to_owned(),
+            (None, true) => "mono".to_owned(),
+        };
+        let fit = &raw.fit;
+        let shared = MethodFields {
+            candidates: fit.candidates.as_deref(),
+            start: fit.start,
+            join: fit.join,
+            tail: fit.tail.as_deref(),
+            half_life_h: fit.half_life_h,
+            half_life_rel_error: fit.half_life_rel_error,
+            half_life_from_cycle: fit.half_life_from_cycle,
+        };
+        let default_method = method(&default_name, &shared, file, "fit")?;
+        let mut regions: Vec<RegionMethod> = Vec::new();
+        for (index, region) in raw.regions.iter().enumerate() {
+            let place = format!("regions[{index}] ({})", region.region);
+            if regions.iter().any(|known| known.region == region.region) {
+                return Err(InputError::new(file, place, "a second entry", "one entry a region", "Remove one."));
+            }
+            let own = &region.fit;
+            let fields = MethodFields {
+                candidates: own.candidates.as_deref(),
+                start: own.start,
+                join: own.join,
+                tail: own.tail.as_deref(),
+                half_life_h: own.half_life_h,
+                half_life_rel_error: own.half_life_rel_error,
+                half_life_from_cycle: own.half_life_from_cycle,
+            };
+            regions.push(RegionMethod {
+                region: region.region.clone(),
+                method: method(&own.method, &fields, file, &place)?,
+            });
+        }
+        let planar = planar(&raw, file)?;
+        let wants_planar = std::iter::once(&default_method)
+            .chain(regions.iter().map(|r| &r.method))
+            .any(|m| matches!(m, Method::Hybrid { .. }));
+        if wants_planar && (planar.is_empty() || images.len() != 1) {
+            return Err(InputError::new(
+                file,
+                "method = \"hybrid\"",
+                format!("{} planar and {} SPECT images", planar.len(), images.len()),
+                "[[planar]] entries and one SPECT image",
+                NEXT,
+            ));
+        }
+        Ok(Self {
+            nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            administered_mbq: raw.administered_mbq,
+            unit,
+            decay_correction,
+            labels: raw.labels,
+            label_names: raw.label_names,
+            systematic_rel_sigma: raw.systematic_error,
+            voxelwise: raw.voxelwise,
+            images,
+            planar,
+            error_model: raw.fit.error_model.unwrap_or_default(),
+            default_method,
+            regions,
+        })
+    }
+}
+
+/// The unit that all images share.
+fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
+    const ALLOWED: &str = "\"bq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
+    let first = raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)).ok_or_else(|| {
+        InputError::new(file, "unit", "none stated", ALLOWED, "Look it up in the reconstruction's protocol.")
+    })?;
+    match raw.images.iter().position(|image| image.unit.is_some_and(|unit| unit != first)) {
+        None => Ok(first),
+        Some(index) => Err(InputError::new(
+            file,
+            format!("images[{index}] ({}): unit", raw.images[index].file),
+            format!("{:?} beside {first:?}", raw.images[index].unit.unwrap_or(first)),
+            "one unit for all images of a series",
+            "Convert the images to one unit.",
+        )),
+    }
+}
+
+/// Times of all images, and their order.
+fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Vec<SeriesImage>, InputError> {
+    if raw.images.is_empty() {
+        return Err(InputError::new(file, "images", "none", "at least one [[images]] entry", NEXT));
+    }
+    let by_clock = raw.images.iter().filter(|image| image.scan_start.is_some()).count();
+    if by_clock != 0 && by_clock != raw.images.len() {
+        return Err(InputError::new(
+            file,
+            "images",
+            format!("scan_start for {by_clock} and time_h for {} images", raw.images.len() - by_clock),
+            "one kind of time for all images",
+            "Give time_h for all, or scan_start and duration_min for all.",
+        ));
+    }
+    let injection = raw.injection_time.as_ref().map(|t| moment(file, "injection_time", &t.text())).transpose()?;
+    let mut images: Vec<SeriesImage> = Vec::new();
+    for (index, image) in raw.images.iter().enumerate() {
+        let place = |field: &str| format!("images[{index}] ({}): {field}", image.file);
+        let half_scan_h = image
+            .duration_min
+            .map(|minutes| positive(file, &place("duration_min"), minutes, "min").map(|m| m / 120.0))
+            .transpose()?;
+        let time_h = match (&image.scan_start, image.time_h) {
+            (Some(_), Some(_)) => {
+                return Err(InputError::new(
+                    file,
+                    place("time"),
+                    "time_h and scan_start",
+                    "one of the two",
+                    "Remove one.",
+                ));
+            }
+            (None, None) => {
+                return Err(InputError::new(
+                    file,
+                    place("time"),
+                    "none",
+                    "time_h, or scan_start and duration_min",
+                    NEXT,
+                ));
+            }
+            (None, Some(time_h)) => time_h,
+            (Some(start), None) => {
+                let injection = injection.ok_or_else(|| {
+                    InputError::new(
+                        file,
+                        "injection_time",
+                        "none stated",
+                        "the moment of injection",
+                        "scan_start needs it.",
+                    )
+                })?;
+                let half = half_scan_h.ok_or_else(|| {
+                    InputError::new(
+                        file,
+                        place("duration_min"),
+                        "none stated",
+                        "the scan's duration, min",
+                        "The time used is mid-scan.",
+                    )
+                })?;
+                hours_between(injection, moment(file, &place("scan_start"), &start.text())?) + half
+            }
+        };
+        if !time_h.is_finite() || time_h <= 0.0 {
+            return Err(InputError::new(
+                file,
+                place("time"),
+                format!("{time_h:.4} h after injection"),
+                "above 0 h",
+                "Check injection_time, its offset from UTC, and the scan's date.",
+            ));
+        }
+        if let Some(before) = images.last()
+            && time_h <= before.time_h
+        {
+            return Err(InputError::new(
+                file,
+                place("time"),
+                format!("{time_h:.4} h after {:.4} h ({})", before.time_h, before.file),
+                "images in order of time",
+                "Sort the [[images]] entries by time; check the dates if they are sorted.",
+            ));
+        }
+        let reference_time_h = match correction {
+            DecayCorrection::None => time_h,
+            DecayCorrection::ToInjection => 0.0,
+            DecayCorrection::ToScanStart => {
+                time_h
+                    - half_scan_h.ok_or_else(|| {
+                        InputError::new(
+                            file,
+                            place("duration_min"),
+                            "none stated",
+                            "the scan's duration, min",
+                            "decay_correction = \"to_scan_start\" needs it.",
+                        )
+                    })?
+            }
+        };
+        let rel_sigma = image.relative_error.or(raw.relative_error);
+        let rel_sigma = rel_sigma.map(|value| relative(file, &place("relative_error"), value)).transpose()?;
+        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma });
+    }
+    Ok(images)
+}
+
+fn planar(raw: &RawSeries, file: &str) -> Result<Vec<PlanarImage>, InputError> {
+    let mut planar: Vec<PlanarImage> = Vec::new();
+    for (index, image) in raw.planar.iter().enumerate() {
+        let field = format!("planar[{index}]");
+        positive(file, &format!("{field}.time_h"), image.time_h, "h")?;
+        if planar.last().is_some_and(|before| image.time_h <= before.time_h) {
+            return Err(InputError::new(
+                file,
+                field,
+                image.time_h,
+                "images in order of time",
+                "Sort the [[planar]] entries.",
+            ));
+        }
+        for (region, counts) in &image.counts {
+            positive(file, &format!("{field}.counts.{region}"), *counts, "counts")?;
+        }
+        let rel_sigma = image.relative_error.map(|value| relative(file, &field, value)).transpose()?;
+        planar.push(PlanarImage { time_h: image.time_h, counts: image.counts.clone(), rel_sigma });
+    }
+    Ok(planar)
+}
+
+struct MethodFields<'a> {
+    candidates: Option<&'a [String]>,
+    start: Option<StartRule>,
+    join: Option<JoinRule>,
+    tail: Option<&'a str>,
+    half_life_h: Option<f64>,
+    half_life_rel_error: Option<f64>,
+    half_life_from_cycle: Option<u32>,
+}
+
+/// The model of this name.
+fn model(name: &str, file: &str, field: &str) -> Result<Model, InputError> {
+    Model::ALL.into_iter().find(|model| model.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+        InputError::new(file, field, format!("\"{name}\""), names.join(", "), NEXT)
+    })
+}
+
+/// The method of this name with its fields.
+fn method(name: &str, fields: &MethodFields<'_>, file: &str, place: &str) -> Result<Method, InputError> {
+    let half_life_h = |needed_by: &str| {
+        let value = fields.half_life_h.ok_or_else(|| {
+            InputError::new(
+                file,
+                format!("{place}.half_life_h"),
+                "none stated",
+                "an effective half-life, h",
+                format!("method = \"{needed_by}\" needs it."),
+            )
+        })?;
+        positive(file, &format!("{place}.half_life_h"), value, "h")
+    };
+    let spread = fields
+        .half_life_rel_error
+        .map(|value| relative(file, &format!("{place}.half_life_rel_error"), value))
+        .transpose()?;
+    Ok(match name {
+        "aicc" => {
+            let names = fields.candidates.ok_or_else(|| {
+                InputError::new(
+                    file,
+                    format!("{place}.candidates"),
+                    "none",
+                    "a list of models",
+                    "method = \"aicc\" needs it.",
+                )
+            })?;
+            let models: Result<Vec<Model>, InputError> =
+                names.iter().map(|name| model(name, file, &format!("{place}.candidates"))).collect();
+            Method::Aicc(models?)
+        }
+        "trapezoid" => Method::Trapezoid {
+            start: fields.start.unwrap_or_default(),
+            join: fields.join.unwrap_or_default(),
+            tail: match fields.tail {
+                None | Some("effective") => TailRule::Effective,
+                Some("physical") => TailRule::Physical,
+                Some("half-life") => TailRule::HalfLifeH(half_life_h("trapezoid")?),
+                Some(other) => {
+                    return Err(InputError::new(
+                        file,
+                        format!("{place}.tail"),
+                        format!("\"{other}\""),
+                        "\"effective\", \"physical\" or \"half-life\"",
+                        NEXT,
+                    ));
+                }
+            },
+        },
+        "hanscheid-2018" => Method::Hanscheid2018 { half_life_for_g_h: half_life_h(name)? },
+        "population-half-life" => Method::Population { half_life_h: half_life_h(name)?, half_life_rel_sigma: spread },
+        "previous-half-life" => Method::PreviousCycle {
+            half_life_h: fields.half_life_h.map(|_| half_life_h(name)).transpose()?,
+            half_life_rel_sigma: spread,
+            cycle: fields.half_life_from_cycle,
+        },
+        "hybrid" => Method::Hybrid { model: Model::Mono },
+        _ => match Model::ALL.into_iter().find(|model| model.name() == name) {
+            Some(model) => Method::Model(model),
+            None => {
+                let models: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
+                return Err(InputError::new(
+                    file,
+                    format!("{place}.method"),
+                    format!("\"{name}\""),
+                    format!(
+                        "{}, aicc, trapezoid, hybrid, hanscheid-2018, population-half-life, previous-half-life",
+                        models.join(", ")
+                    ),
+                    NEXT,
+                ));
+            }
+        },
+    })
+}

@@ -1,0 +1,633 @@
+//! A series of activity volumes -> decays per voxel with uncertainty.
+//!
+//! Region-wise (default): the region's activities are fitted, and the image nearest to T_eff/ln 2, where
+//! an error of the half-life matters least, is scaled to the region's integral. Voxel-wise (on request):
+//! each voxel with three positive points gets a mono-exponential between physical decay and a half-life of
+//! 1 h; where that cannot be had the voxel takes the region's curve. A refused fit loses nothing: the
+//! region falls back to an upper bound with a physical tail, with the reason in its flags.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::bed::Exponential;
+use crate::grid::{Volume, VoxelGrid};
+use crate::units::DECAYS_PER_MBQ_H;
+
+use super::fit::log_linear;
+use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
+use super::single_time_point::SingleTimePoint;
+use super::time_activity::{
+    ActivityPoint, ErrorModel, FitFlag, JoinRule, Kinetics, Model, StartRule, TailRule, TimeActivityError,
+    TimeIntegral, choose_by_aicc, exponential_kinetics, integrate_model, integrate_trapezoid,
+};
+
+/// Shortest effective half-life of a voxel-wise fit, h.
+const SHORTEST_VOXEL_HALF_LIFE_H: f64 = 1.0;
+/// A planar image within this time of the SPECT counts as acquired with it, h.
+const HYBRID_TOLERANCE_H: f64 = 4.0;
+/// Rise of the decay-corrected total from one image to the next from which a warning is given.
+const TOTAL_RISE_WARNING: f64 = 1.2;
+/// Change of the decay-corrected total by which two images are taken to be in different units.
+const UNIT_FACTOR: f64 = 100.0;
+
+/// Why a series cannot be integrated at all.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TiaError {
+    /// Images or labels on other grids.
+    #[error("{what}: grid: found {found}; allowed: that of the first image, {wanted}. Resample it to that grid.")]
+    Grid {
+        /// Which volume.
+        what: String,
+        /// Its grid.
+        found: String,
+        /// The grid needed.
+        wanted: String,
+    },
+    /// A voxel that holds no number.
+    #[error(
+        "{what}: voxel values: found NaN or an infinite value in voxel {index}; allowed: finite numbers. Set it to a true value."
+    )]
+    NotANumber {
+        /// Which image.
+        what: String,
+        /// Voxel position.
+        index: usize,
+    },
+    /// Totals that cannot belong to one series in one unit.
+    #[error(
+        "{what}: total activity: found {found_mbq:.4e} MBq at injection time after {before_mbq:.4e} MBq in the image before; allowed: values of the same order. The two images seem to be in different units or decay corrections: check `unit` and `decay_correction`."
+    )]
+    UnitsDiffer {
+        /// The later image.
+        what: String,
+        /// Its total, decay-corrected to injection, MBq.
+        found_mbq: f64,
+        /// The total before, MBq.
+        before_mbq: f64,
+    },
+    /// More activity than was given.
+    #[error(
+        "{what}: total activity: found {found_mbq:.4e} MBq at injection time; allowed: at most 1.2 times the {administered_mbq} MBq given. Check `unit`, `decay_correction` and `administered_mbq`."
+    )]
+    MoreThanGiven {
+        /// The image.
+        what: String,
+        /// Its total, decay-corrected to injection, MBq.
+        found_mbq: f64,
+        /// What was given, MBq.
+        administered_mbq: f64,
+    },
+    /// A method names a region that has no voxel.
+    #[error("regions: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names.")]
+    UnknownRegion {
+        /// The region named.
+        region: String,
+        /// Those known.
+        known: String,
+    },
+    /// Hybrid scaling.
+    #[error(
+        "region {region}: planar counts: found {source}; allowed: counts at the time of the SPECT. Correct the [[planar]] entries."
+    )]
+    Hybrid {
+        /// The region.
+        region: String,
+        /// What is wrong.
+        source: HybridError,
+    },
+    /// Something the series leaves open.
+    #[error("region {region}: {field}: found none; allowed: {allowed}. {next}")]
+    Missing {
+        /// The region.
+        region: String,
+        /// The field.
+        field: &'static str,
+        /// What is allowed.
+        allowed: &'static str,
+        /// What to do.
+        next: &'static str,
+    },
+}
+
+/// How a region is integrated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Method {
+    /// A prespecified sum of exponentials.
+    Model(Model),
+    /// The least AICc among candidates, where it is defined.
+    Aicc(Vec<Model>),
+    /// Trapezoid.
+    Trapezoid {
+        /// Before the first scan.
+        start: StartRule,
+        /// Between scans.
+        join: JoinRule,
+        /// After the last scan.
+        tail: TailRule,
+    },
+    /// Planar shape, SPECT level.
+    Hybrid {
+        /// The model fitted to the scaled points.
+        model: Model,
+    },
+    /// One image, Hanscheid 2018.
+    Hanscheid2018 {
+        /// Half-life for the repair factor, h.
+        half_life_for_g_h: f64,
+    },
+    /// One image, population half-life.
+    Population {
+        /// The half-life, h.
+        half_life_h: f64,
+        /// Its relative spread.
+        half_life_rel_sigma: Option<f64>,
+    },
+    /// One image, this patient's earlier half-life.
+    PreviousCycle {
+        /// The half-life, h; none to take it from the earlier cycles of a course.
+        half_life_h: Option<f64>,
+        /// Its relative uncertainty.
+        half_life_rel_sigma: Option<f64>,
+        /// The cycle it is from.
+        cycle: Option<u32>,
+    },
+}
+
+/// The method of a named region.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionMethod {
+    /// Region name.
+    pub region: String,
+    /// Its method.
+    pub method: Method,
+}
+
+/// A half-life measured in an earlier cycle.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlierHalfLife {
+    /// Effective half-life, h.
+    pub half_life_h: f64,
+    /// Its relative standard uncertainty, where known.
+    pub rel_sigma: Option<f64>,
+    /// The cycle.
+    pub cycle: u32,
+}
+
+/// An image as activity.
+#[derive(Clone, Debug)]
+pub struct ActivityImage {
+    /// Name, for messages.
+    pub name: String,
+    /// Mid-scan time after injection, h.
+    pub time_h: f64,
+    /// Activity in each voxel at mid-scan, MBq.
+    pub activity_mbq: Volume<f64>,
+    /// Random relative uncertainty of a region's activity.
+    pub rel_sigma: Option<f64>,
+}
+
+/// Everything a map of decays is made from.
+#[derive(Clone, Debug)]
+pub struct TiaInput<'a> {
+    /// Images in order of time, on one grid; at least one.
+    pub images: &'a [ActivityImage],
+    /// Label of each voxel, 0 for none.
+    pub labels: &'a [u16],
+    /// Names of the labels.
+    pub names: &'a BTreeMap<u16, String>,
+    /// Physical half-life, h.
+    pub physical_half_life_h: f64,
+    /// Method of regions without their own.
+    pub default_method: &'a Method,
+    /// Regions with a method of their own.
+    pub region_methods: &'a [RegionMethod],
+    /// Planar points by region.
+    pub planar: &'a BTreeMap<String, Vec<PlanarPoint>>,
+    /// Half-lives of earlier cycles by region.
+    pub earlier: &'a BTreeMap<String, EarlierHalfLife>,
+    /// Residuals of the fits.
+    pub error_model: ErrorModel,
+    /// Systematic relative uncertainty common to all images.
+    pub systematic_rel_sigma: f64,
+    /// Whether voxels are fitted one by one.
+    pub voxelwise: bool,
+    /// Administered activity, MBq, for the check of units.
+    pub administered_mbq: Option<f64>,
+}
+
+/// A region's curve.
+#[derive(Clone, Debug)]
+pub struct RegionIntegral {
+    /// Label; 0 for what carries none.
+    pub label: u16,
+    /// Name; `unlabelled` for label 0.
+    pub name: String,
+    /// Voxels.
+    pub voxels: usize,
+    /// Activities, MBq.
+    pub points: Vec<ActivityPoint>,
+    /// The integral; none for a region without any positive activity.
+    pub integral: Option<TimeIntegral>,
+    /// Position of the image that was scaled.
+    pub reference_image: usize,
+    /// Voxels fitted on their own.
+    pub fitted_voxels: usize,
+    /// Decays in the map, all voxels of the region.
+    pub map_decays: f64,
+}
+
+/// Decays per voxel.
+#[derive(Clone, Debug)]
+pub struct TiaMap {
+    /// Decays of each voxel over all time, none negative.
+    pub decays: Volume<f64>,
+    /// Relative standard uncertainty of each voxel's decays (curve alone; NaN where not assessable).
+    pub rel_sigma: Volume<f32>,
+    /// Regions, ascending label.
+    pub regions: Vec<RegionIntegral>,
+    /// What the reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A row of the table of a region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionRow {
+    /// Label.
+    pub label: u16,
+    /// Name.
+    pub name: String,
+    /// Voxels.
+    pub voxels: usize,
+    /// Method used.
+    pub method: String,
+    /// Time points.
+    pub points: usize,
+    /// Time-integrated activity, MBq h.
+    pub tia_mbq_h: f64,
+    /// Random relative uncertainty; empty where not assessable.
+    pub rel_sigma: Option<f64>,
+    /// Systematic relative uncertainty.
+    pub systematic_rel_sigma: f64,
+    /// Terminal effective half-life, h.
+    pub effective_half_life_h: f64,
+    /// Share after the last scan.
+    pub extrapolated_fraction: f64,
+    /// Share before the first scan.
+    pub before_first_fraction: f64,
+    /// Chi-square or sum of squares.
+    pub chi2: f64,
+    /// Degrees of freedom.
+    pub degrees_of_freedom: usize,
+    /// Decays in the map.
+    pub map_decays: f64,
+    /// Flags in words.
+    pub flags: String,
+}
+
+impl RegionIntegral {
+    /// The table row; none for a region without activity.
+    pub fn row(&self) -> Option<RegionRow> {
+        let integral = self.integral.as_ref()?;
+        Some(RegionRow {
+            label: self.label,
+            name: self.name.clone(),
+            voxels: self.voxels,
+            method: integral.method.clone(),
+            points: self.points.len(),
+            tia_mbq_h: integral.tia_mbq_h,
+            rel_sigma: integral.rel_sigma,
+            systematic_rel_sigma: integral.systematic_rel_sigma,
+            effective_half_life_h: integral.effective_half_life_h,
+            extrapolated_fraction: integral.after_last_fraction,
+            before_first_fraction: integral.before_first_fraction,
+            chi2: integral.chi2,
+            degrees_of_freedom: integral.degrees_of_freedom,
+            map_decays: self.map_decays,
+            flags: integral.flags.iter().map(flag_words).collect::<Vec<_>>().join("; "),
+        })
+    }
+}
+
+/// A flag in words.
+pub fn flag_words(flag: &FitFlag) -> String {
+    match flag {
+        FitFlag::Extrapolated { fraction } => format!("{:.1} % extrapolated after the last scan", 100.0 * fraction),
+        FitFlag::AtPhysicalDecay => "no faster than physical decay".to_owned(),
+        FitFlag::RateNotResolved { parameter } => format!("{parameter} too fast to be seen"),
+        FitFlag::UncertainParameter { parameter, cv } => format!("{parameter} uncertain by {:.0} %", 100.0 * cv),
+        FitFlag::CorrelatedParameters { parameters, correlation } => {
+            format!("{} and {} correlated ({correlation:.2})", parameters[0], parameters[1])
+        }
+        FitFlag::PoorFit { chi2, degrees_of_freedom, .. } => {
+            format!("poor fit (chi2 {chi2:.1} at {degrees_of_freedom} degrees of freedom)")
+        }
+        FitFlag::NothingToTestTheFit => "as many points as parameters".to_owned(),
+        FitFlag::UncertaintyNotAssessable => "uncertainty not assessable".to_owned(),
+        FitFlag::AssumedHalfLife { half_life_h, source } => format!("half-life {half_life_h:.2} h from {source}"),
+        FitFlag::FellBack { reason } => format!("fell back: {reason}"),
+    }
+}
+
+/// The map of decays.
+pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
+    let mut warnings = check(input)?;
+    let grid = input.images[0].activity_mbq.grid.clone();
+    let mut members: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (voxel, &label) in input.labels.iter().enumerate() {
+        members.entry(label).or_default().push(voxel);
+    }
+    let name_of = |label: u16| match (label, input.names.get(&label)) {
+        (0, _) => "unlabelled".to_owned(),
+        (_, Some(name)) => name.clone(),
+        (_, None) => format!("label_{label}"),
+    };
+    if let Some(unknown) =
+        input.region_methods.iter().find(|m| !members.keys().any(|&label| name_of(label) == m.region))
+    {
+        let known: Vec<String> = members.keys().map(|&label| name_of(label)).collect();
+        return Err(TiaError::UnknownRegion { region: unknown.region.clone(), known: known.join(", ") });
+    }
+    let mut decays = vec![0.0; grid.len()];
+    let mut rel_sigma = vec![f32::NAN; grid.len()];
+    let mut regions = Vec::new();
+    for (&label, voxels) in &members {
+        let name = name_of(label);
+        let points: Vec<ActivityPoint> = input
+            .images
+            .iter()
+            .map(|image| ActivityPoint {
+                time_h: image.time_h,
+                activity_mbq: voxels.iter().map(|&v| image.activity_mbq.data[v]).sum(),
+                rel_sigma: image.rel_sigma,
+            })
+            .collect();
+        let integral = region_integral(input, &name, &points)?;
+        if let Some(reason) = integral.iter().flat_map(|i| &i.flags).find_map(|flag| match flag {
+            FitFlag::FellBack { reason } => Some(reason),
+            _ => None,
+        }) && label != 0
+        {
+            warnings.push(format!("region {name}: {reason}"));
+        }
+        let mut region = RegionIntegral {
+            label,
+            name,
+            voxels: voxels.len(),
+            reference_image: 0,
+            points,
+            integral,
+            fitted_voxels: 0,
+            map_decays: 0.0,
+        };
+        spread(input, voxels, &mut region, &mut decays, &mut rel_sigma);
+        regions.push(region);
+    }
+    Ok(TiaMap {
+        decays: Volume { grid: grid.clone(), data: decays },
+        rel_sigma: Volume { grid, data: rel_sigma },
+        regions,
+        warnings,
+    })
+}
+
+/// Grids, numbers and units of the images.
+fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
+    let grid: &VoxelGrid = &input.images[0].activity_mbq.grid;
+    if input.labels.len() != grid.len() {
+        return Err(TiaError::Grid {
+            what: "label map".to_owned(),
+            found: format!("{} voxels", input.labels.len()),
+            wanted: grid.describe(),
+        });
+    }
+    let mut warnings = Vec::new();
+    let mut before: Option<f64> = None;
+    for image in input.images {
+        if !image.activity_mbq.grid.same_as(grid) {
+            return Err(TiaError::Grid {
+                what: image.name.clone(),
+                found: image.activity_mbq.grid.describe(),
+                wanted: grid.describe(),
+            });
+        }
+        if let Some(index) = image.activity_mbq.data.iter().position(|v| !v.is_finite()) {
+            return Err(TiaError::NotANumber { what: image.name.clone(), index });
+        }
+        let total = image.activity_mbq.data.iter().sum::<f64>() * (image.time_h / input.physical_half_life_h).exp2();
+        if let Some(administered_mbq) = input.administered_mbq
+            && total > 1.2 * administered_mbq
+        {
+            return Err(TiaError::MoreThanGiven { what: image.name.clone(), found_mbq: total, administered_mbq });
+        }
+        if let Some(before_mbq) = before {
+            if total > UNIT_FACTOR * before_mbq || total * UNIT_FACTOR * UNIT_FACTOR < before_mbq {
+                return Err(TiaError::UnitsDiffer { what: image.name.clone(), found_mbq: total, before_mbq });
+            }
+            if total > TOTAL_RISE_WARNING * before_mbq {
+                warnings.push(format!(
+                    "{}: the decay-corrected total rises by {:.0} % from the image before; check unit, decay \
+                     correction and field of view",
+                    image.name,
+                    100.0 * (total / before_mbq - 1.0)
+                ));
+            }
+        }
+        before = Some(total);
+    }
+    Ok(warnings)
+}
+
+/// The integral of a region by its method; a refusal becomes an upper bound with its reason.
+fn region_integral(
+    input: &TiaInput<'_>,
+    name: &str,
+    points: &[ActivityPoint],
+) -> Result<Option<TimeIntegral>, TiaError> {
+    let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
+    let half_life_h = input.physical_half_life_h;
+    let mut level_rel_sigma = 0.0;
+    let single = |rule: SingleTimePoint| {
+        // The scan nearest to the time at which the rule forgives most.
+        let best = match &rule {
+            SingleTimePoint::Hanscheid2018 { .. } => 96.0,
+            SingleTimePoint::Population { half_life_h, .. } | SingleTimePoint::PreviousCycle { half_life_h, .. } => {
+                half_life_h / std::f64::consts::LN_2
+            }
+        };
+        let point = points[nearest(points.iter().map(|p| p.time_h), best)];
+        rule.integrate(point.time_h, point.activity_mbq, point.rel_sigma)
+    };
+    let result = match method {
+        Method::Model(model) => integrate_model(points, *model, input.error_model, half_life_h),
+        Method::Aicc(models) => choose_by_aicc(points, models, input.error_model, half_life_h).map(|c| c.best),
+        Method::Trapezoid { start, join, tail } => integrate_trapezoid(points, *start, *join, *tail, half_life_h),
+        Method::Hanscheid2018 { half_life_for_g_h } => {
+            single(SingleTimePoint::Hanscheid2018 { half_life_for_g_h: *half_life_for_g_h })
+        }
+        Method::Population { half_life_h, half_life_rel_sigma } => {
+            single(SingleTimePoint::Population { half_life_h: *half_life_h, half_life_rel_sigma: *half_life_rel_sigma })
+        }
+        Method::PreviousCycle { half_life_h, half_life_rel_sigma, cycle } => {
+            let earlier = input.earlier.get(name);
+            let (value, sigma, from) = match (half_life_h, earlier) {
+                (Some(value), _) => (*value, *half_life_rel_sigma, cycle.unwrap_or(0)),
+                (None, Some(earlier)) => (earlier.half_life_h, earlier.rel_sigma, earlier.cycle),
+                (None, None) => {
+                    return Err(TiaError::Missing {
+                        region: name.to_owned(),
+                        field: "half_life_h",
+                        allowed: "the effective half-life of an earlier cycle, h",
+                        next: "State it, or run the series inside a course that holds the earlier cycle.",
+                    });
+                }
+            };
+            single(SingleTimePoint::PreviousCycle { half_life_h: value, half_life_rel_sigma: sigma, cycle: from })
+        }
+        Method::Hybrid { model } => match input.planar.get(name) {
+            None => {
+                let rule = SingleTimePoint::Population { half_life_h, half_life_rel_sigma: None };
+                single(rule).map(|mut integral| {
+                    integral.flags.push(FitFlag::FellBack {
+                        reason: "no planar counts: physical decay from the SPECT, an upper bound".to_owned(),
+                    });
+                    integral
+                })
+            }
+            Some(planar) => {
+                let spect = SpectLevel {
+                    time_h: points[0].time_h,
+                    activity_mbq: points[0].activity_mbq,
+                    rel_sigma: points[0].rel_sigma.unwrap_or(0.0),
+                };
+                let curve = scale_planar(planar, spect, HYBRID_TOLERANCE_H)
+                    .map_err(|source| TiaError::Hybrid { region: name.to_owned(), source })?;
+                level_rel_sigma = curve.level_rel_sigma;
+                integrate_model(&curve.points, *model, input.error_model, half_life_h)
+            }
+        },
+    };
+    let integral = match result {
+        Ok(integral) => Some(integral),
+        Err(error) => fall_back(points, &error, half_life_h),
+    };
+    Ok(integral.map(|mut integral| {
+        integral.systematic_rel_sigma = input.systematic_rel_sigma.hypot(level_rel_sigma);
+        integral
+    }))
+}
+
+/// An upper bound where a fit was refused: linear between the positive points, flat before the first,
+/// physical decay after the last. None without a positive point.
+fn fall_back(points: &[ActivityPoint], error: &TimeActivityError, physical_half_life_h: f64) -> Option<TimeIntegral> {
+    let positive: Vec<&ActivityPoint> = points.iter().filter(|p| p.activity_mbq > 0.0).collect();
+    let (first, last) = (positive.first()?, positive.last()?);
+    let rate_per_h = std::f64::consts::LN_2 / physical_half_life_h;
+    let between: f64 =
+        positive.windows(2).map(|p| 0.5 * (p[0].activity_mbq + p[1].activity_mbq) * (p[1].time_h - p[0].time_h)).sum();
+    let before = first.activity_mbq * first.time_h;
+    let after = last.activity_mbq / rate_per_h;
+    let tia = before + between + after;
+    let kinetics = exponential_kinetics(vec![Exponential { amplitude: tia * rate_per_h, rate_per_h }]).ok()?;
+    let mut integral = TimeIntegral {
+        method: "physical-bound".to_owned(),
+        kinetics,
+        tia_mbq_h: tia,
+        rel_sigma: None,
+        systematic_rel_sigma: 0.0,
+        effective_half_life_h: physical_half_life_h,
+        before_first_fraction: before / tia,
+        after_last_fraction: after / tia,
+        chi2: 0.0,
+        degrees_of_freedom: 0,
+        parameters: Vec::new(),
+        flags: vec![
+            FitFlag::FellBack { reason: format!("{error}; used physical decay after the last scan, an upper bound") },
+            FitFlag::UncertaintyNotAssessable,
+        ],
+    };
+    integral.flag_extrapolation();
+    Some(integral)
+}
+
+/// Position of the time nearest to `wanted_h`.
+fn nearest(times_h: impl Iterator<Item = f64>, wanted_h: f64) -> usize {
+    times_h
+        .enumerate()
+        .min_by(|a, b| (a.1 - wanted_h).abs().total_cmp(&(b.1 - wanted_h).abs()))
+        .map_or(0, |(index, _)| index)
+}
+
+/// Fills the voxels of a region.
+fn spread(
+    input: &TiaInput<'_>,
+    voxels: &[usize],
+    region: &mut RegionIntegral,
+    decays: &mut [f64],
+    rel_sigma: &mut [f32],
+) {
+    let Some(integral) = region.integral.clone() else { return };
+    let wanted_h = integral.effective_half_life_h / std::f64::consts::LN_2;
+    region.reference_image = nearest(input.images.iter().map(|i| i.time_h), wanted_h);
+    let reference = &input.images[region.reference_image].activity_mbq.data;
+    let positive: f64 = voxels.iter().map(|&v| reference[v].max(0.0)).sum();
+    let scale = if positive > 0.0 { integral.decays() / positive } else { 0.0 };
+    let region_sigma = integral.rel_sigma.map_or(f32::NAN, |sigma| sigma as f32);
+    let physical_per_h = std::f64::consts::LN_2 / input.physical_half_life_h;
+    for &voxel in voxels {
+        decays[voxel] = scale * reference[voxel].max(0.0);
+        rel_sigma[voxel] = region_sigma;
+        if input.voxelwise
+            && let Some((own, sigma)) = voxel_integral(input, voxel, physical_per_h)
+        {
+            decays[voxel] = own;
+            rel_sigma[voxel] = sigma;
+            region.fitted_voxels += 1;
+        }
+        region.map_decays += decays[voxel];
+    }
+}
+
+/// Decays and relative sigma of one voxel by a mono-exponential; none where it has no three positive
+/// points or falls outside the bounds of half-life.
+fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Option<(f64, f32)> {
+    let mut time_h = Vec::with_capacity(input.images.len());
+    let mut ln_activity = Vec::with_capacity(input.images.len());
+    let mut weight = Vec::with_capacity(input.images.len());
+    for image in input.images {
+        let activity = image.activity_mbq.data[voxel];
+        if activity > 0.0 {
+            time_h.push(image.time_h);
+            ln_activity.push(activity.ln());
+            weight.push(image.rel_sigma.map_or(1.0, |sigma| sigma.powi(-2)));
+        }
+    }
+    if time_h.len() < 3 {
+        return None;
+    }
+    let (start_mbq, rate_per_h, misfit) = log_linear(&time_h, &ln_activity, &weight)?;
+    let fastest = std::f64::consts::LN_2 / SHORTEST_VOXEL_HALF_LIFE_H;
+    // A rate within rounding of physical decay is physical decay.
+    if rate_per_h < physical_per_h * (1.0 - 1e-6) || rate_per_h > fastest {
+        return None;
+    }
+    let integral = start_mbq / rate_per_h;
+    // ln TIA = ln A0 - ln lambda; variances from the normal equations, scaled by the residuals.
+    let s: f64 = weight.iter().sum();
+    let mean_t = weight.iter().zip(&time_h).map(|(w, t)| w * t).sum::<f64>() / s;
+    let spread: f64 = weight.iter().zip(&time_h).map(|(w, t)| w * (t - mean_t).powi(2)).sum();
+    let lever = mean_t - 1.0 / rate_per_h;
+    let scatter = misfit / (time_h.len() - 2) as f64;
+    let scatter = if input.images.iter().all(|i| i.rel_sigma.is_some()) { scatter.max(1.0) } else { scatter };
+    let variance = scatter * (1.0 / s + lever * lever / spread);
+    Some((integral * DECAYS_PER_MBQ_H, variance.sqrt() as f32))
+}
+
+impl TiaMap {
+    /// Kinetics of a region by name, where it has activity.
+    pub fn kinetics(&self, region: &str) -> Option<&Kinetics> {
+        self.regions.iter().find(|r| r.name == region)?.integral.as_ref().map(|i| &i.kinetics)
+    }
+}

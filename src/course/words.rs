@@ -1,0 +1,168 @@
+//! A verdict as text.
+
+use std::fmt::Write as _;
+
+use super::decision::{Exceedance, State, StructureSum, Verdict};
+use super::rules::{Answer, Eligibility};
+use crate::bed::LimitQuantity;
+
+/// The verdict in words: state, numbers, options, rules, what is missing, what it is for.
+pub fn verdict_words(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = write_verdict(&mut text, verdict);
+    text
+}
+
+fn write_verdict(t: &mut String, v: &Verdict) -> std::fmt::Result {
+    writeln!(t, "Protocol {}, {}", v.protocol, v.step)?;
+    let quantity = v.window.map_or("BED", |w| quantity_word(w.quantity));
+    if let Some(w) = &v.window {
+        match w.lower_gy {
+            Some(lower) => writeln!(t, "Window: {quantity} {lower} to {} Gy, target {} Gy", w.upper_gy, w.target_gy)?,
+            None => writeln!(t, "Limit: {quantity} {} Gy", w.upper_gy)?,
+        }
+    }
+    writeln!(t)?;
+    for structure in &v.structures {
+        write_structure(t, structure)?;
+    }
+    writeln!(t, "Driven by {}: {}", v.driver, v.driver_reason)?;
+    if let Some(lies) = v.lies {
+        let incomplete = if v.incomplete { " (incomplete: holds predicted doses)" } else { "" };
+        writeln!(t, "Now {}{incomplete}", lies.word())?;
+    }
+    if let Some(now) = &v.exceedance_now {
+        write_exceedance(t, "now", now)?;
+    }
+    if let Some(next) = &v.exceedance_next {
+        write_exceedance(t, "after the next standard cycle", next)?;
+    }
+    writeln!(t)?;
+    write_state(t, &v.state)?;
+    if !v.predictions.is_empty() {
+        writeln!(t, "\nPredicted dose of the next cycle (Gy/GBq):")?;
+        for p in &v.predictions {
+            writeln!(t, "  {:<14} {:.4} +- {:.1} %", p.predictor.name(), p.gy_per_gbq, 100.0 * p.rel_sigma)?;
+        }
+    }
+    if !v.rules.is_empty() {
+        writeln!(t, "\nRules:")?;
+        for rule in &v.rules {
+            let answer = match rule.answer {
+                Answer::Pass => "pass",
+                Answer::Fail => "FAIL",
+                Answer::Unknown => "unknown",
+            };
+            writeln!(t, "  {answer:<8} {} ({})", rule.text, rule.reason)?;
+            if let Some(decided) = &rule.overridden {
+                writeln!(t, "           overridden by {}: {}", decided.by, decided.reason)?;
+            }
+        }
+    }
+    for (head, lines) in
+        [("Missing", &v.missing), ("Warnings", &v.warnings), ("Left open by the protocol's source", &v.open_questions)]
+    {
+        if !lines.is_empty() {
+            writeln!(t, "\n{head}:")?;
+            for line in lines {
+                writeln!(t, "  {line}")?;
+            }
+        }
+    }
+    writeln!(t, "\n{}", v.intended_use)
+}
+
+fn quantity_word(quantity: LimitQuantity) -> &'static str {
+    match quantity {
+        LimitQuantity::Bed => "BED",
+        LimitQuantity::AbsorbedDose => "absorbed dose",
+    }
+}
+
+fn write_structure(t: &mut String, s: &StructureSum) -> std::fmt::Result {
+    let doses: Vec<String> = s.dose_gy.iter().map(|d| format!("{d:.2}")).collect();
+    writeln!(
+        t,
+        "{:<16} dose {} = {:.2} Gy; BED {:.2} Gy{}; sigma {:.2} Gy independent, {:.2} Gy correlated, {:.2} Gy as budgeted",
+        s.structure,
+        doses.join(" + "),
+        s.course_dose_gy,
+        s.total_bed_gy,
+        if s.prior_bed_gy > 0.0 {
+            format!(" (of it {:.2} Gy before this course)", s.prior_bed_gy)
+        } else {
+            String::new()
+        },
+        s.sigma.independent_gy,
+        s.sigma.correlated_gy,
+        s.sigma.budget_gy,
+    )?;
+    if !s.imputed_cycles.is_empty() {
+        writeln!(t, "{:<16} cycles {:?} are predicted, not measured", "", s.imputed_cycles)?;
+    }
+    Ok(())
+}
+
+fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
+    write!(
+        t,
+        "P(above the window) {when}, at {:.2} Gy: {:.3} if errors are independent, {:.3} if common to all cycles",
+        e.value_gy, e.above_independent, e.above_correlated
+    )?;
+    match (e.inside_independent, e.inside_correlated) {
+        (Some(i), Some(c)) => writeln!(t, "; P(inside) {i:.3}, {c:.3}"),
+        _ => writeln!(t),
+    }
+}
+
+fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
+    match state {
+        State::Hold { reasons } => {
+            writeln!(t, "HOLD: no option can be stated until this is cleared")?;
+            reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
+        }
+        State::Stop { reasons } => {
+            writeln!(t, "STOP stated by the physician")?;
+            reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
+        }
+        State::Continue { activity_gbq, predicted_cumulative_gy, predicted_lies } => {
+            write!(t, "CONTINUE is within the protocol: next cycle {activity_gbq:.3} GBq")?;
+            match (predicted_cumulative_gy, predicted_lies) {
+                (Some(gy), Some(lies)) => writeln!(t, ", predicted {gy:.2} Gy, {}", lies.word()),
+                _ => writeln!(t),
+            }
+        }
+        State::StepComplete { step, because, next_step, eligibility } => {
+            writeln!(t, "STEP COMPLETE: {step}: {because}")?;
+            match (next_step, eligibility) {
+                (Some(next), Some(answer)) => {
+                    let word = match answer {
+                        Eligibility::Eligible => "ELIGIBLE",
+                        Eligibility::NotEligible => "NOT ELIGIBLE",
+                        Eligibility::NotAssessable => "NOT ASSESSABLE",
+                    };
+                    writeln!(t, "{next}: {word}")
+                }
+                _ => writeln!(t, "No further step in the protocol"),
+            }
+        }
+        State::Conflict { options, by_policy } => {
+            writeln!(t, "CONFLICT: a further standard cycle would pass the window that is not reached yet; options:")?;
+            for o in options {
+                let mark = if *by_policy == Some(o.option) { " (the protocol file's policy)" } else { "" };
+                writeln!(
+                    t,
+                    "  {:<17} {:.3} GBq, {:.2} Gy more, cumulative {:.2} Gy, {}: {}{mark}",
+                    o.option,
+                    o.activity_gbq,
+                    o.next_dose_gy,
+                    o.cumulative_gy,
+                    o.lies.word(),
+                    o.note
+                )?;
+            }
+            Ok(())
+        }
+    }
+}

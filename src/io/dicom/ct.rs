@@ -1,0 +1,208 @@
+//! CT series to Hounsfield units.
+
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+
+use super::object::{DataSet, Object, PixelSource, number};
+use super::pixels::describe_syntax;
+use super::stack::{Plane, functional_group, stack, stated_spacing_mm};
+use super::study::{CT, Kind, Origin, Series, Study};
+use super::{Opened, reserve};
+use crate::grid::Volume;
+use crate::io::IoError;
+
+/// HU given to pixels that the scanner marks as outside its field of view: air.
+const PADDING_HU: f32 = -1000.0;
+
+/// Reads the one CT series of a folder, or the series that a file belongs to.
+///
+/// Slices may come in any order; HU by each slice's own rescale. Errors: no CT or several, a slice
+/// missing, twice, shifted or of another geometry, another unit than HU, unreadable pixels.
+pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
+    let path = path.as_ref();
+    let mut study = Study::open(path)?;
+    let mut notes = Vec::new();
+    if path.is_file() && study.series[0].kind == Kind::Ct {
+        if let Some(wider) = siblings(path, &study.series[0])? {
+            notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
+            study.series = vec![wider];
+        }
+    }
+    drop_localizers(&mut study, &mut notes);
+    let series = study.only(path, Kind::Ct)?;
+    volume(path, series, notes)
+}
+
+/// The whole series of a single-slice file, from its folder.
+fn siblings(path: &Path, series: &Series) -> Result<Option<Series>, IoError> {
+    let object = &series.objects[0];
+    let uid = object.text(tags::SERIES_INSTANCE_UID);
+    let (Some(uid), true) = (uid, object.class() == CT) else { return Ok(None) };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .map_err(|e| IoError::read(folder, e))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|file| file.is_file() && super::layout::looks_like_dicom(file))
+        .collect();
+    files.sort();
+    let mut objects = Vec::new();
+    for file in files {
+        let object = Object::read(&file)?;
+        if object.class() == CT && object.text(tags::SERIES_INSTANCE_UID).as_ref() == Some(&uid) {
+            objects.push(object);
+        }
+    }
+    Ok((objects.len() > 1).then_some(Series { kind: Kind::Ct, objects }))
+}
+
+/// Leaves out scout images, which are no slices.
+fn drop_localizers(study: &mut Study, notes: &mut Vec<String>) {
+    let localizer = |object: &Object| {
+        object
+            .text(tags::IMAGE_TYPE)
+            .is_some_and(|kind| kind.to_uppercase().split('\\').any(|part| part == "LOCALIZER"))
+    };
+    for series in study.series.iter_mut().filter(|series| series.kind == Kind::Ct) {
+        let before = series.objects.len();
+        series.objects.retain(|object| !localizer(object));
+        if series.objects.len() < before {
+            notes.push(format!("{} localizer images left out", before - series.objects.len()));
+        }
+    }
+    study.series.retain(|series| !series.objects.is_empty());
+}
+
+/// One plane of one object.
+struct Slice {
+    object: usize,
+    frame: usize,
+    slope: f64,
+    intercept: f64,
+}
+
+/// HU of a series on its grid.
+pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Result<Opened<f32>, IoError> {
+    let objects = &series.objects;
+    one_frame_of_reference(path, objects)?;
+    let mut planes = Vec::new();
+    let mut slices = Vec::new();
+    for (n, object) in objects.iter().enumerate() {
+        check_unit(object, &object.header)?;
+        if object.class() == CT {
+            planes.push(Plane::of_image(object)?);
+            let (slope, intercept) = rescale(object, &[&object.header])?;
+            slices.push(Slice { object: n, frame: 0, slope, intercept });
+            continue;
+        }
+        let frames = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+        planes.extend(Plane::of_functional_groups(object)?);
+        for (frame, groups) in frames.iter().enumerate() {
+            let group = functional_group(object, groups, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
+            if let Some(group) = group {
+                check_unit(object, group)?;
+            }
+            let sets: Vec<&DataSet> = group.into_iter().chain([&object.header]).collect();
+            let (slope, intercept) = rescale(object, &sets)?;
+            slices.push(Slice { object: n, frame, slope, intercept });
+        }
+    }
+    let stack = stack(path, &planes, stated_spacing_mm(&objects[0]))?;
+    notes.extend(stack.notes);
+    if objects.iter().any(|object| describe_syntax(&object.syntax).2) {
+        notes.push("the CT is stored with lossy compression".to_owned());
+    }
+    let mut data = Vec::new();
+    let mut padded = 0usize;
+    let mut open: Option<(usize, PixelSource)> = None;
+    for &n in &stack.order {
+        let Slice { object, frame, slope, intercept } = slices[n];
+        let source = match open.take() {
+            Some((held, source)) if held == object => source,
+            _ => Object::read_with_pixels(&objects[object].path)?.1,
+        };
+        let padding = padding(&objects[object], source.format.bits_stored, source.format.signed);
+        let values = source.frame(&objects[object].path, frame)?;
+        if data.is_empty() {
+            // The first frame has proved that the file holds what its header says.
+            data = reserve(path, stack.grid.len())?;
+        }
+        for stored in values {
+            if padding == Some(stored) {
+                padded += 1;
+                data.push(PADDING_HU);
+            } else {
+                data.push((f64::from(stored) * slope + intercept) as f32);
+            }
+        }
+        open = Some((object, source));
+    }
+    if padded > 0 {
+        notes.push(format!("{padded} pixels outside the scanner's field of view taken as air (-1000 HU)"));
+    }
+    let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    Ok(Opened {
+        volume,
+        notes,
+        form_code: 1,
+        files: objects.iter().map(|object| object.path.clone()).collect(),
+        origin: Some(Origin::new(path, objects)),
+    })
+}
+
+/// The stored value that marks pixels without a measurement, where the header declares one.
+fn padding(object: &Object, bits_stored: usize, signed: bool) -> Option<i32> {
+    let value = object.number(tags::PIXEL_PADDING_VALUE)?;
+    let unused = 32 - bits_stored as u32;
+    let moved = ((value as i64) as i32) << unused;
+    // Some writers state the value without regard to the sign of the pixels: equal bits count.
+    Some(if signed { moved >> unused } else { ((moved as u32) >> unused) as i32 })
+}
+
+/// Slope and intercept to HU from the first data set that has them.
+fn rescale(object: &Object, sets: &[&DataSet]) -> Result<(f64, f64), IoError> {
+    let find = |tag| sets.iter().find_map(|set| number(set, tag));
+    match (find(tags::RESCALE_SLOPE), find(tags::RESCALE_INTERCEPT)) {
+        (Some(slope), Some(intercept)) if slope.is_finite() && slope != 0.0 && intercept.is_finite() => {
+            Ok((slope, intercept))
+        }
+        (slope, intercept) => {
+            let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| v.to_string());
+            Err(object.refused(
+                "RescaleSlope, RescaleIntercept",
+                format!("{}, {}", show(slope), show(intercept)),
+                "finite numbers, the slope not 0",
+                "Export the CT with its rescale to Hounsfield units.",
+            ))
+        }
+    }
+}
+
+/// Refuses pixels in another unit than HU.
+fn check_unit(object: &Object, set: &DataSet) -> Result<(), IoError> {
+    match super::object::text(set, tags::RESCALE_TYPE) {
+        Some(unit) if !["HU", "HU_MOD", "US"].contains(&unit.as_str()) => Err(object.refused(
+            "RescaleType (0028,1054)",
+            unit,
+            "HU",
+            "Give the series in Hounsfield units, not a spectral or material map.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a series whose objects state different frames of reference.
+pub(crate) fn one_frame_of_reference(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+    let frame = |object: &Object| object.text(tags::FRAME_OF_REFERENCE_UID);
+    let first = frame(&objects[0]);
+    match objects.iter().find(|object| frame(object) != first) {
+        None => Ok(()),
+        Some(other) => Err(IoError::invalid(
+            path,
+            "FrameOfReferenceUID (0020,0052)",
+            format!("two frames of reference ({} and {})", objects[0].path.display(), other.path.display()),
+            "one frame of reference in a series",
+            "Give the folder of one series.",
+        )),
+    }
+}

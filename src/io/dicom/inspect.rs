@@ -1,0 +1,237 @@
+//! What lies in a folder, what Lutra would use of it, and every doubt.
+
+use std::fmt;
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+
+use super::nuclear::{ActivityImage, ActivityOptions};
+use super::object::{items, number, text};
+use super::pixels::describe_syntax;
+use super::regions::Regions;
+use super::study::{Kind, Origin, Series, Study};
+use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
+use crate::grid::VoxelGrid;
+use crate::io::IoError;
+
+/// A folder or file as Lutra sees it. Its text names no patient and no date.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Series in the order of their files.
+    pub series: Vec<SeriesReport>,
+    /// Files that are not DICOM.
+    pub other_files: usize,
+    /// What Lutra would use, or why it cannot choose.
+    pub verdict: Vec<String>,
+}
+
+/// One series.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SeriesReport {
+    /// What it can be used as.
+    pub kind: Kind,
+    /// Kind, number, files and place.
+    pub title: String,
+    /// What it says.
+    pub facts: Vec<String>,
+    /// What a careful user should know.
+    pub doubts: Vec<String>,
+    /// Why it cannot be used, where it cannot.
+    pub refusal: Option<String>,
+}
+
+/// The one CT that regions are put on.
+struct Anatomy {
+    grid: VoxelGrid,
+    origin: Option<Origin>,
+}
+
+/// Looks at a DICOM folder or file. `options` as for [`read_activity`](super::read_activity).
+///
+/// Errors: nothing of it can be read as DICOM; two patients. What is wrong with one series is in its report.
+pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Inspection, IoError> {
+    let path = path.as_ref();
+    let study = Study::open(path)?;
+    let mut reports: Vec<Option<SeriesReport>> = study.series.iter().map(|_| None).collect();
+    let mut anatomies = Vec::new();
+    for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind == Kind::Ct) {
+        let opened = ct::volume(path, series, Vec::new());
+        if let Ok(opened) = &opened {
+            anatomies.push(Anatomy { grid: opened.volume.grid.clone(), origin: opened.origin.clone() });
+        }
+        reports[n] = Some(report(series, opened.map(|opened| (ct_facts(series, &opened), opened.notes))));
+    }
+    let anatomy = if let [one] = anatomies.as_slice() { Some(one) } else { None };
+    for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind != Kind::Ct) {
+        let result = match series.kind {
+            Kind::Activity => nuclear::activity(path, series, options).map(|activity| {
+                let mut notes = activity.image.notes.clone();
+                notes.extend(disagreement(anatomy, activity.image.origin.as_ref()));
+                (activity_facts(&activity), notes)
+            }),
+            Kind::StructureSet | Kind::Segmentation => regions(series, anatomy),
+            Kind::Dose => rtdose::read_rtdose(&series.objects[0].path).map(|dose| {
+                let highest = dose.data.iter().copied().fold(0.0, f64::max);
+                (vec![dose.grid.describe(), format!("highest dose {highest:.4} Gy")], Vec::new())
+            }),
+            _ => Ok((vec![format!("SOP class {}", series.objects[0].class())], Vec::new())),
+        };
+        reports[n] = Some(report(series, result));
+    }
+    let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
+    let verdict = verdict(&series);
+    Ok(Inspection { series, other_files: study.others, verdict })
+}
+
+type Told = Result<(Vec<String>, Vec<String>), IoError>;
+
+fn report(series: &Series, told: Told) -> SeriesReport {
+    let title = series.describe();
+    let object = &series.objects[0];
+    let mut facts = Vec::new();
+    facts.extend(object.text(tags::SERIES_DESCRIPTION).map(|text| format!("description: {text}")));
+    let (storage, readable, lossy) = describe_syntax(&object.syntax);
+    facts.push(format!("stored: {storage}"));
+    let mut doubts = Vec::new();
+    if lossy && readable {
+        doubts.push("compression that may have lost information".to_owned());
+    }
+    let refusal = match told {
+        Ok((more, notes)) => {
+            facts.extend(more);
+            doubts.extend(notes.into_iter().filter(|note| !doubts.contains(note)).collect::<Vec<_>>());
+            None
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    SeriesReport { kind: series.kind, title, facts, doubts, refusal }
+}
+
+fn ct_facts(series: &Series, opened: &Opened<f32>) -> Vec<String> {
+    let (low, high) =
+        opened.volume.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+    let object = &series.objects[0];
+    let mut facts = vec![opened.volume.grid.describe(), format!("{low} to {high} HU")];
+    facts.extend(object.number(tags::KVP).map(|kv| format!("tube voltage {kv} kV")));
+    facts.extend(object.text(tags::CONVOLUTION_KERNEL).map(|kernel| format!("kernel {kernel}")));
+    facts.extend(object.text(tags::PATIENT_POSITION).map(|position| format!("patient position {position}")));
+    facts
+}
+
+fn activity_facts(activity: &ActivityImage) -> Vec<String> {
+    let volume = &activity.image.volume;
+    let scan = &activity.scan;
+    let mut facts = vec![volume.grid.describe()];
+    facts.push(match scan.timing.hours_after_injection {
+        Some(hours) => format!("{hours:.4} h after injection (middle of the scan)"),
+        None => "time after injection not known".to_owned(),
+    });
+    facts.push(format!("scan of {} s", scan.timing.duration_s));
+    facts.push(format!("unit Bq/mL by {}", scan.calibration));
+    let [low, high] = scan.decay_factors;
+    facts.push(format!(
+        "decay correction {}; factor to the middle of the scan {low:.6}{}",
+        scan.decay_correction.name(),
+        if low == high { String::new() } else { format!(" to {high:.6}") }
+    ));
+    facts.extend(scan.half_life_h.map(|h| format!("half-life {h:.4} h")));
+    let total_mbq = volume.data.iter().sum::<f64>() * volume.grid.voxel_cm3() * 1e-6;
+    facts.push(format!("{total_mbq:.3} MBq in the image"));
+    if let Some(administered) = scan.administered_mbq {
+        facts.push(format!("{administered:.3} MBq administered"));
+        if let (Some(hours), Some(half_life_h)) = (scan.timing.hours_after_injection, scan.half_life_h) {
+            let left = administered * (-hours / half_life_h).exp2();
+            facts.push(format!("{left:.3} MBq of it not yet decayed at the scan"));
+        }
+    }
+    facts
+}
+
+/// Whether an image disagrees with the CT about patient or frame of reference.
+fn disagreement(anatomy: Option<&Anatomy>, origin: Option<&Origin>) -> Option<String> {
+    let ct = anatomy?.origin.as_ref()?;
+    ct.must_agree(origin?).err().map(|error| error.to_string())
+}
+
+fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
+    let object = &series.objects[0];
+    let Some(anatomy) = anatomy else {
+        let sequence = match series.kind {
+            Kind::StructureSet => (tags::STRUCTURE_SET_ROI_SEQUENCE, tags::ROI_NUMBER, tags::ROI_NAME),
+            _ => (tags::SEGMENT_SEQUENCE, tags::SEGMENT_NUMBER, tags::SEGMENT_LABEL),
+        };
+        let name = |set| {
+            let number = number(set, sequence.1).unwrap_or(0.0);
+            format!("region {number} {}", text(set, sequence.2).unwrap_or_default())
+        };
+        let facts = items(&object.header, sequence.0).iter().map(name).collect();
+        return Ok((facts, vec!["no single CT to measure the regions on".to_owned()]));
+    };
+    let frame = anatomy.origin.as_ref().and_then(Origin::frame_of_reference);
+    let read = if series.kind == Kind::StructureSet { rtstruct::regions } else { seg::regions };
+    let Regions { reports, notes, .. } = read(object, &anatomy.grid, frame.as_deref())?;
+    let line = |r: &super::RegionReport| {
+        format!(
+            "region {} {}: {:.3} mL drawn, {:.3} mL on the CT ({:+.2} %)",
+            r.label,
+            r.name,
+            r.own_cm3,
+            r.grid_cm3,
+            100.0 * r.change_rel()
+        )
+    };
+    Ok((reports.iter().map(line).collect(), notes))
+}
+
+fn verdict(series: &[SeriesReport]) -> Vec<String> {
+    let usable = |kind: Kind| series.iter().filter(|s| s.kind == kind && s.refusal.is_none()).collect::<Vec<_>>();
+    let mut lines = Vec::new();
+    for (kind, role) in [
+        (Kind::Ct, "--ct"),
+        (Kind::Activity, "--activity"),
+        (Kind::StructureSet, "--labels"),
+        (Kind::Segmentation, "--labels"),
+    ] {
+        match usable(kind).as_slice() {
+            [] => {}
+            [one] => lines.push(format!("{role}: {}", one.title)),
+            several => {
+                lines.push(format!(
+                    "{role}: {} candidates; give the folder or file of the one that is meant",
+                    several.len()
+                ));
+            }
+        }
+    }
+    if lines.is_empty() {
+        lines.push("nothing here that Lutra can use".to_owned());
+    }
+    lines
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for series in &self.series {
+            writeln!(f, "{}", series.title)?;
+            for fact in &series.facts {
+                writeln!(f, "    {fact}")?;
+            }
+            for doubt in &series.doubts {
+                writeln!(f, "    doubt: {doubt}")?;
+            }
+            if let Some(refusal) = &series.refusal {
+                writeln!(f, "    refused: {refusal}")?;
+            }
+        }
+        if self.other_files > 0 {
+            writeln!(f, "{} files that are not DICOM", self.other_files)?;
+        }
+        writeln!(f, "Lutra would use")?;
+        for line in &self.verdict {
+            writeln!(f, "    {line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,372 @@
+//! The bytes of a DICOM file, checked before anything is built from them.
+//!
+//! A walk over the element structure proves that every length lies inside its container, that
+//! sequences are nested no deeper than [`MAX_DEPTH`] and that there are no more than [`MAX_ELEMENTS`]
+//! elements. It allocates nothing but the list of pixel fragments. Only then is the header parsed, and
+//! the pixels are reached by position, so that reading headers of a folder costs no pixel memory.
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::StandardDataDictionary;
+use flate2::read::DeflateDecoder;
+
+use crate::io::IoError;
+
+/// Deepest nesting of sequences; real objects stay below 10.
+pub(crate) const MAX_DEPTH: usize = 24;
+/// Most elements of one file; a structure set of a thousand regions has about 10^6.
+pub(crate) const MAX_ELEMENTS: usize = 4_000_000;
+/// Largest file, bytes.
+const MAX_FILE_BYTES: u64 = 4 << 30;
+/// An inflated data set may be this large whatever its compressed size, bytes.
+const FREE_INFLATED_BYTES: u64 = 32 << 20;
+/// Beyond that, most bytes that one compressed byte may become.
+const MAX_INFLATION: u64 = 64;
+
+const UNDEFINED: u32 = u32::MAX;
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
+const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
+const PIXEL_DATA: Tag = Tag(0x7FE0, 0x0010);
+
+/// How elements are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Encoding {
+    /// Whether each element states its value representation.
+    pub(crate) explicit: bool,
+    /// Whether numbers are big-endian.
+    pub(crate) big_endian: bool,
+}
+
+/// Where the pixels lie in the data set.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PixelBytes {
+    /// One block, frame after frame.
+    Native(Range<usize>),
+    /// Compressed: the basic offset table (may be empty) and the fragments.
+    Encapsulated {
+        /// Start of each frame, counted from the first fragment's item tag.
+        offsets: Vec<u32>,
+        /// Content of each fragment.
+        fragments: Vec<Range<usize>>,
+    },
+}
+
+/// A file whose structure is sound.
+pub(crate) struct Layout {
+    /// Transfer syntax UID.
+    pub(crate) syntax: String,
+    /// How the elements are written.
+    pub(crate) encoding: Encoding,
+    /// The data set, inflated where it was deflated.
+    pub(crate) data: Vec<u8>,
+    /// End of the elements before the pixels.
+    pub(crate) header_end: usize,
+    /// The pixels, where there are any.
+    pub(crate) pixels: Option<PixelBytes>,
+}
+
+/// Whether a file starts like DICOM: a preamble and the letters DICM.
+pub(crate) fn looks_like_dicom(path: &Path) -> bool {
+    let mut head = [0u8; 132];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head[128..] == b"DICM"
+}
+
+fn refused(path: &Path, field: &str, found: impl Into<String>, allowed: &str) -> IoError {
+    IoError::invalid(path, field, found, allowed, "The file is damaged or not DICOM: export it again.")
+}
+
+impl Layout {
+    /// Reads and checks a file.
+    ///
+    /// Errors: not DICOM, a length beyond its container, nesting or number of elements beyond the
+    /// limits, a deflated data set that grows without measure, no transfer syntax.
+    pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
+        let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(refused(path, "file size", format!("{size} bytes"), "at most 4 GiB"));
+        }
+        if !looks_like_dicom(path) {
+            return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
+        }
+        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        Self::parse(path, bytes)
+    }
+
+    /// Checks a file's bytes; `path` names it in errors.
+    pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, IoError> {
+        if bytes.get(128..132) != Some(b"DICM") {
+            return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
+        }
+        let (syntax, start) = meta(path, &bytes)?;
+        let encoding =
+            Encoding { explicit: syntax != "1.2.840.10008.1.2", big_endian: syntax == "1.2.840.10008.1.2.2" };
+        let mut data = bytes;
+        if syntax == "1.2.840.10008.1.2.1.99" {
+            data = inflate(path, &data[start..])?;
+        } else {
+            data.drain(..start);
+        }
+        let mut walk = Walk { path, data: &data, encoding, elements: 0, header_end: data.len(), pixels: None };
+        walk.elements(0, data.len(), encoding, 0, false)?;
+        let (header_end, pixels) = (walk.header_end, walk.pixels);
+        Ok(Self { syntax, encoding, data, header_end, pixels })
+    }
+}
+
+/// Transfer syntax and the first byte of the data set.
+fn meta(path: &Path, bytes: &[u8]) -> Result<(String, usize), IoError> {
+    let mut syntax = None;
+    let mut at = 132;
+    while at + 8 <= bytes.len() && bytes[at..at + 2] == [2, 0] {
+        let element = u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]);
+        let long = is_long([bytes[at + 4], bytes[at + 5]]);
+        let (head, length) = if long {
+            let Some(raw) = bytes.get(at + 8..at + 12) else { break };
+            (12, u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize)
+        } else {
+            (8, u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]) as usize)
+        };
+        let Some(value) = bytes.get(at + head..).and_then(|rest| rest.get(..length)) else {
+            return Err(IoError::Truncated {
+                path: path.to_path_buf(),
+                field: "file meta information",
+                found: bytes.len() as u64,
+                expected: (at + head) as u64 + length as u64,
+            });
+        };
+        if element == 0x0010 {
+            let text = String::from_utf8_lossy(value);
+            syntax = Some(text.trim_matches(['\0', ' ']).to_owned());
+        }
+        at += head + length;
+    }
+    match syntax {
+        Some(syntax) if !syntax.is_empty() => Ok((syntax, at)),
+        _ => Err(refused(path, "TransferSyntaxUID (0002,0010)", "none", "a DICOM transfer syntax")),
+    }
+}
+
+/// The inflated data set, refused where it grows without measure.
+fn inflate(path: &Path, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
+    let limit = FREE_INFLATED_BYTES.max(MAX_INFLATION * deflated.len() as u64);
+    let mut data = Vec::new();
+    DeflateDecoder::new(deflated)
+        .take(limit + 1)
+        .read_to_end(&mut data)
+        .map_err(|_| refused(path, "deflated data set", "a broken deflate stream", "an intact deflate stream"))?;
+    if data.len() as u64 > limit {
+        let found = format!("more than {limit} bytes from {} compressed bytes", deflated.len());
+        return Err(refused(path, "deflated data set", found, "at most 64 bytes from one compressed byte"));
+    }
+    Ok(data)
+}
+
+/// Whether an element of this value representation states its length in four bytes.
+fn is_long(vr: [u8; 2]) -> bool {
+    match VR::from_binary(vr) {
+        None => true,
+        Some(vr) => matches!(
+            vr,
+            VR::OB
+                | VR::OD
+                | VR::OF
+                | VR::OL
+                | VR::OV
+                | VR::OW
+                | VR::SQ
+                | VR::SV
+                | VR::UC
+                | VR::UN
+                | VR::UR
+                | VR::UT
+                | VR::UV
+        ),
+    }
+}
+
+struct Walk<'a> {
+    path: &'a Path,
+    data: &'a [u8],
+    encoding: Encoding,
+    elements: usize,
+    header_end: usize,
+    pixels: Option<PixelBytes>,
+}
+
+impl Walk<'_> {
+    fn cut(&self, at: usize, wanted: u64) -> IoError {
+        IoError::Truncated {
+            path: self.path.to_path_buf(),
+            field: "DICOM elements",
+            found: self.data.len() as u64,
+            expected: at as u64 + wanted,
+        }
+    }
+
+    fn u16(&self, at: usize) -> Result<u16, IoError> {
+        let raw = self.data.get(at..).and_then(|rest| rest.first_chunk::<2>()).ok_or_else(|| self.cut(at, 2))?;
+        Ok(if self.encoding.big_endian { u16::from_be_bytes(*raw) } else { u16::from_le_bytes(*raw) })
+    }
+
+    fn u32(&self, at: usize) -> Result<u32, IoError> {
+        let raw = self.data.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(|| self.cut(at, 4))?;
+        Ok(if self.encoding.big_endian { u32::from_be_bytes(*raw) } else { u32::from_le_bytes(*raw) })
+    }
+
+    fn tag(&self, at: usize) -> Result<Tag, IoError> {
+        Ok(Tag(self.u16(at)?, self.u16(at + 2)?))
+    }
+
+    /// Walks elements from `at` to `end`, or to the item's end mark where `open`; returns the byte after.
+    fn elements(
+        &mut self,
+        mut at: usize,
+        end: usize,
+        encoding: Encoding,
+        depth: usize,
+        open: bool,
+    ) -> Result<usize, IoError> {
+        if depth > MAX_DEPTH {
+            return Err(refused(self.path, "nesting of sequences", format!("more than {MAX_DEPTH}"), "at most 24"));
+        }
+        let mut last = None;
+        while at < end {
+            self.count()?;
+            let start = at;
+            let tag = self.tag(at)?;
+            if tag == ITEM_END && open {
+                return Ok(at + 8);
+            }
+            if depth == 0 && last.is_some_and(|last| tag <= last) {
+                let found = format!("{tag} after {}", last.unwrap_or(tag));
+                return Err(refused(self.path, "order of elements", found, "ascending tags, each once"));
+            }
+            last = Some(tag);
+            let (vr, head, length) = self.head(at, tag, encoding)?;
+            at += head;
+            if tag == PIXEL_DATA && depth == 0 {
+                self.header_end = start;
+                at = self.pixel_data(at, length, end)?;
+            } else if length == UNDEFINED {
+                at = match vr {
+                    VR::SQ => self.items(at, end, encoding, depth, true)?,
+                    // PS3.5 6.2.2: an unknown sequence is written with implicit value representations.
+                    VR::UN => self.items(at, end, Encoding { explicit: false, ..encoding }, depth, true)?,
+                    _ => return Err(refused(self.path, &format!("length of {tag}"), "undefined", "a length")),
+                };
+            } else {
+                let stop = self.stop(at, length, end)?;
+                if vr == VR::SQ {
+                    self.items(at, stop, encoding, depth, false)?;
+                }
+                at = stop;
+            }
+        }
+        if open {
+            return Err(self.cut(at, 8));
+        }
+        Ok(at)
+    }
+
+    fn count(&mut self) -> Result<(), IoError> {
+        self.elements += 1;
+        if self.elements > MAX_ELEMENTS {
+            return Err(refused(self.path, "number of elements", format!("more than {MAX_ELEMENTS}"), "at most 4e6"));
+        }
+        Ok(())
+    }
+
+    /// Value representation, bytes of the element's head, length of its value.
+    fn head(&self, at: usize, tag: Tag, encoding: Encoding) -> Result<(VR, usize, u32), IoError> {
+        if tag.0 == 0xFFFE {
+            return Err(refused(self.path, "elements", format!("a stray mark {tag}"), "marks inside sequences only"));
+        }
+        if encoding.explicit {
+            let raw = self.data.get(at + 4..at + 6).ok_or_else(|| self.cut(at, 8))?;
+            let vr = [raw[0], raw[1]];
+            let known = VR::from_binary(vr).unwrap_or(VR::UN);
+            if is_long(vr) {
+                return Ok((known, 12, self.u32(at + 8)?));
+            }
+            return Ok((known, 8, u32::from(self.u16(at + 6)?)));
+        }
+        let length = self.u32(at + 4)?;
+        let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed());
+        Ok((if length == UNDEFINED { VR::SQ } else { vr }, 8, length))
+    }
+
+    fn stop(&self, at: usize, length: u32, end: usize) -> Result<usize, IoError> {
+        match at.checked_add(length as usize) {
+            Some(stop) if stop <= end => Ok(stop),
+            _ => Err(self.cut(at, u64::from(length))),
+        }
+    }
+
+    /// Walks the items of a sequence; returns the byte after.
+    fn items(
+        &mut self,
+        mut at: usize,
+        end: usize,
+        encoding: Encoding,
+        depth: usize,
+        open: bool,
+    ) -> Result<usize, IoError> {
+        while at < end {
+            self.count()?;
+            let tag = self.tag(at)?;
+            let length = self.u32(at + 4)?;
+            at += 8;
+            match tag {
+                SEQUENCE_END if open => return Ok(at),
+                ITEM if length == UNDEFINED => at = self.elements(at, end, encoding, depth + 1, true)?,
+                ITEM => {
+                    let stop = self.stop(at, length, end)?;
+                    self.elements(at, stop, encoding, depth + 1, false)?;
+                    at = stop;
+                }
+                _ => return Err(refused(self.path, "sequence", format!("{tag} for an item"), "items")),
+            }
+        }
+        if open {
+            return Err(self.cut(at, 8));
+        }
+        Ok(at)
+    }
+
+    fn pixel_data(&mut self, mut at: usize, length: u32, end: usize) -> Result<usize, IoError> {
+        if length != UNDEFINED {
+            let stop = self.stop(at, length, end)?;
+            self.pixels = Some(PixelBytes::Native(at..stop));
+            return Ok(stop);
+        }
+        let mut parts = Vec::new();
+        loop {
+            self.count()?;
+            let tag = self.tag(at)?;
+            let length = self.u32(at + 4)?;
+            at += 8;
+            match tag {
+                SEQUENCE_END => break,
+                ITEM if length != UNDEFINED => {
+                    let stop = self.stop(at, length, end)?;
+                    parts.push(at..stop);
+                    at = stop;
+                }
+                _ => return Err(refused(self.path, "pixel fragments", format!("{tag}"), "items of stated length")),
+            }
+        }
+        if parts.is_empty() {
+            return Err(refused(self.path, "pixel fragments", "none", "an offset table and fragments"));
+        }
+        let table = &self.data[parts[0].clone()];
+        let offsets = table.chunks_exact(4).map(|raw| u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect();
+        self.pixels = Some(PixelBytes::Encapsulated { offsets, fragments: parts.split_off(1) });
+        Ok(at)
+    }
+}

@@ -1,0 +1,82 @@
+//! DICOM: a study folder as it lies, to typed volumes; doses out.
+//!
+//! Every file is checked in its structure before it is parsed ([`layout`]); every geometry passes one
+//! module ([`stack`]); every doubt is a note of the result or a refusal that names it. Identifiers of
+//! the patient stay inside the objects: no message, note or record carries them.
+
+mod ct;
+mod inspect;
+mod layout;
+mod nuclear;
+mod object;
+mod pixels;
+mod regions;
+mod rtdose;
+mod rtstruct;
+mod seg;
+mod stack;
+mod study;
+mod time;
+
+pub use ct::read_ct;
+pub use inspect::{Inspection, SeriesReport, inspect};
+pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};
+pub use regions::{RegionReport, Regions};
+pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
+pub use rtstruct::read_rtstruct;
+pub use seg::read_seg;
+pub use study::{Kind, Origin};
+
+use std::path::{Path, PathBuf};
+
+use super::IoError;
+use crate::grid::Volume;
+
+/// An image that was opened, whatever its format.
+#[derive(Clone, Debug)]
+pub struct Opened<T> {
+    /// Values on the file's own grid, in its own axis order.
+    pub volume: Volume<T>,
+    /// What a careful user should know.
+    pub notes: Vec<String>,
+    /// Kind of coordinates (NIfTI form code); 1, scanner, for DICOM.
+    pub form_code: i16,
+    /// Files that were read.
+    pub files: Vec<PathBuf>,
+    /// Where a DICOM image came from.
+    pub origin: Option<Origin>,
+}
+
+/// Whether a path is for the DICOM reader: a folder, or a file that starts like DICOM.
+pub fn is_dicom(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    path.is_dir() || layout::looks_like_dicom(path)
+}
+
+/// Which kind of regions a folder or file holds, and whose they are.
+///
+/// Errors: none, or both a structure set and a segmentation.
+pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
+    let study = study::Study::open(path)?;
+    let both = [Kind::StructureSet, Kind::Segmentation].map(|kind| !study.of_kind(kind).is_empty());
+    if both == [true, true] {
+        return Err(IoError::invalid(
+            path,
+            "regions",
+            "a structure set and a segmentation",
+            "one of them",
+            "Give the file that is meant.",
+        ));
+    }
+    let kind = if both[1] { Kind::Segmentation } else { Kind::StructureSet };
+    let series = study.only(path, kind)?;
+    Ok((kind, Origin::new(path, &series.objects)))
+}
+
+/// An empty vector with room for `len` values, or the error that says how much that would be.
+fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
+    let mut data = Vec::new();
+    data.try_reserve_exact(len)
+        .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: (len * size_of::<T>()) as u64 })?;
+    Ok(data)
+}

@@ -1,0 +1,769 @@
+//! PT and NM images to activity concentration at the time of the scan.
+//!
+//! The value of a pixel passes three steps, each stated by the file or refused:
+//!
+//! 1. stored value to Bq/mL: by the real world value mapping where there is one (it starts from the
+//!    stored value), else by rescale slope and intercept with `Units` BQML;
+//! 2. the moment that the value refers to: `DecayCorrection` NONE is the frame's own mean, START the
+//!    start of the acquisition, ADMIN the injection;
+//! 3. that moment to the middle of the scan, with the half-life of the file:
+//!    A(scan) = A(reference) 2^(-(t_scan - t_reference) / T).
+
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+use jiff::civil::DateTime;
+
+use super::ct::one_frame_of_reference;
+use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
+use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
+use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
+use super::time::{later, moment, moment_dt, seconds};
+use super::{Opened, reserve};
+use crate::grid::Volume;
+use crate::io::IoError;
+
+/// Longest time from injection to scan, half-lives; beyond, a date is wrong.
+const MAX_HALF_LIVES: f64 = 30.0;
+/// Change of the activity by a doubt about the reference time that is still only noted.
+const DOUBT_REL: f64 = 0.01;
+/// Difference of the stated decay factor from the one computed that is worth a note.
+const NOTE_REL: f64 = 1e-3;
+
+/// The moment to which the values of an image were corrected for decay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecayCorrection {
+    /// Not corrected: the mean over the frame.
+    None,
+    /// To the start of the acquisition.
+    Start,
+    /// To the injection.
+    Administration,
+}
+
+impl DecayCorrection {
+    /// The name as DICOM writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Start => "START",
+            Self::Administration => "ADMIN",
+        }
+    }
+
+    fn of(text: &str) -> Option<Self> {
+        [Self::None, Self::Start, Self::Administration].into_iter().find(|c| c.name() == text)
+    }
+}
+
+/// What the user states where the file is silent. What the file states is never overruled in silence: a
+/// contradiction is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ActivityOptions {
+    /// Decay correction of an image that does not state it.
+    pub decay_correction: Option<DecayCorrection>,
+    /// Half-life where the file states none, h.
+    pub half_life_h: Option<f64>,
+    /// Values are Bq/mL where the file states no unit.
+    pub assume_bq_ml: bool,
+}
+
+/// When an image was taken. Relative times only: dates identify.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Timing {
+    /// From the injection to the middle of the scan, h, where both are dated.
+    pub hours_after_injection: Option<f64>,
+    /// Length of the scan, s; 0 where the file does not state it.
+    pub duration_s: f64,
+}
+
+/// An activity image and what its file says about it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ActivityImage {
+    /// Activity concentration at the middle of the scan, Bq/mL.
+    pub image: Opened<f64>,
+    /// What the file says about it.
+    pub scan: Scan,
+}
+
+/// What the file of an activity image says about the scan.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Scan {
+    /// When it was taken.
+    pub timing: Timing,
+    /// Correction that the file carried, undone here.
+    pub decay_correction: DecayCorrection,
+    /// Factors by which values were brought to the middle of the scan: lowest and highest over the slices.
+    pub decay_factors: [f64; 2],
+    /// Where the scale comes from: `rescale` or `real world value mapping`.
+    pub calibration: &'static str,
+    /// Half-life that the file states, h.
+    pub half_life_h: Option<f64>,
+    /// Administered activity that the file states, MBq.
+    pub administered_mbq: Option<f64>,
+}
+
+/// One plane of the image.
+struct Slice {
+    object: usize,
+    frame: usize,
+    slope: f64,
+    intercept: f64,
+    /// Start of its acquisition.
+    start: Option<DateTime>,
+    duration_s: f64,
+    /// Decay factor stated for it.
+    stated_factor: Option<f64>,
+}
+
+/// Reads the one activity image of a folder or file: PT series, NM reconstruction, enhanced PT.
+///
+/// Errors: none or several; projections or gated data; counts or SUV in place of an activity
+/// concentration; a decay correction that is not stated or cannot be undone; geometry as for CT.
+pub fn read_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
+    let path = path.as_ref();
+    let study = Study::open(path)?;
+    activity(path, study.only(path, Kind::Activity)?, options)
+}
+
+/// Activity of a series.
+pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
+    let objects = &series.objects;
+    let first = &objects[0];
+    one_frame_of_reference(path, objects)?;
+    same_in_all(path, objects)?;
+    let mut notes = Vec::new();
+    let (planes, stack, slices) = match first.class().as_str() {
+        PT => pt_slices(path, objects, options, &mut notes)?,
+        NM => nm_slices(path, objects, options, &mut notes)?,
+        _ => enhanced_slices(path, objects, options, &mut notes)?,
+    };
+    let calibration = calibration_name(first);
+    notes.extend(stack.notes.iter().cloned());
+    let times = Times::of(first, &slices, options, &mut notes)?;
+    let factors: Vec<f64> = slices
+        .iter()
+        .enumerate()
+        .map(|(n, slice)| times.factor(first, slice, &planes[n].name))
+        .collect::<Result<_, _>>()?;
+    let mut data = Vec::new();
+    let mut open: Option<(usize, PixelSource)> = None;
+    for &n in &stack.order {
+        let slice = &slices[n];
+        let object = &objects[slice.object];
+        let source = match open.take() {
+            Some((held, source)) if held == slice.object => source,
+            _ => Object::read_with_pixels(&object.path)?.1,
+        };
+        let values = source.frame(&object.path, slice.frame)?;
+        if data.is_empty() {
+            data = reserve(path, stack.grid.len())?;
+        }
+        let wide = source.format.bits_stored == 32 && !source.format.signed;
+        data.extend(values.into_iter().map(|stored| {
+            let stored = if wide { f64::from(stored as u32) } else { f64::from(stored) };
+            (stored * slice.slope + slice.intercept) * factors[n]
+        }));
+        open = Some((slice.object, source));
+    }
+    let negative = data.iter().filter(|v| **v < 0.0).count();
+    if negative > 0 {
+        notes.push(format!("{negative} pixels below 0 Bq/mL"));
+    }
+    let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
+    if administered.is_some_and(|bq| bq > 0.0 && bq < 1e6) {
+        notes.push("RadionuclideTotalDose below 1 MBq: it may be stated in MBq and not in Bq".to_owned());
+    }
+    let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
+    let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    Ok(ActivityImage {
+        image: Opened {
+            volume,
+            notes,
+            form_code: 1,
+            files: objects.iter().map(|object| object.path.clone()).collect(),
+            origin: Some(Origin::new(path, objects)),
+        },
+        scan: Scan {
+            timing: times.timing,
+            decay_correction: times.correction,
+            decay_factors: extremes(&factors),
+            calibration,
+            half_life_h: stated_half_life_s(first).map(|s| s / 3600.0),
+            administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
+        },
+    })
+}
+
+/// Refuses a series whose objects disagree about unit, correction, half-life or injection.
+fn same_in_all(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+    let first = &objects[0];
+    for tag in [tags::SOP_CLASS_UID, tags::UNITS, tags::DECAY_CORRECTION, tags::IMAGE_TYPE] {
+        if let Some(other) = objects.iter().find(|object| object.text(tag) != first.text(tag)) {
+            let show = |object: &Object| object.text(tag).unwrap_or("none".to_owned());
+            return Err(IoError::invalid(
+                path,
+                super::object::tag_name(tag),
+                format!(
+                    "{} in {} and {} in {}",
+                    show(first),
+                    file_name(&first.path),
+                    show(other),
+                    file_name(&other.path)
+                ),
+                "one value in a series",
+                "Give the folder of one series.",
+            ));
+        }
+    }
+    let injection = |object: &Object| {
+        radiopharmaceutical(object).map(|set| {
+            [
+                tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
+                tags::RADIOPHARMACEUTICAL_START_TIME,
+                tags::RADIONUCLIDE_HALF_LIFE,
+            ]
+            .map(|tag| text(set, tag))
+        })
+    };
+    match objects.iter().find(|object| injection(object) != injection(first)) {
+        None => Ok(()),
+        Some(other) => Err(IoError::invalid(
+            path,
+            "RadiopharmaceuticalInformationSequence (0054,0016)",
+            format!("other injections or half-lives in {} and {}", file_name(&first.path), file_name(&other.path)),
+            "one in a series",
+            "Give the folder of one series.",
+        )),
+    }
+}
+
+type Slices = (Vec<Plane>, Stack, Vec<Slice>);
+
+fn pt_slices(
+    path: &Path,
+    objects: &[Object],
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<Slices, IoError> {
+    let first = &objects[0];
+    let kind = first.numbers_text(tags::SERIES_TYPE);
+    if kind.iter().any(|part| ["GATED", "DYNAMIC"].contains(&part.as_str())) {
+        return Err(first.refused(
+            "SeriesType (0054,1000)",
+            kind.join("\\"),
+            "STATIC or WHOLE BODY",
+            "Give one static reconstruction; sum the frames first.",
+        ));
+    }
+    let planes = objects.iter().map(Plane::of_image).collect::<Result<Vec<_>, _>>()?;
+    let stated = first.number(tags::NUMBER_OF_SLICES).unwrap_or(0.0);
+    let stack = stack(path, &planes, stated_spacing_mm(first))?;
+    if stated > objects.len() as f64 {
+        return Err(IoError::invalid(
+            path,
+            "NumberOfSlices (0054,0081)",
+            format!("{stated} stated and {} files", objects.len()),
+            "every slice of the series",
+            "Export the whole series again; no slice is made up.",
+        ));
+    }
+    let mut slices = Vec::new();
+    for (n, object) in objects.iter().enumerate() {
+        let (slope, intercept) = scale(object, &[&object.header], options, notes)?;
+        slices.push(Slice {
+            object: n,
+            frame: 0,
+            slope,
+            intercept,
+            start: acquisition_start(object, notes),
+            duration_s: frame_duration_s(object),
+            stated_factor: object.number(tags::DECAY_FACTOR).filter(|f| *f > 0.0),
+        });
+    }
+    Ok((planes, stack, slices))
+}
+
+fn nm_slices(
+    path: &Path,
+    objects: &[Object],
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<Slices, IoError> {
+    let [object] = objects else {
+        return Err(IoError::invalid(
+            path,
+            "series",
+            format!("{} NM objects", objects.len()),
+            "one reconstruction",
+            "Give the file of the reconstruction that is meant.",
+        ));
+    };
+    let kind = object.numbers_text(tags::IMAGE_TYPE);
+    if kind.get(2).map(String::as_str) != Some("RECON TOMO") {
+        return Err(object.refused(
+            "ImageType (0008,0008)",
+            kind.join("\\"),
+            "RECON TOMO (a reconstruction, not gated)",
+            "Give the reconstructed SPECT, not projections or planar images.",
+        ));
+    }
+    let frames = object.frames();
+    for (tag, name) in [
+        (tags::NUMBER_OF_SLICES, "NumberOfSlices (0054,0081)"),
+        (tags::NUMBER_OF_ENERGY_WINDOWS, "NumberOfEnergyWindows (0054,0011)"),
+    ] {
+        let wanted = if tag == tags::NUMBER_OF_SLICES { frames as f64 } else { 1.0 };
+        if let Some(found) = object.number(tag).filter(|found| *found != wanted) {
+            return Err(object.refused(
+                name,
+                found.to_string(),
+                format!("{wanted}"),
+                "Give the reconstruction of one energy window and one time.",
+            ));
+        }
+    }
+    // The header alone can promise 2^31 frames: believe it only if the file holds them.
+    let source = Object::read_with_pixels(&object.path)?.1;
+    source.frame(&object.path, 0)?;
+    let detector = object.items(tags::DETECTOR_INFORMATION_SEQUENCE).first();
+    let sets: Vec<&DataSet> = detector.into_iter().chain([&object.header]).collect();
+    let base = Plane::of_sets(object, &sets, file_name(&object.path))?;
+    let step_mm = match object.number(tags::SPACING_BETWEEN_SLICES).filter(|mm| *mm != 0.0 && mm.is_finite()) {
+        // NM reconstruction module: the sign gives the direction of stacking along the normal.
+        Some(mm) => mm,
+        None => {
+            notes.push("SpacingBetweenSlices is absent: slices stacked along the normal by their thickness".to_owned());
+            stated_spacing_mm(object)
+        }
+    };
+    let vector = numbers(&object.header, tags::SLICE_VECTOR);
+    if !vector.is_empty() && (vector.len() != frames || vector.iter().any(|v| !(1.0..=frames as f64).contains(v))) {
+        return Err(object.refused(
+            "SliceVector (0054,0080)",
+            format!("{} values for {frames} frames", vector.len()),
+            "one slice number a frame, counted from 1",
+            "Export the reconstruction again.",
+        ));
+    }
+    let (slope, intercept) = scale(object, &[&object.header], options, notes)?;
+    let start = acquisition_start(object, notes);
+    let duration_s = nm_duration_s(object, notes);
+    let normal = base.normal();
+    let mut planes = Vec::with_capacity(frames);
+    let mut slices = Vec::with_capacity(frames);
+    for frame in 0..frames {
+        let place = vector.get(frame).map_or(frame as f64, |n| n - 1.0) * step_mm;
+        planes.push(Plane {
+            position_mm: [0, 1, 2].map(|axis| base.position_mm[axis] + place * normal[axis]),
+            name: format!("{} frame {}", base.name, frame + 1),
+            ..base.clone()
+        });
+        slices.push(Slice { object: 0, frame, slope, intercept, start, duration_s, stated_factor: None });
+    }
+    let stack = stack(path, &planes, step_mm.abs())?;
+    Ok((planes, stack, slices))
+}
+
+fn enhanced_slices(
+    path: &Path,
+    objects: &[Object],
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<Slices, IoError> {
+    let mut planes = Vec::new();
+    let mut slices = Vec::new();
+    for (n, object) in objects.iter().enumerate() {
+        planes.extend(Plane::of_functional_groups(object)?);
+        for (frame, groups) in object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).iter().enumerate() {
+            let group = |tag| functional_group(object, groups, tag);
+            let mapped = items(groups, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
+            let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+            let mut sets: Vec<&DataSet> = Vec::new();
+            if !mapped.is_empty() {
+                sets.push(groups);
+            }
+            sets.extend(group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE));
+            sets.extend(shared);
+            sets.push(&object.header);
+            let (slope, intercept) = scale(object, &sets, options, notes)?;
+            let content = group(tags::FRAME_CONTENT_SEQUENCE);
+            let start = content
+                .and_then(|set| moment_dt(&object.header, set, tags::FRAME_ACQUISITION_DATE_TIME))
+                .or_else(|| acquisition_start(object, notes));
+            let duration_s = content
+                .and_then(|set| number(set, tags::FRAME_ACQUISITION_DURATION))
+                .map_or_else(|| frame_duration_s(object), |ms| ms * 1e-3);
+            slices.push(Slice { object: n, frame, slope, intercept, start, duration_s, stated_factor: None });
+        }
+    }
+    let stack = stack(path, &planes, stated_spacing_mm(&objects[0]))?;
+    Ok((planes, stack, slices))
+}
+
+/// The first radiopharmaceutical of an object.
+fn radiopharmaceutical(object: &Object) -> Option<&DataSet> {
+    object.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE).first()
+}
+
+fn stated_half_life_s(object: &Object) -> Option<f64> {
+    radiopharmaceutical(object)
+        .and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE))
+        .filter(|s| s.is_finite() && *s > 0.0)
+}
+
+/// Whether a unit is an activity concentration, and its size in Bq/mL.
+fn bq_ml(unit: &str) -> Option<f64> {
+    let plain: String = unit.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '[' | ']')).collect();
+    match plain.as_str() {
+        "bq/ml" | "bqml" | "bq/cm3" | "bq/cc" => Some(1.0),
+        "kbq/ml" | "kbqml" | "kbq/cm3" | "kbq/cc" => Some(1e3),
+        "mbq/ml" => Some(1e6),
+        _ => None,
+    }
+}
+
+/// Slope and intercept from stored value to Bq/mL.
+fn scale(
+    object: &Object,
+    sets: &[&DataSet],
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<(f64, f64), IoError> {
+    let checked = |slope: f64, intercept: f64, field: &str| {
+        if slope.is_finite() && slope > 0.0 && intercept.is_finite() {
+            return Ok((slope, intercept));
+        }
+        Err(object.refused(
+            field,
+            format!("{slope}, {intercept}"),
+            "finite, the slope above 0",
+            "Export the image again.",
+        ))
+    };
+    if let Some(mapped) = mapping(object, sets)? {
+        return checked(mapped.0, mapped.1, "RealWorldValueSlope, RealWorldValueIntercept");
+    }
+    let find = |tag| sets.iter().find_map(|set| number(set, tag));
+    let slope = find(tags::RESCALE_SLOPE);
+    let intercept = find(tags::RESCALE_INTERCEPT).unwrap_or(0.0);
+    let unit = object.text(tags::UNITS).or_else(|| sets.iter().find_map(|set| text(set, tags::RESCALE_TYPE)));
+    match unit.as_deref().map(|unit| (unit, bq_ml(unit))) {
+        Some((_, Some(factor))) => match slope {
+            Some(slope) => checked(slope * factor, intercept * factor, "RescaleSlope, RescaleIntercept"),
+            None => Err(object.refused(
+                "RescaleSlope (0028,1053)",
+                "none",
+                "the scale to Bq/mL",
+                "Export the quantitative image again.",
+            )),
+        },
+        None | Some(("US", None)) if options.assume_bq_ml => {
+            let note = "the file states no unit; values taken as Bq/mL as told".to_owned();
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+            checked(slope.unwrap_or(1.0), intercept, "RescaleSlope, RescaleIntercept")
+        }
+        found => {
+            let (found, next) = match found.map(|(unit, _)| unit) {
+                None => {
+                    ("none", "Export the quantitative image in Bq/mL, or say that values are Bq/mL if you know it.")
+                }
+                Some("CNTS" | "PROPCNTS" | "PROPCPS" | "CPS") => {
+                    ("counts", "Calibrate the camera and export the image in Bq/mL.")
+                }
+                Some("GML" | "CM2ML") => ("standardised uptake (SUV)", "Export the image in Bq/mL."),
+                Some(other) => (other, "Export the image in Bq/mL."),
+            };
+            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", next))
+        }
+    }
+}
+
+/// Slope and intercept of the real world value mapping to Bq/mL, where there is one.
+fn mapping(object: &Object, sets: &[&DataSet]) -> Result<Option<(f64, f64)>, IoError> {
+    let maps = sets.iter().map(|set| items(set, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE)).find(|maps| !maps.is_empty());
+    let Some(maps) = maps else { return Ok(None) };
+    let field = "RealWorldValueMappingSequence (0040,9096)";
+    let mut found: Vec<(f64, f64)> = Vec::new();
+    let mut units = Vec::new();
+    for map in maps {
+        let unit =
+            items(map, tags::MEASUREMENT_UNITS_CODE_SEQUENCE).first().and_then(|code| text(code, tags::CODE_VALUE));
+        let Some(factor) = unit.as_deref().and_then(bq_ml) else {
+            units.push(unit.unwrap_or("none".to_owned()));
+            continue;
+        };
+        let slope = number(map, tags::REAL_WORLD_VALUE_SLOPE);
+        let intercept = number(map, tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
+        let Some(slope) = slope else {
+            return Err(object.refused(
+                field,
+                "a table of values",
+                "a slope and an intercept",
+                "Export a linear scale.",
+            ));
+        };
+        found.push((slope * factor, intercept * factor));
+    }
+    found.dedup();
+    match found.as_slice() {
+        [one] => Ok(Some(*one)),
+        [] if object.text(tags::UNITS).as_deref().and_then(bq_ml).is_some() => Ok(None),
+        [] => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", "Export the image in Bq/mL.")),
+        several => Err(object.refused(
+            field,
+            format!("{} different scales to Bq/mL", several.len()),
+            "one",
+            "Export the image with one scale over all stored values.",
+        )),
+    }
+}
+
+fn calibration_name(object: &Object) -> &'static str {
+    let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+    let mapped = [Some(&object.header), shared]
+        .into_iter()
+        .flatten()
+        .any(|set| !items(set, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE).is_empty());
+    if mapped { "real world value mapping" } else { "rescale" }
+}
+
+/// When the acquisition of an object began.
+fn acquisition_start(object: &Object, notes: &mut Vec<String>) -> Option<DateTime> {
+    let header = &object.header;
+    let own = moment(header, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)
+        .or_else(|| moment_dt(header, header, tags::ACQUISITION_DATE_TIME));
+    own.or_else(|| {
+        let series = moment(header, tags::SERIES_DATE, tags::SERIES_TIME);
+        let note = "AcquisitionDate and AcquisitionTime are absent: the series' date and time are used".to_owned();
+        if series.is_some() && !notes.contains(&note) {
+            notes.push(note);
+        }
+        series
+    })
+}
+
+/// Length of a frame, s; 0 where it is not stated.
+fn frame_duration_s(object: &Object) -> f64 {
+    let ms = object.number(tags::ACTUAL_FRAME_DURATION).filter(|ms| ms.is_finite() && *ms > 0.0);
+    ms.map_or(0.0, |ms| ms * 1e-3)
+}
+
+/// Length of a SPECT acquisition, s.
+fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
+    let own = frame_duration_s(object);
+    if own > 0.0 {
+        return own;
+    }
+    let rotation = object.items(tags::ROTATION_INFORMATION_SEQUENCE).first();
+    let views = rotation.and_then(|set| number(set, tags::NUMBER_OF_FRAMES_IN_ROTATION));
+    let ms = rotation.and_then(|set| number(set, tags::ACTUAL_FRAME_DURATION));
+    match (views, ms) {
+        (Some(views), Some(ms)) if views * ms > 0.0 && (views * ms).is_finite() => {
+            notes.push(format!("length of the scan from the rotation: {views} views of {} s", ms * 1e-3));
+            views * ms * 1e-3
+        }
+        _ => 0.0,
+    }
+}
+
+/// The moment of injection, if dated; a time of day alone does not tell the day.
+fn injection(object: &Object, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
+    let Some(set) = radiopharmaceutical(object) else { return Ok(None) };
+    let tag = tags::RADIOPHARMACEUTICAL_START_DATE_TIME;
+    if let Some(value) = text(set, tag) {
+        return match moment_dt(&object.header, set, tag) {
+            Some(moment) => Ok(Some(moment)),
+            None => Err(object.refused(
+                "RadiopharmaceuticalStartDateTime (0018,1078)",
+                format!("{} characters that are no date and time", value.len()),
+                "YYYYMMDDHHMMSS",
+                "Correct the injection time in the header.",
+            )),
+        };
+    }
+    if text(set, tags::RADIOPHARMACEUTICAL_START_TIME).is_some() {
+        notes.push("the injection has a time of day but no date: the time after injection is not known".to_owned());
+    }
+    Ok(None)
+}
+
+/// Times of a series and the correction to undo.
+struct Times {
+    correction: DecayCorrection,
+    timing: Timing,
+    half_life_s: Option<f64>,
+    /// Moment to which the values were corrected, for START and ADMIN.
+    reference: Option<DateTime>,
+    /// Middle of the scan.
+    scan: Option<DateTime>,
+}
+
+impl Times {
+    fn of(
+        object: &Object,
+        slices: &[Slice],
+        options: &ActivityOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, IoError> {
+        let correction = correction(object, options, notes)?;
+        let injection = injection(object, notes)?;
+        let stated = stated_half_life_s(object);
+        let half_life_s = stated.or(options.half_life_h.map(|h| h * 3600.0));
+        if let (Some(stated), Some(given)) = (stated, options.half_life_h)
+            && (stated / (given * 3600.0) - 1.0).abs() > 0.01
+        {
+            notes.push(format!("half-life {:.4} h in the file, {given:.4} h of the nuclide", stated / 3600.0));
+        }
+        let start = slices.iter().filter_map(|slice| slice.start).min();
+        let end = slices.iter().filter_map(|slice| slice.start.map(|start| later(start, slice.duration_s))).max();
+        let scan = start.zip(end).map(|(start, end)| later(start, 0.5 * seconds(start, end)));
+        let duration_s = start.zip(end).map_or(0.0, |(start, end)| seconds(start, end));
+        if duration_s == 0.0 {
+            notes.push("the length of the scan is not stated: its start is taken as its middle".to_owned());
+        }
+        let hours_after_injection = injection.zip(scan).map(|(from, to)| seconds(from, to) / 3600.0);
+        if let Some(hours) = hours_after_injection {
+            let longest = half_life_s.map_or(f64::INFINITY, |s| MAX_HALF_LIVES * s / 3600.0);
+            if !(0.0..=longest).contains(&hours) {
+                return Err(object.refused(
+                    "time from injection to scan",
+                    format!("{hours:.3} h"),
+                    "0 to 30 half-lives",
+                    "Correct the date and time of the injection or of the acquisition in the header.",
+                ));
+            }
+        }
+        let reference = match correction {
+            DecayCorrection::None => None,
+            DecayCorrection::Start => start,
+            DecayCorrection::Administration => injection,
+        };
+        let times =
+            Self { correction, timing: Timing { hours_after_injection, duration_s }, half_life_s, reference, scan };
+        times.check(object, slices, notes)?;
+        Ok(times)
+    }
+
+    /// Refuses a correction that cannot be undone, and one that the stated decay factors contradict.
+    fn check(&self, object: &Object, slices: &[Slice], notes: &mut Vec<String>) -> Result<(), IoError> {
+        if self.correction == DecayCorrection::None {
+            return Ok(());
+        }
+        let lacking = [
+            (self.reference.is_none(), "the moment that values were corrected to"),
+            (self.scan.is_none(), "the time of acquisition"),
+            (self.half_life_s.is_none(), "the half-life"),
+        ];
+        if let Some((_, what)) = lacking.iter().find(|(lacks, _)| *lacks) {
+            return Err(object.refused(
+                "DecayCorrection (0054,1102)",
+                format!("{} without {what}", self.correction.name()),
+                "dates and times of injection and acquisition, and RadionuclideHalfLife",
+                "Complete the header (date and time of the injection: 0018,1078), or export without decay correction.",
+            ));
+        }
+        let mut worst = 0.0f64;
+        for slice in slices {
+            let (Some(stated), Some(reference), Some(start), Some(half_life_s)) =
+                (slice.stated_factor, self.reference, slice.start, self.half_life_s)
+            else {
+                continue;
+            };
+            let ours = ((seconds(reference, start) + 0.5 * slice.duration_s) / half_life_s).exp2();
+            worst = worst.max((ours / stated - 1.0).abs());
+        }
+        if worst > DOUBT_REL {
+            return Err(object.refused(
+                "DecayFactor (0054,1321)",
+                format!("{:.2} % from the factor that the times and the half-life give", 100.0 * worst),
+                "at most 1 %",
+                "The header contradicts itself: find out to which moment the values were corrected.",
+            ));
+        }
+        if worst > NOTE_REL {
+            notes.push(format!("DecayFactor differs by {:.3} % from the times and the half-life", 100.0 * worst));
+        }
+        Ok(())
+    }
+
+    /// Factor that brings the values of one slice to the middle of the scan.
+    fn factor(&self, object: &Object, slice: &Slice, name: &str) -> Result<f64, IoError> {
+        let (Some(half_life_s), Some(scan)) = (self.half_life_s, self.scan) else { return Ok(1.0) };
+        let reference = match self.correction {
+            DecayCorrection::None => slice.start.map(|start| later(start, 0.5 * slice.duration_s)),
+            _ => self.reference,
+        };
+        let Some(reference) = reference else {
+            return Err(object.refused(
+                "AcquisitionDate, AcquisitionTime",
+                format!("none in {name}"),
+                "the time of every slice, or of none",
+                "Export the series again.",
+            ));
+        };
+        Ok((-seconds(reference, scan) / half_life_s).exp2())
+    }
+}
+
+/// The correction that an image states, or that the user states for it.
+fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<DecayCorrection, IoError> {
+    let field = "DecayCorrection (0054,1102)";
+    let corrected = object.numbers_text(tags::CORRECTED_IMAGE).iter().any(|part| part == "DECY");
+    let flag = object.text(tags::DECAY_CORRECTED);
+    let enhanced = object.class() == ENHANCED_PT;
+    let stated = match object.text(tags::DECAY_CORRECTION) {
+        Some(text) => match DecayCorrection::of(&text) {
+            Some(correction) => Some(correction),
+            None => {
+                return Err(object.refused(field, text, "NONE, START or ADMIN", "Export the image again."));
+            }
+        },
+        None if !corrected && flag.as_deref() != Some("YES") && (object.class() == NM || enhanced) => {
+            Some(DecayCorrection::None)
+        }
+        None => None,
+    };
+    match (stated, options.decay_correction) {
+        (Some(stated), Some(given)) if stated != given && object.text(tags::DECAY_CORRECTION).is_some() => Err(object
+            .refused(
+                field,
+                format!("{} in the file and {} as told", stated.name(), given.name()),
+                "one of them",
+                "Leave the option out, or correct the header.",
+            )),
+        (_, Some(given)) => {
+            notes.push(format!("decay correction {} as told", given.name()));
+            Ok(given)
+        }
+        (Some(stated), None) => {
+            if stated == DecayCorrection::None && corrected {
+                return Err(object.refused(
+                    field,
+                    "NONE, and CorrectedImage lists DECY",
+                    "one of the two",
+                    "Say which decay correction the image has.",
+                ));
+            }
+            Ok(stated)
+        }
+        (None, None) => Err(object.refused(
+            field,
+            if corrected || flag.is_some() { "none, though the image is decay corrected" } else { "none" },
+            "NONE, START or ADMIN",
+            "Say which decay correction the image has.",
+        )),
+    }
+}
+
+impl Object {
+    /// Parts of a multi-valued text.
+    pub(crate) fn numbers_text(&self, tag: dicom_core::Tag) -> Vec<String> {
+        let text = self.text(tag).unwrap_or_default();
+        text.split('\\').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    }
+}

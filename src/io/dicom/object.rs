@@ -1,0 +1,244 @@
+//! One DICOM object: its header as typed values, its pixels by frame.
+
+use std::path::{Path, PathBuf};
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::entries;
+
+use super::layout::{Encoding, Layout, PixelBytes};
+use super::pixels;
+use crate::io::IoError;
+
+/// A data set: the header of an object, or an item of a sequence.
+pub(crate) type DataSet = InMemDicomObject;
+
+/// An object without its pixels, and where they are.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Transfer syntax UID.
+    pub(crate) syntax: String,
+    /// The header.
+    pub(crate) header: DataSet,
+}
+
+/// Pixels of one object, frame by frame.
+pub(crate) struct PixelSource {
+    data: Vec<u8>,
+    bytes: PixelBytes,
+    syntax: String,
+    encoding: Encoding,
+    /// How a pixel is stored.
+    pub(crate) format: PixelFormat,
+}
+
+/// How pixels are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PixelFormat {
+    /// Pixels down a column.
+    pub(crate) rows: usize,
+    /// Pixels along a row.
+    pub(crate) columns: usize,
+    /// Frames.
+    pub(crate) frames: usize,
+    /// Bits that one pixel takes: 1, 8, 16 or 32.
+    pub(crate) bits_allocated: usize,
+    /// Bits that count.
+    pub(crate) bits_stored: usize,
+    /// Whether the value is two's complement.
+    pub(crate) signed: bool,
+}
+
+impl Object {
+    /// Reads a file's header.
+    ///
+    /// Errors: see [`Layout::read`]; a header that cannot be parsed.
+    pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
+        Ok(Self::from_layout(path, &Layout::read(path)?)?.0)
+    }
+
+    /// Reads a file's header and keeps its pixels.
+    pub(crate) fn read_with_pixels(path: &Path) -> Result<(Self, PixelSource), IoError> {
+        let layout = Layout::read(path)?;
+        let (object, bytes) = Self::from_layout(path, &layout)?;
+        let Some(bytes) = bytes else {
+            return Err(object.refused("PixelData (7FE0,0010)", "none", "an image", "Give the image, not a report."));
+        };
+        let format = object.pixel_format()?;
+        let Layout { syntax, encoding, data, .. } = layout;
+        Ok((object, PixelSource { data, bytes, syntax, encoding, format }))
+    }
+
+    fn from_layout(path: &Path, layout: &Layout) -> Result<(Self, Option<PixelBytes>), IoError> {
+        let syntax = match (layout.encoding.explicit, layout.encoding.big_endian) {
+            (true, false) => entries::EXPLICIT_VR_LITTLE_ENDIAN.erased(),
+            (true, true) => entries::EXPLICIT_VR_BIG_ENDIAN.erased(),
+            (false, _) => entries::IMPLICIT_VR_LITTLE_ENDIAN.erased(),
+        };
+        let header = InMemDicomObject::read_dataset_with_ts(&layout.data[..layout.header_end], &syntax);
+        let header = header.map_err(|error| {
+            IoError::invalid(
+                path,
+                "header",
+                error.to_string(),
+                "DICOM elements",
+                "The file is damaged or not DICOM: export it again.",
+            )
+        })?;
+        Ok((Self { path: path.to_path_buf(), syntax: layout.syntax.clone(), header }, layout.pixels.clone()))
+    }
+
+    /// An error about a field of this object.
+    pub(crate) fn refused(
+        &self,
+        field: impl Into<String>,
+        found: impl Into<String>,
+        allowed: impl Into<String>,
+        next: impl Into<String>,
+    ) -> IoError {
+        IoError::invalid(&self.path, field, found, allowed, next)
+    }
+
+    /// Text of an element; none where it is absent or empty.
+    pub(crate) fn text(&self, tag: Tag) -> Option<String> {
+        text(&self.header, tag)
+    }
+
+    /// A number.
+    pub(crate) fn number(&self, tag: Tag) -> Option<f64> {
+        number(&self.header, tag)
+    }
+
+    /// Numbers.
+    pub(crate) fn numbers(&self, tag: Tag) -> Vec<f64> {
+        numbers(&self.header, tag)
+    }
+
+    /// Items of a sequence.
+    pub(crate) fn items(&self, tag: Tag) -> &[DataSet] {
+        items(&self.header, tag)
+    }
+
+    /// SOP class UID.
+    pub(crate) fn class(&self) -> String {
+        self.text(tags::SOP_CLASS_UID).unwrap_or_default()
+    }
+
+    /// Number of frames, 1 where none is stated.
+    pub(crate) fn frames(&self) -> usize {
+        self.number(tags::NUMBER_OF_FRAMES).map_or(1, |n| n as usize)
+    }
+
+    /// How the pixels are stored. Errors: a field that is missing or out of range.
+    pub(crate) fn pixel_format(&self) -> Result<PixelFormat, IoError> {
+        let field = |tag: Tag, name: &str, low: f64, high: f64| {
+            let found = self.number(tag);
+            match found {
+                Some(value) if value.fract() == 0.0 && (low..=high).contains(&value) => Ok(value as usize),
+                _ => Err(self.refused(
+                    name,
+                    found.map_or("none".to_owned(), |value| value.to_string()),
+                    format!("a whole number from {low} to {high}"),
+                    "Export the image again.",
+                )),
+            }
+        };
+        let samples = self.number(tags::SAMPLES_PER_PIXEL).unwrap_or(1.0);
+        if samples != 1.0 {
+            return Err(self.refused(
+                "SamplesPerPixel (0028,0002)",
+                samples.to_string(),
+                "1",
+                "Give the quantitative image, not a colour picture of it.",
+            ));
+        }
+        let bits_allocated = field(tags::BITS_ALLOCATED, "BitsAllocated (0028,0100)", 1.0, 32.0)?;
+        let bits_stored = match self.number(tags::BITS_STORED) {
+            None => bits_allocated,
+            Some(_) => field(tags::BITS_STORED, "BitsStored (0028,0101)", 1.0, bits_allocated as f64)?,
+        };
+        let high_bit = self.number(tags::HIGH_BIT).unwrap_or(bits_stored as f64 - 1.0);
+        if ![1, 8, 16, 32].contains(&bits_allocated) || high_bit != bits_stored as f64 - 1.0 {
+            return Err(self.refused(
+                "BitsAllocated, BitsStored, HighBit",
+                format!("{bits_allocated}, {bits_stored}, {high_bit}"),
+                "1, 8, 16 or 32 bits with the value in the lowest ones",
+                "Export the image again.",
+            ));
+        }
+        let frames = match self.number(tags::NUMBER_OF_FRAMES) {
+            None => 1,
+            Some(_) => field(tags::NUMBER_OF_FRAMES, "NumberOfFrames (0028,0008)", 1.0, 2147483647.0)?,
+        };
+        Ok(PixelFormat {
+            rows: field(tags::ROWS, "Rows (0028,0010)", 1.0, 65535.0)?,
+            columns: field(tags::COLUMNS, "Columns (0028,0011)", 1.0, 65535.0)?,
+            frames,
+            bits_allocated,
+            bits_stored,
+            signed: self.number(tags::PIXEL_REPRESENTATION).unwrap_or(0.0) == 1.0,
+        })
+    }
+}
+
+impl PixelFormat {
+    /// Pixels of one frame.
+    pub(crate) fn frame_len(&self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+impl PixelSource {
+    /// Stored values of one frame, row by row.
+    ///
+    /// Errors: fewer bytes than the format asks for, a broken or unknown compression.
+    pub(crate) fn frame(&self, path: &Path, frame: usize) -> Result<Vec<i32>, IoError> {
+        match &self.bytes {
+            PixelBytes::Native(range) => {
+                pixels::native(path, &self.data[range.clone()], &self.format, self.encoding.big_endian, frame)
+            }
+            PixelBytes::Encapsulated { offsets, fragments } => {
+                let compressed = pixels::Compressed { data: &self.data, offsets, fragments, syntax: &self.syntax };
+                pixels::decompress(path, &compressed, &self.format, frame)
+            }
+        }
+    }
+}
+
+/// Text of an element; none where it is absent or empty.
+pub(crate) fn text(set: &DataSet, tag: Tag) -> Option<String> {
+    let text = set.get(tag)?.to_str().ok()?;
+    let text = text.trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+/// First number of an element.
+pub(crate) fn number(set: &DataSet, tag: Tag) -> Option<f64> {
+    numbers(set, tag).first().copied()
+}
+
+/// Numbers of an element; empty where it is absent or not numbers.
+pub(crate) fn numbers(set: &DataSet, tag: Tag) -> Vec<f64> {
+    set.get(tag).and_then(|element| element.to_multi_float64().ok()).unwrap_or_default()
+}
+
+/// Three finite numbers.
+pub(crate) fn vector<const N: usize>(set: &DataSet, tag: Tag) -> Option<[f64; N]> {
+    let values: [f64; N] = numbers(set, tag).try_into().ok()?;
+    values.iter().all(|v| v.is_finite()).then_some(values)
+}
+
+/// Items of a sequence; empty where it is absent.
+pub(crate) fn items(set: &DataSet, tag: Tag) -> &[DataSet] {
+    set.get(tag).and_then(|element| element.items()).unwrap_or_default()
+}
+
+/// Name and number of a tag for a message, as `PixelSpacing (0028,0030)`.
+pub(crate) fn tag_name(tag: Tag) -> String {
+    use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
+    let name = dicom_dictionary_std::StandardDataDictionary.by_tag(tag).map_or("element", |entry| entry.alias());
+    format!("{name} ({:04X},{:04X})", tag.group(), tag.element())
+}

@@ -1,0 +1,133 @@
+//! Regions of an object, painted into one label map.
+//!
+//! A label map holds one region a voxel, contours and segments may overlap. So larger regions are
+//! painted first and smaller ones over them: an outline of the body keeps what no organ claims, a
+//! tumour stands out of the organ around it. What a region lost to others is reported.
+
+use std::collections::BTreeMap;
+
+use crate::grid::Volume;
+use crate::io::labels::LabelNames;
+
+/// Regions on a grid.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Regions {
+    /// One label a voxel, 0 for none.
+    pub labels: Volume<u16>,
+    /// Name of each label.
+    pub names: LabelNames,
+    /// Volumes and losses, by label.
+    pub reports: Vec<RegionReport>,
+    /// What a careful user should know.
+    pub notes: Vec<String>,
+}
+
+/// How one region came onto the grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionReport {
+    /// Label.
+    pub label: u16,
+    /// Name.
+    pub name: String,
+    /// Volume by the object's own contours or voxels, cm3.
+    pub own_cm3: f64,
+    /// Volume of the voxels that it covers on the grid, cm3.
+    pub grid_cm3: f64,
+    /// Part of that which smaller regions took, cm3.
+    pub lost_cm3: f64,
+    /// Part of the object's own volume that lies outside the grid, cm3, where it is known exactly.
+    pub outside_cm3: f64,
+}
+
+impl RegionReport {
+    /// Relative change of the volume by the grid; 0 for an empty region.
+    pub fn change_rel(&self) -> f64 {
+        if self.own_cm3 > 0.0 { self.grid_cm3 / self.own_cm3 - 1.0 } else { 0.0 }
+    }
+}
+
+/// A region to be painted.
+pub(super) struct Paint {
+    pub(super) label: u16,
+    pub(super) name: String,
+    pub(super) own_cm3: f64,
+    pub(super) outside_cm3: f64,
+    /// Whether it goes below all others: the outline of the body.
+    pub(super) below: bool,
+}
+
+/// Paints regions onto the grid of `labels`, largest first. `voxels` gives the voxels of the n-th.
+pub(super) fn paint(
+    mut labels: Volume<u16>,
+    regions: &[Paint],
+    mut notes: Vec<String>,
+    mut voxels: impl FnMut(usize) -> Vec<usize>,
+) -> Regions {
+    let mut order: Vec<usize> = (0..regions.len()).collect();
+    order.sort_by(|&a, &b| {
+        let key = |n: usize| (regions[n].below, regions[n].own_cm3);
+        key(b).0.cmp(&key(a).0).then(key(b).1.total_cmp(&key(a).1)).then(a.cmp(&b))
+    });
+    let voxel_cm3 = labels.grid.voxel_cm3();
+    let mut covered: BTreeMap<u16, usize> = BTreeMap::new();
+    for &n in &order {
+        let own = voxels(n);
+        covered.insert(regions[n].label, own.len());
+        for voxel in own {
+            labels.data[voxel] = regions[n].label;
+        }
+    }
+    let mut kept: BTreeMap<u16, usize> = BTreeMap::new();
+    for &label in &labels.data {
+        *kept.entry(label).or_default() += 1;
+    }
+    let mut reports = Vec::new();
+    for region in regions {
+        let of = |counts: &BTreeMap<u16, usize>| counts.get(&region.label).copied().unwrap_or(0) as f64 * voxel_cm3;
+        let report = RegionReport {
+            label: region.label,
+            name: region.name.clone(),
+            own_cm3: region.own_cm3,
+            grid_cm3: of(&covered),
+            lost_cm3: of(&covered) - of(&kept),
+            outside_cm3: region.outside_cm3,
+        };
+        if report.grid_cm3 == 0.0 {
+            notes.push(format!("region {} {}: no voxel of the grid", report.label, report.name));
+        } else if report.lost_cm3 > 0.0 {
+            notes.push(format!(
+                "region {} {}: {:.3} mL of {:.3} mL belong to smaller regions inside it",
+                report.label, report.name, report.lost_cm3, report.grid_cm3
+            ));
+        }
+        reports.push(report);
+    }
+    let names = regions.iter().map(|region| (region.label, region.name.clone())).collect();
+    Regions { labels, names, reports, notes }
+}
+
+/// Labels and names that a label map can carry: numbers from 1 to 65535, each once, else counted anew; a
+/// name that comes twice gets its number.
+pub(super) fn labels_of(numbers: &[f64], names: &[String], notes: &mut Vec<String>) -> Vec<(u16, String)> {
+    let fits = |n: &f64| n.fract() == 0.0 && (1.0..=65535.0).contains(n);
+    let mut sorted: Vec<u64> = numbers.iter().map(|n| n.to_bits()).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let usable = numbers.iter().all(fits) && sorted.len() == numbers.len();
+    if !usable {
+        notes.push("region numbers are not distinct numbers from 1 to 65535: labels counted anew".to_owned());
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| {
+            let label = if usable { numbers[n] as u16 } else { (n + 1).min(65535) as u16 };
+            let plain = if name.trim().is_empty() { format!("label_{label}") } else { name.trim().to_owned() };
+            let count = seen.entry(plain.clone()).or_default();
+            *count += 1;
+            (label, if *count > 1 { format!("{plain}_{label}") } else { plain })
+        })
+        .collect()
+}

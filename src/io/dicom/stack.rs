@@ -1,0 +1,356 @@
+//! Planes in space to one grid: the only place of the DICOM reader that knows geometry.
+//!
+//! DICOM states positions in LPS millimetres; [`VoxelGrid`] has RAS. Index i runs along a row of
+//! pixels, j down a column, k from plane to plane along the normal (row direction x column direction).
+//! The patient's position in the scanner (HFS, HFP, FFS, FFP) plays no part: the plane's own position
+//! and direction already are in the patient's frame.
+
+use std::path::Path;
+
+use dicom_dictionary_std::tags;
+
+use super::object::{DataSet, Object, items, number, vector};
+use crate::grid::VoxelGrid;
+use crate::io::IoError;
+
+/// Largest change of a direction cosine inside one series.
+const DIRECTION_TOLERANCE: f64 = 1e-4;
+/// Largest departure of a plane from its even place, in steps between planes.
+const UNEVEN_TOLERANCE: f64 = 0.05;
+/// Largest shift of a plane inside itself for each mm from plane to plane: beyond, the gantry was tilted.
+const TILT_TOLERANCE: f64 = 1e-3;
+/// Planes closer than this lie at the same place, mm.
+const SAME_PLACE_MM: f64 = 1e-3;
+
+/// One plane of pixels in space.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plane {
+    /// Centre of the first pixel, LPS mm.
+    pub(crate) position_mm: [f64; 3],
+    /// Unit vector along a row (towards higher columns), LPS.
+    pub(crate) along_row: [f64; 3],
+    /// Unit vector down a column (towards higher rows), LPS.
+    pub(crate) down_column: [f64; 3],
+    /// Distance between neighbours along a row, mm.
+    pub(crate) column_spacing_mm: f64,
+    /// Distance between neighbours down a column, mm.
+    pub(crate) row_spacing_mm: f64,
+    /// Pixels along a row.
+    pub(crate) columns: usize,
+    /// Pixels down a column.
+    pub(crate) rows: usize,
+    /// The plane's name for messages.
+    pub(crate) name: String,
+}
+
+/// Planes in order on one grid.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Stack {
+    /// The grid: i along rows, j down columns, k from plane to plane.
+    pub(crate) grid: VoxelGrid,
+    /// Which plane lies at each k.
+    pub(crate) order: Vec<usize>,
+    /// What a careful user should know.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Plane {
+    /// Unit vector across the plane, LPS.
+    pub(crate) fn normal(&self) -> [f64; 3] {
+        cross(self.along_row, self.down_column)
+    }
+
+    /// A plane from the header of a single-frame image.
+    pub(crate) fn of_image(object: &Object) -> Result<Self, IoError> {
+        Self::of_sets(object, &[&object.header], file_name(&object.path))
+    }
+
+    /// A plane from the data sets that may hold its attributes, the most specific first.
+    pub(crate) fn of_sets(object: &Object, sets: &[&DataSet], name: String) -> Result<Self, IoError> {
+        fn find<const N: usize>(sets: &[&DataSet], tag: dicom_core::Tag) -> Option<[f64; N]> {
+            sets.iter().find_map(|set| vector(set, tag))
+        }
+        let missing = |what: &str, allowed: &str| {
+            object.refused(what, "none that can be read", allowed, "Export the image with its place in the patient.")
+        };
+        let position_mm = find::<3>(sets, tags::IMAGE_POSITION_PATIENT)
+            .ok_or_else(|| missing("ImagePositionPatient (0020,0032)", "three finite numbers, mm"))?;
+        let directions = find::<6>(sets, tags::IMAGE_ORIENTATION_PATIENT)
+            .ok_or_else(|| missing("ImageOrientationPatient (0020,0037)", "six direction cosines"))?;
+        let [row_spacing_mm, column_spacing_mm] = find::<2>(sets, tags::PIXEL_SPACING)
+            .ok_or_else(|| missing("PixelSpacing (0028,0030)", "two lengths above 0, mm"))?;
+        let [a, b, c, d, e, f] = directions;
+        let (along_row, down_column) = ([a, b, c], [d, e, f]);
+        let unit = |v: [f64; 3]| (dot(v, v).sqrt() - 1.0).abs() < 1e-3;
+        if !unit(along_row) || !unit(down_column) || dot(along_row, down_column).abs() > 1e-3 {
+            return Err(object.refused(
+                "ImageOrientationPatient (0020,0037)",
+                format!("{directions:?}"),
+                "two unit vectors at right angles",
+                "Export the image again.",
+            ));
+        }
+        for spacing in [row_spacing_mm, column_spacing_mm] {
+            if !(1e-3..=1e3).contains(&spacing) {
+                return Err(object.refused(
+                    "PixelSpacing (0028,0030)",
+                    format!("{spacing} mm"),
+                    "0.001 to 1000 mm",
+                    "Export the image with its true pixel size.",
+                ));
+            }
+        }
+        if position_mm.iter().any(|v| v.abs() > 1e6) {
+            return Err(object.refused(
+                "ImagePositionPatient (0020,0032)",
+                format!("{position_mm:?} mm"),
+                "less than a kilometre",
+                "Export the image again.",
+            ));
+        }
+        let format = object.pixel_format()?;
+        Ok(Self {
+            position_mm,
+            along_row: normalised(along_row),
+            down_column: normalised(down_column),
+            column_spacing_mm,
+            row_spacing_mm,
+            columns: format.columns,
+            rows: format.rows,
+            name,
+        })
+    }
+
+    /// Planes of an enhanced multi-frame object, one a frame, from its functional groups.
+    pub(crate) fn of_functional_groups(object: &Object) -> Result<Vec<Self>, IoError> {
+        let per_frame = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
+        let format = object.pixel_format()?;
+        if per_frame.len() != format.frames {
+            return Err(object.refused(
+                "PerFrameFunctionalGroupsSequence (5200,9230)",
+                format!("{} items", per_frame.len()),
+                format!("{}, one a frame", format.frames),
+                "Export the image again.",
+            ));
+        }
+        let name = file_name(&object.path);
+        per_frame
+            .iter()
+            .enumerate()
+            .map(|(n, frame)| {
+                let mut sets = Vec::new();
+                for group in
+                    [tags::PLANE_POSITION_SEQUENCE, tags::PLANE_ORIENTATION_SEQUENCE, tags::PIXEL_MEASURES_SEQUENCE]
+                {
+                    sets.extend(functional_group(object, frame, group));
+                }
+                Self::of_sets(object, &sets, format!("{name} frame {}", n + 1))
+            })
+            .collect()
+    }
+}
+
+/// The item of a functional group for one frame: its own, else the shared one.
+pub(crate) fn functional_group<'a>(
+    object: &'a Object,
+    frame: &'a DataSet,
+    group: dicom_core::Tag,
+) -> Option<&'a DataSet> {
+    let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+    items(frame, group).first().or_else(|| shared.and_then(|shared| items(shared, group).first()))
+}
+
+/// Distance between planes as an object states it, mm; 0 where it states none.
+pub(crate) fn stated_spacing_mm(object: &Object) -> f64 {
+    let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
+    let measures = shared.and_then(|shared| items(shared, tags::PIXEL_MEASURES_SEQUENCE).first());
+    let sets = [Some(&object.header), measures];
+    [tags::SPACING_BETWEEN_SLICES, tags::SLICE_THICKNESS]
+        .into_iter()
+        .find_map(|tag| sets.iter().flatten().find_map(|set| number(set, tag)))
+        .filter(|mm| mm.is_finite())
+        .map_or(0.0, f64::abs)
+}
+
+/// Whether two planes have the same directions, pixel size and number of pixels; if not, what differs.
+pub(crate) fn difference(a: &Plane, b: &Plane) -> Option<String> {
+    let turned = (0..3).any(|n| {
+        (a.along_row[n] - b.along_row[n]).abs() > DIRECTION_TOLERANCE
+            || (a.down_column[n] - b.down_column[n]).abs() > DIRECTION_TOLERANCE
+    });
+    if turned {
+        return Some(format!(
+            "directions {:?}, {:?} and {:?}, {:?}",
+            a.along_row, a.down_column, b.along_row, b.down_column
+        ));
+    }
+    let other = |x: f64, y: f64| (x - y).abs() > 1e-4 * x;
+    if other(a.row_spacing_mm, b.row_spacing_mm) || other(a.column_spacing_mm, b.column_spacing_mm) {
+        let [ar, ac, br, bc] = [a.row_spacing_mm, a.column_spacing_mm, b.row_spacing_mm, b.column_spacing_mm];
+        return Some(format!("pixels of {ar} x {ac} mm and {br} x {bc} mm"));
+    }
+    if (a.rows, a.columns) != (b.rows, b.columns) {
+        return Some(format!("{} x {} and {} x {} pixels", a.columns, a.rows, b.columns, b.rows));
+    }
+    None
+}
+
+/// Puts planes in order along their normal and onto one grid.
+///
+/// `path` names the series in errors; `single_mm` is the thickness of a lone plane.
+/// Errors: planes that differ in direction or pixel size, two planes at one place, planes missing,
+/// planes at uneven distances, a tilted gantry.
+pub(crate) fn stack(path: &Path, planes: &[Plane], single_mm: f64) -> Result<Stack, IoError> {
+    let refused = |field: &str, found: String, allowed: &str, next: &str| {
+        Err(IoError::invalid(path, field, found, allowed, next))
+    };
+    let Some(first) = planes.first() else {
+        return refused("slices", "none".into(), "at least one", "Give the folder of the series.");
+    };
+    for plane in planes {
+        if let Some(difference) = difference(first, plane) {
+            return refused(
+                "slice geometry",
+                format!("{difference} in {} and {}", first.name, plane.name),
+                "one direction and one pixel size in a series",
+                "Give the folder of one series, without localizers and reformats.",
+            );
+        }
+    }
+    let normal = first.normal();
+    let depth = |n: usize| dot(planes[n].position_mm, normal);
+    let mut order: Vec<usize> = (0..planes.len()).collect();
+    order.sort_by(|&a, &b| depth(a).total_cmp(&depth(b)).then_with(|| planes[a].name.cmp(&planes[b].name)));
+    let mut notes = Vec::new();
+    let step = if planes.len() == 1 {
+        if !(single_mm > 0.0 && single_mm.is_finite()) {
+            let found = "one slice without a thickness".to_owned();
+            return refused("slices", found, "several slices, or one with SliceThickness", "Give the whole series.");
+        }
+        notes.push(format!("one slice only; its thickness is taken as stated, {single_mm} mm"));
+        normal.map(|v| v * single_mm)
+    } else {
+        even_step(path, planes, &order, normal)?
+    };
+    let base = &planes[order[0]];
+    let columns = [
+        base.along_row.map(|v| v * base.column_spacing_mm),
+        base.down_column.map(|v| v * base.row_spacing_mm),
+        step,
+        base.position_mm,
+    ];
+    // LPS to RAS: x and y change sign, once and here (the sum makes 0 of -0).
+    let sign = [-1.0, -1.0, 1.0];
+    let affine = [0, 1, 2].map(|row| [0, 1, 2, 3].map(|column| sign[row] * columns[column][row] + 0.0));
+    let grid = VoxelGrid::from_affine([base.columns, base.rows, planes.len()], affine)
+        .map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    Ok(Stack { grid, order, notes })
+}
+
+/// The step from plane to plane, LPS mm, of planes that lie evenly.
+fn even_step(path: &Path, planes: &[Plane], order: &[usize], normal: [f64; 3]) -> Result<[f64; 3], IoError> {
+    let depth = |n: usize| dot(planes[n].position_mm, normal);
+    let gaps: Vec<f64> = order.windows(2).map(|pair| depth(pair[1]) - depth(pair[0])).collect();
+    let double: Vec<String> = order
+        .windows(2)
+        .zip(&gaps)
+        .filter(|(_, gap)| **gap < SAME_PLACE_MM)
+        .map(|(pair, _)| format!("{} and {} at {:.3} mm", planes[pair[0]].name, planes[pair[1]].name, depth(pair[0])))
+        .collect();
+    if !double.is_empty() {
+        return Err(IoError::invalid(
+            path,
+            "slice positions",
+            format!("duplicate slices ({}): {}", double.len(), shortened(&double)),
+            "one slice at each position",
+            "Remove one of each pair: two reconstructions or two phases may share the folder.",
+        ));
+    }
+    let mut sorted = gaps.clone();
+    sorted.sort_by(f64::total_cmp);
+    let typical = sorted[(sorted.len() - 1) / 2];
+    let missing: Vec<String> = order
+        .windows(2)
+        .zip(&gaps)
+        .filter(|(_, gap)| **gap > 1.5 * typical)
+        .map(|(pair, gap)| {
+            let [a, b] = [pair[0], pair[1]];
+            let count = (gap / typical).round() - 1.0;
+            format!(
+                "{count} between {:.3} and {:.3} mm ({} and {})",
+                depth(a),
+                depth(b),
+                planes[a].name,
+                planes[b].name
+            )
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Err(IoError::invalid(
+            path,
+            "slice positions",
+            format!("missing slices in a series of {typical:.3} mm steps: {}", shortened(&missing)),
+            "every slice of the series",
+            "Export the whole series again; no slice is made up.",
+        ));
+    }
+    let (first, last) = (&planes[order[0]], &planes[order[order.len() - 1]]);
+    let steps = (order.len() - 1) as f64;
+    let step = [0, 1, 2].map(|n| (last.position_mm[n] - first.position_mm[n]) / steps);
+    let forward = dot(step, normal);
+    let sideways = [0, 1, 2].map(|n| step[n] - forward * normal[n]);
+    let shift = dot(sideways, sideways).sqrt() / forward;
+    if shift > TILT_TOLERANCE {
+        return Err(IoError::invalid(
+            path,
+            "slice positions",
+            format!("a gantry tilt of {:.2} degrees (slices shifted inside their plane)", shift.atan().to_degrees()),
+            "slices stacked at right angles",
+            "Resample the series without tilt (for example with dcm2niix or gantry-tilt correction of the viewer).",
+        ));
+    }
+    for (k, &n) in order.iter().enumerate() {
+        let ideal = [0, 1, 2].map(|axis| first.position_mm[axis] + step[axis] * k as f64);
+        let off = [0, 1, 2].map(|axis| planes[n].position_mm[axis] - ideal[axis]);
+        let off_mm = dot(off, off).sqrt();
+        if off_mm > UNEVEN_TOLERANCE * forward {
+            return Err(IoError::invalid(
+                path,
+                "slice positions",
+                format!("{} lies {off_mm:.3} mm from its place in even steps of {forward:.3} mm", planes[n].name),
+                "even steps, within 5 %",
+                "Give one series of even slice distance, or resample it.",
+            ));
+        }
+    }
+    Ok(step)
+}
+
+/// The first few of a list, for a message.
+fn shortened(list: &[String]) -> String {
+    let shown = list.iter().take(4).cloned().collect::<Vec<_>>().join("; ");
+    if list.len() > 4 { format!("{shown}; and {} more", list.len() - 4) } else { shown }
+}
+
+/// The name of a file with that of the folder it lies in.
+pub(crate) fn file_name(path: &Path) -> String {
+    let name = |part: Option<&std::ffi::OsStr>| part.map(|name| name.to_string_lossy().into_owned());
+    match (name(path.parent().and_then(Path::file_name)), name(path.file_name())) {
+        (Some(folder), Some(file)) => format!("{folder}/{file}"),
+        (None, Some(file)) => file,
+        _ => path.display().to_string(),
+    }
+}
+
+pub(crate) fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+pub(crate) fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+fn normalised(v: [f64; 3]) -> [f64; 3] {
+    let length = dot(v, v).sqrt();
+    v.map(|x| x / length)
+}

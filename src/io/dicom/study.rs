@@ -1,0 +1,327 @@
+//! What lies in a folder: objects by series, one patient, and where an image came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use dicom_dictionary_std::tags;
+use sha2::{Digest, Sha256};
+
+use super::layout::looks_like_dicom;
+use super::object::{DataSet, Object};
+use crate::io::IoError;
+
+/// Most files of a folder that are looked at.
+const MAX_FILES: usize = 200_000;
+/// Deepest folder.
+const MAX_FOLDERS: usize = 12;
+
+pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+pub(crate) const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
+pub(crate) const CONVERTED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
+pub(crate) const PT: &str = "1.2.840.10008.5.1.4.1.1.128";
+pub(crate) const ENHANCED_PT: &str = "1.2.840.10008.5.1.4.1.1.130";
+pub(crate) const CONVERTED_PT: &str = "1.2.840.10008.5.1.4.1.1.128.1";
+pub(crate) const NM: &str = "1.2.840.10008.5.1.4.1.1.20";
+pub(crate) const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
+pub(crate) const LABEL_MAP_SEG: &str = "1.2.840.10008.5.1.4.1.1.66.7";
+pub(crate) const RT_STRUCT: &str = "1.2.840.10008.5.1.4.1.1.481.3";
+pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
+const DICOMDIR: &str = "1.2.840.10008.1.3.10";
+
+/// What an object can be used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Computed tomography.
+    Ct,
+    /// Activity: PET or quantitative SPECT.
+    Activity,
+    /// Regions as voxels.
+    Segmentation,
+    /// Regions as contours.
+    StructureSet,
+    /// A dose.
+    Dose,
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// The kind of a SOP class.
+    pub(crate) fn of(class: &str) -> Self {
+        match class {
+            CT | ENHANCED_CT | CONVERTED_CT => Self::Ct,
+            PT | ENHANCED_PT | CONVERTED_PT | NM => Self::Activity,
+            SEG | LABEL_MAP_SEG => Self::Segmentation,
+            RT_STRUCT => Self::StructureSet,
+            RT_DOSE => Self::Dose,
+            _ => Self::Other,
+        }
+    }
+
+    /// The kind in words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ct => "CT",
+            Self::Activity => "activity image (PT or NM)",
+            Self::Segmentation => "segmentation (SEG)",
+            Self::StructureSet => "structure set (RTSTRUCT)",
+            Self::Dose => "dose (RTDOSE)",
+            Self::Other => "other object",
+        }
+    }
+}
+
+/// One series of a folder: its objects, by file name.
+#[derive(Clone, Debug)]
+pub(crate) struct Series {
+    pub(crate) kind: Kind,
+    pub(crate) objects: Vec<Object>,
+}
+
+/// Everything DICOM in a folder, or one file.
+#[derive(Clone, Debug)]
+pub(crate) struct Study {
+    /// Series in the order of their smallest file name.
+    pub(crate) series: Vec<Series>,
+    /// Number of files that are not DICOM.
+    pub(crate) others: usize,
+}
+
+impl Study {
+    /// Reads the headers of a file, or of all DICOM files of a folder and the folders in it.
+    ///
+    /// Errors: no DICOM file, a damaged one, objects of two patients, more than 200 000 files.
+    pub(crate) fn open(path: &Path) -> Result<Self, IoError> {
+        let mut files = Vec::new();
+        let mut others = 0;
+        if path.is_dir() {
+            collect(path, 0, &mut files, &mut others)?;
+        } else {
+            files.push(path.to_path_buf());
+        }
+        let mut objects = Vec::with_capacity(files.len());
+        for file in &files {
+            let object = Object::read(file)?;
+            if object.class() != DICOMDIR {
+                objects.push(object);
+            }
+        }
+        if objects.is_empty() {
+            return Err(IoError::invalid(
+                path,
+                "folder",
+                format!("no DICOM file ({others} others)"),
+                "DICOM files (PS3.10)",
+                "Give the folder of the exported series.",
+            ));
+        }
+        one_patient(path, &objects)?;
+        let mut series: BTreeMap<String, usize> = BTreeMap::new();
+        let mut list: Vec<Series> = Vec::new();
+        for object in objects {
+            let kind = Kind::of(&object.class());
+            let key = format!("{kind:?} {}", object.text(tags::SERIES_INSTANCE_UID).unwrap_or_default());
+            let at = *series.entry(key).or_insert_with(|| {
+                list.push(Series { kind, objects: Vec::new() });
+                list.len() - 1
+            });
+            list[at].objects.push(object);
+        }
+        Ok(Self { series: list, others })
+    }
+
+    /// Series of one kind.
+    pub(crate) fn of_kind(&self, kind: Kind) -> Vec<&Series> {
+        self.series.iter().filter(|series| series.kind == kind).collect()
+    }
+
+    /// The one series of a kind. Errors: none, or several, each named.
+    pub(crate) fn only(&self, path: &Path, kind: Kind) -> Result<&Series, IoError> {
+        let found = self.of_kind(kind);
+        match found.as_slice() {
+            [one] => Ok(one),
+            [] => {
+                let kinds: Vec<String> = self.series.iter().map(Series::describe).collect();
+                Err(IoError::invalid(
+                    path,
+                    "series",
+                    format!("no {} but {}", kind.name(), kinds.join("; ")),
+                    format!("one {}", kind.name()),
+                    "Give the folder or file of that series.",
+                ))
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(|series| series.describe()).collect();
+                Err(IoError::invalid(
+                    path,
+                    "series",
+                    format!("{} series of {}: {}", several.len(), kind.name(), names.join("; ")),
+                    "one",
+                    "Give the folder or file of the series that is meant.",
+                ))
+            }
+        }
+    }
+}
+
+impl Series {
+    /// One line: kind, description, number of files, where.
+    pub(crate) fn describe(&self) -> String {
+        let object = &self.objects[0];
+        let folder = object.path.parent().map(|p| p.display().to_string()).unwrap_or_default();
+        let place = if self.objects.len() == 1 { object.path.display().to_string() } else { folder };
+        let number = object.text(tags::SERIES_NUMBER).map_or(String::new(), |n| format!(" series {n}"));
+        let count = self.objects.len();
+        let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        format!("{}{number}, {files} in {place}", self.kind.name())
+    }
+}
+
+/// Files of a folder in the order of their names, DICOM only; others are counted.
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, others: &mut usize) -> Result<(), IoError> {
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| IoError::read(folder, e))? {
+        let entry = entry.map_err(|e| IoError::read(folder, e))?;
+        entries.push((entry.file_name(), entry.path(), entry.file_type().map_err(|e| IoError::read(folder, e))?));
+        if entries.len() > MAX_FILES {
+            return Err(IoError::invalid(
+                folder,
+                "folder",
+                format!("more than {MAX_FILES} files"),
+                "the files of one patient's study",
+                "Give the folder of one series.",
+            ));
+        }
+    }
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    for (_, path, kind) in entries {
+        if kind.is_dir() {
+            // A link to a folder is not followed: it may lead back here.
+            if depth < MAX_FOLDERS {
+                collect(&path, depth + 1, files, others)?;
+            }
+        } else if path.is_file() && looks_like_dicom(&path) {
+            files.push(path);
+        } else {
+            *others += 1;
+        }
+        if files.len() > MAX_FILES {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses objects of different patients. Names the files, never the patients.
+fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+    let first = &objects[0];
+    match objects.iter().find(|object| PatientKey::of(&object.header) != PatientKey::of(&first.header)) {
+        None => Ok(()),
+        Some(other) => Err(IoError::invalid(
+            path,
+            "patient",
+            format!("two patients ({} and {})", first.path.display(), other.path.display()),
+            "files of one patient",
+            "Give a folder that holds one patient only.",
+        )),
+    }
+}
+
+/// Who a patient is, as a digest that shows nothing and only compares.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PatientKey([u8; 32]);
+
+impl PatientKey {
+    /// The patient of an object: by identifier and, where there is none, by name.
+    pub(crate) fn of(header: &DataSet) -> Self {
+        let field = |tag| super::object::text(header, tag);
+        let identity = field(tags::PATIENT_ID).or_else(|| field(tags::PATIENT_NAME)).unwrap_or_default();
+        Self(Sha256::digest(identity.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for PatientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PatientKey")
+    }
+}
+
+/// Where a DICOM image came from: enough to compare it with another and to write a dose that belongs to it.
+#[derive(Clone)]
+pub struct Origin {
+    /// The file or folder as given.
+    path: PathBuf,
+    /// Header of the first object.
+    pub(crate) header: DataSet,
+    /// SOP class and instance UID of every object.
+    pub(crate) instances: Vec<(String, String)>,
+    /// Files of the objects.
+    files: Vec<PathBuf>,
+}
+
+impl fmt::Debug for Origin {
+    /// The path alone: a header names the patient.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origin").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Origin {
+    /// The origin of a series.
+    pub(crate) fn new(path: &Path, objects: &[Object]) -> Self {
+        let uid = |object: &Object| (object.class(), object.text(tags::SOP_INSTANCE_UID).unwrap_or_default());
+        Self {
+            path: path.to_path_buf(),
+            header: objects[0].header.clone(),
+            instances: objects.iter().map(uid).collect(),
+            files: objects.iter().map(|object| object.path.clone()).collect(),
+        }
+    }
+
+    /// UID of the frame of reference, if the image states one.
+    pub fn frame_of_reference(&self) -> Option<String> {
+        super::object::text(&self.header, tags::FRAME_OF_REFERENCE_UID)
+    }
+
+    /// Weight of the patient, kg, if stated.
+    pub fn weight_kg(&self) -> Option<f64> {
+        super::object::number(&self.header, tags::PATIENT_WEIGHT).filter(|kg| *kg > 0.0)
+    }
+
+    /// Files of the image.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Errors: the other image is of another patient.
+    pub fn must_agree_on_patient(&self, other: &Origin) -> Result<(), IoError> {
+        if PatientKey::of(&self.header) != PatientKey::of(&other.header) {
+            return Err(IoError::invalid(
+                &other.path,
+                "patient",
+                format!("another patient than in {}", self.path.display()),
+                "images of one patient",
+                "Check which study each image belongs to.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether two images are of one patient and in one frame of reference.
+    ///
+    /// Errors: another patient; another frame of reference (no position of the one is known in the other).
+    pub fn must_agree(&self, other: &Origin) -> Result<(), IoError> {
+        self.must_agree_on_patient(other)?;
+        match (self.frame_of_reference(), other.frame_of_reference()) {
+            (Some(a), Some(b)) if a != b => Err(IoError::invalid(
+                &other.path,
+                "FrameOfReferenceUID (0020,0052)",
+                format!("another frame of reference than in {}", self.path.display()),
+                "one frame of reference",
+                "Register the image to the CT in the viewer and export the result, or give both as NIfTI in one frame.",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The door for images: a NIfTI file, a DICOM file or a DICOM folder gives the same kind of volume.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::dicom::{self, ActivityOptions, Kind, Opened, RegionReport, Scan};
+use super::labels::LabelNames;
+use super::{IoError, nifti, sha256_hex};
+use crate::grid::{Volume, VoxelGrid};
+
+/// An activity image of either format.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ActivityInput {
+    /// From DICOM: Bq/mL at the middle of the scan. From NIfTI: the file's values, in a unit that only
+    /// the user knows.
+    pub image: Opened<f64>,
+    /// What a DICOM file says about the scan; none for NIfTI.
+    pub scan: Option<Scan>,
+}
+
+/// A label map of either format.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LabelInput {
+    /// One label a voxel. From NIfTI on its own grid and in its own axis order, from DICOM on the reference grid.
+    pub labels: Volume<u16>,
+    /// Names that the object states; empty for NIfTI.
+    pub names: LabelNames,
+    /// Volumes of DICOM regions by their own contours or pixels, and on the grid; empty for NIfTI.
+    pub reports: Vec<RegionReport>,
+    /// What a careful user should know.
+    pub notes: Vec<String>,
+    /// Files that were read.
+    pub files: Vec<PathBuf>,
+}
+
+/// Opens a CT, HU.
+///
+/// Errors: those of [`nifti::read_image`] or [`dicom::read_ct`]; values that are NaN or infinite.
+pub fn open_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
+    let path = path.as_ref();
+    if dicom::is_dicom(path) { dicom::read_ct(path) } else { from_nifti(path) }
+}
+
+/// Opens an activity image. `options` serve DICOM only.
+///
+/// Errors: those of [`nifti::read_image`] or [`dicom::read_activity`]; values that are NaN or infinite.
+pub fn open_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<ActivityInput, IoError> {
+    let path = path.as_ref();
+    if dicom::is_dicom(path) {
+        let activity = dicom::read_activity(path, options)?;
+        return Ok(ActivityInput { image: activity.image, scan: Some(activity.scan) });
+    }
+    Ok(ActivityInput { image: from_nifti(path)?, scan: None })
+}
+
+/// Opens a label map, a structure set or a segmentation. DICOM regions are put onto `reference`, and
+/// must be in the frame of reference of `origin` where that is known.
+///
+/// Errors: those of [`nifti::read_labels`], [`dicom::read_rtstruct`] or [`dicom::read_seg`]; regions of
+/// another patient; a folder that holds both a structure set and a segmentation.
+pub fn open_labels(
+    path: impl AsRef<Path>,
+    reference: &VoxelGrid,
+    origin: Option<&dicom::Origin>,
+) -> Result<LabelInput, IoError> {
+    let path = path.as_ref();
+    if !dicom::is_dicom(path) {
+        let labels = nifti::read_labels(path)?;
+        let files = vec![path.to_path_buf()];
+        return Ok(LabelInput { labels, names: LabelNames::default(), reports: Vec::new(), notes: Vec::new(), files });
+    }
+    let (kind, own) = dicom::regions_in(path)?;
+    if let Some(origin) = origin {
+        origin.must_agree_on_patient(&own)?;
+    }
+    let frame = origin.and_then(dicom::Origin::frame_of_reference);
+    let regions = match kind {
+        Kind::Segmentation => dicom::read_seg(path, reference, frame.as_deref())?,
+        _ => dicom::read_rtstruct(path, reference, frame.as_deref())?,
+    };
+    Ok(LabelInput {
+        labels: regions.labels,
+        names: regions.names,
+        reports: regions.reports,
+        notes: regions.notes,
+        files: own.files().to_vec(),
+    })
+}
+
+/// Size and SHA-256 of an input of one or many files: of one file that of its bytes; of several that of
+/// their sorted digests, so that names and order play no part.
+///
+/// Errors: a file cannot be read.
+pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
+    let mut bytes = 0;
+    let mut digests = Vec::with_capacity(files.len());
+    for file in files {
+        bytes += std::fs::metadata(file).map_err(|e| IoError::read(file, e))?.len();
+        digests.push(sha256_hex(file)?);
+    }
+    if let [one] = digests.as_slice() {
+        return Ok((bytes, one.clone()));
+    }
+    digests.sort();
+    let all = Sha256::digest(digests.concat().as_bytes());
+    Ok((bytes, all.iter().map(|byte| format!("{byte:02x}")).collect()))
+}
+
+fn from_nifti<T: nifti::Sample>(path: &Path) -> Result<Opened<T>, IoError> {
+    let image = nifti::read_image::<T>(path)?;
+    if let Some([i, j, k]) = image.first_nonfinite {
+        return Err(IoError::invalid(
+            path,
+            "voxel values",
+            format!(
+                "{} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k})",
+                image.nonfinite,
+                image.volume.data.len()
+            ),
+            "finite numbers",
+            "Set these voxels to a true value before the run.",
+        ));
+    }
+    Ok(Opened {
+        form_code: nifti::WriteOptions::like(&image.header, "").form_code,
+        notes: image.header.notes,
+        volume: image.volume,
+        files: vec![path.to_path_buf()],
+        origin: None,
+    })
+}

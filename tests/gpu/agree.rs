@@ -1,0 +1,124 @@
+//! CPU and GPU give the same integers: every bin, every account, every count.
+
+use crate::adapter;
+use crate::engine_contract::{batch, difference, lutetium, mixed, plan, single};
+use lutra::demo;
+use lutra::materials::hu_curve::HuCalibration;
+use lutra::materials::tissue_map;
+use lutra::physics::tables::TransportSettings;
+use lutra::tally::BatchTally;
+use lutra::transport::cpu::CpuEngine;
+use lutra::transport::emission::Pass;
+use lutra::transport::gpu::GpuOptions;
+use lutra::transport::run::{RunPlan, Silent, audit, simulate};
+use lutra::transport::{Engine, Scene, Scoring};
+
+/// One batch of both passes on the CPU.
+fn on_cpu(scene: &Scene, decays: &[f64], plan: &RunPlan, histories: f64) -> [BatchTally; 2] {
+    [Pass::Electron, Pass::Photon].map(|pass| {
+        let (tally, started) = batch(&mut CpuEngine::new(2), scene, decays, plan, pass, histories);
+        assert_eq!(audit(&tally, started), 0, "{pass:?} pass on the CPU");
+        tally
+    })
+}
+
+/// Holds an engine to the CPU's integers.
+fn hold(engine: &mut dyn Engine, scene: &Scene, decays: &[f64], plan: &RunPlan, histories: f64, what: &str) {
+    let cpu = on_cpu(scene, decays, plan, histories);
+    let cpu_device = CpuEngine::new(2).device();
+    for (pass, expected) in [Pass::Electron, Pass::Photon].into_iter().zip(&cpu) {
+        let (got, started) = batch(engine, scene, decays, plan, pass, histories);
+        assert_eq!(audit(&got, started), 0, "{what}, {pass:?} pass");
+        if let Some(why) = difference((&cpu_device, expected), (&engine.device(), &got)) {
+            panic!("{what}, {pass:?} pass on {}: {why}", engine.device().name);
+        }
+    }
+}
+
+#[test]
+fn agree_mixed_tissues() {
+    let (scene, decays) = mixed();
+    adapter::shared(|gpu| {
+        hold(gpu, &scene, &decays, &plan(1), 30_000.0, "track length");
+        hold(gpu, &scene, &decays, &RunPlan { analogue_photons: true, ..plan(1) }, 10_000.0, "analogue");
+        hold(gpu, &scene, &decays, &RunPlan { seed: u64::MAX, ..plan(1) }, 5_000.0, "largest seed");
+        let settings = TransportSettings { knock_on_kev: 2.0, ..TransportSettings::default() };
+        hold(gpu, &scene, &decays, &RunPlan { settings, ..plan(1) }, 5_000.0, "many knock-ons");
+    });
+}
+
+#[test]
+fn agree_shells() {
+    let (scene, decays) = single([1, 1, 1], 3000.0, 1.0, 0);
+    let scoring = Scoring::Shells { bins: 60, width_mm: 0.03 };
+    adapter::shared(|gpu| hold(gpu, &scene, &decays, &RunPlan { scoring, ..plan(1) }, 10_000.0, "shells"));
+}
+
+/// The whole run on the demo's abdomen: sums, squares, hash.
+#[test]
+fn agree_demo() {
+    let made = demo::make(1);
+    let map = tissue_map(&made.ct, &HuCalibration::schneider2000()).expect("the demo's CT is in HU");
+    let scene = Scene::new(made.ct.grid.clone(), map.density_g_cm3, map.tissue, map.tissues).expect("a sound scene");
+    let plan = plan(24_000);
+    let run = |engine: &mut dyn Engine| {
+        simulate(&scene, &made.decays.data, &lutetium(), &plan, engine, &mut Silent).unwrap_or_else(|e| panic!("{e}"))
+    };
+    adapter::shared(|gpu| {
+        let (a, b) = (run(&mut CpuEngine::new(2)), run(gpu));
+        assert_ne!(a.device, b.device, "two engines are compared");
+        for (a, b) in [(&a.electron, &b.electron), (&a.photon, &b.photon)] {
+            assert_eq!(a.ledger, b.ledger);
+            assert_eq!(a.histories, b.histories);
+            assert!(a.moments == b.moments, "{:?} pass: sums or squares differ", a.pass);
+            assert!(a.histories > 10_000 && a.ledger.deposited > 0);
+        }
+        assert_eq!(a.tally_hash, b.tally_hash);
+        println!("{}: {} histories, {}", b.device.name, b.electron.histories + b.photon.histories, b.tally_hash);
+    });
+}
+
+/// How the work is cut changes no bit: workgroups, threads, steps of a dispatch.
+#[test]
+fn agree_any_cut() {
+    let (scene, decays) = mixed();
+    for (threads, workgroup, steps) in [(1024, 32, 0), (1024, 256, 0), (64, 64, 300), (1000, 64, 7), (4096, 64, 33)] {
+        let Some(mut gpu) = adapter::engine(GpuOptions { threads, workgroup, steps }) else { return };
+        let what = format!("{threads} threads in groups of {workgroup}, {steps} steps");
+        hold(&mut gpu, &scene, &decays, &plan(1), 4_000.0, &what);
+    }
+}
+
+/// The comparison rings on what a wrong engine would do.
+#[test]
+fn alarm_the_comparison_with_the_device_rings() {
+    let (scene, decays) = mixed();
+    adapter::shared(|gpu| {
+        let sound = on_cpu(&scene, &decays, &plan(1), 3_000.0);
+        let cpu = CpuEngine::new(2).device();
+        let device = gpu.device();
+        let mut given = |plan: &RunPlan, decays: &[f64], pass| batch(gpu, &scene, decays, plan, pass, 3_000.0).0;
+        let rings = |pass: Pass, got: &BatchTally| difference((&cpu, &sound[pass as usize]), (&device, got)).is_some();
+
+        // the CPU's tally given as the device's own: caught by the name, and passed when it is honest
+        let honest = given(&plan(1), &decays, Pass::Electron);
+        assert!(!rings(Pass::Electron, &honest));
+        assert!(difference((&cpu, &sound[0]), (&cpu, &sound[0])).is_some(), "an engine compared with itself");
+        let mut bit = honest.clone();
+        let bin = bit.energy.iter().position(|&x| x != 0).expect("something is tallied");
+        bit.energy[bin] ^= 1;
+        assert!(rings(Pass::Electron, &bit), "one bit");
+        let lost = BatchTally { histories: honest.histories - 1, ..honest };
+        assert!(rings(Pass::Electron, &lost), "a lost history");
+
+        let with = |settings| RunPlan { settings, ..plan(1) };
+        let elastic = with(TransportSettings { elastic_scale: 1.01, ..TransportSettings::default() });
+        assert!(rings(Pass::Electron, &given(&elastic, &decays, Pass::Electron)), "1 % in the elastic cross section");
+        let photon = with(TransportSettings { photon_scale: 1.01, ..TransportSettings::default() });
+        assert!(rings(Pass::Photon, &given(&photon, &decays, Pass::Photon)), "1 % in the photon cross sections");
+        let mut shifted = decays.clone();
+        shifted.rotate_right(1);
+        assert!(rings(Pass::Electron, &given(&plan(1), &shifted, Pass::Electron)), "a shifted voxel");
+        assert!(rings(Pass::Photon, &given(&plan(1), &shifted, Pass::Photon)), "a shifted voxel");
+    });
+}

@@ -1,0 +1,73 @@
+//! Birth of a history.
+
+use crate::bench::{INPUTS, Inputs, Twin, World, hold, put_particle};
+use crate::twin;
+use lutra::kernel::single::source::*;
+
+/// A history of the world's job.
+pub fn history(world: World, i: usize) -> Vec<u32> {
+    vec![(i as u64 * u64::from(world.context().params.histories) / INPUTS as u64) as u32]
+}
+
+/// A row of the emission table and a place in it: now and then its first or its last, else anywhere.
+fn place(world: World, g: &mut Inputs) -> (u32, u32) {
+    let cx = world.context();
+    let row = g.below(cx.params.emissions);
+    let top = cx.emission_table[4 * row as usize];
+    let below = if row == 0 { 0 } else { cx.emission_table[4 * (row as usize - 1)] + 1 };
+    let word = match g.below(8) {
+        0 => below,
+        1 => top,
+        2.. if g.i.is_multiple_of(2) => (g.i as u32) << 15,
+        _ => g.word(),
+    };
+    if g.below(2) == 0 || (below..=top).contains(&word) {
+        return (emission_row(&cx, word), word);
+    }
+    (row, below + ((u64::from(word) * (u64::from(top - below) + 1)) >> 32) as u32)
+}
+
+/// Cases of `source.rs`.
+pub fn cases() -> Vec<Twin> {
+    const BIRTH: &str = "twin_put_particle(o, birth(twin_in[a]));";
+    vec![
+        twin!("source_row", Electron, 1 -> 1, "twin_out[o] = source_row(twin_in[a]);",
+            |cx, a, o, _| o[0] = source_row(cx, a[0]),
+            |g| history(World::Electron, g.i)),
+        twin!("emission_row", Electron, 1 -> 1, "twin_out[o] = emission_row(twin_in[a]);",
+            |cx, a, o, _| o[0] = emission_row(cx, a[0]),
+            |g| vec![place(World::Electron, g).1]),
+        twin!("emission_energy", Electron, 2 -> 1, "twin_out[o] = emission_energy(twin_in[a], twin_in[a + 1u]);",
+            |cx, a, o, _| o[0] = emission_energy(cx, a[0], a[1]),
+        |g| {
+            let (row, word) = place(World::Electron, g);
+            vec![row, word]
+        }),
+        twin!("emission_row", Photon, 1 -> 1, "twin_out[o] = emission_row(twin_in[a]);",
+            |cx, a, o, _| o[0] = emission_row(cx, a[0]),
+            |g| vec![place(World::Photon, g).1]),
+        twin!("emission_energy", Photon, 2 -> 1, "twin_out[o] = emission_energy(twin_in[a], twin_in[a + 1u]);",
+            |cx, a, o, _| o[0] = emission_energy(cx, a[0], a[1]),
+        |g| {
+            let (row, word) = place(World::Photon, g);
+            vec![row, word]
+        }),
+        twin!("weight_product", Electron, 2 -> 1, "twin_out[o] = weight_product(twin_in[a], twin_in[a + 1u]);",
+            |_, a, o, _| o[0] = weight_product(a[0], a[1]),
+            |g| vec![g.word(), if g.below(4) == 0 { 1 << 16 } else { g.word() }]),
+        twin!("birth", Electron, 1 -> 15, BIRTH,
+            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |g| history(World::Electron, g.i)),
+        twin!("birth", Photon, 1 -> 15, BIRTH,
+            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |g| history(World::Photon, g.i)),
+        twin!("birth", Shells, 1 -> 15, BIRTH,
+            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |g| history(World::Shells, g.i)),
+    ]
+}
+
+#[test]
+fn twin_birth() {
+    hold(&cases());
+}

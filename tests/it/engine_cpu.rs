@@ -1,0 +1,150 @@
+//! The engine's contract on the CPU, and the alarms of the comparison of engines.
+
+use crate::engine_contract::{batch, difference, lutetium, mixed, plan, run};
+use lutra::grid::VoxelGrid;
+use lutra::physics::tables::TransportSettings;
+use lutra::tally::BatchTally;
+use lutra::transport::cpu::CpuEngine;
+use lutra::transport::emission::Pass;
+use lutra::transport::run::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunPlan, audit, prepare};
+use lutra::transport::{DeviceInfo, Engine, Scene};
+
+fn on_cpu(check: fn(&mut dyn Engine)) {
+    check(&mut CpuEngine::new(2));
+}
+
+crate::engine_contract_tests!(on_cpu: energy_balances, what_is_moved_is_accounted_for, seeds_decide, bad_sources_are_refused, border_voxels_leak,
+    one_voxel_is_enough, vacuum_keeps_nothing, shells_balance, sound_runs_raise_no_flag, tally_overflow_is_flagged,
+    endless_rejection_is_flagged, a_spoiled_batch_ends_the_run);
+
+/// How many threads share the work changes no bit.
+#[test]
+fn agree_thread_counts() {
+    let (scene, decays) = mixed();
+    let hash = |threads| run(&mut CpuEngine::new(threads), &scene, &decays, &plan(20_000)).tally_hash;
+    let one = hash(1);
+    for threads in [2, 7] {
+        assert_eq!(hash(threads), one, "{threads} threads");
+    }
+}
+
+fn other() -> DeviceInfo {
+    DeviceInfo { engine: "gpu".into(), name: "other".into(), backend: "test".into(), driver: "test".into() }
+}
+
+/// Both passes of a small job under a plan.
+fn tallies(scene: &Scene, decays: &[f64], plan: &RunPlan) -> [(BatchTally, u64); 2] {
+    [Pass::Electron, Pass::Photon].map(|pass| batch(&mut CpuEngine::new(1), scene, decays, plan, pass, 4_000.0))
+}
+
+/// Where the comparison finds a difference between the sound passes and the ones given.
+fn rings(sound: &[(BatchTally, u64); 2], with: &[(BatchTally, u64); 2]) -> [bool; 2] {
+    let cpu = CpuEngine::new(1).device();
+    std::array::from_fn(|i| difference((&cpu, &sound[i].0), (&other(), &with[i].0)).is_some())
+}
+
+#[test]
+fn alarm_the_comparison_of_engines_rings() {
+    let (scene, decays) = mixed();
+    let sound = tallies(&scene, &decays, &plan(1));
+    let cpu = CpuEngine::new(1).device();
+    assert_eq!(rings(&sound, &sound), [false; 2], "equal tallies pass");
+    assert!(difference((&cpu, &sound[0].0), (&cpu, &sound[0].0)).is_some(), "an engine compared with itself");
+
+    // one bit of one voxel, of the ledger, of the counts
+    for pass in 0..2 {
+        let faults: [fn(&mut BatchTally); 5] = [
+            |t| t.energy[100] ^= 1,
+            |t| t.ledger.escaped += 1,
+            |t| t.histories -= 1,
+            |t| t.flags |= 1,
+            |t| t.energy.fill(0),
+        ];
+        for fault in faults {
+            let mut spoiled = sound.clone();
+            fault(&mut spoiled[pass].0);
+            assert!(rings(&sound, &spoiled)[pass]);
+        }
+    }
+
+    // 1 % in one cross section
+    let settings = TransportSettings { elastic_scale: 1.01, ..TransportSettings::default() };
+    assert_eq!(rings(&sound, &tallies(&scene, &decays, &RunPlan { settings, ..plan(1) })), [true, false]);
+    let settings = TransportSettings { photon_scale: 1.01, ..TransportSettings::default() };
+    assert_eq!(rings(&sound, &tallies(&scene, &decays, &RunPlan { settings, ..plan(1) })), [false, true]);
+
+    // the decays one voxel further on
+    let mut shifted = decays.clone();
+    shifted.rotate_right(1);
+    assert_eq!(rings(&sound, &tallies(&scene, &shifted, &plan(1))), [true; 2]);
+
+    // x and y swapped in the scene's volumes and the result swapped back: another walk through other voxels
+    let [nx, ny, nz] = scene.grid.dims;
+    let from = |i: usize| {
+        let (y, x, z) = (i % ny, (i / ny) % nx, i / (nx * ny));
+        x + nx * (y + ny * z)
+    };
+    let order: Vec<usize> = (0..nx * ny * nz).map(from).collect();
+    let [dx, dy, dz] = scene.grid.spacing_mm;
+    let swapped = Scene::new(
+        VoxelGrid::axis_aligned([ny, nx, nz], [dy, dx, dz], [0.0; 3]),
+        order.iter().map(|&i| scene.density_g_cm3[i]).collect(),
+        order.iter().map(|&i| scene.tissue[i]).collect(),
+        scene.tissues.clone(),
+    )
+    .expect("a sound scene");
+    let swapped_decays: Vec<f64> = order.iter().map(|&i| decays[i]).collect();
+    let mut turned = tallies(&swapped, &swapped_decays, &plan(1));
+    for (tally, _) in &mut turned {
+        let mut back = vec![0; tally.energy.len()];
+        for (place, &i) in order.iter().enumerate() {
+            back[i] = tally.energy[place];
+        }
+        tally.energy = back;
+    }
+    assert_eq!(rings(&sound, &turned), [true; 2]);
+
+    // voxel edges swapped alone
+    let grid = VoxelGrid::axis_aligned(scene.grid.dims, [dy, dx, dz], [0.0; 3]);
+    let wrong =
+        Scene::new(grid, scene.density_g_cm3.clone(), scene.tissue.clone(), scene.tissues.clone()).expect("sound");
+    assert_eq!(rings(&sound, &tallies(&wrong, &decays, &plan(1))), [true; 2]);
+}
+
+/// One changed number in one table changes the tally.
+#[test]
+fn alarm_one_table_entry_is_seen() {
+    use lutra::kernel::single::tables::{COLUMN_STOPPING, ELECTRON_COLUMNS, energy_bin};
+    use lutra::transport::allocation::Expectation;
+    use lutra::transport::run::job;
+    use std::sync::Arc;
+    let (scene, decays) = mixed();
+    let tally = |fault: bool| {
+        let mut data = prepare(&scene, &lutetium(), &plan(1)).expect("tables");
+        if fault {
+            // water's stopping power at 100 keV, 1 % more
+            let row = ELECTRON_COLUMNS * energy_bin(100.0).node;
+            data.electron_table[(row + COLUMN_STOPPING) as usize] *= 1.01;
+        }
+        let data = Arc::new(data);
+        let mut engine = CpuEngine::new(1);
+        engine.load(Arc::clone(&data)).expect("loaded");
+        engine.run(&job(&data, Pass::Electron, &Expectation::new(&decays, None, 4_000.0), 0, 1)).expect("run")
+    };
+    assert_ne!(tally(false), tally(true));
+}
+
+/// What every batch is held against sees missing histories and missing energy.
+#[test]
+fn alarm_the_audit_sees_losses() {
+    let (scene, decays) = mixed();
+    for (tally, histories) in tallies(&scene, &decays, &plan(1)) {
+        assert_eq!(audit(&tally, histories), 0);
+        assert_eq!(audit(&tally, histories + 1), FLAG_UNFINISHED);
+        let mut short = tally.clone();
+        short.ledger.deposited -= 1;
+        assert_eq!(audit(&short, histories), FLAG_UNBALANCED);
+        short = BatchTally { flags: 8, ..tally };
+        assert_eq!(audit(&short, histories), 8);
+    }
+}

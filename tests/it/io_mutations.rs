@@ -1,0 +1,193 @@
+//! Every reader meets mutated files for a while: no panic, no hang, no memory beyond the file's own size.
+//!
+//! `LUTRA_FUZZ_SECONDS` sets how long (3 s where it is not set); `LUTRA_FUZZ_SEED` repeats a run. A file that does
+//! harm is kept under the system's folder of temporary files and named in the failure.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use lutra::decay::Nuclide;
+use lutra::grid::VoxelGrid;
+use lutra::io::dicom::{ActivityOptions, DecayCorrection, inspect};
+use lutra::io::labels::LabelNames;
+use lutra::io::{nifti, open_activity, open_ct, open_labels};
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use crate::io_dicom_made::{CT, NM, PT, image, put, put_ds, seg, square, structure_set, write};
+use crate::io_nifti::Made;
+
+/// Longest time one file of some kB may take.
+const HANG: Duration = Duration::from_secs(5);
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// A seed of the corpus: a file name, whose ending tells the reader, and its bytes.
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    let image_bytes = |made: Made| [made.header(), vec![7; 200]].concat();
+    files.push(("a.nii".to_owned(), image_bytes(Made::new([3, 3, 3], 16, 32))));
+    files.push(("b.nii".to_owned(), image_bytes(Made::new([3, 3, 3], 4, 16).two())));
+    let volume = lutra::grid::Volume::filled(VoxelGrid::axis_aligned([4; 3], [1.0; 3], [0.0; 3]), 3u8);
+    let packed = folder.path().join("c.nii.gz");
+    nifti::write(&packed, &volume, "seed").unwrap();
+    files.push(("c.nii.gz".to_owned(), std::fs::read(&packed).unwrap()));
+    for (name, class) in [("ct.dcm", CT), ("pt.dcm", PT), ("nm.dcm", NM)] {
+        let mut set = image(class, "CT", [4, 4], &[1024; 16]);
+        put(&mut set, tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\RECON TOMO\\EMISSION");
+        put(&mut set, tags::UNITS, VR::CS, "BQML");
+        put(&mut set, tags::DECAY_CORRECTION, VR::CS, "NONE");
+        put_ds(&mut set, tags::IMAGE_POSITION_PATIENT, &[0.0, 0.0, 0.0]);
+        put_ds(&mut set, tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        put_ds(&mut set, tags::PIXEL_SPACING, &[2.0, 2.0]);
+        put_ds(&mut set, tags::SPACING_BETWEEN_SLICES, &[2.0]);
+        let path = folder.path().join(name);
+        write(&path, &set);
+        files.push((name.to_owned(), std::fs::read(&path).unwrap()));
+    }
+    let contours = vec![square(-3.0, -3.0, 0.0, 2.0), square(-3.0, -3.0, 2.0, 2.0)];
+    for (name, set) in [
+        ("rs.dcm", structure_set(&[("liver", "ORGAN", contours)])),
+        ("seg.dcm", seg("BINARY", &[(1, 0.0, [1; 16]), (2, 2.0, [1; 16])])),
+        ("fractional.dcm", seg("FRACTIONAL", &[(1, 0.0, [100; 16]), (2, 2.0, [99; 16])])),
+    ] {
+        let path = folder.path().join(name);
+        write(&path, &set);
+        files.push((name.to_owned(), std::fs::read(&path).unwrap()));
+    }
+    let assets = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("assets/nuclides");
+    let mut nuclides: Vec<PathBuf> = std::fs::read_dir(assets).unwrap().map(|e| e.unwrap().path()).collect();
+    nuclides.sort();
+    files.extend(nuclides.into_iter().map(|path| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        (name, std::fs::read(&path).unwrap())
+    }));
+    let monoenergetic = "name = \"beam\"\nhalf_life_h = 1.0\n[[line]]\nclass = \"electron\"\nenergy_kev = 100.0\nyield_per_decay = 1.0\n";
+    files.push(("beam.toml".to_owned(), monoenergetic.as_bytes().to_vec()));
+    let course = "schema = 1\n[patient]\n[[cycles]]\ndate = \"2026-03-02\"\nadministered_mbq = 7400.0\n";
+    files.push(("course.toml".to_owned(), course.as_bytes().to_vec()));
+    files.push(("names.csv".to_owned(), b"value,name\n1,liver\n2,kidney left\n".to_vec()));
+    files.push(("names.json".to_owned(), b"{\"labels\": {\"1\": \"liver\", \"2\": \"kidney\"}}".to_vec()));
+    files.extend(shared());
+    files
+}
+
+/// Small true objects, where there are any: compressed slices, contours and segments.
+fn shared() -> Vec<(String, Vec<u8>)> {
+    let root = std::env::var_os("LUTRA_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let case = root.join("cases/liver-ct-dicom");
+    let first = |name: &str| {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(case.join("ct_variants").join(name)).ok()?.flatten().map(|e| e.path()).collect();
+        files.sort();
+        files.into_iter().next()
+    };
+    let variants = ["implicit_le", "deflated", "rle", "jpegls", "j2k_lossless", "jpeg_lossless_sv1"];
+    let found: Vec<PathBuf> = variants.into_iter().filter_map(first).collect();
+    if found.is_empty() {
+        println!("SKIPPED: compressed seeds ({} is not there)", case.display());
+    }
+    found.iter().zip(variants).map(|(path, name)| (format!("{name}.dcm"), std::fs::read(path).unwrap())).collect()
+}
+
+/// A few changes: bytes, runs, lengths, cuts, doubled parts, interesting numbers.
+fn mutate(bytes: &[u8], rng: &mut Xoshiro256PlusPlus) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for _ in 0..rng.random_range(1..6) {
+        if out.is_empty() {
+            break;
+        }
+        // Headers are where the harm is: half of all changes hit the first kilobyte.
+        let reach = if rng.random_bool(0.5) { out.len().min(1024) } else { out.len() };
+        let at = rng.random_range(0..reach);
+        match rng.random_range(0..7) {
+            0 => out[at] ^= 1 << rng.random_range(0..8),
+            1 => out[at] = rng.random(),
+            2 => {
+                let values = [0u32, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, u32::MAX, u32::MAX - 1];
+                let value = values[rng.random_range(0..values.len())].to_le_bytes();
+                let width = [1, 2, 4][rng.random_range(0..3)];
+                for (byte, new) in out[at..].iter_mut().zip(&value[..width]) {
+                    *byte = *new;
+                }
+            }
+            3 => out.truncate(at),
+            4 => {
+                let end = (at + rng.random_range(1..64)).min(out.len());
+                let part = out[at..end].to_vec();
+                out.splice(at..at, part);
+            }
+            5 => {
+                let end = (at + rng.random_range(1..16)).min(out.len());
+                out.drain(at..end);
+            }
+            _ => {
+                let words: [&[u8]; 6] = [b"nan", b"-1", b"1e999", b"\xFF\xFF\xFF\xFF", b"\xFE\xFF\x00\xE0", b"[["];
+                let word = words[rng.random_range(0..words.len())];
+                for (byte, new) in out[at..].iter_mut().zip(word) {
+                    *byte = *new;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Every reader that may meet such a file; what they say plays no part.
+fn read(path: &Path) {
+    let name = path.to_string_lossy().into_owned();
+    let options =
+        ActivityOptions { decay_correction: Some(DecayCorrection::None), half_life_h: Some(159.5), assume_bq_ml: true };
+    if name.ends_with(".toml") || name.ends_with(".json") || name.ends_with(".csv") {
+        let _nuclide = Nuclide::load(&name);
+        let _names = LabelNames::read(path);
+        if let Ok(text) = std::fs::read_to_string(path) {
+            let _course = lutra::course::file::Course::parse(&text, &name);
+            let _protocol = lutra::course::protocol::Protocol::parse(&text, &name);
+        }
+        return;
+    }
+    let grid = VoxelGrid::axis_aligned([4; 3], [2.0; 3], [0.0; 3]);
+    let _ct = open_ct(path);
+    let _activity = open_activity(path, &options);
+    let _labels = open_labels(path, &grid, None);
+    if name.ends_with(".dcm") {
+        let _inspection = inspect(path, &options);
+    }
+}
+
+#[test]
+fn io_mutated_files_do_no_harm() {
+    let seconds = number("LUTRA_FUZZ_SECONDS", 3);
+    let seed = number("LUTRA_FUZZ_SEED", 177);
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let corpus = corpus();
+    let folder = tempfile::tempdir().unwrap();
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut count = 0u64;
+    while Instant::now() < end {
+        let (name, bytes) = &corpus[count as usize % corpus.len()];
+        let mutated = mutate(bytes, &mut rng);
+        let path = folder.path().join(name);
+        std::fs::write(&path, &mutated).unwrap();
+        let start = Instant::now();
+        let survived = catch_unwind(AssertUnwindSafe(|| read(&path))).is_ok();
+        let took = start.elapsed();
+        if !survived || took > HANG {
+            let kept = std::env::temp_dir().join(format!("lutra-crash-{seed}-{count}-{name}"));
+            std::fs::write(&kept, &mutated).unwrap();
+            panic!("file {count} of seed {seed} ({}): panic {}, {took:?}", kept.display(), !survived);
+        }
+        std::fs::remove_file(&path).unwrap();
+        count += 1;
+    }
+    println!("{count} mutated files of {} seeds in {seconds} s", corpus.len());
+    assert!(count > 0);
+}
