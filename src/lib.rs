@@ -88,6 +88,9 @@ pub mod bed;
 /// Tables, pictures and the run record.
 pub mod report;
 
+/// Reference problems, their comparison and verdicts.
+pub mod validate;
+
 /// Files in and out: bytes to typed volumes, no physics.
 pub mod io;
 

@@ -6,6 +6,7 @@ use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::emission::Emissions;
+use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub enum RawCommand {
     Svalue(Box<RawSvalue>),
     /// List the devices the transport can run on
     Devices,
+    /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
+    Validate(RawValidate),
 }
 
 /// Options of `audit`, as given.
@@ -220,6 +223,29 @@ pub struct RawDemo {
     #[command(flatten)]
     /// Options of the transport.
     pub run: RawRun,
+}
+
+/// Options of `validate`, as given.
+#[derive(Debug, Args)]
+pub struct RawValidate {
+    /// Only the problems that tell most, in two or three minutes
+    #[arg(long)]
+    pub quick: bool,
+    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: String,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Threads of the CPU engine [default: all cores]; the result does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into an output folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `dose`, as given.
@@ -481,6 +507,19 @@ pub struct DemoRequest {
     pub run: RunOptions,
 }
 
+/// `validate`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidateRequest {
+    /// How much is run.
+    pub extent: Extent,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether it may hold something already.
+    pub force: bool,
+    /// Engine, seed and threads; the problems know their histories.
+    pub run: RunOptions,
+}
+
 /// Where matter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SceneInput {
@@ -738,6 +777,20 @@ impl RawDemo {
             (None, None) => Stop::Default,
         };
         Ok(DemoRequest { out: self.out, force: self.run.force, run: run_options(&self.run, stop)? })
+    }
+}
+
+impl RawValidate {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<ValidateRequest, UserError> {
+        let raw =
+            RawRun { engine: self.engine, histories: None, seed: self.seed, threads: self.threads, force: self.force };
+        Ok(ValidateRequest {
+            extent: if self.quick { Extent::Quick } else { Extent::Full },
+            out: self.out,
+            force: raw.force,
+            run: run_options(&raw, Stop::Default)?,
+        })
     }
 }
 

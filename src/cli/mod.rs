@@ -23,6 +23,7 @@ mod progress;
 mod svalue;
 mod tia;
 mod transport;
+mod validate;
 
 use crate::decay::Nuclide;
 use clap::Parser;
@@ -47,6 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             devices::run();
             Ok(())
         }
+        args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
     }
 }
 

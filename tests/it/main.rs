@@ -18,3 +18,4 @@ mod law_math;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod reference_validation;
