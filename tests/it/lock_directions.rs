@@ -22,10 +22,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("course", &["bed", "grid", "source", "units"]),
     ("report", &["dose", "grid", "units"]),
     ("io", &["grid", "units"]),
-    ("svalues", &["decay", "dose", "grid", "kernel", "materials", "physics", "tally", "transport", "units"]),
+    // kernel files and reference volumes are what these two are about
+    ("svalues", &["decay", "dose", "grid", "io", "kernel", "materials", "physics", "tally", "transport", "units"]),
     (
         "validate",
-        &["decay", "grid", "kernel", "materials", "physics", "source", "svalues", "tally", "transport", "units"],
+        &["decay", "grid", "io", "kernel", "materials", "physics", "source", "svalues", "tally", "transport", "units"],
     ),
     ("demo", &["ct", "decay", "grid", "materials", "units"]),
 ];
