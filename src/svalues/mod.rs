@@ -1,8 +1,8 @@
 //! S-value shortcuts beside full transport: which one is wrong, where, by how much, and why.
 //!
-//! Every shortcut turns decays into energy per voxel ([`EnergyMap`]) and so into the same [`DoseMap`] as transport.
-//! Kernels come from Lutra's own transport: a point kernel in an endless medium ([`point_kernel`]), folded into
-//! voxels of any size ([`voxel_kernel`]). Chapter: docs/methods/svalues.md.
+//! Every shortcut turns decays into energy per voxel (`EnergyMap`) and so into the same `DoseMap` as transport.
+//! Kernels come from Lutra's own transport: a point kernel in an endless medium (`point_kernel`), folded into
+//! voxels of any size (`voxel_kernel`). Chapter: docs/methods/svalues.md.
 
 /// The shortcuts of one case beside its transport.
 pub mod audit;

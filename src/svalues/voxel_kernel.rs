@@ -6,7 +6,7 @@
 //! where P is the mean over directions of a product of triangles, one an axis, because two boxes displaced by a
 //! vector u overlap by prod(1 - |u_a| / s_a). Near voxels take this sum over directions; farther ones, where the
 //! energy per volume is smooth, a Gauss rule over the same triangles. Nothing is sampled: the only statistical error
-//! is that of the point kernel. The voxel transport of [`VoxelKernel::by_transport`] is the independent check.
+//! is that of the point kernel. The voxel transport of `VoxelKernel::by_transport` is the independent check.
 
 use super::point_kernel::{PointKernel, Shells, mean_and_error};
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
