@@ -4,8 +4,8 @@
 //! RAS millimetres as NIfTI defines them (+x right, +y anterior, +z superior), reached from voxel
 //! indices (voxel centres at integers) through the affine.
 //!
-//! Files come in any axis order and direction. [`Volume::to_canonical`] permutes and flips the axes
-//! to the order closest to RAS+ without touching a value, and [`Orientation::restore`] goes back, so
+//! Files come in any axis order and direction. `Volume::to_canonical` permutes and flips the axes
+//! to the order closest to RAS+ without touching a value, and `Orientation::restore` goes back, so
 //! that everything between the two sees one order only.
 
 use thiserror::Error;

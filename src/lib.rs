@@ -76,6 +76,9 @@ pub mod tally;
 /// Energy and mass to absorbed dose, per voxel and per region.
 pub mod dose;
 
+/// S-value shortcuts beside transport, and kernels for them.
+pub mod svalues;
+
 /// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
 pub mod course;
 
@@ -84,6 +87,9 @@ pub mod bed;
 
 /// Tables, pictures and the run record.
 pub mod report;
+
+/// Reference problems, their comparison and verdicts.
+pub mod validate;
 
 /// Files in and out: bytes to typed volumes, no physics.
 pub mod io;

@@ -8,9 +8,9 @@
 //!
 //! G, the Lea-Catcheside factor, lies in [0, 1]: 1 for a dose given at once, 0 for a dose given
 //! infinitely slowly. Two accumulators, Sum D and Sum G D^2, carry a whole course: BED for any
-//! alpha/beta follows from them ([`BedAccumulator`]). Incomplete repair that lasts from one cycle to
+//! alpha/beta follows from them (`BedAccumulator`). Incomplete repair that lasts from one cycle to
 //! the next and the recovery of an organ between courses are not modelled; the cross term between
-//! cycles is computed by [`cross_cycle_g_dose2_gy2`] and is below 1e-3 Gy for cycles 8 weeks apart.
+//! cycles is computed by `cross_cycle_g_dose2_gy2` and is below 1e-3 Gy for cycles 8 weeks apart.
 
 use std::f64::consts::LN_2;
 

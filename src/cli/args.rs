@@ -4,8 +4,10 @@
 use super::failure::UserError;
 use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
+use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
 use crate::transport::emission::{Emissions, Pass};
+use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -40,10 +42,20 @@ pub enum RawCommand {
     Course(Box<RawCourse>),
     /// Say what is in a DICOM folder or an image file, what would be used of it, and every doubt
     Inspect(RawInspect),
+    /// Run the S-value shortcuts beside the transport and say which is wrong, where, by how much and why
+    Audit(Box<RawAudit>),
+    /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
+    Kernel(RawKernel),
+    /// Compute a radial point kernel
+    Dpk(RawDpk),
+    /// Compute S values between the regions of a labelled scene
+    Svalue(Box<RawSvalue>),
     /// List the devices the transport can run on
     Devices,
     /// Run the same histories on every device and compare the results bit for bit
     Parity(RawParity),
+    /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
+    Validate(RawValidate),
 }
 
 /// Options of a run that may be interrupted, as given.
@@ -77,6 +89,70 @@ pub struct RawMerge {
     pub force: bool,
 }
 
+/// Options of `audit`, as given.
+#[derive(Debug, Args)]
+pub struct RawAudit {
+    /// Options of the transport and its inputs.
+    #[command(flatten)]
+    pub dose: RawDose,
+    /// Largest deviation of a region's dose that still serves, as in 0.05 for 5 %
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, help_heading = "Audit")]
+    pub tolerance: f64,
+    /// Voxel S-value kernels to audit too (NIfTI, CSV, text table, raw cube)
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Audit")]
+    pub kernel: Vec<PathBuf>,
+    /// Nuclide of these kernels, where their files do not say
+    #[arg(long, value_name = "NAME", help_heading = "Audit")]
+    pub kernel_nuclide: Option<String>,
+    /// Voxel edges of these kernels, mm, where their files do not say: 4.8 or 2,2,3
+    #[arg(long, value_name = "MM", help_heading = "Audit")]
+    pub kernel_voxel_mm: Option<String>,
+    /// Unit of these kernels, where their files do not say, as in "mGy/(MBq s)"
+    #[arg(long, value_name = "UNIT", help_heading = "Audit")]
+    pub kernel_unit: Option<String>,
+    /// Density of these kernels' medium, g/cm3, where their files do not say
+    #[arg(long, value_name = "G/CM3", help_heading = "Audit")]
+    pub kernel_density: Option<f64>,
+    /// Use kernels that do not fit (another voxel size, nuclide, not symmetric) all the same
+    #[arg(long, help_heading = "Audit")]
+    pub force_kernel: bool,
+    /// Tables of organ S values (CSV with source, target, S_mGy_per_MBq_s, target_mass_g)
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Audit")]
+    pub s_table: Vec<PathBuf>,
+    /// Reference phantom of the built-in organ S values: AM (adult male) or AF (adult female)
+    #[arg(long, value_name = "AM|AF", default_value = "AM", help_heading = "Audit")]
+    pub phantom: String,
+}
+
+/// Options of a kernel, as given.
+#[derive(Debug, Args)]
+pub struct RawMedium {
+    /// Tissue: a built-in name (soft, bone, lung, water, ..) or a tissue table (its first tissue)
+    #[arg(long, value_name = "NAME|FILE", default_value = "soft")]
+    pub tissue: String,
+    /// Density, g/cm3 [default: the tissue's own, 1.04 for soft]
+    #[arg(long, value_name = "G/CM3")]
+    pub density: Option<f64>,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON)
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
+    pub nuclide: String,
+    /// Number of electron histories; there are five photon histories for each
+    #[arg(long, value_name = "N", default_value = "400000")]
+    pub histories: String,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Output file; its ending chooses the layout
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace a file that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Options of `parity`, as given.
 #[derive(Debug, Args)]
 pub struct RawParity {
@@ -98,6 +174,63 @@ pub struct RawParity {
     /// Where to write the comparison for machines
     #[arg(long, value_name = "FILE", default_value = "parity.json")]
     pub json: PathBuf,
+}
+
+/// Options of `kernel`, as given.
+#[derive(Debug, Args)]
+pub struct RawKernel {
+    /// Voxel edge, mm: 4.8, or three edges as in 2,2,3
+    #[arg(long, value_name = "MM")]
+    pub voxel_mm: String,
+    /// Largest offset from the source voxel, voxels: 25, or three as in 20,20,10
+    #[arg(long, value_name = "N", default_value = "25")]
+    pub half: String,
+    /// Medium, histories, output.
+    #[command(flatten)]
+    pub medium: RawMedium,
+}
+
+/// Options of `dpk`, as given.
+#[derive(Debug, Args)]
+pub struct RawDpk {
+    /// Medium, histories, output.
+    #[command(flatten)]
+    pub medium: RawMedium,
+}
+
+/// Options of `svalue`, as given.
+#[derive(Debug, Args)]
+pub struct RawSvalue {
+    /// CT in Hounsfield units (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub ct: Option<PathBuf>,
+    /// In place of --ct: mass density, g/cm3 (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub density: Option<PathBuf>,
+    /// With --density: index of each voxel's tissue, counted from 0 (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub tissue: Option<PathBuf>,
+    /// With --density: the tissues in order (CSV, or JSON with a list `tissues`)
+    #[arg(long, value_name = "FILE")]
+    pub tissue_table: Option<PathBuf>,
+    /// Regions: whole numbers, 0 for none (NIfTI)
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// Names of the labels (CSV, JSON or ITK-SNAP)
+    #[arg(long, value_name = "FILE")]
+    pub label_names: Option<PathBuf>,
+    /// Source regions, as in 2 or 2,3,4
+    #[arg(long, value_name = "LABELS")]
+    pub source_label: String,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON)
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
+    pub nuclide: String,
+    /// Output file (CSV, in the layout of --s-table)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Options of the transport.
+    #[command(flatten)]
+    pub run: RawRun,
 }
 
 /// Options of the transport, as given.
@@ -152,6 +285,29 @@ pub struct RawDemo {
     /// Options of a run that may be interrupted.
     #[command(flatten)]
     pub keep: RawKeep,
+}
+
+/// Options of `validate`, as given.
+#[derive(Debug, Args)]
+pub struct RawValidate {
+    /// Only the problems that tell most, in two or three minutes
+    #[arg(long)]
+    pub quick: bool,
+    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: String,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    pub seed: u64,
+    /// Threads of the CPU engine [default: all cores]; the result does not depend on it
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into an output folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `dose`, as given.
@@ -511,7 +667,7 @@ impl RawParity {
         Ok(ParityRequest {
             scene,
             devices,
-            histories: count("--histories", &self.histories)?,
+            histories: whole_number("--histories", &self.histories)?,
             seed: self.seed,
             trace: self.trace.as_deref().map(trace).transpose()?,
             json: self.json,
@@ -615,6 +771,19 @@ pub struct DemoRequest {
     pub run: RunOptions,
 }
 
+/// `validate`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidateRequest {
+    /// How much is run.
+    pub extent: Extent,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether it may hold something already.
+    pub force: bool,
+    /// Engine, seed and threads; the problems know their histories.
+    pub run: RunOptions,
+}
+
 /// Where matter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SceneInput {
@@ -671,6 +840,197 @@ pub struct DoseRequest {
     pub run: RunOptions,
 }
 
+/// `audit`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditRequest {
+    /// The transport and its inputs; labels are there.
+    pub dose: DoseRequest,
+    /// Largest deviation that still serves, share.
+    pub tolerance_rel: f64,
+    /// Kernels to audit.
+    pub kernels: Vec<PathBuf>,
+    /// What the user says about them.
+    pub declared: Declared,
+    /// Tables of organ S values.
+    pub s_tables: Vec<PathBuf>,
+    /// Phantom of the built-in table.
+    pub phantom: String,
+}
+
+/// What a kernel is made of, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediumRequest {
+    /// Name of a built-in tissue or path of a tissue table.
+    pub tissue: String,
+    /// Density, g/cm3; none for the tissue's own.
+    pub density_g_cm3: Option<f64>,
+    /// Name of a nuclide or path of its file.
+    pub nuclide: String,
+    /// Electron histories.
+    pub histories: u64,
+    /// Seed.
+    pub seed: u64,
+    /// Threads; none for all cores.
+    pub threads: Option<usize>,
+    /// Output file.
+    pub out: PathBuf,
+}
+
+/// `kernel`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelRequest {
+    /// Voxel edges, mm.
+    pub spacing_mm: [f64; 3],
+    /// Largest offsets, voxels.
+    pub half: [usize; 3],
+    /// Medium, histories, output.
+    pub medium: MediumRequest,
+}
+
+/// `svalue`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SvalueRequest {
+    /// The scene and its labels, as `dose` takes them; the activity is the label map.
+    pub dose: DoseRequest,
+    /// Source labels, ascending, each once.
+    pub sources: Vec<u16>,
+}
+
+/// Three values from `a` or `a,b,c`.
+fn triple<T: std::str::FromStr + Copy>(option: &str, text: &str, hint: &str) -> Result<[T; 3], UserError> {
+    let parts: Vec<Option<T>> = text.split([',', 'x']).map(|part| part.trim().parse().ok()).collect();
+    match parts[..] {
+        [Some(a)] => Ok([a; 3]),
+        [Some(a), Some(b), Some(c)] => Ok([a, b, c]),
+        _ => {
+            Err(UserError::new(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint))
+        }
+    }
+}
+
+fn edges(option: &str, text: &str) -> Result<[f64; 3], UserError> {
+    let edges = triple::<f64>(option, text, &format!("Write it as in {option} 4.8 or {option} 2,2,3."))?;
+    for edge in edges {
+        in_range(option, edge, 0.05, 100.0, "mm")?;
+    }
+    Ok(edges)
+}
+
+impl RawAudit {
+    /// The checked request, or the first thing that is wrong with it.
+    pub fn check(self) -> Result<AuditRequest, UserError> {
+        let dose = self.dose.check()?;
+        if dose.labels.is_none() {
+            return Err(UserError::new(
+                "--labels: found none; allowed: a label map",
+                "An audit compares regions: give their label map with --labels.",
+            ));
+        }
+        if dose.emissions != Emissions::All {
+            return Err(contradiction("audit", "--emissions", "Shortcuts hold all emissions; leave --emissions out."));
+        }
+        if !["AM", "AF"].contains(&self.phantom.as_str()) {
+            return Err(UserError::new(
+                format!("--phantom: found \"{}\"; allowed: AM, AF", self.phantom),
+                "AM is the adult male, AF the adult female phantom of ICRP 110.",
+            ));
+        }
+        let declared = Declared {
+            nuclide: self.kernel_nuclide,
+            spacing_mm: self.kernel_voxel_mm.as_deref().map(|t| edges("--kernel-voxel-mm", t)).transpose()?,
+            unit: self.kernel_unit,
+            density_g_cm3: self
+                .kernel_density
+                .map(|d| in_range("--kernel-density", d, 0.001, 30.0, "g/cm3"))
+                .transpose()?,
+            force: self.force_kernel,
+        };
+        Ok(AuditRequest {
+            tolerance_rel: in_range("--tolerance", self.tolerance, 1e-4, 1.0, "a share, 0.05 for 5 %")?,
+            dose,
+            kernels: self.kernel,
+            declared,
+            s_tables: self.s_table,
+            phantom: self.phantom,
+        })
+    }
+}
+
+impl RawMedium {
+    fn check(self) -> Result<MediumRequest, UserError> {
+        if self.threads == Some(0) {
+            return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave it out to use all cores."));
+        }
+        if self.out.exists() && !self.force {
+            return Err(UserError::new(
+                format!("{}: output file: found one; allowed: a new file", self.out.display()),
+                "Choose another --out, or give --force to replace it.",
+            ));
+        }
+        let density_g_cm3 = self.density.map(|d| in_range("--density", d, 0.001, 30.0, "g/cm3")).transpose()?;
+        let histories = whole_number("--histories", &self.histories)?;
+        Ok(MediumRequest {
+            density_g_cm3,
+            histories,
+            tissue: self.tissue,
+            nuclide: self.nuclide,
+            seed: self.seed,
+            threads: self.threads,
+            out: self.out,
+        })
+    }
+}
+
+impl RawKernel {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<KernelRequest, UserError> {
+        let half = triple::<usize>("--half", &self.half, "Write it as in --half 25.")?;
+        for axis in half {
+            in_range("--half", axis as f64, 0.0, 512.0, "voxels")?;
+        }
+        Ok(KernelRequest { spacing_mm: edges("--voxel-mm", &self.voxel_mm)?, half, medium: self.medium.check()? })
+    }
+}
+
+impl RawDpk {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<MediumRequest, UserError> {
+        self.medium.check()
+    }
+}
+
+impl RawSvalue {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<SvalueRequest, UserError> {
+        let sources = label_list("--source-label", &self.source_label)?;
+        if self.out.exists() && !self.run.force {
+            return Err(UserError::new(
+                format!("{}: output file: found one; allowed: a new file", self.out.display()),
+                "Choose another --out, or give --force to replace it.",
+            ));
+        }
+        let dose = RawDose {
+            ct: self.ct,
+            density: self.density,
+            tissue: self.tissue,
+            tissue_table: self.tissue_table,
+            activity: self.labels.clone(),
+            activity_unit: Some("decays".to_owned()),
+            administered_mbq: None,
+            nuclide: self.nuclide,
+            emissions: "all".to_owned(),
+            labels: Some(self.labels),
+            label_names: self.label_names,
+            out: self.out,
+            grid: None,
+            target_sigma: None,
+            target_labels: None,
+            run: self.run,
+        };
+        Ok(SvalueRequest { dose: dose.check()?, sources })
+    }
+}
+
 impl RawDemo {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<DemoRequest, UserError> {
@@ -683,6 +1043,20 @@ impl RawDemo {
         let mut run = run_options(&self.run, stop)?;
         self.keep.apply(&mut run, &self.out)?;
         Ok(DemoRequest { out: self.out, force: self.run.force, run })
+    }
+}
+
+impl RawValidate {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<ValidateRequest, UserError> {
+        let raw =
+            RawRun { engine: self.engine, histories: None, seed: self.seed, threads: self.threads, force: self.force };
+        Ok(ValidateRequest {
+            extent: if self.quick { Extent::Quick } else { Extent::Full },
+            out: self.out,
+            force: raw.force,
+            run: run_options(&raw, Stop::Default)?,
+        })
     }
 }
 
@@ -841,10 +1215,10 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
 
 /// A whole number in plain or power notation.
 fn histories(raw: &RawRun) -> Result<Option<u64>, UserError> {
-    raw.histories.as_deref().map(|text| count("--histories", text)).transpose()
+    raw.histories.as_deref().map(|text| whole_number("--histories", text)).transpose()
 }
 
-fn count(option: &str, text: &str) -> Result<u64, UserError> {
+fn whole_number(option: &str, text: &str) -> Result<u64, UserError> {
     let plain = text.replace('_', "");
     let value = plain.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (1.0..=1e15).contains(n));
     let whole = plain.parse::<u64>().ok().filter(|n| (1..=1_000_000_000_000_000).contains(n));
@@ -857,14 +1231,19 @@ fn count(option: &str, text: &str) -> Result<u64, UserError> {
 }
 
 fn target_labels(text: &str) -> Result<Vec<u16>, UserError> {
+    label_list("--target-labels", text)
+}
+
+/// Labels above 0, ascending, each once.
+fn label_list(option: &str, text: &str) -> Result<Vec<u16>, UserError> {
     let mut labels = Vec::new();
     for part in text.split(',') {
         match part.trim().parse::<u16>() {
             Ok(label) if label > 0 => labels.push(label),
             _ => {
                 return Err(UserError::new(
-                    format!("--target-labels: found \"{part}\"; allowed: labels from 1 to 65535, separated by commas"),
-                    "Write them as in --target-labels 2,3,21.",
+                    format!("{option}: found \"{part}\"; allowed: labels from 1 to 65535, separated by commas"),
+                    format!("Write them as in {option} 2,3,21."),
                 ));
             }
         }
@@ -1079,5 +1458,56 @@ mod tests {
         };
         let error = raw.check().expect_err("no unit");
         assert!(error.to_string().starts_with("--activity-unit: found none"), "{error}");
+    }
+
+    fn command(line: &str) -> RawCommand {
+        RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command
+    }
+
+    fn audit(extra: &str) -> Result<AuditRequest, UserError> {
+        let line = format!("lutra audit --ct c --activity a --activity-unit decays --out o {extra}");
+        match command(&line) {
+            RawCommand::Audit(raw) => raw.check(),
+            _ => unreachable!("the line says audit"),
+        }
+    }
+
+    #[test]
+    fn cli_audit_is_read_and_checked() {
+        let request =
+            audit("--labels l --kernel k1 k2 --kernel-voxel-mm 2,2,3 --force-kernel --s-table s --tolerance 0.03")
+                .expect("sound");
+        assert_eq!(request.kernels.len(), 2);
+        assert_eq!((request.declared.spacing_mm, request.declared.force), (Some([2.0, 2.0, 3.0]), true));
+        assert_eq!((request.tolerance_rel, request.phantom.as_str()), (0.03, "AM"));
+        for (line, found) in [
+            ("", "--labels: found none"),
+            ("--labels l --emissions beta", "--emissions"),
+            ("--labels l --tolerance 0", "found 0"),
+            ("--labels l --phantom XY", "\"XY\""),
+            ("--labels l --kernel k --kernel-voxel-mm 1,2", "\"1,2\""),
+            ("--labels l --kernel k --kernel-density 0", "found 0"),
+        ] {
+            let message = audit(line).expect_err(line).to_string();
+            assert!(message.contains(found), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn cli_kernel_is_read_and_checked() {
+        let kernel = |extra: &str| match command(&format!("lutra kernel --out /nowhere/k.csv {extra}")) {
+            RawCommand::Kernel(raw) => raw.check(),
+            _ => unreachable!("the line says kernel"),
+        };
+        let request =
+            kernel("--voxel-mm 4.8 --tissue bone --density 1.85 --half 20,20,10 --histories 1e5").expect("sound");
+        assert_eq!((request.spacing_mm, request.half), ([4.8; 3], [20, 20, 10]));
+        assert_eq!((request.medium.histories, request.medium.density_g_cm3), (100_000, Some(1.85)));
+        for (line, found) in
+            [("--voxel-mm 0", "found 0"), ("--voxel-mm x", "\"x\""), ("--voxel-mm 3 --half 9999", "found 9999")]
+        {
+            let message = kernel(line).expect_err(line).to_string();
+            assert!(message.contains(found) && message.contains("allowed:"), "{line}: {message}");
+        }
     }
 }

@@ -115,6 +115,35 @@ pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     })
 }
 
+/// The case of a labelled scene without any decay yet; `request.activity` is the label map once more.
+pub(super) fn anatomy(request: &DoseRequest) -> Result<Case, UserError> {
+    let mut warnings = Vec::new();
+    let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
+    let Turned { volume, orientation, header } = read::<f64>(&request.activity, &mut Vec::new())?;
+    let frame = Turned { volume: Volume { grid: volume.grid, data: Vec::new() }, orientation, header };
+    let matter = read_matter(request, &frame, &mut warnings)?;
+    let (labels, names) = regions(request, &matter, &frame, &mut warnings)?;
+    Ok(Case {
+        decays: Volume::filled(matter.grid, 0.0),
+        density_g_cm3: matter.density_g_cm3,
+        tissue: matter.tissue,
+        tissues: matter.tissues,
+        hu: matter.hu,
+        labels,
+        names,
+        groups: Vec::new(),
+        administered_mbq: None,
+        decays_in_file: 0.0,
+        data_sets: super::data_sets(&nuclide, matter.calibration.as_deref()),
+        nuclide,
+        orientation: matter.orientation,
+        form_code: matter.form_code,
+        inputs: inputs(request)?,
+        settings: request.settings(),
+        warnings,
+    })
+}
+
 /// Reads an image of finite values and turns it into canonical order; its notes become warnings.
 fn read<T: Sample>(path: &Path, warnings: &mut Vec<String>) -> Result<Turned<T>, UserError> {
     let image = nifti::read_image::<T>(path).or_user_error()?;

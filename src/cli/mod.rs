@@ -9,19 +9,24 @@ pub mod failure;
 /// The one place that writes to the terminal.
 pub mod printer;
 
+mod audit;
 mod case;
 mod course;
 mod demo;
 mod devices;
 mod dose;
+mod dpk;
 mod inspect;
+mod kernel;
 mod merge;
 mod output;
 mod parity;
 mod progress;
 mod shard;
+mod svalue;
 mod tia;
 mod transport;
+mod validate;
 
 use crate::decay::Nuclide;
 use clap::Parser;
@@ -40,10 +45,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Tia(raw) => tia::run(&raw.check()),
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
+        args::RawCommand::Audit(raw) => audit::run(&raw.check()?),
+        args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?),
+        args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?),
+        args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?),
         args::RawCommand::Devices => {
             devices::run();
             Ok(())
         }
+        args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
     }
 }
 

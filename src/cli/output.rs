@@ -70,6 +70,23 @@ pub(super) fn finish(
     seed: u64,
     extra: &[ExtraSlices<'_>],
 ) -> anyhow::Result<()> {
+    finish_with(case, computed, folder, clock, seed, extra, &mut |_, _, _| Ok(String::new()))
+}
+
+/// What else goes into the folder before it is put in its place: from the dose map and the region table, to files and
+/// to text that follows the table on the terminal.
+pub(super) type Further<'a> = dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir) -> anyhow::Result<String> + 'a;
+
+/// As [`finish`], with further files and text.
+pub(super) fn finish_with(
+    case: &Case,
+    computed: &Computed,
+    folder: AtomicOutputDir,
+    clock: Clock,
+    seed: u64,
+    extra: &[ExtraSlices<'_>],
+    further: &mut Further<'_>,
+) -> anyhow::Result<()> {
     let balances = [&computed.electron, &computed.photon].map(|pass| pass.balance.clone());
     if balances.iter().any(|balance| !balance.is_exact()) {
         bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
@@ -88,11 +105,13 @@ pub(super) fn finish(
     let path = folder.file("organs.csv");
     write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
     write_pictures(case, &dose, &rows, &folder, extra)?;
+    let text = further(&dose, &rows, &folder)?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
 
     printer::data(&region_lines(&all_rows));
     printer::data(&format!("\n{}", balance_lines(&balances)));
+    printer::data(&text);
     for warning in case.warnings.iter().chain(&computed.warnings) {
         printer::warning(warning);
     }

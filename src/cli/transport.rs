@@ -111,7 +111,7 @@ fn kept(options: &RunOptions) -> Result<Kept, UserError> {
 }
 
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
-fn failure(error: RunError) -> Failure {
+pub(super) fn failure(error: RunError) -> Failure {
     match &error {
         RunError::Resume { .. } => Failure::User(UserError::from_library(&error)),
         RunError::Length { .. }
@@ -156,7 +156,7 @@ fn cpu(options: &RunOptions) -> Box<dyn Engine> {
 }
 
 /// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
-fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
+pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
     let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
         EngineChoice::Cpu => Ok(cpu(options)),

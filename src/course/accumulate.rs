@@ -1,7 +1,7 @@
 //! Doses of all cycles -> cumulative dose, BED, EQD2, histograms, per region and per voxel.
 //!
 //! Where a cycle's dose comes from (transport, a ready map, a stated number) is the caller's: it hands in
-//! [`CycleDose`]. Region sums need no registration; voxel sums need every map on the course's grid.
+//! `CycleDose`. Region sums need no registration; voxel sums need every map on the course's grid.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Least squares for the models of [`super::time_activity`]: Levenberg-Marquardt (MINPACK's
+//! Least squares for the models of `super::time_activity`: Levenberg-Marquardt (MINPACK's
 //! algorithm, crate `levenberg-marquardt`) from several starts, covariance and flags.
 //!
 //! All parameters are logarithms, so amplitudes and biological rates stay positive; a rate that runs

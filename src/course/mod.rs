@@ -1,10 +1,10 @@
 //! From images over time to decays, and from cycles to a verdict.
 //!
 //! One cycle: activities at several times after injection become time-integrated activity
-//! ([`time_activity`], [`single_time_point`], [`hybrid`]). A course: doses of all cycles, treatments
-//! before them ([`ledger`]), a protocol ([`protocol`]) and facts about the patient ([`rules`]) become
-//! cumulative dose and BED with uncertainty ([`uncertainty`]), a prediction of the next cycle
-//! ([`predict`]) and a verdict ([`decision`]). No file and no engine is known here: maps come in as
+//! (`time_activity`, `single_time_point`, `hybrid`). A course: doses of all cycles, treatments
+//! before them (`ledger`), a protocol (`protocol`) and facts about the patient (`rules`) become
+//! cumulative dose and BED with uncertainty (`uncertainty`), a prediction of the next cycle
+//! (`predict`) and a verdict (`decision`). No file and no engine is known here: maps come in as
 //! volumes, doses through a function.
 
 pub mod accumulate;

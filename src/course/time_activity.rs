@@ -2,8 +2,8 @@
 //!
 //! Sums of exponentials whose biological rates are not negative (so no term outlives physical
 //! decay), or a trapezoid with a stated start and tail. The fit works on the logarithm of the
-//! activity by default (relative errors); [`ErrorModel::Absolute`] is the alternative. The rule that
-//! chooses a model is never hidden: see [`choose_by_aicc`]. Equations: docs/methods/time_integration.md.
+//! activity by default (relative errors); `ErrorModel::Absolute` is the alternative. The rule that
+//! chooses a model is never hidden: see `choose_by_aicc`. Equations: docs/methods/time_integration.md.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

@@ -1,4 +1,4 @@
-//! Nuclide files: text to checked [`Nuclide`]. The format is in the head of [`super`].
+//! Nuclide files: text to checked `Nuclide`. The format is in the head of `super`.
 
 use serde_json::{Map, Value};
 

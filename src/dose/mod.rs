@@ -1,6 +1,6 @@
 //! Energy and mass to absorbed dose, per voxel and per region.
 //!
-//! Dose is energy over mass, to the medium in the medium. A voxel thinner than [`AIR_LIMIT_G_CM3`] (air) carries
+//! Dose is energy over mass, to the medium in the medium. A voxel thinner than `AIR_LIMIT_G_CM3` (air) carries
 //! energy but no dose: its few keV over a few micrograms would be the hottest and least meaningful number of the
 //! map. The limit is an argument, so a caller who wants dose to air asks for it with 0.
 

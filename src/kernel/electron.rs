@@ -1,6 +1,6 @@
 //! The life of an electron: condensed steps with a random hinge, knock-ons above a threshold, range rejection.
 //!
-//! One call of [`electron_step`] makes one condensed step. Path lengths are areal densities (g/cm2), so that a
+//! One call of `electron_step` makes one condensed step. Path lengths are areal densities (g/cm2), so that a
 //! step goes on unchanged through voxels of the same tissue and any density; where the tissue changes, the step
 //! ends and a new one begins, which the random hinge makes right on average (PENELOPE manual, section 4.4).
 //! See docs/methods/transport.md.

@@ -2,11 +2,11 @@
 //!
 //! Every file here is plain arithmetic in a small subset of Rust. `cargo xtask shaders` prints the same
 //! functions in WGSL (`shaders/`), with every float result behind the barrier `nc`; the CPU engine runs
-//! this very source. The modules are compiled twice: [`single`] is the contract, the numbers every engine
-//! produces; [`double`] is the same text in f64, with the standard library's elementary functions, and
+//! this very source. The modules are compiled twice: `single` is the contract, the numbers every engine
+//! produces; `double` is the same text in f64, with the standard library's elementary functions, and
 //! exists to show that f32 is enough.
 //!
-//! The style is deliberate: no traits but [`Sink`], no closures, no division of floats (drivers differ),
+//! The style is deliberate: no traits but `Sink`, no closures, no division of floats (drivers differ),
 //! so that the two languages read line against line.
 
 /// Home of a particle that has none: every deposit is tallied where it falls.

@@ -137,12 +137,12 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
 }
 
 impl Wentzel {
-    /// First transport cross section, 2 sigma <mu>, cm2/g.
+    /// First transport cross section, 2 sigma `<mu>`, cm2/g.
     pub fn tr1_cm2_g(&self) -> f64 {
         2.0 * self.sigma_cm2_g * mean_mu(self.screening)
     }
 
-    /// Second transport cross section, 6 sigma (<mu> - <mu^2>), cm2/g.
+    /// Second transport cross section, 6 sigma (`<mu>` - `<mu^2>`), cm2/g.
     pub fn tr2_cm2_g(&self) -> f64 {
         let a = self.screening;
         6.0 * self.sigma_cm2_g * (mean_mu(a) - a * one_minus_twice_mean(a))

@@ -2,6 +2,9 @@
 
 mod canvas;
 
+/// Dose-volume histograms laid over each other, as a picture.
+pub mod dvh_plot;
+
 /// Slices of the dose over the anatomy, as PNG.
 pub mod png;
 

@@ -1,7 +1,7 @@
 //! Activity to decays per voxel, on the grid of the scene.
 //!
-//! [`activity`] turns a map in the user's unit into decays and refuses what cannot be one;
-//! [`regrid`] lays decays, labels and CT numbers onto another grid and says what that changed.
+//! `activity` turns a map in the user's unit into decays and refuses what cannot be one;
+//! `regrid` lays decays, labels and CT numbers onto another grid and says what that changed.
 
 /// Units of activity maps, and the map of decays.
 pub mod activity;

@@ -1,6 +1,6 @@
 //! Engines that carry particles through a scene.
 //!
-//! A run is cut into batches; a batch of one pass is a [`Job`]: a list of source voxels with their histories. Every
+//! A run is cut into batches; a batch of one pass is a `Job`: a list of source voxels with their histories. Every
 //! engine turns the same job into the same integers. Transport knows keV and grams, not Gy.
 
 /// Histories per voxel and batch.

@@ -18,7 +18,7 @@ fn place(world: World, g: &mut Inputs) -> (u32, u32) {
     let word = match g.below(8) {
         0 => below,
         1 => top,
-        2.. if g.i % 2 == 0 => (g.i as u32) << 15,
+        2.. if g.i.is_multiple_of(2) => (g.i as u32) << 15,
         _ => g.word(),
     };
     if g.below(2) == 0 || (below..=top).contains(&word) {

@@ -381,10 +381,8 @@ fn reference_four_cycles_end_to_end() {
                 nifti::read_as::<f64>(case.join(format!("cycle{}/tia_true.nii.gz", cycle["cycle"]))).expect("map");
             let inside: f64 = labels.data.iter().zip(&decays.data).filter(|(l, _)| **l == label).map(|(_, d)| d).sum();
             let organ = cycle["organs"].as_array().expect("organs").iter().find(|o| o["name"] == name).expect("organ");
-            let row = table
-                .iter()
-                .find(|row| row["region"] == name && row["cycle"].parse().ok() == cycle["cycle"].as_u64())
-                .expect("the row");
+            let cycle_number = cycle["cycle"].to_string();
+            let row = table.iter().find(|row| row["region"] == name && row["cycle"] == cycle_number).expect("the row");
             let dose = number(row, "dose_gy");
             let local = organ["nominal_local_dose_Gy"].as_f64().expect("dose") * inside
                 / organ["decays"].as_f64().expect("decays")

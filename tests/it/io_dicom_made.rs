@@ -370,8 +370,11 @@ fn io_dicom_nm_doubts_are_refused_by_name() {
     assert!(error.contains("ImagePositionPatient (0020,0032): found none"), "{error}");
 }
 
-/// A structure set of the given regions: name, type, contours (LPS mm).
-pub fn structure_set(regions: &[(&str, &str, Vec<Vec<[f64; 3]>>)]) -> Set {
+/// A region: name, type, contours (LPS mm).
+pub type Region<'a> = (&'a str, &'a str, Vec<Vec<[f64; 3]>>);
+
+/// A structure set of the given regions.
+pub fn structure_set(regions: &[Region]) -> Set {
     let mut set = Set::new_empty();
     put(&mut set, tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.481.3");
     put(&mut set, tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.7");

@@ -24,4 +24,5 @@ mod law_replicas;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod reference_validation;
 mod small;

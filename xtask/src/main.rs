@@ -1,6 +1,8 @@
 //! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders`
-//! writes `shaders/` from `src/kernel/`.
+//! writes `shaders/` from `src/kernel/`, `cargo xtask reference` writes `assets/reference/` from the results of
+//! reference calculations.
 
+mod reference;
 mod shaders;
 mod tables;
 
@@ -10,9 +12,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.split_first() {
         Some((task, rest)) if task == "tables" => tables::run(rest),
+        Some((task, rest)) if task == "reference" => reference::run(rest),
         Some((task, [])) if task == "shaders" => shaders::write(),
         _ => Err(anyhow::anyhow!(
-            "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, or cargo xtask shaders"
+            "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, cargo xtask reference --refs REFS_FOLDER \
+             --data DATA_FOLDER, or cargo xtask shaders"
         )),
     };
     match outcome {

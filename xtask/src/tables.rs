@@ -48,23 +48,24 @@ pub fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn folder(arguments: &[String], flag: &str) -> Result<PathBuf> {
+/// The folder given with `flag`.
+pub(crate) fn folder(arguments: &[String], flag: &str) -> Result<PathBuf> {
     let position = arguments.iter().position(|a| a == flag);
     match position.and_then(|p| arguments.get(p + 1)) {
         Some(path) => Ok(PathBuf::from(path)),
-        None => bail!("{flag} FOLDER is missing; usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER"),
+        None => bail!("{flag} FOLDER is missing; `cargo xtask` alone tells the usage"),
     }
 }
 
 /// A source CSV: `#` comments skipped, columns reached by name.
-struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     header: Vec<String>,
-    rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 impl Source {
-    fn read(folder: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn read(folder: &Path, name: &str) -> Result<Self> {
         let path = folder.join(name);
         let mut reader = csv::ReaderBuilder::new()
             .comment(Some(b'#'))
@@ -76,7 +77,7 @@ impl Source {
         Ok(Self { path, header, rows })
     }
 
-    fn column(&self, name: &str) -> Result<usize> {
+    pub(crate) fn column(&self, name: &str) -> Result<usize> {
         self.header
             .iter()
             .position(|h| h == name)
@@ -84,12 +85,12 @@ impl Source {
     }
 
     /// The rows with only the named columns, joined by commas.
-    fn select(&self, names: &[&str]) -> Result<Vec<String>> {
+    pub(crate) fn select(&self, names: &[&str]) -> Result<Vec<String>> {
         let columns = names.iter().map(|n| self.column(n)).collect::<Result<Vec<_>>>()?;
         Ok(self.rows.iter().map(|row| columns.iter().map(|&c| row[c].as_str()).collect::<Vec<_>>().join(",")).collect())
     }
 
-    fn number(&self, row: &[String], name: &str) -> Result<f64> {
+    pub(crate) fn number(&self, row: &[String], name: &str) -> Result<f64> {
         let text = &row[self.column(name)?];
         text.parse().with_context(|| format!("{}: {name} = {text:?} is no number", self.path.display()))
     }
@@ -687,7 +688,7 @@ fn toml_float(number: &str) -> String {
 }
 
 /// Shortest decimal form of `value` rounded to `digits` significant digits.
-fn significant(value: f64, digits: usize) -> String {
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     let rounded: f64 = format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
     if rounded != 0.0 && rounded.abs() < 1e-4 { format!("{rounded:e}") } else { format!("{rounded}") }
 }

@@ -23,11 +23,12 @@ pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     let path = path.as_ref();
     let mut study = Study::open(path)?;
     let mut notes = Vec::new();
-    if path.is_file() && study.series[0].kind == Kind::Ct {
-        if let Some(wider) = siblings(path, &study.series[0])? {
-            notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
-            study.series = vec![wider];
-        }
+    if path.is_file()
+        && study.series[0].kind == Kind::Ct
+        && let Some(wider) = siblings(path, &study.series[0])?
+    {
+        notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
+        study.series = vec![wider];
     }
     drop_localizers(&mut study, &mut notes);
     let series = study.only(path, Kind::Ct)?;

@@ -1,7 +1,7 @@
 //! The bytes of a DICOM file, checked before anything is built from them.
 //!
 //! A walk over the element structure proves that every length lies inside its container, that
-//! sequences are nested no deeper than [`MAX_DEPTH`] and that there are no more than [`MAX_ELEMENTS`]
+//! sequences are nested no deeper than `MAX_DEPTH` and that there are no more than `MAX_ELEMENTS`
 //! elements. It allocates nothing but the list of pixel fragments. Only then is the header parsed, and
 //! the pixels are reached by position, so that reading headers of a folder costs no pixel memory.
 

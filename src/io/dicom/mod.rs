@@ -1,7 +1,7 @@
 //! DICOM: a study folder as it lies, to typed volumes; doses out.
 //!
-//! Every file is checked in its structure before it is parsed ([`layout`]); every geometry passes one
-//! module ([`stack`]); every doubt is a note of the result or a refusal that names it. Identifiers of
+//! Every file is checked in its structure before it is parsed (`layout`); every geometry passes one
+//! module (`stack`); every doubt is a note of the result or a refusal that names it. Identifiers of
 //! the patient stay inside the objects: no message, note or record carries them.
 
 mod ct;

@@ -1,6 +1,6 @@
 //! Planes in space to one grid: the only place of the DICOM reader that knows geometry.
 //!
-//! DICOM states positions in LPS millimetres; [`VoxelGrid`] has RAS. Index i runs along a row of
+//! DICOM states positions in LPS millimetres; `VoxelGrid` has RAS. Index i runs along a row of
 //! pixels, j down a column, k from plane to plane along the normal (row direction x column direction).
 //! The patient's position in the scanner (HFS, HFP, FFS, FFP) plays no part: the plane's own position
 //! and direction already are in the patient's frame.

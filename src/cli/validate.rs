@@ -1,0 +1,100 @@
+//! `lutra validate`: the reference problems, their table, plots and verdicts.
+
+use super::args::ValidateRequest;
+use super::failure::{Failure, OrUserError};
+use super::progress::Bar;
+use super::{printer, transport};
+use crate::io::atomic::AtomicOutputDir;
+use crate::transport::run::Progress;
+use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A bar a run: the suite makes many.
+#[derive(Default)]
+struct Bars {
+    bar: Option<Bar>,
+    fraction: f64,
+}
+
+impl Bars {
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+        }
+    }
+}
+
+impl Progress for Bars {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+        if fraction_done < self.fraction {
+            self.finish();
+        }
+        self.fraction = fraction_done;
+        self.bar.get_or_insert_with(Bar::new).update(fraction_done, sigma_rel, message);
+    }
+}
+
+/// Runs the problems; a failed verdict ends the command with an error after everything is written.
+pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
+    let began = Instant::now();
+    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
+    let mut engine = transport::engine(&request.run)?;
+    let device = engine.device();
+    let mut bars = Bars::default();
+    let patient = patient_folder();
+    let mut tell = |name: &str| printer::note(&format!("{:6.0} s  {name}", began.elapsed().as_secs_f64()));
+    let outcome = {
+        let mut bench = Bench::new(engine.as_mut(), &mut bars, request.run.seed);
+        validate::run(&mut bench, request.extent, patient.as_deref(), &mut tell)
+    };
+    bars.finish();
+    let comparisons = outcome.map_err(failure)?;
+    let failed: Vec<&Row> =
+        comparisons.iter().flat_map(|c| &c.rows).filter(|row| row.verdict == Verdict::Fail).collect();
+    let record = page::Record {
+        version: env!("CARGO_PKG_VERSION"),
+        extent: request.extent,
+        seed: request.run.seed,
+        device: &device,
+        wall_seconds: began.elapsed().as_secs_f64(),
+        passes: failed.is_empty(),
+        comparisons: &comparisons,
+    };
+    write(&record, &folder).map_err(anyhow::Error::from)?;
+    printer::data(&page::lines(&comparisons, false));
+    let place = folder.commit().or_user_error()?;
+    printer::note(&format!("{:.0} s; table and plots: {}", record.wall_seconds, place.join("validation.md").display()));
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let rows = comparisons.iter().map(|c| c.rows.len()).sum::<usize>();
+    Err(Failure::Run(anyhow::anyhow!(
+        "{} of {rows} rows differ from their reference by more than is allowed",
+        failed.len()
+    )))
+}
+
+fn write(record: &page::Record, folder: &AtomicOutputDir) -> std::io::Result<()> {
+    std::fs::write(folder.file("validation.json"), serde_json::to_string_pretty(record)?)?;
+    std::fs::write(folder.file("validation.md"), page::markdown(record, "validation-"))?;
+    for plot in record.comparisons.iter().flat_map(|c: &Comparison| &c.plots) {
+        std::fs::write(folder.file(&format!("validation-{}.svg", plot.name)), page::svg(plot))?;
+    }
+    Ok(())
+}
+
+/// Folder of the CT problem's volumes: below LUTRA_SHARED, else beside the source tree; none where it is absent.
+fn patient_folder() -> Option<PathBuf> {
+    let shared = std::env::var_os("LUTRA_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let folder = shared.join("refs/ct-liver-g48");
+    folder.join("density.nii.gz").exists().then_some(folder)
+}
+
+fn failure(error: ValidationError) -> Failure {
+    match error {
+        ValidationError::Run(error) => transport::failure(error),
+        other => Failure::Run(other.into()),
+    }
+}
