@@ -1025,7 +1025,9 @@ impl RawSvalue {
             grid: None,
             target_sigma: None,
             target_labels: None,
+            shard: None,
             run: self.run,
+            keep: RawKeep { checkpoint: 0.0, resume: None, batches: None },
         };
         Ok(SvalueRequest { dose: dose.check()?, sources })
     }

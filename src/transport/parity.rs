@@ -101,7 +101,7 @@ impl std::fmt::Display for Event {
             Self::Estimate(bin, units, _) => write!(f, "estimate {units} in {bin}"),
             Self::Absorbed(units, _) => write!(f, "absorbed {units}"),
             Self::Escaped(units, _) => write!(f, "escaped {units}"),
-            Self::Radiated(units, _) => write!(f, "radiated {units}"),
+            Self::Radiated(units, weight) => write!(f, "radiated {units} weight {weight}"),
             Self::Flag(bits) => write!(f, "flag {bits:#x}"),
         }
     }
@@ -235,7 +235,7 @@ impl Sink for Recorder {
         self.ledger.escaped += u128::from(worth(units, weight));
     }
     fn radiated(&mut self, units: u32, weight: u32) {
-        if units != 0 {
+        if worth(units, weight) != 0 {
             self.events.push(Event::Radiated(units, weight));
         }
         self.ledger.radiated += u128::from(worth(units, weight));

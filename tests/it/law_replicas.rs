@@ -4,10 +4,11 @@
 //! The mean of n seeds takes part of the deviation: z is divided by sqrt(1 - 1/n). The standard error comes from
 //! b batches of each pass, so that z follows Student's law with nu degrees of freedom, whose variance is nu/(nu - 2): z
 //! is divided by its root too, and should have mean 0 and standard deviation 1. nu = b - 1 where one pass has all the
-//! variance, up to twice that where both share it (Welch 1947, Biometrika 34:28). That holds where a voxel has thousands of
-//! histories. With few, the energy is skewed (a low sum goes with a low standard error), which shifts z by about
-//! minus half the skewness of the energy whatever the standard error; there the stated variance, averaged over the seeds, is
-//! compared with the seeds' own, which skewness does not touch.
+//! variance, up to twice that where both share it (Welch 1947, Biometrika 34:28).
+//!
+//! With few histories in a voxel the energy is skewed (a low sum goes with a low standard error), which shifts z by
+//! minus half the skewness whatever the standard error; there the stated variance, averaged over the seeds, is compared
+//! with the seeds' own, which skewness does not touch.
 
 use crate::small;
 use lutra::grid::VoxelGrid;
