@@ -40,7 +40,7 @@ const HOMES: &[(&str, &str)] = &[
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("indicatif", "cli/"),
-    ("flate2", "io/|validate/assets.rs"),
+    ("flate2", "io/|transport/batch_store.rs|validate/assets.rs"),
     ("image", "report/"),
 ];
 
