@@ -1,6 +1,6 @@
 //! What batches leave behind, as exact integers that can be stored, added and taken up again.
 //!
-//! A [`BatchStore`] belongs to one run, named by its [`Identity`]: program and kernel, matter, activity, regions,
+//! A `BatchStore` belongs to one run, named by its `Identity`: program and kernel, matter, activity, regions,
 //! emissions, settings, seed, number and size of batches. Stores of the same run whose batches do not overlap add up
 //! in any order to the store of the whole run, bit for bit: sums, squares and accounts are integers, and the sums of
 //! regions are kept by batch.

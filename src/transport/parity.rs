@@ -2,7 +2,7 @@
 //!
 //! Histories are independent and tallies are integers, so that the tallies of two halves of a batch add up to the
 //! batch's. The first history that differs is found by halving, the first voxel by looking at that history alone,
-//! and the first step by following it on both engines ([`Step`]).
+//! and the first step by following it on both engines (`Step`).
 
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::navigate::Particle;
