@@ -71,7 +71,9 @@ impl Expectation {
             let weight = if expected >= 1.0 { per_history / f64::from(n) } else { per_history / expected };
             // weights are whole multiples of 2^-16: rounded up or down at random, so that the mean is exact
             let dither = hash_key(voxel, stream, seed as u32, (seed >> 32) as u32 ^ 0x5765_6967);
-            let weight = (weight * 65_536.0 + unit(dither.a)).floor().min(f64::from(u32::MAX)) as u32;
+            let weight = (weight * 65_536.0 + unit(dither.a)).floor();
+            assert!(weight <= f64::from(u32::MAX), "importance spans more than the 2^16 that a weight can make up for");
+            let weight = weight as u32;
             if weight == 0 {
                 continue;
             }
