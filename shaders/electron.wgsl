@@ -182,6 +182,11 @@ fn knock_on(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<func
 // One condensed step of the electron, or its end.
 fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) {
   (*p).steps = ((*p).steps + 1u);
+  if is_lost((*p)) {
+    sink_flag(FLAG_LOST);
+    leave_grid(p, stack);
+    return;
+  }
   if ((*p).steps > ELECTRON_STEP_LIMIT) {
     sink_flag(FLAG_STEP_LIMIT);
     rest(rng, p, stack);

@@ -61,6 +61,23 @@ fn voxel_tissue(word: u32) -> u32 {
   return (word & 255u);
 }
 
+// Whether x lies between 0 (of either sign) and `top` (not negative), decided on the bits: drivers may take it that no
+// number is NaN and decide a comparison of floats either way, but they cannot mistake its bits.
+fn is_within(x: f32, top: f32) -> bool {
+  let bits = bitcast<u32>((x));
+  return ((bits <= bitcast<u32>((top))) || (bits == 2147483648u));
+}
+
+// Whether a particle is where or as no particle can be: outside the grid or its voxel, or with a direction whose length
+// is not 1 within 1 %.
+fn is_lost(p: Particle) -> bool {
+  let length2 = nc(nc(nc(p.ux * p.ux) + nc(p.uy * p.uy)) + nc(p.uz * p.uz));
+  let straight = is_within(nc(length2 - 0.98f), 0.04f);
+  let here = ((is_within(p.x, params.dx_mm) && is_within(p.y, params.dy_mm)) && is_within(p.z, params.dz_mm));
+  let inside = (((p.ix < params.nx) && (p.iy < params.ny)) && (p.iz < params.nz));
+  return !(((straight && here) && inside));
+}
+
 // Distance to the nearest face of the voxel in any direction, mm.
 fn face_distance(p: Particle) -> f32 {
   let x = fmin(p.x, nc(params.dx_mm - p.x));

@@ -57,6 +57,12 @@ fn collide(rng: ptr<function, Rng>, p: ptr<function, Particle>, tissue: u32) {
 // Flies on to the next collision, through some voxels at most, or out.
 fn photon_step(rng: ptr<function, Rng>, p: ptr<function, Particle>) {
   (*p).steps = ((*p).steps + 1u);
+  if is_lost((*p)) {
+    sink_flag(FLAG_LOST);
+    sink_escaped((*p).home, (*p).energy, (*p).weight);
+    (*p).alive = 0u;
+    return;
+  }
   let energy_kev = kev_from_units((*p).energy);
   if ((energy_kev < params.photon_cut_kev) || ((*p).steps > PHOTON_STEP_LIMIT)) {
     if ((*p).steps > PHOTON_STEP_LIMIT) {

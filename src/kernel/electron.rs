@@ -6,14 +6,14 @@
 //! See docs/methods/transport.md.
 
 use super::Real;
-use super::context::{Context, FLAG_STACK_FULL, FLAG_STEP_LIMIT};
+use super::context::{Context, FLAG_LOST, FLAG_STACK_FULL, FLAG_STEP_LIMIT};
 use super::elastic::scatter;
 use super::math::{
     SinCos, fmax, fmin, kev_from_units, ln, one_minus_exp, real_from_u32, recip, root, sin_cos_turn, units_from_kev,
 };
 use super::moller::{collision_cos, knock_on_energy};
 use super::navigate::{
-    Particle, advance, cross, exit_along, face_distance, inverse, voxel_density, voxel_index, voxel_tissue,
+    Particle, advance, cross, exit_along, face_distance, inverse, is_lost, voxel_density, voxel_index, voxel_tissue,
 };
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
@@ -215,6 +215,11 @@ pub fn knock_on<S: Sink>(
 /// One condensed step of the electron, or its end.
 pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
     p.steps = p.steps + 1u32;
+    if is_lost(cx, p) {
+        out.flag(FLAG_LOST);
+        leave_grid(p, stack, out);
+        return;
+    }
     if p.steps > ELECTRON_STEP_LIMIT {
         out.flag(FLAG_STEP_LIMIT);
         rest(cx, rng, p, stack, out);

@@ -66,6 +66,25 @@ pub fn voxel_tissue(word: u32) -> u32 {
     word & 255u32
 }
 
+/// Whether x lies between 0 (of either sign) and `top` (not negative), decided on the bits: drivers may take it that no
+/// number is NaN and decide a comparison of floats either way, but they cannot mistake its bits.
+pub fn is_within(x: Real, top: Real) -> bool {
+    let bits = (x as f32).to_bits();
+    bits <= (top as f32).to_bits() || bits == 0x8000_0000u32
+}
+
+/// Whether a particle is where or as no particle can be: outside the grid or its voxel, or with a direction whose length
+/// is not 1 within 1 %.
+pub fn is_lost(cx: &Context, p: &Particle) -> bool {
+    let length2 = (p.ux * p.ux + p.uy * p.uy) + p.uz * p.uz;
+    let straight = is_within(length2 - 0.98, 0.04);
+    let here = is_within(p.x, cx.params.dx_mm as Real)
+        && is_within(p.y, cx.params.dy_mm as Real)
+        && is_within(p.z, cx.params.dz_mm as Real);
+    let inside = p.ix < cx.params.nx && p.iy < cx.params.ny && p.iz < cx.params.nz;
+    !(straight && here && inside)
+}
+
 /// Distance to the nearest face of the voxel in any direction, mm.
 pub fn face_distance(cx: &Context, p: &Particle) -> Real {
     let x = fmin(p.x, cx.params.dx_mm as Real - p.x);

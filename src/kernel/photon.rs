@@ -6,10 +6,12 @@
 
 use super::Real;
 use super::compton::compton;
-use super::context::{Context, FLAG_STEP_LIMIT};
+use super::context::{Context, FLAG_LOST, FLAG_STEP_LIMIT};
 use super::electron::tally_bin;
 use super::math::{fmax, kev_from_units, ln, real_from_u32, recip, root, sin_cos_turn, units_from_kev};
-use super::navigate::{Particle, advance, cross, exit_along, inverse, voxel_density, voxel_index, voxel_tissue};
+use super::navigate::{
+    Particle, advance, cross, exit_along, inverse, is_lost, voxel_density, voxel_index, voxel_tissue,
+};
 use super::rayleigh::rayleigh;
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
@@ -70,6 +72,12 @@ pub fn collide<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, tissue: u
 /// Flies on to the next collision, through some voxels at most, or out.
 pub fn photon_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, out: &mut S) {
     p.steps = p.steps + 1u32;
+    if is_lost(cx, p) {
+        out.flag(FLAG_LOST);
+        out.escaped(p.home, p.energy, p.weight);
+        p.alive = 0;
+        return;
+    }
     let energy_kev = kev_from_units(p.energy);
     if energy_kev < cx.params.photon_cut_kev as Real || p.steps > PHOTON_STEP_LIMIT {
         if p.steps > PHOTON_STEP_LIMIT {

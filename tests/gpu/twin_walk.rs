@@ -19,6 +19,27 @@ pub fn cases() -> Vec<Twin> {
         twin!("voxel_tissue", Electron, 1 -> 1, "twin_out[o] = voxel_tissue(twin_in[a]);",
             |_, a, o, _| o[0] = voxel_tissue(a[0]),
             |g| vec![g.word()]),
+        twin!("is_within", Electron, 2 -> 1, "twin_out[o] = u32(is_within(twin_f(a), twin_f(a + 1u)));",
+        |_, a, o, _| o[0] = u32::from(is_within(f(a, 0), f(a, 1))),
+        |g| match g.below(8) {
+            0 => vec![g.below(2) << 31, g.positive(1e-9, 30.0).to_bits()],
+            1 => vec![0x7F80_0000 | g.word(), g.positive(1e-9, 30.0).to_bits()],
+            _ => bits([g.signed(3.0), g.positive(1e-9, 3.0)]),
+        }),
+        // three in four particles have one word spoiled: a place, a direction, a voxel
+        twin!("is_lost", Electron, 15 -> 1, "twin_out[o] = u32(is_lost(twin_particle(a)));",
+        |cx, a, o, _| o[0] = u32::from(is_lost(cx, &particle_of(a))),
+        |g| {
+            let mut p = g.particle(1.0, 500.0);
+            let place = [4, 5, 6, 8, 9, 10, 0, 1, 2][g.below(9) as usize];
+            match g.below(4) {
+                0 => p[place] = 0x7FC0_0000,
+                1 => p[place] ^= 1 << 31,
+                2 => p[place] = g.signed(2.0).to_bits(),
+                _ => {}
+            }
+            p
+        }),
         twin!("face_distance", Electron, 15 -> 1, "twin_put(o, face_distance(twin_particle(a)));",
             |cx, a, o, _| o[0] = face_distance(cx, &particle_of(a)).to_bits(),
             |g| g.particle(1.0, 500.0)),

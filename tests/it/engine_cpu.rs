@@ -2,11 +2,19 @@
 
 use crate::engine_contract::{batch, difference, lutetium, mixed, plan, run};
 use lutra::grid::VoxelGrid;
+use lutra::kernel::Sink;
+use lutra::kernel::single::context::FLAG_LOST;
+use lutra::kernel::single::electron::{Stack, electron_step};
+use lutra::kernel::single::navigate::Particle;
+use lutra::kernel::single::photon::photon_step;
+use lutra::kernel::single::rng::rng_for;
+use lutra::kernel::single::source::birth;
 use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
+use lutra::transport::allocation::Expectation;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::emission::Pass;
-use lutra::transport::run::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunPlan, audit, prepare};
+use lutra::transport::run::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunPlan, audit, job, prepare};
 use lutra::transport::{DeviceInfo, Engine, Scene};
 
 fn on_cpu(check: fn(&mut dyn Engine)) {
@@ -146,5 +154,62 @@ fn alarm_the_audit_sees_losses() {
         assert_eq!(audit(&short, histories), FLAG_UNBALANCED);
         short = BatchTally { flags: 8, ..tally };
         assert_eq!(audit(&short, histories), 8);
+    }
+}
+
+/// Counts the flags and what leaves the grid.
+#[derive(Default)]
+struct Watch {
+    flags: u32,
+    escaped: u64,
+}
+
+impl Sink for Watch {
+    fn emitted(&mut self, _: u32, _: u32) {}
+    fn deposit(&mut self, _: u32, _: u32, _: u32, _: u32) {}
+    fn estimate(&mut self, _: u32, _: u32, _: u32) {}
+    fn absorbed(&mut self, _: u32, _: u32) {}
+    fn escaped(&mut self, _: u32, units: u32, _: u32) {
+        self.escaped += u64::from(units);
+    }
+    fn radiated(&mut self, _: u32, _: u32) {}
+    fn flag(&mut self, bits: u32) {
+        self.flags |= bits;
+    }
+}
+
+/// A particle with a place, voxel or direction that none can have raises its flag at its next step and ends there, its
+/// energy accounted for; a sound one does not.
+#[test]
+fn alarm_a_lost_particle_is_flagged() {
+    let (scene, decays) = mixed();
+    let data = prepare(&scene, &lutetium(), &plan(1)).expect("the scene is sound");
+    let faults: [fn(&mut Particle); 7] = [
+        |_| {},
+        |p| p.ux = f32::NAN,
+        |p| p.uz += 0.5,
+        |p| p.x = f32::NAN,
+        |p| p.y = -0.001,
+        |p| p.z = f32::INFINITY,
+        |p| p.ix = u32::MAX,
+    ];
+    for pass in [Pass::Electron, Pass::Photon] {
+        let expectation = Expectation::new(&decays, None, 100.0);
+        let job = job(&data, pass, &expectation, 0, 1);
+        let cx = job.context(&data);
+        for (number, fault) in faults.iter().enumerate() {
+            let mut watch = Watch::default();
+            let mut particle = birth(&cx, 3, &mut watch);
+            fault(&mut particle);
+            let energy = particle.energy;
+            let mut rng = rng_for(3, 0, 1, 0);
+            match pass {
+                Pass::Electron => electron_step(&cx, &mut rng, &mut particle, &mut Stack::default(), &mut watch),
+                Pass::Photon => photon_step(&cx, &mut rng, &mut particle, &mut watch),
+            }
+            let lost = watch.flags & FLAG_LOST != 0;
+            assert_eq!(lost, number > 0, "{pass:?}, fault {number}");
+            assert!(!lost || (particle.alive == 0 && watch.escaped == u64::from(energy)), "{pass:?}, fault {number}");
+        }
     }
 }
