@@ -2,9 +2,10 @@
 //!
 //! The batches give each voxel's standard error s and the region's own. Noise does two things to a curve. It spreads it:
 //! a histogram of noisy voxels is broader than the true one, to first order by as much as adding the noise once more
-//! broadens it again (the bootstrap's estimate of bias); the band holds the curve and the curve less that. And it moves
-//! it: by the independent noise of the voxels, whose share above a dose has the variance p (1 - p) / n, and by what is
-//! common to them, the part of the region's own standard error that independent voxels do not explain.
+//! broadens it again (the bootstrap's estimate of bias); the band holds the curve and the curve less one and a half times
+//! that. And it moves it: up and down by the independent noise of the voxels, whose share above a dose has the variance
+//! p (1 - p) / n; along the dose by what is common to them, the part of the region's own standard error that independent
+//! voxels do not explain.
 //!
 //! The band is of the transport's statistics alone: activity, registration and outlines are not in it.
 
@@ -16,6 +17,8 @@ const COVERAGE_SIGMAS: f64 = 1.96;
 /// Part of the noise's variance that is added to both curves whose difference is the broadening, so that few voxels make
 /// curves and not staircases.
 const SMOOTH_VARIANCE: f64 = 0.25;
+/// How much of the estimated broadening the band holds: it is known to a half or so.
+const BIAS_MARGIN: f64 = 1.5;
 /// Pieces that stand for the region.
 const SAMPLED_PIECES: usize = 20_000;
 /// Points of a curve at equal steps of dose, and at equal steps of the share.
@@ -119,14 +122,12 @@ pub fn banded(dvh: &Dvh, noise: &Noise) -> Curve {
             spread += mass * p * (1.0 - p);
         }
         let bias = growth * (blurred - once) / total;
-        let independent = spread / total / voxels;
-        let shift =
-            0.5 * (dvh.volume_at_dose((dose - common_gy) as f32) - dvh.volume_at_dose((dose + common_gy) as f32)).abs();
-        let sigma = (independent + shift * shift).sqrt();
-        let share = curve.share[point];
-        let without_bias = share - bias;
-        curve.low[point] = (share.min(without_bias) - COVERAGE_SIGMAS * sigma).max(0.0);
-        curve.high[point] = (share.max(without_bias) + COVERAGE_SIGMAS * sigma).min(1.0);
+        let sigma = (spread / total / voxels).sqrt();
+        // what is common to the voxels moves the curve along the dose
+        let beside = |by_gy: f64| dvh.volume_at_dose((dose + by_gy) as f32);
+        let (colder, hotter) = (beside(COVERAGE_SIGMAS * common_gy), beside(-COVERAGE_SIGMAS * common_gy));
+        curve.low[point] = (colder - BIAS_MARGIN * bias.max(0.0) - COVERAGE_SIGMAS * sigma).max(0.0);
+        curve.high[point] = (hotter - BIAS_MARGIN * bias.min(0.0) + COVERAGE_SIGMAS * sigma).min(1.0);
     }
     // a share never grows with the dose
     for point in 1..curve.low.len() {
