@@ -311,19 +311,45 @@ struct Fit {
     part: Option<([f64; 3], f64)>,
 }
 
+/// Means over 5 x 5 x 5 voxels; beyond the grid there is 0.
+fn average_around(dims: [usize; 3], values: &mut [f32]) {
+    const REACH: usize = 2;
+    for axis in 0..3 {
+        let stride = [1, dims[0], dims[0] * dims[1]][axis];
+        let size = dims[axis];
+        let mut line = vec![0.0_f32; size];
+        for start in (0..values.len()).filter(|n| n / stride % size == 0) {
+            for (place, value) in line.iter_mut().enumerate() {
+                *value = values[start + place * stride];
+            }
+            for place in 0..size {
+                let range = place.saturating_sub(REACH)..(place + REACH + 1).min(size);
+                values[start + place * stride] = line[range].iter().sum::<f32>() / (2 * REACH + 1) as f32;
+            }
+        }
+    }
+}
+
 /// The factor f of the sums, and the fit B = f A - t . grad A.
 fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
     let warm = LEAST_SHARE * hot_end(pair.a);
     let (mut aa, mut sum_a, mut sum_b) = (0.0, 0.0, 0.0);
     let mut rows: Vec<([f64; 4], f64)> = Vec::new();
-    // B may be in another unit: only what is warm in the mean of both, each against its own hot end, takes part, so that
-    // noise chooses for neither
+    // B may be in another unit: each counts against its own hot end. What is warm is chosen by the mean of both over the
+    // voxels around, so that the noise of neither chooses its own hot voxels
     let unit = hot_end(pair.a) / hot_end(pair.b).max(1e-300);
+    let mut around: Vec<f32> = vec![0.0; pair.a.len()];
+    for &n in &pair.any {
+        if let Some(there) = pair.there(way, pair.grid.voxel(n)) {
+            around[n] = 0.5 * (pair.a[n] + unit as f32 * pair.b[there]);
+        }
+    }
+    average_around(pair.grid.dims, &mut around);
     for &n in &pair.any {
         let at = pair.grid.voxel(n);
         let Some(there) = pair.there(way, at) else { continue };
         let (a, b) = (f64::from(pair.a[n]), f64::from(pair.b[there]));
-        if 0.5 * (a + unit * b) < warm {
+        if f64::from(around[n]) < warm {
             continue;
         }
         aa += a * a;
@@ -484,6 +510,9 @@ mod tests {
                 })
                 .collect()
         };
+        // one noisy map against a clean one: the noisy map's own hot voxels must not make a factor
+        let one = relate(&grid, &a, &noisy(), 0.005);
+        assert_eq!(one.findings, [], "{one:?}");
         let (a, b) = (noisy(), noisy());
         let relation = relate(&grid, &a, &b, 0.005);
         assert_eq!(relation.findings, [], "{relation:?}");
