@@ -109,7 +109,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number}, {}", cycle.date));
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), cycle.date));
         let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
@@ -143,8 +143,9 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         &Written { path, course: &course, accumulated: &accumulated, verdict: &verdict, computed: &computed, frame },
     )?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("verdict.json"))?;
     printer::data(&verdict_words(&verdict));
-    printer::note(&format!("results in {}", place.display()));
+    printer::results("", &place);
     Ok(())
 }
 
@@ -279,6 +280,7 @@ fn dose_request(
         )
     })?;
     Ok(DoseRequest {
+        config: None,
         scene: SceneInput::Ct(beside(path, ct)),
         activity,
         activity_unit,
@@ -738,12 +740,19 @@ fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: b
             outcome.mean_bed_gy
         ));
     }
-    if let Some(folder) = folder {
-        let record =
-            serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
-        write_json(&folder.file("cohort.json"), &record)?;
-        folder.commit().or_user_error()?;
-    }
+    let record =
+        serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
+    let place = match folder {
+        None => None,
+        Some(folder) => {
+            write_json(&folder.file("cohort.json"), &record)?;
+            Some(folder.commit().or_user_error()?)
+        }
+    };
+    printer::record(&record)?;
     printer::data(&text);
+    if let Some(place) = place {
+        printer::results("", &place);
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::args::{DeviceChoice, ParityRequest, ParityScene, RawArgs, RawCommand, TraceChoice};
 use super::case::Case;
 use super::failure::{Failure, OrUserError, UserError};
+use super::progress::Bar;
 use super::{demo, dose, printer, transport};
 use crate::io::atomic::write_file;
 use crate::report::run_record::{platform, program};
@@ -69,18 +70,25 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
         })
         .collect();
     let mut reference = CpuEngine::new(0);
+    let others: Vec<DeviceChoice> = devices.iter().copied().filter(|c| *c != DeviceChoice::Cpu(0)).collect();
+    let mut bar = Bar::new();
+    let share = |done: usize| done as f64 / (1 + others.len()) as f64;
+    bar.show(0.0, None, "parity: cpu");
     let (first, tallies) = measure(&mut reference, DeviceChoice::Cpu(0), &data, &jobs, None)?;
     let mut rows = vec![first];
-    for &choice in devices.iter().filter(|c| **c != DeviceChoice::Cpu(0)) {
+    for (n, &choice) in others.iter().enumerate() {
+        bar.show(share(1 + n), None, &format!("parity: {}", label(choice)));
         rows.push(compare(choice, &data, &jobs, &mut reference, &tallies));
     }
+    bar.finish();
     let identity = run::identity(&data, &case.decays.data, &plan);
     let record = record(&rows, &case, request, &identity.fields);
     let mut text = serde_json::to_string_pretty(&record).map_err(anyhow::Error::from)?;
     text.push('\n');
     write_file(&request.json, |file| file.write_all(text.as_bytes())).or_user_error()?;
+    printer::record(&record)?;
     printer::data(&table(&rows, &case));
-    printer::note(&format!("written to {}", request.json.display()));
+    printer::results("", &request.json);
     let off = rows.iter().filter(|row| !row.agrees()).count();
     if off > 0 {
         return Err(Failure::Run(anyhow!("{off} of {} devices differ from the CPU or failed", rows.len() - 1)));
@@ -361,6 +369,7 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
         printer::data(&format!("{:>5}  {}  {}\n", n + 1, state(step), words.join(", ")));
     }
     let mut off = 0;
+    let mut told = Vec::new();
     for device in devices {
         let DeviceChoice::Gpu(number) = device else { continue };
         let fail = |error: EngineError| Failure::Run(error.into());
@@ -370,8 +379,17 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
         printer::data(&format!("\n{} {}\n", label(*device), gpu.device().name));
         let (text, differences) = beside(&steps, &found);
         printer::data(&text);
+        told.push(json!({
+            "device": label(*device), "name": gpu.device().name, "steps": found.iter().map(state).collect::<Vec<_>>(),
+            "differing_steps": differences,
+        }));
         off += usize::from(differences > 0);
     }
+    printer::record(&json!({
+        "history": format!("{}:{}:{}", pass_name(choice.pass), choice.batch, choice.history),
+        "cpu_steps": steps.iter().map(state).collect::<Vec<_>>(),
+        "devices": told,
+    }))?;
     if off > 0 { Err(Failure::Run(anyhow!("{off} devices part from the CPU"))) } else { Ok(()) }
 }
 

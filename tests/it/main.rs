@@ -5,6 +5,8 @@ mod engine_contract;
 
 mod cli_course;
 mod cli_dose;
+mod cli_help;
+mod cli_init;
 mod cli_inspect;
 mod cli_shards;
 mod engine_checkpoint;
@@ -26,3 +28,4 @@ mod lock_directions;
 mod lock_shaders;
 mod reference_validation;
 mod small;
+mod small_cli;
