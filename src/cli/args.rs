@@ -3,7 +3,7 @@
 
 use super::examples;
 use super::failure::{OrUserError, UserError};
-use crate::course::protocol::Protocol;
+use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
@@ -662,6 +662,13 @@ impl RawCourse {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<CourseRequest, UserError> {
         if self.simulate {
+            Protocol::built_in(&self.protocol).map_err(|_| {
+                let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                UserError::new(
+                    format!("--protocol: found \"{}\"; allowed: {}", self.protocol, known.join(", ")),
+                    "A cohort is treated to the first window of a built-in protocol.",
+                )
+            })?;
             if self.patients == 0 {
                 return Err(UserError::new("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
             }

@@ -26,7 +26,7 @@ use crate::transport::emission::Emissions;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
@@ -136,6 +136,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     )
     .or_user_error()?;
     warnings.extend(accumulated.warnings.iter().cloned());
+    warnings.extend(names_without_region(&course, &protocol, &cycles));
     let mut verdict = verdict(&course, &protocol, &cycles)?;
     verdict.warnings.extend(warnings);
     write(
@@ -164,9 +165,39 @@ fn by_cycle(computed: &[Computed]) -> Vec<String> {
     shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
 }
 
+/// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
+/// unseen.
+fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+    let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let steering = protocol.organ.structures.iter().map(|name| (name.as_str(), "the protocol steers by it"));
+    let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
+    let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
+    let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let prior = course.ledger.iter().map(|entry| (entry.structure.as_str(), "the ledger names it"));
+    let mut seen = BTreeSet::new();
+    steering
+        .chain(half_lives)
+        .chain(tissues)
+        .chain(prior)
+        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .map(|(name, why)| {
+            let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
+            let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
+            let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
+            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+        })
+        .collect()
+}
+
 fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
-        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).or_user_error(),
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
+            let error = UserError::from_library(&error);
+            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
+        }),
         ProtocolChoice::File(name) => {
             let file = beside(path, name);
             Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()

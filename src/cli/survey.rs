@@ -33,7 +33,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ct => "a CT",
             Self::Integrated => "time-integrated activity",
@@ -336,6 +336,11 @@ fn short(value: f64) -> String {
     }
 }
 
+/// Whether an error says that a folder holds no DICOM file at all.
+pub(super) fn no_dicom(error: &IoError) -> bool {
+    matches!(error, IoError::Invalid { field, found, .. } if field == "folder" && found.starts_with("no DICOM"))
+}
+
 /// Dimensions and spacing in words.
 fn size(grid: &VoxelGrid) -> String {
     let [i, j, k] = grid.dims;
@@ -347,9 +352,7 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
     let mut found = Survey::default();
     let inspected = match dicom::inspect(folder, &ActivityOptions::default()) {
         Ok(inspected) => inspected,
-        Err(IoError::Invalid { field, found: what, .. }) if field == "folder" && what.starts_with("no DICOM") => {
-            return Ok(found);
-        }
+        Err(error) if no_dicom(&error) => return Ok(found),
         Err(error) => return Err(UserError::from_library(&error)),
     };
     for series in &inspected.series {

@@ -185,3 +185,19 @@ pub fn check_transform(file: &str, field: &str, matrix: &[[f64; 4]; 3]) -> Resul
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_blanks_are_named_with_their_lines() {
+        let text = "a = \"?\"\n# b = \"?\"\n[t]\nc = [1, \"?\"]\nd = \"what?\"\n[[x]]\ny = 1\n[[x]]\ny = \"?\"\n";
+        let expected = [(1, "a"), (4, "t.c"), (9, "x.y")].map(|(line, name)| (line, name.to_owned()));
+        assert_eq!(blanks(text), expected);
+        let error = filled_in(text, "F.toml").expect_err("blanks").to_string();
+        assert!(error.starts_with("F.toml: line 1: a: found \"?\"") && error.contains("x.y (line 9)"), "{error}");
+        assert_eq!(filled_in("a = 1\n", "F.toml"), Ok(()));
+        assert!(blanks("no toml [").is_empty());
+    }
+}

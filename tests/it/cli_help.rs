@@ -114,6 +114,7 @@ fn quick(folder: &Path) -> Vec<(Vec<&'static str>, bool)> {
         (vec!["demo", "--histories", "2e4", "--engine", "cpu", "--out", "demo"], true),
         (vec!["demo", "--practice", "--out", "practice"], true),
         (vec!["inspect", "demo/ct.nii.gz"], false),
+        (vec!["inspect", "practice"], false),
         (vec!["init", "course", "practice"], true),
         (vec!["init", "dose", "demo", "--out", "demo.toml"], true),
         (vec!["devices"], false),
@@ -262,6 +263,9 @@ fn cli_a_misspelt_word_is_met_with_the_right_one() {
         (&["init", "dose", "kidneys.nii.gz"], &["found a file"]),
         (&["init", "course", ".", "--protocol", "ilumenet"], &["ilumenet", "iluminet"]),
         (&["init", "course", "."], &["found no activity image and no dose map"]),
+        (&["course", "--simulate", "--protocol", "ilumenet"], &["--protocol: found \"ilumenet\"; allowed: iluminet"]),
+        (&["dpk", "--nuclide", "lu178", "--out", "d.csv"], &["nuclide: found \"lu178\"", "allowed: lu177"]),
+        (&["kernel", "--voxel-mm", "4", "--out", "k.xyz"], &["file ending: found k.xyz; allowed: .nii"]),
         (&["demo", "--practice", "--force"], &["--practice and --force"]),
     ] {
         let output = lutra(folder.path(), words);

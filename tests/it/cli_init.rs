@@ -222,3 +222,26 @@ fn cli_init_reads_a_dicom_study() {
     assert!(config.contains("activity = \"?\""), "an image at a moment is no map to transport: {config}");
     assert!(!config.contains("TEST^") && !config.contains("LIVERCT01"), "no patient is named");
 }
+
+#[test]
+fn alarm_a_misspelt_kidney_does_not_drop_out_unseen() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    let course = |name: &str| {
+        format!(
+            "schema = 1\nprotocol = \"iluminet\"\neffective_half_life_h = {{ {name} = 50, kidney_right = 50 }}\n[[cycles]]\n\
+             date = 2025-01-14\nadministered_mbq = 7400\n\
+             doses_gy = {{ {name} = {{ dose_gy = 4.4 }}, kidney_right = {{ dose_gy = 4.1 }} }}\n"
+        )
+    };
+    let warned = |name: &str, out: &str| {
+        std::fs::write(at.join("COURSE.toml"), course(name)).expect("written");
+        let output = lutra(at, &["course", "COURSE.toml", "--out", out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let told = warned("kidny_left", "a");
+    assert!(told.contains("no cycle has a region called kidney_left"), "{told}");
+    assert!(told.contains("is kidny_left meant?"), "{told}");
+    assert!(!warned("kidney_left", "b").contains("no cycle has a region"), "nothing to warn of");
+}

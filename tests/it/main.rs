@@ -9,6 +9,7 @@ mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_shards;
+mod docs_book;
 mod engine_checkpoint;
 mod engine_cpu;
 mod engine_double;
