@@ -9,6 +9,7 @@ use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
 use crate::transport::emission::{Emissions, Pass};
+use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -272,7 +273,8 @@ pub struct RawParity {
     /// Electron histories, and as many photon histories
     #[arg(long, value_name = "N", default_value = "200000")]
     pub histories: String,
-    /// Devices to compare with the CPU: all, or a list of cpu, cpu:THREADS and gpu:N as in `lutra devices`
+    /// Devices to compare with the CPU: all, or a list of cpu, cpu:THREADS and gpu:N as in `lutra devices`; gpu:N may be
+    /// followed by :workgroup=W, :threads=T and :steps=S to cut its work otherwise
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub devices: String,
     /// Seed of the random numbers
@@ -783,8 +785,8 @@ pub enum ParityScene {
 pub enum DeviceChoice {
     /// The CPU with this many threads; 0 for all cores.
     Cpu(usize),
-    /// The adapter of this number.
-    Gpu(usize),
+    /// The adapter of this number, the work cut like this.
+    Gpu(usize, GpuOptions),
 }
 
 /// A history to follow.
@@ -853,15 +855,37 @@ impl RawParity {
 fn device(text: &str) -> Result<DeviceChoice, UserError> {
     let text = text.trim();
     let number = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse::<usize>().ok());
-    match (text, number("cpu:"), number("gpu:")) {
-        ("cpu", _, _) => Ok(DeviceChoice::Cpu(0)),
-        (_, Some(threads), _) if threads > 0 => Ok(DeviceChoice::Cpu(threads)),
-        (_, _, Some(number)) => Ok(DeviceChoice::Gpu(number)),
-        _ => Err(UserError::new(
-            format!("--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS and gpu:N"),
-            "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
-        )),
+    match (text, number("cpu:")) {
+        ("cpu", _) => Ok(DeviceChoice::Cpu(0)),
+        (_, Some(threads)) if threads > 0 => Ok(DeviceChoice::Cpu(threads)),
+        _ => adapter(text).ok_or_else(|| {
+            UserError::new(
+                format!(
+                    "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, gpu:N and \
+                     gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256)"
+                ),
+                "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
+            )
+        }),
     }
+}
+
+/// `gpu:N`, `gpu:N:workgroup=32:threads=4096:steps=100`.
+fn adapter(text: &str) -> Option<DeviceChoice> {
+    let mut parts = text.strip_prefix("gpu:")?.split(':');
+    let number = parts.next()?.parse().ok()?;
+    let mut options = GpuOptions::default();
+    for part in parts {
+        let (name, value) = part.split_once('=')?;
+        let value = value.parse().ok().filter(|v| *v > 0)?;
+        match name {
+            "workgroup" if value <= 256 => options.workgroup = value,
+            "threads" => options.threads = value,
+            "steps" => options.steps = value,
+            _ => return None,
+        }
+    }
+    Some(DeviceChoice::Gpu(number, options))
 }
 
 fn trace(text: &str) -> Result<TraceChoice, UserError> {

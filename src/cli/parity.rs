@@ -126,7 +126,7 @@ fn all() -> Vec<DeviceChoice> {
     if adapters.is_empty() {
         printer::note("no adapter found: comparing the CPU with itself on one thread");
     }
-    let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number));
+    let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number, GpuOptions::default()));
     [DeviceChoice::Cpu(0), DeviceChoice::Cpu(1)].into_iter().chain(gpus).collect()
 }
 
@@ -134,14 +134,27 @@ fn label(choice: DeviceChoice) -> String {
     match choice {
         DeviceChoice::Cpu(0) => "cpu".to_owned(),
         DeviceChoice::Cpu(threads) => format!("cpu:{threads}"),
-        DeviceChoice::Gpu(number) => format!("gpu:{number}"),
+        DeviceChoice::Gpu(number, options) => {
+            let usual = GpuOptions::default();
+            let mut text = format!("gpu:{number}");
+            for (name, value, usual) in [
+                ("workgroup", options.workgroup, usual.workgroup),
+                ("threads", options.threads, usual.threads),
+                ("steps", options.steps, usual.steps),
+            ] {
+                if value != usual {
+                    text.push_str(&format!(":{name}={value}"));
+                }
+            }
+            text
+        }
     }
 }
 
 fn engine(choice: DeviceChoice) -> Result<Box<dyn Engine>, EngineError> {
     match choice {
         DeviceChoice::Cpu(threads) => Ok(Box::new(CpuEngine::new(threads))),
-        DeviceChoice::Gpu(number) => Ok(Box::new(GpuEngine::new(Some(number), GpuOptions::default())?)),
+        DeviceChoice::Gpu(number, options) => Ok(Box::new(GpuEngine::new(Some(number), options)?)),
     }
 }
 
@@ -262,11 +275,12 @@ fn rate(row: &Row, pass: Pass) -> f64 {
 
 fn table(rows: &[Row], case: &Case) -> String {
     let mut text = String::new();
+    let wide = rows.iter().map(|row| label(row.choice).len()).max().unwrap_or(0).max(7);
     let mut line = |row: std::fmt::Arguments<'_>| {
         let _infallible = writeln!(text, "{row}");
     };
     line(format_args!(
-        "{:<7} {:<16} {:>11} {:>11} {:>12} {:>12}  difference",
+        "{:<wide$} {:<16} {:>11} {:>11} {:>12} {:>12}  difference",
         "device", "tally hash", "electrons", "photons", "electrons/s", "photons/s"
     ));
     for (n, row) in rows.iter().enumerate() {
@@ -277,7 +291,7 @@ fn table(rows: &[Row], case: &Case) -> String {
             _ => "none".to_owned(),
         };
         line(format_args!(
-            "{:<7} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  {verdict}",
+            "{:<wide$} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  {verdict}",
             label(row.choice),
             row.sha256.get(..16).unwrap_or("-"),
             row.histories[0],
@@ -291,7 +305,7 @@ fn table(rows: &[Row], case: &Case) -> String {
         let words = row.info.as_ref().map_or("not there".to_owned(), |i| {
             format!("{}, {}, driver {}", i.name, i.backend, if i.driver.is_empty() { "unknown" } else { &i.driver })
         });
-        line(format_args!("{:<7} {words}", label(row.choice)));
+        line(format_args!("{:<wide$} {words}", label(row.choice)));
     }
     text
 }
@@ -371,9 +385,9 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
     let mut off = 0;
     let mut told = Vec::new();
     for device in devices {
-        let DeviceChoice::Gpu(number) = device else { continue };
+        let DeviceChoice::Gpu(number, options) = device else { continue };
         let fail = |error: EngineError| Failure::Run(error.into());
-        let mut gpu = GpuEngine::new(Some(*number), GpuOptions::default()).map_err(fail)?;
+        let mut gpu = GpuEngine::new(Some(*number), *options).map_err(fail)?;
         gpu.load(Arc::clone(data)).map_err(fail)?;
         let found = gpu.follow(job, choice.history, MOST_STEPS).map_err(fail)?;
         printer::data(&format!("\n{} {}\n", label(*device), gpu.device().name));
