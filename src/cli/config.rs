@@ -19,6 +19,14 @@ const COMMANDS: [&str; 2] = ["dose", "audit"];
 /// Options that a configuration cannot set.
 const NOT_IN_A_FILE: [&str; 4] = ["config", "help", "quiet", "json"];
 
+/// Options that stand for each other: one on the command line puts those of the file aside.
+const ALTERNATIVES: [(&str, &[&str]); 4] = [
+    ("histories", &["target-sigma", "target-labels"]),
+    ("target-sigma", &["histories"]),
+    ("ct", &["density", "tissue", "tissue-table"]),
+    ("density", &["ct"]),
+];
+
 /// The command line with the options of `--config` put in; without that option the command line itself.
 pub(super) fn expand(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
     let mut command = RawArgs::command();
@@ -50,13 +58,18 @@ fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<
             "Write one field a line, as in ct = \"ct.nii.gz\".",
         )
     })?;
+    let on_command_line = |option: &str| {
+        let arg = settable(command).find(|arg| arg.get_long() == Some(option));
+        arg.is_some_and(|arg| given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine))
+    };
     let mut words = Vec::new();
     for (field, value) in &table {
         let option = field.replace('_', "-");
         let Some(arg) = settable(command).find(|arg| arg.get_long() == Some(&option)) else {
             return Err(unknown(&shown, field, command));
         };
-        let on_command_line = given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let on_command_line = on_command_line(&option)
+            || ALTERNATIVES.iter().any(|(other, aside)| aside.contains(&option.as_str()) && on_command_line(other));
         let values = values(file, field, value, arg)?;
         if on_command_line {
             continue;
@@ -178,6 +191,8 @@ mod tests {
         assert_eq!(request.administered_mbq, Some(5000.0));
         assert_eq!(request.scene, SceneInput::Ct("other.nii".into()), "as given, not beside the file");
         assert_eq!(request.nuclide, "lu177");
+        let request = with(&config, "--out o --histories 5000").expect("another way to stop puts the file's aside");
+        assert_eq!(request.run.stop, Stop::Histories(5000));
     }
 
     #[test]

@@ -13,9 +13,15 @@ pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
     let written = || -> anyhow::Result<Vec<String>> {
         clap_mangen::generate_to(RawArgs::command(), folder.path())?;
-        let entries = std::fs::read_dir(folder.path())?;
-        let mut names = entries.map(|e| Ok(e?.file_name().to_string_lossy().into_owned()));
-        names.by_ref().collect()
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder.path())? {
+            let entry = entry?;
+            let page = std::fs::read_to_string(entry.path())?;
+            // what clap calls extra is our examples
+            std::fs::write(entry.path(), page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
     };
     let mut names = written().with_context(|| format!("{}", request.out.display()))?;
     names.sort();

@@ -243,7 +243,7 @@ fn cli_manual_pages_are_complete_and_replace_nothing_unasked() {
     assert!(output.status.success(), "{}", stderr(&output));
     for page in ["lutra.1", "lutra-dose.1", "lutra-init-course.1", "lutra-course.1"] {
         let text = std::fs::read_to_string(folder.path().join("man").join(page)).expect(page);
-        assert!(text.starts_with(".ie") && text.contains("Examples:") && !text.contains('\x1b'), "{page}: {text}");
+        assert!(text.starts_with(".ie") && text.contains(".SH EXAMPLES") && !text.contains('\x1b'), "{page}: {text}");
     }
     let again = lutra(folder.path(), &["man", "--out", "man"]);
     assert_eq!(again.status.code(), Some(2));

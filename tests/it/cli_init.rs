@@ -96,8 +96,7 @@ fn cli_init_dose_guesses_aloud_and_leaves_the_unit_to_a_person() {
     assert!(!at.join("out").exists());
     replace(at, "dose.toml", &[("activity_unit = \"?\"", "activity_unit = \"bq_ml_h\"")]);
     assert!(stderr(&run("out")).contains("administered_mbq: found \"?\""));
-    // the aim of the file is another way to say when to stop
-    replace(at, "dose.toml", &[("administered_mbq = \"?\"", "administered_mbq = 7400"), ("target_sigma = 0.02", "")]);
+    replace(at, "dose.toml", &[("administered_mbq = \"?\"", "administered_mbq = 7400")]);
     let done = run("out");
     assert!(done.status.success(), "{}", stderr(&done));
     let record: serde_json::Value = serde_json::from_str(&text(&at.join("out"), "run.json")).expect("JSON");
