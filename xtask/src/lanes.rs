@@ -17,7 +17,7 @@ use syn::visit::Visit;
 use syn::{BinOp, Expr, Item, Lit, Pat, Stmt, UnOp};
 
 /// Functions that the driver calls, with the parameters that differ from lane to lane.
-const ROOTS: &[(&str, &[&str])] = &[("electron_birth", &["h"]), ("birth", &["h"]), ("rng_for", &["history"])];
+const ROOTS: &[(&str, &[&str])] = &[("electron_birth", &["h"]), ("photon_birth", &["h"]), ("rng_for", &["history"])];
 
 /// Functions that are one instruction in every set, and that instruction.
 const INSTRUCTIONS: &[(&str, &str)] = &[("fmin", "f_min(a, b)"), ("fmax", "f_max(a, b)")];

@@ -265,7 +265,7 @@ macro_rules! lanes_carry {
                 }
                 let count = (self.last - self.next).min(N as u32);
                 let (on, h) = (m_first(count), u_add(u_splat(self.next), u_iota()));
-                self.particles = if photons { birth(on, cx, h, out) } else { electron_birth(on, cx, h, out) };
+                self.particles = if photons { photon_birth(on, cx, h, out) } else { electron_birth(on, cx, h, out) };
                 self.rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
                 self.next += count;
                 self.born += u64::from(count);

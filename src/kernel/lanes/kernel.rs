@@ -8,7 +8,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::NO_HOME;
         use crate::kernel::single::context::Context;
         use crate::kernel::single::context::{FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION};
-        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
+        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
         use crate::kernel::single::source::{STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH};
         use crate::kernel::single::moller::{ELECTRON_REST};
         use crate::kernel::single::electron::{STACK_SIZE, ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT};
@@ -307,6 +307,40 @@ macro_rules! lanes_kernel {
             Exit {
                 distance: f_select(on, a.distance, b.distance),
                 axis: u_select(on, a.axis, b.axis),
+            }
+        }
+
+        /// Energy and share of an emission.
+        #[derive(Clone, Copy)]
+        #[repr(C)]
+        pub struct Emission {
+            /// Row of the emission table.
+            pub row: U,
+            /// Energy, units of 2^-5 eV.
+            pub energy: U,
+            /// Weight, 2^-16: the row's share of the particles over its share of the samples.
+            pub weight: U,
+        }
+
+        /// All lanes 0.
+        #[inline]
+        $(#[$features])*
+        pub fn zero_Emission() -> Emission {
+            Emission {
+                row: u_splat(0),
+                energy: u_splat(0),
+                weight: u_splat(0),
+            }
+        }
+
+        /// Lanes of `a` where the mask is set, else of `b`.
+        #[inline]
+        $(#[$features])*
+        pub fn select_Emission(on: M, a: Emission, b: Emission) -> Emission {
+            Emission {
+                row: u_select(on, a.row, b.row),
+                energy: u_select(on, a.energy, b.energy),
+                weight: u_select(on, a.weight, b.weight),
             }
         }
 
@@ -1019,18 +1053,25 @@ macro_rules! lanes_kernel {
             u_add(u_add(u_shl::<16>(u_mul(u_shr::<16>(a), u_shr::<16>(b))), middle), low)
         }
 
-        /// The particle of history `h`.
+        /// What history `h` emits.
         #[inline]
         $(#[$features])*
-        pub fn birth(on0: M, cx: &Context<'_>, h: U, out: &mut Out) -> Particle {
+        pub fn emission_of(on0: M, cx: &Context<'_>, h: U) -> Emission {
+            let mut on0 = on0;
+            let word = u_add(u_splat(cx.params.shift_energy), u_mul(h, u_splat(STEP_ENERGY)));
+            let row = emission_row(on0, cx, word);
+            let energy = emission_energy(on0, cx, row, word);
+            Emission { row: row, energy: energy, weight: gather_u(on0, cx.emission_table, u_add(u_mul(u_splat(4u32), row), u_splat(3u32))) }
+        }
+
+        /// The particle of history `h`, which emits `emission`.
+        #[inline]
+        $(#[$features])*
+        pub fn birth(on0: M, cx: &Context<'_>, h: U, emission: Emission) -> Particle {
             let mut on0 = on0;
             let row = u_mul(u_splat(3u32), source_row(on0, cx, h));
             let voxel = gather_u(on0, cx.source_table, u_add(row, u_splat(1u32)));
-            let voxel_weight = gather_u(on0, cx.source_table, u_add(row, u_splat(2u32)));
-            let word = u_add(u_splat(cx.params.shift_energy), u_mul(h, u_splat(STEP_ENERGY)));
-            let emission = emission_row(on0, cx, word);
-            let energy = emission_energy(on0, cx, emission, word);
-            let weight = weight_product(voxel_weight, gather_u(on0, cx.emission_table, u_add(u_mul(u_splat(4u32), emission), u_splat(3u32))));
+            let weight = weight_product(gather_u(on0, cx.source_table, u_add(row, u_splat(2u32))), emission.weight);
             let mut fx = f_splat(0.5f32);
             let mut fy = f_splat(0.5f32);
             let mut fz = f_splat(0.5f32);
@@ -1047,8 +1088,7 @@ macro_rules! lanes_kernel {
             let in_plane = u_sub(voxel, u_mul(iz, u_splat(plane)));
             let iy = u_div(in_plane, u_splat(cx.params.nx));
             let ix = u_sub(in_plane, u_mul(iy, u_splat(cx.params.nx)));
-            out.emitted(on0, energy, weight);
-            Particle { ix: ix, iy: iy, iz: iz, alive: u_splat(1u32), x: f_mul(fx, f_splat(cx.params.dx_mm)), y: f_mul(fy, f_splat(cx.params.dy_mm)), z: f_mul(fz, f_splat(cx.params.dz_mm)), energy: energy, ux: f_mul(sin_theta, azimuth.cos), uy: f_mul(sin_theta, azimuth.sin), uz: cos_theta, weight: weight, flight: f_splat(0.0f32), steps: u_splat(0u32), home: u_splat(NO_HOME) }
+            Particle { ix: ix, iy: iy, iz: iz, alive: u_splat(1u32), x: f_mul(fx, f_splat(cx.params.dx_mm)), y: f_mul(fy, f_splat(cx.params.dy_mm)), z: f_mul(fz, f_splat(cx.params.dz_mm)), energy: emission.energy, ux: f_mul(sin_theta, azimuth.cos), uy: f_mul(sin_theta, azimuth.sin), uz: cos_theta, weight: weight, flight: f_splat(0.0f32), steps: u_splat(0u32), home: u_splat(NO_HOME) }
         }
 
         /// (1 - cos)/2 of the soft deflection over a path with `k1` and `k2` first and second transport mean free paths,
@@ -1290,23 +1330,30 @@ macro_rules! lanes_kernel {
         }
 
         /// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
-        /// energy in the tissue of its birth); where the density allows, its voxel becomes its home.
+        /// energy in the tissue of its birth; nothing in vacuum): the photon pass emits it. Where the density allows, its voxel
+        /// becomes its home.
         #[inline]
         $(#[$features])*
         pub fn electron_birth(on0: M, cx: &Context<'_>, h: U, out: &mut Out) -> Particle {
             let mut on0 = on0;
-            let mut p = birth(on0, cx, h, out);
+            let mut p = birth(on0, cx, h, emission_of(on0, cx, h));
+            out.emitted(on0, p.energy, p.weight);
             let index = voxel_index(cx, &p);
             let word = gather_u(on0, cx.voxels, index);
             let row = u_mul(voxel_tissue(word), u_splat(ENERGY_NODES));
-            let share = electron_value(on0, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
+            let mut share = electron_value(on0, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
+            let took1 = m_and(on0, f_le(voxel_density(word), f_splat(0.0f32)));
+            let mut on1 = took1;
+            {
+                share = f_select(on1, f_splat(0.0f32), share);
+            }
             let radiated = u_of_f(f_add(f_mul(share, real_from_u32(p.weight)), f_splat(0.5f32)));
             out.radiated(on0, p.energy, radiated);
             p.weight = u_sub(p.weight, radiated);
-            let took1 = m_and(on0, f_ge(voxel_density(word), f_splat(cx.params.home_density_g_cm3)));
-            let mut on1 = took1;
+            let took2 = m_and(on0, f_ge(voxel_density(word), f_splat(cx.params.home_density_g_cm3)));
+            let mut on2 = took2;
             {
-                p.home = u_select(on1, index, p.home);
+                p.home = u_select(on2, index, p.home);
             }
             p
         }
@@ -1690,6 +1737,31 @@ macro_rules! lanes_kernel {
                 live = m_andnot(live, on0);
             }
             ret
+        }
+
+        /// The photon of history `h`. Bremsstrahlung is as strong as the tissue of its birth makes it: its weight follows, and is
+        /// 0 in vacuum.
+        #[inline]
+        $(#[$features])*
+        pub fn photon_birth(on0: M, cx: &Context<'_>, h: U, out: &mut Out) -> Particle {
+            let mut on0 = on0;
+            let emission = emission_of(on0, cx, h);
+            let mut p = birth(on0, cx, h, emission);
+            let took1 = m_and(on0, u_ge(emission.row, u_splat(cx.params.bremsstrahlung_row)));
+            let mut on1 = took1;
+            if m_any(on1) {
+                let word = gather_u(on1, cx.voxels, voxel_index(cx, &p));
+                let row = u_mul(voxel_tissue(word), u_splat(ENERGY_NODES));
+                let mut strength = photon_value(on1, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_BREMSSTRAHLUNG);
+                let took2 = m_and(on1, f_le(voxel_density(word), f_splat(0.0f32)));
+                let mut on2 = took2;
+                {
+                    strength = f_select(on2, f_splat(0.0f32), strength);
+                }
+                p.weight = u_select(on1, u_of_f(f_add(f_mul(strength, real_from_u32(p.weight)), f_splat(0.5f32))), p.weight);
+            }
+            out.emitted(on0, p.energy, p.weight);
+            p
         }
 
         /// Energy left by a collision: to the ledger, and to the tally when it is analogue.
