@@ -8,6 +8,7 @@ use crate::io::dicom::{ActivityOptions, DecayCorrection};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
+use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
@@ -273,8 +274,9 @@ pub struct RawParity {
     /// Electron histories, and as many photon histories
     #[arg(long, value_name = "N", default_value = "200000")]
     pub histories: String,
-    /// Devices to compare with the CPU: all, or a list of cpu, cpu:THREADS and gpu:N as in `lutra devices`; gpu:N may be
-    /// followed by :workgroup=W, :threads=T and :steps=S to cut its work otherwise
+    /// Devices to compare with the scalar CPU engine: all, or a list of cpu, cpu:THREADS, cpu:scalar, cpu:1:avx2 and
+    /// gpu:N as in `lutra devices`; gpu:N may be followed by :workgroup=W, :threads=T and :steps=S to cut its work
+    /// otherwise
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub devices: String,
     /// Seed of the random numbers
@@ -348,7 +350,7 @@ pub struct RawSvalue {
 /// Options of the transport, as given.
 #[derive(Debug, Args)]
 pub struct RawRun {
-    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    /// Where to run: auto (a GPU if there is one), cpu, cpu:scalar, gpu, or gpu:N as listed by `lutra devices`
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
     /// Number of electron histories, as in 20000000 or 2e7; photon histories follow in a fixed proportion
@@ -408,7 +410,7 @@ pub struct RawValidate {
     /// Only the problems that tell most, in two or three minutes
     #[arg(long)]
     pub quick: bool,
-    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    /// Where to run: auto (a GPU if there is one), cpu, cpu:scalar, gpu, or gpu:N as listed by `lutra devices`
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
     /// Seed of the random numbers
@@ -703,8 +705,8 @@ impl RawCourse {
 pub enum EngineChoice {
     /// The first real GPU, else the CPU.
     Auto,
-    /// CPU threads.
-    Cpu,
+    /// CPU threads; how they carry histories, none for the fastest way of the machine.
+    Cpu(Option<Carrier>),
     /// The adapter of this number in the list of devices; without a number the first that is usable.
     Gpu(Option<usize>),
 }
@@ -783,8 +785,8 @@ pub enum ParityScene {
 /// A device to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The CPU with this many threads; 0 for all cores.
-    Cpu(usize),
+    /// The CPU with this many threads, 0 for all cores; how they carry histories, none for the fastest way.
+    Cpu(usize, Option<Carrier>),
     /// The adapter of this number, the work cut like this.
     Gpu(usize, GpuOptions),
 }
@@ -854,20 +856,43 @@ impl RawParity {
 
 fn device(text: &str) -> Result<DeviceChoice, UserError> {
     let text = text.trim();
-    let number = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse::<usize>().ok());
-    match (text, number("cpu:")) {
-        ("cpu", _) => Ok(DeviceChoice::Cpu(0)),
-        (_, Some(threads)) if threads > 0 => Ok(DeviceChoice::Cpu(threads)),
-        _ => adapter(text).ok_or_else(|| {
-            UserError::new(
-                format!(
-                    "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, gpu:N and \
-                     gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256)"
-                ),
-                "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
-            )
-        }),
+    let parts: Vec<&str> = text.split(':').collect();
+    let threads = |n: &str| n.parse::<usize>().ok().filter(|&n| n > 0);
+    match parts[..] {
+        ["cpu"] => return Ok(DeviceChoice::Cpu(0, None)),
+        ["cpu", n] if threads(n).is_some() => return Ok(DeviceChoice::Cpu(threads(n).unwrap_or(0), None)),
+        ["cpu", way] if !way.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Ok(DeviceChoice::Cpu(0, Some(carrier("--devices", text, way)?)));
+        }
+        ["cpu", n, way] if threads(n).is_some() => {
+            return Ok(DeviceChoice::Cpu(threads(n).unwrap_or(0), Some(carrier("--devices", text, way)?)));
+        }
+        ["gpu", ..] => {
+            if let Some(choice) = adapter(text) {
+                return Ok(choice);
+            }
+        }
+        _ => {}
     }
+    Err(UserError::new(
+        format!(
+            "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, cpu:scalar, gpu:N and \
+             gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256)"
+        ),
+        "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
+    ))
+}
+
+/// How the CPU carries histories, by name.
+fn carrier(option: &str, text: &str, name: &str) -> Result<Carrier, UserError> {
+    let known = Carrier::available();
+    known.iter().copied().find(|c| c.word() == name).ok_or_else(|| {
+        let words: Vec<String> = known.iter().map(|c| format!("cpu:{}", c.word())).collect();
+        UserError::new(
+            format!("{option}: found \"{text}\"; allowed on this machine: cpu, {}", words.join(", ")),
+            "Write cpu for the fastest way; all of them give the same result.",
+        )
+    })
 }
 
 /// `gpu:N`, `gpu:N:workgroup=32:threads=4096:steps=100`.
@@ -1417,11 +1442,12 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
     let number = text.strip_prefix("gpu:").map(str::parse::<usize>);
     match (text, number) {
         ("auto", _) => Ok(EngineChoice::Auto),
-        ("cpu", _) => Ok(EngineChoice::Cpu),
+        ("cpu", _) => Ok(EngineChoice::Cpu(None)),
         ("gpu", _) => Ok(EngineChoice::Gpu(None)),
         (_, Some(Ok(number))) => Ok(EngineChoice::Gpu(Some(number))),
+        _ if text.starts_with("cpu:") => Ok(EngineChoice::Cpu(Some(carrier("--engine", text, &text[4..])?))),
         _ => Err(UserError::new(
-            format!("--engine: found \"{text}\"; allowed: auto, cpu, gpu, or gpu:N with N from 0"),
+            format!("--engine: found \"{text}\"; allowed: auto, cpu, cpu:scalar, gpu, or gpu:N with N from 0"),
             "`lutra devices` lists the devices and their numbers.",
         )),
     }
@@ -1504,7 +1530,8 @@ impl RunOptions {
     pub fn settings(&self) -> BTreeMap<String, Value> {
         let engine = match self.engine {
             EngineChoice::Auto => "auto".to_owned(),
-            EngineChoice::Cpu => "cpu".to_owned(),
+            EngineChoice::Cpu(None) => "cpu".to_owned(),
+            EngineChoice::Cpu(Some(carrier)) => format!("cpu:{}", carrier.word()),
             EngineChoice::Gpu(None) => "gpu".to_owned(),
             EngineChoice::Gpu(Some(number)) => format!("gpu:{number}"),
         };
@@ -1659,7 +1686,12 @@ mod tests {
         assert_eq!(trace("photon:1:7").expect("sound"), traced);
         assert_eq!(trace("7").expect("sound"), TraceChoice { pass: Pass::Electron, batch: 0, history: 7 });
         assert!(trace("muon:7").is_err() && trace("x").is_err() && trace("photon:0:1:2").is_err());
-        assert_eq!(device("cpu:3").expect("sound"), DeviceChoice::Cpu(3));
+        assert_eq!(device("cpu:3").expect("sound"), DeviceChoice::Cpu(3, None));
+        assert_eq!(device("cpu:scalar").expect("sound"), DeviceChoice::Cpu(0, Some(Carrier::Scalar)));
+        assert_eq!(device("cpu:2:scalar").expect("sound"), DeviceChoice::Cpu(2, Some(Carrier::Scalar)));
+        assert!(device("cpu:0:scalar").is_err() && device("cpu:mmx").is_err() && device("gpu:x").is_err());
+        assert_eq!(engine("cpu:scalar").expect("sound"), EngineChoice::Cpu(Some(Carrier::Scalar)));
+        assert!(engine("cpu:mmx").is_err() && engine("cpu:1").is_err());
         assert!(device("cpu:0").is_err() && device("tpu").is_err());
     }
 

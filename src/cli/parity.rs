@@ -1,4 +1,4 @@
-//! `lutra parity`: the same histories on the CPU and on every other device, compared bit for bit.
+//! `lutra parity`: the same histories on the scalar CPU engine and on every other device, compared bit for bit.
 
 use super::args::{DeviceChoice, ParityRequest, ParityScene, RawArgs, RawCommand, TraceChoice};
 use super::case::Case;
@@ -9,7 +9,7 @@ use crate::io::atomic::write_file;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
 use crate::transport::allocation::Expectation;
-use crate::transport::cpu::CpuEngine;
+use crate::transport::cpu::{Carrier, CpuEngine};
 use crate::transport::emission::Pass;
 use crate::transport::gpu::{GpuEngine, GpuOptions, list_adapters};
 use crate::transport::parity::{Difference, Event, Step, first_difference, follow};
@@ -28,6 +28,9 @@ use std::time::Instant;
 const BATCHES: u32 = 2;
 /// Steps of a followed history at most.
 const MOST_STEPS: usize = 20_000;
+
+/// What all others are compared with.
+const REFERENCE: DeviceChoice = DeviceChoice::Cpu(0, Some(Carrier::Scalar));
 
 /// One device's results.
 struct Row {
@@ -69,12 +72,12 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
             [Pass::Electron, Pass::Photon].map(|pass| (b, run::job(&data, pass, &expectation, b, request.seed)))
         })
         .collect();
-    let mut reference = CpuEngine::new(0);
-    let others: Vec<DeviceChoice> = devices.iter().copied().filter(|c| *c != DeviceChoice::Cpu(0)).collect();
+    let mut reference = CpuEngine::with(0, Carrier::Scalar);
+    let others: Vec<DeviceChoice> = devices.iter().copied().filter(|c| *c != REFERENCE).collect();
     let mut bar = Bar::new();
     let share = |done: usize| done as f64 / (1 + others.len()) as f64;
     bar.show(0.0, None, "parity: cpu");
-    let (first, tallies) = measure(&mut reference, DeviceChoice::Cpu(0), &data, &jobs, None)?;
+    let (first, tallies) = measure(&mut reference, REFERENCE, &data, &jobs, None)?;
     let mut rows = vec![first];
     for (n, &choice) in others.iter().enumerate() {
         bar.show(share(1 + n), None, &format!("parity: {}", label(choice)));
@@ -120,20 +123,29 @@ fn case(scene: &ParityScene) -> Result<Case, Failure> {
     }
 }
 
-/// The CPU on one thread, and every adapter that can run the kernel.
+/// Every way of the CPU, one of them on one thread, and every adapter that can run the kernel.
 fn all() -> Vec<DeviceChoice> {
     let adapters = list_adapters();
     if adapters.is_empty() {
-        printer::note("no adapter found: comparing the CPU with itself on one thread");
+        printer::note("no adapter found: comparing the ways of the CPU with one another");
     }
     let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number, GpuOptions::default()));
-    [DeviceChoice::Cpu(0), DeviceChoice::Cpu(1)].into_iter().chain(gpus).collect()
+    let ways = Carrier::available().into_iter().map(|way| DeviceChoice::Cpu(0, Some(way)));
+    ways.chain([DeviceChoice::Cpu(1, None)]).chain(gpus).collect()
 }
 
 fn label(choice: DeviceChoice) -> String {
     match choice {
-        DeviceChoice::Cpu(0) => "cpu".to_owned(),
-        DeviceChoice::Cpu(threads) => format!("cpu:{threads}"),
+        DeviceChoice::Cpu(threads, way) => {
+            let mut name = "cpu".to_owned();
+            if threads > 0 {
+                let _infallible = write!(name, ":{threads}");
+            }
+            if let Some(way) = way {
+                let _infallible = write!(name, ":{}", way.word());
+            }
+            name
+        }
         DeviceChoice::Gpu(number, options) => {
             let usual = GpuOptions::default();
             let mut text = format!("gpu:{number}");
@@ -153,7 +165,8 @@ fn label(choice: DeviceChoice) -> String {
 
 fn engine(choice: DeviceChoice) -> Result<Box<dyn Engine>, EngineError> {
     match choice {
-        DeviceChoice::Cpu(threads) => Ok(Box::new(CpuEngine::new(threads))),
+        DeviceChoice::Cpu(threads, None) => Ok(Box::new(CpuEngine::new(threads))),
+        DeviceChoice::Cpu(threads, Some(way)) => Ok(Box::new(CpuEngine::with(threads, way))),
         DeviceChoice::Gpu(number, options) => Ok(Box::new(GpuEngine::new(Some(number), options)?)),
     }
 }

@@ -156,14 +156,18 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
 }
 
 fn cpu(options: &RunOptions) -> Box<dyn Engine> {
-    Box::new(CpuEngine::new(options.threads.unwrap_or(0)))
+    let threads = options.threads.unwrap_or(0);
+    Box::new(match options.engine {
+        EngineChoice::Cpu(Some(carrier)) => CpuEngine::with(threads, carrier),
+        _ => CpuEngine::new(threads),
+    })
 }
 
 /// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
 pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
     let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
-        EngineChoice::Cpu => Ok(cpu(options)),
+        EngineChoice::Cpu(_) => Ok(cpu(options)),
         EngineChoice::Gpu(number) => match gpu(number) {
             Ok(engine) => Ok(Box::new(engine)),
             Err(error) => Err(failure(error.into())),

@@ -13,6 +13,7 @@ mod docs_book;
 mod engine_checkpoint;
 mod engine_cpu;
 mod engine_double;
+mod engine_lanes;
 mod engine_parity;
 mod engine_shards;
 mod io_dicom_hostile;
