@@ -23,6 +23,85 @@ pub const DEFAULT_SEED: u64 = 177;
 /// Smallest and largest voxel edge for `--grid MM`, mm.
 pub const GRID_RANGE_MM: [f64; 2] = [0.1, 50.0];
 
+/// Arguments of `lutra compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lutra compare lutra-demo/dose_gy.nii.gz other.nii.gz --labels lutra-demo/labels.nii.gz --out compared
+  lutra compare ours.nii.gz RTDOSE.dcm --out compared
+
+Orientation and grid are checked first: B is laid on A's grid by its header, then tested for a flip, for swapped
+axes, for a move by whole voxels or part of one, and for a common factor. What is found is named on top of
+report.html and on the terminal. compare.csv has the regions, compare.json everything.")]
+pub struct RawCompare {
+    /// The reference: a dose map in Gy, NIfTI or DICOM RT Dose
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// The map that is held against it, Gy
+    #[arg(value_name = "B")]
+    b: PathBuf,
+    /// Label map, on any grid: voxels of A that a region covers in part count in part
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Names of the labels: CSV or TOML
+    #[arg(long, value_name = "FILE")]
+    label_names: Option<PathBuf>,
+    /// Factor between the maps below which no scale is named, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
+    tolerance: f64,
+    /// Folder for the results; it must not exist unless --force is given
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Write into a folder that holds results already
+    #[arg(long)]
+    force: bool,
+}
+
+/// A comparison of two dose maps, checked.
+#[derive(Clone, Debug)]
+pub struct CompareRequest {
+    /// The reference.
+    pub a: PathBuf,
+    /// The other.
+    pub b: PathBuf,
+    /// Label map.
+    pub labels: Option<PathBuf>,
+    /// Names of the labels.
+    pub label_names: Option<PathBuf>,
+    /// Factor below which no scale is named, as a share.
+    pub tolerance_rel: f64,
+    /// Folder of the results.
+    pub out: PathBuf,
+    /// Whether to write into a folder with results.
+    pub force: bool,
+}
+
+impl RawCompare {
+    /// Checks ranges and what needs what.
+    pub fn check(self) -> Result<CompareRequest, UserError> {
+        if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
+            return Err(UserError::new(
+                format!("--tolerance: found {}; allowed: above 0 and below 1", self.tolerance),
+                "Give a share: 0.005 is half a percent.",
+            ));
+        }
+        if self.label_names.is_some() && self.labels.is_none() {
+            return Err(UserError::new(
+                "--label-names: found a file without --labels; allowed: both, or neither",
+                "Add --labels with the label map that the names belong to.",
+            ));
+        }
+        Ok(CompareRequest {
+            a: self.a,
+            b: self.b,
+            labels: self.labels,
+            label_names: self.label_names,
+            tolerance_rel: self.tolerance,
+            out: self.out,
+            force: self.force,
+        })
+    }
+}
+
 /// Monte Carlo voxel dosimetry for 177Lu radiopharmaceutical therapy.
 #[derive(Debug, Parser)]
 #[command(
@@ -76,6 +155,8 @@ pub enum RawCommand {
     /// Run the S-value shortcuts beside the transport and say which is wrong, where, by how much and why
     #[command(after_help = examples::AUDIT)]
     Audit(Box<RawAudit>),
+    /// Compare two dose maps: shifts, flips, scales, regions, histograms, gamma
+    Compare(RawCompare),
     /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
     #[command(after_help = examples::KERNEL)]
     Kernel(RawKernel),

@@ -11,6 +11,7 @@ pub mod printer;
 
 mod audit;
 mod case;
+mod compare;
 mod completions;
 mod config;
 mod course;
@@ -25,6 +26,9 @@ mod kernel;
 mod man;
 mod merge;
 mod output;
+mod page;
+mod page_audit;
+mod page_course;
 mod parity;
 mod practice;
 mod progress;
@@ -55,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Audit(raw) => audit::run(&raw.check()?),
+        args::RawCommand::Compare(raw) => compare::run(&raw.check()?),
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?),
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?),
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?),

@@ -223,6 +223,8 @@ pub struct StructureSum {
 pub struct Exceedance {
     /// Value it is about, Gy.
     pub value_gy: f64,
+    /// Its standard uncertainty with the stated budget, k = 1, Gy.
+    pub sigma_gy: f64,
     /// P(above) if errors are independent from cycle to cycle.
     pub above_independent: f64,
     /// P(above) if errors are common to all cycles.
@@ -855,6 +857,7 @@ fn exceedance(window: &DoseWindow, value_gy: f64, sigma: &CumulativeSigma) -> Ex
     let inside = |s: f64| window.lower_gy.map(|lower| probability_inside(value_gy, s, lower, window.upper_gy));
     Exceedance {
         value_gy,
+        sigma_gy: sigma.budget_gy,
         above_independent: above(sigma.independent_gy),
         above_correlated: above(sigma.correlated_gy),
         above_budget: above(sigma.budget_gy),

@@ -154,7 +154,7 @@ fn law_replicas_of_the_demo_scatter_as_stated() {
         labels: Some(made.labels.data.clone()),
         ..RunPlan::default()
     };
-    let many = RunPlan { stop: Stop::Histories(40 * demo_histories()), batches: 40 * BATCHES, seed: 1, ..plan.clone() };
+    let many = RunPlan { stop: Stop::Histories(40 * demo_histories()), seed: 1, ..plan.clone() };
     let long = replicas(&scene, &made.decays.data, 1, &many);
     let short = replicas(&scene, &made.decays.data, seeds(), &plan);
     for (what, long, short, tolerances, off) in
