@@ -9,7 +9,15 @@ use lutra::transport::run::{RunPlan, job, prepare};
 use lutra::transport::{Engine, Scene, Scoring};
 use std::sync::Arc;
 
-fn tally(carrier: Carrier, threads: usize, scene: &Scene, decays: &[f64], plan: &RunPlan, pass: Pass, histories: u32) -> BatchTally {
+fn tally(
+    carrier: Carrier,
+    threads: usize,
+    scene: &Scene,
+    decays: &[f64],
+    plan: &RunPlan,
+    pass: Pass,
+    histories: u32,
+) -> BatchTally {
     let data = Arc::new(prepare(scene, &lutetium(), plan).expect("tables"));
     let mut engine = CpuEngine::with(threads, carrier);
     engine.load(Arc::clone(&data)).expect("loaded");

@@ -850,11 +850,7 @@ impl<'a> Printer<'_, 'a> {
                     return Ok(End::All);
                 }
                 let root = self.lookup(&root(&a.left)?).context("unknown name")?;
-                let value = if root.mask == Some(self.mask) {
-                    value
-                } else {
-                    select(&ty, &on, &value, &place.text)?
-                };
+                let value = if root.mask == Some(self.mask) { value } else { select(&ty, &on, &value, &place.text)? };
                 self.line(&format!("{} = {value};", place.text));
                 Ok(End::All)
             }
@@ -1054,7 +1050,10 @@ fn print_struct(s: &syn::ItemStruct, world: &World, in_arrays: bool, out: &mut S
     }
     out.push_str("        }\n\n");
     let mut helper = |doc: &str, head: String, value: &dyn Fn(&str, &Ty) -> Result<String>| -> Result<()> {
-        let _ = writeln!(out, "        /// {doc}\n        #[inline]\n        $(#[$features])*\n        pub fn {head} -> {name} {{");
+        let _ = writeln!(
+            out,
+            "        /// {doc}\n        #[inline]\n        $(#[$features])*\n        pub fn {head} -> {name} {{"
+        );
         let _ = writeln!(out, "            {name} {{");
         for (n, t) in fields {
             let _ = writeln!(out, "                {n}: {},", value(n, t)?);
@@ -1066,9 +1065,11 @@ fn print_struct(s: &syn::ItemStruct, world: &World, in_arrays: bool, out: &mut S
     if fields.iter().any(|(_, t)| matches!(t, Ty::Array(..))) {
         return Ok(());
     }
-    helper("Lanes of `a` where the mask is set, else of `b`.", format!("select_{name}(on: M, a: {name}, b: {name})"), &|n, t| {
-        select(t, "on", &format!("a.{n}"), &format!("b.{n}"))
-    })?;
+    helper(
+        "Lanes of `a` where the mask is set, else of `b`.",
+        format!("select_{name}(on: M, a: {name}, b: {name})"),
+        &|n, t| select(t, "on", &format!("a.{n}"), &format!("b.{n}")),
+    )?;
     if matches!(name.as_str(), "Particle" | "Rng") {
         helper(
             "Where the mask is set, lane `from[i]` of `a` in lane i, else `b`.",

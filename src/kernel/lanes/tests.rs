@@ -164,7 +164,8 @@ fn inputs(takes: Takes, count: u32) -> Vec<[u32; 3]> {
     let mut all: Vec<[u32; 3]> = (0..count).map(|i| [one(Some(i)), one(None), one(None)]).collect();
     all.extend((0..count).map(|_| [one(None), one(None), one(None)]));
     if let Takes::Words = takes {
-        let special = [0.0, -0.0, 1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1e-40, 4_294_967_296.0];
+        let special =
+            [0.0, -0.0, 1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1e-40, 4_294_967_296.0];
         let special: Vec<u32> = special.iter().map(|x: &f32| x.to_bits()).chain([u32::MAX, 1, 1 << 31]).collect();
         for &a in &special {
             all.extend(special.iter().map(|&b| [a, b, a]));
