@@ -27,7 +27,7 @@ use crate::transport::emission::Emissions;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
@@ -212,7 +212,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number}, {}", cycle.date));
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), cycle.date));
         let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
@@ -239,6 +239,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     )
     .or_user_error()?;
     warnings.extend(accumulated.warnings.iter().cloned());
+    warnings.extend(names_without_region(&course, &protocol, &cycles));
     let mut verdict = verdict(&course, &protocol, &cycles)?;
     verdict.warnings.extend(warnings);
     let parameters = |region: &str| parameters(&course, &protocol, region);
@@ -263,8 +264,9 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         },
     )?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("verdict.json"))?;
     printer::data(&verdict_words(&verdict));
-    printer::note(&format!("results in {}", place.display()));
+    printer::results("", &place);
     Ok(())
 }
 
@@ -283,9 +285,39 @@ fn by_cycle(computed: &[Computed]) -> Vec<String> {
     shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
 }
 
+/// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
+/// unseen.
+fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+    let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let steering = protocol.organ.structures.iter().map(|name| (name.as_str(), "the protocol steers by it"));
+    let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
+    let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
+    let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let prior = course.ledger.iter().map(|entry| (entry.structure.as_str(), "the ledger names it"));
+    let mut seen = BTreeSet::new();
+    steering
+        .chain(half_lives)
+        .chain(tissues)
+        .chain(prior)
+        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .map(|(name, why)| {
+            let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
+            let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
+            let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
+            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+        })
+        .collect()
+}
+
 fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
-        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).or_user_error(),
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
+            let error = UserError::from_library(&error);
+            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
+        }),
         ProtocolChoice::File(name) => {
             let file = beside(path, name);
             Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()
@@ -400,6 +432,7 @@ fn dose_request(
         )
     })?;
     Ok(DoseRequest {
+        config: None,
         scene: SceneInput::Ct(beside(path, ct)),
         activity,
         activity_unit,
@@ -875,12 +908,19 @@ fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: b
             outcome.mean_bed_gy
         ));
     }
-    if let Some(folder) = folder {
-        let record =
-            serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
-        write_json(&folder.file("cohort.json"), &record)?;
-        folder.commit().or_user_error()?;
-    }
+    let record =
+        serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
+    let place = match folder {
+        None => None,
+        Some(folder) => {
+            write_json(&folder.file("cohort.json"), &record)?;
+            Some(folder.commit().or_user_error()?)
+        }
+    };
+    printer::record(&record)?;
     printer::data(&text);
+    if let Some(place) = place {
+        printer::results("", &place);
+    }
     Ok(())
 }

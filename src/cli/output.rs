@@ -142,20 +142,21 @@ pub(super) fn finish_with(
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
 
+    printer::record_file(&place.join("run.json"))?;
     printer::data(&region_lines(&all_rows));
     printer::data(&format!("\n{}", balance_lines(&balances)));
     printer::data(&text);
     for warning in case.warnings.iter().chain(&computed.warnings) {
         printer::warning(warning);
     }
-    printer::note(&format!(
-        "{} electron and {} photon histories in {} on {}; results in {}",
+    let about = format!(
+        "{} electron and {} photon histories in {} on {}",
         computed.electron.histories,
         computed.photon.histories,
         duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name,
-        place.display()
-    ));
+        computed.device.name
+    );
+    printer::results(&about, &place);
     Ok(())
 }
 
