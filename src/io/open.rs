@@ -1,4 +1,8 @@
 //! The door for images: a NIfTI file, a DICOM file or a DICOM folder gives the same kind of volume.
+//!
+//! What comes from DICOM is turned to RAS+ and held to single precision, values and affine, as a NIfTI export of it
+//! would be. A float32 of a CT number or a position is exact to a millionth of what any scanner knows, and an image and
+//! its export then give one result to the last bit instead of two that differ by the noise of other histories.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +45,7 @@ pub struct LabelInput {
 /// Errors: those of [`nifti::read_image`] or [`dicom::read_ct`]; values that are NaN or infinite.
 pub fn open_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     let path = path.as_ref();
-    if dicom::is_dicom(path) { dicom::read_ct(path) } else { from_nifti(path) }
+    if dicom::is_dicom(path) { like_nifti(path, dicom::read_ct(path)?, |hu| hu) } else { from_nifti(path) }
 }
 
 /// Opens an activity image. `options` serve DICOM only.
@@ -51,7 +55,8 @@ pub fn open_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Resul
     let path = path.as_ref();
     if dicom::is_dicom(path) {
         let activity = dicom::read_activity(path, options)?;
-        return Ok(ActivityInput { image: activity.image, scan: Some(activity.scan) });
+        let image = like_nifti(path, activity.image, |value| f64::from(value as f32))?;
+        return Ok(ActivityInput { image, scan: Some(activity.scan) });
     }
     Ok(ActivityInput { image: from_nifti(path)?, scan: None })
 }
@@ -88,6 +93,35 @@ pub fn open_labels(
         notes: regions.notes,
         files: own.files().to_vec(),
     })
+}
+
+/// Opens a dose, Gy: a NIfTI file or an RT Dose object (a file, or a folder that holds one).
+///
+/// Errors: those of [`nifti::read_image`] or [`dicom::read_rtdose`]; values that are NaN or infinite.
+pub fn open_dose(path: impl AsRef<Path>) -> Result<Opened<f64>, IoError> {
+    let path = path.as_ref();
+    if dicom::is_dicom(path) { like_nifti(path, dicom::open_rtdose(path)?, |gy| gy) } else { from_nifti(path) }
+}
+
+/// A DICOM image in RAS+ order, its affine as single precision keeps it and its values as `rounded` makes them.
+fn like_nifti<T: Copy>(path: &Path, opened: Opened<T>, rounded: impl Fn(T) -> T) -> Result<Opened<T>, IoError> {
+    let (volume, _) = opened.volume.to_canonical();
+    let affine = volume.grid.affine.map(|row| row.map(|value| f64::from(value as f32)));
+    let grid = VoxelGrid::from_affine(volume.grid.dims, affine)
+        .map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    let data = volume.data.into_iter().map(rounded).collect();
+    Ok(Opened { volume: Volume { grid, data }, ..opened })
+}
+
+/// The files behind an input: a file itself, every DICOM file of a folder, of a folder's series its own.
+///
+/// Errors: a folder without DICOM; a file that cannot be read.
+pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
+    let path = path.as_ref();
+    if path.is_file() || !dicom::is_dicom(path) {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    Ok(dicom::contents(path)?.iter().flat_map(|entry| entry.origin.files().to_vec()).collect())
 }
 
 /// Size and SHA-256 of an input of one or many files: of one file that of its bytes; of several that of

@@ -20,9 +20,9 @@ use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 
 use super::object::{DataSet, Object, text};
-use super::reserve;
 use super::stack::{Plane, stack};
 use super::study::{Kind, Origin, RT_DOSE, Study};
+use super::{Opened, reserve};
 use crate::grid::Volume;
 use crate::io::{IoError, atomic};
 
@@ -388,7 +388,11 @@ impl Identity {
 ///
 /// Errors: none or several in the folder, units other than Gy, uneven frames, broken pixels.
 pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
-    let path = path.as_ref();
+    Ok(open_rtdose(path.as_ref())?.volume)
+}
+
+/// As [`read_rtdose`], with notes and origin.
+pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     let study = Study::open(path)?;
     let series = study.only(path, Kind::Dose)?;
     let [object] = series.objects.as_slice() else {
@@ -403,6 +407,22 @@ pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
     let unit = object.text(tags::DOSE_UNITS).unwrap_or_default();
     if unit != "GY" {
         return Err(object.refused("DoseUnits (3004,0002)", unit, "GY", "Give an absolute dose."));
+    }
+    let mut notes = Vec::new();
+    match object.text(tags::DOSE_TYPE).as_deref() {
+        Some("PHYSICAL") => {}
+        Some("EFFECTIVE") => {
+            notes.push("the object holds an effective dose (such as BED), not absorbed dose".to_owned())
+        }
+        other => {
+            let found = other.unwrap_or("none").to_owned();
+            return Err(object.refused(
+                "DoseType (3004,0004)",
+                found,
+                "PHYSICAL or EFFECTIVE",
+                "Give a dose, not a difference of doses or an error.",
+            ));
+        }
     }
     let scaling = object.number(tags::DOSE_GRID_SCALING).filter(|s| s.is_finite() && *s > 0.0);
     let Some(scaling) = scaling else {
@@ -443,5 +463,8 @@ pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
             stored * scaling
         }));
     }
-    Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })
+    notes.extend(stack.notes);
+    let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    let files = vec![object.path.clone()];
+    Ok(Opened { volume, notes, form_code: 1, files, origin: Some(Origin::new(path, &[object])) })
 }
