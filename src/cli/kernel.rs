@@ -54,6 +54,7 @@ pub(super) fn point_kernel(request: &MediumRequest) -> Result<(PointKernel, f64,
 
 /// Runs `lutra kernel`.
 pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
+    kernel_file::check_ending(&request.medium.out).map_err(failure)?;
     let (point, density, nuclide) = point_kernel(&request.medium)?;
     let kernel = VoxelKernel::fold(&point, request.spacing_mm, density, request.half).map_err(failure)?;
     let files = kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;

@@ -17,6 +17,7 @@ mod devices;
 mod dose;
 mod dpk;
 mod inspect;
+mod kept;
 mod kernel;
 mod merge;
 mod output;

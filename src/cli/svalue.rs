@@ -25,7 +25,9 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
         "# lutra S values, source uniform by volume; seed {}\nnuclide,source,target,S_mGy_per_MBq_s,sigma_rel,electron_mGy_per_MBq_s,photon_mGy_per_MBq_s,target_mass_g\n",
         request.dose.run.seed
     );
-    let mut table = format!("{:<26} {:<26} {:>14} {:>8} {:>12}\n", "source", "target", "mGy/(MBq s)", "+- %", "mass g");
+    let width = names.values().map(|name| name.chars().count()).max().unwrap_or(0).max("source".len());
+    let mut table =
+        format!("{:<width$} {:<width$} {:>14} {:>8} {:>12}\n", "source", "target", "mGy/(MBq s)", "+- %", "mass g");
     for &source in &request.sources {
         let voxels = masses.get(&source).map_or(0, |(count, _)| *count);
         if voxels == 0 {
@@ -56,7 +58,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
                 s(photon.energy_kev)
             ));
             table.push_str(&format!(
-                "{:<26} {:<26} {:>14.5e} {:>8.2} {:>12.3}\n",
+                "{:<width$} {:<width$} {:>14.5e} {:>8.2} {:>12.3}\n",
                 names[&source],
                 names[&target],
                 s(energy),

@@ -103,6 +103,45 @@ mod tests {
         assert!(worst(soft(), 1.0) < 0.01);
     }
 
+    /// The whole published table: soft tissue, mineral bone and their mixtures. The kernel is that of the nearer of the two
+    /// at the mixture's density; only the transport's range per areal density differs between them.
+    #[test]
+    fn reference_spheres_of_every_published_mixture() {
+        let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
+            || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+            std::path::PathBuf::from,
+        );
+        let Ok(text) = std::fs::read_to_string(shared.join("data/ref/sphere_S_177Lu.csv")) else {
+            println!("SKIPPED: no data/ref/sphere_S_177Lu.csv in {}", shared.display());
+            return;
+        };
+        let plan = super::super::point_kernel::KernelPlan {
+            electron_histories: 20_000,
+            photon_histories: 100_000,
+            ..super::super::point_kernel::KernelPlan::default()
+        };
+        let nuclide = crate::decay::Nuclide::load("lu177").unwrap();
+        let bone = crate::materials::tissues::Tissue::built_in("bone").unwrap();
+        let mut engine = crate::transport::cpu::CpuEngine::new(0);
+        let bone = PointKernel::compute(&nuclide, &bone, &plan, &mut engine).unwrap();
+        let (mut rows, mut worst) = (0, 0.0_f64);
+        for line in text.lines().filter(|line| !line.starts_with('#')).skip(1) {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [radius_cm, mass_g, _, s] = [1, 2, 3, 4].map(|n| fields[n].parse::<f64>().unwrap());
+            let soft_percent: f64 = fields[0].split('%').next().unwrap().parse().unwrap();
+            let density = mass_g / (4.0 / 3.0 * std::f64::consts::PI * radius_cm.powi(3));
+            let point = if soft_percent >= 50.0 { soft() } else { &bone };
+            let off = sphere_self(point, mass_g, density).s_mgy_per_mbq_s() / s - 1.0;
+            if off.abs() > 0.008 {
+                println!("{}, {radius_cm} cm: {:+.2} %", fields[0], 100.0 * off);
+            }
+            worst = worst.max(off.abs());
+            rows += 1;
+        }
+        println!("{rows} spheres, worst {:.2} %", 100.0 * worst);
+        assert!(rows == 75 && worst < 0.01, "{rows} {worst}");
+    }
+
     #[test]
     fn alarm_spheres_two_percent_off_ring() {
         assert!(worst(soft(), 1.02) > 0.01);

@@ -4,9 +4,12 @@
 mod engine_contract;
 
 mod cli_course;
+mod cli_course_input;
+mod cli_course_kept;
 mod cli_dose;
 mod cli_inspect;
 mod cli_shards;
+mod cli_svalues;
 mod engine_checkpoint;
 mod engine_cpu;
 mod engine_double;
@@ -24,5 +27,7 @@ mod law_replicas;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod patient;
+mod reference_four_cycles;
 mod reference_validation;
 mod small;
