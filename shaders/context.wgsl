@@ -65,8 +65,8 @@ struct Params {
   shift_azimuth: u32,
   // Electrons born in matter at least this dense have a home, g/cm3.
   home_density_g_cm3: f32,
-  // Fills the block to a multiple of 16 bytes.
-  unused: u32,
+  // First row of the emission table that is bremsstrahlung of the source's electrons.
+  bremsstrahlung_row: u32,
 }
 
 // A tally entry overflowed 64 bits.

@@ -11,6 +11,24 @@ const PHOTON_STEP_LIMIT: u32 = 1000000u;
 // Voxels crossed in one step at most.
 const PHOTON_VOXELS_A_STEP: u32 = 16u;
 
+// The photon of history `h`. Bremsstrahlung is as strong as the tissue of its birth makes it: its weight follows, and is
+// 0 in vacuum.
+fn photon_birth(h: u32) -> Particle {
+  let emission = emission_of(h);
+  var p = birth(h, emission);
+  if (emission.row >= params.bremsstrahlung_row) {
+    let word = voxels[voxel_index(p)];
+    let row = (voxel_tissue(word) * ENERGY_NODES);
+    var strength = photon_value(row, energy_bin(kev_from_units(p.energy)), COLUMN_BREMSSTRAHLUNG);
+    if (voxel_density(word) <= 0.0f) {
+      strength = 0.0f;
+    }
+    p.weight = u32(nc(nc(strength * real_from_u32(p.weight)) + 0.5f));
+  }
+  sink_emitted(p.energy, p.weight);
+  return p;
+}
+
 // Energy left by a collision: to the ledger, and to the tally when it is analogue.
 fn leave(rng: ptr<function, Rng>, p: Particle, units: u32) {
   if (params.analogue == 1u) {

@@ -28,7 +28,7 @@ fn photon_pass(@builtin(global_invocation_id) id: vec3<u32>) {
         break;
       }
       begun += 1u;
-      particle = birth(history);
+      particle = photon_birth(history);
       rng = rng_for(history, params.batch, params.seed_low, params.seed_high);
     }
     photon_step(&rng, &particle);

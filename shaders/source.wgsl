@@ -24,6 +24,16 @@ const STEP_POLAR: u32 = 1359893120u;
 // Step for the azimuth: 2^32 (sqrt 13 - 3).
 const STEP_AZIMUTH: u32 = 2600822924u;
 
+// Energy and share of an emission.
+struct Emission {
+  // Row of the emission table.
+  row: u32,
+  // Energy, units of 2^-5 eV.
+  energy: u32,
+  // Weight, 2^-16: the row's share of the particles over its share of the samples.
+  weight: u32,
+}
+
 // Row of the source table that holds history `h`: the last whose first history is not above `h`.
 fn source_row(h: u32) -> u32 {
   var low = 0u;
@@ -78,15 +88,19 @@ fn weight_product(a: u32, b: u32) -> u32 {
   return (((((a >> 16u) * (b >> 16u)) << 16u) + middle) + low);
 }
 
-// The particle of history `h`.
-fn birth(h: u32) -> Particle {
+// What history `h` emits.
+fn emission_of(h: u32) -> Emission {
+  let word = (params.shift_energy + (h * STEP_ENERGY));
+  let row = emission_row(word);
+  let energy = emission_energy(row, word);
+  return Emission(row, energy, emission_table[((4u * row) + 3u)]);
+}
+
+// The particle of history `h`, which emits `emission`.
+fn birth(h: u32, emission: Emission) -> Particle {
   let row = (3u * source_row(h));
   let voxel = source_table[(row + 1u)];
-  let voxel_weight = source_table[(row + 2u)];
-  let word = (params.shift_energy + (h * STEP_ENERGY));
-  let emission = emission_row(word);
-  let energy = emission_energy(emission, word);
-  let weight = weight_product(voxel_weight, emission_table[((4u * emission) + 3u)]);
+  let weight = weight_product(source_table[(row + 2u)], emission.weight);
   var fx = 0.5f;
   var fy = 0.5f;
   var fz = 0.5f;
@@ -103,7 +117,6 @@ fn birth(h: u32) -> Particle {
   let in_plane = (voxel - (iz * plane));
   let iy = (in_plane / params.nx);
   let ix = (in_plane - (iy * params.nx));
-  sink_emitted(energy, weight);
-  return Particle(ix, iy, iz, 1u, nc(fx * (params.dx_mm)), nc(fy * (params.dy_mm)), nc(fz * (params.dz_mm)), energy, nc(sin_theta * azimuth.cos), nc(sin_theta * azimuth.sin), cos_theta, weight, 0.0f, 0u, NO_HOME);
+  return Particle(ix, iy, iz, 1u, nc(fx * (params.dx_mm)), nc(fy * (params.dy_mm)), nc(fz * (params.dz_mm)), emission.energy, nc(sin_theta * azimuth.cos), nc(sin_theta * azimuth.sin), cos_theta, weight, 0.0f, 0u, NO_HOME);
 }
 

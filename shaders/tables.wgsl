@@ -63,7 +63,7 @@ const COLUMN_YIELD: u32 = 11u;
 const COLUMN_TRANSPORT: u32 = 12u;
 
 // Numbers in a row of the photon table.
-const PHOTON_COLUMNS: u32 = 4u;
+const PHOTON_COLUMNS: u32 = 5u;
 
 // Column: total attenuation, cm2/g.
 const COLUMN_TOTAL: u32 = 0u;
@@ -76,6 +76,9 @@ const COLUMN_INCOHERENT: u32 = 2u;
 
 // Column: coherent cross section, cm2/g.
 const COLUMN_COHERENT: u32 = 3u;
+
+// Column: bremsstrahlung photons of the nuclide's electrons in this tissue over those in water.
+const COLUMN_BREMSSTRAHLUNG: u32 = 4u;
 
 // Numbers in a row of the scattering table.
 const SCATTER_COLUMNS: u32 = 2u;

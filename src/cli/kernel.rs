@@ -75,7 +75,7 @@ pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
     }
     let [electron, photon] = kernel.energy_within_kev(kernel.half);
     text.push_str(&format!(
-        "energy per decay: {electron:.3} keV of electrons and {photon:.3} keV of photons inside, {:.3} keV beyond, {:.3} keV of bremsstrahlung\n",
+        "energy per decay: {electron:.3} keV of electrons and {photon:.3} keV of photons inside, {:.3} keV beyond; {:.3} keV of it bremsstrahlung\n",
         kernel.beyond_kev.unwrap_or(0.0),
         kernel.radiated_kev
     ));

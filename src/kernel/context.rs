@@ -66,8 +66,8 @@ pub struct Params {
     pub shift_azimuth: u32,
     /// Electrons born in matter at least this dense have a home, g/cm3.
     pub home_density_g_cm3: f32,
-    /// Fills the block to a multiple of 16 bytes.
-    pub unused: u32,
+    /// First row of the emission table that is bremsstrahlung of the source's electrons.
+    pub bremsstrahlung_row: u32,
 }
 
 /// Everything a history reads.
@@ -79,7 +79,7 @@ pub struct Context<'a> {
     pub voxels: &'a [u32],
     /// Electron table: 16 numbers a row, rows by tissue and energy bin.
     pub electron_table: &'a [f32],
-    /// Photon table: 4 numbers a row, rows by tissue and energy bin.
+    /// Photon table: 5 numbers a row, rows by tissue and energy bin.
     pub photon_table: &'a [f32],
     /// Scattering table: 2 numbers a row, rows by tissue and momentum-transfer bin.
     pub scatter_table: &'a [f32],

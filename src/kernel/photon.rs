@@ -15,9 +15,10 @@ use super::navigate::{
 use super::rayleigh::rayleigh;
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
+use super::source::{birth, emission_of};
 use super::tables::{
-    COLUMN_COHERENT, COLUMN_INCOHERENT, COLUMN_KERMA, COLUMN_TOTAL, ENERGY_NODES, MOMENTUM_NODES, energy_bin,
-    photon_value,
+    COLUMN_BREMSSTRAHLUNG, COLUMN_COHERENT, COLUMN_INCOHERENT, COLUMN_KERMA, COLUMN_TOTAL, ENERGY_NODES,
+    MOMENTUM_NODES, energy_bin, photon_value,
 };
 use crate::kernel::Sink;
 
@@ -25,6 +26,24 @@ use crate::kernel::Sink;
 pub const PHOTON_STEP_LIMIT: u32 = 1_000_000;
 /// Voxels crossed in one step at most.
 pub const PHOTON_VOXELS_A_STEP: u32 = 16;
+
+/// The photon of history `h`. Bremsstrahlung is as strong as the tissue of its birth makes it: its weight follows, and is
+/// 0 in vacuum.
+pub fn photon_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
+    let emission = emission_of(cx, h);
+    let mut p = birth(cx, h, emission);
+    if emission.row >= cx.params.bremsstrahlung_row {
+        let word = cx.voxels[voxel_index(cx, &p) as usize];
+        let row = voxel_tissue(word) * ENERGY_NODES;
+        let mut strength = photon_value(cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_BREMSSTRAHLUNG);
+        if voxel_density(word) <= 0.0 {
+            strength = 0.0;
+        }
+        p.weight = (strength * real_from_u32(p.weight) + 0.5) as u32;
+    }
+    out.emitted(p.energy, p.weight);
+    p
+}
 
 /// Energy left by a collision: to the ledger, and to the tally when it is analogue.
 pub fn leave<S: Sink>(cx: &Context, rng: &mut Rng, p: &Particle, units: u32, out: &mut S) {

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::math::{real_from_u32, recip, root, sin_cos_turn};
 use super::navigate::Particle;
 use super::rng::unit_from_word;
-use crate::kernel::{NO_HOME, Sink};
+use crate::kernel::NO_HOME;
 
 /// Step of the additive sequence for the energy: 2^32 times the golden section (sqrt 5 - 1)/2.
 pub const STEP_ENERGY: u32 = 2_654_435_769;
@@ -24,6 +24,18 @@ pub const STEP_Z: u32 = 2_773_480_762;
 pub const STEP_POLAR: u32 = 1_359_893_120;
 /// Step for the azimuth: 2^32 (sqrt 13 - 3).
 pub const STEP_AZIMUTH: u32 = 2_600_822_924;
+
+/// Energy and share of an emission.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Emission {
+    /// Row of the emission table.
+    pub row: u32,
+    /// Energy, units of 2^-5 eV.
+    pub energy: u32,
+    /// Weight, 2^-16: the row's share of the particles over its share of the samples.
+    pub weight: u32,
+}
+
 /// Row of the source table that holds history `h`: the last whose first history is not above `h`.
 pub fn source_row(cx: &Context, h: u32) -> u32 {
     let mut low = 0u32;
@@ -78,15 +90,19 @@ pub fn weight_product(a: u32, b: u32) -> u32 {
     ((a >> 16).wrapping_mul(b >> 16) << 16).wrapping_add(middle).wrapping_add(low)
 }
 
-/// The particle of history `h`.
-pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
+/// What history `h` emits.
+pub fn emission_of(cx: &Context, h: u32) -> Emission {
+    let word = cx.params.shift_energy.wrapping_add(h.wrapping_mul(STEP_ENERGY));
+    let row = emission_row(cx, word);
+    let energy = emission_energy(cx, row, word);
+    Emission { row: row, energy: energy, weight: cx.emission_table[(4u32 * row + 3u32) as usize] }
+}
+
+/// The particle of history `h`, which emits `emission`.
+pub fn birth(cx: &Context, h: u32, emission: Emission) -> Particle {
     let row = 3u32 * source_row(cx, h);
     let voxel = cx.source_table[(row + 1u32) as usize];
-    let voxel_weight = cx.source_table[(row + 2u32) as usize];
-    let word = cx.params.shift_energy.wrapping_add(h.wrapping_mul(STEP_ENERGY));
-    let emission = emission_row(cx, word);
-    let energy = emission_energy(cx, emission, word);
-    let weight = weight_product(voxel_weight, cx.emission_table[(4u32 * emission + 3u32) as usize]);
+    let weight = weight_product(cx.source_table[(row + 2u32) as usize], emission.weight);
     let mut fx: Real = 0.5;
     let mut fy: Real = 0.5;
     let mut fz: Real = 0.5;
@@ -103,7 +119,6 @@ pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
     let in_plane = voxel - iz * plane;
     let iy = in_plane / cx.params.nx;
     let ix = in_plane - iy * cx.params.nx;
-    out.emitted(energy, weight);
     Particle {
         ix: ix,
         iy: iy,
@@ -112,7 +127,7 @@ pub fn birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
         x: fx * (cx.params.dx_mm as Real),
         y: fy * (cx.params.dy_mm as Real),
         z: fz * (cx.params.dz_mm as Real),
-        energy: energy,
+        energy: emission.energy,
         ux: sin_theta * azimuth.cos,
         uy: sin_theta * azimuth.sin,
         uz: cos_theta,

@@ -47,7 +47,7 @@ pub const COLUMN_YIELD: u32 = 11;
 pub const COLUMN_TRANSPORT: u32 = 12;
 
 /// Numbers in a row of the photon table.
-pub const PHOTON_COLUMNS: u32 = 4;
+pub const PHOTON_COLUMNS: u32 = 5;
 /// Column: total attenuation, cm2/g.
 pub const COLUMN_TOTAL: u32 = 0;
 /// Column: energy transferred to electrons per path, keV cm2/g.
@@ -56,6 +56,8 @@ pub const COLUMN_KERMA: u32 = 1;
 pub const COLUMN_INCOHERENT: u32 = 2;
 /// Column: coherent cross section, cm2/g.
 pub const COLUMN_COHERENT: u32 = 3;
+/// Column: bremsstrahlung photons of the nuclide's electrons in this tissue over those in water.
+pub const COLUMN_BREMSSTRAHLUNG: u32 = 4;
 
 /// Numbers in a row of the scattering table.
 pub const SCATTER_COLUMNS: u32 = 2;

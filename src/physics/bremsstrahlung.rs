@@ -1,9 +1,8 @@
 //! Bremsstrahlung: the radiative stopping power of atoms and tissues, and the yield of a spectrum.
 //!
 //! EEDL 2017 gives, per atom, the cross section for photons above 0.1 eV and their mean energy; the
-//! product is the radiative stopping cross section. In transport the radiated energy is part of the
-//! continuous loss. Its size in soft tissue: 0.10 % of the beta energy of 177Lu and 0.43 % of
-//! that of 90Y in water. Photons of bremsstrahlung are not followed. Within 1.5 % of ESTAR from 12 keV to 3 MeV.
+//! product is the radiative stopping cross section. Its size in soft tissue: 0.10 % of the beta energy of 177Lu and
+//! 0.43 % of that of 90Y in water. The photons: thick_target.rs. Within 1.5 % of ESTAR from 12 keV to 3 MeV.
 //! Equations: docs/methods/electrons.md section 1. Data: EPICS2017 (Cullen, IAEA-NDS-224, 2018).
 
 use crate::materials::tissues::Tissue;
@@ -45,12 +44,18 @@ impl RadiativeTable {
         Self { parts }
     }
 
+    /// Elements of the tissue in its own order: the mass radiative stopping power that each contributes at `e_kev`,
+    /// keV cm2/g.
+    pub fn parts_kev_cm2_g(&self, e_kev: f64) -> impl Iterator<Item = f64> + '_ {
+        let log_e = e_kev.ln();
+        self.parts.iter().map(move |(weight, column)| weight * column.at(log_e).exp())
+    }
+
     /// Mass radiative stopping power, keV cm2/g, at `e_kev` in 1 keV to 4 MeV (eq. 1.4).
     ///
     /// Log-log interpolation of the data (1 to 3000 keV), continued with the last slope.
     pub fn kev_cm2_g(&self, e_kev: f64) -> f64 {
-        let log_e = e_kev.ln();
-        self.parts.iter().map(|(weight, column)| weight * column.at(log_e).exp()).sum()
+        self.parts_kev_cm2_g(e_kev).sum()
     }
 }
 

@@ -18,6 +18,7 @@ const FORM_FACTOR: &str = include_str!("../../assets/photon/form_factor.csv");
 const INCOHERENT_FUNCTION: &str = include_str!("../../assets/photon/incoherent_function.csv");
 const ELASTIC: &str = include_str!("../../assets/electron/elastic_transport.csv");
 const BREMSSTRAHLUNG: &str = include_str!("../../assets/electron/bremsstrahlung.csv");
+const BREMSSTRAHLUNG_SHAPE: &str = include_str!("../../assets/electron/bremsstrahlung_shape.csv");
 
 /// One atomic subshell (EADL2017).
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +114,13 @@ pub struct Bremsstrahlung {
     pub sigma_b: Vec<f64>,
     /// Mean energy of those photons, keV; radiative energy loss = sigma x mean.
     pub mean_k_kev: Vec<f64>,
+    /// Energy spectra of the photons: kinetic energy of the electron, keV, ascending, and the share of the radiated
+    /// energy per unit of photon energy over electron energy at [`SHAPE_NODES`] (integral 1).
+    pub shape: Vec<(f64, [f64; SHAPE_NODES.len()])>,
 }
+
+/// Photon energy over electron energy at which the spectra of bremsstrahlung are tabulated.
+pub const SHAPE_NODES: [f64; 15] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0];
 
 /// Everything Lutra knows of an element. Cross-sections per atom.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,10 +267,18 @@ fn parse_electrons(elements: &mut [Element]) {
             t_kev: Vec::new(),
             sigma_b: Vec::new(),
             mean_k_kev: Vec::new(),
+            shape: Vec::new(),
         });
         table.t_kev.push(number(fields.next()));
         table.sigma_b.push(number(fields.next()));
         table.mean_k_kev.push(number(fields.next()));
+    }
+    for (index, mut fields) in rows(BREMSSTRAHLUNG_SHAPE) {
+        let t_kev = number(fields.next());
+        let shape = SHAPE_NODES.map(|_| number(fields.next()));
+        if let Some(table) = &mut elements[index].bremsstrahlung {
+            table.shape.push((t_kev, shape));
+        }
     }
 }
 
@@ -296,7 +311,16 @@ mod tests {
             assert!(e.elastic_tr1_cm2.windows(2).all(|p| p[1] < p[0]) || e.z > 50, "{}", e.symbol);
             assert!(e.elastic_tr1_cm2.iter().chain(&e.elastic_tr2_cm2).all(|v| *v > 0.0), "{}", e.symbol);
         }
-        assert_eq!(elements().iter().filter(|e| e.bremsstrahlung.is_some()).count(), 16);
+        let radiators: Vec<_> = elements().iter().filter_map(|e| e.bremsstrahlung.as_ref()).collect();
+        assert_eq!(radiators.len(), 16);
+        for b in radiators {
+            assert!(b.shape.len() >= 4 && b.shape.windows(2).all(|p| p[0].0 < p[1].0));
+            for (t_kev, f) in &b.shape {
+                let integral: f64 =
+                    (1..f.len()).map(|i| 0.5 * (f[i] + f[i - 1]) * (SHAPE_NODES[i] - SHAPE_NODES[i - 1])).sum();
+                assert!((integral - 1.0).abs() < 1e-4, "{t_kev} keV: {integral}");
+            }
+        }
         assert_eq!(element(20).map(|e| e.symbol.as_str()), Some("Ca"));
         assert!(element(0).is_none() && element(93).is_none());
         assert_eq!(element_by_symbol("I").map(|e| e.z), Some(53));

@@ -13,6 +13,8 @@ pub mod stopping_power;
 /// Radiative stopping power and the yield of a spectrum.
 pub mod bremsstrahlung;
 
+pub mod thick_target;
+
 /// Hard knock-ons.
 pub mod moller;
 

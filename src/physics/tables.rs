@@ -11,7 +11,8 @@ use crate::physics::density_effect::{OscillatorError, OscillatorModel};
 use crate::physics::elastic::{ElasticTable, WentzelError, wentzel_matching};
 use crate::physics::moller::hard_cross_section_cm2_g;
 use crate::physics::soft_inelastic::soft_inelastic_of;
-use crate::physics::stopping_power::{StoppingError, StoppingTable};
+use crate::physics::stopping_power::{StoppingError, StoppingTable, log_grid};
+use crate::physics::thick_target::ThickTarget;
 use crate::physics::{compton, photoelectric, photon_xs, rayleigh};
 
 /// How the electron transport divides a path.
@@ -37,6 +38,8 @@ pub struct TransportSettings {
     pub straggling_scale: f64,
     /// Photon cross sections are multiplied by this (1 but for tests of the comparison).
     pub photon_scale: f64,
+    /// The number of bremsstrahlung photons is multiplied by this (1 but for tests of the comparison; 0: none).
+    pub bremsstrahlung_scale: f64,
 }
 
 impl Default for TransportSettings {
@@ -52,6 +55,7 @@ impl Default for TransportSettings {
             elastic_scale: 1.0,
             straggling_scale: 1.0,
             photon_scale: 1.0,
+            bremsstrahlung_scale: 1.0,
         }
     }
 }
@@ -191,6 +195,7 @@ fn photon_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f32>
         row[layout::COLUMN_KERMA as usize] = kerma;
         row[layout::COLUMN_INCOHERENT as usize] = incoherent;
         row[layout::COLUMN_COHERENT as usize] = coherent;
+        row[layout::COLUMN_BREMSSTRAHLUNG as usize] = 1.0;
         out.extend(row.iter().map(|&v| v as f32));
     }
 }
@@ -219,5 +224,36 @@ impl PhysicsTables {
             scatter_rows(tissue, &mut tables.scatter);
         }
         Ok(tables)
+    }
+
+    /// Writes how strongly the electrons of a source radiate in each of `tissues` (those of the tables) against
+    /// `reference`, their radiation in water, by photon energy. `electrons` as in [`ThickTarget::of`].
+    pub fn radiate(
+        &mut self,
+        tissues: &[Tissue],
+        electrons: &[(f64, f64, f64)],
+        reference: &ThickTarget,
+    ) -> Result<(), TableError> {
+        let nodes_kev = energy_nodes_kev();
+        let most_kev = electrons.iter().map(|e| e.1).fold(1.0, f64::max);
+        let count = ((most_kev.log2() * 4.0).ceil() as usize).max(1) + 1;
+        // a little below the end of the spectrum, where both are 0
+        let grid_kev = log_grid(1.0, (0.98 * most_kev).max(1.5), count);
+        let water: Vec<f64> = grid_kev.iter().map(|&k| reference.energy_at(k)).collect();
+        for (t, tissue) in tissues.iter().enumerate() {
+            let target = ThickTarget::of(tissue, electrons)
+                .map_err(|source| TableError::Stopping { tissue: tissue.name.clone(), source })?;
+            let ratio: Vec<f64> = grid_kev
+                .iter()
+                .zip(&water)
+                .map(|(&k, &water)| if water > 0.0 { target.energy_at(k) / water } else { 1.0 })
+                .collect();
+            for (node, &k) in nodes_kev.iter().enumerate() {
+                let row = t * layout::ENERGY_NODES as usize + node;
+                self.photon[row * layout::PHOTON_COLUMNS as usize + layout::COLUMN_BREMSSTRAHLUNG as usize] =
+                    interpolate(&grid_kev, &ratio, k) as f32;
+            }
+        }
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::decay::Nuclide;
 use crate::grid::VoxelGrid;
 use crate::materials::tissues::Tissue;
 use crate::physics::tables::TransportSettings;
-use crate::transport::emission::Emissions;
+use crate::transport::emission::{Emissions, Pass};
 use crate::transport::run::{PassResult, RunPlan, Silent, Stop, simulate};
 use crate::transport::{Engine, Scene, Scoring};
 
@@ -53,7 +53,7 @@ pub struct Shells {
     pub at_source_kev: f64,
     /// Energy emitted in the run, keV per decay, without `at_source_kev`.
     pub emitted_kev: f64,
-    /// Energy given to bremsstrahlung, which is not followed, keV per decay.
+    /// Energy given to bremsstrahlung, which the photon part holds, keV per decay.
     pub radiated_kev: f64,
     /// Histories.
     pub histories: u64,
@@ -101,7 +101,7 @@ pub struct PointKernel {
     pub nominal_density_g_cm3: f64,
     /// Betas, conversion and Auger electrons; none where the nuclide has none.
     pub electron: Option<Shells>,
-    /// Gammas and X rays; none where the nuclide has none.
+    /// Gammas, X rays and the electrons' bremsstrahlung; none where the nuclide has none.
     pub photon: Option<Shells>,
     /// Energy of betas and electrons in the nuclide's data, keV per decay.
     pub nuclide_electron_kev: f64,
@@ -112,11 +112,9 @@ pub struct PointKernel {
 }
 
 impl PointKernel {
-    /// How much of the energy in the nuclide's data the kernel accounts for (deposited, or given to
-    /// bremsstrahlung), as a deviation: 0 when it closes.
+    /// How much of the energy in the nuclide's data the kernel holds, as a deviation: 0 when it closes.
     pub fn closure_rel(&self) -> f64 {
-        let held: f64 =
-            [&self.electron, &self.photon].into_iter().flatten().map(|s| s.total_kev() + s.radiated_kev).sum();
+        let held: f64 = [&self.electron, &self.photon].into_iter().flatten().map(Shells::total_kev).sum();
         held / (self.nuclide_electron_kev + self.nuclide_photon_kev) - 1.0
     }
 
@@ -131,18 +129,14 @@ impl PointKernel {
         engine: &mut dyn Engine,
     ) -> Result<Self, SvalueError> {
         use crate::decay::EmissionClass::{Beta, Electron, Photon};
-        let mut electrons = nuclide.clone();
-        electrons.photons.clear();
-        let mut photons = nuclide.clone();
-        photons.beta.clear();
-        photons.electrons.clear();
         let reach_g_cm2 = electron_reach_g_cm2(nuclide.max_electron_kev());
         let width_g_cm2 = reach_g_cm2 / f64::from(ELECTRON_SHELLS);
-        let run = |nuclide: &Nuclide, histories, shells: u32, width_g_cm2: f64, engine: &mut dyn Engine| {
+        let run = |pass, histories, shells: u32, width_g_cm2: f64, engine: &mut dyn Engine| {
             let grid = VoxelGrid::axis_aligned([1; 3], [MEDIUM_MM; 3], [0.0; 3]);
             let scene = Scene::uniform(grid, tissue.clone(), 1.0)?;
             let plan = RunPlan {
                 emissions: Emissions::All,
+                only: Some(pass),
                 stop: Stop::Histories(histories),
                 batches: plan.batches,
                 photon_share: 1.0,
@@ -158,13 +152,13 @@ impl PointKernel {
         };
         let electron = (nuclide.electron_energy_kev_per_decay() > 0.0)
             .then(|| {
-                run(&electrons, plan.electron_histories, ELECTRON_SHELLS, width_g_cm2, engine)
+                run(Pass::Electron, plan.electron_histories, ELECTRON_SHELLS, width_g_cm2, engine)
                     .map(|s| shells(&s.electron, width_g_cm2))
             })
             .transpose()?;
-        let photon = (nuclide.energy_kev_per_decay(Photon) > 0.0)
+        let photon = (nuclide.energy_kev_per_decay(Photon) > 0.0 || electron.is_some())
             .then(|| {
-                run(&photons, plan.photon_histories, PHOTON_SHELLS, PHOTON_WIDTH_G_CM2, engine)
+                run(Pass::Photon, plan.photon_histories, PHOTON_SHELLS, PHOTON_WIDTH_G_CM2, engine)
                     .map(|s| shells(&s.photon, PHOTON_WIDTH_G_CM2))
             })
             .transpose()?;

@@ -2,9 +2,8 @@
 
 use crate::kernel::single::context::{Context, FLAG_TALLY_OVERFLOW};
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
-use crate::kernel::single::photon::photon_step;
+use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::rng_for;
-use crate::kernel::single::source::birth;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
@@ -107,7 +106,7 @@ pub fn electron_history<S: Sink>(cx: &Context, h: u32, stack: &mut Stack, out: &
 
 /// Follows history `h` of the photon pass to its end.
 pub fn photon_history<S: Sink>(cx: &Context, h: u32, out: &mut S) {
-    let mut particle = birth(cx, h, out);
+    let mut particle = photon_birth(cx, h, out);
     let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
     while particle.alive == 1 {
         photon_step(cx, &mut rng, &mut particle, out);

@@ -30,7 +30,7 @@ pub enum Pass {
 /// Energies of one pass as the kernel samples them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmissionTable {
-    /// Four words a row, ascending in energy: upper cumulative probability of sampling (2^-32, inclusive), lowest
+    /// Four words a row, ascending in energy (bremsstrahlung after the lines): upper cumulative probability of sampling (2^-32, inclusive), lowest
     /// energy, width (units of 2^-5 eV) and weight (2^-16): the row's share of the particles over its share of the
     /// samples.
     pub words: Vec<u32>,
@@ -43,45 +43,57 @@ pub struct EmissionTable {
     /// Energy of electrons too faint to leave their place, keV per decay: deposited where they are born, without
     /// sampling.
     pub local_kev_per_decay: f64,
+    /// First row that is bremsstrahlung; the number of rows where there is none.
+    pub bremsstrahlung_row: u32,
+}
+
+/// Groups of electrons of the emissions that take part: lowest energy, highest energy (keV) and number per decay.
+pub fn electrons(nuclide: &Nuclide, emissions: Emissions) -> Vec<(f64, f64, f64)> {
+    let mut groups = Vec::new();
+    if matches!(emissions, Emissions::All | Emissions::Beta) {
+        groups.extend(nuclide.beta.iter().map(|b| (b.e_lo_kev, b.e_hi_kev, b.probability_per_decay)));
+    }
+    if matches!(emissions, Emissions::All | Emissions::Electrons) {
+        groups.extend(nuclide.electrons.iter().map(|l| (l.energy_kev, l.energy_kev, l.yield_per_decay)));
+    }
+    groups
 }
 
 impl EmissionTable {
     /// The table of `pass`. Electrons below `local_below_kev` are not sampled but counted in `local_kev_per_decay`.
     /// Energies are sampled in proportion to their particles times `importance` (of the energy in keV; positive).
+    /// `radiated`: bremsstrahlung in water, for the photon pass: lowest energy, highest energy, photons per decay.
     pub fn of(
         nuclide: &Nuclide,
         pass: Pass,
         emissions: Emissions,
         local_below_kev: f64,
+        radiated: &[(f64, f64, f64)],
         importance: impl Fn(f64) -> f64,
     ) -> Self {
         // rows: lowest energy, highest energy, particles per decay
         let mut rows: Vec<(f64, f64, f64)> = Vec::new();
         let mut local_kev_per_decay = 0.0;
-        let wanted = |e: Emissions| emissions == Emissions::All || emissions == e;
         match pass {
             Pass::Electron => {
-                if wanted(Emissions::Beta) {
-                    rows.extend(nuclide.beta.iter().map(|b| (b.e_lo_kev, b.e_hi_kev, b.probability_per_decay)));
-                }
-                if wanted(Emissions::Electrons) {
-                    for line in &nuclide.electrons {
-                        if line.energy_kev < local_below_kev {
-                            local_kev_per_decay += line.energy_kev * line.yield_per_decay;
-                        } else {
-                            rows.push((line.energy_kev, line.energy_kev, line.yield_per_decay));
-                        }
+                for group in electrons(nuclide, emissions) {
+                    if group.0 == group.1 && group.0 < local_below_kev {
+                        local_kev_per_decay += group.0 * group.2;
+                    } else {
+                        rows.push(group);
                     }
                 }
             }
             Pass::Photon => {
-                if wanted(Emissions::Photons) {
+                if matches!(emissions, Emissions::All | Emissions::Photons) {
                     rows.extend(nuclide.photons.iter().map(|l| (l.energy_kev, l.energy_kev, l.yield_per_decay)));
                 }
             }
         }
         rows.retain(|r| r.2 > 0.0);
         rows.sort_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)));
+        let bremsstrahlung_row = rows.len() as u32;
+        rows.extend(radiated.iter().filter(|r| r.2 > 0.0));
         let yield_per_decay: f64 = rows.iter().map(|r| r.2).sum();
         let energy_kev_per_decay = rows.iter().map(|r| 0.5 * (r.0 + r.1) * r.2).sum();
         let wish: Vec<f64> = rows.iter().map(|r| r.2 * importance(0.5 * (r.0 + r.1))).collect();
@@ -101,7 +113,7 @@ impl EmissionTable {
             below = edge;
         }
         let particles = rows.iter().map(|r| (0.5 * (r.0 + r.1), r.2)).collect();
-        Self { words, particles, yield_per_decay, energy_kev_per_decay, local_kev_per_decay }
+        Self { words, particles, yield_per_decay, energy_kev_per_decay, local_kev_per_decay, bremsstrahlung_row }
     }
 
     /// Number of rows.

@@ -6,9 +6,8 @@
 
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::navigate::Particle;
-use crate::kernel::single::photon::photon_step;
+use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::{Rng, rng_for};
-use crate::kernel::single::source::birth;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
@@ -254,7 +253,7 @@ pub fn follow(scene: &SceneData, job: &Job, history: u32, most: usize) -> Vec<(S
     let mut recorder = Recorder::default();
     let mut particle = match job.pass {
         Pass::Electron => electron_birth(&cx, history, &mut recorder),
-        Pass::Photon => birth(&cx, history, &mut recorder),
+        Pass::Photon => photon_birth(&cx, history, &mut recorder),
     };
     let mut steps = Vec::new();
     while particle.alive == 1 && steps.len() < most {

@@ -4,12 +4,14 @@ use crate::decay::Nuclide;
 use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
+use crate::materials::tissues::Tissue;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
+use crate::physics::thick_target::ThickTarget;
 use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments};
 use crate::transport::allocation::Expectation;
 use crate::transport::batch_store::{BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
-use crate::transport::emission::{EmissionTable, Emissions, Pass};
+use crate::transport::emission::{self, EmissionTable, Emissions, Pass};
 use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
@@ -36,6 +38,8 @@ pub enum Stop {
 pub struct RunPlan {
     /// Emissions that take part.
     pub emissions: Emissions,
+    /// The only pass to run; `None`: both.
+    pub only: Option<Pass>,
     /// When to stop.
     pub stop: Stop,
     /// Batches at least; 20 to 64, or as many as there are shards.
@@ -63,6 +67,7 @@ impl Default for RunPlan {
     fn default() -> Self {
         Self {
             emissions: Emissions::All,
+            only: None,
             stop: Stop::Histories(10_000_000),
             batches: 20,
             shard: None,
@@ -396,7 +401,17 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         // 0.02 % in the self dose and 0.07 % in the face neighbour
         settings.step_scattering *= (smallest / FINE_VOXEL_MM).sqrt().clamp(1.0, 2.5);
     }
-    let tables = PhysicsTables::build(&scene.tissues, &settings)?;
+    let mut tables = PhysicsTables::build(&scene.tissues, &settings)?;
+    let electrons = emission::electrons(nuclide, plan.emissions);
+    let mut radiated = Vec::new();
+    if !electrons.is_empty() && settings.bremsstrahlung_scale > 0.0 {
+        let water = Tissue::built_in("water").expect("water is built in");
+        let reference = ThickTarget::of(&water, &electrons)
+            .map_err(|source| TableError::Stopping { tissue: water.name.clone(), source })?;
+        tables.radiate(&scene.tissues, &electrons, &reference)?;
+        radiated = reference.groups();
+        radiated.iter_mut().for_each(|group| group.2 *= settings.bremsstrahlung_scale);
+    }
     let (radial_bins, radial_per_mm, cut_mm, bins) = match plan.scoring {
         Scoring::Voxels => (0, 0.0, plan.settings.cut_share_of_voxel * smallest, scene.grid.len()),
         Scoring::Shells { bins, width_mm } => {
@@ -427,10 +442,17 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         ..Params::default()
     };
     let shells = matches!(plan.scoring, Scoring::Shells { .. });
-    let electron_emission =
-        EmissionTable::of(nuclide, Pass::Electron, plan.emissions, plan.settings.electron_cut_kev, |energy_kev| {
-            if shells { 1.0 } else { crossing_importance(energy_kev, smallest) }
-        });
+    let wanted = |pass| plan.only.is_none_or(|only| only == pass);
+    let mut electron_emission = EmissionTable::default();
+    if wanted(Pass::Electron) {
+        let importance = |energy_kev| if shells { 1.0 } else { crossing_importance(energy_kev, smallest) };
+        let below_kev = plan.settings.electron_cut_kev;
+        electron_emission = EmissionTable::of(nuclide, Pass::Electron, plan.emissions, below_kev, &[], importance);
+    }
+    let mut photon_emission = EmissionTable::default();
+    if wanted(Pass::Photon) {
+        photon_emission = EmissionTable::of(nuclide, Pass::Photon, plan.emissions, 0.0, &radiated, |_| 1.0);
+    }
     let home_kev_per_decay = (0..scene.tissues.len()).map(|t| home_energy(&tables, t, &electron_emission)).collect();
     Ok(SceneData {
         params,
@@ -440,7 +462,7 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         photon_table: tables.photon,
         scatter_table: tables.scatter,
         electron_emission,
-        photon_emission: EmissionTable::of(nuclide, Pass::Photon, plan.emissions, 0.0, |_| 1.0),
+        photon_emission,
         bins,
     })
 }
@@ -469,6 +491,7 @@ pub fn job(scene: &SceneData, pass: Pass, expectation: &Expectation, batch: u32,
         histories: allocation.histories,
         sources: allocation.rows,
         emissions: emission.rows(),
+        bremsstrahlung_row: emission.bremsstrahlung_row,
         ..scene.params
     };
     Job { pass, params, source_table: allocation.words }

@@ -9,7 +9,7 @@ use crate::materials::tissues::Tissue;
 use crate::physics::stopping_power::StoppingError;
 use crate::physics::tables::TransportSettings;
 use crate::transport::emission::{Emissions, Pass};
-use crate::transport::run::{Progress, RunError, RunPlan, Simulation, Stop, simulate};
+use crate::transport::run::{PassResult, Progress, RunError, RunPlan, Simulation, Stop, simulate};
 use crate::transport::{Engine, Scene, SceneError, Scoring};
 
 /// Why a validation cannot go on.
@@ -50,6 +50,8 @@ pub enum Fault {
     Elastic(f64),
     /// Conversion electrons (lines above 5 keV) left out.
     NoConversionElectrons,
+    /// Photons of bremsstrahlung not followed.
+    NoBremsstrahlung,
 }
 
 /// Engine, settings, nuclide.
@@ -80,6 +82,7 @@ impl<'a> Bench<'a> {
         match fault {
             Fault::Straggling(scale) => self.settings.straggling_scale = scale,
             Fault::Elastic(scale) => self.settings.elastic_scale = scale,
+            Fault::NoBremsstrahlung => self.settings.bremsstrahlung_scale = 0.0,
             Fault::BetaEnergy(_) | Fault::NoConversionElectrons => {}
         }
         self
@@ -118,15 +121,14 @@ impl<'a> Bench<'a> {
         let scene = Scene::uniform(grid, tissue.clone(), density_g_cm3)?;
         let plan = RunPlan {
             emissions,
+            only: Some(pass),
             stop: Stop::Histories(histories),
-            batches: BATCHES,
             photon_share: 1.0,
-            seed: self.seed,
             settings: TransportSettings { cut_share_of_voxel: CUT_SHARE_OF_SHELL, ..self.settings },
             // one more shell takes what lies beyond
             scoring: Scoring::Shells { bins: shells + 1, width_mm },
             labels: Some((0..=shells as u16).collect()),
-            ..RunPlan::default()
+            ..self.plan()
         };
         let simulation = simulate(&scene, &[1.0], nuclide, &plan, self.engine, self.progress)?;
         let result = if pass == Pass::Electron { &simulation.electron } else { &simulation.photon };
@@ -143,16 +145,34 @@ impl<'a> Bench<'a> {
         electron_histories: u64,
         photon_share: f64,
     ) -> Result<Simulation, ValidationError> {
-        let plan = RunPlan {
-            stop: Stop::Histories(electron_histories),
-            batches: BATCHES,
-            photon_share,
-            seed: self.seed,
-            settings: self.settings,
-            labels: Some(labels),
-            ..RunPlan::default()
-        };
+        let plan =
+            RunPlan { stop: Stop::Histories(electron_histories), photon_share, labels: Some(labels), ..self.plan() };
         Ok(simulate(scene, decays, nuclide, &plan, self.engine, self.progress)?)
+    }
+
+    /// The photon pass alone of a run in voxels, with the photons of some emissions.
+    pub fn photons(
+        &mut self,
+        scene: &Scene,
+        decays: &[f64],
+        labels: Vec<u16>,
+        nuclide: &Nuclide,
+        emissions: Emissions,
+        histories: u64,
+    ) -> Result<PassResult, ValidationError> {
+        let plan = RunPlan {
+            stop: Stop::Histories(histories),
+            photon_share: 1.0,
+            labels: Some(labels),
+            emissions,
+            only: Some(Pass::Photon),
+            ..self.plan()
+        };
+        Ok(simulate(scene, decays, nuclide, &plan, self.engine, self.progress)?.photon)
+    }
+
+    fn plan(&self) -> RunPlan {
+        RunPlan { batches: BATCHES, seed: self.seed, settings: self.settings, ..RunPlan::default() }
     }
 }
 

@@ -148,11 +148,6 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
          standard errors; symmetric voxels are averaged as in the reference. In shell scoring an electron rests on \
          the spot once its range is below 5 % of the shell's thickness.\n\n",
     );
-    text.push_str(
-        "Lutra does not follow bremsstrahlung (0.09 % of the energy of the betas of 177Lu in water). Beyond the reach \
-         of the electrons that is 1 to 2 % of the dose of a voxel two voxels away (R3: compare all emissions with the \
-         photons alone) and 0.2 to 0.7 % of the dose of a far layer (R4).\n\n",
-    );
     text.push_str("| problem | quantity | Lutra | reference | difference | allowed | verdict |\n");
     text.push_str("|---|---|---|---|---|---|---|\n");
     for row in rows() {

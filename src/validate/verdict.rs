@@ -16,6 +16,11 @@ impl Value {
     pub fn new(value: f64, sigma: f64) -> Self {
         Self { value, sigma }
     }
+
+    /// Sum of two independent values.
+    pub fn plus(self, other: Self) -> Self {
+        Self::new(self.value + other.value, self.sigma.hypot(other.sigma))
+    }
 }
 
 /// How a difference is measured.

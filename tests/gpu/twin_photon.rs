@@ -1,7 +1,8 @@
 //! The photon's laws and its step.
 
-use crate::bench::{Inputs, Twin, bits, f, hold, particle_of, put_particle, put_rng, rng_of};
+use crate::bench::{Inputs, Twin, World, bits, f, hold, particle_of, put_particle, put_rng, rng_of};
 use crate::twin;
+use crate::twin_source::history;
 use lutra::kernel::single::compton::compton;
 use lutra::kernel::single::photon::*;
 use lutra::kernel::single::rayleigh::*;
@@ -98,6 +99,9 @@ pub fn cases() -> Vec<Twin> {
             w.push(g.below(4));
             w
         }),
+        twin!("photon_birth", Photon, 1 -> 15, "twin_put_particle(o, photon_birth(twin_in[a]));",
+            |cx, a, o, out| put_particle(&photon_birth(cx, a[0], out), o),
+            |g| history(World::Photon, g.i)),
         twin!("photon_step", Photon, 19 -> 19, on_state("photon_step(&s, &p);"),
             |cx, a, o, out| with_state!(a, o, p, s, photon_step(cx, s, p, out)),
             state),

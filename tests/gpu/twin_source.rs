@@ -2,6 +2,8 @@
 
 use crate::bench::{INPUTS, Inputs, Twin, World, hold, put_particle};
 use crate::twin;
+use lutra::kernel::single::context::Context;
+use lutra::kernel::single::navigate::Particle;
 use lutra::kernel::single::source::*;
 
 /// A history of the world's job.
@@ -27,9 +29,14 @@ fn place(world: World, g: &mut Inputs) -> (u32, u32) {
     (row, below + ((u64::from(word) * (u64::from(top - below) + 1)) >> 32) as u32)
 }
 
+/// The birth of `h` with an emission of its own.
+fn birth_at(cx: &Context, h: u32) -> Particle {
+    birth(cx, h, Emission { row: 0, energy: h.wrapping_mul(7), weight: 65536 + h })
+}
+
 /// Cases of `source.rs`.
 pub fn cases() -> Vec<Twin> {
-    const BIRTH: &str = "twin_put_particle(o, birth(twin_in[a]));";
+    const BIRTH: &str = "twin_put_particle(o, birth(twin_in[a], Emission(0u, twin_in[a] * 7u, 65536u + twin_in[a])));";
     vec![
         twin!("source_row", Electron, 1 -> 1, "twin_out[o] = source_row(twin_in[a]);",
             |cx, a, o, _| o[0] = source_row(cx, a[0]),
@@ -52,17 +59,27 @@ pub fn cases() -> Vec<Twin> {
             let (row, word) = place(World::Photon, g);
             vec![row, word]
         }),
+        twin!("emission_of", Photon, 1 -> 3,
+        "let e = emission_of(twin_in[a]);
+             twin_out[o] = e.row;
+             twin_out[o + 1u] = e.energy;
+             twin_out[o + 2u] = e.weight;",
+        |cx, a, o, _| {
+            let e = emission_of(cx, a[0]);
+            o[..3].copy_from_slice(&[e.row, e.energy, e.weight]);
+        },
+            |g| history(World::Photon, g.i)),
         twin!("weight_product", Electron, 2 -> 1, "twin_out[o] = weight_product(twin_in[a], twin_in[a + 1u]);",
             |_, a, o, _| o[0] = weight_product(a[0], a[1]),
             |g| vec![g.word(), if g.below(4) == 0 { 1 << 16 } else { g.word() }]),
         twin!("birth", Electron, 1 -> 15, BIRTH,
-            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |cx, a, o, _| put_particle(&birth_at(cx, a[0]), o),
             |g| history(World::Electron, g.i)),
         twin!("birth", Photon, 1 -> 15, BIRTH,
-            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |cx, a, o, _| put_particle(&birth_at(cx, a[0]), o),
             |g| history(World::Photon, g.i)),
         twin!("birth", Shells, 1 -> 15, BIRTH,
-            |cx, a, o, s| put_particle(&birth(cx, a[0], s), o),
+            |cx, a, o, _| put_particle(&birth_at(cx, a[0]), o),
             |g| history(World::Shells, g.i)),
     ]
 }

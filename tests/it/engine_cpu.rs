@@ -8,7 +8,7 @@ use lutra::kernel::single::electron::{Stack, electron_step};
 use lutra::kernel::single::navigate::Particle;
 use lutra::kernel::single::photon::photon_step;
 use lutra::kernel::single::rng::rng_for;
-use lutra::kernel::single::source::birth;
+use lutra::kernel::single::source::{birth, emission_of};
 use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
 use lutra::transport::allocation::Expectation;
@@ -199,7 +199,7 @@ fn alarm_a_lost_particle_is_flagged() {
         let cx = job.context(&data);
         for (number, fault) in faults.iter().enumerate() {
             let mut watch = Watch::default();
-            let mut particle = birth(&cx, 3, &mut watch);
+            let mut particle = birth(&cx, 3, emission_of(&cx, 3));
             fault(&mut particle);
             let energy = particle.energy;
             let mut rng = rng_for(3, 0, 1, 0);

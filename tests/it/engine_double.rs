@@ -67,9 +67,8 @@ macro_rules! driver {
         fn $name(scene: &SceneData, job: &Job, first: u32, end: u32) -> Sum {
             use lutra::kernel::$kernel::context::Context;
             use lutra::kernel::$kernel::electron::{Stack, electron_birth, electron_step};
-            use lutra::kernel::$kernel::photon::photon_step;
+            use lutra::kernel::$kernel::photon::{photon_birth, photon_step};
             use lutra::kernel::$kernel::rng::rng_for;
-            use lutra::kernel::$kernel::source::birth;
             let emission = match job.pass {
                 Pass::Electron => &scene.electron_emission,
                 Pass::Photon => &scene.photon_emission,
@@ -88,7 +87,7 @@ macro_rules! driver {
             for h in first..end {
                 let mut particle = match job.pass {
                     Pass::Electron => electron_birth(&cx, h, &mut sum),
-                    Pass::Photon => birth(&cx, h, &mut sum),
+                    Pass::Photon => photon_birth(&cx, h, &mut sum),
                 };
                 let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
                 while particle.alive == 1 {

@@ -88,8 +88,13 @@ fn reference_voxel_s_values() {
     // far voxels need more tissue around them than a test has time for
     let mut comparison = compare(None, |b| r3_voxels::run(b, 3.0, 21, 100_000));
     comparison.rows.retain(|row| !row.quantity.contains("other"));
-    assert_eq!(comparison.rows.len(), 2);
+    assert_eq!(comparison.rows.len(), 3);
     passes(&comparison);
+}
+
+#[test]
+fn alarm_bremsstrahlung_left_out_rings() {
+    rings(&compare(Some(Fault::NoBremsstrahlung), |b| r3_voxels::run(b, 3.0, 21, 20_000)), "bremsstrahlung");
 }
 
 #[test]

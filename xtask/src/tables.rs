@@ -316,7 +316,61 @@ fn electrons(from: &Path, assets: &Path, written: &mut Vec<Written>) -> Result<(
         },
         &lines("z,t_kev,sigma_b,mean_k_kev", &bremsstrahlung.select(&["Z", "T_keV", "sigma_b", "mean_k_keV"])?),
         written,
+    )?;
+    let spectra = Source::read(from, "electron/brems_eedl2017_spectra.csv")?;
+    write(
+        assets,
+        "electron/bremsstrahlung_shape.csv",
+        Note {
+            quantity: "energy spectrum of bremsstrahlung photons: share of the radiated energy by photon energy over electron energy, 16 elements of tissue",
+            columns: "z; t_kev (keV); f at k/T = 0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1 (dimensionless, integral over k/T 1); linear in k/T, linear in ln T",
+            source: EPICS,
+            edition: "EEDL2017",
+            rights: EPICS_RIGHTS,
+            checks: "integral 1; mean photon energy against bremsstrahlung.csv (test)",
+        },
+        &lines(&format!("z,t_kev{}", ",f".repeat(SHAPE_NODES.len())), &bremsstrahlung_shapes(&spectra)?),
+        written,
     )
+}
+
+/// Photon energy over electron energy at which the shape of bremsstrahlung is tabulated.
+const SHAPE_NODES: [f64; 15] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0];
+
+/// A row per element and electron energy: k p(k) at the nodes, scaled so that the trapezoidal integral is 1.
+///
+/// p is interpolated as a power of k; at k = 0 the value at the lowest tabulated k stands for the limit (k p is level
+/// there), at k = T the last tabulated one.
+fn bremsstrahlung_shapes(spectra: &Source) -> Result<Vec<String>> {
+    let mut groups: Vec<((String, f64), Vec<(f64, f64)>)> = Vec::new();
+    for row in &spectra.rows {
+        let key = (row[spectra.column("Z")?].clone(), spectra.number(row, "T_keV")?);
+        let point = (spectra.number(row, "k_keV")?, spectra.number(row, "p_per_keV")?);
+        match groups.last_mut() {
+            Some((last, points)) if *last == key => points.push(point),
+            _ => groups.push((key, vec![point])),
+        }
+    }
+    let mut rows = Vec::new();
+    for ((z, t_kev), points) in groups {
+        let energy_at = |k_kev: f64| -> f64 {
+            let i = points.partition_point(|p| p.0 <= k_kev).clamp(1, points.len() - 1) - 1;
+            let ((k0, p0), (k1, p1)) = (points[i], points[i + 1]);
+            if k_kev <= k0 {
+                return k0 * p0;
+            }
+            if k_kev >= k1 || p0 <= 0.0 || p1 <= 0.0 {
+                return k_kev * p1;
+            }
+            k_kev * p0 * ((k_kev / k0).ln() / (k1 / k0).ln() * (p1 / p0).ln()).exp()
+        };
+        let values = SHAPE_NODES.map(|x| energy_at(x * t_kev));
+        let integral: f64 =
+            (1..values.len()).map(|i| 0.5 * (values[i] + values[i - 1]) * (SHAPE_NODES[i] - SHAPE_NODES[i - 1])).sum();
+        let values: Vec<String> = values.iter().map(|v| significant(v / integral, 5)).collect();
+        rows.push(format!("{z},{t_kev},{}", values.join(",")));
+    }
+    Ok(rows)
 }
 
 /// `H 0.111894; O 0.888106` from columns named `w_SYMBOL` + `suffix`, times `scale`.
