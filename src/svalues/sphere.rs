@@ -103,8 +103,8 @@ mod tests {
         assert!(worst(soft(), 1.0) < 0.01);
     }
 
-    /// The whole published table: soft tissue, mineral bone and their mixtures. The kernel is that of the nearer of the two
-    /// at the mixture's density; only the transport's range per areal density differs between them.
+    /// The whole published table: soft tissue and mineral bone by their own kernels within 1 %; their mixtures, for which
+    /// the kernel of the nearer of the two stands in at the mixture's density, within 2 % (its photons are another's).
     #[test]
     fn reference_spheres_of_every_published_mixture() {
         let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
@@ -124,7 +124,7 @@ mod tests {
         let bone = crate::materials::tissues::Tissue::built_in("bone").unwrap();
         let mut engine = crate::transport::cpu::CpuEngine::new(0);
         let bone = PointKernel::compute(&nuclide, &bone, &plan, &mut engine).unwrap();
-        let (mut rows, mut worst) = (0, 0.0_f64);
+        let (mut rows, mut pure, mut mixed) = (0, 0.0_f64, 0.0_f64);
         for line in text.lines().filter(|line| !line.starts_with('#')).skip(1) {
             let fields: Vec<&str> = line.split(',').collect();
             let [radius_cm, mass_g, _, s] = [1, 2, 3, 4].map(|n| fields[n].parse::<f64>().unwrap());
@@ -135,11 +135,12 @@ mod tests {
             if off.abs() > 0.008 {
                 println!("{}, {radius_cm} cm: {:+.2} %", fields[0], 100.0 * off);
             }
-            worst = worst.max(off.abs());
+            let worst = if [0.0, 100.0].contains(&soft_percent) { &mut pure } else { &mut mixed };
+            *worst = worst.max(off.abs());
             rows += 1;
         }
-        println!("{rows} spheres, worst {:.2} %", 100.0 * worst);
-        assert!(rows == 75 && worst < 0.01, "{rows} {worst}");
+        println!("{rows} spheres: worst {:.2} %, of mixtures {:.2} %", 100.0 * pure, 100.0 * mixed);
+        assert!(rows == 75 && pure < 0.01 && mixed < 0.02, "{rows} {pure} {mixed}");
     }
 
     #[test]

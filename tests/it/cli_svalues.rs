@@ -33,7 +33,7 @@ fn cli_kernels_close_and_are_written_for_other_tools() {
         let line: Vec<&str> = ["kernel", "--histories", "20000"].iter().chain(line).copied().collect();
         let output = lutra(folder, &line);
         assert!(output.status.success(), "{}", stderr(&output));
-        // inside, beyond and radiated make up the nuclide's energy, the latter two known by their own sums
+        // what lies inside and beyond makes up the nuclide's energy
         assert!(figure(&stdout(&output), "closes with Lu-177 to ").abs() < 0.1, "{}", stdout(&output));
         stdout(&output)
     };
