@@ -4,9 +4,9 @@
 
 use super::args::{CourseRequest, DoseRequest, GridChoice, RunOptions, SceneInput, parse_grid};
 use super::failure::{Failure, OrUserError, UserError};
-use super::kept::{keep_tia, transported};
-use super::printer;
+use super::kept::{KeptRun, keep_tia, transported};
 use super::tia::{beside, hashed, in_file, integrate, named_nuclide, read_names, read_text, write_json, write_rows};
+use super::{output, page_course, printer};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
@@ -14,7 +14,7 @@ use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHis
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::frame::{IDENTITY, resample};
 use crate::course::protocol::Protocol;
-use crate::course::tia::EarlierHalfLife;
+use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::course::words::verdict_words;
 use crate::decay::Nuclide;
 use crate::grid::{Orientation, Volume, VoxelGrid};
@@ -24,21 +24,23 @@ use crate::report::run_record::{self, InputFile};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
 use anyhow::Context;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 10] = [
+const FILE_NAMES: [&str; 12] = [
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
     "cumulative.csv",
-    "histograms.csv",
     "dose_sum_gy.nii.gz",
     "g_dose2_sum_gy2.nii.gz",
     "bed_gy.nii.gz",
     "eqd2_gy.nii.gz",
     "cohort.json",
+    "report.html",
+    "dvh.csv",
+    "dvh.json",
 ];
 
 /// Name of a cycle's dose map in the course's frame, cycles counted from 1.
@@ -52,6 +54,7 @@ fn output_folder(out: &Path, force: bool) -> Result<AtomicOutputDir, UserError> 
     let names: Vec<&str> = FILE_NAMES.iter().copied().chain(maps.iter().map(String::as_str)).collect();
     Ok(AtomicOutputDir::create(out, force).or_user_error()?.replaces(&names))
 }
+
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
@@ -64,23 +67,40 @@ pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
 
 /// A dose map with its anatomy, in canonical order.
 pub(super) struct Mapped {
+    /// Dose, Gy.
     pub(super) dose_gy: Volume<f32>,
+    /// Relative standard error of the dose; none for a ready map.
+    pub(super) sigma_rel: Option<Volume<f32>>,
+    /// Mass density, g/cm3; none for a ready map.
     pub(super) density_g_cm3: Option<Vec<f32>>,
+    /// Labels.
     pub(super) labels: Vec<u16>,
+    /// Names of the labels.
     pub(super) names: BTreeMap<u16, String>,
+    /// Kind of coordinates.
     pub(super) form_code: i16,
 }
 
 /// A cycle as computed.
 pub(super) struct Computed {
+    /// Its regions.
     pub(super) regions: BTreeMap<String, RegionCycle>,
+    /// Its dose map.
     pub(super) map: Option<Mapped>,
     /// Half-lives measured in it, of what carries no label too.
     pub(super) half_lives: BTreeMap<String, EarlierHalfLife>,
+    /// Files read.
     pub(super) inputs: Vec<InputFile>,
+    /// Hash of the tallies.
     pub(super) tally_sha256: Option<String>,
+    /// What the reader should know.
     pub(super) warnings: Vec<String>,
+    /// Whether it was taken from the cache.
     pub(super) reused: bool,
+    /// Time-activity curves of the regions, where the cycle is a series.
+    pub(super) curves: Vec<RegionIntegral>,
+    /// How it was transported, where it was.
+    pub(super) run: Option<KeptRun>,
 }
 
 impl Computed {
@@ -93,11 +113,14 @@ impl Computed {
             tally_sha256: None,
             warnings: Vec::new(),
             reused: false,
+            curves: Vec::new(),
+            run: None,
         }
     }
 }
 
 fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions) -> Result<(), Failure> {
+    let clock = output::Clock::start();
     let folder = output_folder(out, force)?;
     let file = path.display().to_string();
     let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
@@ -109,7 +132,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number}, {}", cycle.date));
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), cycle.date));
         let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
@@ -125,7 +148,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         computed.push(one);
     }
     let mut warnings = by_cycle(&computed);
-    check_names(path, &course, &protocol, &computed, &mut warnings)?;
+    check_ledger(path, &course, &protocol, &computed)?;
     let frame = Frame::of(path, &course, &computed, &mut warnings)?;
     let cycles = cycle_doses(&course, &computed, frame.as_ref(), &mut warnings);
     let anatomy = frame.as_ref().map(|frame| CourseFrame {
@@ -133,12 +156,17 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         names: &frame.names,
         density_g_cm3: frame.density_g_cm3.as_deref(),
     });
-    let accumulated = accumulate(&cycles, anatomy, &|region| parameters(&course, &protocol, region))
+    let mut accumulated = accumulate(&cycles, anatomy, &|region| parameters(&course, &protocol, region))
         .or_user_error()
         .map_err(|e| in_file(path, &e))?;
     warnings.extend(accumulated.warnings.iter().cloned());
+    warnings.extend(names_without_region(&course, &protocol, &cycles));
     let mut verdict = verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
     verdict.warnings.extend(warnings);
+    let parameters = |region: &str| parameters(&course, &protocol, region);
+    let histograms =
+        page_course::Histograms::of(&course, &cycles, &computed, frame.as_ref(), &accumulated, &parameters);
+    histograms.refine(&mut accumulated.totals);
     write(
         &folder,
         &Written {
@@ -151,21 +179,31 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
             frame: frame.as_ref(),
         },
     )?;
+    page_course::write(
+        &folder,
+        &page_course::Found {
+            course: &course,
+            protocol: &protocol,
+            cycles: &cycles,
+            computed: &computed,
+            frame: frame.as_ref(),
+            accumulated: &accumulated,
+            verdict: &verdict,
+            histograms: &histograms,
+            clock,
+            course_file: hashed("course", path)?,
+        },
+    )?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("verdict.json"))?;
     printer::data(&verdict_words(&verdict));
-    printer::note(&format!("results in {}", place.display()));
+    printer::results("", &place);
     Ok(())
 }
 
-/// Names in the course file that no region has: a treatment before this course must not get lost by a slip of the pen,
-/// radiobiology that nothing uses is told.
-fn check_names(
-    path: &Path,
-    course: &Course,
-    protocol: &Protocol,
-    computed: &[Computed],
-    warnings: &mut Vec<String>,
-) -> Result<(), UserError> {
+/// Refuses a ledger entry under a name that nothing has: a treatment before this course must not get lost by a slip of the
+/// pen.
+fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed: &[Computed]) -> Result<(), UserError> {
     let mut known: Vec<&str> = computed.iter().flat_map(|one| one.regions.keys()).map(String::as_str).collect();
     known.extend(protocol.organ.structures.iter().map(String::as_str));
     known.push(&protocol.organ.name);
@@ -182,11 +220,6 @@ fn check_names(
             ),
             "Correct the name: a treatment under another name would not be counted.",
         ));
-    }
-    for region in course.radiobiology.iter().filter_map(|r| r.region.as_deref()) {
-        if !known.contains(&region) {
-            warnings.push(format!("radiobiology is stated for \"{region}\", which no cycle has"));
-        }
     }
     Ok(())
 }
@@ -206,9 +239,37 @@ fn by_cycle(computed: &[Computed]) -> Vec<String> {
     shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
 }
 
+/// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
+/// unseen.
+fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+    let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let steering = protocol.organ.structures.iter().map(|name| (name.as_str(), "the protocol steers by it"));
+    let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
+    let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
+    let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let mut seen = BTreeSet::new();
+    steering
+        .chain(half_lives)
+        .chain(tissues)
+        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .map(|(name, why)| {
+            let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
+            let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
+            let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
+            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+        })
+        .collect()
+}
+
 fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
-        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).or_user_error(),
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
+            let error = UserError::from_library(&error);
+            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
+        }),
         ProtocolChoice::File(name) => {
             let file = beside(path, name);
             Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()
@@ -300,6 +361,7 @@ fn compute_cycle(
                 };
                 done.half_lives.insert(region.name.clone(), half_life);
             }
+            done.curves = series.map.regions.iter().filter(|region| region.label != 0).cloned().collect();
             done.inputs.extend(series.inputs);
             done.warnings.extend(series.warnings);
             done.warnings.extend(series.map.warnings);
@@ -327,6 +389,7 @@ fn dose_request(
         )
     })?;
     Ok(DoseRequest {
+        config: None,
         scene: SceneInput::Ct(beside(path, ct)),
         activity,
         activity_unit,
@@ -430,22 +493,36 @@ fn ready_map(
     let inputs = vec![hashed("dose", &dose_path)?, hashed("labels", &labels_path)?];
     Ok(Computed {
         regions,
-        map: Some(Mapped { dose_gy, density_g_cm3: None, labels: labels.data, names: present, form_code }),
+        map: Some(Mapped {
+            dose_gy,
+            sigma_rel: None,
+            density_g_cm3: None,
+            labels: labels.data,
+            names: present,
+            form_code,
+        }),
         half_lives: BTreeMap::new(),
         inputs,
         tally_sha256: None,
         warnings,
         reused: false,
+        curves: Vec::new(),
+        run: None,
     })
 }
 
 /// The course's frame: where voxel sums are formed.
-struct Frame {
-    grid: VoxelGrid,
-    labels: Vec<u16>,
-    names: BTreeMap<u16, String>,
-    density_g_cm3: Option<Vec<f32>>,
-    form_code: i16,
+pub(super) struct Frame {
+    /// Its grid.
+    pub(super) grid: VoxelGrid,
+    /// Label of each voxel.
+    pub(super) labels: Vec<u16>,
+    /// Names of the labels.
+    pub(super) names: BTreeMap<u16, String>,
+    /// Mass density, g/cm3, where known.
+    pub(super) density_g_cm3: Option<Vec<f32>>,
+    /// Kind of coordinates.
+    pub(super) form_code: i16,
 }
 
 /// Whether a cycle lies in the course's frame as it is: its anatomy is the course's.
@@ -606,9 +683,6 @@ struct Written<'a> {
 fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
     write_rows(&folder.file("cycles.csv"), &w.accumulated.cycles)?;
     write_rows(&folder.file("cumulative.csv"), &w.accumulated.totals)?;
-    if !w.accumulated.histograms.is_empty() {
-        write_rows(&folder.file("histograms.csv"), &w.accumulated.histograms)?;
-    }
     let text = folder.file("verdict.txt");
     std::fs::write(&text, verdict_words(w.verdict)).with_context(|| format!("{}", text.display()))?;
     let cycles: Vec<serde_json::Value> = w
@@ -706,12 +780,19 @@ fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: b
             outcome.mean_bed_gy
         ));
     }
-    if let Some(folder) = folder {
-        let record =
-            serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
-        write_json(&folder.file("cohort.json"), &record)?;
-        folder.commit().or_user_error()?;
-    }
+    let record =
+        serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
+    let place = match folder {
+        None => None,
+        Some(folder) => {
+            write_json(&folder.file("cohort.json"), &record)?;
+            Some(folder.commit().or_user_error()?)
+        }
+    };
+    printer::record(&record)?;
     printer::data(&text);
+    if let Some(place) = place {
+        printer::results("", &place);
+    }
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Orientation, Volume, VoxelGrid};
+use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Header, Sample, WriteOptions};
@@ -356,12 +357,13 @@ fn check_target_labels(request: &DoseRequest, labels: &[u16]) -> Result<(), User
 
 /// Every file that was read, with its hash.
 fn inputs(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
-    let mut files: Vec<(&str, &Path)> = match &request.scene {
-        SceneInput::Ct(path) => vec![("ct", path)],
+    let mut files: Vec<(&str, &Path)> = request.config.as_deref().map(|path| ("config", path)).into_iter().collect();
+    files.extend(match &request.scene {
+        SceneInput::Ct(path) => vec![("ct", path.as_path())],
         SceneInput::Explicit { density, tissue, tissue_table } => {
-            vec![("density", density), ("tissue", tissue), ("tissue_table", tissue_table)]
+            vec![("density", density.as_path()), ("tissue", tissue), ("tissue_table", tissue_table)]
         }
-    };
+    });
     files.push(("activity", &request.activity));
     files.extend(request.labels.as_deref().map(|path| ("labels", path)));
     files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
@@ -369,9 +371,7 @@ fn inputs(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
         files.push(("nuclide", Path::new(&request.nuclide)));
     }
     let read = |(role, path): (&str, &Path)| {
-        InputFile::read(role, path).map_err(|error| {
-            UserError::new(format!("{}: cannot read: {error}", path.display()), "Check the path and its permissions.")
-        })
+        InputFile::read(role, path).map_err(|error| UserError::from_library(&IoError::read(path, error)))
     };
     files.into_iter().map(read).collect()
 }

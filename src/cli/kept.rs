@@ -14,7 +14,8 @@ use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
-use crate::report::run_record::{self, InputFile};
+use crate::report::EnergyBalance;
+use crate::report::run_record::{self, InputFile, PassRecord};
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -23,9 +24,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Layout of a cache entry; raised when its content changes meaning.
-const CACHE_SCHEMA: u32 = 2;
+const CACHE_SCHEMA: u32 = 3;
 /// The maps of an entry.
-const MAPS: [&str; 3] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz"];
+const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
 
 /// A region of a finished cycle.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -39,6 +40,81 @@ struct KeptRegion {
     dose_photon_gy: f64,
 }
 
+/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptPass {
+    pass: String,
+    histories: u64,
+    batches: u32,
+    emitted: String,
+    deposited: String,
+    escaped: String,
+    radiated: String,
+    estimated: String,
+}
+
+/// How a finished cycle was transported, for the report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeptRun {
+    passes: Vec<KeptPass>,
+    /// Seed.
+    pub(super) seed: u64,
+    /// Settings by name.
+    pub(super) settings: BTreeMap<String, serde_json::Value>,
+    /// Data sets by name.
+    pub(super) data_sets: BTreeMap<String, String>,
+    /// Decays on the grid.
+    pub(super) decays: f64,
+    /// Whether matter came from a CT.
+    pub(super) from_ct: bool,
+}
+
+impl KeptRun {
+    fn of(case: &super::case::Case, computed: &super::case::Computed, seed: u64) -> Self {
+        let passes = [&computed.electron, &computed.photon].map(|pass| KeptPass {
+            pass: pass.balance.pass.clone(),
+            histories: pass.histories,
+            batches: pass.batches,
+            emitted: pass.balance.emitted.to_string(),
+            deposited: pass.balance.deposited.to_string(),
+            escaped: pass.balance.escaped.to_string(),
+            radiated: pass.balance.radiated.to_string(),
+            estimated: pass.balance.estimated.to_string(),
+        });
+        Self {
+            passes: passes.to_vec(),
+            seed,
+            settings: case.settings.iter().chain(&computed.settings).map(|(n, v)| (n.clone(), v.clone())).collect(),
+            data_sets: case.data_sets.clone(),
+            decays: crate::source::sum(case.decays.data.iter().copied()),
+            from_ct: case.hu.is_some(),
+        }
+    }
+
+    /// Histories by pass.
+    pub(super) fn passes(&self) -> Vec<PassRecord> {
+        let record = |p: &KeptPass| PassRecord { pass: p.pass.clone(), histories: p.histories, batches: p.batches };
+        self.passes.iter().map(record).collect()
+    }
+
+    /// Energy balances; none where the entry is damaged.
+    pub(super) fn balances(&self) -> Option<Vec<EnergyBalance>> {
+        self.passes
+            .iter()
+            .map(|p| {
+                Some(EnergyBalance {
+                    pass: p.pass.clone(),
+                    emitted: p.emitted.parse().ok()?,
+                    deposited: p.deposited.parse().ok()?,
+                    escaped: p.escaped.parse().ok()?,
+                    radiated: p.radiated.parse().ok()?,
+                    estimated: p.estimated.parse().ok()?,
+                })
+            })
+            .collect()
+    }
+}
+
 /// A finished cycle's record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
@@ -50,6 +126,7 @@ struct Kept {
     regions: Vec<KeptRegion>,
     warnings: Vec<String>,
     form_code: i16,
+    run: KeptRun,
 }
 
 /// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
@@ -162,6 +239,7 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
     let dose_gy = nifti::read(entry.join(MAPS[0])).or_user_error()?;
     let density = nifti::read(entry.join(MAPS[1])).or_user_error()?;
     let labels = nifti::read_labels(entry.join(MAPS[2])).or_user_error()?;
+    let sigma_rel = nifti::read(entry.join(MAPS[3])).or_user_error()?;
     let mut inputs = vec![hashed("activity", &request.activity)?];
     if let SceneInput::Ct(ct) = &request.scene {
         inputs.push(hashed("ct", ct)?);
@@ -180,6 +258,7 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
         regions: regions.collect(),
         map: Some(Mapped {
             dose_gy,
+            sigma_rel: Some(sigma_rel),
             density_g_cm3: Some(density.data),
             labels: labels.data,
             names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
@@ -190,6 +269,8 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
         tally_sha256: Some(kept.tally_sha256),
         warnings: kept.warnings,
         reused,
+        curves: Vec::new(),
+        run: Some(kept.run),
     })
 }
 
@@ -218,6 +299,8 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         nifti::write_with(folder.file(MAPS[1]), &density, &options("density, g/cm3"))?;
         let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
         nifti::write_with(folder.file(MAPS[2]), &labels, &options("labels"))?;
+        let sigma = Volume { grid: grid.clone(), data: map.sigma_rel.clone() };
+        nifti::write_with(folder.file(MAPS[3]), &sigma, &options("relative standard error of the dose"))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
             maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name))?.sha256);
@@ -241,6 +324,7 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
                 .collect(),
             warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
             form_code: case.form_code,
+            run: KeptRun::of(&case, &computed, request.run.seed),
         };
         write_json(&folder.file("cycle.json"), &kept)?;
         folder.commit()?;

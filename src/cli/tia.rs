@@ -8,6 +8,7 @@ use crate::course::series::Series;
 use crate::course::tia::{ActivityImage, EarlierHalfLife, RegionRow, TiaInput, TiaMap, integrate_series};
 use crate::decay::Nuclide;
 use crate::grid::Orientation;
+use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, WriteOptions};
@@ -46,12 +47,13 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let done = integrate(&request.series, &BTreeMap::new())?;
     write(&done, &folder)?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
         printer::warning(warning);
     }
     let total: f64 = done.map.decays.data.iter().sum();
-    printer::note(&format!("{total:.6e} decays in the map; results in {}", place.display()));
+    printer::results(&format!("{total:.6e} decays in the map"), &place);
     Ok(())
 }
 
@@ -67,19 +69,18 @@ pub(super) fn beside(file: &Path, name: &str) -> PathBuf {
 
 /// Reads a text file.
 pub(super) fn read_text(path: &Path) -> Result<String, UserError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(|error| UserError::from_library(&IoError::read(path, error)))?;
+    String::from_utf8(bytes).map_err(|_| {
         UserError::new(
-            format!("{}: cannot read: {error}", path.display()),
-            "Check the path and its permissions; the file must be UTF-8 text.",
+            format!("{}: text: found bytes that are not UTF-8; allowed: UTF-8 text", path.display()),
+            "Save the file as UTF-8; an image is named inside it.",
         )
     })
 }
 
 /// Hashes a file that was read.
 pub(super) fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
-    InputFile::read(role, path).map_err(|error| {
-        UserError::new(format!("{}: cannot read: {error}", path.display()), "Check the path and its permissions.")
-    })
+    InputFile::read(role, path).map_err(|error| UserError::from_library(&IoError::read(path, error)))
 }
 
 /// Reads and integrates a series; `earlier` are half-lives of earlier cycles.

@@ -206,21 +206,6 @@ pub struct TotalRow {
     pub mass_change_rel: Option<f64>,
 }
 
-/// One point of a region's cumulative histograms, for the table.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HistogramRow {
-    /// Region.
-    pub region: String,
-    /// Share of the region's mass (of its volume where no density is known), %.
-    pub percent: u32,
-    /// Dose that this share receives at least, Gy.
-    pub dose_gy: f64,
-    /// BED that this share receives at least, Gy.
-    pub bed_gy: Option<f64>,
-    /// EQD2 of that, Gy.
-    pub eqd2_gy: Option<f64>,
-}
-
 /// Voxel sums on the course's grid.
 #[derive(Clone, Debug)]
 pub struct VoxelSums {
@@ -239,8 +224,6 @@ pub struct Accumulated {
     pub cycles: Vec<CycleRow>,
     /// Per region.
     pub totals: Vec<TotalRow>,
-    /// Histograms of dose and BED over the course, per region.
-    pub histograms: Vec<HistogramRow>,
     /// Per voxel, where every cycle with dosimetry has a registered map.
     pub voxels: Option<VoxelSums>,
     /// What the reader should know.
@@ -268,12 +251,10 @@ pub fn accumulate(
         None => None,
     };
     let mut totals = Vec::new();
-    let mut histograms = Vec::new();
     for name in &names {
         let mut row = total_row(cycles, name, parameters(name))?;
         if let (Some(frame), Some(voxels)) = (&frame, &voxels) {
-            let points = add_voxel_points(&mut row, name, frame, voxels, parameters(name), &mut warnings)?;
-            histograms.extend(points);
+            add_voxel_points(&mut row, name, frame, voxels, parameters(name), &mut warnings)?;
         }
         if let Some(change) = row.mass_change_rel
             && change > 0.02
@@ -285,7 +266,7 @@ pub fn accumulate(
         }
         totals.push(row);
     }
-    Ok(Accumulated { cycles: rows, totals, histograms, voxels, warnings })
+    Ok(Accumulated { cycles: rows, totals, voxels, warnings })
 }
 
 fn cycle_row(
@@ -421,7 +402,7 @@ fn voxel_sums(
     Ok(Some(VoxelSums { sums, bed_gy, eqd2_gy }))
 }
 
-/// Histograms, EUBED, EUD and gEUD of a region from the voxel sums: fills the row's points and returns the histograms.
+/// Histogram points, EUBED, EUD and gEUD of a region from the voxel sums.
 fn add_voxel_points(
     row: &mut TotalRow,
     name: &str,
@@ -429,13 +410,13 @@ fn add_voxel_points(
     voxels: &VoxelSums,
     parameters: Option<RegionParameters>,
     warnings: &mut Vec<String>,
-) -> Result<Vec<HistogramRow>, AccumulateError> {
-    let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(Vec::new()) };
+) -> Result<(), AccumulateError> {
+    let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
     let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
     let weights: Vec<f64> =
         members.iter().map(|&v| frame.density_g_cm3.map_or(1.0, |density| f64::from(density[v]))).collect();
     if members.is_empty() || weights.iter().sum::<f64>() <= 0.0 {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let dose: Vec<f64> = members.iter().map(|&v| voxels.sums.sum_dose_gy[v]).collect();
     let dose_points = DoseVolumeHistogram::new(dose.iter().copied().zip(weights.iter().copied()))?;
@@ -451,7 +432,6 @@ fn add_voxel_points(
             members.len()
         ));
     }
-    let mut bed_points = None;
     if let Some(parameters) = parameters {
         let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();
         let points = DoseVolumeHistogram::new(bed.iter().copied().zip(weights.iter().copied()))?;
@@ -469,19 +449,6 @@ fn add_voxel_points(
             .map(|(eubed, g)| eud_gy(eubed, g, &parameters.radiobiology));
         let geud = parameters.geud_a.filter(|_| below == 0);
         row.geud_gy = geud.map(|a| generalised_eud_gy(&dose, &weights, a)).transpose()?;
-        bed_points = Some((points, parameters.radiobiology.alpha_beta_gy()));
     }
-    let at = |percent: u32| {
-        let share = f64::from(percent);
-        let bed = bed_points.as_ref().map(|(points, _)| points.value_at_percent(share));
-        let eqd2 = bed_points.as_ref().map(|(points, ab)| eqd2_gy(points.value_at_percent(share), *ab));
-        HistogramRow {
-            region: name.to_owned(),
-            percent,
-            dose_gy: dose_points.value_at_percent(share),
-            bed_gy: bed,
-            eqd2_gy: eqd2,
-        }
-    };
-    Ok((0..=100).map(at).collect())
+    Ok(())
 }

@@ -35,7 +35,9 @@ pub enum ProtocolError {
         allowed: String,
     },
     /// A name that is no built-in protocol.
-    #[error("protocol: found \"{name}\"; allowed: {known}. Or give `protocol_file = \"my.toml\"`.")]
+    #[error(
+        "protocol: found {name:?}, which is not built in; allowed: {known}. A protocol of one's own is a file: protocol_file = \"mine.toml\" in COURSE.toml."
+    )]
     Unknown {
         /// The name.
         name: String,

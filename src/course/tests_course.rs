@@ -159,12 +159,7 @@ fn law_sums_of_a_course() {
     let g = g_mono(2.8, 52.0);
     let (eud, eubed) = (kidney.eud_gy.unwrap(), kidney.eubed_gy.unwrap());
     assert!((5.0 * tissue.bed_gy(eud / 5.0, g) - eubed).abs() < 1e-9, "{eud} {eubed}");
-    // half of the mass receives 30 Gy, all of it 15 Gy, and their EQD2 is BED over 1 + 2/2.6
-    let points: Vec<&HistogramRow> = done.histograms.iter().filter(|row| row.region == "kidney_left").collect();
-    assert_eq!((points.len(), points[10].dose_gy, points[90].dose_gy), (101, 30.0, 15.0));
     let bed = 5.0 * tissue.bed_gy(6.0, g);
-    assert!((points[10].bed_gy.unwrap() - bed).abs() < 1e-4);
-    assert!((points[10].eqd2_gy.unwrap() - bed / (1.0 + 2.0 / 2.6)).abs() < 1e-4);
     let liver = done.totals.iter().find(|t| t.region == "liver").unwrap();
     assert_eq!(liver.bed_gy, None);
     assert!((liver.dose_gy - 5.0).abs() < 1e-12);

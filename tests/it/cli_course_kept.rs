@@ -29,7 +29,7 @@ fn prepared() -> tempfile::TempDir {
 }
 
 fn results(folder: &Path) -> Vec<u8> {
-    ["cycles.csv", "cumulative.csv", "histograms.csv", "bed_gy.nii.gz", "cycle_1_dose_gy.nii.gz"]
+    ["cycles.csv", "cumulative.csv", "dvh.csv", "bed_gy.nii.gz", "cycle_1_dose_gy.nii.gz"]
         .iter()
         .flat_map(|name| std::fs::read(folder.join("out").join(name)).expect("a result"))
         .collect()
@@ -102,7 +102,7 @@ fn cli_course_computes_a_damaged_entry_again() {
     let folder = folder.path();
     run(folder, &[]);
     let first = results(folder);
-    for part in ["dose_gy.nii.gz", "density", "labels", "cycle.json", "tia-"] {
+    for part in ["dose_gy.nii.gz", "density", "labels", "sigma_rel", "cycle.json", "tia-"] {
         let files = kept(folder, part);
         assert_eq!(files.len(), 1, "{part}");
         // a planted fault: the file as it would be after a crash of the disk, or of another content

@@ -209,5 +209,5 @@ fn reference_four_cycles_from_images_to_verdict() {
     assert!((number(row, "curve_rel_sigma") - 0.03_f64.hypot(0.1 * lever)).abs() < 1e-6, "{row:?}");
     let record = json(&folder.path().join("out/verdict.json"));
     assert_eq!(record["verdict"]["structures"].as_array().map(Vec::len), Some(3));
-    assert!(folder.path().join("out/histograms.csv").is_file() && folder.path().join("out/eqd2_gy.nii.gz").is_file());
+    assert!(folder.path().join("out/dvh.csv").is_file() && folder.path().join("out/eqd2_gy.nii.gz").is_file());
 }
