@@ -22,6 +22,7 @@ mod dpk;
 mod examples;
 mod init;
 mod inspect;
+mod kept;
 mod kernel;
 mod man;
 mod merge;

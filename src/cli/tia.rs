@@ -57,6 +57,11 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An error with the file that it is about before it.
+pub(super) fn in_file(path: &Path, error: &UserError) -> UserError {
+    UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or("Correct the file."))
+}
+
 /// Path of a file that another file names, relative to that file's folder.
 pub(super) fn beside(file: &Path, name: &str) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
@@ -144,7 +149,8 @@ pub(super) fn integrate(path: &Path, earlier: &BTreeMap<String, EarlierHalfLife>
         voxelwise: series.voxelwise,
         administered_mbq: series.administered_mbq,
     })
-    .or_user_error()?;
+    .or_user_error()
+    .map_err(|e| in_file(path, &e))?;
     let (orientation, form_code) = frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
     Ok(Integrated {
         map,

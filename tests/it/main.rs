@@ -4,11 +4,14 @@
 mod engine_contract;
 
 mod cli_course;
+mod cli_course_input;
+mod cli_course_kept;
 mod cli_dose;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_shards;
+mod cli_svalues;
 mod compare;
 mod docs_book;
 mod dvh;
@@ -30,6 +33,8 @@ mod law_replicas;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod patient;
+mod reference_four_cycles;
 mod reference_validation;
 mod report;
 mod small;
