@@ -195,7 +195,7 @@ fn cli_killed_and_resumed_run_is_the_single_run() {
 fn cli_parity_compares_and_traces() {
     let case = Case::new();
     let output =
-        case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu,cpu:1,cpu:3 --json p.json");
+        case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu,cpu:1,cpu:3 --out p.json");
     succeeded(&output);
     let json: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(case.path("p.json")).expect("p.json")).expect("JSON");
@@ -203,7 +203,7 @@ fn cli_parity_compares_and_traces() {
     let devices = json["devices"].as_array().expect("a list");
     assert_eq!(devices.len(), 3);
     assert!(devices.iter().all(|d| d["tally_sha256"] == devices[0]["tally_sha256"]));
-    let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --json p.json");
+    let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --out p.json");
     assert_eq!(missing.status.code(), Some(1), "a device that is not there is no agreement");
     let trace = case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu --trace electron:1:7");
     succeeded(&trace);
