@@ -484,7 +484,7 @@ mod tests {
         let b: Vec<f32> = a.iter().zip(&half).map(|(&here, &there)| 0.5 * (here + there)).collect();
         let findings = found(&b);
         assert!(
-            matches!(&findings[..], [Finding::PartShift { voxels, .. }] if (voxels[2] - 0.5).abs() < 0.06),
+            matches!(&findings[..], [Finding::PartShift { voxels, .. }, ..] if (voxels[2] - 0.5).abs() < 0.06),
             "{findings:?}"
         );
         let b: Vec<f32> = moved(&grid, &a, |[x, y, z]| [23 - x, y, z]).iter().map(|dose| 0.9 * dose).collect();
