@@ -3,23 +3,33 @@
 //! Each cycle's dose is computed once: its result lies in the cache under the hash of everything it depends
 //! on (files, settings, program). Nothing stale can be found there, and nothing unchanged is computed twice.
 
-use super::args::{CourseRequest, DoseRequest, GridChoice, RunOptions, SceneInput, Stop, parse_grid};
+use super::args::{
+    ActivityChoice, CourseRequest, DicomOut, DoseRequest, GridChoice, ImageChoice, RunOptions, SceneInput, Stop,
+    StudyChoice, parse_grid,
+};
 use super::failure::{Failure, OrUserError, UserError};
-use super::tia::{beside, hashed, integrate, named_nuclide, read_names, read_text, write_json, write_rows};
-use super::{dose, output, printer, transport};
+use super::input::{self, Anatomy, hashed};
+use super::output::{DOSE_FILE, LABELS_FILE};
+use super::tia::{OpenSeries, SeriesRegions, beside, integrate, named_nuclide, read_text, write_json, write_rows};
+use super::{dose, output, printer, study, transport};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
 use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::frame::{IDENTITY, resample};
+use crate::course::input::days_between;
 use crate::course::protocol::Protocol;
+use crate::course::rules::Facts;
 use crate::course::tia::EarlierHalfLife;
 use crate::course::words::verdict_words;
+use crate::decay::Nuclide;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
 use crate::grid::{Orientation, Volume};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom::{self, ActivityOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
+use crate::io::open;
 use crate::report::run_record::{self, InputFile};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
@@ -30,7 +40,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 8] = [
+const FILE_NAMES: [&str; 11] = [
+    DOSE_FILE,
+    LABELS_FILE,
+    BED_FILE,
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -40,13 +53,17 @@ const FILE_NAMES: [&str; 8] = [
     "bed_gy.nii.gz",
     "cohort.json",
 ];
+/// The BED in DICOM.
+const BED_FILE: &str = "bed_gy.dcm";
 /// Layout of a cache entry; raised when its content changes meaning.
 const CACHE_SCHEMA: u32 = 1;
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
-        CourseRequest::Patient { course, out, cache, force, run } => patient(course, out, cache, *force, run),
+        CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
+            patient(course, study.as_deref(), out, cache, *force, *dicom, run)
+        }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
             cohort(protocol, *patients, *seed, out.as_deref(), *force)
         }
@@ -76,6 +93,20 @@ struct Kept {
     form_code: i16,
 }
 
+/// A course from its file, or from what lies in a DICOM folder.
+struct Opened {
+    course: Course,
+    protocol: Protocol,
+    /// The file that other files are named beside; empty where they are named from the working folder.
+    base: PathBuf,
+    /// The images of each cycle, opened; none for a course from its file.
+    series: Vec<Option<OpenSeries>>,
+    /// Days of the cycles in words: those of a DICOM folder count from the first, since dates identify.
+    days: Vec<String>,
+    /// How DICOM images are read.
+    images: ImageChoice,
+}
+
 /// A dose map with its anatomy, in canonical order.
 struct Mapped {
     dose_gy: Volume<f32>,
@@ -83,6 +114,8 @@ struct Mapped {
     labels: Vec<u16>,
     names: BTreeMap<u16, String>,
     form_code: i16,
+    /// The image whose frame of reference the map has.
+    origin: Option<Origin>,
 }
 
 /// A cycle as computed.
@@ -101,16 +134,128 @@ impl Computed {
     }
 }
 
-fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(out, force).or_user_error()?.replaces(&FILE_NAMES);
+/// A course from its file.
+fn of_file(path: &Path) -> Result<Opened, UserError> {
     let course = Course::parse(&read_text(path)?, &path.display().to_string()).or_user_error()?;
-    let protocol = read_protocol(path, &course.protocol)?;
+    let images = ImageChoice {
+        nuclide: named_nuclide(path, &course.nuclide),
+        options: ActivityOptions::default(),
+        effective_half_life_h: None,
+        administered_mbq: None,
+    };
+    Ok(Opened {
+        protocol: read_protocol(path, &course.protocol)?,
+        base: path.to_path_buf(),
+        series: course.cycles.iter().map(|_| None).collect(),
+        days: course.cycles.iter().map(|cycle| cycle.date.to_string()).collect(),
+        images,
+        course,
+    })
+}
+
+/// A course from a DICOM folder: each injection is a cycle.
+fn of_study(path: &Path, choice: &StudyChoice) -> Result<Opened, UserError> {
+    let half_life_h = Nuclide::load(&choice.images.nuclide).or_user_error()?.half_life_h;
+    let own = [path.to_path_buf()];
+    let paths = if choice.activity.is_empty() { &own[..] } else { &choice.activity };
+    let shots = study::cycles(paths, &choice.images.reader(half_life_h))?;
+    let first = shots[0].shots[0].scan.timing.injection;
+    let mut cycles: Vec<CourseCycle> = Vec::new();
+    let mut series = Vec::new();
+    let mut days = Vec::new();
+    for (index, cycle) in shots.into_iter().enumerate() {
+        let number = index + 1;
+        let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref())?;
+        let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
+        let date = jiff::civil::date(2000, 1, 1).checked_add(jiff::Span::new().days(day)).map_err(|_| {
+            UserError::new(
+                format!("cycle {number}: injection: found {day} days after the first; allowed: within a lifetime"),
+                "Correct the date of injection in the header.",
+            )
+        })?;
+        let opened = OpenSeries::of_shots(cycle, &choice.images)?;
+        let administered_mbq = opened.administered_mbq().ok_or_else(|| {
+            UserError::new(
+                format!("cycle {number}: RadionuclideTotalDose: found none; allowed: the activity given"),
+                "State it with --administered-mbq.",
+            )
+        })?;
+        let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
+        printer::note(&format!(
+            "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
+            times.join(", "),
+            belongings.ct.display(),
+            belongings.labels.display()
+        ));
+        cycles.push(CourseCycle {
+            date,
+            interval_d: cycles.last().map(|before| days_between(before.date, date)),
+            administered_mbq,
+            prescribed_mbq: None,
+            content: CycleContent::Series(String::new()),
+            ct: Some(belongings.ct.display().to_string()),
+            labels: Some(belongings.labels.display().to_string()),
+            transform: None,
+            effective_half_life_h: BTreeMap::new(),
+            random_rel_sigma: None,
+            systematic_rel_sigma: None,
+        });
+        days.push(format!("day {day}"));
+        series.push(Some(opened));
+    }
+    // One anatomy for all cycles is the course's own: their doses add up by voxel.
+    let shared = |of: fn(&CourseCycle) -> &Option<String>| {
+        let one = of(&cycles[0]).clone();
+        cycles.iter().all(|cycle| *of(cycle) == one).then_some(one).flatten()
+    };
+    let (ct, labels) = (shared(|cycle| &cycle.ct), shared(|cycle| &cycle.labels));
+    for cycle in &mut cycles {
+        cycle.ct = cycle.ct.take().filter(|_| ct.is_none());
+        cycle.labels = cycle.labels.take().filter(|_| labels.is_none());
+    }
+    let protocol = ProtocolChoice::BuiltIn(choice.protocol.clone());
+    let course = Course {
+        protocol: protocol.clone(),
+        step: 1,
+        nuclide: choice.images.nuclide.clone(),
+        ct,
+        labels,
+        label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
+        grid: None,
+        reduction_factor: 1.0,
+        patient_id: None,
+        stop_flags: Vec::new(),
+        facts: Facts::default(),
+        overrides: Vec::new(),
+        ledger: Vec::new(),
+        radiobiology: Vec::new(),
+        cycles,
+    };
+    let (base, images) = (PathBuf::new(), choice.images.clone());
+    Ok(Opened { protocol: read_protocol(&base, &protocol)?, course, base, series, days, images })
+}
+
+fn patient(
+    path: &Path,
+    choice: Option<&StudyChoice>,
+    out: &Path,
+    cache: &Path,
+    force: bool,
+    dicom: Option<DicomOut>,
+    run: &RunOptions,
+) -> Result<(), Failure> {
+    let folder = AtomicOutputDir::create(out, force).or_user_error()?.replaces(&FILE_NAMES);
+    let Opened { course, protocol, base, mut series, days, images } = match choice {
+        Some(choice) => of_study(path, choice)?,
+        None => of_file(path)?,
+    };
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number}, {}", cycle.date));
-        let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
+        printer::note(&format!("cycle {number}, {}", days[index]));
+        let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
+        let one = compute_cycle(&from, series[index].take(), &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
         }
@@ -123,7 +268,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         computed.push(one);
     }
     let mut warnings = by_cycle(&computed);
-    let cycles = cycle_doses(&course, &mut computed, &mut warnings);
+    let cycles = cycle_doses(&course, &days, &mut computed, &mut warnings);
     let frame = computed.iter().find_map(|one| one.map.as_ref());
     let accumulated = accumulate(
         &cycles,
@@ -140,7 +285,16 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     verdict.warnings.extend(warnings);
     write(
         &folder,
-        &Written { path, course: &course, accumulated: &accumulated, verdict: &verdict, computed: &computed, frame },
+        &Written {
+            path,
+            course: &course,
+            days: &days,
+            accumulated: &accumulated,
+            verdict: &verdict,
+            computed: &computed,
+            frame,
+            dicom,
+        },
     )?;
     let place = folder.commit().or_user_error()?;
     printer::data(&verdict_words(&verdict));
@@ -185,15 +339,24 @@ fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<Regi
     })
 }
 
-fn compute_cycle(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
+/// What one cycle is computed from.
+struct CycleFrom<'a> {
+    /// The file that other files are named beside.
+    path: &'a Path,
+    course: &'a Course,
+    cycle: &'a CourseCycle,
     number: usize,
-    cache: &Path,
-    run: &RunOptions,
+    cache: &'a Path,
+    run: &'a RunOptions,
+    images: &'a ImageChoice,
+}
+
+fn compute_cycle(
+    from: &CycleFrom<'_>,
+    opened: Option<OpenSeries>,
     earlier: &BTreeMap<String, EarlierHalfLife>,
 ) -> Result<Computed, Failure> {
+    let CycleFrom { path, course, cycle, cache, images, .. } = *from;
     let nuclide = named_nuclide(path, &course.nuclide);
     match &cycle.content {
         CycleContent::Missing(reason) => {
@@ -220,10 +383,10 @@ fn compute_cycle(
                 })
                 .collect(),
         )),
-        CycleContent::Dose(file) => Ok(ready_map(path, course, cycle, number, file)?),
+        CycleContent::Dose(file) => Ok(ready_map(from, file)?),
         CycleContent::Tia { file, unit } => {
             let unit: ActivityUnit = unit.parse().or_user_error()?;
-            let request = dose_request(path, course, cycle, number, beside(path, file), unit, nuclide, run)?;
+            let request = dose_request(from, beside(path, file), unit, nuclide)?;
             let mut done = transported(&request, cache)?;
             for (name, region) in &mut done.regions {
                 region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
@@ -232,12 +395,29 @@ fn compute_cycle(
             Ok(done)
         }
         CycleContent::Series(file) => {
-            let series = integrate(&beside(path, file), earlier)?;
+            let opened = match opened {
+                Some(opened) => opened,
+                None => OpenSeries::open(
+                    &beside(path, file),
+                    &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
+                )?,
+            };
+            let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
+            let ct = named(&cycle.ct).or(named(&course.ct));
+            let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
+            let label_names = named(&course.label_names);
+            let own = SeriesRegions {
+                labels: labels.as_deref(),
+                label_names: label_names.as_deref(),
+                ct: ct.as_deref(),
+                quiet: true,
+            };
+            let series = integrate(opened, earlier, own)?;
             let tia = keep_tia(&series, cache)?;
             let nuclide = series.nuclide.clone();
-            let mut request = dose_request(path, course, cycle, number, tia, ActivityUnit::Decays, nuclide, run)?;
+            let mut request = dose_request(from, tia, ActivityUnit::Decays, nuclide)?;
             if cycle.labels.is_none() && course.labels.is_none() {
-                request.labels = Some(series.labels.clone());
+                request.labels = series.labels.clone();
                 request.label_names = series.label_names.clone();
             }
             let mut done = transported(&request, cache)?;
@@ -261,17 +441,13 @@ fn compute_cycle(
 }
 
 /// What `lutra dose` would be asked for this cycle.
-#[allow(clippy::too_many_arguments, reason = "one call site each; a struct would repeat the request")]
 fn dose_request(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
+    from: &CycleFrom<'_>,
     activity: PathBuf,
-    activity_unit: ActivityUnit,
+    unit: ActivityUnit,
     nuclide: String,
-    run: &RunOptions,
 ) -> Result<DoseRequest, UserError> {
+    let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
         UserError::new(
             format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
@@ -280,14 +456,14 @@ fn dose_request(
     })?;
     Ok(DoseRequest {
         scene: SceneInput::Ct(beside(path, ct)),
-        activity,
-        activity_unit,
+        activity: ActivityChoice::Map { file: activity, unit },
         administered_mbq: Some(cycle.administered_mbq),
         nuclide,
         emissions: Emissions::All,
         labels: cycle.labels.as_ref().or(course.labels.as_ref()).map(|name| beside(path, name)),
         label_names: course.label_names.as_ref().map(|name| beside(path, name)),
         out: PathBuf::new(),
+        dicom: None,
         force: false,
         grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), parse_grid)?,
         run: run.clone(),
@@ -324,7 +500,6 @@ fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserE
     let mut depends_on = BTreeMap::from([
         ("program".to_owned(), run_record::program()),
         ("cache".to_owned(), CACHE_SCHEMA.to_string()),
-        ("unit".to_owned(), request.activity_unit.to_string()),
         ("nuclide".to_owned(), request.nuclide.clone()),
         ("grid".to_owned(), format!("{:?}", request.grid)),
         ("seed".to_owned(), request.run.seed.to_string()),
@@ -336,7 +511,11 @@ fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserE
             },
         ),
     ]);
-    let mut files: Vec<(&str, &Path)> = vec![("activity", &request.activity)];
+    let mut files: Vec<(&str, &Path)> = Vec::new();
+    if let ActivityChoice::Map { file, unit } = &request.activity {
+        depends_on.insert("unit".to_owned(), unit.to_string());
+        files.push(("activity", file));
+    }
     if let SceneInput::Ct(ct) = &request.scene {
         files.push(("ct", ct));
     }
@@ -378,9 +557,14 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
     let dose_gy = nifti::read(entry.join("dose_gy.nii.gz")).or_user_error()?;
     let density = nifti::read(entry.join("density_g_cm3.nii.gz")).or_user_error()?;
     let labels = nifti::read_labels(entry.join("labels.nii.gz")).or_user_error()?;
-    let mut inputs = vec![hashed("activity", &request.activity)?];
+    let mut inputs = Vec::new();
+    if let ActivityChoice::Map { file, .. } = &request.activity {
+        inputs.push(hashed("activity", file)?);
+    }
+    let mut origin = None;
     if let SceneInput::Ct(ct) = &request.scene {
         inputs.push(hashed("ct", ct)?);
+        origin = open::origin_of(ct).or_user_error()?;
     }
     let regions = kept.regions.iter().map(|region| {
         let value = RegionCycle {
@@ -404,6 +588,7 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
             labels: labels.data,
             names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
             form_code: kept.form_code,
+            origin,
         }),
         inputs,
         tally_sha256: Some(kept.tally_sha256),
@@ -464,26 +649,13 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
 }
 
 /// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
-fn ready_map(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
-    file: &str,
-) -> Result<Computed, UserError> {
+fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
+    let CycleFrom { path, course, cycle, number, .. } = *from;
     let dose_path = beside(path, file);
-    let image = nifti::read_image::<f32>(&dose_path).or_user_error()?;
-    if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(UserError::new(
-            format!(
-                "{}: voxel values: found a NaN or infinite value in ({i}, {j}, {k}); allowed: finite Gy",
-                dose_path.display()
-            ),
-            "Set it to a true value.",
-        ));
-    }
-    let form_code = WriteOptions::like(&image.header, "").form_code;
-    let (dose_gy, _) = image.volume.to_canonical();
+    let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
+    let image = input::dose(&dose_path, &mut warnings)?;
+    let (form_code, origin) = (image.form_code, image.origin);
+    let dose_gy = image.volume.map(|gy| gy as f32);
     if dose_gy.data.iter().any(|dose| *dose < 0.0) {
         return Err(UserError::new(
             format!("{}: voxel values: found a negative dose; allowed: 0 Gy or more", dose_path.display()),
@@ -497,7 +669,10 @@ fn ready_map(
         )
     })?;
     let labels_path = beside(path, labels_name);
-    let (labels, _) = nifti::read_labels(&labels_path).or_user_error()?.to_canonical();
+    let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
+    let names_path = course.label_names.as_ref().map(|name| beside(path, name));
+    let regions = input::regions(&labels_path, names_path.as_deref(), &anatomy, false, &mut warnings)?;
+    let input::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
         return Err(UserError::new(
             format!(
@@ -509,7 +684,6 @@ fn ready_map(
             "Resample the labels to the dose map with nearest-neighbour interpolation.",
         ));
     }
-    let names = read_names(course.label_names.as_ref().map(|name| beside(path, name)).as_deref())?;
     let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
     for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {
         let sum = sums.entry(label).or_default();
@@ -536,19 +710,25 @@ fn ready_map(
         })
         .collect();
     let present = sums.keys().map(|&label| (label, name_of(label))).collect();
-    let inputs = vec![hashed("dose", &dose_path)?, hashed("labels", &labels_path)?];
+    let mut inputs = vec![image.input];
+    inputs.extend(region_inputs);
     Ok(Computed {
         regions,
-        map: Some(Mapped { dose_gy, density_g_cm3: None, labels: labels.data, names: present, form_code }),
+        map: Some(Mapped { dose_gy, density_g_cm3: None, labels: labels.data, names: present, form_code, origin }),
         inputs,
         tally_sha256: None,
-        warnings: vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()],
+        warnings,
         reused: false,
     })
 }
 
 /// The cycles for accumulation: every map on the grid of the first one.
-fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<String>) -> Vec<CycleDose> {
+fn cycle_doses(
+    course: &Course,
+    days: &[String],
+    computed: &mut [Computed],
+    warnings: &mut Vec<String>,
+) -> Vec<CycleDose> {
     let target = computed.iter().find_map(|one| one.map.as_ref().map(|map| map.dose_gy.grid.clone()));
     let mut cycles = Vec::new();
     for (index, (cycle, one)) in course.cycles.iter().zip(computed.iter()).enumerate() {
@@ -572,7 +752,7 @@ fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<St
             Some(moved.data)
         });
         cycles.push(CycleDose {
-            date: cycle.date.to_string(),
+            date: days[index].clone(),
             administered_gbq: cycle.administered_mbq / 1000.0,
             regions: one.regions.clone(),
             dose_gy,
@@ -634,10 +814,12 @@ fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result
 struct Written<'a> {
     path: &'a Path,
     course: &'a Course,
+    days: &'a [String],
     accumulated: &'a Accumulated,
     verdict: &'a Verdict,
     computed: &'a [Computed],
     frame: Option<&'a Mapped>,
+    dicom: Option<DicomOut>,
 }
 
 fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
@@ -650,9 +832,10 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
         .cycles
         .iter()
         .zip(w.computed)
-        .map(|(cycle, one)| {
+        .zip(w.days)
+        .map(|((cycle, one), day)| {
             serde_json::json!({
-                "date": cycle.date.to_string(),
+                "date": day,
                 "administered_mbq": cycle.administered_mbq,
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
@@ -683,7 +866,53 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
             let description = format!("{text}; {}", run_record::program());
             nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
         }
+        if let Some(out) = w.dicom {
+            write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out)?;
+        }
+    } else if w.dicom.is_some() {
+        bail!("--dicom: there is no dose map to write: no cycle has one, or the maps have no frame in common");
     }
+    Ok(())
+}
+
+/// Writes the course's dose and BED as RT Dose and its regions as SEG.
+fn write_dicom(
+    folder: &AtomicOutputDir,
+    frame: &Mapped,
+    dose_gy: &[f64],
+    bed_gy: &[f32],
+    course: &Course,
+    out: DicomOut,
+) -> anyhow::Result<()> {
+    let grid = &frame.dose_gy.grid;
+    let cycles = course.cycles.len();
+    let options = |dose_type, description: &str, comment: String| DoseOptions {
+        dose_type,
+        depth: out.depth,
+        description: description.to_owned(),
+        comment,
+        deidentify: out.deidentify,
+        created: None,
+    };
+    let volume = |data: Vec<f64>| Volume { grid: grid.clone(), data };
+    let origin = frame.origin.as_ref();
+    let absorbed = options(DoseType::Physical, "Lutra absorbed dose, all cycles", format!("sum of {cycles} cycles"));
+    dicom::write_rtdose(
+        folder.file(DOSE_FILE),
+        &volume(output::storable(dose_gy.to_vec(), DOSE_FILE)),
+        origin,
+        &absorbed,
+    )?;
+    let bed = options(
+        DoseType::Effective,
+        "Lutra BED, all cycles",
+        format!("BED of {cycles} cycles; 0 where no alpha/beta is stated"),
+    );
+    let bed_gy = output::storable(bed_gy.iter().map(|&gy| f64::from(gy)).collect(), BED_FILE);
+    dicom::write_rtdose(folder.file(BED_FILE), &volume(bed_gy), origin, &bed)?;
+    let labels = Volume { grid: grid.clone(), data: frame.labels.clone() };
+    let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
+    dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod demo;
 mod devices;
 mod dose;
 mod dpk;
+mod input;
 mod inspect;
 mod kernel;
 mod merge;
@@ -23,6 +24,7 @@ mod output;
 mod parity;
 mod progress;
 mod shard;
+mod study;
 mod svalue;
 mod tia;
 mod transport;
@@ -42,7 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Merge(raw) => merge::run(&raw.check()),
         args::RawCommand::Parity(raw) => parity::run(&raw.check()?),
-        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()?),
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Audit(raw) => audit::run(&raw.check()?),

@@ -4,9 +4,11 @@
 mod engine_contract;
 
 mod cli_course;
+mod cli_dicom;
 mod cli_dose;
 mod cli_inspect;
 mod cli_shards;
+mod counting;
 mod engine_checkpoint;
 mod engine_cpu;
 mod engine_double;
@@ -15,6 +17,7 @@ mod engine_shards;
 mod io_dicom_hostile;
 mod io_dicom_made;
 mod io_dicom_shared;
+mod io_hostile_text;
 mod io_mutations;
 mod io_nifti;
 mod io_output;
@@ -24,5 +27,9 @@ mod law_replicas;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod outside;
 mod reference_validation;
 mod small;
+
+#[global_allocator]
+static COUNTED: counting::Counting = counting::Counting;
