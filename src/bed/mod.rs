@@ -119,6 +119,16 @@ impl Radiobiology {
 
     /// BED, Gy, of `dose_gy` given with the Lea-Catcheside factor `g`:
     ///   BED = D (1 + G D / (alpha/beta))                              [methods/bed.md eq. 1]
+    ///
+    /// ```
+    /// use lutra::bed::{DoseRateCurve, Radiobiology};
+    ///
+    /// let kidney = Radiobiology::KIDNEY_ILUMINET;
+    /// let g = DoseRateCurve::mono(4.5, 52.0)?.lea_catcheside_g(kidney.repair_half_life_h());
+    /// assert!((kidney.bed_gy(4.5, g) - 4.897_95).abs() < 1e-4);
+    /// assert!((kidney.bed_gy(4.5, 1.0) - 12.288).abs() < 1e-3, "as if it were given at once");
+    /// # Ok::<(), lutra::bed::BedError>(())
+    /// ```
     pub fn bed_gy(&self, dose_gy: f64, g: f64) -> f64 {
         dose_gy * (1.0 + g * dose_gy / self.alpha_beta_gy)
     }

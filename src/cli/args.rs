@@ -1,14 +1,19 @@
 //! Arguments as clap reads them (`Raw..`), and arguments checked: two types, so that nothing behind this file meets
 //! an option that is missing, out of range or against another one.
 
-use super::failure::UserError;
+use super::examples;
+use super::failure::{OrUserError, UserError};
+use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
+use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
+use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,44 +23,232 @@ pub const DEFAULT_SEED: u64 = 177;
 /// Smallest and largest voxel edge for `--grid MM`, mm.
 pub const GRID_RANGE_MM: [f64; 2] = [0.1, 50.0];
 
+/// Arguments of `lutra compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lutra compare lutra-demo/dose_gy.nii.gz other.nii.gz --labels lutra-demo/labels.nii.gz --out compared
+  lutra compare ours.nii.gz RTDOSE.dcm --out compared
+
+Orientation and grid are checked first: B is laid on A's grid by its header, then tested for a flip, for swapped
+axes, for a move by whole voxels or part of one, and for a common factor. What is found is named on top of
+report.html and on the terminal. compare.csv has the regions, compare.json everything.")]
+pub struct RawCompare {
+    /// The reference: a dose map in Gy, NIfTI or DICOM RT Dose
+    #[arg(value_name = "A")]
+    a: PathBuf,
+    /// The map that is held against it, Gy
+    #[arg(value_name = "B")]
+    b: PathBuf,
+    /// Label map, on any grid: voxels of A that a region covers in part count in part
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Names of the labels: CSV or TOML
+    #[arg(long, value_name = "FILE")]
+    label_names: Option<PathBuf>,
+    /// Factor between the maps below which no scale is named, as a share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
+    tolerance: f64,
+    /// Folder for the results; it must not exist unless --force is given
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Write into a folder that holds results already
+    #[arg(long)]
+    force: bool,
+}
+
+/// A comparison of two dose maps, checked.
+#[derive(Clone, Debug)]
+pub struct CompareRequest {
+    /// The reference.
+    pub a: PathBuf,
+    /// The other.
+    pub b: PathBuf,
+    /// Label map.
+    pub labels: Option<PathBuf>,
+    /// Names of the labels.
+    pub label_names: Option<PathBuf>,
+    /// Factor below which no scale is named, as a share.
+    pub tolerance_rel: f64,
+    /// Folder of the results.
+    pub out: PathBuf,
+    /// Whether to write into a folder with results.
+    pub force: bool,
+}
+
+impl RawCompare {
+    /// Checks ranges and what needs what.
+    pub fn check(self) -> Result<CompareRequest, UserError> {
+        if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
+            return Err(UserError::new(
+                format!("--tolerance: found {}; allowed: above 0 and below 1", self.tolerance),
+                "Give a share: 0.005 is half a percent.",
+            ));
+        }
+        if self.label_names.is_some() && self.labels.is_none() {
+            return Err(UserError::new(
+                "--label-names: found a file without --labels; allowed: both, or neither",
+                "Add --labels with the label map that the names belong to.",
+            ));
+        }
+        Ok(CompareRequest {
+            a: self.a,
+            b: self.b,
+            labels: self.labels,
+            label_names: self.label_names,
+            tolerance_rel: self.tolerance,
+            out: self.out,
+            force: self.force,
+        })
+    }
+}
+
 /// Monte Carlo voxel dosimetry for 177Lu radiopharmaceutical therapy.
 #[derive(Debug, Parser)]
-#[command(name = "lutra", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(
+    name = "lutra",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = examples::TOP
+)]
 pub struct RawArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: RawCommand,
+    /// What the terminal gets.
+    #[command(flatten)]
+    pub talk: RawTalk,
+}
+
+/// What the terminal gets, as given; every subcommand takes these.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct RawTalk {
+    /// Say nothing on standard error but warnings and errors
+    #[arg(long, short = 'q', global = true, help_heading = "Terminal")]
+    pub quiet: bool,
+    /// Print the result as JSON on standard output in place of tables
+    #[arg(long, global = true, help_heading = "Terminal")]
+    pub json: bool,
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum RawCommand {
     /// Compute the dose in a made-up abdomen: no data and no GPU needed
+    #[command(after_help = examples::DEMO)]
     Demo(RawDemo),
     /// Compute the absorbed dose from a CT and a map of time-integrated activity
+    #[command(after_help = examples::DOSE)]
     Dose(Box<RawDose>),
     /// Add the shards of one run to the whole run, bit for bit
+    #[command(after_help = examples::MERGE)]
     Merge(RawMerge),
     /// Integrate activity images over time: decays per voxel
+    #[command(after_help = examples::TIA)]
     Tia(RawTia),
     /// Accumulate the cycles of a treatment; dose, BED, limits and what they say
+    #[command(after_help = examples::COURSE)]
     Course(Box<RawCourse>),
     /// Say what is in a DICOM folder or an image file, what would be used of it, and every doubt
+    #[command(after_help = examples::INSPECT)]
     Inspect(RawInspect),
     /// Run the S-value shortcuts beside the transport and say which is wrong, where, by how much and why
+    #[command(after_help = examples::AUDIT)]
     Audit(Box<RawAudit>),
+    /// Compare two dose maps: shifts, flips, scales, regions, histograms, gamma
+    Compare(RawCompare),
     /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
+    #[command(after_help = examples::KERNEL)]
     Kernel(RawKernel),
     /// Compute a radial point kernel
+    #[command(after_help = examples::DPK)]
     Dpk(RawDpk),
     /// Compute S values between the regions of a labelled scene
+    #[command(after_help = examples::SVALUE)]
     Svalue(Box<RawSvalue>),
     /// List the devices the transport can run on
+    #[command(after_help = examples::DEVICES)]
     Devices,
     /// Run the same histories on every device and compare the results bit for bit
+    #[command(after_help = examples::PARITY)]
     Parity(RawParity),
     /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
+    #[command(after_help = examples::VALIDATE)]
     Validate(RawValidate),
+    /// Write a commented configuration from a folder of images
+    Init(RawInit),
+    /// Print the completions of a shell
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(RawCompletions),
+    /// Write the manual pages
+    #[command(after_help = examples::MAN)]
+    Man(RawMan),
+}
+
+/// Options of `init`, as given.
+#[derive(Debug, Args)]
+pub struct RawInit {
+    /// What is to be configured.
+    #[command(subcommand)]
+    pub what: RawInitWhat,
+}
+
+/// What `init` configures.
+#[derive(Debug, Subcommand)]
+pub enum RawInitWhat {
+    /// Write the configuration of `lutra dose --config` for the CT, activity and labels of a folder
+    #[command(after_help = examples::INIT_DOSE)]
+    Dose(RawInitDose),
+    /// Write COURSE.toml, and a SERIES.toml a cycle, for a folder with one folder of images a cycle
+    #[command(after_help = examples::INIT_COURSE)]
+    Course(RawInitCourse),
+}
+
+/// Options of `init dose`, as given.
+#[derive(Debug, Args)]
+pub struct RawInitDose {
+    /// Folder of the images: NIfTI files, or DICOM in it or in its folders
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Where to write the configuration [default: FOLDER/dose.toml]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace a configuration that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `init course`, as given.
+#[derive(Debug, Args)]
+pub struct RawInitCourse {
+    /// Folder with one folder a cycle, or with the images of one cycle
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
+    /// Protocol of the course, where it is known already: iluminet, reluth, .. as `lutra course` takes it
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
+    /// Replace configurations that exist
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `completions`, as given.
+#[derive(Debug, Args)]
+pub struct RawCompletions {
+    /// The shell: bash, zsh, fish, powershell or elvish
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// Options of `man`, as given.
+#[derive(Debug, Args)]
+pub struct RawMan {
+    /// Folder of the pages, one a subcommand
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into a folder that is not empty, replacing files of the same names
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of a run that may be interrupted, as given.
@@ -162,7 +355,9 @@ pub struct RawParity {
     /// Electron histories, and as many photon histories
     #[arg(long, value_name = "N", default_value = "200000")]
     pub histories: String,
-    /// Devices to compare with the CPU: all, or a list of cpu, cpu:THREADS and gpu:N as in `lutra devices`
+    /// Devices to compare with the scalar CPU engine: all, or a list of cpu, cpu:THREADS, cpu:scalar, cpu:1:avx2 and
+    /// gpu:N as in `lutra devices`; gpu:N may be followed by :workgroup=W, :threads=T and :steps=S to cut its work
+    /// otherwise
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub devices: String,
     /// Seed of the random numbers
@@ -173,7 +368,7 @@ pub struct RawParity {
     pub trace: Option<String>,
     /// Where to write the comparison for machines
     #[arg(long, value_name = "FILE", default_value = "parity.json")]
-    pub json: PathBuf,
+    pub out: PathBuf,
 }
 
 /// Options of `kernel`, as given.
@@ -236,7 +431,7 @@ pub struct RawSvalue {
 /// Options of the transport, as given.
 #[derive(Debug, Args)]
 pub struct RawRun {
-    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    /// Where to run: auto (a GPU if there is one), cpu, cpu:scalar, gpu, or gpu:N as listed by `lutra devices`
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
     /// Number of electron histories, as in 20000000 or 2e7; photon histories follow in a fixed proportion
@@ -378,6 +573,9 @@ pub struct RawDemo {
     /// Time to spend on the transport, s, in place of --histories
     #[arg(long, value_name = "S")]
     pub seconds: Option<f64>,
+    /// Write a practice patient in place of a run: a CT, labels, and activity images of three cycles
+    #[arg(long, conflicts_with_all = ["seconds", "histories", "resume", "batches"])]
+    pub practice: bool,
     #[command(flatten)]
     /// Options of the transport.
     pub run: RawRun,
@@ -392,7 +590,7 @@ pub struct RawValidate {
     /// Only the problems that tell most, in two or three minutes
     #[arg(long)]
     pub quick: bool,
-    /// Where to run: auto (a GPU if there is one), cpu, gpu, or gpu:N as listed by `lutra devices`
+    /// Where to run: auto (a GPU if there is one), cpu, cpu:scalar, gpu, or gpu:N as listed by `lutra devices`
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
     /// Seed of the random numbers
@@ -412,6 +610,9 @@ pub struct RawValidate {
 /// Options of `dose`, as given.
 #[derive(Debug, Args)]
 pub struct RawDose {
+    /// Take options from a TOML file: the names below with _ for -, paths beside the file; the command line comes first
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// CT in Hounsfield units (NIfTI, or a DICOM folder or file)
     #[arg(long, value_name = "PATH", help_heading = "Anatomy")]
     pub ct: Option<PathBuf>,
@@ -656,6 +857,58 @@ pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
     }
 }
 
+/// `init`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InitRequest {
+    /// `init dose`.
+    Dose {
+        /// Folder of the images.
+        folder: PathBuf,
+        /// The configuration.
+        out: PathBuf,
+        /// Whether it may exist.
+        force: bool,
+    },
+    /// `init course`.
+    Course {
+        /// Folder of the cycles.
+        folder: PathBuf,
+        /// Protocol, where it is known.
+        protocol: Option<String>,
+        /// Whether configurations may exist.
+        force: bool,
+    },
+}
+
+impl RawInit {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<InitRequest, UserError> {
+        let folder = match &self.what {
+            RawInitWhat::Dose(raw) => &raw.folder,
+            RawInitWhat::Course(raw) => &raw.folder,
+        };
+        if !folder.is_dir() {
+            let found = if folder.exists() { "a file" } else { "nothing of this name" };
+            return Err(UserError::new(
+                format!("{}: FOLDER: found {found}; allowed: a folder of images", folder.display()),
+                "Give the folder that holds the images of one patient.",
+            ));
+        }
+        match self.what {
+            RawInitWhat::Dose(RawInitDose { folder, out, force }) => {
+                let out = out.unwrap_or_else(|| folder.join("dose.toml"));
+                Ok(InitRequest::Dose { folder, out, force })
+            }
+            RawInitWhat::Course(RawInitCourse { folder, protocol, force }) => {
+                if let Some(name) = &protocol {
+                    Protocol::built_in(name).or_user_error()?;
+                }
+                Ok(InitRequest::Course { folder, protocol, force })
+            }
+        }
+    }
+}
+
 impl RawTia {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<TiaRequest, UserError> {
@@ -689,6 +942,13 @@ impl RawCourse {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<CourseRequest, UserError> {
         if self.simulate {
+            Protocol::built_in(&self.protocol).map_err(|_| {
+                let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                UserError::new(
+                    format!("--protocol: found \"{}\"; allowed: {}", self.protocol, known.join(", ")),
+                    "A cohort is treated to the first window of a built-in protocol.",
+                )
+            })?;
             if self.patients == 0 {
                 return Err(UserError::new("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
             }
@@ -748,8 +1008,8 @@ impl RawCourse {
 pub enum EngineChoice {
     /// The first real GPU, else the CPU.
     Auto,
-    /// CPU threads.
-    Cpu,
+    /// CPU threads; how they carry histories, none for the fastest way of the machine.
+    Cpu(Option<Carrier>),
     /// The adapter of this number in the list of devices; without a number the first that is usable.
     Gpu(Option<usize>),
 }
@@ -828,10 +1088,10 @@ pub enum ParityScene {
 /// A device to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The CPU with this many threads; 0 for all cores.
-    Cpu(usize),
-    /// The adapter of this number.
-    Gpu(usize),
+    /// The CPU with this many threads, 0 for all cores; how they carry histories, none for the fastest way.
+    Cpu(usize, Option<Carrier>),
+    /// The adapter of this number, the work cut like this.
+    Gpu(usize, GpuOptions),
 }
 
 /// A history to follow.
@@ -892,23 +1152,68 @@ impl RawParity {
             histories: whole_number("--histories", &self.histories)?,
             seed: self.seed,
             trace: self.trace.as_deref().map(trace).transpose()?,
-            json: self.json,
+            json: self.out,
         })
     }
 }
 
 fn device(text: &str) -> Result<DeviceChoice, UserError> {
     let text = text.trim();
-    let number = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse::<usize>().ok());
-    match (text, number("cpu:"), number("gpu:")) {
-        ("cpu", _, _) => Ok(DeviceChoice::Cpu(0)),
-        (_, Some(threads), _) if threads > 0 => Ok(DeviceChoice::Cpu(threads)),
-        (_, _, Some(number)) => Ok(DeviceChoice::Gpu(number)),
-        _ => Err(UserError::new(
-            format!("--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS and gpu:N"),
-            "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
-        )),
+    let parts: Vec<&str> = text.split(':').collect();
+    let threads = |n: &str| n.parse::<usize>().ok().filter(|&n| n > 0);
+    match parts[..] {
+        ["cpu"] => return Ok(DeviceChoice::Cpu(0, None)),
+        ["cpu", n] if threads(n).is_some() => return Ok(DeviceChoice::Cpu(threads(n).unwrap_or(0), None)),
+        ["cpu", way] if !way.starts_with(|c: char| c.is_ascii_digit()) => {
+            return Ok(DeviceChoice::Cpu(0, Some(carrier("--devices", text, way)?)));
+        }
+        ["cpu", n, way] if threads(n).is_some() => {
+            return Ok(DeviceChoice::Cpu(threads(n).unwrap_or(0), Some(carrier("--devices", text, way)?)));
+        }
+        ["gpu", ..] => {
+            if let Some(choice) = adapter(text) {
+                return Ok(choice);
+            }
+        }
+        _ => {}
     }
+    Err(UserError::new(
+        format!(
+            "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, cpu:scalar, gpu:N and \
+             gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256)"
+        ),
+        "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
+    ))
+}
+
+/// How the CPU carries histories, by name.
+fn carrier(option: &str, text: &str, name: &str) -> Result<Carrier, UserError> {
+    let known = Carrier::available();
+    known.iter().copied().find(|c| c.word() == name).ok_or_else(|| {
+        let words: Vec<String> = known.iter().map(|c| format!("cpu:{}", c.word())).collect();
+        UserError::new(
+            format!("{option}: found \"{text}\"; allowed on this machine: cpu, {}", words.join(", ")),
+            "Write cpu for the fastest way; all of them give the same result.",
+        )
+    })
+}
+
+/// `gpu:N`, `gpu:N:workgroup=32:threads=4096:steps=100`.
+fn adapter(text: &str) -> Option<DeviceChoice> {
+    let mut parts = text.strip_prefix("gpu:")?.split(':');
+    let number = parts.next()?.parse().ok()?;
+    let mut options = GpuOptions::default();
+    for part in parts {
+        let (name, value) = part.split_once('=')?;
+        let value = value.parse().ok().filter(|v| *v > 0)?;
+        match name {
+            "workgroup" if value <= 256 => options.workgroup = value,
+            "threads" => options.threads = value,
+            "steps" => options.steps = value,
+            _ => return None,
+        }
+    }
+    Some(DeviceChoice::Gpu(number, options))
 }
 
 fn trace(text: &str) -> Result<TraceChoice, UserError> {
@@ -985,6 +1290,8 @@ fn shard(text: &str, stop: &Stop) -> Result<Shard, UserError> {
 /// `demo`, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DemoRequest {
+    /// Whether to write the practice patient in place of a run.
+    pub practice: bool,
     /// Output folder.
     pub out: PathBuf,
     /// Whether it may hold something already.
@@ -1057,6 +1364,8 @@ pub enum ActivityChoice {
 /// `dose`, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseRequest {
+    /// File that options were taken from.
+    pub config: Option<PathBuf>,
     /// Where matter comes from.
     pub scene: SceneInput,
     /// Where the decays come from.
@@ -1253,6 +1562,7 @@ impl RawSvalue {
             ));
         }
         let dose = RawDose {
+            config: None,
             ct: self.ct,
             density: self.density,
             tissue: self.tissue,
@@ -1281,6 +1591,13 @@ impl RawSvalue {
 impl RawDemo {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<DemoRequest, UserError> {
+        if self.practice && self.run.force {
+            return Err(contradiction(
+                "--practice",
+                "--force",
+                "A practice patient is written into a new folder only: work done in an old one would be lost.",
+            ));
+        }
         let stop = match (histories(&self.run)?, self.seconds) {
             (Some(_), Some(_)) => return Err(contradiction("--histories", "--seconds", "Give one of the two.")),
             (Some(histories), None) => Stop::Histories(histories),
@@ -1289,7 +1606,7 @@ impl RawDemo {
         };
         let mut run = run_options(&self.run, stop)?;
         self.keep.apply(&mut run, &self.out)?;
-        Ok(DemoRequest { out: self.out, force: self.run.force, run })
+        Ok(DemoRequest { practice: self.practice, out: self.out, force: self.run.force, run })
     }
 }
 
@@ -1334,6 +1651,7 @@ impl RawDose {
         self.keep.apply(&mut run, &self.out)?;
         run.shard = shard;
         Ok(DoseRequest {
+            config: self.config.clone(),
             grid: self.grid_choice(&scene)?,
             activity,
             dicom,
@@ -1494,11 +1812,12 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
     let number = text.strip_prefix("gpu:").map(str::parse::<usize>);
     match (text, number) {
         ("auto", _) => Ok(EngineChoice::Auto),
-        ("cpu", _) => Ok(EngineChoice::Cpu),
+        ("cpu", _) => Ok(EngineChoice::Cpu(None)),
         ("gpu", _) => Ok(EngineChoice::Gpu(None)),
         (_, Some(Ok(number))) => Ok(EngineChoice::Gpu(Some(number))),
+        _ if text.starts_with("cpu:") => Ok(EngineChoice::Cpu(Some(carrier("--engine", text, &text[4..])?))),
         _ => Err(UserError::new(
-            format!("--engine: found \"{text}\"; allowed: auto, cpu, gpu, or gpu:N with N from 0"),
+            format!("--engine: found \"{text}\"; allowed: auto, cpu, cpu:scalar, gpu, or gpu:N with N from 0"),
             "`lutra devices` lists the devices and their numbers.",
         )),
     }
@@ -1581,7 +1900,8 @@ impl RunOptions {
     pub fn settings(&self) -> BTreeMap<String, Value> {
         let engine = match self.engine {
             EngineChoice::Auto => "auto".to_owned(),
-            EngineChoice::Cpu => "cpu".to_owned(),
+            EngineChoice::Cpu(None) => "cpu".to_owned(),
+            EngineChoice::Cpu(Some(carrier)) => format!("cpu:{}", carrier.word()),
             EngineChoice::Gpu(None) => "gpu".to_owned(),
             EngineChoice::Gpu(Some(number)) => format!("gpu:{number}"),
         };
@@ -1743,7 +2063,12 @@ mod tests {
         assert_eq!(trace("photon:1:7").expect("sound"), traced);
         assert_eq!(trace("7").expect("sound"), TraceChoice { pass: Pass::Electron, batch: 0, history: 7 });
         assert!(trace("muon:7").is_err() && trace("x").is_err() && trace("photon:0:1:2").is_err());
-        assert_eq!(device("cpu:3").expect("sound"), DeviceChoice::Cpu(3));
+        assert_eq!(device("cpu:3").expect("sound"), DeviceChoice::Cpu(3, None));
+        assert_eq!(device("cpu:scalar").expect("sound"), DeviceChoice::Cpu(0, Some(Carrier::Scalar)));
+        assert_eq!(device("cpu:2:scalar").expect("sound"), DeviceChoice::Cpu(2, Some(Carrier::Scalar)));
+        assert!(device("cpu:0:scalar").is_err() && device("cpu:mmx").is_err() && device("gpu:x").is_err());
+        assert_eq!(engine("cpu:scalar").expect("sound"), EngineChoice::Cpu(Some(Carrier::Scalar)));
+        assert!(engine("cpu:mmx").is_err() && engine("cpu:1").is_err());
         assert!(device("cpu:0").is_err() && device("tpu").is_err());
     }
 

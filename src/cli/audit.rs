@@ -3,13 +3,14 @@
 use super::args::{AuditRequest, Stop};
 use super::case::{Case, Computed};
 use super::failure::{Failure, OrUserError};
-use super::output::{self, Clock, FILE_NAMES};
-use super::{dose, kernel, printer, transport};
+use super::output::{self, Clock, FILE_NAMES, Further, OwnLayer};
+use super::{dose, kernel, page_audit, printer, transport};
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::dvh_plot::{self, Curve};
+use crate::report::page::viewer::Scale;
 use crate::report::png::difference::write_differences;
 use crate::report::png::{Background, Outline, Picture, hottest_voxel};
 use crate::svalues::audit::{self, Audit, AuditInput, AuditPlan, AuditRow, Method};
@@ -53,7 +54,7 @@ pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
     let mut further = |dose: &DoseMap, rows: &[RegionDose], folder: &AtomicOutputDir| match compare(
         request, &case, &computed, &plan, dose, rows, folder,
     ) {
-        Ok(text) => Ok(text),
+        Ok(further) => Ok(further),
         Err(Failure::Run(error)) => Err(error),
         Err(other) => {
             fault = Some(other);
@@ -107,7 +108,7 @@ fn compare(
     dose: &DoseMap,
     rows: &[RegionDose],
     folder: &AtomicOutputDir,
-) -> Result<String, Failure> {
+) -> Result<Further, Failure> {
     let photon = &computed.photon.by_label;
     let region_energy = computed
         .electron
@@ -137,7 +138,11 @@ fn compare(
     printer::note(&format!("{:6.1} s  audit: tables and pictures", started.elapsed().as_secs_f64()));
     write_tables(&audit, folder)?;
     write_pictures(case, &audit, dose, rows, folder)?;
-    Ok(lines(&audit, request.tolerance_rel))
+    Ok(Further {
+        text: lines(&audit, request.tolerance_rel),
+        sections: vec![page_audit::section(&audit, rows, request.tolerance_rel)],
+        layers: layers(&audit, dose),
+    })
 }
 
 fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> anyhow::Result<()> {
@@ -169,6 +174,23 @@ fn plain(name: &str) -> String {
 fn difference(method: &Method, dose: &DoseMap, least_gy: f32) -> Vec<f32> {
     let percent = |(theirs, ours): (&f32, &f32)| if *ours > least_gy { 100.0 * (theirs / ours - 1.0) } else { 0.0 };
     method.dose.dose_gy.iter().zip(&dose.dose_gy).map(percent).collect()
+}
+
+/// Differences to transport as layers of the report's slices; nothing where the transport itself is uncertain.
+fn layers(audit: &Audit, dose: &DoseMap) -> Vec<OwnLayer> {
+    let least_gy = (PICTURE_LEAST_SHARE * crate::report::png::scale_top_gy(&dose.dose_gy)) as f32;
+    let known = |(p, &sigma): (f32, &f32)| if sigma <= PICTURE_SIGMA_REL { p } else { 0.0 };
+    audit
+        .methods
+        .iter()
+        .filter(|method| method.by_voxel)
+        .map(|method| OwnLayer {
+            name: format!("{} against transport", method.name),
+            unit: "%".into(),
+            values: difference(method, dose, least_gy).into_iter().zip(&dose.sigma_rel).map(known).collect(),
+            scale: Scale::Signed { top: PICTURE_TOP_PERCENT },
+        })
+        .collect()
 }
 
 fn write_pictures(

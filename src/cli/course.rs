@@ -11,7 +11,7 @@ use super::failure::{Failure, OrUserError, UserError};
 use super::input::{self, Anatomy, hashed};
 use super::output::{DOSE_FILE, LABELS_FILE};
 use super::tia::{OpenSeries, SeriesRegions, beside, integrate, named_nuclide, read_text, write_json, write_rows};
-use super::{dose, output, printer, study, transport};
+use super::{dose, output, page_course, printer, study, transport};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
@@ -21,7 +21,7 @@ use crate::course::frame::{IDENTITY, resample};
 use crate::course::input::days_between;
 use crate::course::protocol::Protocol;
 use crate::course::rules::Facts;
-use crate::course::tia::EarlierHalfLife;
+use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::course::words::verdict_words;
 use crate::decay::Nuclide;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
@@ -30,17 +30,18 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, ActivityOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::open;
-use crate::report::run_record::{self, InputFile};
+use crate::report::EnergyBalance;
+use crate::report::run_record::{self, InputFile, PassRecord};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 11] = [
+const FILE_NAMES: [&str; 14] = [
     DOSE_FILE,
     LABELS_FILE,
     BED_FILE,
@@ -52,11 +53,14 @@ const FILE_NAMES: [&str; 11] = [
     "g_dose2_sum_gy2.nii.gz",
     "bed_gy.nii.gz",
     "cohort.json",
+    "report.html",
+    "dvh.csv",
+    "dvh.json",
 ];
 /// The BED in DICOM.
 const BED_FILE: &str = "bed_gy.dcm";
 /// Layout of a cache entry; raised when its content changes meaning.
-const CACHE_SCHEMA: u32 = 1;
+const CACHE_SCHEMA: u32 = 2;
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
@@ -82,6 +86,81 @@ struct KeptRegion {
     dose_photon_gy: f64,
 }
 
+/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptPass {
+    pass: String,
+    histories: u64,
+    batches: u32,
+    emitted: String,
+    deposited: String,
+    escaped: String,
+    radiated: String,
+    estimated: String,
+}
+
+/// How a finished cycle was transported, for the report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeptRun {
+    passes: Vec<KeptPass>,
+    /// Seed.
+    pub(super) seed: u64,
+    /// Settings by name.
+    pub(super) settings: BTreeMap<String, serde_json::Value>,
+    /// Data sets by name.
+    pub(super) data_sets: BTreeMap<String, String>,
+    /// Decays on the grid.
+    pub(super) decays: f64,
+    /// Whether matter came from a CT.
+    pub(super) from_ct: bool,
+}
+
+impl KeptRun {
+    fn of(case: &super::case::Case, computed: &super::case::Computed, seed: u64) -> Self {
+        let passes = [&computed.electron, &computed.photon].map(|pass| KeptPass {
+            pass: pass.balance.pass.clone(),
+            histories: pass.histories,
+            batches: pass.batches,
+            emitted: pass.balance.emitted.to_string(),
+            deposited: pass.balance.deposited.to_string(),
+            escaped: pass.balance.escaped.to_string(),
+            radiated: pass.balance.radiated.to_string(),
+            estimated: pass.balance.estimated.to_string(),
+        });
+        Self {
+            passes: passes.to_vec(),
+            seed,
+            settings: case.settings.iter().chain(&computed.settings).map(|(n, v)| (n.clone(), v.clone())).collect(),
+            data_sets: case.data_sets.clone(),
+            decays: crate::source::sum(case.decays.data.iter().copied()),
+            from_ct: case.hu.is_some(),
+        }
+    }
+
+    /// Histories by pass.
+    pub(super) fn passes(&self) -> Vec<PassRecord> {
+        let record = |p: &KeptPass| PassRecord { pass: p.pass.clone(), histories: p.histories, batches: p.batches };
+        self.passes.iter().map(record).collect()
+    }
+
+    /// Energy balances; none where the entry is damaged.
+    pub(super) fn balances(&self) -> Option<Vec<EnergyBalance>> {
+        self.passes
+            .iter()
+            .map(|p| {
+                Some(EnergyBalance {
+                    pass: p.pass.clone(),
+                    emitted: p.emitted.parse().ok()?,
+                    deposited: p.deposited.parse().ok()?,
+                    escaped: p.escaped.parse().ok()?,
+                    radiated: p.radiated.parse().ok()?,
+                    estimated: p.estimated.parse().ok()?,
+                })
+            })
+            .collect()
+    }
+}
+
 /// A finished cycle's record in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
@@ -91,6 +170,7 @@ struct Kept {
     regions: Vec<KeptRegion>,
     warnings: Vec<String>,
     form_code: i16,
+    run: KeptRun,
 }
 
 /// A course from its file, or from what lies in a DICOM folder.
@@ -108,29 +188,51 @@ struct Opened {
 }
 
 /// A dose map with its anatomy, in canonical order.
-struct Mapped {
-    dose_gy: Volume<f32>,
-    density_g_cm3: Option<Vec<f32>>,
-    labels: Vec<u16>,
-    names: BTreeMap<u16, String>,
+pub(super) struct Mapped {
+    /// Dose, Gy.
+    pub(super) dose_gy: Volume<f32>,
+    /// Relative standard error of the dose; none for a ready map.
+    pub(super) sigma_rel: Option<Volume<f32>>,
+    /// Mass density, g/cm3; none for a ready map.
+    pub(super) density_g_cm3: Option<Vec<f32>>,
+    /// Labels.
+    pub(super) labels: Vec<u16>,
+    /// Names of the labels.
+    pub(super) names: BTreeMap<u16, String>,
     form_code: i16,
     /// The image whose frame of reference the map has.
     origin: Option<Origin>,
 }
 
 /// A cycle as computed.
-struct Computed {
+pub(super) struct Computed {
     regions: BTreeMap<String, RegionCycle>,
-    map: Option<Mapped>,
-    inputs: Vec<InputFile>,
-    tally_sha256: Option<String>,
+    /// Its dose map.
+    pub(super) map: Option<Mapped>,
+    /// Files read.
+    pub(super) inputs: Vec<InputFile>,
+    /// Hash of the tallies.
+    pub(super) tally_sha256: Option<String>,
     warnings: Vec<String>,
     reused: bool,
+    /// Time-activity curves of the regions, where the cycle is a series.
+    pub(super) curves: Vec<RegionIntegral>,
+    /// How it was transported, where it was.
+    pub(super) run: Option<KeptRun>,
 }
 
 impl Computed {
     fn without_map(regions: BTreeMap<String, RegionCycle>) -> Self {
-        Self { regions, map: None, inputs: Vec::new(), tally_sha256: None, warnings: Vec::new(), reused: false }
+        Self {
+            regions,
+            map: None,
+            inputs: Vec::new(),
+            tally_sha256: None,
+            warnings: Vec::new(),
+            reused: false,
+            curves: Vec::new(),
+            run: None,
+        }
     }
 }
 
@@ -244,6 +346,7 @@ fn patient(
     dicom: Option<DicomOut>,
     run: &RunOptions,
 ) -> Result<(), Failure> {
+    let clock = output::Clock::start();
     let folder = AtomicOutputDir::create(out, force).or_user_error()?.replaces(&FILE_NAMES);
     let Opened { course, protocol, base, mut series, days, images } = match choice {
         Some(choice) => of_study(path, choice)?,
@@ -253,7 +356,7 @@ fn patient(
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number}, {}", days[index]));
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
         let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
         let one = compute_cycle(&from, series[index].take(), &earlier)?;
         if one.reused {
@@ -270,7 +373,7 @@ fn patient(
     let mut warnings = by_cycle(&computed);
     let cycles = cycle_doses(&course, &days, &mut computed, &mut warnings);
     let frame = computed.iter().find_map(|one| one.map.as_ref());
-    let accumulated = accumulate(
+    let mut accumulated = accumulate(
         &cycles,
         frame.map(|map| CourseFrame {
             labels: &map.labels,
@@ -281,8 +384,12 @@ fn patient(
     )
     .or_user_error()?;
     warnings.extend(accumulated.warnings.iter().cloned());
+    warnings.extend(names_without_region(&course, &protocol, &cycles));
     let mut verdict = verdict(&course, &protocol, &cycles)?;
     verdict.warnings.extend(warnings);
+    let parameters = |region: &str| parameters(&course, &protocol, region);
+    let histograms = page_course::Histograms::of(&course, &cycles, &computed, &accumulated, &parameters);
+    histograms.refine(&mut accumulated.totals);
     write(
         &folder,
         &Written {
@@ -296,9 +403,24 @@ fn patient(
             dicom,
         },
     )?;
+    page_course::write(
+        &folder,
+        &page_course::Found {
+            course: &course,
+            protocol: &protocol,
+            cycles: &cycles,
+            computed: &computed,
+            accumulated: &accumulated,
+            verdict: &verdict,
+            histograms: &histograms,
+            clock,
+            course_file: hashed("course", path)?,
+        },
+    )?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("verdict.json"))?;
     printer::data(&verdict_words(&verdict));
-    printer::note(&format!("results in {}", place.display()));
+    printer::results("", &place);
     Ok(())
 }
 
@@ -317,9 +439,39 @@ fn by_cycle(computed: &[Computed]) -> Vec<String> {
     shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
 }
 
+/// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
+/// unseen.
+fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+    let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let steering = protocol.organ.structures.iter().map(|name| (name.as_str(), "the protocol steers by it"));
+    let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
+    let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
+    let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let prior = course.ledger.iter().map(|entry| (entry.structure.as_str(), "the ledger names it"));
+    let mut seen = BTreeSet::new();
+    steering
+        .chain(half_lives)
+        .chain(tissues)
+        .chain(prior)
+        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .map(|(name, why)| {
+            let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
+            let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
+            let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
+            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+        })
+        .collect()
+}
+
 fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
-        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).or_user_error(),
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
+            let error = UserError::from_library(&error);
+            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
+        }),
         ProtocolChoice::File(name) => {
             let file = beside(path, name);
             Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()
@@ -432,6 +584,7 @@ fn compute_cycle(
                 region.curve_rel_sigma = integral.rel_sigma;
                 region.method = integral.method.clone();
             }
+            done.curves = series.map.regions.iter().filter(|region| region.label != 0).cloned().collect();
             done.inputs.extend(series.inputs);
             done.warnings.extend(series.warnings);
             done.warnings.extend(series.map.warnings);
@@ -455,6 +608,7 @@ fn dose_request(
         )
     })?;
     Ok(DoseRequest {
+        config: None,
         scene: SceneInput::Ct(beside(path, ct)),
         activity: ActivityChoice::Map { file: activity, unit },
         administered_mbq: Some(cycle.administered_mbq),
@@ -555,6 +709,7 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
         return Err(damaged().into());
     }
     let dose_gy = nifti::read(entry.join("dose_gy.nii.gz")).or_user_error()?;
+    let sigma_rel = nifti::read(entry.join("sigma_rel.nii.gz")).or_user_error()?;
     let density = nifti::read(entry.join("density_g_cm3.nii.gz")).or_user_error()?;
     let labels = nifti::read_labels(entry.join("labels.nii.gz")).or_user_error()?;
     let mut inputs = Vec::new();
@@ -584,6 +739,7 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
         regions: regions.collect(),
         map: Some(Mapped {
             dose_gy,
+            sigma_rel: Some(sigma_rel),
             density_g_cm3: Some(density.data),
             labels: labels.data,
             names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
@@ -594,6 +750,8 @@ fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure>
         tally_sha256: Some(kept.tally_sha256),
         warnings: kept.warnings,
         reused,
+        curves: Vec::new(),
+        run: Some(kept.run),
     })
 }
 
@@ -618,6 +776,8 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
         let dose = Volume { grid: grid.clone(), data: map.dose_gy.clone() };
         nifti::write_with(folder.file("dose_gy.nii.gz"), &dose, &options("absorbed dose, Gy"))?;
+        let sigma = Volume { grid: grid.clone(), data: map.sigma_rel.clone() };
+        nifti::write_with(folder.file("sigma_rel.nii.gz"), &sigma, &options("relative standard error of the dose"))?;
         let density = Volume { grid: grid.clone(), data: case.density_g_cm3.clone() };
         nifti::write_with(folder.file("density_g_cm3.nii.gz"), &density, &options("density, g/cm3"))?;
         let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
@@ -640,6 +800,7 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
                 .collect(),
             warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
             form_code: case.form_code,
+            run: KeptRun::of(&case, &computed, request.run.seed),
         };
         write_json(&folder.file("cycle.json"), &kept)?;
         folder.commit()?;
@@ -714,11 +875,21 @@ fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
     inputs.extend(region_inputs);
     Ok(Computed {
         regions,
-        map: Some(Mapped { dose_gy, density_g_cm3: None, labels: labels.data, names: present, form_code, origin }),
+        map: Some(Mapped {
+            dose_gy,
+            sigma_rel: None,
+            density_g_cm3: None,
+            labels: labels.data,
+            names: present,
+            form_code,
+            origin,
+        }),
         inputs,
         tally_sha256: None,
         warnings,
         reused: false,
+        curves: Vec::new(),
+        run: None,
     })
 }
 
@@ -967,12 +1138,19 @@ fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: b
             outcome.mean_bed_gy
         ));
     }
-    if let Some(folder) = folder {
-        let record =
-            serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
-        write_json(&folder.file("cohort.json"), &record)?;
-        folder.commit().or_user_error()?;
-    }
+    let record =
+        serde_json::json!({"schema": 1, "program": run_record::program(), "cohort": cohort, "outcomes": outcomes});
+    let place = match folder {
+        None => None,
+        Some(folder) => {
+            write_json(&folder.file("cohort.json"), &record)?;
+            Some(folder.commit().or_user_error()?)
+        }
+    };
+    printer::record(&record)?;
     printer::data(&text);
+    if let Some(place) = place {
+        printer::results("", &place);
+    }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::args::DemoRequest;
 use super::case::Case;
 use super::failure::{Failure, OrUserError};
 use super::output::{self, Clock, FILE_NAMES};
-use super::{printer, transport};
+use super::{practice, printer, transport};
 use crate::decay::Nuclide;
 use crate::demo::{self, label};
 use crate::io::atomic::AtomicOutputDir;
@@ -18,6 +18,9 @@ use std::io::Write;
 
 /// Runs the demo.
 pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
+    if request.practice {
+        return practice::run(request);
+    }
     let clock = Clock::start();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");

@@ -1,5 +1,6 @@
 //! `lutra devices`: what the transport can run on.
 
+use super::failure::Failure;
 use super::printer;
 use crate::transport::cpu::CpuEngine;
 use crate::transport::gpu::{AdapterSummary, automatic, list_adapters};
@@ -7,12 +8,39 @@ use crate::transport::{DeviceInfo, Engine};
 use std::fmt::Write;
 
 /// Prints the list: data on standard output.
-pub(super) fn run() {
+pub(super) fn run() -> Result<(), Failure> {
     let adapters = list_adapters();
-    printer::data(&listing(&CpuEngine::new(0).device(), &adapters));
+    let cpu = CpuEngine::new(0).device();
+    printer::data(&listing(&cpu, &adapters));
+    printer::record(&record(&cpu, &adapters))?;
     if adapters.is_empty() {
         printer::note("no adapter found; a GPU needs its Vulkan, Metal or DirectX 12 driver");
     }
+    Ok(())
+}
+
+/// The list for machines.
+fn record(cpu: &DeviceInfo, adapters: &[AdapterSummary]) -> serde_json::Value {
+    let chosen = automatic(adapters);
+    let mut devices = vec![serde_json::json!({
+        "engine": "cpu", "name": cpu.name, "driver": cpu.driver, "usable": true, "auto": chosen.is_none(),
+    })];
+    devices.extend(adapters.iter().map(|adapter| {
+        serde_json::json!({
+            "engine": format!("gpu:{}", adapter.number),
+            "name": adapter.info.name,
+            "kind": adapter.kind,
+            "backend": adapter.info.backend,
+            "driver": adapter.info.driver,
+            "max_binding_bytes": adapter.max_binding_bytes,
+            "max_buffer_bytes": adapter.max_buffer_bytes,
+            "max_workgroup": adapter.max_workgroup,
+            "max_storage_buffers": adapter.max_storage_buffers,
+            "usable": adapter.usable(),
+            "auto": chosen == Some(adapter.number),
+        })
+    }));
+    serde_json::json!({ "devices": devices })
 }
 
 /// The CPU, the adapters with their limits, and what `auto` would take.

@@ -117,7 +117,7 @@ pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
     inputs.extend(own.into_iter().flat_map(|own| own.inputs));
-    inputs.extend(nuclide_file(request)?);
+    inputs.extend(other_files(request)?);
     Ok(case_of(request, nuclide, matter, labels, names, decays, warnings).with(
         inputs,
         decays_in_file,
@@ -134,7 +134,7 @@ pub(super) fn anatomy(request: &DoseRequest) -> Result<Case, UserError> {
     let decays = Volume::filled(matter.grid.clone(), 0.0);
     let mut inputs = matter.inputs.clone();
     inputs.extend(own.into_iter().flat_map(|own| own.inputs));
-    inputs.extend(nuclide_file(request)?);
+    inputs.extend(other_files(request)?);
     Ok(case_of(request, nuclide, matter, labels, names, decays, warnings).with(inputs, 0.0, None))
 }
 
@@ -405,9 +405,12 @@ fn check_target_labels(request: &DoseRequest, labels: &[u16]) -> Result<(), User
     }
 }
 
-/// The nuclide's file, if it comes from one.
-fn nuclide_file(request: &DoseRequest) -> Result<Option<InputFile>, UserError> {
+/// The configuration and the nuclide's file, if there are such.
+fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
+    let mut files: Vec<(&str, &Path)> = request.config.as_deref().map(|path| ("config", path)).into_iter().collect();
     let path = Path::new(&request.nuclide);
-    let own = !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file();
-    own.then(|| hashed("nuclide", path)).transpose()
+    if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file() {
+        files.push(("nuclide", path));
+    }
+    files.into_iter().map(|(role, path)| hashed(role, path)).collect()
 }

@@ -26,6 +26,17 @@ pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
         }
     }
     write_file(&request.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
+    let radii = |shells: &Shells| [0.5, 0.9].map(|share| radius_mm(shells, density, share));
+    printer::record(&serde_json::json!({
+        "nuclide": point.nuclide,
+        "tissue": point.tissue,
+        "density_g_cm3": density,
+        "energy_kev_per_decay": point.nuclide_electron_kev + point.nuclide_photon_kev,
+        "closure_rel": point.closure_rel(),
+        "electron_radius_50_90_mm": point.electron.as_ref().map(radii),
+        "photon_radius_50_90_mm": point.photon.as_ref().map(radii),
+        "file": request.out,
+    }))?;
     printer::data(&format!(
         "{} in {} at {density} g/cm3: energy closes to {:+.4} % of {:.3} keV per decay\n",
         point.nuclide,
@@ -35,11 +46,11 @@ pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
     ));
     for (name, shells) in [("electrons", &point.electron), ("photons", &point.photon)] {
         if let Some(shells) = shells {
-            let [half, ninety] = [0.5, 0.9].map(|share| radius_mm(shells, density, share));
+            let [half, ninety] = radii(shells);
             printer::data(&format!("  {name}: half of the energy within {half:.4} mm, 90 % within {ninety:.4} mm\n"));
         }
     }
-    printer::note(&format!("written: {}", request.out.display()));
+    printer::results("", &request.out);
     Ok(())
 }
 

@@ -145,15 +145,21 @@ pub(super) fn regions(
         if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
-    let plain = |names: &LabelNames| names.iter().map(|(label, name)| (label, name.to_owned())).collect();
-    let mut named: BTreeMap<u16, String> = plain(&opened.names);
+    let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
+    named.extend(read_names(names)?);
     if let Some(file) = names {
-        named.extend::<BTreeMap<u16, String>>(plain(&LabelNames::read(file).or_user_error()?));
         inputs.push(hashed("label_names", file)?);
     }
     let (labels, _) = opened.labels.to_canonical();
     let labels = Volume { grid: settled(path, labels.grid).or_user_error()?, data: labels.data };
     Ok(RegionMap { labels, names: named, inputs })
+}
+
+/// Names of labels; empty without a file.
+pub(super) fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserError> {
+    let Some(path) = path else { return Ok(BTreeMap::new()) };
+    let names = LabelNames::read(path).or_user_error()?;
+    Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())
 }
 
 /// Labels on another grid; what that does to the volume of a region is said.

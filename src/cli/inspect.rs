@@ -3,27 +3,74 @@
 use super::args::InspectRequest;
 use super::failure::{Failure, OrUserError};
 use super::printer;
+use super::survey::{Reach, no_dicom, survey};
 use crate::io::{dicom, nifti};
+use std::path::Path;
 
 /// Runs `lutra inspect`.
 pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     if dicom::is_dicom(&request.path) {
-        printer::data(&dicom::inspect(&request.path, &request.options).or_user_error()?.to_string());
+        let found = match dicom::inspect(&request.path, &request.options) {
+            Err(error) if no_dicom(&error) && folder(&request.path)? => return Ok(()),
+            other => other.or_user_error()?,
+        };
+        printer::record(&found)?;
+        printer::data(&found.to_string());
         return Ok(());
     }
     let image = nifti::read_image::<f64>(&request.path).or_user_error()?;
     let header = &image.header;
     let finite = image.volume.data.iter().copied().filter(|v| v.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
+    let mut doubts = Vec::new();
+    if image.nonfinite > 0 {
+        doubts.push(format!("{} values NaN or infinite", image.nonfinite));
+    }
+    doubts.extend(header.notes.iter().cloned());
+    printer::record(&serde_json::json!({
+        "path": request.path,
+        "format": "NIfTI",
+        "stored_as": format!("{:?}", header.scalar),
+        "dims": header.grid.dims,
+        "spacing_mm": header.grid.spacing_mm,
+        "affine": header.grid.affine,
+        "lowest": low,
+        "highest": high,
+        "doubts": doubts,
+    }))?;
     let mut lines = vec![
         format!("{}: NIfTI, {:?} values", request.path.display(), header.scalar),
         format!("    {}", header.grid.describe()),
         format!("    values {low} to {high}; a NIfTI file states no unit and no time"),
     ];
-    if image.nonfinite > 0 {
-        lines.push(format!("    doubt: {} values NaN or infinite", image.nonfinite));
-    }
-    lines.extend(header.notes.iter().map(|note| format!("    doubt: {note}")));
+    lines.extend(doubts.iter().map(|doubt| format!("    doubt: {doubt}")));
     printer::data(&(lines.join("\n") + "\n"));
     Ok(())
+}
+
+/// Says what the NIfTI files of a folder seem to be; false where there is none.
+fn folder(path: &Path) -> Result<bool, Failure> {
+    let found = survey(path, Reach::Below)?;
+    if found.images.is_empty() && found.left.is_empty() {
+        return Ok(false);
+    }
+    let mut text = String::new();
+    for image in &found.images {
+        text.push_str(&format!("{}: {}\n    {}\n", image.path.display(), image.role.name(), image.why));
+        image.doubts.iter().for_each(|doubt| text.push_str(&format!("    doubt: {doubt}\n")));
+    }
+    for names in &found.names {
+        let list: Vec<String> = names.names.iter().map(|(label, name)| format!("{label} {name}")).collect();
+        text.push_str(&format!("{}: label names\n    {}\n", names.path.display(), list.join(", ")));
+    }
+    found.left.iter().for_each(|reason| text.push_str(&format!("not used: {reason}\n")));
+    printer::record(&serde_json::json!({
+        "images": found.images.iter().map(|image| serde_json::json!({
+            "path": image.path, "role": image.role.name(), "why": image.why, "doubts": image.doubts,
+        })).collect::<Vec<_>>(),
+        "label_names": found.names.iter().map(|names| &names.path).collect::<Vec<_>>(),
+        "not_used": found.left,
+    }))?;
+    printer::data(&text);
+    Ok(true)
 }

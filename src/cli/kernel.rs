@@ -54,6 +54,7 @@ pub(super) fn point_kernel(request: &MediumRequest) -> Result<(PointKernel, f64,
 
 /// Runs `lutra kernel`.
 pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
+    kernel_file::check_ending(&request.medium.out).map_err(failure)?;
     let (point, density, nuclide) = point_kernel(&request.medium)?;
     let kernel = VoxelKernel::fold(&point, request.spacing_mm, density, request.half).map_err(failure)?;
     let files = kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;
@@ -81,9 +82,26 @@ pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
     let expected = point.nuclide_electron_kev + point.nuclide_photon_kev;
     let closure = kernel.closure_rel(expected).unwrap_or(0.0);
     text.push_str(&format!("energy closes with {} to {:+.4} % of {expected:.3} keV\n", nuclide.name, 100.0 * closure));
+    let s_values: Vec<_> = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [2, 0, 0]]
+        .into_iter()
+        .filter(|offset| (0..3).all(|a| offset[a] <= kernel.half[a]))
+        .map(|offset| serde_json::json!({ "offset": offset, "s_mgy_per_mbq_s": kernel.s_mgy_per_mbq_s(offset) }))
+        .collect();
+    printer::record(&serde_json::json!({
+        "nuclide": kernel.nuclide,
+        "medium": kernel.medium,
+        "density_g_cm3": density,
+        "voxel_mm": kernel.spacing_mm,
+        "half": kernel.half,
+        "s_values": s_values,
+        "electron_kev_inside": electron,
+        "photon_kev_inside": photon,
+        "closure_rel": closure,
+        "files": files,
+    }))?;
     printer::data(&text);
     for file in files {
-        printer::note(&format!("written: {}", file.display()));
+        printer::results("", &file);
     }
     Ok(())
 }

@@ -11,20 +11,31 @@ pub mod printer;
 
 mod audit;
 mod case;
+mod compare;
+mod completions;
+mod config;
 mod course;
 mod demo;
 mod devices;
 mod dose;
 mod dpk;
+mod examples;
+mod init;
 mod input;
 mod inspect;
 mod kernel;
+mod man;
 mod merge;
 mod output;
+mod page;
+mod page_audit;
+mod page_course;
 mod parity;
+mod practice;
 mod progress;
 mod shard;
 mod study;
+mod survey;
 mod svalue;
 mod tia;
 mod transport;
@@ -38,7 +49,9 @@ use std::ffi::OsString;
 
 /// Runs the program on its arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let arguments = config::expand(arguments.into_iter().collect())?;
     let raw = args::RawArgs::try_parse_from(arguments).map_err(Failure::Usage)?;
+    printer::configure(raw.talk.quiet, raw.talk.json);
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?),
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
@@ -48,14 +61,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Audit(raw) => audit::run(&raw.check()?),
+        args::RawCommand::Compare(raw) => compare::run(&raw.check()?),
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?),
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?),
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?),
-        args::RawCommand::Devices => {
-            devices::run();
+        args::RawCommand::Devices => devices::run(),
+        args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
+        args::RawCommand::Init(raw) => init::run(&raw.check()?),
+        args::RawCommand::Completions(raw) => {
+            completions::run(raw.shell);
             Ok(())
         }
-        args::RawCommand::Validate(raw) => validate::run(&raw.check()?),
+        args::RawCommand::Man(raw) => man::run(&raw),
     }
 }
 

@@ -1,14 +1,16 @@
 //! The files of a run and its words: dose maps, region table, pictures, record.
 
 use super::case::{Case, Computed, ComputedPass};
-use super::printer;
 use super::progress::duration;
+use super::{page, printer};
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionInput, merge_labels, region_table, write_csv};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
+use crate::report::page::Section;
+use crate::report::page::viewer::Scale;
 use crate::report::png::{Background, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
@@ -26,13 +28,16 @@ pub(super) const DOSE_FILE: &str = "dose_gy.dcm";
 pub(super) const LABELS_FILE: &str = "labels.dcm";
 /// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
 /// are removed.
-pub(super) const FILE_NAMES: [&str; 20] = [
+pub(super) const FILE_NAMES: [&str; 23] = [
     "dose_gy.nii.gz",
     "sigma_rel.nii.gz",
     "dose_electron_gy.nii.gz",
     "dose_photon_gy.nii.gz",
     "organs.csv",
     "run.json",
+    "report.html",
+    "dvh.csv",
+    "dvh.json",
     "dose_axial.png",
     "dose_coronal.png",
     "dose_sagittal.png",
@@ -61,6 +66,11 @@ impl Clock {
     pub(super) fn start() -> Self {
         Self { moment: SystemTime::now(), instant: Instant::now() }
     }
+
+    /// When it began.
+    pub(super) fn moment(self) -> SystemTime {
+        self.moment
+    }
 }
 
 /// A further set of slices: stem of the file names, and the labels whose centre it passes through.
@@ -77,12 +87,34 @@ pub(super) fn finish(
     seed: u64,
     extra: &[ExtraSlices<'_>],
 ) -> anyhow::Result<()> {
-    finish_with(case, computed, folder, clock, seed, extra, &mut |_, _, _| Ok(String::new()))
+    finish_with(case, computed, folder, clock, seed, extra, &mut |_, _, _| Ok(Further::default()))
 }
 
-/// What else goes into the folder before it is put in its place: from the dose map and the region table, to files and
-/// to text that follows the table on the terminal.
-pub(super) type Further<'a> = dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir) -> anyhow::Result<String> + 'a;
+/// What a subcommand adds to the common output.
+#[derive(Default)]
+pub(super) struct Further {
+    /// Text that follows the table on the terminal.
+    pub(super) text: String,
+    /// Sections of the report.
+    pub(super) sections: Vec<Section>,
+    /// Further layers of its slices.
+    pub(super) layers: Vec<OwnLayer>,
+}
+
+/// A layer of the report's slices with its values.
+pub(super) struct OwnLayer {
+    /// Name.
+    pub(super) name: String,
+    /// Unit.
+    pub(super) unit: String,
+    /// One value a voxel.
+    pub(super) values: Vec<f32>,
+    /// Scale.
+    pub(super) scale: Scale,
+}
+
+/// Makes what else goes into the folder before it is put in its place, from the dose map and the region table.
+pub(super) type MakeFurther<'a> = dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir) -> anyhow::Result<Further> + 'a;
 
 /// As [`finish`], with further files and text.
 pub(super) fn finish_with(
@@ -92,7 +124,7 @@ pub(super) fn finish_with(
     clock: Clock,
     seed: u64,
     extra: &[ExtraSlices<'_>],
-    further: &mut Further<'_>,
+    further: &mut MakeFurther<'_>,
 ) -> anyhow::Result<()> {
     let balances = [&computed.electron, &computed.photon].map(|pass| pass.balance.clone());
     if balances.iter().any(|balance| !balance.is_exact()) {
@@ -113,24 +145,26 @@ pub(super) fn finish_with(
     let path = folder.file("organs.csv");
     write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
     write_pictures(case, &dose, &rows, &folder, extra)?;
-    let text = further(&dose, &rows, &folder)?;
+    let Further { text, sections, layers } = further(&dose, &rows, &folder)?;
+    page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers)?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
 
+    printer::record_file(&place.join("run.json"))?;
     printer::data(&region_lines(&all_rows));
     printer::data(&format!("\n{}", balance_lines(&balances)));
     printer::data(&text);
     for warning in case.warnings.iter().chain(&computed.warnings) {
         printer::warning(warning);
     }
-    printer::note(&format!(
-        "{} electron and {} photon histories in {} on {}; results in {}",
+    let about = format!(
+        "{} electron and {} photon histories in {} on {}",
         computed.electron.histories,
         computed.photon.histories,
         duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name,
-        place.display()
-    ));
+        computed.device.name
+    );
+    printer::results(&about, &place);
     Ok(())
 }
 

@@ -1,14 +1,15 @@
-//! `lutra parity`: the same histories on the CPU and on every other device, compared bit for bit.
+//! `lutra parity`: the same histories on the scalar CPU engine and on every other device, compared bit for bit.
 
 use super::args::{DeviceChoice, ParityRequest, ParityScene, RawArgs, RawCommand, TraceChoice};
 use super::case::Case;
 use super::failure::{Failure, OrUserError, UserError};
+use super::progress::Bar;
 use super::{demo, dose, printer, transport};
 use crate::io::atomic::write_file;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
 use crate::transport::allocation::Expectation;
-use crate::transport::cpu::CpuEngine;
+use crate::transport::cpu::{Carrier, CpuEngine};
 use crate::transport::emission::Pass;
 use crate::transport::gpu::{GpuEngine, GpuOptions, list_adapters};
 use crate::transport::parity::{Difference, Event, Step, first_difference, follow};
@@ -27,6 +28,9 @@ use std::time::Instant;
 const BATCHES: u32 = 2;
 /// Steps of a followed history at most.
 const MOST_STEPS: usize = 20_000;
+
+/// What all others are compared with.
+const REFERENCE: DeviceChoice = DeviceChoice::Cpu(0, Some(Carrier::Scalar));
 
 /// One device's results.
 struct Row {
@@ -68,19 +72,26 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
             [Pass::Electron, Pass::Photon].map(|pass| (b, run::job(&data, pass, &expectation, b, request.seed)))
         })
         .collect();
-    let mut reference = CpuEngine::new(0);
-    let (first, tallies) = measure(&mut reference, DeviceChoice::Cpu(0), &data, &jobs, None)?;
+    let mut reference = CpuEngine::with(0, Carrier::Scalar);
+    let others: Vec<DeviceChoice> = devices.iter().copied().filter(|c| *c != REFERENCE).collect();
+    let mut bar = Bar::new();
+    let share = |done: usize| done as f64 / (1 + others.len()) as f64;
+    bar.show(0.0, None, "parity: cpu");
+    let (first, tallies) = measure(&mut reference, REFERENCE, &data, &jobs, None)?;
     let mut rows = vec![first];
-    for &choice in devices.iter().filter(|c| **c != DeviceChoice::Cpu(0)) {
+    for (n, &choice) in others.iter().enumerate() {
+        bar.show(share(1 + n), None, &format!("parity: {}", label(choice)));
         rows.push(compare(choice, &data, &jobs, &mut reference, &tallies));
     }
+    bar.finish();
     let identity = run::identity(&data, &case.decays.data, &plan);
     let record = record(&rows, &case, request, &identity.fields);
     let mut text = serde_json::to_string_pretty(&record).map_err(anyhow::Error::from)?;
     text.push('\n');
     write_file(&request.json, |file| file.write_all(text.as_bytes())).or_user_error()?;
+    printer::record(&record)?;
     printer::data(&table(&rows, &case));
-    printer::note(&format!("written to {}", request.json.display()));
+    printer::results("", &request.json);
     let off = rows.iter().filter(|row| !row.agrees()).count();
     if off > 0 {
         return Err(Failure::Run(anyhow!("{off} of {} devices differ from the CPU or failed", rows.len() - 1)));
@@ -112,28 +123,51 @@ fn case(scene: &ParityScene) -> Result<Case, Failure> {
     }
 }
 
-/// The CPU on one thread, and every adapter that can run the kernel.
+/// Every way of the CPU, one of them on one thread, and every adapter that can run the kernel.
 fn all() -> Vec<DeviceChoice> {
     let adapters = list_adapters();
     if adapters.is_empty() {
-        printer::note("no adapter found: comparing the CPU with itself on one thread");
+        printer::note("no adapter found: comparing the ways of the CPU with one another");
     }
-    let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number));
-    [DeviceChoice::Cpu(0), DeviceChoice::Cpu(1)].into_iter().chain(gpus).collect()
+    let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number, GpuOptions::default()));
+    let ways = Carrier::available().into_iter().map(|way| DeviceChoice::Cpu(0, Some(way)));
+    ways.chain([DeviceChoice::Cpu(1, None)]).chain(gpus).collect()
 }
 
 fn label(choice: DeviceChoice) -> String {
     match choice {
-        DeviceChoice::Cpu(0) => "cpu".to_owned(),
-        DeviceChoice::Cpu(threads) => format!("cpu:{threads}"),
-        DeviceChoice::Gpu(number) => format!("gpu:{number}"),
+        DeviceChoice::Cpu(threads, way) => {
+            let mut name = "cpu".to_owned();
+            if threads > 0 {
+                let _infallible = write!(name, ":{threads}");
+            }
+            if let Some(way) = way {
+                let _infallible = write!(name, ":{}", way.word());
+            }
+            name
+        }
+        DeviceChoice::Gpu(number, options) => {
+            let usual = GpuOptions::default();
+            let mut text = format!("gpu:{number}");
+            for (name, value, usual) in [
+                ("workgroup", options.workgroup, usual.workgroup),
+                ("threads", options.threads, usual.threads),
+                ("steps", options.steps, usual.steps),
+            ] {
+                if value != usual {
+                    text.push_str(&format!(":{name}={value}"));
+                }
+            }
+            text
+        }
     }
 }
 
 fn engine(choice: DeviceChoice) -> Result<Box<dyn Engine>, EngineError> {
     match choice {
-        DeviceChoice::Cpu(threads) => Ok(Box::new(CpuEngine::new(threads))),
-        DeviceChoice::Gpu(number) => Ok(Box::new(GpuEngine::new(Some(number), GpuOptions::default())?)),
+        DeviceChoice::Cpu(threads, None) => Ok(Box::new(CpuEngine::new(threads))),
+        DeviceChoice::Cpu(threads, Some(way)) => Ok(Box::new(CpuEngine::with(threads, way))),
+        DeviceChoice::Gpu(number, options) => Ok(Box::new(GpuEngine::new(Some(number), options)?)),
     }
 }
 
@@ -254,11 +288,12 @@ fn rate(row: &Row, pass: Pass) -> f64 {
 
 fn table(rows: &[Row], case: &Case) -> String {
     let mut text = String::new();
+    let wide = rows.iter().map(|row| label(row.choice).len()).max().unwrap_or(0).max(7);
     let mut line = |row: std::fmt::Arguments<'_>| {
         let _infallible = writeln!(text, "{row}");
     };
     line(format_args!(
-        "{:<7} {:<16} {:>11} {:>11} {:>12} {:>12}  difference",
+        "{:<wide$} {:<16} {:>11} {:>11} {:>12} {:>12}  difference",
         "device", "tally hash", "electrons", "photons", "electrons/s", "photons/s"
     ));
     for (n, row) in rows.iter().enumerate() {
@@ -269,7 +304,7 @@ fn table(rows: &[Row], case: &Case) -> String {
             _ => "none".to_owned(),
         };
         line(format_args!(
-            "{:<7} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  {verdict}",
+            "{:<wide$} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  {verdict}",
             label(row.choice),
             row.sha256.get(..16).unwrap_or("-"),
             row.histories[0],
@@ -283,7 +318,7 @@ fn table(rows: &[Row], case: &Case) -> String {
         let words = row.info.as_ref().map_or("not there".to_owned(), |i| {
             format!("{}, {}, driver {}", i.name, i.backend, if i.driver.is_empty() { "unknown" } else { &i.driver })
         });
-        line(format_args!("{:<7} {words}", label(row.choice)));
+        line(format_args!("{:<wide$} {words}", label(row.choice)));
     }
     text
 }
@@ -361,17 +396,27 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
         printer::data(&format!("{:>5}  {}  {}\n", n + 1, state(step), words.join(", ")));
     }
     let mut off = 0;
+    let mut told = Vec::new();
     for device in devices {
-        let DeviceChoice::Gpu(number) = device else { continue };
+        let DeviceChoice::Gpu(number, options) = device else { continue };
         let fail = |error: EngineError| Failure::Run(error.into());
-        let mut gpu = GpuEngine::new(Some(*number), GpuOptions::default()).map_err(fail)?;
+        let mut gpu = GpuEngine::new(Some(*number), *options).map_err(fail)?;
         gpu.load(Arc::clone(data)).map_err(fail)?;
         let found = gpu.follow(job, choice.history, MOST_STEPS).map_err(fail)?;
         printer::data(&format!("\n{} {}\n", label(*device), gpu.device().name));
         let (text, differences) = beside(&steps, &found);
         printer::data(&text);
+        told.push(json!({
+            "device": label(*device), "name": gpu.device().name, "steps": found.iter().map(state).collect::<Vec<_>>(),
+            "differing_steps": differences,
+        }));
         off += usize::from(differences > 0);
     }
+    printer::record(&json!({
+        "history": format!("{}:{}:{}", pass_name(choice.pass), choice.batch, choice.history),
+        "cpu_steps": steps.iter().map(state).collect::<Vec<_>>(),
+        "devices": told,
+    }))?;
     if off > 0 { Err(Failure::Run(anyhow!("{off} devices part from the CPU"))) } else { Ok(()) }
 }
 

@@ -1,23 +1,90 @@
 //! The one place that writes to the terminal: data on standard output, talk on standard error. A reader that has
-//! gone away (a closed pipe) is no fault. Colour carries no meaning here: there is none.
+//! gone away (a closed pipe) is no fault.
+//!
+//! `--quiet` leaves warnings and errors of the talk; `--json` turns the data into one JSON document. Colour carries
+//! no meaning: it marks the first word of errors, warnings and hints, only on a terminal and only where NO_COLOR,
+//! CLICOLOR and TERM allow it.
 
 use super::failure::Failure;
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Writes data to standard output as it stands.
-pub fn data(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _reader_gone = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+static QUIET: AtomicBool = AtomicBool::new(false);
+static JSON: AtomicBool = AtomicBool::new(false);
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Sets what is said for the rest of the process.
+pub(super) fn configure(quiet: bool, json: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+    JSON.store(json, Ordering::Relaxed);
 }
 
-/// Writes one line to standard error.
+/// Whether only warnings and errors are said.
+pub(super) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether the data are one JSON document.
+pub(super) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Writes to standard output as it stands.
+pub(super) fn raw(text: &[u8]) {
+    let mut stdout = io::stdout().lock();
+    let _reader_gone = stdout.write_all(text).and_then(|()| stdout.flush());
+}
+
+/// Writes data for people to standard output; nothing with `--json`.
+pub fn data(text: &str) {
+    if !is_json() {
+        raw(text.as_bytes());
+    }
+}
+
+/// Writes data for machines to standard output; nothing without `--json`. To be called once a command.
+pub(super) fn record(value: &impl Serialize) -> anyhow::Result<()> {
+    if is_json() {
+        raw((serde_json::to_string_pretty(value)? + "\n").as_bytes());
+    }
+    Ok(())
+}
+
+/// As [`record`], with the content of a JSON file that the command has written.
+pub(super) fn record_file(path: &Path) -> anyhow::Result<()> {
+    use anyhow::Context;
+    if is_json() {
+        let text = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
+        raw(&text);
+        if !text.ends_with(b"\n") {
+            raw(b"\n");
+        }
+    }
+    Ok(())
+}
+
+/// Writes one line to standard error; nothing with `--quiet`.
 pub fn note(text: &str) {
-    let _reader_gone = writeln!(io::stderr().lock(), "{text}");
+    if !is_quiet() {
+        say(None, text);
+    }
+}
+
+/// The last line of a command that wrote something: where it is, after what there is to say about it.
+pub(super) fn results(about: &str, place: &Path) {
+    let lead = if about.is_empty() { String::new() } else { format!("{about}; ") };
+    note(&format!("{lead}results in {}", place.display()));
 }
 
 /// Writes one line to standard error that the user should not overlook.
 pub fn warning(text: &str) {
-    note(&format!("warning: {text}"));
+    say(Some(("warning:", WARNING)), text);
 }
 
 /// Says what ended the command: the message, a blank line, the hint.
@@ -27,11 +94,21 @@ pub fn failure(failure: &Failure) {
             let _reader_gone = error.print();
         }
         Failure::User(error) => {
-            note(&format!("error: {}", error.message()));
+            say(Some(("error:", ERROR)), error.message());
             if let Some(hint) = error.hint() {
-                note(&format!("\nhint: {hint}"));
+                say(None, "");
+                say(Some(("hint:", HINT)), hint);
             }
         }
-        Failure::Run(error) => note(&format!("error: {error:#}")),
+        Failure::Run(error) => say(Some(("error:", ERROR)), &format!("{error:#}")),
     }
+}
+
+/// One line on standard error, its first word marked where the terminal shows marks.
+fn say(mark: Option<(&str, Style)>, text: &str) {
+    let mut stderr = anstream::stderr().lock();
+    let _reader_gone = match mark {
+        Some((word, style)) => writeln!(stderr, "{style}{word}{style:#} {text}"),
+        None => writeln!(stderr, "{text}"),
+    };
 }

@@ -1,4 +1,4 @@
-//! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere.
+//! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
 
 use super::printer;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,25 +9,28 @@ use std::time::{Duration, Instant};
 const STEPS: u64 = 1000;
 /// Shortest time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
+/// Environment variable that sets another time between two lines, s.
+const LINE_VARIABLE: &str = "LUTRA_PROGRESS_SECONDS";
 
 /// A progress bar that shows the uncertainty reached and the time left.
 pub struct Bar {
     bar: Option<ProgressBar>,
     began: Instant,
     last_line: Instant,
+    line_every: Duration,
 }
 
 impl Bar {
     /// A bar at its start.
     pub fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (std::io::stderr().is_terminal() && !printer::is_quiet()).then(|| {
             let style = ProgressStyle::with_template("{prefix} [{bar:28}] {percent:>3} %  {msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
                 .progress_chars("=> ");
             ProgressBar::new(STEPS).with_style(style).with_prefix("transport")
         });
         let now = Instant::now();
-        Self { bar, began: now, last_line: now }
+        Self { bar, began: now, last_line: now, line_every: line_every(std::env::var(LINE_VARIABLE).ok().as_deref()) }
     }
 
     /// Shows how far the run is: the share done from 0 to 1, the relative standard error reached if it is known, and
@@ -39,7 +42,7 @@ impl Bar {
             bar.set_position((fraction * STEPS as f64) as u64);
             bar.set_prefix(message.to_owned());
             bar.set_message(text);
-        } else if self.last_line.elapsed() >= LINE_EVERY {
+        } else if self.last_line.elapsed() >= self.line_every {
             self.last_line = Instant::now();
             printer::note(&format!("{message}: {:.0} %  {text}", 100.0 * fraction));
         }
@@ -57,6 +60,12 @@ impl Default for Bar {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Time between two lines: what the variable holds, or the usual one where that is no number of seconds.
+fn line_every(variable: Option<&str>) -> Duration {
+    let seconds = variable.and_then(|text| text.parse::<f64>().ok());
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(LINE_EVERY)
 }
 
 /// The words beside the bar; the time left is the time spent times the share left over the share done.
@@ -90,6 +99,8 @@ mod tests {
         let text = status(0.25, Some(0.012_3), Duration::from_secs(10));
         assert_eq!(text, "uncertainty 1.23 %, 30 s left");
         assert_eq!(status(0.0, None, Duration::from_secs(10)), "");
+        assert_eq!(line_every(Some("0.5")), Duration::from_millis(500));
+        assert_eq!([line_every(None), line_every(Some("soon")), line_every(Some("-1"))], [LINE_EVERY; 3]);
         assert_eq!(duration(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(duration(Duration::from_secs(7_620)), "2 h 07 min");
     }

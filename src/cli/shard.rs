@@ -115,18 +115,19 @@ pub(super) fn finish(
     write_record(case, computed, &[], &folder, clock, seed)?;
     let place = folder.commit()?;
 
+    printer::record_file(&place.join("run.json"))?;
     printer::data(&balance_lines(&balances));
     for warning in case.warnings.iter().chain(&computed.warnings) {
         printer::warning(warning);
     }
-    printer::note(&format!(
-        "{} of {} batches in {} on {}; tally in {}, for lutra merge",
+    let about = format!(
+        "{} of {} batches, for lutra merge, in {} on {}",
         store.batches().len(),
         store.planned,
         duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name,
-        place.display()
-    ));
+        computed.device.name
+    );
+    printer::results(&about, &place);
     Ok(())
 }
 

@@ -25,6 +25,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
         "# lutra S values, source uniform by volume; seed {}\nnuclide,source,target,S_mGy_per_MBq_s,sigma_rel,electron_mGy_per_MBq_s,photon_mGy_per_MBq_s,target_mass_g\n",
         request.dose.run.seed
     );
+    let mut rows = Vec::new();
     let mut table = format!("{:<26} {:<26} {:>14} {:>8} {:>12}\n", "source", "target", "mGy/(MBq s)", "+- %", "mass g");
     for &source in &request.sources {
         let voxels = masses.get(&source).map_or(0, |(count, _)| *count);
@@ -55,6 +56,16 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
                 s(electron.energy_kev),
                 s(photon.energy_kev)
             ));
+            rows.push(serde_json::json!({
+                "nuclide": case.nuclide.name,
+                "source": names[&source],
+                "target": names[&target],
+                "s_mgy_per_mbq_s": s(energy),
+                "sigma_rel": sigma,
+                "electron_mgy_per_mbq_s": s(electron.energy_kev),
+                "photon_mgy_per_mbq_s": s(photon.energy_kev),
+                "target_mass_g": mass_g,
+            }));
             table.push_str(&format!(
                 "{:<26} {:<26} {:>14.5e} {:>8.2} {:>12.3}\n",
                 names[&source],
@@ -66,10 +77,11 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
         }
     }
     write_file(&request.dose.out, |to| to.write_all(csv.as_bytes())).or_user_error()?;
+    printer::record(&serde_json::json!({ "seed": request.dose.run.seed, "s_values": rows }))?;
     printer::data(&table);
     for warning in &case.warnings {
         printer::warning(warning);
     }
-    printer::note(&format!("written: {}", request.dose.out.display()));
+    printer::results("", &request.dose.out);
     Ok(())
 }

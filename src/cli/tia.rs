@@ -11,6 +11,7 @@ use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionRow, TiaI
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::grid::{Orientation, VoxelGrid};
+use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, ActivityOptions, Origin};
 use crate::io::nifti::{self, WriteOptions};
@@ -185,10 +186,11 @@ impl OpenSeries {
         let nuclide_name = named_nuclide(path, &stated.nuclide);
         let nuclide = Nuclide::load(&nuclide_name).or_user_error()?;
         let options = ActivityOptions {
-            decay_correction: stated.decay_correction.map(|correction| match correction {
-                DecayCorrection::None => dicom::DecayCorrection::None,
-                DecayCorrection::ToScanStart => dicom::DecayCorrection::Start,
-                DecayCorrection::ToInjection => dicom::DecayCorrection::Administration,
+            decay_correction: stated.decay_correction.and_then(|correction| match correction {
+                // what a DICOM image is brought to, whatever its own correction
+                DecayCorrection::None => None,
+                DecayCorrection::ToScanStart => Some(dicom::DecayCorrection::Start),
+                DecayCorrection::ToInjection => Some(dicom::DecayCorrection::Administration),
             }),
             half_life_h: Some(nuclide.half_life_h),
             assume_bq_ml: stated.unit == Some(ImageUnit::BqMl),
@@ -198,7 +200,18 @@ impl OpenSeries {
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
         for name in stated.files.iter().filter(|name| dicom::is_dicom(beside(path, name))) {
-            let (image, scan) = input::activity("image", &beside(path, name), &options, &mut warnings)?;
+            let file = beside(path, name);
+            let read = |options: &ActivityOptions, warnings: &mut Vec<String>| {
+                input::activity("image", &file, options, warnings)
+            };
+            let (image, scan) = match read(&options, &mut warnings) {
+                // an image that is silent about its correction has the one that the series states
+                Err(error) if stated.decay_correction == Some(DecayCorrection::None) => {
+                    let told = ActivityOptions { decay_correction: Some(dicom::DecayCorrection::None), ..options };
+                    read(&told, &mut warnings).map_err(|_| error)?
+                }
+                other => other?,
+            };
             opened.insert(name.clone(), image);
             own.insert(name.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
@@ -340,12 +353,13 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let done = integrate(opened, &BTreeMap::new(), from)?;
     write(&done, &folder)?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
         printer::warning(warning);
     }
     let total: f64 = done.map.decays.data.iter().sum();
-    printer::note(&format!("{total:.6e} decays in the map; results in {}", place.display()));
+    printer::results(&format!("{total:.6e} decays in the map"), &place);
     Ok(())
 }
 
@@ -359,17 +373,19 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a text file.
 pub(super) fn read_text(path: &Path) -> Result<String, UserError> {
-    let size = std::fs::metadata(path).map_or(0, |found| found.len());
+    let refused = |error| UserError::from_library(&IoError::read(path, error));
+    let size = std::fs::metadata(path).map_err(refused)?.len();
     if size > MAX_TEXT_BYTES {
         return Err(UserError::new(
             format!("{}: file size: found {size} bytes; allowed: at most {MAX_TEXT_BYTES}", path.display()),
             "Give the TOML file that describes the run, not an image.",
         ));
     }
-    std::fs::read_to_string(path).map_err(|error| {
+    let bytes = std::fs::read(path).map_err(refused)?;
+    String::from_utf8(bytes).map_err(|_| {
         UserError::new(
-            format!("{}: cannot read: {error}", path.display()),
-            "Check the path and its permissions; the file must be UTF-8 text.",
+            format!("{}: text: found bytes that are not UTF-8; allowed: UTF-8 text", path.display()),
+            "Save the file as UTF-8; an image is named inside it.",
         )
     })
 }

@@ -34,8 +34,8 @@ pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -
     let scene = scene(case)?;
     let plan = plan(case, options, emissions);
     let cpu_before = cpu_seconds().unwrap_or(0.0);
-    let Kept { mut keeper, resume, warnings } = kept(options)?;
     let mut engine = engine(options)?;
+    let Kept { mut keeper, resume, warnings } = kept(options)?;
     let mut other = || cpu(options);
     let mut bar = Bar::new();
     let around = Surroundings {
@@ -46,6 +46,10 @@ pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -
     };
     let result = run_batches(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), around);
     bar.finish();
+    if let (Err(_), Some(checkpoint)) = (&result, &options.checkpoint) {
+        // a run that ended before its first checkpoint leaves nothing: only an empty folder can be removed so
+        let _kept_where_it_holds_something = std::fs::remove_dir(&checkpoint.folder);
+    }
     let outcome = result.map_err(failure)?;
     let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
     let store = plan.shard.map(|_| outcome.store.clone());
@@ -152,14 +156,18 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
 }
 
 fn cpu(options: &RunOptions) -> Box<dyn Engine> {
-    Box::new(CpuEngine::new(options.threads.unwrap_or(0)))
+    let threads = options.threads.unwrap_or(0);
+    Box::new(match options.engine {
+        EngineChoice::Cpu(Some(carrier)) => CpuEngine::with(threads, carrier),
+        _ => CpuEngine::new(threads),
+    })
 }
 
 /// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
 pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
     let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
-        EngineChoice::Cpu => Ok(cpu(options)),
+        EngineChoice::Cpu(_) => Ok(cpu(options)),
         EngineChoice::Gpu(number) => match gpu(number) {
             Ok(engine) => Ok(Box::new(engine)),
             Err(error) => Err(failure(error.into())),

@@ -62,9 +62,10 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
         comparisons: &comparisons,
     };
     write(&record, &folder).map_err(anyhow::Error::from)?;
-    printer::data(&page::lines(&comparisons, false));
     let place = folder.commit().or_user_error()?;
-    printer::note(&format!("{:.0} s; table and plots: {}", record.wall_seconds, place.join("validation.md").display()));
+    printer::record_file(&place.join("validation.json"))?;
+    printer::data(&page::lines(&comparisons, false));
+    printer::results(&format!("{:.0} s; table and plots in validation.md", record.wall_seconds), &place);
     if failed.is_empty() {
         return Ok(());
     }

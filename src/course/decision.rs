@@ -223,6 +223,8 @@ pub struct StructureSum {
 pub struct Exceedance {
     /// Value it is about, Gy.
     pub value_gy: f64,
+    /// Its standard uncertainty with the stated budget, k = 1, Gy.
+    pub sigma_gy: f64,
     /// P(above) if errors are independent from cycle to cycle.
     pub above_independent: f64,
     /// P(above) if errors are common to all cycles.
@@ -447,7 +449,33 @@ fn combined(input: &DecisionInput<'_>) -> Option<StructureHistory> {
         .then(|| StructureHistory { structure: input.protocol.organ.name.clone(), cycles })
 }
 
-/// The verdict.
+/// The verdict on the cycles given so far.
+///
+/// Errors: a step that the protocol does not have; histories of another length than the cycles; a structure, an
+/// override or a ledger entry that cannot be used; a number outside its range.
+///
+/// ```
+/// use lutra::course::decision::{DecisionInput, GivenCycle, OrganDose, State, StructureHistory, decide};
+/// use lutra::course::protocol::Protocol;
+///
+/// let protocol = Protocol::built_in("iluminet")?;
+/// let cycle = GivenCycle { administered_gbq: 7.4, prescribed_gbq: None, interval_d: None };
+/// let dose = OrganDose { dose_gy: 4.0, g: 0.0511, mass_g: None, random_rel_sigma: None, systematic_rel_sigma: None };
+/// let kidney = StructureHistory { structure: "kidney_left".to_owned(), cycles: vec![Some(dose), None] };
+/// let verdict = decide(&DecisionInput {
+///     protocol: &protocol,
+///     step: 1,
+///     cycles: &[cycle.clone(), cycle],
+///     structures: &[kidney],
+///     ledger: &[],
+///     facts: &Default::default(),
+///     overrides: &[],
+///     stop_flags: &[],
+///     reduction_factor: 1.0,
+/// })?;
+/// assert!(matches!(verdict.state, State::Hold { .. }), "a cycle without dosimetry is never zero");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let protocol = input.protocol;
     let step_index = input.step.checked_sub(1).filter(|&s| s < protocol.steps.len()).ok_or_else(|| {
@@ -829,6 +857,7 @@ fn exceedance(window: &DoseWindow, value_gy: f64, sigma: &CumulativeSigma) -> Ex
     let inside = |s: f64| window.lower_gy.map(|lower| probability_inside(value_gy, s, lower, window.upper_gy));
     Exceedance {
         value_gy,
+        sigma_gy: sigma.budget_gy,
         above_independent: above(sigma.independent_gy),
         above_correlated: above(sigma.correlated_gy),
         above_budget: above(sigma.budget_gy),

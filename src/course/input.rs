@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use toml::de::{DeTable, DeValue};
 
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -40,8 +41,57 @@ impl InputError {
     }
 }
 
+/// The value of a field that a person has to fill in, as `lutra init` writes it.
+pub const BLANK: &str = "?";
+
+/// Fields of TOML text that still hold [`BLANK`], in the order of the text: line, counted from 1, and dotted name. Of
+/// text that is no TOML there are none.
+pub fn blanks(text: &str) -> Vec<(usize, String)> {
+    fn walk(value: &DeValue<'_>, at: std::ops::Range<usize>, name: &str, found: &mut Vec<(usize, String)>) {
+        match value {
+            DeValue::String(value) if value == BLANK => found.push((at.start, name.to_owned())),
+            DeValue::Array(values) => values.iter().for_each(|v| walk(v.get_ref(), v.span(), name, found)),
+            DeValue::Table(values) => {
+                for (key, value) in values {
+                    let inner =
+                        if name.is_empty() { key.get_ref().to_string() } else { format!("{name}.{}", key.get_ref()) };
+                    walk(value.get_ref(), value.span(), &inner, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        for (key, value) in table.get_ref() {
+            walk(value.get_ref(), value.span(), key.get_ref(), &mut found);
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(at, name)| (1 + text[..at].matches('\n').count(), name)).collect()
+}
+
+/// Refuses TOML text with fields that are still to be filled in: the first by its line and name, the others by name.
+///
+/// Errors: a field holds [`BLANK`].
+pub fn filled_in(text: &str, file: &str) -> Result<(), InputError> {
+    let blanks = blanks(text);
+    let Some((line, field)) = blanks.first() else { return Ok(()) };
+    let rest: Vec<String> = blanks[1..].iter().map(|(line, field)| format!("{field} (line {line})")).collect();
+    let also =
+        if rest.is_empty() { String::new() } else { format!(" Still to be filled in besides: {}.", rest.join(", ")) };
+    Err(InputError::new(
+        file,
+        format!("line {line}: {field}"),
+        "\"?\", which is still to be filled in",
+        "a value that a person vouches for",
+        format!("The comment above the line says what belongs there.{also}"),
+    ))
+}
+
 /// A value from TOML text; unknown, missing and mistyped fields are refused with their place.
 pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str) -> Result<T, InputError> {
+    filled_in(text, file)?;
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(String::new(), |span| {
             let before = text.get(..span.start).unwrap_or_default();
@@ -134,4 +184,20 @@ pub fn check_transform(file: &str, field: &str, matrix: &[[f64; 4]; 3]) -> Resul
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_blanks_are_named_with_their_lines() {
+        let text = "a = \"?\"\n# b = \"?\"\n[t]\nc = [1, \"?\"]\nd = \"what?\"\n[[x]]\ny = 1\n[[x]]\ny = \"?\"\n";
+        let expected = [(1, "a"), (4, "t.c"), (9, "x.y")].map(|(line, name)| (line, name.to_owned()));
+        assert_eq!(blanks(text), expected);
+        let error = filled_in(text, "F.toml").expect_err("blanks").to_string();
+        assert!(error.starts_with("F.toml: line 1: a: found \"?\"") && error.contains("x.y (line 9)"), "{error}");
+        assert_eq!(filled_in("a = 1\n", "F.toml"), Ok(()));
+        assert!(blanks("no toml [").is_empty());
+    }
 }

@@ -33,7 +33,9 @@ pub enum ProtocolError {
         allowed: String,
     },
     /// A name that is no built-in protocol.
-    #[error("protocol `{name}` is not known; built in: {known}; or give `protocol_file = \"my.toml\"`")]
+    #[error(
+        "protocol: found {name:?}, which is not built in; allowed: {known}. A protocol of one's own is a file: protocol_file = \"mine.toml\" in COURSE.toml."
+    )]
     Unknown {
         /// The name.
         name: String,

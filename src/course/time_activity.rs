@@ -401,6 +401,19 @@ pub fn check_points(points: &[ActivityPoint]) -> Result<(), TimeActivityError> {
 /// point to spare the result says that nothing tests the fit. The relative uncertainty of the TIA
 /// follows from the covariance of the parameters (delta method): (J^T W J)^-1 where the points carry
 /// uncertainties, that times chi2/dof where they do not.
+///
+/// ```
+/// use lutra::course::time_activity::{ActivityPoint, ErrorModel, Model, integrate_model};
+///
+/// let points: Vec<ActivityPoint> = [24.0_f64, 72.0, 168.0]
+///     .map(|time_h| ActivityPoint { time_h, activity_mbq: 160.0 * (-time_h / 50.0).exp2(), rel_sigma: Some(0.05) })
+///     .to_vec();
+/// let tia = integrate_model(&points, Model::Mono, ErrorModel::Relative, 159.53)?;
+/// assert!((tia.effective_half_life_h - 50.0).abs() < 1e-3);
+/// assert!((tia.tia_mbq_h - 160.0 * 50.0 / std::f64::consts::LN_2).abs() < 0.1);
+/// assert!(tia.after_last_fraction > 0.09 && tia.after_last_fraction < 0.10, "decays after 168 h are extrapolated");
+/// # Ok::<(), lutra::course::time_activity::TimeActivityError>(())
+/// ```
 pub fn integrate_model(
     points: &[ActivityPoint],
     model: Model,

@@ -11,7 +11,7 @@ use super::{Line, MAX_EMISSION_KEV, Nuclide, SpectrumBin};
 pub enum NuclideError {
     /// Neither built in nor a file.
     #[error(
-        "no nuclide {name:?}: it is not built in and no such file exists; built in are {known}; else give the path of a nuclide file"
+        "nuclide: found {name:?}, which is neither built in nor a file; allowed: {known}, or the path of a nuclide file. Check the name or the path."
     )]
     Unknown {
         /// What was asked for.

@@ -3,9 +3,12 @@
 //! The mean dose of a region is its energy over its mass, air included in both. Its standard error comes from the
 //! batch-to-batch variance of the region's own energy sum: neighbouring voxels share histories, so voxel errors
 //! must not be added in quadrature. Minimum, maximum and histogram points speak of the voxels that carry dose
-//! (not air) and are biased outwards by the voxels' own noise.
+//! (not air), by mass, and are biased outwards by the voxels' own noise; `histograms` gives the curves with a band
+//! that holds that bias.
 
 use super::dvh::Dvh;
+use super::dvh::band::{Curve, Noise, banded};
+use super::dvh::pieces::{Field, Member, region_dvh};
 use super::{DoseError, DoseMap, fits};
 use crate::units::GY_PER_KEV_G;
 use serde::Serialize;
@@ -73,22 +76,53 @@ pub struct RegionDose {
     pub gy_per_gbq_se: Option<f64>,
     /// Lowest voxel dose, Gy.
     pub min_gy: f64,
-    /// Dose that 98 % of the volume receives, Gy.
+    /// Dose that 98 % of the mass receives, Gy.
     pub d98_gy: f64,
-    /// Dose that half the volume receives, Gy.
+    /// Dose that 90 % of the mass receives, Gy.
+    pub d90_gy: f64,
+    /// Dose that half the mass receives, Gy.
     pub d50_gy: f64,
-    /// Dose that 2 % of the volume receives, Gy.
+    /// Dose that 2 % of the mass receives, Gy.
     pub d2_gy: f64,
     /// Highest voxel dose, Gy.
     pub max_gy: f64,
 }
 
-#[derive(Default)]
 struct Sums {
     voxels: usize,
     density_sum_g_cm3: f64,
     decays: f64,
-    doses_gy: Vec<f32>,
+    members: Vec<Member>,
+    lowest_gy: f32,
+    highest_gy: f32,
+}
+
+impl Sums {
+    fn none() -> Self {
+        Self {
+            voxels: 0,
+            density_sum_g_cm3: 0.0,
+            decays: 0.0,
+            members: Vec::new(),
+            lowest_gy: f32::INFINITY,
+            highest_gy: f32::NEG_INFINITY,
+        }
+    }
+}
+
+impl<'a> RegionInput<'a> {
+    fn field(&self) -> Field<'a> {
+        Field {
+            grid: &self.dose.grid,
+            dose_gy: &self.dose.dose_gy,
+            density_g_cm3: Some(self.density_g_cm3),
+            least_density_g_cm3: self.air_limit_g_cm3,
+        }
+    }
+
+    fn dvh(&self, label: u16, members: &[Member]) -> Dvh {
+        region_dvh(&self.field(), members, &|n| f32::from(u8::from(self.labels[n] == label)))
+    }
 }
 
 /// The table: one row for each label above 0 that has a voxel, ascending.
@@ -104,13 +138,16 @@ pub fn region_table(input: &RegionInput<'_>) -> Result<Vec<RegionDose>, DoseErro
         if input.labels[n] == 0 {
             continue;
         }
-        let sums = by_label.entry(input.labels[n]).or_default();
+        let sums = by_label.entry(input.labels[n]).or_insert_with(Sums::none);
         let density = f64::from(input.density_g_cm3[n]);
         sums.voxels += 1;
         sums.density_sum_g_cm3 += density;
         sums.decays += input.decays[n];
         if density >= input.air_limit_g_cm3 {
-            sums.doses_gy.push(input.dose.dose_gy[n]);
+            let dose_gy = input.dose.dose_gy[n];
+            sums.members.push((n, 1.0));
+            sums.lowest_gy = sums.lowest_gy.min(dose_gy);
+            sums.highest_gy = sums.highest_gy.max(dose_gy);
         }
     }
     by_label.into_iter().map(|(label, sums)| row(input, label, sums)).collect()
@@ -126,7 +163,8 @@ fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, Do
     let dose_gy = (electron.energy_kev + photon.energy_kev) * gy_per_kev;
     let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2).max(0.0).sqrt() * gy_per_kev;
     let per_gbq = |gy: f64| input.administered_mbq.map(|mbq| gy / (mbq * 1e-3));
-    let dvh = Dvh::new(sums.doses_gy);
+    let dvh = input.dvh(label, &sums.members);
+    let empty = sums.members.is_empty();
     let point = |percent: f64| f64::from(dvh.dose_at_volume_gy(percent).unwrap_or(0.0));
     Ok(RegionDose {
         label,
@@ -141,12 +179,52 @@ fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, Do
         dose_photon_gy: photon.energy_kev * gy_per_kev,
         gy_per_gbq: per_gbq(dose_gy),
         gy_per_gbq_se: per_gbq(dose_se_gy),
-        min_gy: point(100.0),
+        min_gy: if empty { 0.0 } else { f64::from(sums.lowest_gy) },
         d98_gy: point(98.0),
+        d90_gy: point(90.0),
         d50_gy: point(50.0),
         d2_gy: point(2.0),
-        max_gy: point(0.0),
+        max_gy: if empty { 0.0 } else { f64::from(sums.highest_gy) },
     })
+}
+
+/// A region's histogram with its curve.
+#[derive(Clone, Debug)]
+pub struct RegionHistogram {
+    /// Region label.
+    pub label: u16,
+    /// Region name.
+    pub name: String,
+    /// The histogram.
+    pub dvh: Dvh,
+    /// Its curve with the 95 % band of the transport's statistics.
+    pub curve: Curve,
+}
+
+/// Histograms of the rows of a table made from the same input, in their order.
+pub fn histograms(input: &RegionInput<'_>, rows: &[RegionDose]) -> Vec<RegionHistogram> {
+    let mut members: BTreeMap<u16, Vec<Member>> = rows.iter().map(|row| (row.label, Vec::new())).collect();
+    for (n, label) in input.labels.iter().enumerate() {
+        if f64::from(input.density_g_cm3[n]) >= input.air_limit_g_cm3
+            && let Some(list) = members.get_mut(label)
+        {
+            list.push((n, 1.0));
+        }
+    }
+    rows.iter()
+        .map(|row| {
+            let list = &members[&row.label];
+            let dvh = input.dvh(row.label, list);
+            let noise = Noise {
+                dose_gy: list.iter().map(|&(n, _)| input.dose.dose_gy[n]).collect(),
+                se_gy: list.iter().map(|&(n, _)| input.dose.dose_gy[n] * input.dose.sigma_rel[n]).collect(),
+                mass: list.iter().map(|&(n, _)| input.density_g_cm3[n]).collect(),
+                mean_se_gy: row.dose_se_gy,
+            };
+            let curve = banded(&dvh, &noise);
+            RegionHistogram { label: row.label, name: row.name.clone(), dvh, curve }
+        })
+        .collect()
 }
 
 /// Labels merged into groups: each voxel gets the label of the group that lists its own, or 0.
@@ -259,7 +337,7 @@ mod tests {
         write_csv(&rows, &mut bytes).expect("memory");
         let text = String::from_utf8(bytes).expect("text");
         let head = "label,name,voxels,volume_ml,mass_g,decays,dose_gy,dose_se_gy,dose_electron_gy,dose_photon_gy,\
-                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d50_gy,d2_gy,max_gy";
+                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d90_gy,d50_gy,d2_gy,max_gy";
         assert_eq!(text.lines().next(), Some(head));
         assert_eq!(text.lines().count(), 3);
     }

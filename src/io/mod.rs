@@ -31,7 +31,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum IoError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot read: {source}. Check the path and its permissions.", path.display())]
+    #[error("{}: cannot read: {source}. {}", path.display(), advice(path, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -136,6 +136,35 @@ impl IoError {
     /// A file that cannot be written.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         Self::Write { path: path.to_path_buf(), source }
+    }
+}
+
+/// What to do about a file that cannot be read: where none has this name, the nearest name beside it.
+fn advice(path: &Path, source: &std::io::Error) -> String {
+    const PLAIN: &str = "Check the path and its permissions.";
+    if source.kind() != std::io::ErrorKind::NotFound {
+        return PLAIN.to_owned();
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if !parent.is_dir() {
+        return format!("There is no folder {} either: check the path.", parent.display());
+    }
+    let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut near: Vec<(usize, String)> = std::fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|name| (strsim::osa_distance(&name.to_lowercase(), &wanted.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len().min(wanted.len()) / 4)
+        .collect();
+    near.sort();
+    match near.first() {
+        Some((_, name)) => format!("Did you mean {}?", parent.join(name).display()),
+        None => PLAIN.to_owned(),
     }
 }
 

@@ -51,3 +51,7 @@ pub mod single;
 #[allow(clippy::excessive_precision, reason = "constants carry their source's digits")]
 #[allow(clippy::assign_op_pattern, clippy::redundant_field_names, reason = "plain text that reads like its WGSL twin")]
 pub mod double;
+
+/// The kernel in f32 for several histories at once, printed from the same source.
+#[allow(missing_docs, reason = "the printed text repeats the source's documents")]
+pub mod lanes;

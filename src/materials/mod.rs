@@ -38,7 +38,7 @@ pub enum MaterialError {
         allowed: String,
     },
     /// No tissue of that name.
-    #[error("no tissue {name:?}; built in are {known}; else give a tissue table")]
+    #[error("no tissue {name:?}; allowed: {known}, or the path of a tissue table. Check the name or the path.")]
     UnknownTissue {
         /// The name asked for.
         name: String,

@@ -20,9 +20,14 @@ use crate::units::{AVOGADRO_PER_MOL, ELECTRON_REST_KEV};
 /// ```
 /// `e_kev` in 1 to 3000. Bremsstrahlung of the secondary electrons is left out (0.1 % at 300 keV).
 pub fn energy_transfer_cm2_g_kev(tissue: &Tissue, e_kev: f64) -> f64 {
+    energy_transfer_with(tissue, e_kev, mean_transfer_kev(tissue, e_kev))
+}
+
+/// The same where the mean energy that an incoherent collision leaves, keV, is known.
+pub fn energy_transfer_with(tissue: &Tissue, e_kev: f64, mean_transfer_kev: f64) -> f64 {
     let pair_kev = (e_kev - 2.0 * ELECTRON_REST_KEV).max(0.0);
     photoelectric_cm2_g(tissue, e_kev) * e_kev
-        + incoherent_cm2_g(tissue, e_kev) * mean_transfer_kev(tissue, e_kev)
+        + incoherent_cm2_g(tissue, e_kev) * mean_transfer_kev
         + pair_cm2_g(tissue, e_kev) * pair_kev
 }
 

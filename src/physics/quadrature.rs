@@ -21,6 +21,21 @@ pub(super) fn graded(f: &dyn Fn(f64) -> f64) -> f64 {
     panel(0.0, edge(-20), f) + (-20..0).map(|k| panel(edge(k), edge(k + 1), f)).sum::<f64>()
 }
 
+/// Places and weights of [`graded`], for several integrals over the same places.
+pub(super) fn graded_points() -> &'static [(f64, f64)] {
+    static POINTS: std::sync::OnceLock<Vec<(f64, f64)>> = std::sync::OnceLock::new();
+    POINTS.get_or_init(|| {
+        let edge = |k: i32| if k < -20 { 0.0 } else { 10f64.powf(f64::from(k) / 5.0) };
+        let of_panel = |k: i32| {
+            let (middle, half) = (0.5 * (edge(k) + edge(k + 1)), 0.5 * (edge(k + 1) - edge(k)));
+            NODES.into_iter().flat_map(move |(node, weight)| {
+                [(middle - half * node, weight * half), (middle + half * node, weight * half)]
+            })
+        };
+        (-21..0).flat_map(of_panel).collect()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,5 +45,7 @@ mod tests {
         assert!((panel(1.0, 3.0, &|x| x.powi(15)) / ((3f64.powi(16) - 1.0) / 16.0) - 1.0).abs() < 1e-13);
         let steep = graded(&|x| 1.0 / (x + 1e-3));
         assert!((steep / (1001f64).ln() - 1.0).abs() < 1e-9, "{steep}");
+        let pointwise: f64 = graded_points().iter().map(|(x, weight)| weight / (x + 1e-3)).sum();
+        assert!((pointwise / steep - 1.0).abs() < 1e-12, "{pointwise}");
     }
 }

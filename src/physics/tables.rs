@@ -13,6 +13,8 @@ use crate::physics::moller::hard_cross_section_cm2_g;
 use crate::physics::soft_inelastic::soft_inelastic_of;
 use crate::physics::stopping_power::{StoppingError, StoppingTable, log_grid};
 use crate::physics::thick_target::ThickTarget;
+use std::collections::BTreeMap;
+
 use crate::physics::{compton, photoelectric, photon_xs, rayleigh};
 
 /// How the electron transport divides a path.
@@ -184,12 +186,22 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f3
     Ok(())
 }
 
-fn photon_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f32>) {
-    for e in energy_nodes_kev() {
+/// Moments of incoherent scattering by atomic number and energy node: elements are common to the tissues.
+type ComptonMoments = BTreeMap<u8, Vec<[f64; 2]>>;
+
+fn photon_rows(tissue: &Tissue, settings: &TransportSettings, moments: &mut ComptonMoments, out: &mut Vec<f32>) {
+    let nodes_kev = energy_nodes_kev();
+    for (element, _) in tissue.elements() {
+        moments
+            .entry(element.z)
+            .or_insert_with(|| nodes_kev.iter().map(|&e| compton::element_moments(element, e)).collect());
+    }
+    for (node, e) in nodes_kev.into_iter().enumerate() {
         let coherent = photon_xs::coherent_cm2_g(tissue, e) * settings.photon_scale;
         let incoherent = photon_xs::incoherent_cm2_g(tissue, e) * settings.photon_scale;
         let absorbed = photon_xs::photoelectric_cm2_g(tissue, e) * settings.photon_scale;
-        let kerma = photoelectric::energy_transfer_cm2_g_kev(tissue, e) * settings.photon_scale;
+        let transfer_kev = compton::mean_transfer_of(tissue, |element| moments[&element.z][node]);
+        let kerma = photoelectric::energy_transfer_with(tissue, e, transfer_kev) * settings.photon_scale;
         let mut row = [0.0; layout::PHOTON_COLUMNS as usize];
         row[layout::COLUMN_TOTAL as usize] = coherent + incoherent + absorbed;
         row[layout::COLUMN_KERMA as usize] = kerma;
@@ -218,9 +230,10 @@ impl PhysicsTables {
             return Err(TableError::Count { found: tissues.len() });
         }
         let mut tables = Self { electron: Vec::new(), photon: Vec::new(), scatter: Vec::new(), settings: *settings };
+        let mut moments = ComptonMoments::new();
         for tissue in tissues {
             electron_rows(tissue, settings, &mut tables.electron)?;
-            photon_rows(tissue, settings, &mut tables.photon);
+            photon_rows(tissue, settings, &mut moments, &mut tables.photon);
             scatter_rows(tissue, &mut tables.scatter);
         }
         Ok(tables)

@@ -5,6 +5,9 @@ mod canvas;
 /// Dose-volume histograms laid over each other, as a picture.
 pub mod dvh_plot;
 
+/// The report page `report.html`.
+pub mod page;
+
 /// Slices of the dose over the anatomy, as PNG.
 pub mod png;
 
@@ -32,7 +35,7 @@ pub struct EnergyBalance {
     pub deposited: u128,
     /// Energy that left the grid.
     pub escaped: u128,
-    /// Energy given to bremsstrahlung, which is not followed.
+    /// Energy radiated as bremsstrahlung: its photons are emitted in the photon pass.
     pub radiated: u128,
     /// Expected energy tallied along photon tracks; 0 where deposits themselves are tallied. It equals `deposited`
     /// within statistics and takes no part in the balance.

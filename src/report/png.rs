@@ -110,16 +110,16 @@ const LEAST_HEIGHT_PX: usize = 560;
 const OPACITY: f32 = 0.72;
 
 /// The index axes of a grid matched to the world axes.
-struct Frame {
+pub(super) struct Frame {
     /// Index axis of each world axis.
-    axis: [usize; 3],
+    pub(super) axis: [usize; 3],
     /// Whether the index runs against the world axis.
-    reversed: [bool; 3],
+    pub(super) reversed: [bool; 3],
 }
 
 impl Frame {
     /// Matches each world axis, the clearest match first, to the free index axis that runs most along it.
-    fn of(grid: &VoxelGrid) -> Self {
+    pub(super) fn of(grid: &VoxelGrid) -> Self {
         let along = |world: usize, index: usize| grid.affine[world][index] / grid.spacing_mm[index];
         let mut pairs: Vec<(usize, usize)> = (0..9).map(|n| (n / 3, n % 3)).collect();
         pairs.sort_by(|&(w, i), &(v, j)| along(v, j).abs().total_cmp(&along(w, i).abs()));
@@ -136,7 +136,7 @@ impl Frame {
     }
 
     /// Position along world axis `world`, counted upwards in world coordinates, as an index; or back.
-    fn turned(&self, grid: &VoxelGrid, world: usize, position: usize) -> usize {
+    pub(super) fn turned(&self, grid: &VoxelGrid, world: usize, position: usize) -> usize {
         if self.reversed[world] { grid.dims[self.axis[world]] - 1 - position } else { position }
     }
 }

@@ -131,6 +131,7 @@ mod tests {
             gy_per_gbq_se: Some(dose_se_gy / 7.4),
             min_gy: 0.0,
             d98_gy: 1.0,
+            d90_gy: 1.5,
             d50_gy: 2.0,
             d2_gy: 3.0,
             max_gy: 4.0,

@@ -22,6 +22,8 @@ pub struct Criterion {
 pub const NARROW: Criterion = Criterion { distance_mm: 2.0, dose_rel: 0.01 };
 /// 3 mm / 3 %.
 pub const WIDE: Criterion = Criterion { distance_mm: 3.0, dose_rel: 0.03 };
+/// Largest gamma of a map: the search ends there.
+pub const MOST_GAMMA: f32 = 2.0;
 /// Share of the hot end below which voxels take no part.
 const LEAST_SHARE: f64 = 0.1;
 
@@ -61,6 +63,46 @@ pub fn pass_rate(
         passing += usize::from(passes);
     }
     (taking_part > 0).then(|| passing as f64 / taking_part as f64)
+}
+
+/// Gamma of every voxel whose reference dose is a tenth of `hot_gy` or more, searched to twice the distance to agreement
+/// and so at most [`MOST_GAMMA`]; 0 in all others. The dose criterion is a share of `hot_gy`.
+pub fn gamma_map(
+    grid: &VoxelGrid,
+    reference_gy: &[f32],
+    evaluated_gy: &[f32],
+    hot_gy: f64,
+    criterion: Criterion,
+) -> Vec<f32> {
+    let wide = f64::from(MOST_GAMMA);
+    let offsets: Vec<(f64, [f64; 3])> = offsets(grid, criterion.distance_mm)
+        .into_iter()
+        .chain(
+            offsets(grid, wide * criterion.distance_mm)
+                .into_iter()
+                .map(|(share, offset)| (share * wide * wide, offset))
+                .filter(|(share, _)| *share > 1.0),
+        )
+        .collect();
+    let tolerance = criterion.dose_rel * hot_gy;
+    (0..grid.len())
+        .map(|n| {
+            let reference = f64::from(reference_gy[n]);
+            if hot_gy <= 0.0 || reference < LEAST_SHARE * hot_gy {
+                return 0.0;
+            }
+            let voxel = grid.voxel(n);
+            let mut least = wide * wide;
+            for (share, offset) in &offsets {
+                if *share >= least {
+                    break;
+                }
+                let difference = (interpolated(grid, evaluated_gy, voxel, *offset) - reference) / tolerance;
+                least = least.min(share + difference * difference);
+            }
+            least.sqrt() as f32
+        })
+        .collect()
 }
 
 /// Points of the search by growing distance: (distance / dta)^2 and the offset in voxels.
@@ -159,6 +201,20 @@ mod tests {
     fn alarm_a_shift_beyond_reach_fails() {
         assert_eq!(rate(4.0, NARROW), 0.0);
         assert_eq!(rate(6.0, WIDE), 0.0);
+    }
+
+    #[test]
+    fn law_the_map_of_gamma_agrees_with_the_pass_rate() {
+        let (grid, reference) = ramp(0.0);
+        for (shift_mm, wanted) in [(0.0, 0.0), (1.5, 0.75), (3.0, 1.5)] {
+            let (_, evaluated) = ramp(shift_mm);
+            // 10 % of the top a voxel and 1 % allowed: space alone agrees
+            let map = gamma_map(&grid, &reference, &evaluated, 1.0, NARROW);
+            let found = map[grid.index(3, 2, 2)];
+            assert!((f64::from(found) - wanted).abs() < 0.13, "{shift_mm} mm: {found}");
+        }
+        let (_, evaluated) = ramp(8.0);
+        assert_eq!(gamma_map(&grid, &reference, &evaluated, 1.0, NARROW)[grid.index(3, 2, 2)], MOST_GAMMA);
     }
 
     #[test]

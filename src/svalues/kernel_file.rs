@@ -545,15 +545,20 @@ pub fn write(kernel: &VoxelKernel, path: &Path) -> Result<Vec<std::path::PathBuf
         let bytes: Vec<u8> = cube(kernel).flat_map(|o| (kernel.s_mgy_per_mbq_s(o) as f32).to_le_bytes()).collect();
         write_file(path, |to| to.write_all(&bytes))?;
     } else {
-        return Err(fault(
-            &name,
-            "file ending",
-            name.clone(),
-            ".nii, .nii.gz, .csv, .txt, .img, .raw",
-            "Choose the layout by the ending of --out.",
-        ));
+        check_ending(path)?;
     }
     Ok(files)
+}
+
+/// Errors: a name whose ending is that of no layout [`write`] knows.
+pub fn check_ending(path: &Path) -> Result<(), SvalueError> {
+    const ENDINGS: [&str; 6] = [".nii", ".nii.gz", ".csv", ".txt", ".img", ".raw"];
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    if ENDINGS.iter().any(|end| name.to_lowercase().ends_with(end)) {
+        return Ok(());
+    }
+    let allowed = ENDINGS.join(", ");
+    Err(fault(&name, "file ending", name.clone(), &allowed, "Choose the layout by the ending of --out."))
 }
 
 fn sigma_rel(kernel: &VoxelKernel, offset: [usize; 3]) -> f64 {

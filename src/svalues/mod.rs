@@ -25,6 +25,9 @@ pub mod kernel_file;
 /// Energy left where it is born.
 pub mod local_deposition;
 
+/// Shifts, flips and scales between two dose maps.
+pub mod maps;
+
 /// Organ S values scaled by mass.
 pub mod organ;
 

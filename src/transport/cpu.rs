@@ -1,5 +1,7 @@
-//! CpuEngine: the kernel on threads. The yardstick of every other engine.
+//! CpuEngine: the kernel on threads, one history at a time (the yardstick of every other engine) or several at once in
+//! the lanes of SIMD registers, with the same integers.
 
+use crate::kernel::lanes::{self, Entry, Feed, Set};
 use crate::kernel::single::context::{Context, FLAG_TALLY_OVERFLOW};
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::photon::{photon_birth, photon_step};
@@ -14,10 +16,48 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 /// Histories a thread takes at a time.
 const BLOCK: u32 = 1024;
 
+/// How a thread carries its histories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// One at a time: the yardstick.
+    Scalar,
+    /// Several at once in the lanes of this instruction set.
+    Lanes(Set),
+}
+
+impl Carrier {
+    /// All that this machine has, the fastest first.
+    pub fn available() -> Vec<Carrier> {
+        Set::available().into_iter().map(Carrier::Lanes).chain([Carrier::Scalar]).collect()
+    }
+}
+
+impl Carrier {
+    /// Its name in device lists: `cpu:scalar`, `cpu:avx2`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Carrier::Scalar => "scalar",
+            Carrier::Lanes(Set::Portable) => "plain",
+            Carrier::Lanes(Set::Avx2) => "avx2",
+            Carrier::Lanes(Set::Avx512) => "avx512",
+        }
+    }
+}
+
+impl std::fmt::Display for Carrier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Carrier::Scalar => write!(f, "one history at a time"),
+            Carrier::Lanes(set) => write!(f, "{} histories at once ({})", set.lanes(), set.name()),
+        }
+    }
+}
+
 /// The CPU engine.
 #[derive(Debug)]
 pub struct CpuEngine {
     threads: usize,
+    carrier: Carrier,
     scene: Option<Arc<SceneData>>,
     tally: Vec<AtomicI64>,
 }
@@ -25,11 +65,16 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// An engine on `threads` threads; 0 takes as many as the machine offers.
     pub fn new(threads: usize) -> Self {
+        Self::with(threads, Carrier::Scalar)
+    }
+
+    /// An engine that carries histories in a given way. Panics in [`Engine::run`] when the machine lacks it.
+    pub fn with(threads: usize, carrier: Carrier) -> Self {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        Self { threads, scene: None, tally: Vec::new() }
+        Self { threads, carrier, scene: None, tally: Vec::new() }
     }
 }
 
@@ -93,6 +138,23 @@ impl Sink for SharedSink<'_> {
     }
 }
 
+/// Histories for the lanes of a thread, and their entries into the tally.
+struct Shared<'a, T> {
+    take: &'a T,
+    sink: SharedSink<'a>,
+}
+
+impl<T: Fn() -> Option<(u32, u32)>> Feed for Shared<'_, T> {
+    fn take(&mut self) -> Option<(u32, u32)> {
+        (self.take)()
+    }
+    fn pour(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.sink.tally(entry.bin, entry.entries);
+        }
+    }
+}
+
 /// Follows history `h` of the electron pass to its end.
 ///
 /// `stack` is empty before and after.
@@ -117,7 +179,7 @@ impl Engine for CpuEngine {
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
             engine: "cpu".into(),
-            name: format!("{} threads", self.threads),
+            name: format!("{} threads, {}", self.threads, self.carrier),
             backend: "cpu".into(),
             driver: format!("lutra {} ({})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH),
         }
@@ -137,27 +199,43 @@ impl Engine for CpuEngine {
         let cx = job.context(scene);
         let next = AtomicU32::new(cx.params.first);
         let tally = &self.tally[..];
-        let work = || {
+        let take = || {
+            let first = next.fetch_add(BLOCK, Ordering::Relaxed);
+            (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
+        };
+        let one_by_one = || {
             let mut sink = SharedSink { tally, ledger: Ledger::default(), flags: 0 };
             let mut stack = Stack::default();
             let mut finished = 0u64;
-            loop {
-                let first = next.fetch_add(BLOCK, Ordering::Relaxed);
-                if first >= cx.params.histories {
-                    return (sink.ledger, sink.flags, finished);
-                }
-                let last = first.saturating_add(BLOCK).min(cx.params.histories);
-                for h in first..last {
+            while let Some((first, end)) = take() {
+                for h in first..end {
                     match job.pass {
                         Pass::Electron => electron_history(&cx, h, &mut stack, &mut sink),
                         Pass::Photon => photon_history(&cx, h, &mut sink),
                     }
                 }
-                finished += u64::from(last - first);
+                finished += u64::from(end - first);
             }
+            (sink.ledger, sink.flags, finished)
+        };
+        let in_lanes = |set| {
+            let mut feed = Shared { take: &take, sink: SharedSink { tally, ledger: Ledger::default(), flags: 0 } };
+            let account = lanes::carry(set, job.pass == Pass::Photon, &cx, &mut feed);
+            let ledger = Ledger {
+                emitted: account.emitted,
+                deposited: account.deposited,
+                escaped: account.escaped,
+                radiated: account.radiated,
+                estimated: account.estimated,
+            };
+            (ledger, account.flags | feed.sink.flags, account.histories)
+        };
+        let work = || match self.carrier {
+            Carrier::Scalar => one_by_one(),
+            Carrier::Lanes(set) => in_lanes(set),
         };
         let parts: Vec<(Ledger, u32, u64)> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
+            let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(&work)).collect();
             handles.into_iter().map(|h| h.join().expect("a transport thread does not panic")).collect()
         });
         let mut batch = BatchTally {
@@ -170,5 +248,61 @@ impl Engine for CpuEngine {
             batch.histories += finished;
         }
         Ok(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decay::Nuclide;
+    use crate::grid::VoxelGrid;
+    use crate::kernel::lanes::tests::spoil;
+    use crate::materials::tissues::Tissue;
+    use crate::transport::Scene;
+    use crate::transport::allocation::Expectation;
+    use crate::transport::run::{RunPlan, job, prepare};
+
+    /// Keeps what lanes leave, on this thread.
+    struct Kept<'a> {
+        sink: SharedSink<'a>,
+        next: Option<(u32, u32)>,
+    }
+
+    impl Feed for Kept<'_> {
+        fn take(&mut self) -> Option<(u32, u32)> {
+            self.next.take()
+        }
+        fn pour(&mut self, entries: &[Entry]) {
+            entries.iter().for_each(|e| self.sink.tally(e.bin, e.entries));
+        }
+    }
+
+    /// One bit of one lane's random stream wrong: the tally is another.
+    #[test]
+    fn alarm_a_spoiled_lane_changes_the_tally() {
+        let grid = VoxelGrid::axis_aligned([5, 5, 5], [2.0; 3], [0.0; 3]);
+        let scene = Scene::uniform(grid, Tissue::built_in("water").unwrap(), 1.0).unwrap();
+        let plan = RunPlan::default();
+        let data = prepare(&scene, &Nuclide::load("lu177").unwrap(), &plan).unwrap();
+        for pass in [Pass::Electron, Pass::Photon] {
+            let job = job(&data, pass, &Expectation::new(&[1.0; 125], None, 2000.0), 0, 1);
+            let cx = job.context(&data);
+            for set in Set::available() {
+                let run = |fault: Option<usize>| {
+                    let tally: Vec<AtomicI64> = (0..125).map(|_| AtomicI64::new(0)).collect();
+                    spoil(fault);
+                    let sink = SharedSink { tally: &tally, ledger: Ledger::default(), flags: 0 };
+                    let mut feed = Kept { sink, next: Some((0, cx.params.histories)) };
+                    let account = lanes::carry(set, pass == Pass::Photon, &cx, &mut feed);
+                    spoil(None);
+                    (account, tally.iter().map(|x| x.load(Ordering::Relaxed)).collect::<Vec<_>>())
+                };
+                let sound = run(None);
+                assert!(run(None) == sound, "{set:?}, {pass:?}: repeats itself");
+                for lane in [0, set.lanes() - 1] {
+                    assert!(run(Some(lane)) != sound, "{set:?}, {pass:?}: lane {lane} was spoiled and nobody noticed");
+                }
+            }
+        }
     }
 }

@@ -172,7 +172,10 @@ fn cli_dose_writes_everything_it_promises() {
             "dose_gy.nii.gz",
             "dose_photon_gy.nii.gz",
             "dose_sagittal.png",
+            "dvh.csv",
+            "dvh.json",
             "organs.csv",
+            "report.html",
             "run.json",
             "sigma_rel.nii.gz",
         ]

@@ -40,7 +40,8 @@ const HOMES: &[(&str, &str)] = &[
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("indicatif", "cli/"),
-    ("flate2", "io/|transport/batch_store.rs|validate/assets.rs"),
+    ("flate2", "io/|transport/batch_store.rs|validate/assets.rs|report/page/viewer.rs"),
+    ("maud", "report/"),
     ("image", "report/"),
 ];
 

@@ -6,12 +6,18 @@ mod engine_contract;
 mod cli_course;
 mod cli_dicom;
 mod cli_dose;
+mod cli_help;
+mod cli_init;
 mod cli_inspect;
 mod cli_shards;
+mod compare;
 mod counting;
+mod docs_book;
+mod dvh;
 mod engine_checkpoint;
 mod engine_cpu;
 mod engine_double;
+mod engine_lanes;
 mod engine_parity;
 mod engine_shards;
 mod io_dicom_hostile;
@@ -29,7 +35,9 @@ mod lock_directions;
 mod lock_shaders;
 mod outside;
 mod reference_validation;
+mod report;
 mod small;
+mod small_cli;
 
 #[global_allocator]
 static COUNTED: counting::Counting = counting::Counting;

@@ -1,9 +1,11 @@
-//! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders`
-//! writes `shaders/` from `src/kernel/`, `cargo xtask reference` writes `assets/reference/` from the results of
-//! reference calculations.
+//! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders` writes
+//! `shaders/` and `cargo xtask lanes` writes `src/kernel/lanes/kernel.rs`, both from `src/kernel/`, `cargo xtask
+//! reference` writes `assets/reference/` from the results of reference calculations.
 
+mod lanes;
 mod reference;
 mod shaders;
+mod subset;
 mod tables;
 
 use std::process::ExitCode;
@@ -14,9 +16,10 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "tables" => tables::run(rest),
         Some((task, rest)) if task == "reference" => reference::run(rest),
         Some((task, [])) if task == "shaders" => shaders::write(),
+        Some((task, [])) if task == "lanes" => lanes::write(),
         _ => Err(anyhow::anyhow!(
             "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, cargo xtask reference --refs REFS_FOLDER \
-             --data DATA_FOLDER, or cargo xtask shaders"
+             --data DATA_FOLDER, cargo xtask shaders, or cargo xtask lanes"
         )),
     };
     match outcome {

@@ -5,41 +5,18 @@
 //! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. The
 //! files it writes are committed to be read, and a test fails when they are stale.
 
+use crate::subset::{self, Ty, World, is_cfg_test, parse_type, path_name, repository, tail};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use syn::{BinOp, Expr, Item, Lit, Pat, Stmt, UnOp};
 
-/// Kernel modules in the order in which WGSL sees them: a module uses only what stands before it.
-pub const MODULES: &[&str] = &[
-    "math",
-    "rng",
-    "context",
-    "tables",
-    "navigate",
-    "rotate",
-    "source",
-    "elastic",
-    "straggling",
-    "moller",
-    "electron",
-    "compton",
-    "rayleigh",
-    "photon",
-];
-
-#[derive(Clone, Debug, PartialEq)]
-enum Ty {
-    F32,
-    U32,
-    I32,
-    Bool,
-    Unit,
-    Named(String),
-    Array(Box<Ty>, String),
-    Ref(Box<Ty>),
-    Cx,
-    Sink,
+/// One generated WGSL module.
+pub struct Module {
+    /// File stem, shared with the Rust twin.
+    pub name: String,
+    /// Text of the shader.
+    pub wgsl: String,
 }
 
 impl Ty {
@@ -58,66 +35,6 @@ impl Ty {
     }
 }
 
-#[derive(Default)]
-struct World {
-    functions: BTreeMap<String, (Vec<Ty>, Ty)>,
-    structs: BTreeMap<String, Vec<(String, Ty)>>,
-    constants: BTreeMap<String, Ty>,
-    /// Fields of the context that are buffers or uniforms: name to element type.
-    context: BTreeMap<String, Ty>,
-}
-
-/// One generated WGSL module.
-pub struct Module {
-    /// File stem, shared with the Rust twin.
-    pub name: String,
-    /// Text of the shader.
-    pub wgsl: String,
-}
-
-fn parse_type(ty: &syn::Type) -> Result<Ty> {
-    Ok(match ty {
-        syn::Type::Path(p) => {
-            let name = p.path.segments.last().context("empty path")?.ident.to_string();
-            match name.as_str() {
-                "Real" | "f32" => Ty::F32,
-                "u32" | "usize" => Ty::U32,
-                "i32" => Ty::I32,
-                "bool" => Ty::Bool,
-                "Context" => Ty::Cx,
-                "S" => Ty::Sink,
-                _ => Ty::Named(name),
-            }
-        }
-        syn::Type::Reference(r) => match parse_type(&r.elem)? {
-            Ty::Cx => Ty::Cx,
-            Ty::Sink => Ty::Sink,
-            t if r.mutability.is_some() => Ty::Ref(Box::new(t)),
-            t => t,
-        },
-        syn::Type::Slice(s) => parse_type(&s.elem)?,
-        syn::Type::Array(a) => {
-            let n = match &a.len {
-                Expr::Lit(l) => match &l.lit {
-                    Lit::Int(i) => i.base10_digits().to_string(),
-                    _ => bail!("array length"),
-                },
-                Expr::Cast(c) => path_name(&c.expr)?,
-                e => path_name(e)?,
-            };
-            Ty::Array(Box::new(parse_type(&a.elem)?), n)
-        }
-        _ => bail!("type outside the kernel's subset"),
-    })
-}
-
-fn path_name(e: &Expr) -> Result<String> {
-    match e {
-        Expr::Path(p) => Ok(p.path.segments.last().context("empty path")?.ident.to_string()),
-        _ => bail!("expected a name"),
-    }
-}
-
 fn docs(attrs: &[syn::Attribute], out: &mut String, indent: &str) {
     for a in attrs {
         if let syn::Meta::NameValue(nv) = &a.meta
@@ -128,10 +45,6 @@ fn docs(attrs: &[syn::Attribute], out: &mut String, indent: &str) {
             let _ = writeln!(out, "{indent}//{}", s.value().trim_end());
         }
     }
-}
-
-fn is_cfg_test(attrs: &[syn::Attribute]) -> bool {
-    attrs.iter().any(|a| a.path().is_ident("cfg"))
 }
 
 struct Printer<'w> {
@@ -549,50 +462,6 @@ impl Printer<'_> {
     }
 }
 
-fn tail(b: &syn::Block) -> Result<&Expr> {
-    match b.stmts.as_slice() {
-        [Stmt::Expr(e, None)] => Ok(e),
-        _ => bail!("an if expression needs one expression a branch"),
-    }
-}
-
-fn collect(file: &syn::File, world: &mut World) -> Result<()> {
-    for item in &file.items {
-        match item {
-            Item::Const(c) => {
-                world.constants.insert(c.ident.to_string(), parse_type(&c.ty)?);
-            }
-            Item::Struct(s) if s.ident == "Context" => {
-                for f in &s.fields {
-                    let name = f.ident.as_ref().context("field name")?.to_string();
-                    world.context.insert(name, parse_type(&f.ty)?);
-                }
-            }
-            Item::Struct(s) if !is_cfg_test(&s.attrs) => {
-                let mut fields = Vec::new();
-                for f in &s.fields {
-                    fields.push((f.ident.as_ref().context("field name")?.to_string(), parse_type(&f.ty)?));
-                }
-                world.structs.insert(s.ident.to_string(), fields);
-            }
-            Item::Fn(f) => {
-                let mut params = Vec::new();
-                for p in &f.sig.inputs {
-                    let syn::FnArg::Typed(p) = p else { bail!("self in the kernel") };
-                    params.push(parse_type(&p.ty)?);
-                }
-                let ret = match &f.sig.output {
-                    syn::ReturnType::Default => Ty::Unit,
-                    syn::ReturnType::Type(_, t) => parse_type(t)?,
-                };
-                world.functions.insert(f.sig.ident.to_string(), (params, ret));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
     let mut out = String::new();
     docs(&file.attrs, &mut out, "");
@@ -649,23 +518,8 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
 
 /// The WGSL of every kernel module, in order, from the Rust sources under `kernel_dir`.
 pub fn generate(kernel_dir: &std::path::Path) -> Result<Vec<Module>> {
-    let mut world = World::default();
-    // constants of the hand-written prelude
-    world.constants.insert("NO_HOME".into(), Ty::U32);
-    let mut files = Vec::new();
-    for name in MODULES {
-        let path = kernel_dir.join(format!("{name}.rs"));
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
-        collect(&file, &mut world).with_context(|| path.display().to_string())?;
-        files.push((name, file));
-    }
-    files.iter().map(|(name, file)| Ok(Module { name: name.to_string(), wgsl: print(name, file, &world)? })).collect()
-}
-
-/// Folder of the repository.
-fn repository() -> Result<std::path::PathBuf> {
-    Ok(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?.to_path_buf())
+    let (files, world) = subset::read(kernel_dir)?;
+    files.iter().map(|s| Ok(Module { name: s.name.to_string(), wgsl: print(s.name, &s.file, &world)? })).collect()
 }
 
 /// Writes every generated shader.
@@ -680,6 +534,7 @@ pub fn write() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subset::collect;
 
     /// The committed shaders are what the kernel's source says today.
     #[test]

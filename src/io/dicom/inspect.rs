@@ -4,8 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
+use serde::Serialize;
 
-use super::nuclear::{ActivityImage, ActivityOptions};
+use super::nuclear::{ActivityImage, ActivityOptions, Scan};
 use super::object::{items, number, text};
 use super::pixels::describe_syntax;
 use super::regions::Regions;
@@ -15,7 +16,7 @@ use crate::grid::VoxelGrid;
 use crate::io::IoError;
 
 /// A folder or file as Lutra sees it. Its text names no patient and no date.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
     /// Series in the order of their files.
@@ -27,11 +28,13 @@ pub struct Inspection {
 }
 
 /// One series.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct SeriesReport {
     /// What it can be used as.
     pub kind: Kind,
+    /// Its files.
+    pub files: Vec<PathBuf>,
     /// Kind, number, files and place.
     pub title: String,
     /// A path that names it alone: a file, a folder, or `FOLDER#N`.
@@ -42,6 +45,9 @@ pub struct SeriesReport {
     pub doubts: Vec<String>,
     /// Why it cannot be used, where it cannot.
     pub refusal: Option<String>,
+    /// What the files of an activity image say about the scan, where it can be read.
+    #[serde(skip)]
+    pub scan: Option<Scan>,
 }
 
 /// The one CT that regions are put on.
@@ -57,6 +63,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     let path = path.as_ref();
     let study = Study::open(path)?;
     let mut reports: Vec<Option<SeriesReport>> = study.series.iter().map(|_| None).collect();
+    let mut scans = vec![None; study.series.len()];
     let mut anatomies = Vec::new();
     for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind == Kind::Ct) {
         let opened = ct::volume(path, series, Vec::new());
@@ -72,6 +79,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
             Kind::Activity => nuclear::activity(path, series, options).map(|activity| {
                 let mut notes = activity.image.notes.clone();
                 notes.extend(disagreement(anatomy, activity.image.origin.as_ref()));
+                scans[n] = Some(activity.scan.clone());
                 (activity_facts(&activity), notes)
             }),
             Kind::StructureSet | Kind::Segmentation => regions(series, anatomy),
@@ -82,6 +90,11 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
             _ => Ok((vec![format!("SOP class {}", series.objects[0].class())], Vec::new())),
         };
         reports[n] = Some(report(series, study.handle(path, n), result));
+    }
+    for (report, scan) in reports.iter_mut().zip(scans) {
+        if let Some(report) = report {
+            report.scan = scan;
+        }
     }
     let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
     let verdict = verdict(&series);
@@ -109,7 +122,8 @@ fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
         }
         Err(error) => Some(error.to_string()),
     };
-    SeriesReport { kind: series.kind, title, path, facts, doubts, refusal }
+    let files = series.objects.iter().map(|object| object.path.clone()).collect();
+    SeriesReport { kind: series.kind, files, title, path, facts, doubts, refusal, scan: None }
 }
 
 fn ct_facts(series: &Series, opened: &Opened<f32>) -> Vec<String> {

@@ -30,7 +30,8 @@ pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
 const DICOMDIR: &str = "1.2.840.10008.1.3.10";
 
 /// What an object can be used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Computed tomography.
     Ct,

@@ -162,7 +162,9 @@ impl GpuEngine {
         let hint = "run `lutra devices` to see the adapters, or use --engine cpu".to_string();
         let adapter = match number {
             Some(n) => all.into_iter().nth(n).ok_or(EngineError::NoDevice {
-                found: format!("--engine gpu:{n} asked for, {count} adapters found"),
+                found: format!(
+                    "--engine gpu:{n}: found {count} adapters, counted from 0; allowed: one of them, or cpu"
+                ),
                 hint,
             })?,
             None => {

@@ -1,0 +1,104 @@
+//! The audit's section of the report: every shortcut beside the transport, by region.
+
+use crate::dose::regions::RegionDose;
+use crate::report::page::number::{name, percent, significant};
+use crate::report::page::{Block, Cell, Section, Table, Tone, number_or_unknown};
+use crate::svalues::audit::{Audit, AuditRow};
+use crate::svalues::compare::Verdict;
+
+/// The section.
+pub(super) fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Section {
+    let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
+    let mut blocks = vec![
+        Block::Text(format!(
+            "Each shortcut computes the same decays in the same matter; transport is the reference. Tolerance: {} % of a \
+             region’s mean dose. Of {} results {} lie outside it by more than two standard errors.",
+            percent(tolerance_rel, 1),
+            audit.rows.len(),
+            outside
+        )),
+        Block::Table(summary(audit)),
+        Block::Text(
+            "The differences by voxel are layers of the slices below; red is above the transport, blue below, and nothing \
+             is drawn where the transport’s own error is above 10 % or the dose below 1 % of the highest."
+                .into(),
+        ),
+    ];
+    for region in rows {
+        let of: Vec<&AuditRow> = audit.rows.iter().filter(|row| row.label == region.label).collect();
+        if of.is_empty() {
+            continue;
+        }
+        blocks.push(Block::Folded {
+            summary: format!("{}: transport {} Gy", name(&region.name), significant(region.dose_gy, 4)),
+            blocks: vec![Block::Table(table(&of, &name(&region.name)))],
+        });
+    }
+    for kernel in &audit.kernels {
+        blocks.push(Block::Text(format!("Kernel {}: {}.", kernel.kernel, kernel.findings.join("; "))));
+    }
+    blocks.push(Block::Folded {
+        summary: "The shortcuts".into(),
+        blocks: vec![Block::Terms(audit.methods.iter().map(|m| (m.name.clone(), m.description.clone())).collect())],
+    });
+    Section::new("audit", "Shortcuts beside transport", "Audit", blocks)
+}
+
+/// One row a shortcut: how many regions it serves, and where it is worst.
+fn summary(audit: &Audit) -> Table {
+    let rows = audit
+        .methods
+        .iter()
+        .filter_map(|method| {
+            let of: Vec<&AuditRow> = audit.rows.iter().filter(|row| row.method == method.name).collect();
+            let worst = of.iter().max_by(|a, b| (a.ratio - 1.0).abs().total_cmp(&(b.ratio - 1.0).abs()))?;
+            let within = of.iter().filter(|row| row.verdict == Verdict::Within).count();
+            let undecided = of.iter().filter(|row| row.verdict == Verdict::Undecided).count();
+            Some(vec![
+                Cell::Text(method.name.clone()),
+                Cell::Number(format!("{within} of {}", of.len())),
+                Cell::Number(undecided.to_string()),
+                Cell::Number(signed(100.0 * (worst.ratio - 1.0))),
+                Cell::Text(format!("{}: {}", name(&worst.region), worst.cause)),
+            ])
+        })
+        .collect();
+    Table::new(
+        "Shortcuts; regions within the tolerance, regions where the statistics do not tell, and the largest deviation",
+        &["Shortcut", "Within", "Undecided", "Worst|%", "Where and why"],
+        rows,
+    )
+}
+
+fn signed(value: f64) -> String {
+    format!("{value:+.1}").replace('-', "−")
+}
+
+/// Every shortcut of one region.
+fn table(of: &[&AuditRow], region: &str) -> Table {
+    let rows = of
+        .iter()
+        .map(|row| {
+            let (tone, word) = match row.verdict {
+                Verdict::Within => (Tone::Good, "within"),
+                Verdict::Outside => (Tone::Stop, "outside"),
+                Verdict::Undecided => (Tone::Attention, "undecided"),
+            };
+            vec![
+                Cell::Text(row.method.clone()),
+                Cell::Number(significant(row.dose_gy, 4)),
+                Cell::Number(format!("{:.4} ± {:.4}", row.ratio, row.ratio_se)),
+                Cell::Mark(tone, word.into()),
+                number_or_unknown(row.median_percent.map(signed)),
+                number_or_unknown(row.p95_percent.map(|p| format!("{p:.1}"))),
+                number_or_unknown(row.gamma_3mm_3percent.map(|share| percent(share, 1))),
+                Cell::Text(row.cause.clone()),
+            ]
+        })
+        .collect();
+    Table::new(
+        &format!("Shortcuts in {region}"),
+        &["Shortcut", "Dose|Gy", "Ratio ± SE", "Verdict", "Median|%", "95 % within|%", "Gamma 3 mm/3 %|%", "Why"],
+        rows,
+    )
+}

@@ -1,0 +1,1117 @@
+//! The report page of a course: verdict and limits on top, the cycles under them.
+
+use super::course::{Computed, Mapped};
+use super::output::Clock;
+use super::page::{
+    DVH_CAPTION, INTENDED_USE, dvh_words, energy_section, histogram_table, series, shown, uncertainty_words,
+    volume_points_gy, write_histograms,
+};
+use crate::bed::{LimitQuantity, Window};
+use crate::course::accumulate::{Accumulated, CycleDose, RegionParameters, TotalRow};
+use crate::course::decision::{State, Verdict};
+use crate::course::file::{Course, CycleContent};
+use crate::course::frame::{IDENTITY, resample};
+use crate::course::protocol::Protocol;
+use crate::course::rules::{Answer, Eligibility};
+use crate::course::tia::{RegionIntegral, flag_words};
+use crate::course::time_activity::Kinetics;
+use crate::decay::Nuclide;
+use crate::dose::AIR_LIMIT_G_CM3;
+use crate::dose::dvh::band::{Noise, banded, curve};
+use crate::dose::dvh::pieces::{Field, Member, region_dvh};
+use crate::dose::regions::RegionHistogram;
+use crate::io::atomic::AtomicOutputDir;
+use crate::report::page::chart::{self, ActivityChart, CourseChart, CourseLine, WindowBand};
+use crate::report::page::number::{name, percent, significant, tick, with_error};
+use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
+use crate::report::page::{
+    Banner, Block, Cell, Fact, Page, Section, ShownRegion, Table, Tone, number_or_unknown, render, statement,
+};
+use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
+use crate::report::run_record::{InputFile, platform, program, utc};
+use anyhow::Context;
+use std::collections::BTreeMap;
+
+/// Edges of the classes of the uncertainty map, %.
+const SIGMA_EDGES: [f64; 7] = [1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
+/// Points of a drawn time-activity curve.
+const CURVE_POINTS: usize = 120;
+
+/// Radiobiology by region.
+pub(super) type Parameters<'a> = dyn Fn(&str) -> Option<RegionParameters> + 'a;
+
+/// Cumulative histograms of the course's frame.
+#[derive(Default)]
+pub(super) struct Histograms {
+    dose: Vec<RegionHistogram>,
+    /// Of the regions with radiobiology, in the order of `dose`.
+    bed: Vec<RegionHistogram>,
+    /// Relative standard error of the cumulative dose by voxel, where every cycle states it.
+    sigma_rel: Option<Vec<f32>>,
+}
+
+impl Histograms {
+    /// Histograms of dose and BED; empty without voxel sums.
+    pub(super) fn of(
+        course: &Course,
+        cycles: &[CycleDose],
+        computed: &[Computed],
+        accumulated: &Accumulated,
+        parameters: &Parameters<'_>,
+    ) -> Self {
+        let (Some(frame), Some(voxels)) = (computed.iter().find_map(|one| one.map.as_ref()), &accumulated.voxels)
+        else {
+            return Self::default();
+        };
+        let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
+        let se_gy = standard_errors(course, cycles, computed, frame);
+        let mut members: BTreeMap<u16, Vec<Member>> = BTreeMap::new();
+        for (n, &label) in frame.labels.iter().enumerate() {
+            let air = frame.density_g_cm3.as_ref().is_some_and(|d| f64::from(d[n]) < AIR_LIMIT_G_CM3);
+            if label > 0 && !air {
+                members.entry(label).or_default().push((n, 1.0));
+            }
+        }
+        let mut found = Self::default();
+        for (&label, region) in &frame.names {
+            let Some(list) = members.get(&label) else { continue };
+            let share = |n: usize| f32::from(u8::from(frame.labels[n] == label));
+            let squares = cycles.iter().filter_map(|c| c.regions.get(region)).map(|r| r.dose_se_gy * r.dose_se_gy);
+            let mean_se_gy = squares.sum::<f64>().sqrt();
+            // how a small change of dose changes the quantity in a voxel
+            let one = |values: &[f32], slope: &dyn Fn(usize) -> f64| {
+                let field = Field {
+                    grid: &frame.dose_gy.grid,
+                    dose_gy: values,
+                    density_g_cm3: frame.density_g_cm3.as_deref(),
+                    least_density_g_cm3: AIR_LIMIT_G_CM3,
+                };
+                let dvh = region_dvh(&field, list, &share);
+                let curve = match &se_gy {
+                    None => curve(&dvh),
+                    Some(se_gy) => {
+                        let mean_slope = list.iter().map(|&(n, _)| slope(n)).sum::<f64>() / list.len() as f64;
+                        banded(
+                            &dvh,
+                            &Noise {
+                                dose_gy: list.iter().map(|&(n, _)| values[n]).collect(),
+                                se_gy: list.iter().map(|&(n, _)| (f64::from(se_gy[n]) * slope(n)) as f32).collect(),
+                                mass: list
+                                    .iter()
+                                    .map(|&(n, _)| frame.density_g_cm3.as_ref().map_or(1.0, |d| d[n]))
+                                    .collect(),
+                                mean_se_gy: mean_se_gy * mean_slope,
+                            },
+                        )
+                    }
+                };
+                RegionHistogram { label, name: region.clone(), dvh, curve }
+            };
+            found.dose.push(one(&sum, &|_| 1.0));
+            if let Some(tissue) = parameters(region) {
+                let alpha_beta = tissue.radiobiology.alpha_beta_gy();
+                let slope = |n: usize| {
+                    let dose = voxels.sums.sum_dose_gy[n];
+                    if dose > 0.0 { 1.0 + 2.0 * voxels.sums.sum_g_dose2_gy2[n] / dose / alpha_beta } else { 1.0 }
+                };
+                found.bed.push(one(&voxels.bed_gy, &slope));
+            }
+        }
+        found.sigma_rel =
+            se_gy.map(|se| se.iter().zip(&sum).map(|(&se, &dose)| if dose > 0.0 { se / dose } else { 0.0 }).collect());
+        found
+    }
+
+    /// Puts the points of these histograms into the table, so that all files of the run show one number.
+    pub(super) fn refine(&self, totals: &mut [TotalRow]) {
+        for row in totals {
+            let point = |list: &[RegionHistogram], percent: f64| {
+                let one = list.iter().find(|one| one.name == row.region)?;
+                one.dvh.dose_at_volume_gy(percent).map(f64::from)
+            };
+            if row.dose_d50_gy.is_some() {
+                row.dose_d98_gy = point(&self.dose, 98.0).or(row.dose_d98_gy);
+                row.dose_d50_gy = point(&self.dose, 50.0).or(row.dose_d50_gy);
+                row.dose_d2_gy = point(&self.dose, 2.0).or(row.dose_d2_gy);
+            }
+            if row.bed_d50_gy.is_some() {
+                row.bed_d98_gy = point(&self.bed, 98.0).or(row.bed_d98_gy);
+                row.bed_d50_gy = point(&self.bed, 50.0).or(row.bed_d50_gy);
+                row.bed_d2_gy = point(&self.bed, 2.0).or(row.bed_d2_gy);
+            }
+        }
+    }
+}
+
+/// Standard error of the cumulative dose by voxel, Gy; none where a cycle with a dose map does not state its own.
+fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Mapped) -> Option<Vec<f32>> {
+    let mut variance = vec![0.0_f64; frame.labels.len()];
+    for ((cycle, given), one) in cycles.iter().zip(&course.cycles).zip(computed) {
+        let Some(dose) = &cycle.dose_gy else { continue };
+        let sigma = one.map.as_ref()?.sigma_rel.as_ref()?;
+        let (moved, _) = resample(sigma, &frame.dose_gy.grid, &given.transform.unwrap_or(IDENTITY))?;
+        for ((sum, &gy), &rel) in variance.iter_mut().zip(dose).zip(&moved.data) {
+            *sum += f64::from(gy * rel).powi(2);
+        }
+    }
+    Some(variance.into_iter().map(|v| v.sqrt() as f32).collect())
+}
+
+/// What the page is made from.
+pub(super) struct Found<'a> {
+    /// The course.
+    pub(super) course: &'a Course,
+    /// Its protocol.
+    pub(super) protocol: &'a Protocol,
+    /// Doses by cycle.
+    pub(super) cycles: &'a [CycleDose],
+    /// Cycles as computed.
+    pub(super) computed: &'a [Computed],
+    /// Sums.
+    pub(super) accumulated: &'a Accumulated,
+    /// The verdict.
+    pub(super) verdict: &'a Verdict,
+    /// Histograms.
+    pub(super) histograms: &'a Histograms,
+    /// When it began.
+    pub(super) clock: Clock,
+    /// The course file.
+    pub(super) course_file: InputFile,
+}
+
+/// Writes `report.html`, and `dvh.csv` and `dvh.json` where there are voxel sums.
+pub(super) fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> anyhow::Result<()> {
+    if !found.histograms.dose.is_empty() {
+        write_histograms(
+            &[("cumulative absorbed dose", &found.histograms.dose), ("cumulative BED", &found.histograms.bed)],
+            folder,
+        )?;
+    }
+    let path = folder.file("report.html");
+    std::fs::write(&path, render(&page(found))).with_context(|| format!("{}", path.display()))
+}
+
+fn quantity_word(quantity: LimitQuantity) -> &'static str {
+    match quantity {
+        LimitQuantity::Bed => "BED",
+        LimitQuantity::AbsorbedDose => "absorbed dose",
+    }
+}
+
+fn page(f: &Found<'_>) -> Page {
+    let verdict = f.verdict;
+    let quantity = verdict.window.map_or("BED", |window| quantity_word(window.quantity));
+    let means: Vec<(String, f64)> = f.accumulated.totals.iter().map(|row| (row.region.clone(), row.dose_gy)).collect();
+    let regions = shown(&means);
+    let mut sections = vec![limits(f, quantity), next_cycle(f), regions_section(f, &regions), cycles(f, &regions)];
+    sections.push(activity(f, &regions));
+    sections.extend(histograms(f, &regions));
+    sections.extend(slices(f, &regions));
+    sections.push(uncertainty(f));
+    sections.push(energy(f));
+    sections.extend(provenance(f));
+    let files = files(f);
+    let clean = |text: &String| statement::without_paths(text, &files);
+    let mut unknown: Vec<String> = verdict.missing.iter().map(clean).collect();
+    unknown.extend(not_known(f));
+    Page {
+        title: "Treatment course report".into(),
+        lead: format!(
+            "{} · {} cycles, {} GBq in all · protocol {} · {}",
+            nuclide(f),
+            f.course.cycles.len(),
+            significant(f.course.cycles.iter().map(|c| c.administered_mbq).sum::<f64>() / 1000.0, 4),
+            verdict.protocol,
+            program()
+        ),
+        banner: banner(verdict, quantity),
+        facts: facts(f, quantity),
+        warnings: verdict.warnings.iter().map(clean).collect(),
+        sections,
+        unknown,
+        run_facts: vec![("Started (UTC)".into(), utc(f.clock.moment())), ("Ran on".into(), platform())],
+        intended_use: format!("{} {INTENDED_USE}", verdict.intended_use),
+    }
+}
+
+/// State, reasons, probabilities.
+fn banner(verdict: &Verdict, quantity: &str) -> Banner {
+    let mut lines = Vec::new();
+    let (tone, heading) = match &verdict.state {
+        State::Hold { reasons } => {
+            lines.extend(reasons.iter().cloned());
+            (Tone::Stop, "Hold: no option can be stated until this is cleared".to_owned())
+        }
+        State::Stop { reasons } => {
+            lines.extend(reasons.iter().cloned());
+            (Tone::Stop, "Stop, as stated by the physician".to_owned())
+        }
+        State::Continue { activity_gbq, predicted_cumulative_gy, predicted_lies } => {
+            if let (Some(gy), Some(lies)) = (predicted_cumulative_gy, predicted_lies) {
+                lines.push(format!("Predicted cumulative {quantity} after it: {gy:.1} Gy, {}.", lies.word()));
+            }
+            let heading = format!("The next cycle is within the protocol: {} GBq", significant(*activity_gbq, 3));
+            (if predicted_lies.is_some_and(|l| l == Window::Above) { Tone::Attention } else { Tone::Good }, heading)
+        }
+        State::StepComplete { step, because, next_step, eligibility } => {
+            lines.push(format!("{because}."));
+            lines.push(match (next_step, eligibility) {
+                (Some(next), Some(answer)) => {
+                    let word = match answer {
+                        Eligibility::Eligible => "eligible",
+                        Eligibility::NotEligible => "not eligible",
+                        Eligibility::NotAssessable => "not assessable: a fact is missing",
+                    };
+                    format!("For {next} the patient is {word}; the rules are below.")
+                }
+                _ => "The protocol has no further step.".to_owned(),
+            });
+            (Tone::Attention, format!("Complete: {step}"))
+        }
+        State::Conflict { options, .. } => {
+            lines.push(
+                "A further standard cycle would pass the upper edge of the window, whose lower edge is not reached yet."
+                    .into(),
+            );
+            let words: Vec<String> = options
+                .iter()
+                .map(|o| {
+                    format!(
+                        "{} ({} GBq, {:.1} Gy in all)",
+                        o.option.replace('-', " "),
+                        significant(o.activity_gbq, 3),
+                        o.cumulative_gy
+                    )
+                })
+                .collect();
+            lines.push(format!("Options: {}.", words.join("; ")));
+            (Tone::Attention, "Conflict: the physician decides among the options".to_owned())
+        }
+    };
+    lines.push(format!("Driven by {}: {}.", name(&verdict.driver), name(&verdict.driver_reason)));
+    if let (Some(window), Some(lies)) = (&verdict.window, verdict.lies) {
+        let range = window.lower_gy.map_or_else(
+            || format!("limit {} Gy", tick(window.upper_gy)),
+            |lower| format!("window {} to {} Gy", tick(lower), tick(window.upper_gy)),
+        );
+        let incomplete = if verdict.incomplete { "; a predicted dose stands in for a missing one" } else { "" };
+        lines.push(format!("Now {} ({range} of {quantity}{incomplete}).", lies.word()));
+    }
+    Banner { tone, heading, lines }
+}
+
+fn facts(f: &Found<'_>, quantity: &str) -> Vec<Fact> {
+    let verdict = f.verdict;
+    let mut facts = Vec::new();
+    let fact = |name: String, value: String, note: String| Fact { name, value, note };
+    let probability = |p: f64| if p < 0.001 { "below 0.1 %".to_owned() } else { format!("{} %", percent(p, 1)) };
+    if let Some(now) = &verdict.exceedance_now {
+        facts.push(fact(
+            format!("Cumulative {quantity}, {}", name(&verdict.driver)),
+            format!("{:.1} ± {:.1} Gy", now.value_gy, now.sigma_gy),
+            "k = 1, stated budget".into(),
+        ));
+        facts.push(fact(
+            "Chance to be above the window now".into(),
+            probability(now.above_budget),
+            format!(
+                "{} if errors are independent, {} if common to all cycles",
+                probability(now.above_independent),
+                probability(now.above_correlated)
+            ),
+        ));
+    }
+    if let Some(next) = &verdict.exceedance_next {
+        facts.push(fact(
+            "After the next standard cycle".into(),
+            format!("{:.1} ± {:.1} Gy", next.value_gy, next.sigma_gy),
+            format!("predicted; chance to be above: {}", probability(next.above_budget)),
+        ));
+    }
+    if let Some(prediction) = verdict.predictions.first() {
+        facts.push(fact(
+            "Predicted dose of the next cycle".into(),
+            format!("{} Gy/GBq", significant(prediction.gy_per_gbq, 3)),
+            format!("± {} %, by “{}”", percent(prediction.rel_sigma, 0), prediction.predictor.name()),
+        ));
+    }
+    facts
+}
+
+/// The chart against the windows, the structures and the rules.
+fn limits(f: &Found<'_>, quantity: &str) -> Section {
+    let verdict = f.verdict;
+    let wanted = verdict.window.map_or(LimitQuantity::Bed, |window| window.quantity);
+    let windows: Vec<WindowBand> = f
+        .protocol
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(n, step)| {
+            let window = step.window.filter(|window| window.quantity == wanted)?;
+            Some(WindowBand {
+                name: step.name.clone(),
+                lower_gy: window.lower_gy,
+                target_gy: window.target_gy,
+                upper_gy: window.upper_gy,
+                current: n + 1 == f.course.step,
+            })
+        })
+        .collect();
+    let lines: Vec<CourseLine> = verdict
+        .structures
+        .iter()
+        .map(|s| {
+            let (parts, before) = match wanted {
+                LimitQuantity::Bed => (&s.bed_gy, s.prior_bed_gy),
+                LimitQuantity::AbsorbedDose => (&s.dose_gy, s.prior_dose_gy.unwrap_or(0.0)),
+            };
+            let mut sum = before;
+            let mut cumulative_gy = vec![before];
+            cumulative_gy.extend(parts.iter().map(|gy| {
+                sum += gy;
+                sum
+            }));
+            let mut sigma_gy = vec![None; cumulative_gy.len()];
+            if let Some(last) = sigma_gy.last_mut() {
+                *last = Some(s.sigma.budget_gy);
+            }
+            CourseLine {
+                name: name(&s.structure),
+                cumulative_gy,
+                sigma_gy,
+                imputed: s.imputed_cycles.clone(),
+                driver: s.structure == verdict.driver,
+            }
+        })
+        .collect();
+    let words: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let values: Vec<String> = line.cumulative_gy.iter().skip(1).map(|gy| format!("{gy:.1}")).collect();
+            format!("{}: {} Gy", line.name, values.join(", "))
+        })
+        .collect();
+    let next = verdict.exceedance_next.as_ref().map(|next| [next.value_gy, next.sigma_gy]);
+    let drawing = chart::course(&CourseChart {
+        quantity: quantity.to_owned(),
+        windows,
+        lines,
+        next,
+        description: format!("Cumulative after each cycle, {}", words.join("; ")),
+    });
+    let rows = verdict
+        .structures
+        .iter()
+        .map(|s| {
+            let eqd2 = 1.0 + 2.0 / f.protocol.organ.alpha_beta_gy;
+            vec![
+                Cell::Text(name(&s.structure)),
+                Cell::Number(s.dose_gy.iter().map(|gy| format!("{gy:.2}")).collect::<Vec<_>>().join(" + ")),
+                number_or_unknown(s.total_dose_gy.map(|gy| format!("{gy:.2}"))),
+                Cell::Number(format!("{:.2}", s.total_bed_gy)),
+                Cell::Number(format!("{:.2}", s.total_bed_gy / eqd2)),
+                Cell::Number(format!("{:.2}", s.sigma.independent_gy)),
+                Cell::Number(format!("{:.2}", s.sigma.correlated_gy)),
+                Cell::Number(format!("{:.2}", s.sigma.budget_gy)),
+            ]
+        })
+        .collect();
+    let mut blocks = vec![
+        Block::Figure {
+            drawing,
+            caption: format!(
+                "Cumulative {quantity} after each cycle. Shaded: the protocol’s windows, the patient’s step darker. The bar at the \
+                 last cycle is its standard uncertainty (k = 1, stated budget); dashed: the next standard cycle as predicted. \
+                 Hollow: predicted, not measured."
+            ),
+        },
+        Block::Table(Table::new(
+            &format!(
+                "Structures of the steering organ ({}), treatments before this course included; σ: standard uncertainty of the \
+                 total (k = 1) if errors are independent from cycle to cycle, common to all, or as budgeted",
+                f.protocol.organ.name
+            ),
+            &[
+                "Structure",
+                "Dose by cycle|Gy",
+                "Dose|Gy",
+                "BED|Gy",
+                "EQD2|Gy",
+                "σ independent|Gy",
+                "σ common|Gy",
+                "σ budget|Gy",
+            ],
+            rows,
+        )),
+        Block::Text(format!(
+            "Radiobiology of the steering organ: α/β {} Gy, repair half-life {} h ({}). Limits: {}.",
+            tick(f.protocol.organ.alpha_beta_gy),
+            tick(f.protocol.organ.repair_half_life_h),
+            f.protocol.organ.source,
+            f.protocol.source
+        )),
+    ];
+    if !verdict.rules.is_empty() {
+        let rows = verdict
+            .rules
+            .iter()
+            .map(|rule| {
+                let (tone, word) = match rule.answer {
+                    Answer::Pass => (Tone::Good, "met"),
+                    Answer::Fail => (Tone::Stop, "not met"),
+                    Answer::Unknown => (Tone::Attention, "not known"),
+                };
+                let decided =
+                    rule.overridden.as_ref().map_or_else(String::new, |o| format!("; overridden: {}", o.reason));
+                vec![
+                    Cell::Text(rule.text.clone()),
+                    Cell::Mark(tone, word.into()),
+                    Cell::Text(format!("{}{decided}", rule.reason.replace('`', ""))),
+                ]
+            })
+            .collect();
+        blocks.push(Block::Table(Table::new("Rules for entering the next step", &["Rule", "Answer", "Because"], rows)));
+    }
+    if !verdict.open_questions.is_empty() {
+        blocks.push(Block::Folded {
+            summary: "Left open by the protocol’s source, and how the protocol file decides it".into(),
+            blocks: vec![Block::List(verdict.open_questions.clone())],
+        });
+    }
+    Section::new("limits", "Limits", "Limits", blocks)
+}
+
+fn next_cycle(f: &Found<'_>) -> Section {
+    let verdict = f.verdict;
+    let mut blocks = Vec::new();
+    if let State::Conflict { options, by_policy } = &verdict.state {
+        let rows = options
+            .iter()
+            .map(|o| {
+                let mark = if *by_policy == Some(o.option) { " (the protocol file’s policy)" } else { "" };
+                vec![
+                    Cell::Text(format!("{}{mark}", o.option.replace('-', " "))),
+                    Cell::Number(format!("{:.3}", o.activity_gbq)),
+                    Cell::Number(format!("{:.2}", o.next_dose_gy)),
+                    Cell::Number(format!("{:.2}", o.cumulative_gy)),
+                    Cell::Text(o.lies.word().into()),
+                    Cell::Text(o.note.clone()),
+                ]
+            })
+            .collect();
+        blocks.push(Block::Table(Table::new(
+            "Options",
+            &["Option", "Activity|GBq", "Dose of the cycle|Gy", "Cumulative|Gy", "Lies", "Note"],
+            rows,
+        )));
+    }
+    let standard = f.protocol.activity.standard_gbq;
+    let rows = verdict
+        .predictions
+        .iter()
+        .map(|p| {
+            vec![
+                Cell::Text(p.predictor.name().into()),
+                Cell::Number(format!("{:.4}", p.gy_per_gbq)),
+                Cell::Number(percent(p.rel_sigma, 1)),
+                Cell::Number(format!("{:.2}", p.gy_per_gbq * standard)),
+            ]
+        })
+        .collect();
+    let at_standard = format!("At {} GBq|Gy", tick(standard));
+    blocks.push(Block::Table(Table::new(
+        "Predicted dose of the next cycle to the driving structure; the first predictor is the one used",
+        &["Predictor", "Dose per activity|Gy/GBq", "±|%", &at_standard],
+        rows,
+    )));
+    Section::new("next", "Next cycle", "Next cycle", blocks)
+}
+
+/// Days from the first injection to each.
+fn days(course: &Course) -> Vec<i64> {
+    let mut day = 0;
+    course
+        .cycles
+        .iter()
+        .map(|cycle| {
+            day += cycle.interval_d.unwrap_or(0);
+            day
+        })
+        .collect()
+}
+
+fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
+    let rows = f
+        .course
+        .cycles
+        .iter()
+        .zip(days(f.course))
+        .enumerate()
+        .map(|(n, (cycle, day))| {
+            let from = match &cycle.content {
+                CycleContent::Series(_) => "images over time, fitted and transported",
+                CycleContent::Tia { .. } => "ready map of time-integrated activity, transported",
+                CycleContent::Dose(_) => "ready dose map",
+                CycleContent::Stated(_) => "stated mean doses",
+                CycleContent::Missing(_) => "no dosimetry",
+            };
+            vec![
+                Cell::Text((n + 1).to_string()),
+                Cell::Number(day.to_string()),
+                Cell::Number(significant(cycle.administered_mbq / 1000.0, 4)),
+                number_or_unknown(cycle.prescribed_mbq.map(|mbq| significant(mbq / 1000.0, 4))),
+                Cell::Text(from.into()),
+            ]
+        })
+        .collect();
+    let by_cycle = f
+        .accumulated
+        .cycles
+        .iter()
+        .map(|row| {
+            let number = f.accumulated.totals.iter().position(|total| total.region == row.region);
+            let value = |v: Option<f64>, digits| number_or_unknown(v.map(|v| significant(v, digits)));
+            vec![
+                number.map_or_else(
+                    || Cell::Text(name(&row.region)),
+                    |n| Cell::Region(regions[n].colour, name(&row.region)),
+                ),
+                Cell::Number(row.cycle.to_string()),
+                value(row.mass_g, 4),
+                Cell::Number(if row.dose_se_gy > 0.0 {
+                    with_error(row.dose_gy, row.dose_se_gy)
+                } else {
+                    significant(row.dose_gy, 4)
+                }),
+                Cell::Number(significant(row.gy_per_gbq, 3)),
+                value(row.effective_half_life_h, 3),
+                value(row.g, 3),
+                value(row.bed_gy, 4),
+                value(row.eqd2_gy, 4),
+                Cell::Text(row.method.clone()),
+            ]
+        })
+        .collect();
+    let mut by_cycle: Vec<Vec<Cell>> = by_cycle;
+    by_cycle.sort_by_key(|row| {
+        let place = |region: &str| f.accumulated.totals.iter().position(|t| name(&t.region) == region);
+        match &row[0] {
+            Cell::Region(_, region) | Cell::Text(region) => place(region).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        }
+    });
+    Section::new(
+        "cycles",
+        "Cycles",
+        "Cycles",
+        vec![
+            Block::Table(Table::new(
+                "Cycles given; days count from the first injection (the dates are in verdict.json)",
+                &["Cycle", "Day", "Given|GBq", "Prescribed|GBq", "Dosimetry from"],
+                rows,
+            )),
+            Block::Table(doses_by_cycle(f, regions)),
+            Block::Folded {
+                summary: "Every region of every cycle: mass, half-life, BED, method".into(),
+                blocks: vec![Block::Table(Table::new(
+                    "SE: standard error of the transport’s statistics; T½: effective half-life; G: Lea-Catcheside factor",
+                    &[
+                        "Region",
+                        "Cycle",
+                        "Mass|g",
+                        "Dose ± SE|Gy",
+                        "Per activity|Gy/GBq",
+                        "T½|h",
+                        "G",
+                        "BED|Gy",
+                        "EQD2|Gy",
+                        "Method",
+                    ],
+                    by_cycle,
+                ))],
+            },
+        ],
+    )
+}
+
+/// Mean doses, one column a cycle.
+fn doses_by_cycle(f: &Found<'_>, regions: &[ShownRegion]) -> Table {
+    let mut heads = vec!["Region".to_owned()];
+    heads.extend((1..=f.cycles.len()).map(|n| format!("Cycle {n}|Gy")));
+    let rows = f
+        .accumulated
+        .totals
+        .iter()
+        .enumerate()
+        .map(|(n, row)| {
+            let mut cells = vec![Cell::Region(regions[n].colour, name(&row.region))];
+            cells.extend(f.cycles.iter().map(|cycle| {
+                number_or_unknown(cycle.regions.get(&row.region).map(|region| match region.dose_se_gy {
+                    se if se > 0.0 => with_error(region.dose_gy, se),
+                    _ => significant(region.dose_gy, 4),
+                }))
+            }));
+            cells
+        })
+        .collect();
+    Table::new(
+        "Mean absorbed dose ± standard error of the transport’s statistics",
+        &heads.iter().map(String::as_str).collect::<Vec<_>>(),
+        rows,
+    )
+}
+
+/// The nuclide's name; a file's is left out, since it may hold a person's.
+fn nuclide(f: &Found<'_>) -> String {
+    match Nuclide::load(&f.course.nuclide) {
+        Ok(nuclide) if Nuclide::built_in_names().contains(&f.course.nuclide.as_str()) => nuclide.name,
+        _ => "a nuclide of its own file".to_owned(),
+    }
+}
+
+fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
+    let totals = &f.accumulated.totals;
+    let value = |v: Option<f64>| number_or_unknown(v.map(|v| significant(v, 4)));
+    let any = |of: &dyn Fn(&TotalRow) -> Option<f64>| totals.iter().any(|row| of(row).is_some());
+    let (eubed, geud, voxel) = (any(&|r| r.eubed_gy), any(&|r| r.geud_gy), any(&|r| r.voxel_mean_bed_gy));
+    let mut heads = vec!["Region", "Cycles", "Dose|Gy", "BED|Gy", "EQD2|Gy"];
+    heads.extend(voxel.then_some("Mean voxel BED|Gy"));
+    heads.extend(eubed.then_some("EUBED|Gy"));
+    heads.extend(geud.then_some("gEUD|Gy"));
+    let rows = totals
+        .iter()
+        .enumerate()
+        .map(|(n, row)| {
+            let cycles = if row.cycles_missing > 0 {
+                format!("{} of {}", row.cycles, row.cycles + row.cycles_missing)
+            } else {
+                row.cycles.to_string()
+            };
+            let mut cells = vec![
+                Cell::Region(regions[n].colour, name(&row.region)),
+                Cell::Number(cycles),
+                Cell::Number(significant(row.dose_gy, 4)),
+                value(row.bed_gy),
+                value(row.eqd2_gy),
+            ];
+            cells.extend(voxel.then(|| value(row.voxel_mean_bed_gy)));
+            cells.extend(eubed.then(|| value(row.eubed_gy)));
+            cells.extend(geud.then(|| value(row.geud_gy)));
+            cells
+        })
+        .collect();
+    let mut blocks = vec![Block::Table(Table::new(
+        "Cumulative dose and BED of the region means; the mean of the voxels’ BED is another quantity, to which the protocols’ \
+         limits do not apply",
+        &heads,
+        rows,
+    ))];
+    for (caption, list) in [
+        (
+            "Histogram points of the cumulative absorbed dose, by mass, with the 95 % range of the transport’s statistics",
+            &f.histograms.dose,
+        ),
+        ("Histogram points of the cumulative BED", &f.histograms.bed),
+    ] {
+        if list.is_empty() {
+            continue;
+        }
+        let points = volume_points_gy(list.iter().map(|one| f64::from(one.dvh.dose_at_volume_gy(2.0).unwrap_or(0.0))));
+        let colours = colours(f, list, regions);
+        blocks.push(Block::Table(histogram_table(caption, list, &colours, &points)));
+    }
+    Section::new("regions", "Regions", "Regions", blocks)
+}
+
+/// The regions of some histograms as they are shown.
+fn colours(f: &Found<'_>, list: &[RegionHistogram], regions: &[ShownRegion]) -> Vec<ShownRegion> {
+    list.iter()
+        .map(|one| {
+            let n = f.accumulated.totals.iter().position(|row| row.region == one.name).unwrap_or(0);
+            regions[n].clone()
+        })
+        .collect()
+}
+
+/// Activity of a curve at a time, MBq; none where the curve is known at its points alone.
+fn curve_mbq(integral: &RegionIntegral, time_h: f64) -> Option<f64> {
+    match &integral.integral.as_ref()?.kinetics {
+        Kinetics::Exponentials(curve) => Some(curve.value(time_h)),
+        Kinetics::Sampled(_) => None,
+    }
+}
+
+fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
+    let mut figures = Vec::new();
+    let mut rows = Vec::new();
+    for (cycle, one) in f.computed.iter().enumerate() {
+        for region in &one.curves {
+            let Some(integral) = &region.integral else { continue };
+            let number = f.accumulated.totals.iter().position(|row| row.region == region.name);
+            let shown = number.is_some_and(|n| regions[n].on);
+            let last_h = region.points.last().map_or(1.0, |point| point.time_h) * 1.25;
+            let curve: Vec<[f64; 2]> = (0..=CURVE_POINTS)
+                .map(|n| last_h * n as f64 / CURVE_POINTS as f64)
+                .filter_map(|time_h| Some([time_h, curve_mbq(region, time_h)?]))
+                .collect();
+            let flags: Vec<String> = integral.flags.iter().map(flag_words).collect();
+            let title = format!("{}, cycle {}", name(&region.name), cycle + 1);
+            let colour = number.map_or(0, |n| regions[n].colour);
+            let chart = ActivityChart {
+                title: title.clone(),
+                region: colour,
+                points: region.points.iter().map(|p| (p.time_h, p.activity_mbq, p.rel_sigma)).collect(),
+                residual: region
+                    .points
+                    .iter()
+                    .map(|p| curve_mbq(region, p.time_h).filter(|v| *v > 0.0).map(|v| p.activity_mbq / v - 1.0))
+                    .collect(),
+                curve,
+            };
+            rows.push(vec![
+                Cell::Region(colour, title.clone()),
+                Cell::Text(integral.method.clone()),
+                Cell::Number(region.points.len().to_string()),
+                Cell::Number(significant(integral.tia_mbq_h, 4)),
+                number_or_unknown(integral.rel_sigma.map(|s| percent(s, 1))),
+                Cell::Number(significant(integral.effective_half_life_h, 3)),
+                Cell::Number(percent(integral.after_last_fraction, 1)),
+                Cell::Number(if integral.degrees_of_freedom > 0 {
+                    format!("{} / {}", significant(integral.chi2, 3), integral.degrees_of_freedom)
+                } else {
+                    "no freedom".into()
+                }),
+                Cell::Text(flags.join("; ")),
+            ]);
+            if shown {
+                let caption = format!(
+                    "{title}: {}",
+                    if flags.is_empty() { "nothing to flag".to_owned() } else { flags.join("; ") }
+                );
+                figures.push((chart::activity(&chart), caption));
+            }
+        }
+    }
+    let blocks = if rows.is_empty() {
+        vec![Block::Text(
+            "Not known: no cycle of this course was given as a series of images, so no curve was fitted. Half-lives are those \
+             stated in the course file."
+                .into(),
+        )]
+    } else {
+        vec![
+            Block::Figures(figures),
+            Block::Text(
+                "Points: measured activity of the region with its stated error; line: fitted curve; below: (measured − curve) / \
+                 curve. The regions shown are those of the histograms; the table has all."
+                    .into(),
+            ),
+            Block::Table(Table::new(
+                "Fits; χ² with its degrees of freedom; extrapolated: share of the integral after the last image",
+                &["Region", "Method", "Points", "TIA|MBq h", "±|%", "T½|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"],
+                rows,
+            )),
+        ]
+    };
+    Section::new("activity", "Time-activity curves", "Curves", blocks)
+}
+
+fn histograms(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<Section> {
+    if f.histograms.dose.is_empty() {
+        return vec![Section::new(
+            "histograms",
+            "Histograms",
+            "Histograms",
+            vec![Block::Text(
+                "Not known: not every cycle with dosimetry has a dose map in the frame of the course, so nothing can be summed \
+                 voxel by voxel."
+                    .into(),
+            )],
+        )];
+    }
+    let mut blocks = vec![Block::RegionChoice(regions.to_vec())];
+    for (quantity, list) in [("Cumulative absorbed dose", &f.histograms.dose), ("Cumulative BED", &f.histograms.bed)] {
+        if list.is_empty() {
+            blocks.push(Block::Text(format!("{quantity}: not known, no region states its radiobiology.")));
+            continue;
+        }
+        let shown = colours(f, list, regions);
+        let mut curves = series(list, &shown);
+        for (curve, one) in curves.iter_mut().zip(list) {
+            curve.region = f.accumulated.totals.iter().position(|row| row.region == one.name).unwrap_or(0);
+        }
+        blocks.push(Block::Heading(quantity.into()));
+        blocks.push(Block::Figure {
+            drawing: chart::dvh(&curves, quantity, &dvh_words(list, &shown)),
+            caption: if quantity.ends_with("BED") {
+                "BED by voxel, for the regions whose radiobiology is stated. The protocols’ limits are for the BED of mean doses."
+                    .into()
+            } else {
+                DVH_CAPTION.into()
+            },
+        });
+    }
+    vec![Section::new("histograms", "Dose-volume and BED-volume histograms", "Histograms", blocks)]
+}
+
+fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
+    let frame = f.computed.iter().find_map(|one| one.map.as_ref())?;
+    let voxels = f.accumulated.voxels.as_ref()?;
+    let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
+    let percent: Option<Vec<f32>> =
+        f.histograms.sigma_rel.as_ref().map(|sigma| sigma.iter().map(|s| 100.0 * s).collect());
+    // without a density (ready dose maps) the anatomy stays dark
+    let nothing = vec![0.84_f32; frame.labels.len()];
+    let density = frame.density_g_cm3.as_ref().unwrap_or(&nothing);
+    let background = Background::Density(density);
+    let picture = Picture {
+        grid: &frame.dose_gy.grid,
+        background,
+        dose_gy: &sum,
+        labels: Some(&frame.labels),
+        outlines: &[],
+        title: "",
+    };
+    let mut layers = vec![Layer {
+        name: "Cumulative absorbed dose".into(),
+        unit: "Gy".into(),
+        values: &sum,
+        scale: Scale::Root { top: scale_top_gy(&sum) },
+    }];
+    if !f.histograms.bed.is_empty() {
+        layers.push(Layer {
+            name: "Cumulative BED".into(),
+            unit: "Gy".into(),
+            values: &voxels.bed_gy,
+            scale: Scale::Root { top: scale_top_gy(&voxels.bed_gy) },
+        });
+    }
+    if let Some(percent) = &percent {
+        layers.push(Layer {
+            name: "Standard error of a voxel".into(),
+            unit: "%".into(),
+            values: percent,
+            scale: Scale::Classes { edges: SIGMA_EDGES.to_vec() },
+        });
+    }
+    let region_labels: Vec<u16> = f
+        .accumulated
+        .totals
+        .iter()
+        .map(|row| frame.names.iter().find(|(_, known)| **known == row.region).map_or(u16::MAX, |(&label, _)| label))
+        .collect();
+    let viewer = Viewer::new(&Scene {
+        grid: &frame.dose_gy.grid,
+        background,
+        labels: Some(&frame.labels),
+        region_labels: &region_labels,
+        regions,
+        layers,
+        start: hottest_voxel(&picture),
+    });
+    let mut blocks = vec![Block::RegionChoice(regions.to_vec()), Block::Viewer(Box::new(viewer))];
+    if frame.density_g_cm3.is_none() {
+        blocks.push(Block::Text("No anatomy is shown: the course was given ready dose maps, without a CT.".into()));
+    }
+    Some(Section::new("slices", "Slices", "Slices", blocks))
+}
+
+fn uncertainty(f: &Found<'_>) -> Section {
+    let plan = &f.protocol.uncertainty;
+    let mut blocks = uncertainty_words();
+    blocks.push(Block::Text(format!(
+        "The budget of the limits: where a cycle states no uncertainty of its own, the protocol’s is used, {} % random and {} % \
+         systematic ({}). A random part adds in squares from cycle to cycle, a systematic one in full. Both extremes, all \
+         independent and all common, are in the table of structures.",
+        percent(plan.random_rel, 0),
+        percent(plan.systematic_rel, 0),
+        plan.source
+    )));
+    if f.histograms.sigma_rel.is_some() {
+        blocks.push(Block::Text(
+            "The map of the standard error of single voxels of the cumulative dose is under “Slices”.".into(),
+        ));
+    } else {
+        blocks.push(Block::Text("A map of the uncertainty is not known: a cycle’s dose map states none.".into()));
+    }
+    Section::new("uncertainty", "Uncertainty", "Uncertainty", blocks)
+}
+
+fn energy(f: &Found<'_>) -> Section {
+    let mut all = Vec::new();
+    for (n, one) in f.computed.iter().enumerate() {
+        for mut balance in one.run.as_ref().and_then(|run| run.balances()).unwrap_or_default() {
+            balance.pass = format!("cycle {}, {}", n + 1, balance.pass);
+            all.push(balance);
+        }
+    }
+    if all.is_empty() {
+        return Section::new(
+            "energy",
+            "Energy balance",
+            "Energy",
+            vec![Block::Text("Not known: no cycle of this course was transported.".into())],
+        );
+    }
+    energy_section(&all)
+}
+
+/// Files of all cycles, the course first.
+fn files(f: &Found<'_>) -> Vec<InputFile> {
+    let mut files = vec![f.course_file.clone()];
+    for file in f.computed.iter().flat_map(|one| &one.inputs) {
+        if !files.contains(file) {
+            files.push(file.clone());
+        }
+    }
+    files
+}
+
+fn provenance(f: &Found<'_>) -> Vec<Section> {
+    let files = files(f);
+    let clinic = clinic(f);
+    let transported =
+        f.computed.iter().enumerate().find_map(|(n, one)| Some((n, one, one.run.as_ref()?, one.map.as_ref()?)));
+    let Some((first, one, run, map)) = transported else {
+        return vec![Section::new(
+            "provenance",
+            "Provenance",
+            "Provenance",
+            vec![
+                Block::Text("No cycle was transported: doses are as stated in the course file or its maps.".into()),
+                Block::Heading("What a clinic records (EANM lists of 2011 and 2022)".into()),
+                Block::Terms(clinic),
+                Block::Table(statement::inputs(&files)),
+            ],
+        )];
+    };
+    let passes = run.passes();
+    let stated = statement::Transport {
+        settings: &run.settings,
+        data_sets: &run.data_sets,
+        passes: &passes,
+        seed: run.seed,
+        tally_sha256: one.tally_sha256.as_deref().unwrap_or(statement::NOT_KNOWN),
+        dims: map.dose_gy.grid.dims,
+        spacing_mm: map.dose_gy.grid.spacing_mm,
+        from_ct: run.from_ct,
+        decays: run.decays,
+    };
+    let mut sections = statement::sections(&stated, &files, clinic);
+    if let Some(method) = sections.first_mut() {
+        method.blocks.push(Block::Text(format!(
+            "Each cycle with images or a map of decays was transported in this way (the figures below are those of cycle {}). \
+             BED is ΣD + ΣG D²/(α/β) over the cycles, with the Lea-Catcheside factor G of the region’s fitted or stated time \
+             course; the limit applies to the BED of the mean dose of each structure.",
+            first + 1
+        )));
+        let hashes: Vec<Vec<Cell>> = f
+            .computed
+            .iter()
+            .enumerate()
+            .map(|(n, one)| {
+                vec![
+                    Cell::Text((n + 1).to_string()),
+                    one.tally_sha256.as_ref().map_or(Cell::Unknown, |hash| Cell::Text(hash.clone())),
+                ]
+            })
+            .collect();
+        method.blocks.push(Block::Table(Table::new(
+            "Fingerprint of the tallies of each cycle",
+            &["Cycle", "SHA-256"],
+            hashes,
+        )));
+    }
+    sections
+}
+
+/// The EANM's items for a course.
+fn clinic(f: &Found<'_>) -> Vec<(String, String)> {
+    let item = |name: &str, value: String| (name.to_owned(), value);
+    let not = |why: &str| format!("not known: {why}");
+    let curves = f.computed.iter().flat_map(|one| &one.curves);
+    let mut times: Vec<String> = curves.flat_map(|r| r.points.iter().map(|p| tick(p.time_h))).collect();
+    times.dedup();
+    let mut seen: Vec<String> = Vec::new();
+    for time in times {
+        if !seen.contains(&time) {
+            seen.push(time);
+        }
+    }
+    let given: Vec<String> = f.course.cycles.iter().map(|cycle| significant(cycle.administered_mbq, 5)).collect();
+    let before: Vec<String> =
+        f.course.ledger.iter().map(|entry| format!("{} ({})", entry.what, name(&entry.structure))).collect();
+    vec![
+        item("Patient", "left out of this page on purpose".into()),
+        item("Nuclide", nuclide(f)),
+        item("Radiopharmaceutical", not("the course file does not name it")),
+        item("Administered activity", format!("{} MBq, as stated in the course file", given.join(", "))),
+        item("Traceability of the activity meter", not("no input states it")),
+        item("Days of injection", format!("{:?} after the first", days(f.course)).replace(['[', ']'], "")),
+        item(
+            "Scan times",
+            if seen.is_empty() {
+                not("no cycle was given as a series of images")
+            } else {
+                format!("{} h after injection", seen.join(", "))
+            },
+        ),
+        item("Camera, collimator, window, corrections, calibration", not("the activity images do not state them")),
+        item("Partial-volume correction", not("none is applied here; the activity is used as it is")),
+        item(
+            "Regions, their volumes and masses",
+            "in the table of cycles; masses from the density of their voxels".into(),
+        ),
+        item("Time-activity model, residuals, extrapolation", "under “Time-activity curves”".into()),
+        item(
+            "Radiobiology",
+            format!(
+                "steering organ: α/β {} Gy, repair half-life {} h; other regions as in the table",
+                tick(f.protocol.organ.alpha_beta_gy),
+                tick(f.protocol.organ.repair_half_life_h)
+            ),
+        ),
+        item(
+            "Treatments before",
+            if before.is_empty() { "none stated in the course file".into() } else { before.join("; ") },
+        ),
+        item("Limits and their source", format!("{} {}: {}", f.protocol.id, f.protocol.version, f.protocol.source)),
+        item("Toxicity grading", f.protocol.toxicity_grading.clone()),
+        item("Uncertainty", "budget under “Uncertainty”, k = 1".into()),
+    ]
+}
+
+fn not_known(f: &Found<'_>) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let without: Vec<String> =
+        f.accumulated.totals.iter().filter(|row| row.bed_gy.is_none()).map(|row| name(&row.region)).collect();
+    if !without.is_empty() {
+        unknown
+            .push(format!("BED and EQD2 of {}: the course file states no radiobiology for them.", without.join(", ")));
+    }
+    if f.accumulated.totals.iter().all(|row| row.eubed_gy.is_none() && row.geud_gy.is_none()) {
+        unknown.push("Equivalent uniform dose: no region states alpha_per_gy or geud_a.".into());
+    }
+    if f.accumulated.voxels.is_none() {
+        unknown.push("Histograms and slices of the sum: not every cycle has a map in the frame of the course.".into());
+    }
+    let stated: Vec<String> = f
+        .course
+        .cycles
+        .iter()
+        .enumerate()
+        .filter(|(_, cycle)| cycle.random_rel_sigma.is_none() && cycle.systematic_rel_sigma.is_none())
+        .map(|(n, _)| (n + 1).to_string())
+        .collect();
+    if !stated.is_empty() {
+        unknown.push(format!(
+            "The measured uncertainty of the doses of cycles {}: the protocol’s stands in.",
+            stated.join(", ")
+        ));
+    }
+    if f.cycles.iter().any(|cycle| cycle.regions.is_empty()) {
+        unknown.push("Doses of the cycles without dosimetry.".into());
+    }
+    unknown
+}

@@ -1,0 +1,108 @@
+//! Numbers as a reader wants them.
+
+/// A number with so many significant digits, in plain notation; `0` for 0.
+pub fn significant(value: f64, digits: i32) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !value.is_finite() {
+        return "not finite".to_owned();
+    }
+    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    minus(format!("{value:.decimals$}"))
+}
+
+/// Value and standard error, the error to two digits and the value as far as the error, at least 3 and at most 6 digits
+/// of the value.
+pub fn with_error(value: f64, error: f64) -> String {
+    let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
+    let leading = place(value.abs());
+    let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
+    let decimals = wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize;
+    minus(format!("{value:.decimals$} ± {error:.decimals$}"))
+}
+
+/// A share, 0 to 1, as percent with at most so many decimals.
+pub fn percent(share: f64, decimals: usize) -> String {
+    minus(format!("{:.decimals$}", 100.0 * share))
+}
+
+/// A whole number in groups of three, thin spaces between.
+pub fn grouped(value: u128) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n) % 3 == 0 {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number times a power of ten, as text: 1.23 × 10^12 with raised digits.
+pub fn scientific(value: f64, digits: usize) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return significant(value, 3);
+    }
+    let text = format!("{value:.*e}", digits.saturating_sub(1));
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    if exponent == "0" {
+        return minus(mantissa.to_owned());
+    }
+    let raised: String = exponent
+        .chars()
+        .map(|c| match c {
+            '-' => '⁻',
+            '0' => '⁰',
+            '1' => '¹',
+            '2' => '²',
+            '3' => '³',
+            other => char::from_u32('⁴' as u32 + (other as u32 - '4' as u32)).unwrap_or(other),
+        })
+        .collect();
+    minus(format!("{mantissa} × 10")) + &raised
+}
+
+/// A label's name for a person: spaces for underscores.
+pub fn name(label: &str) -> String {
+    if label == "ct" { "CT".to_owned() } else { label.replace('_', " ") }
+}
+
+fn minus(text: String) -> String {
+    text.replace('-', "−")
+}
+
+/// A round step for an axis that ends at `top` with at most `most` steps.
+pub fn step(top: f64, most: usize) -> f64 {
+    if top <= 0.0 || !top.is_finite() {
+        return 1.0;
+    }
+    let rough = top / most as f64;
+    let decade = 10_f64.powf(rough.log10().floor());
+    [1.0, 2.0, 2.5, 5.0, 10.0].iter().map(|s| s * decade).find(|s| *s >= rough * 0.999_999).unwrap_or(10.0 * decade)
+}
+
+/// A number of an axis, without trailing zeros.
+pub fn tick(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    minus(if text == "-0" { "0".to_owned() } else { text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_numbers_read_well() {
+        assert_eq!(with_error(4.987_654, 0.001_2), "4.9877 ± 0.0012");
+        assert_eq!(with_error(33.1, 0.25), "33.10 ± 0.25");
+        assert_eq!(significant(-0.012_345, 3), "−0.0123");
+        assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(scientific(1.234e12, 3), "1.23 × 10¹²");
+        assert_eq!(scientific(5.6e-7, 2), "5.6 × 10⁻⁷");
+        assert_eq!((step(33.0, 6), step(0.9, 5)), (10.0, 0.2));
+        assert_eq!((tick(2.5), tick(10.0), tick(-0.0)), ("2.5".into(), "10".into(), "0".into()));
+    }
+}

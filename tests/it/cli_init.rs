@@ -1,0 +1,246 @@
+//! `lutra init`: what it finds, what it leaves to a person, and that the next command refuses until that is done.
+
+use lutra::grid::{Volume, VoxelGrid};
+use lutra::io::nifti;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn lutra(folder: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_lutra");
+    Command::new(program).args(arguments).current_dir(folder).output().expect("the program starts")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn text(folder: &Path, name: &str) -> String {
+    std::fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn replace(folder: &Path, name: &str, pairs: &[(&str, &str)]) {
+    let mut content = text(folder, name);
+    for (from, to) in pairs {
+        assert!(content.contains(from), "{name}: {from:?} is not in\n{content}");
+        content = content.replacen(from, to, 1);
+    }
+    std::fs::write(folder.join(name), content).expect("written");
+}
+
+/// A small patient: a block of water in air with a hot cube; names as a clinic gives them.
+fn patient() -> (tempfile::TempDir, VoxelGrid) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let grid = VoxelGrid::axis_aligned([9, 8, 7], [4.0, 4.0, 5.0], [0.0; 3]);
+    (folder, grid)
+}
+
+fn write(path: PathBuf, grid: &VoxelGrid, value: impl Fn([usize; 3]) -> f32) {
+    let data = (0..grid.len()).map(|n| value(grid.voxel(n))).collect();
+    nifti::write(path, &Volume { grid: grid.clone(), data }, "test").expect("written");
+}
+
+fn hu([i, _, _]: [usize; 3]) -> f32 {
+    if i == 0 { -1000.0 } else { 30.0 + (i % 3) as f32 }
+}
+
+fn hot([i, j, k]: [usize; 3]) -> bool {
+    (2..5).contains(&i) && (2..5).contains(&j) && (2..5).contains(&k)
+}
+
+fn label(voxel: [usize; 3]) -> f32 {
+    if hot(voxel) { 2.0 } else { f32::from(voxel[0] > 0) }
+}
+
+fn concentration(voxel: [usize; 3]) -> f32 {
+    if hot(voxel) { 1.234e6 } else { 1.5e3 + voxel[1] as f32 * 0.5 }
+}
+
+#[test]
+fn cli_init_dose_guesses_aloud_and_leaves_the_unit_to_a_person() {
+    let (folder, grid) = patient();
+    let at = folder.path();
+    write(at.join("ct.nii.gz"), &grid, hu);
+    write(at.join("TIA_kidney-study.nii.gz"), &grid, concentration);
+    write(at.join("organs_seg.nii.gz"), &grid, label);
+    std::fs::write(at.join("names.csv"), "value,name\n1,body\n2,kidney_left\n").expect("written");
+    let output = lutra(at, &["init", "dose", "."]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = text(at, "dose.toml");
+    for line in [
+        "ct = \"ct.nii.gz\"",
+        "activity = \"TIA_kidney-study.nii.gz\"",
+        "labels = \"organs_seg.nii.gz\"",
+        "label_names = \"names.csv\"",
+        "activity_unit = \"?\"",
+        "administered_mbq = \"?\"",
+    ] {
+        assert!(config.lines().any(|l| l == line), "{line} is not in\n{config}");
+    }
+    assert!(config.contains("\"ct\" in its name; values -1000 to 32; 9 x 8 x 7 voxels of 4 x 4 x 5 mm"), "{config}");
+    assert!(stdout(&output).contains("to be filled in by a person, 2 fields"), "{}", stdout(&output));
+    let again = lutra(at, &["init", "dose", "."]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(stderr(&again).contains("dose.toml: output file: found one"), "{}", stderr(&again));
+
+    let run = |name: &str| {
+        lutra(at, &["dose", "--config", "dose.toml", "--engine", "cpu", "--histories", "4000", "--out", name])
+    };
+    let refused = run("out");
+    let told = stderr(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("activity_unit: found \"?\"") && told.contains("administered_mbq (line "), "{told}");
+    assert!(!at.join("out").exists());
+    replace(at, "dose.toml", &[("activity_unit = \"?\"", "activity_unit = \"bq_ml_h\"")]);
+    assert!(stderr(&run("out")).contains("administered_mbq: found \"?\""));
+    replace(at, "dose.toml", &[("administered_mbq = \"?\"", "administered_mbq = 7400")]);
+    let done = run("out");
+    assert!(done.status.success(), "{}", stderr(&done));
+    let record: serde_json::Value = serde_json::from_str(&text(&at.join("out"), "run.json")).expect("JSON");
+    let roles: Vec<&str> = record["inputs"].as_array().unwrap().iter().filter_map(|i| i["role"].as_str()).collect();
+    assert!(roles.contains(&"config"), "{roles:?}");
+    assert_eq!(record["settings"]["administered_mbq"], 7400.0);
+}
+
+#[test]
+fn cli_init_dose_says_what_it_cannot_choose() {
+    let (folder, grid) = patient();
+    let at = folder.path();
+    write(at.join("a.nii.gz"), &grid, hu);
+    write(at.join("b_ct.nii.gz"), &grid, hu);
+    write(at.join("spect_024h.nii.gz"), &grid, concentration);
+    write(at.join("seg_ct.nii.gz"), &grid, hu);
+    assert!(lutra(at, &["init", "dose", ".", "--out", "d.toml"]).status.success());
+    let config = text(at, "d.toml");
+    assert!(config.contains("ct = \"?\"") && config.contains("which of these 2 is the CT"), "{config}");
+    assert!(config.contains("activity = \"?\"") && config.contains("activity at a moment"), "{config}");
+    assert!(config.contains("DOUBT: its name says labels, its values say a CT"), "{config}");
+    let output = lutra(at, &["dose", "--config", "d.toml", "--out", "o"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("ct: found \"?\""), "{}", stderr(&output));
+}
+
+#[test]
+fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    assert!(lutra(at, &["demo", "--practice", "--out", "practice"]).status.success());
+    let output = lutra(at, &["init", "course", "practice"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let course = text(at, "practice/COURSE.toml");
+    for line in [
+        "protocol = \"?\"",
+        "ct = \"ct.nii.gz\"",
+        "labels = \"labels.nii.gz\"",
+        "label_names = \"label_names.csv\"",
+        "series = \"cycle1/SERIES.toml\"",
+        "series = \"cycle3/SERIES.toml\"",
+    ] {
+        assert!(course.lines().any(|l| l == line), "{line} is not in\n{course}");
+    }
+    assert!(!course.contains("DOUBT"), "{course}");
+    assert!(stderr(&output).contains("tia.nii.gz: it lies beside the folders of the cycles"), "{}", stderr(&output));
+    let run =
+        || lutra(at, &["course", "practice/COURSE.toml", "--histories", "2e4", "--engine", "cpu", "--out", "out"]);
+    for (file, pairs, next) in [
+        ("practice/COURSE.toml", &[("protocol = \"?\"", "protocol = \"iluminet\"")][..], "protocol"),
+        (
+            "practice/COURSE.toml",
+            &[
+                ("date = \"?\"", "date = 2025-01-14"),
+                ("administered_mbq = \"?\"", "administered_mbq = 7400"),
+                ("date = \"?\"", "date = 2025-03-25"),
+                ("administered_mbq = \"?\"", "administered_mbq = 7400"),
+                ("date = \"?\"", "date = 2025-06-03"),
+                ("administered_mbq = \"?\"", "administered_mbq = 7400"),
+            ],
+            "cycles.date",
+        ),
+    ] {
+        let told = stderr(&run());
+        assert!(told.contains(&format!("{next}: found \"?\"")), "{next}: {told}");
+        replace(at, file, pairs);
+    }
+    for cycle in 1..=3 {
+        let told = stderr(&run());
+        assert!(
+            told.contains(&format!("cycle{cycle}/SERIES.toml: line ")) && told.contains("unit: found \"?\""),
+            "{told}"
+        );
+        let blank = "time_h = \"?\"";
+        replace(
+            at,
+            &format!("practice/cycle{cycle}/SERIES.toml"),
+            &[
+                ("unit = \"?\"", "unit = \"bq_ml\""),
+                ("decay_correction = \"?\"", "decay_correction = \"none\""),
+                (blank, "time_h = 24"),
+                (blank, "time_h = 72"),
+                (blank, "time_h = 168"),
+            ],
+        );
+    }
+    assert!(!at.join("out").exists(), "a refused course leaves nothing");
+    let done = run();
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(stdout(&done).contains("CONTINUE"), "{}", stdout(&done));
+    // what was put in is found again: 50 h, and kidneys that take up 3 % more each cycle
+    let mut rows = csv::Reader::from_path(at.join("out/cycles.csv")).expect("cycles.csv");
+    let headers = rows.headers().expect("headers").clone();
+    let column = |name: &str| headers.iter().position(|h| h == name).unwrap_or_else(|| panic!("{name} in {headers:?}"));
+    let (region, half_life, dose) = (column("region"), column("effective_half_life_h"), column("dose_gy"));
+    let kidney: Vec<(f64, f64)> = rows
+        .records()
+        .map(|row| row.expect("a row"))
+        .filter(|row| &row[region] == "kidney_left")
+        .map(|row| (row[half_life].parse().expect("h"), row[dose].parse().expect("Gy")))
+        .collect();
+    assert_eq!(kidney.len(), 3);
+    assert!(kidney.iter().all(|(half_life_h, _)| (half_life_h - 50.0).abs() < 0.01), "{kidney:?}");
+    assert!((kidney[2].1 / kidney[0].1 / 1.03_f64.powi(2) - 1.0).abs() < 0.01, "{kidney:?}");
+}
+
+#[test]
+fn cli_init_reads_a_dicom_study() {
+    let root = std::env::var_os("LUTRA_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let case = root.join("cases/liver-ct-dicom");
+    if !case.exists() {
+        println!("SKIPPED: {} is not there", case.display());
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let output = lutra(folder.path(), &["init", "dose", case.to_str().unwrap(), "--out", "d.toml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = text(folder.path(), "d.toml");
+    println!("{config}");
+    assert!(config.contains("h after injection (middle of the scan)"), "{config}");
+    assert!(config.contains("activity = \"?\""), "an image at a moment is no map to transport: {config}");
+    assert!(!config.contains("TEST^") && !config.contains("LIVERCT01"), "no patient is named");
+}
+
+#[test]
+fn alarm_a_misspelt_kidney_does_not_drop_out_unseen() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    let course = |name: &str| {
+        format!(
+            "schema = 1\nprotocol = \"iluminet\"\neffective_half_life_h = {{ {name} = 50, kidney_right = 50 }}\n[[cycles]]\n\
+             date = 2025-01-14\nadministered_mbq = 7400\n\
+             doses_gy = {{ {name} = {{ dose_gy = 4.4 }}, kidney_right = {{ dose_gy = 4.1 }} }}\n"
+        )
+    };
+    let warned = |name: &str, out: &str| {
+        std::fs::write(at.join("COURSE.toml"), course(name)).expect("written");
+        let output = lutra(at, &["course", "COURSE.toml", "--out", out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let told = warned("kidny_left", "a");
+    assert!(told.contains("no cycle has a region called kidney_left"), "{told}");
+    assert!(told.contains("is kidny_left meant?"), "{told}");
+    assert!(!warned("kidney_left", "b").contains("no cycle has a region"), "nothing to warn of");
+}

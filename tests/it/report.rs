@@ -1,0 +1,310 @@
+//! The report pages as a reader gets them: what they hold, that they hold no path and no patient, that the same inputs
+//! give the same bytes, and what a browser without a network says of them.
+
+use lutra::grid::{Volume, VoxelGrid};
+use lutra::io::nifti;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn lutra(folder: &Path, arguments: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_lutra"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the program starts");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("temporary folder");
+}
+
+/// A trunk of water in air with two kidneys and a small tumour, of four activity images and one map of decays.
+fn patient(folder: &Path) {
+    let grid = VoxelGrid::axis_aligned([24, 16, 14], [5.0; 3], [-57.5, -37.5, 10.0]);
+    let label = |n: usize| match grid.voxel(n) {
+        [4..=7, 5..=9, 4..=9] => 2_u16,
+        [16..=19, 5..=9, 3..=9] => 3,
+        [11..=12, 10..=11, 8..=9] => 4,
+        [1..=22, 1..=14, _] => 1,
+        _ => 0,
+    };
+    let volume = |value: &dyn Fn(u16) -> f32| Volume {
+        grid: grid.clone(),
+        data: (0..grid.len()).map(|n| value(label(n))).collect::<Vec<f32>>(),
+    };
+    nifti::write(folder.join("labels.nii"), &volume(&|l| f32::from(l)), "labels").expect("written");
+    let hu = volume(&|l| match l {
+        0 => -1000.0,
+        1 => 0.0,
+        _ => 35.0,
+    });
+    nifti::write(folder.join("ct.nii"), &hu, "ct").expect("written");
+    for time_h in [4.0_f32, 24.0, 96.0, 168.0] {
+        // not quite on the curve, so that there is a residual
+        let off = 1.0 + 0.04 * (time_h / 20.0).sin();
+        let activity = volume(&|l| match l {
+            0 => 0.0,
+            2 => off * 8.0e5 * (-time_h / 50.0).exp2(),
+            3 => off * 7.0e5 * (-time_h / 60.0).exp2(),
+            4 => off * 2.0e6 * (-time_h / 80.0).exp2(),
+            _ => 2.0e4 * (-time_h / 40.0).exp2(),
+        });
+        nifti::write(folder.join(format!("t{time_h}.nii")), &activity, "activity").expect("written");
+    }
+    let decays = volume(&|l| match l {
+        0 => 0.0,
+        2 => 2.6e10,
+        3 => 2.7e10,
+        4 => 1.0e11,
+        _ => 5.0e8,
+    });
+    nifti::write(folder.join("decays.nii"), &decays, "decays").expect("written");
+    write(folder, "names.csv", "value,name\n1,body_remainder\n2,kidney_right\n3,kidney_left\n4,tumour <1>\n");
+    let mut series = "schema = 1\nadministered_mbq = 7400\nunit = \"bq_ml\"\ndecay_correction = \"none\"\n\
+                      labels = \"labels.nii\"\nlabel_names = \"names.csv\"\nrelative_error = 0.05\n"
+        .to_owned();
+    for time_h in [4, 24, 96, 168] {
+        let _ = write!(series, "[[images]]\nfile = \"t{time_h}.nii\"\ntime_h = {time_h}\n");
+    }
+    write(folder, "SERIES.toml", &series);
+    let mut course =
+        "schema = 1\nprotocol = \"iluminet\"\nnuclide = \"lu177\"\nct = \"ct.nii\"\nlabels = \"labels.nii\"\n\
+                      label_names = \"names.csv\"\n[patient]\nid = \"Doe-Jane-1961\"\n[[radiobiology]]\n\
+                      alpha_beta_gy = 10.0\nrepair_half_life_h = 1.5\nalpha_per_gy = 0.3\ngeud_a = 1.0\n"
+            .to_owned();
+    for (date, from) in
+        [("2024-01-10", "series = \"SERIES.toml\""), ("2024-03-20", "tia = \"decays.nii\"\ntia_unit = \"decays\"")]
+    {
+        let _ =
+            write!(course, "[[cycles]]\ndate = \"{date}\"\nadministered_mbq = 7400\nprescribed_mbq = 7400\n{from}\n");
+        course.push_str(
+            "effective_half_life_h = { kidney_right = 50.0, kidney_left = 60.0, body_remainder = 40.0, \"tumour <1>\" = 80.0 }\n",
+        );
+    }
+    write(folder, "COURSE.toml", &course);
+}
+
+const DOSE: [&str; 16] = [
+    "dose",
+    "--ct",
+    "ct.nii",
+    "--activity",
+    "decays.nii",
+    "--activity-unit",
+    "decays",
+    "--labels",
+    "labels.nii",
+    "--label-names",
+    "names.csv",
+    "--administered-mbq",
+    "7400",
+    "--histories",
+    "40000",
+    "--force",
+];
+
+fn dose(folder: &Path, out: &str) {
+    let mut words = DOSE.to_vec();
+    words.extend(["--out", out, "--engine", "cpu"]);
+    lutra(folder, &words);
+}
+
+fn course(folder: &Path, out: &str) {
+    lutra(folder, &["course", "COURSE.toml", "--out", out, "--histories", "40000", "--engine", "cpu"]);
+}
+
+fn page(folder: &Path, out: &str) -> String {
+    std::fs::read_to_string(folder.join(out).join("report.html")).expect("the report")
+}
+
+/// The page without what it says differs from run to run.
+fn steady(page: &str) -> String {
+    let from = page.find("<section id=\"run-facts\"").expect("the section");
+    let to = from + page[from..].find("</section>").expect("its end");
+    format!("{}{}", &page[..from], &page[to..])
+}
+
+/// Places and persons that a page must not name.
+fn told(page: &str, folder: &Path) -> Vec<String> {
+    let folder = folder.display().to_string();
+    ["Doe-Jane-1961", "ct.nii", "decays.nii", "2024-01-10", "http://", "https://", folder.as_str()]
+        .into_iter()
+        .filter(|word| page.replace("http://www.w3.org/", "").contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn cli_dose_report_holds_what_it_must() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    dose(folder, "one");
+    let text = page(folder, "one");
+    for wanted in [
+        "No limits were checked",
+        "tumour &lt;1&gt;",
+        "kidney left",
+        "Gy/GBq",
+        "D98",
+        "closes to the last unit",
+        "TG-268",
+        "EANM",
+        "BED and EQD2: they need the time course",
+        "What this report does not know",
+        "id=\"volumes\"",
+        "Standard error of a voxel",
+        "prefers-color-scheme",
+        "@media print",
+        "scope=\"col\"",
+    ] {
+        assert!(text.contains(wanted), "{wanted}");
+    }
+    assert_eq!(told(&text, folder), Vec::<String>::new());
+    assert!(text.len() < 15_000_000);
+    let table = std::fs::read_to_string(folder.join("one/dvh.csv")).expect("the histograms");
+    assert!(table.starts_with("quantity,label,region,value_gy,mass_percent,low_percent,high_percent"));
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("one/dvh.json")).expect("read")).expect("JSON");
+    assert_eq!(json["histograms"][0]["regions"].as_array().map(Vec::len), Some(4));
+    // the run's own table and the histogram file say one thing
+    let mut rows = csv::Reader::from_path(folder.join("one/organs.csv")).expect("the table");
+    let row: std::collections::BTreeMap<String, String> = rows.deserialize().nth(1).expect("a row").expect("a row");
+    let d90: f64 = row["d90_gy"].parse().expect("a number");
+    let other = json["histograms"][0]["regions"][1]["points"]["d90_gy"]["value"].as_f64().expect("a number");
+    assert!((d90 / other - 1.0).abs() < 1e-6, "{d90} {other}");
+    dose(folder, "two");
+    assert_eq!(steady(&text), steady(&page(folder, "two")), "same inputs, same bytes");
+}
+
+#[test]
+fn cli_course_report_holds_what_it_must() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    course(folder, "one");
+    let text = page(folder, "one");
+    for wanted in [
+        "The next cycle is within the protocol",
+        "25 to 29 Gy",
+        "38 to 42 Gy",
+        "predicted",
+        "EUBED",
+        "Cumulative BED",
+        "kidney left, cycle 1",
+        "Time after injection, h",
+        "resid., %",
+        "Rules for entering the next step",
+        "cycle 2, electrons",
+        "Lea-Catcheside",
+        "Lu-177 · 2 cycles",
+        "left out of this page on purpose",
+    ] {
+        assert!(text.contains(wanted), "{wanted}");
+    }
+    assert_eq!(told(&text, folder), Vec::<String>::new());
+    course(folder, "two");
+    assert_eq!(steady(&text), steady(&page(folder, "two")), "same inputs, same bytes");
+    let totals = std::fs::read_to_string(folder.join("one/cumulative.csv")).expect("the table");
+    let json = std::fs::read_to_string(folder.join("one/dvh.json")).expect("read");
+    assert!(totals.contains("kidney_left") && json.contains("cumulative BED"));
+}
+
+#[test]
+fn alarm_a_path_or_a_patient_in_a_page_is_seen() {
+    let folder = Path::new("/somewhere/Doe");
+    for word in ["Doe-Jane-1961", "/somewhere/Doe/ct.nii", "https://example.org"] {
+        assert!(!told(&format!("<p>{word}</p>"), folder).is_empty(), "{word}");
+    }
+    let changed = "<section id=\"run-facts\">a</section>b";
+    assert_ne!(steady(changed), steady("<section id=\"run-facts\">a</section>c"));
+    assert_eq!(steady(changed), steady("<section id=\"run-facts\">x</section>b"));
+}
+
+/// Why the browser check cannot run here.
+fn browser_missing(checks: &Path) -> Option<String> {
+    let node = Command::new("node").arg("--version").output();
+    if !node.is_ok_and(|output| output.status.success()) {
+        return Some("node is not installed".into());
+    }
+    let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+    if std::env::var_os("LUTRA_BROWSER").is_none() && !places.iter().any(|place| Path::new(place).exists()) {
+        return Some("no Chromium is installed (apt-get install chromium)".into());
+    }
+    if !checks.join("node_modules/axe-core").is_dir() {
+        let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(checks).output();
+        if !done.is_ok_and(|output| output.status.success()) {
+            return Some("the packages of tests/browser cannot be installed (npm ci)".into());
+        }
+    }
+    None
+}
+
+fn browse(checks: &Path, reports: &[PathBuf]) -> (bool, String) {
+    let output = Command::new("node").arg(checks.join("check.mjs")).args(reports).output().expect("node starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), text)
+}
+
+#[test]
+fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
+    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    if let Some(why) = browser_missing(&checks) {
+        println!("SKIPPED: {why}");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    dose(folder, "dose");
+    course(folder, "course");
+    lutra(
+        folder,
+        &[
+            "compare",
+            "dose/dose_gy.nii.gz",
+            "dose/dose_electron_gy.nii.gz",
+            "--labels",
+            "labels.nii",
+            "--out",
+            "compare",
+        ],
+    );
+    let reports: Vec<PathBuf> =
+        ["dose", "course", "compare"].iter().map(|name| folder.join(name).join("report.html")).collect();
+    let (good, text) = browse(&checks, &reports);
+    println!("{text}");
+    assert!(good, "{text}");
+    assert_eq!(text.matches("\"findings\":[]").count(), 6, "three reports in light and dark: {text}");
+
+    // planted faults, each of which must be found
+    let whole = page(folder, "dose");
+    let policy = "http-equiv=\"Content-Security-Policy\"";
+    assert!(whole.contains(policy));
+    let open = whole.replace(policy, "name=\"policy\"");
+    let faults = [
+        ("request", open.replace("</main>", "<img alt=\"\" src=\"http://127.0.0.1:9/a.png\"></main>"), "another place"),
+        ("error", open.replace("</main>", "<script>throw new Error(\"planted\")</script></main>"), "planted"),
+        (
+            "contrast",
+            open.replace("</main>", "<p style=\"color:#ccc;background:#fff\">too pale to read</p></main>"),
+            "color-contrast",
+        ),
+        (
+            "slider",
+            open.replace("this.at[PLANES[slider.dataset.plane].normal] = Number(slider.value);", ""),
+            "does not move",
+        ),
+        ("policy", whole.replace("</main>", "<script>1</script></main>"), "console error"),
+    ];
+    for (name, fault, wanted) in faults {
+        assert_ne!(fault, whole, "{name} is planted");
+        let path = folder.join(format!("{name}.html"));
+        std::fs::write(&path, fault).expect("written");
+        let (good, text) = browse(&checks, &[path]);
+        assert!(!good && text.contains(wanted), "{name}: {text}");
+    }
+}
