@@ -29,7 +29,7 @@ pub use read::NuclideError;
 /// Highest energy of an emission, keV: the end of the photon and electron tables.
 pub const MAX_EMISSION_KEV: f64 = 3000.0;
 /// Most bytes of a nuclide's file; the longest decay scheme has a tenth of that. The parser of TOML takes up to
-/// 80 times the text.
+/// 110 times the text.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Names of the nuclides built in, with their files.
