@@ -352,7 +352,7 @@ fn words(found: &Found) -> String {
     for finding in &findings {
         text.push_str(&format!("\nFOUND: {finding}\n"));
     }
-    text.push_str(&format!("\nB over A by least squares: {:.5}\n", found.relation.factor));
+    text.push_str(&format!("\nB over A, sums over the voxels with dose: {:.5}\n", found.relation.factor));
     if !found.rows.is_empty() {
         let width = found.rows.iter().map(|row| row.region.chars().count()).max().unwrap_or(6).max(6);
         text.push_str(&format!(
@@ -461,7 +461,7 @@ fn page(
             Block::Terms(vec![
                 ("Not explained by any factor, as they are".into(), format!("{} % of A’s dose (root mean square)", percent(found.relation.unexplained, 2))),
                 ("The same after flips, swaps and moves found".into(), format!("{} %", percent(found.relation.unexplained_after, 2))),
-                ("B over A, by least squares".into(), format!("{:.5}", found.relation.factor)),
+                ("B over A, sums over the voxels with dose".into(), format!("{:.5}", found.relation.factor)),
             ]),
         ],
     )];
@@ -510,7 +510,7 @@ fn page(
     let mut facts = vec![Fact {
         name: "B over A".into(),
         value: format!("{:.4}", found.relation.factor),
-        note: "least squares over the voxels with dose".into(),
+        note: "sums over the voxels with dose".into(),
     }];
     for (criterion, value) in ["2 mm / 1 %", "3 mm / 3 %"].iter().zip(found.passing) {
         facts.push(Fact {

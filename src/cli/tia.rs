@@ -46,6 +46,8 @@ pub(super) struct Integrated {
 
 /// A series as opened: its images as activity, and how they are to be integrated.
 pub(super) struct OpenSeries {
+    /// What messages call it.
+    name: PathBuf,
     series: Series,
     images: Vec<ActivityImage>,
     /// Order of the axes in the user's files.
@@ -164,7 +166,9 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
         let (nuclide, labels, label_names) = (choice.nuclide.clone(), None, None);
+        let name = images.first().map(|image| PathBuf::from(&image.name)).unwrap_or_default();
         Ok(Self {
+            name,
             series,
             images,
             orientation,
@@ -241,6 +245,7 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
         Ok(Self {
+            name: path.to_path_buf(),
             labels: Some(beside(path, &series.labels)),
             label_names: series.label_names.as_ref().map(|name| beside(path, name)),
             series,
@@ -291,6 +296,7 @@ impl OpenSeries {
             administered_mbq: series.administered_mbq,
         })
         .or_user_error()
+        .map_err(|e| in_file(&self.name, &e))
     }
 }
 
@@ -361,6 +367,11 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let total: f64 = done.map.decays.data.iter().sum();
     printer::results(&format!("{total:.6e} decays in the map"), &place);
     Ok(())
+}
+
+/// An error with the file that it is about before it.
+pub(super) fn in_file(path: &Path, error: &UserError) -> UserError {
+    UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or("Correct the file."))
 }
 
 /// Path of a file that another file names, relative to that file's folder.

@@ -272,7 +272,7 @@ probability_per_decay = [0.75, 0.25]
         std::fs::write(&path, GOOD).unwrap();
         assert_eq!(Nuclide::load(path.to_str().unwrap()).unwrap().half_life_h, 2.0);
         let missing = Nuclide::load("no-such-nuclide").unwrap_err().to_string();
-        assert!(missing.contains("built in are lu177"), "{missing}");
+        assert!(missing.contains("allowed: lu177"), "{missing}");
     }
 
     #[test]

@@ -28,11 +28,17 @@ pub enum Carrier {
 impl Carrier {
     /// All that this machine has, the fastest first.
     pub fn available() -> Vec<Carrier> {
-        Set::available().into_iter().map(Carrier::Lanes).chain([Carrier::Scalar]).collect()
+        let (plain, wide): (Vec<Set>, Vec<Set>) = Set::available().into_iter().partition(|s| *s == Set::Portable);
+        let lanes = wide.into_iter().map(Carrier::Lanes);
+        // plain arrays are slower than one history at a time where they were measured (SSE2)
+        lanes.chain([Carrier::Scalar]).chain(plain.into_iter().map(Carrier::Lanes)).collect()
     }
-}
 
-impl Carrier {
+    /// The fastest that this machine has.
+    pub fn fastest() -> Carrier {
+        Self::available()[0]
+    }
+
     /// Its name in device lists: `cpu:scalar`, `cpu:avx2`.
     pub fn word(self) -> &'static str {
         match self {
@@ -63,9 +69,9 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// An engine on `threads` threads; 0 takes as many as the machine offers.
+    /// An engine on `threads` threads, 0 for as many as the machine offers, that carries histories in the fastest way.
     pub fn new(threads: usize) -> Self {
-        Self::with(threads, Carrier::Scalar)
+        Self::with(threads, Carrier::fastest())
     }
 
     /// An engine that carries histories in a given way. Panics in [`Engine::run`] when the machine lacks it.
@@ -80,6 +86,8 @@ impl CpuEngine {
 
 struct SharedSink<'a> {
     tally: &'a [AtomicI64],
+    /// No other thread writes: sums need no lock.
+    alone: bool,
     ledger: Ledger,
     flags: u32,
 }
@@ -90,7 +98,14 @@ fn worth(units: u32, weight: u32) -> u64 {
 
 impl SharedSink<'_> {
     fn tally(&mut self, index: u32, value: i64) {
-        let before = self.tally[index as usize].fetch_add(value, Ordering::Relaxed);
+        let bin = &self.tally[index as usize];
+        let before = if self.alone {
+            let before = bin.load(Ordering::Relaxed);
+            bin.store(before.wrapping_add(value), Ordering::Relaxed);
+            before
+        } else {
+            bin.fetch_add(value, Ordering::Relaxed)
+        };
         if before.checked_add(value).is_none() {
             self.flags |= FLAG_TALLY_OVERFLOW;
         }
@@ -149,8 +164,15 @@ impl<T: Fn() -> Option<(u32, u32)>> Feed for Shared<'_, T> {
         (self.take)()
     }
     fn pour(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            self.sink.tally(entry.bin, entry.entries);
+        for part in entries.chunks(64) {
+            // a locked sum waits for its memory and lets nothing pass: plain reads first fetch all of it at once
+            if !self.sink.alone {
+                let sum = part.iter().fold(0, |x, e| x ^ self.sink.tally[e.bin as usize].load(Ordering::Relaxed));
+                std::hint::black_box(sum);
+            }
+            for entry in part {
+                self.sink.tally(entry.bin, entry.entries);
+            }
         }
     }
 }
@@ -199,12 +221,13 @@ impl Engine for CpuEngine {
         let cx = job.context(scene);
         let next = AtomicU32::new(cx.params.first);
         let tally = &self.tally[..];
+        let alone = self.threads == 1;
         let take = || {
             let first = next.fetch_add(BLOCK, Ordering::Relaxed);
             (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
         };
         let one_by_one = || {
-            let mut sink = SharedSink { tally, ledger: Ledger::default(), flags: 0 };
+            let mut sink = SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 };
             let mut stack = Stack::default();
             let mut finished = 0u64;
             while let Some((first, end)) = take() {
@@ -219,7 +242,8 @@ impl Engine for CpuEngine {
             (sink.ledger, sink.flags, finished)
         };
         let in_lanes = |set| {
-            let mut feed = Shared { take: &take, sink: SharedSink { tally, ledger: Ledger::default(), flags: 0 } };
+            let mut feed =
+                Shared { take: &take, sink: SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 } };
             let account = lanes::carry(set, job.pass == Pass::Photon, &cx, &mut feed);
             let ledger = Ledger {
                 emitted: account.emitted,
@@ -291,7 +315,7 @@ mod tests {
                 let run = |fault: Option<usize>| {
                     let tally: Vec<AtomicI64> = (0..125).map(|_| AtomicI64::new(0)).collect();
                     spoil(fault);
-                    let sink = SharedSink { tally: &tally, ledger: Ledger::default(), flags: 0 };
+                    let sink = SharedSink { tally: &tally, alone: true, ledger: Ledger::default(), flags: 0 };
                     let mut feed = Kept { sink, next: Some((0, cx.params.histories)) };
                     let account = lanes::carry(set, pass == Pass::Photon, &cx, &mut feed);
                     spoil(None);

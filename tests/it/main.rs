@@ -4,12 +4,15 @@
 mod engine_contract;
 
 mod cli_course;
+mod cli_course_input;
+mod cli_course_kept;
 mod cli_dicom;
 mod cli_dose;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_shards;
+mod cli_svalues;
 mod compare;
 mod counting;
 mod docs_book;
@@ -34,6 +37,8 @@ mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
 mod outside;
+mod patient;
+mod reference_four_cycles;
 mod reference_validation;
 mod report;
 mod small;

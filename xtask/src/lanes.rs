@@ -19,8 +19,10 @@ use syn::{BinOp, Expr, Item, Lit, Pat, Stmt, UnOp};
 /// Functions that the driver calls, with the parameters that differ from lane to lane.
 const ROOTS: &[(&str, &[&str])] = &[("electron_birth", &["h"]), ("photon_birth", &["h"]), ("rng_for", &["history"])];
 
-/// Functions that are one instruction in every set, and that instruction.
-const INSTRUCTIONS: &[(&str, &str)] = &[("fmin", "f_min(a, b)"), ("fmax", "f_max(a, b)")];
+/// Functions with a shorter way to the same result: an instruction of every set, or a search that knows that the lanes
+/// are neighbours (`carry.rs`).
+const INSTRUCTIONS: &[(&str, &str)] =
+    &[("fmin", "f_min(a, b)"), ("fmax", "f_max(a, b)"), ("source_row", "source_rows(on0, cx, h)")];
 
 /// Branches of at least this many operations are passed over where no lane takes them; cheaper ones always run.
 const WORTH_A_TEST: u32 = 14;

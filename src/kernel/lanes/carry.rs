@@ -75,6 +75,27 @@ macro_rules! lanes_carry {
             u_from_array(core::array::from_fn(|i| a[i].checked_div(b[i]).unwrap_or(0)))
         }
 
+        /// Rows of the source table: the last whose first history is not above the lane's. Lanes are born in the order
+        /// of their histories, so that each row is found from the one before.
+        #[inline]
+        $(#[$features])*
+        fn source_rows(on: M, cx: &Context<'_>, h: U) -> U {
+            let h = u_array(h);
+            let mut rows = [0; N];
+            let (mut row, mut before) = (0, None);
+            for lane in lanes_in(on) {
+                if before.is_none_or(|before| h[lane] < before) {
+                    row = crate::kernel::single::source::source_row(cx, h[lane]);
+                }
+                while row + 1 < cx.params.sources && cx.source_table[(3 * (row + 1)) as usize] <= h[lane] {
+                    row += 1;
+                }
+                before = Some(h[lane]);
+                rows[lane] = row;
+            }
+            u_from_array(rows)
+        }
+
         /// A sum of 64-bit numbers, kept as sums of their halves until it is folded.
         #[derive(Clone, Copy)]
         struct Sum {

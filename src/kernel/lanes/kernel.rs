@@ -967,25 +967,7 @@ macro_rules! lanes_kernel {
         #[inline]
         $(#[$features])*
         pub fn source_row(on0: M, cx: &Context<'_>, h: U) -> U {
-            let mut on0 = on0;
-            let mut low = u_splat(0u32);
-            let mut high = u_splat(cx.params.sources);
-            let mut on1 = on0;
-            'l1: loop {
-                on1 = m_and(on1, u_gt(u_sub(high, low), u_splat(1u32)));
-                if !m_any(on1) { break; }
-                let middle = u_shr::<1>(u_add(low, high));
-                let took2 = m_and(on1, u_gt(gather_u(on1, cx.source_table, u_mul(u_splat(3u32), middle)), h));
-                let mut on2 = took2;
-                {
-                    high = u_select(on2, middle, high);
-                }
-                let mut on3 = m_andnot(on1, took2);
-                {
-                    low = u_select(on3, middle, low);
-                }
-            }
-            low
+            source_rows(on0, cx, h)
         }
 
         /// Row of the emission table that holds the place `word` (2^-32) of the cumulative distribution.
