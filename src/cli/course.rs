@@ -2,33 +2,44 @@
 //!
 //! Each cycle's dose is computed once and kept (`kept`): a cycle that comes later costs itself alone.
 
-use super::args::{CourseRequest, DoseRequest, GridChoice, RunOptions, SceneInput, parse_grid};
+use super::args::{
+    ActivityChoice, CourseRequest, DicomOut, DoseRequest, GridChoice, ImageChoice, RunOptions, SceneInput, StudyChoice,
+    parse_grid,
+};
+use super::course_source::CourseSource;
 use super::failure::{Failure, OrUserError, UserError};
+use super::input::{self, Anatomy, hashed};
 use super::kept::{KeptRun, keep_tia, transported};
-use super::tia::{beside, hashed, in_file, integrate, named_nuclide, read_names, read_text, write_json, write_rows};
+use super::output::{DOSE_FILE, LABELS_FILE};
+use super::tia::{
+    OpenSeries, SeriesRegions, beside, in_file, integrate, named_nuclide, read_text, write_json, write_rows,
+};
 use super::{output, page_course, printer};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
-use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, check_choices, decide};
+use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::frame::{IDENTITY, resample};
 use crate::course::protocol::Protocol;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::course::words::verdict_words;
-use crate::decay::Nuclide;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom::{self, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
 use crate::report::run_record::{self, InputFile};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 12] = [
+const FILE_NAMES: [&str; 15] = [
+    DOSE_FILE,
+    LABELS_FILE,
+    BED_FILE,
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -42,6 +53,9 @@ const FILE_NAMES: [&str; 12] = [
     "dvh.csv",
     "dvh.json",
 ];
+
+/// The BED in DICOM.
+const BED_FILE: &str = "bed_gy.dcm";
 
 /// Name of a cycle's dose map in the course's frame, cycles counted from 1.
 fn cycle_map(cycle: usize) -> String {
@@ -58,7 +72,9 @@ fn output_folder(out: &Path, force: bool) -> Result<AtomicOutputDir, UserError> 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
-        CourseRequest::Patient { course, out, cache, force, run } => patient(course, out, cache, *force, run),
+        CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
+            patient(course, study.as_deref(), out, cache, *force, *dicom, run)
+        }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
             cohort(protocol, *patients, *seed, out.as_deref(), *force)
         }
@@ -79,6 +95,8 @@ pub(super) struct Mapped {
     pub(super) names: BTreeMap<u16, String>,
     /// Kind of coordinates.
     pub(super) form_code: i16,
+    /// The image whose frame of reference the map has.
+    pub(super) origin: Option<Origin>,
 }
 
 /// A cycle as computed.
@@ -119,21 +137,28 @@ impl Computed {
     }
 }
 
-fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions) -> Result<(), Failure> {
+fn patient(
+    path: &Path,
+    choice: Option<&StudyChoice>,
+    out: &Path,
+    cache: &Path,
+    force: bool,
+    dicom: Option<DicomOut>,
+    run: &RunOptions,
+) -> Result<(), Failure> {
     let clock = output::Clock::start();
     let folder = output_folder(out, force)?;
-    let file = path.display().to_string();
-    let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
-    let protocol = read_protocol(path, &course.protocol)?;
-    check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
-    let nuclide = Nuclide::load(&named_nuclide(path, &course.nuclide)).or_user_error()?;
-    course.check_half_lives(nuclide.half_life_h, &file).or_user_error()?;
+    let CourseSource { course, protocol, base, mut series, days, images } = match choice {
+        Some(choice) => CourseSource::of_study(path, choice)?,
+        None => CourseSource::of_file(path)?,
+    };
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), cycle.date));
-        let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
+        let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
+        let one = compute_cycle(&from, series[index].take(), &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
         }
@@ -149,8 +174,8 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     }
     let mut warnings = by_cycle(&computed);
     check_ledger(path, &course, &protocol, &computed)?;
-    let frame = Frame::of(path, &course, &computed, &mut warnings)?;
-    let cycles = cycle_doses(&course, &computed, frame.as_ref(), &mut warnings);
+    let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
+    let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);
     let anatomy = frame.as_ref().map(|frame| CourseFrame {
         labels: &frame.labels,
         names: &frame.names,
@@ -172,11 +197,13 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
         &Written {
             path,
             course: &course,
+            days: &days,
             cycles: &cycles,
             accumulated: &accumulated,
             verdict: &verdict,
             computed: &computed,
             frame: frame.as_ref(),
+            dicom,
         },
     )?;
     page_course::write(
@@ -264,7 +291,8 @@ fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDos
         .collect()
 }
 
-fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
+/// Reads a protocol: built in, or a file beside `path`.
+pub(super) fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
         ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
             let error = UserError::from_library(&error);
@@ -289,15 +317,24 @@ fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<Regi
     })
 }
 
-fn compute_cycle(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
+/// What one cycle is computed from.
+struct CycleFrom<'a> {
+    /// The file that other files are named beside.
+    path: &'a Path,
+    course: &'a Course,
+    cycle: &'a CourseCycle,
     number: usize,
-    cache: &Path,
-    run: &RunOptions,
+    cache: &'a Path,
+    run: &'a RunOptions,
+    images: &'a ImageChoice,
+}
+
+fn compute_cycle(
+    from: &CycleFrom<'_>,
+    opened: Option<OpenSeries>,
     earlier: &BTreeMap<String, EarlierHalfLife>,
 ) -> Result<Computed, Failure> {
+    let CycleFrom { path, course, cycle, number, cache, images, .. } = *from;
     let nuclide = named_nuclide(path, &course.nuclide);
     match &cycle.content {
         CycleContent::Missing(reason) => {
@@ -318,10 +355,10 @@ fn compute_cycle(
                 })
                 .collect(),
         )),
-        CycleContent::Dose(file) => Ok(ready_map(path, course, cycle, number, file)?),
+        CycleContent::Dose(file) => Ok(ready_map(from, file)?),
         CycleContent::Tia { file, unit } => {
             let unit: ActivityUnit = unit.parse().or_user_error()?;
-            let request = dose_request(path, course, cycle, number, beside(path, file), unit, nuclide, run)?;
+            let request = dose_request(from, beside(path, file), unit, nuclide)?;
             let mut done = transported(&request, cache)?;
             for (name, region) in &mut done.regions {
                 region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
@@ -330,12 +367,30 @@ fn compute_cycle(
             Ok(done)
         }
         CycleContent::Series(file) => {
-            let series = integrate(&beside(path, file), earlier)?;
+            let opened = match opened {
+                Some(opened) => opened,
+                None => OpenSeries::open(
+                    &beside(path, file),
+                    &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
+                )?,
+            };
+            let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
+            let ct = named(&cycle.ct).or(named(&course.ct));
+            let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
+            let label_names = named(&course.label_names);
+            let own = SeriesRegions {
+                labels: labels.as_deref(),
+                label_names: label_names.as_deref(),
+                ct: ct.as_deref(),
+                // the dose's own report of the regions follows
+                quiet: true,
+            };
+            let series = integrate(opened, earlier, own)?;
             let tia = keep_tia(&series, cache)?;
             let nuclide = series.nuclide.clone();
-            let mut request = dose_request(path, course, cycle, number, tia, ActivityUnit::Decays, nuclide, run)?;
+            let mut request = dose_request(from, tia, ActivityUnit::Decays, nuclide)?;
             if cycle.labels.is_none() && course.labels.is_none() {
-                request.labels = Some(series.labels.clone());
+                request.labels = series.labels.clone();
                 request.label_names = series.label_names.clone();
             }
             let mut done = transported(&request, cache)?;
@@ -371,17 +426,13 @@ fn compute_cycle(
 }
 
 /// What `lutra dose` would be asked for this cycle.
-#[allow(clippy::too_many_arguments, reason = "one call site each; a struct would repeat the request")]
 fn dose_request(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
+    from: &CycleFrom<'_>,
     activity: PathBuf,
-    activity_unit: ActivityUnit,
+    unit: ActivityUnit,
     nuclide: String,
-    run: &RunOptions,
 ) -> Result<DoseRequest, UserError> {
+    let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
         UserError::new(
             format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
@@ -391,14 +442,14 @@ fn dose_request(
     Ok(DoseRequest {
         config: None,
         scene: SceneInput::Ct(beside(path, ct)),
-        activity,
-        activity_unit,
+        activity: ActivityChoice::Map { file: activity, unit },
         administered_mbq: Some(cycle.administered_mbq),
         nuclide,
         emissions: Emissions::All,
         labels: cycle.labels.as_ref().or(course.labels.as_ref()).map(|name| beside(path, name)),
         label_names: course.label_names.as_ref().map(|name| beside(path, name)),
         out: PathBuf::new(),
+        dicom: None,
         force: false,
         grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), parse_grid)?,
         run: run.clone(),
@@ -409,27 +460,13 @@ fn dose_request(
 const NEGATIVE_SHARE: f64 = 0.02;
 
 /// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
-fn ready_map(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
-    file: &str,
-) -> Result<Computed, UserError> {
+fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
+    let CycleFrom { path, course, cycle, number, .. } = *from;
     let dose_path = beside(path, file);
-    let image = nifti::read_image::<f32>(&dose_path).or_user_error()?;
-    if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(UserError::new(
-            format!(
-                "{}: voxel values: found a NaN or infinite value in ({i}, {j}, {k}); allowed: finite Gy",
-                dose_path.display()
-            ),
-            "Set it to a true value.",
-        ));
-    }
-    let form_code = WriteOptions::like(&image.header, "").form_code;
-    let (dose_gy, _) = image.volume.to_canonical();
     let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
+    let image = input::dose(&dose_path, &mut warnings)?;
+    let (form_code, origin) = (image.form_code, image.origin);
+    let dose_gy = image.volume.map(|gy| gy as f32);
     let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
     let (above, below) = (sum_of(1.0), sum_of(-1.0));
     if below > NEGATIVE_SHARE * above {
@@ -457,7 +494,10 @@ fn ready_map(
         )
     })?;
     let labels_path = beside(path, labels_name);
-    let (labels, _) = nifti::read_labels(&labels_path).or_user_error()?.to_canonical();
+    let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
+    let names_path = course.label_names.as_ref().map(|name| beside(path, name));
+    let regions = input::regions(&labels_path, names_path.as_deref(), &anatomy, false, &mut warnings)?;
+    let input::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
         return Err(UserError::new(
             format!(
@@ -469,7 +509,6 @@ fn ready_map(
             "Resample the labels to the dose map with nearest-neighbour interpolation.",
         ));
     }
-    let names = read_names(course.label_names.as_ref().map(|name| beside(path, name)).as_deref())?;
     let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
     for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {
         let sum = sums.entry(label).or_default();
@@ -490,7 +529,8 @@ fn ready_map(
         })
         .collect();
     let present = sums.keys().map(|&label| (label, name_of(label))).collect();
-    let inputs = vec![hashed("dose", &dose_path)?, hashed("labels", &labels_path)?];
+    let mut inputs = vec![image.input];
+    inputs.extend(region_inputs);
     Ok(Computed {
         regions,
         map: Some(Mapped {
@@ -500,6 +540,7 @@ fn ready_map(
             labels: labels.data,
             names: present,
             form_code,
+            origin,
         }),
         half_lives: BTreeMap::new(),
         inputs,
@@ -523,6 +564,8 @@ pub(super) struct Frame {
     pub(super) density_g_cm3: Option<Vec<f32>>,
     /// Kind of coordinates.
     pub(super) form_code: i16,
+    /// The image whose frame of reference it is, if that is DICOM.
+    origin: Option<Origin>,
 }
 
 /// Whether a cycle lies in the course's frame as it is: its anatomy is the course's.
@@ -540,9 +583,7 @@ impl Frame {
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, UserError> {
         let maps = || course.cycles.iter().zip(computed).filter_map(|(cycle, one)| Some((cycle, one.map.as_ref()?)));
-        if maps().next().is_none() {
-            return Ok(None);
-        }
+        let Some((_, any)) = maps().next() else { return Ok(None) };
         let stated = course.ct.is_some() || course.labels.is_some();
         let own = maps().find(|(cycle, _)| in_frame(cycle));
         let first = || maps().find(|(cycle, _)| !stated && cycle.transform.is_none());
@@ -553,6 +594,7 @@ impl Frame {
                 names: map.names.clone(),
                 density_g_cm3: map.density_g_cm3.clone(),
                 form_code: map.form_code,
+                origin: map.origin.clone(),
             }));
         }
         let Some(labels) = &course.labels else {
@@ -562,9 +604,21 @@ impl Frame {
             );
             return Ok(None);
         };
-        let read = nifti::read_labels(beside(path, labels)).or_user_error()?;
-        let (labels, _) = read.to_canonical();
-        let names = read_names(course.label_names.as_ref().map(|name| beside(path, name)).as_deref())?;
+        let labels = beside(path, labels);
+        let ct = course.ct.as_ref().map(|ct| input::ct(&beside(path, ct), &mut Vec::new())).transpose()?;
+        let anatomy = match &ct {
+            Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
+            None if dicom::is_dicom(&labels) => {
+                return Err(UserError::new(
+                    format!("{}: ct: found none; allowed: the CT of the course's frame", labels.display()),
+                    "Name the CT that the regions were drawn on as ct of the course.",
+                ));
+            }
+            None => Anatomy { grid: &any.dose_gy.grid, origin: None },
+        };
+        let names = course.label_names.as_ref().map(|name| beside(path, name));
+        let input::RegionMap { labels, names, .. } =
+            input::regions(&labels, names.as_deref(), &anatomy, true, warnings)?;
         let present: BTreeMap<u16, String> = labels
             .data
             .iter()
@@ -572,13 +626,21 @@ impl Frame {
             .map(|label| (*label, names.get(label).cloned().unwrap_or_else(|| format!("label_{label}"))))
             .collect();
         warnings.push("the course's frame has labels but no density: histograms weigh voxels by volume".to_owned());
-        Ok(Some(Self { grid: labels.grid, labels: labels.data, names: present, density_g_cm3: None, form_code: 1 }))
+        Ok(Some(Self {
+            grid: labels.grid,
+            labels: labels.data,
+            names: present,
+            density_g_cm3: None,
+            form_code: 1,
+            origin: ct.and_then(|ct| ct.origin),
+        }))
     }
 }
 
 /// The cycles for accumulation: every map that lies in the course's frame or has a transform to it, on its grid.
 fn cycle_doses(
     course: &Course,
+    days: &[String],
     computed: &[Computed],
     frame: Option<&Frame>,
     warnings: &mut Vec<String>,
@@ -607,7 +669,7 @@ fn cycle_doses(
             Some(moved.data)
         });
         cycles.push(CycleDose {
-            date: cycle.date.to_string(),
+            date: days[index].clone(),
             administered_gbq: cycle.administered_mbq / 1000.0,
             regions: one.regions.clone(),
             dose_gy,
@@ -673,11 +735,13 @@ fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result
 struct Written<'a> {
     path: &'a Path,
     course: &'a Course,
+    days: &'a [String],
     cycles: &'a [CycleDose],
     accumulated: &'a Accumulated,
     verdict: &'a Verdict,
     computed: &'a [Computed],
     frame: Option<&'a Frame>,
+    dicom: Option<DicomOut>,
 }
 
 fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
@@ -690,9 +754,10 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
         .cycles
         .iter()
         .zip(w.computed)
-        .map(|(cycle, one)| {
+        .zip(w.days)
+        .map(|((cycle, one), day)| {
             serde_json::json!({
-                "date": cycle.date.to_string(),
+                "date": day,
                 "administered_mbq": cycle.administered_mbq,
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
@@ -729,7 +794,48 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
                 write_map(&cycle_map(index + 1), "absorbed dose of the cycle, Gy", dose_gy.clone())?;
             }
         }
+        if let Some(out) = w.dicom {
+            write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out)?;
+        }
+    } else if w.dicom.is_some() {
+        bail!("--dicom: there is no dose map to write: no cycle has one, or the maps have no frame in common");
     }
+    Ok(())
+}
+
+/// Writes the course's dose and BED as RT Dose and its regions as SEG.
+fn write_dicom(
+    folder: &AtomicOutputDir,
+    frame: &Frame,
+    dose_gy: &[f64],
+    bed_gy: &[f32],
+    course: &Course,
+    out: DicomOut,
+) -> anyhow::Result<()> {
+    let cycles = course.cycles.len();
+    let options = |dose_type, description: &str, comment: String| DoseOptions {
+        dose_type,
+        depth: out.depth,
+        description: description.to_owned(),
+        comment,
+        deidentify: out.deidentify,
+        created: None,
+    };
+    let volume = |data: Vec<f64>, name: &str| Volume { grid: frame.grid.clone(), data: output::storable(data, name) };
+    let origin = frame.origin.as_ref();
+    let absorbed = options(DoseType::Physical, "Lutra absorbed dose, all cycles", format!("sum of {cycles} cycles"));
+    let dose = volume(dose_gy.to_vec(), DOSE_FILE);
+    dicom::write_rtdose(folder.file(DOSE_FILE), &dose, origin, &absorbed)?;
+    let bed = options(
+        DoseType::Effective,
+        "Lutra BED, all cycles",
+        format!("BED of {cycles} cycles; 0 where no alpha/beta is stated"),
+    );
+    let bed_gy = volume(bed_gy.iter().map(|&gy| f64::from(gy)).collect(), BED_FILE);
+    dicom::write_rtdose(folder.file(BED_FILE), &bed_gy, origin, &bed)?;
+    let labels = Volume { grid: frame.grid.clone(), data: frame.labels.clone() };
+    let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
+    dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
     Ok(())
 }
 

@@ -4,16 +4,18 @@
 //! settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
 //! used.
 
-use super::args::{DoseRequest, SceneInput, Stop};
+use super::args::{ActivityChoice, DoseRequest, SceneInput, Stop};
 use super::course::{Computed, Mapped};
 use super::failure::{Failure, OrUserError, UserError};
-use super::tia::{Integrated, hashed, write_json};
+use super::input::hashed;
+use super::tia::{Integrated, write_json};
 use super::{dose, output, printer, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
+use crate::io::open::origin_of;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{self, InputFile, PassRecord};
 use anyhow::bail;
@@ -178,13 +180,16 @@ fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserE
         ("program".to_owned(), run_record::program()),
         ("program_sha256".to_owned(), program_sha256()?),
         ("cache".to_owned(), CACHE_SCHEMA.to_string()),
-        ("unit".to_owned(), request.activity_unit.to_string()),
         ("nuclide".to_owned(), request.nuclide.clone()),
         ("grid".to_owned(), format!("{:?}", request.grid)),
         ("seed".to_owned(), request.run.seed.to_string()),
         ("histories".to_owned(), histories.to_string()),
     ]);
-    let mut files: Vec<(&str, &Path)> = vec![("activity", &request.activity)];
+    let mut files: Vec<(&str, &Path)> = Vec::new();
+    if let ActivityChoice::Map { file, unit } = &request.activity {
+        depends_on.insert("unit".to_owned(), unit.to_string());
+        files.push(("activity", file));
+    }
     if let SceneInput::Ct(ct) = &request.scene {
         files.push(("ct", ct));
     }
@@ -240,9 +245,14 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
     let density = nifti::read(entry.join(MAPS[1])).or_user_error()?;
     let labels = nifti::read_labels(entry.join(MAPS[2])).or_user_error()?;
     let sigma_rel = nifti::read(entry.join(MAPS[3])).or_user_error()?;
-    let mut inputs = vec![hashed("activity", &request.activity)?];
+    let mut inputs = Vec::new();
+    if let ActivityChoice::Map { file, .. } = &request.activity {
+        inputs.push(hashed("activity", file)?);
+    }
+    let mut origin = None;
     if let SceneInput::Ct(ct) = &request.scene {
         inputs.push(hashed("ct", ct)?);
+        origin = origin_of(ct).or_user_error()?;
     }
     let regions = kept.regions.iter().map(|region| {
         let value = RegionCycle {
@@ -263,6 +273,7 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
             labels: labels.data,
             names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
             form_code: kept.form_code,
+            origin,
         }),
         half_lives: BTreeMap::new(),
         inputs,

@@ -1,7 +1,7 @@
 //! `SERIES.toml`: the images of one cycle, their times and units, and how to integrate them.
 //!
-//! Nothing is guessed: unit, decay correction and times are stated or the file is refused. The fields
-//! are listed in docs/methods/time_integration.md.
+//! Nothing is guessed: unit, decay correction and times are stated, here or by the image itself (DICOM), or the file is
+//! refused. The fields are listed in docs/methods/time_integration.md.
 
 use std::collections::BTreeMap;
 
@@ -146,6 +146,22 @@ struct RawSeries {
     regions: Vec<RawRegion>,
 }
 
+/// Largest difference between the time that a series and its image state, h.
+const TIME_TOLERANCE_H: f64 = 0.05;
+
+/// What a series says before its images are opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// Nuclide name or file.
+    pub nuclide: String,
+    /// Files of the images.
+    pub files: Vec<String>,
+    /// Unit of the images, where it is stated.
+    pub unit: Option<ImageUnit>,
+    /// Decay correction of the images, where it is stated.
+    pub decay_correction: Option<DecayCorrection>,
+}
+
 /// One image of a checked series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesImage {
@@ -202,13 +218,45 @@ pub struct Series {
 }
 
 impl Series {
+    /// What a series says before its images are opened; `file` names it in errors.
+    pub fn stated(text: &str, file: &str) -> Result<Stated, InputError> {
+        let raw: RawSeries = from_toml(text, file, NEXT)?;
+        Ok(Stated {
+            unit: raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)),
+            decay_correction: raw.decay_correction,
+            files: raw.images.into_iter().map(|image| image.file).collect(),
+            nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+        })
+    }
+
     /// A series from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, InputError> {
-        let raw: RawSeries = from_toml(text, file, NEXT)?;
+        Self::parse_with(text, file, &BTreeMap::new())
+    }
+
+    /// As [`Series::parse`]; `own` holds, by file name, the images that say themselves what they are (DICOM): they
+    /// are Bq/mL at mid-scan, and the value is their mid-scan time after injection, h, where they state it.
+    pub fn parse_with(text: &str, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<Self, InputError> {
+        let mut raw: RawSeries = from_toml(text, file, NEXT)?;
         if raw.schema != 1 {
             return Err(InputError::new(file, "schema", raw.schema, "1", NEXT));
         }
+        own_times(&mut raw, file, own)?;
+        let all_own = !raw.images.is_empty() && raw.images.iter().all(|image| own.contains_key(&image.file));
+        if all_own {
+            raw.unit.get_or_insert(ImageUnit::BqMl);
+            raw.decay_correction.get_or_insert(DecayCorrection::None);
+        }
         let unit = common_unit(&raw, file)?;
+        if unit != ImageUnit::BqMl && !own.is_empty() {
+            return Err(InputError::new(
+                file,
+                "unit",
+                format!("{unit:?}"),
+                "\"bq_ml\", the unit of the DICOM images",
+                "Leave it out, or convert the other images.",
+            ));
+        }
         let decay_correction = raw.decay_correction.ok_or_else(|| {
             InputError::new(
                 file,
@@ -218,7 +266,10 @@ impl Series {
                 "Look it up in the reconstruction's protocol; in DICOM it is the field Decay Correction.",
             )
         })?;
-        let images = images(&raw, decay_correction, file)?;
+        let mut images = images(&raw, decay_correction, file)?;
+        for image in images.iter_mut().filter(|image| own.contains_key(&image.file)) {
+            image.reference_time_h = image.time_h;
+        }
         if !(0.0..1.0).contains(&raw.systematic_error) {
             return Err(InputError::new(
                 file,
@@ -282,6 +333,40 @@ impl Series {
             regions,
         })
     }
+}
+
+/// Fills in the times of images that state their own. Errors: another time is stated, none is.
+fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
+    for (index, image) in raw.images.iter_mut().enumerate() {
+        let Some(own_h) = own.get(&image.file) else { continue };
+        let place = format!("images[{index}] ({}): time_h", image.file);
+        match (image.time_h, own_h) {
+            (Some(given), Some(own_h)) if (given - own_h).abs() > TIME_TOLERANCE_H => {
+                return Err(InputError::new(
+                    file,
+                    place,
+                    format!("{given} h, and {own_h:.4} h in the image"),
+                    format!("one time, to {TIME_TOLERANCE_H} h"),
+                    "Leave time_h out, or correct the header.",
+                ));
+            }
+            (None, None) if image.scan_start.is_none() => {
+                return Err(InputError::new(
+                    file,
+                    place,
+                    "none, and the image does not date its injection",
+                    "time_h, or scan_start and duration_min",
+                    NEXT,
+                ));
+            }
+            _ => {
+                if let (Some(own_h), None) = (own_h, &image.scan_start) {
+                    image.time_h = Some(*own_h);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The unit that all images share.

@@ -14,6 +14,7 @@ mod regions;
 mod rtdose;
 mod rtstruct;
 mod seg;
+mod seg_out;
 mod stack;
 mod study;
 mod time;
@@ -26,6 +27,7 @@ pub(crate) use rtdose::open_rtdose;
 pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
+pub use seg_out::{SegOptions, write_seg};
 pub use study::{Entry, Kind, Origin, contents};
 pub use time::Moment;
 
