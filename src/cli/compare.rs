@@ -5,10 +5,11 @@
 
 use super::args::CompareRequest;
 use super::failure::{Failure, OrUserError, UserError};
+use super::input::{hashed, read_names};
 use super::output::Clock;
 use super::page::{INTENDED_USE, dvh_words, histogram_table, series, shown, volume_points_gy, write_histograms};
 use super::printer;
-use super::tia::{hashed, read_names, write_json, write_rows};
+use super::tia::{write_json, write_rows};
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
@@ -157,16 +158,7 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
     }
     let letters = volume.grid.orientation().letters();
     let (dose_gy, orientation) = volume.to_canonical();
-    let file = if path.is_dir() {
-        InputFile {
-            role: which.to_owned(),
-            path: path.display().to_string(),
-            bytes: 0,
-            sha256: "a folder: not hashed".into(),
-        }
-    } else {
-        hashed(which, path)?
-    };
+    let file = hashed(which, path)?;
     Ok(Map { dose_gy, orientation, form_code, file, letters })
 }
 

@@ -323,7 +323,7 @@ fn average_around(dims: [usize; 3], values: &mut [f32]) {
         let stride = [1, dims[0], dims[0] * dims[1]][axis];
         let size = dims[axis];
         let mut line = vec![0.0_f32; size];
-        for start in (0..values.len()).filter(|n| n / stride % size == 0) {
+        for start in (0..values.len()).filter(|n| (n / stride).is_multiple_of(size)) {
             for (place, value) in line.iter_mut().enumerate() {
                 *value = values[start + place * stride];
             }
@@ -373,7 +373,8 @@ fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
         return Fit { factor: 1.0, factor_se: 0.0, plain_rms: 0.0, scaled_rms: 0.0, part: None };
     }
     let factor = sum_b / sum_a;
-    let rms = |of: &dyn Fn(&([f64; 4], f64)) -> f64| (rows.iter().map(|row| of(row).powi(2)).sum::<f64>() / aa).sqrt();
+    type Row = ([f64; 4], f64);
+    let rms = |of: &dyn Fn(&Row) -> f64| (rows.iter().map(|row| of(row).powi(2)).sum::<f64>() / aa).sqrt();
     let plain_rms = rms(&|(x, b)| b - x[0]);
     let scaled_rms = rms(&|(x, b)| b - factor * x[0]);
     let factor_se = scaled_rms * aa.sqrt() / sum_a;
@@ -490,7 +491,7 @@ mod tests {
         let b: Vec<f32> = a.iter().zip(&half).map(|(&here, &there)| 0.5 * (here + there)).collect();
         let findings = found(&b);
         assert!(
-            matches!(&findings[..], [Finding::PartShift { voxels, .. }] if (voxels[2] - 0.5).abs() < 0.06),
+            matches!(&findings[..], [Finding::PartShift { voxels, .. }, ..] if (voxels[2] - 0.5).abs() < 0.06),
             "{findings:?}"
         );
         let findings = found(&b.iter().map(|dose| 0.9 * dose).collect::<Vec<f32>>());
