@@ -244,15 +244,20 @@ pub fn relate(grid: &VoxelGrid, a: &[f32], b: &[f32], tolerance_rel: f64) -> Rel
         let mm = std::array::from_fn(|axis| way.shift[axis] as f64 * grid.spacing_mm[axis]);
         findings.push(Finding::Shift { voxels: way.shift, mm });
     }
-    let fit = fit(&pair, &way);
+    let mut fit = fit(&pair, &way);
     let mut left = fit.scaled_rms / fit.factor;
     if left > ALIKE
-        && let Some((voxels, after)) = fit.part
+        && let Some((voxels, after, factor, plain)) = fit.part
         && voxels.iter().any(|v| v.abs() >= LEAST_MOVE)
         && after < WINS * left
     {
         let mm = std::array::from_fn(|axis| voxels[axis] * grid.spacing_mm[axis]);
         findings.push(Finding::PartShift { voxels, mm });
+        // the factor of the same fit, since the sums have lost what moved over the border; interpolation lowers peaks, so
+        // only a factor that explains what the move leaves is one
+        fit.factor_se *= factor * after / fit.scaled_rms;
+        fit.factor = if after * factor < 0.5 * plain { factor } else { 1.0 };
+        (fit.plain_rms, fit.scaled_rms) = (plain, after * factor);
         left = after;
     }
     let off = (fit.factor - 1.0).abs();
@@ -307,8 +312,8 @@ struct Fit {
     plain_rms: f64,
     /// Of B - factor A.
     scaled_rms: f64,
-    /// Move in voxels, and what it leaves unexplained.
-    part: Option<([f64; 3], f64)>,
+    /// Move in voxels, what it leaves unexplained, the factor that goes with it, and what the move leaves without it.
+    part: Option<([f64; 3], f64, f64, f64)>,
 }
 
 /// Means over 5 x 5 x 5 voxels; beyond the grid there is 0.
@@ -376,7 +381,8 @@ fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
     let solved = solve(&rows);
     let part = solved.filter(|c| c[0] > 0.0).map(|c| {
         let left = rms(&|(x, b)| b - (0..4).map(|k| c[k] * x[k]).sum::<f64>()) / c[0];
-        ([1, 2, 3].map(|axis| -c[axis] / c[0]), left)
+        let plain = rms(&|(x, b)| b - (0..4).map(|k| c[k] / c[0] * x[k]).sum::<f64>());
+        ([1, 2, 3].map(|axis| -c[axis] / c[0]), left, c[0], plain)
     });
     Fit { factor, factor_se, plain_rms, scaled_rms, part }
 }
@@ -486,6 +492,11 @@ mod tests {
         let findings = found(&b);
         assert!(
             matches!(&findings[..], [Finding::PartShift { voxels, .. }, ..] if (voxels[2] - 0.5).abs() < 0.06),
+            "{findings:?}"
+        );
+        let findings = found(&b.iter().map(|dose| 0.9 * dose).collect::<Vec<f32>>());
+        assert!(
+            matches!(&findings[..], [Finding::PartShift { .. }, Finding::Scale { uniform: true, .. }]),
             "{findings:?}"
         );
         let b: Vec<f32> = moved(&grid, &a, |[x, y, z]| [23 - x, y, z]).iter().map(|dose| 0.9 * dose).collect();
