@@ -242,7 +242,8 @@ impl Engine for CpuEngine {
             (sink.ledger, sink.flags, finished)
         };
         let in_lanes = |set| {
-            let mut feed = Shared { take: &take, sink: SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 } };
+            let mut feed =
+                Shared { take: &take, sink: SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 } };
             let account = lanes::carry(set, job.pass == Pass::Photon, &cx, &mut feed);
             let ledger = Ledger {
                 emitted: account.emitted,

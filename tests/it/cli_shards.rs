@@ -201,7 +201,7 @@ fn cli_parity_compares_and_traces() {
         serde_json::from_str(&std::fs::read_to_string(case.path("p.json")).expect("p.json")).expect("JSON");
     assert_eq!(json["agree"], true);
     let devices = json["devices"].as_array().expect("a list");
-    assert_eq!(devices.len(), 3);
+    assert_eq!(devices.len(), 4, "the scalar engine, and the three");
     assert!(devices.iter().all(|d| d["tally_sha256"] == devices[0]["tally_sha256"]));
     let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --out p.json");
     assert_eq!(missing.status.code(), Some(1), "a device that is not there is no agreement");
