@@ -78,6 +78,7 @@
           this.draw();
         });
       });
+      window.addEventListener("resize", () => this.draw());
       [this.opacity, this.outlines].forEach((control) => control.addEventListener("input", () => this.draw()));
       all(".viewer input[name=layer]").forEach((choice) => {
         choice.addEventListener("change", () => {
@@ -144,18 +145,19 @@
       });
       if (this.labels && this.outlines.checked) this.outline(plane, paint, canvas, columns, rows);
       this.cross(plane, paint, canvas);
-      paint.font = "600 20px system-ui, sans-serif";
+      const dot = this.dot(canvas);
+      paint.font = `600 ${13 * dot}px system-ui, sans-serif`;
       paint.fillStyle = "#fff";
       paint.shadowColor = "#000";
-      paint.shadowBlur = 4;
+      paint.shadowBlur = 3 * dot;
       paint.textBaseline = "middle";
       paint.textAlign = "left";
-      paint.fillText(left, 8, canvas.height / 2);
+      paint.fillText(left, 5 * dot, canvas.height / 2);
       paint.textAlign = "right";
-      paint.fillText(right, canvas.width - 8, canvas.height / 2);
+      paint.fillText(right, canvas.width - 5 * dot, canvas.height / 2);
       paint.textAlign = "center";
-      paint.fillText(top, canvas.width / 2, 16);
-      paint.fillText(bottom, canvas.width / 2, canvas.height - 16);
+      paint.fillText(top, canvas.width / 2, 10 * dot);
+      paint.fillText(bottom, canvas.width / 2, canvas.height - 10 * dot);
       this.ruler(paint, canvas, columns * mm[across]);
       paint.shadowBlur = 0;
       const place = origin[normal] + this.at[normal] * mm[normal];
@@ -168,17 +170,23 @@
       slider.setAttribute("aria-valuetext", words);
     }
 
+    // Pixels of a canvas in one of the page.
+    dot(canvas) {
+      return canvas.width / (canvas.clientWidth || canvas.width);
+    }
+
     ruler(paint, canvas, wide) {
       const length = [100, 50, 20, 10, 5, 2, 1].find((candidate) => candidate <= wide / 3);
       if (!length) return;
       const pixels = length / wide * canvas.width;
-      const y = canvas.height - 16;
-      paint.fillRect(12, y, pixels, 3);
-      paint.fillRect(12, y - 5, 2, 13);
-      paint.fillRect(10 + pixels, y - 5, 2, 13);
+      const dot = this.dot(canvas);
+      const y = canvas.height - 8 * dot;
+      paint.fillRect(6 * dot, y, pixels, 1.5 * dot);
+      paint.fillRect(6 * dot, y - 2.5 * dot, dot, 6.5 * dot);
+      paint.fillRect(5 * dot + pixels, y - 2.5 * dot, dot, 6.5 * dot);
       paint.textAlign = "left";
-      paint.font = "16px system-ui, sans-serif";
-      paint.fillText(`${length} mm`, 18, y - 14);
+      paint.font = `${11 * dot}px system-ui, sans-serif`;
+      paint.fillText(`${length} mm`, 9 * dot, y - 9 * dot);
     }
 
     // Where the other two planes cut this one.
@@ -187,8 +195,8 @@
       const { dims } = this.data;
       const x = (dims[across] - 0.5 - this.at[across]) / dims[across] * canvas.width;
       const y = (dims[down] - 0.5 - this.at[down]) / dims[down] * canvas.height;
-      paint.strokeStyle = "rgba(255, 255, 255, .28)";
-      paint.lineWidth = 1;
+      paint.strokeStyle = "rgba(255, 255, 255, .3)";
+      paint.lineWidth = 0.7 * this.dot(canvas);
       paint.beginPath();
       paint.moveTo(x, 0);
       paint.lineTo(x, canvas.height);
@@ -230,7 +238,7 @@
           edge(here, below, column, row + 1, column + 1, row + 1);
         }
       }
-      paint.lineWidth = 2.2;
+      paint.lineWidth = 1.6 * this.dot(canvas);
       paint.lineCap = "square";
       Array.from(paths.keys()).sort((a, b) => a - b).forEach((number) => {
         paint.strokeStyle = COLOURS[this.data.regions[number - 1].colour % COLOURS.length];

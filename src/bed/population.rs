@@ -29,12 +29,15 @@ pub fn eud_gy(eubed_gy: f64, g: f64, radiobiology: &super::Radiobiology) -> f64 
 
 /// Generalised EUD, Gy: (Sum w D^a / Sum w)^(1/a); a < 0 for tumours, a > 0 for organs, a != 0.
 ///                                                                     [methods/bed.md eq. 16]
-/// With a < 0 a voxel without dose makes it zero.
+/// With a < 0 a voxel without dose makes it zero. A negative dose (statistics of a transport) has no power: an error.
 pub fn generalised_eud_gy(dose_gy: &[f64], weights: &[f64], a: f64) -> Result<f64, BedError> {
     if !a.is_finite() || a == 0.0 {
         return Err(BedError::OutOfRange { name: "a (gEUD exponent)", value: a, allowed: "finite and not 0" });
     }
     let total = weight_sum(dose_gy, weights)?;
+    for &dose in dose_gy {
+        super::not_negative("dose_gy", dose)?;
+    }
     let scale = dose_gy.iter().copied().fold(0.0, f64::max);
     if scale == 0.0 {
         return Ok(0.0);

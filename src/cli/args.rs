@@ -4,7 +4,7 @@
 use super::examples;
 use super::failure::{OrUserError, UserError};
 use crate::course::protocol::{BUILT_IN, Protocol};
-use crate::io::dicom::{ActivityOptions, DecayCorrection};
+use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -396,8 +396,8 @@ pub struct RawDpk {
 /// Options of `svalue`, as given.
 #[derive(Debug, Args)]
 pub struct RawSvalue {
-    /// CT in Hounsfield units (NIfTI)
-    #[arg(long, value_name = "FILE")]
+    /// CT in Hounsfield units (NIfTI, or a DICOM folder or file)
+    #[arg(long, value_name = "PATH")]
     pub ct: Option<PathBuf>,
     /// In place of --ct: mass density, g/cm3 (NIfTI)
     #[arg(long, value_name = "FILE")]
@@ -408,8 +408,8 @@ pub struct RawSvalue {
     /// With --density: the tissues in order (CSV, or JSON with a list `tissues`)
     #[arg(long, value_name = "FILE")]
     pub tissue_table: Option<PathBuf>,
-    /// Regions: whole numbers, 0 for none (NIfTI)
-    #[arg(long, value_name = "FILE")]
+    /// Regions: whole numbers, 0 for none (NIfTI); or RTSTRUCT or SEG (DICOM)
+    #[arg(long, value_name = "PATH")]
     pub labels: PathBuf,
     /// Names of the labels (CSV, JSON or ITK-SNAP)
     #[arg(long, value_name = "FILE")]
@@ -465,6 +465,105 @@ pub struct RawInspect {
     pub assume_bq_ml: bool,
 }
 
+/// What the user says about DICOM activity images, as given.
+#[derive(Debug, Default, Args)]
+pub struct RawImages {
+    /// Effective half-life, h, in place of a fit: for one image
+    #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
+    pub effective_half_life: Option<f64>,
+    /// Decay correction of images that do not state it: none, start or admin
+    #[arg(long, value_name = "none|start|admin", help_heading = "DICOM activity images")]
+    pub decay_correction: Option<String>,
+    /// Take values as Bq/mL where the file states no unit
+    #[arg(long, help_heading = "DICOM activity images")]
+    pub assume_bq_ml: bool,
+}
+
+/// DICOM outputs, as given.
+#[derive(Debug, Default, Args)]
+pub struct RawDicomOut {
+    /// Write the dose as RT Dose and the regions as SEG too, in the CT's study: with the patient's name
+    #[arg(long, help_heading = "DICOM out")]
+    pub dicom: bool,
+    /// Strip name, identifier, birth date, dates and UIDs from DICOM outputs; sex, size and weight stay
+    #[arg(long, requires = "dicom", help_heading = "DICOM out")]
+    pub deidentify: bool,
+    /// Bits of a dose value: 16, which every system reads, or 32
+    #[arg(long, value_name = "16|32", requires = "dicom", help_heading = "DICOM out")]
+    pub dicom_bits: Option<u8>,
+}
+
+/// DICOM outputs, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DicomOut {
+    /// Whether everything that identifies the patient is stripped.
+    pub deidentify: bool,
+    /// Size of a dose value.
+    pub depth: DoseDepth,
+}
+
+/// How DICOM activity images are read and integrated, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageChoice {
+    /// Nuclide name or file.
+    pub nuclide: String,
+    /// What the user states where the files are silent.
+    pub options: ActivityOptions,
+    /// Effective half-life of everything, h.
+    pub effective_half_life_h: Option<f64>,
+    /// Administered activity where the files do not state it, MBq.
+    pub administered_mbq: Option<f64>,
+}
+
+impl RawImages {
+    fn any(&self) -> Option<&'static str> {
+        [
+            ("--effective-half-life", self.effective_half_life.is_some()),
+            ("--decay-correction", self.decay_correction.is_some()),
+            ("--assume-bq-ml", self.assume_bq_ml),
+        ]
+        .into_iter()
+        .find_map(|(name, given)| given.then_some(name))
+    }
+
+    fn check(self, nuclide: String, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
+        let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
+        Ok(ImageChoice {
+            nuclide,
+            options: ActivityOptions {
+                decay_correction: self.decay_correction.as_deref().map(decay_correction).transpose()?,
+                half_life_h: None,
+                assume_bq_ml: self.assume_bq_ml,
+            },
+            effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
+            administered_mbq,
+        })
+    }
+}
+
+impl ImageChoice {
+    /// Options of the reader: the nuclide's half-life where the file states none.
+    pub fn reader(&self, half_life_h: f64) -> ActivityOptions {
+        ActivityOptions { half_life_h: self.options.half_life_h.or(Some(half_life_h)), ..self.options }
+    }
+}
+
+impl RawDicomOut {
+    fn check(&self) -> Result<Option<DicomOut>, UserError> {
+        let depth = match self.dicom_bits {
+            None | Some(16) => DoseDepth::Bits16,
+            Some(32) => DoseDepth::Bits32,
+            Some(found) => {
+                return Err(UserError::new(
+                    format!("--dicom-bits: found {found}; allowed: 16 or 32"),
+                    "Leave it out for 16, which every system reads.",
+                ));
+            }
+        };
+        Ok(self.dicom.then_some(DicomOut { deidentify: self.deidentify, depth }))
+    }
+}
+
 /// Options of `demo`, as given.
 #[derive(Debug, Args)]
 pub struct RawDemo {
@@ -514,8 +613,8 @@ pub struct RawDose {
     /// Take options from a TOML file: the names below with _ for -, paths beside the file; the command line comes first
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// CT in Hounsfield units (NIfTI)
-    #[arg(long, value_name = "FILE", help_heading = "Anatomy")]
+    /// CT in Hounsfield units (NIfTI, or a DICOM folder or file)
+    #[arg(long, value_name = "PATH", help_heading = "Anatomy")]
     pub ct: Option<PathBuf>,
     /// In place of --ct: mass density, g/cm3 (NIfTI)
     #[arg(long, value_name = "FILE", help_heading = "Anatomy")]
@@ -526,10 +625,10 @@ pub struct RawDose {
     /// With --density: the tissues in order (CSV, or JSON with a list `tissues`)
     #[arg(long, value_name = "FILE", help_heading = "Anatomy")]
     pub tissue_table: Option<PathBuf>,
-    /// Time-integrated activity (NIfTI)
-    #[arg(long, value_name = "FILE", help_heading = "Activity")]
-    pub activity: PathBuf,
-    /// What a value of the activity map means: decays, mbq_h (both per voxel) or bq_ml_h
+    /// Time-integrated activity (NIfTI); or the PT or NM images of one injection (DICOM), to be integrated
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true, help_heading = "Activity")]
+    pub activity: Vec<PathBuf>,
+    /// What a value of a NIfTI map means: decays, mbq_h (both per voxel) or bq_ml_h
     #[arg(long, value_name = "UNIT", help_heading = "Activity")]
     pub activity_unit: Option<String>,
     /// Administered activity, MBq, for doses per activity
@@ -541,8 +640,8 @@ pub struct RawDose {
     /// Emissions to follow: all, beta, electrons (conversion and Auger electrons) or photons
     #[arg(long, value_name = "CLASS", default_value = "all", help_heading = "Activity")]
     pub emissions: String,
-    /// Regions: whole numbers, 0 for none (NIfTI)
-    #[arg(long, value_name = "FILE", help_heading = "Regions")]
+    /// Regions: whole numbers, 0 for none (NIfTI); or RTSTRUCT or SEG (DICOM)
+    #[arg(long, value_name = "PATH", help_heading = "Regions")]
     pub labels: Option<PathBuf>,
     /// Names of the labels (CSV, JSON or ITK-SNAP)
     #[arg(long, value_name = "FILE", help_heading = "Regions")]
@@ -562,6 +661,12 @@ pub struct RawDose {
     /// Run only the K-th of N parts of the histories; `lutra merge` adds the parts
     #[arg(long, value_name = "K/N")]
     pub shard: Option<String>,
+    /// DICOM activity images.
+    #[command(flatten)]
+    pub images: RawImages,
+    /// DICOM outputs.
+    #[command(flatten)]
+    pub dicom: RawDicomOut,
     /// Options of the transport.
     #[command(flatten)]
     pub run: RawRun,
@@ -573,9 +678,24 @@ pub struct RawDose {
 /// Options of `tia`, as given.
 #[derive(Debug, Args)]
 pub struct RawTia {
-    /// The images, their times and units (TOML)
-    #[arg(value_name = "SERIES.toml")]
-    pub series: PathBuf,
+    /// The images, their times and units (TOML); or DICOM folders or files of one injection
+    #[arg(value_name = "SERIES.toml|DICOM", required = true)]
+    pub series: Vec<PathBuf>,
+    /// With DICOM: regions (NIfTI, RTSTRUCT or SEG)
+    #[arg(long, value_name = "PATH")]
+    pub labels: Option<PathBuf>,
+    /// With --labels: their names (CSV, JSON or ITK-SNAP)
+    #[arg(long, value_name = "FILE", requires = "labels")]
+    pub label_names: Option<PathBuf>,
+    /// CT that the regions were drawn on, where they are DICOM
+    #[arg(long, value_name = "PATH")]
+    pub ct: Option<PathBuf>,
+    /// Built-in nuclide, or a nuclide file, for DICOM images
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
+    pub nuclide: String,
+    /// DICOM activity images.
+    #[command(flatten)]
+    pub images: RawImages,
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -587,8 +707,8 @@ pub struct RawTia {
 /// Options of `course`, as given.
 #[derive(Debug, Args)]
 pub struct RawCourse {
-    /// The cycles, the protocol and the facts (TOML)
-    #[arg(value_name = "COURSE.toml", required_unless_present = "simulate", conflicts_with = "simulate")]
+    /// The cycles, the protocol and the facts (TOML); or a DICOM folder with CT, images and regions
+    #[arg(value_name = "COURSE.toml|DICOM", required_unless_present = "simulate", conflicts_with = "simulate")]
     pub course: Option<PathBuf>,
     /// Output folder
     #[arg(long, value_name = "DIR", required_unless_present = "simulate")]
@@ -599,9 +719,33 @@ pub struct RawCourse {
     /// Treat a virtual cohort under three stopping policies instead of a patient
     #[arg(long, help_heading = "Virtual cohort")]
     pub simulate: bool,
-    /// Protocol whose first window the cohort is treated to
-    #[arg(long, value_name = "NAME", default_value = "iluminet", help_heading = "Virtual cohort")]
+    /// Protocol of a DICOM folder's course, or the one whose first window the cohort is treated to
+    #[arg(long, value_name = "NAME", default_value = "iluminet")]
     pub protocol: String,
+    /// The CT that is meant, where a folder holds several
+    #[arg(long, value_name = "PATH", help_heading = "DICOM folder")]
+    pub ct: Option<PathBuf>,
+    /// The PT or NM images that are meant, where a folder holds others too
+    #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "DICOM folder")]
+    pub activity: Vec<PathBuf>,
+    /// The regions that are meant (RTSTRUCT, SEG or NIfTI), where a folder holds several or none
+    #[arg(long, value_name = "PATH", help_heading = "DICOM folder")]
+    pub labels: Option<PathBuf>,
+    /// Names of the labels in place of those of the regions (CSV, JSON or ITK-SNAP)
+    #[arg(long, value_name = "FILE", help_heading = "DICOM folder")]
+    pub label_names: Option<PathBuf>,
+    /// Administered activity of each cycle, MBq, where the images do not state it
+    #[arg(long, value_name = "MBQ", help_heading = "DICOM folder")]
+    pub administered_mbq: Option<f64>,
+    /// Built-in nuclide, or a nuclide file
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "DICOM folder")]
+    pub nuclide: String,
+    /// DICOM activity images.
+    #[command(flatten)]
+    pub images: RawImages,
+    /// DICOM outputs.
+    #[command(flatten)]
+    pub dicom: RawDicomOut,
     /// Number of patients
     #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Virtual cohort")]
     pub patients: u32,
@@ -611,14 +755,39 @@ pub struct RawCourse {
 }
 
 /// `tia`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TiaRequest {
-    /// The series.
-    pub series: PathBuf,
+    /// The series: a SERIES.toml, or DICOM images; at least one.
+    pub series: Vec<PathBuf>,
+    /// Regions of DICOM images.
+    pub labels: Option<PathBuf>,
+    /// Their names.
+    pub label_names: Option<PathBuf>,
+    /// CT that DICOM regions are put on.
+    pub ct: Option<PathBuf>,
+    /// How DICOM images are read.
+    pub images: ImageChoice,
     /// Output folder.
     pub out: PathBuf,
     /// Whether it may hold something already.
     pub force: bool,
+}
+
+/// What is meant of a DICOM folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StudyChoice {
+    /// CT.
+    pub ct: Option<PathBuf>,
+    /// Activity images; all of the folder where empty.
+    pub activity: Vec<PathBuf>,
+    /// Regions.
+    pub labels: Option<PathBuf>,
+    /// Names of the labels.
+    pub label_names: Option<PathBuf>,
+    /// Protocol.
+    pub protocol: String,
+    /// How the images are read.
+    pub images: ImageChoice,
 }
 
 /// `course`, checked.
@@ -632,6 +801,10 @@ pub enum CourseRequest {
         out: PathBuf,
         /// Where finished cycles are kept.
         cache: PathBuf,
+        /// What is meant of a DICOM folder; none for a COURSE.toml.
+        study: Option<Box<StudyChoice>>,
+        /// DICOM outputs.
+        dicom: Option<DicomOut>,
         /// Whether the output folder may hold something already.
         force: bool,
         /// Options of the transport.
@@ -737,9 +910,31 @@ impl RawInit {
 }
 
 impl RawTia {
-    /// The checked request.
-    pub fn check(self) -> TiaRequest {
-        TiaRequest { series: self.series, out: self.out, force: self.force }
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<TiaRequest, UserError> {
+        let of_file = self.series.iter().any(|path| !dicom::is_dicom(path));
+        let own = self.images.any().or(self.labels.is_some().then_some("--labels"));
+        if let (true, Some(option)) = (of_file, own) {
+            return Err(UserError::new(
+                format!("{option}: found beside a SERIES.toml; allowed: with DICOM folders or files"),
+                "A SERIES.toml states it itself.",
+            ));
+        }
+        if of_file && self.series.len() > 1 {
+            return Err(UserError::new(
+                format!("SERIES.toml: found {} inputs; allowed: one SERIES.toml, or DICOM alone", self.series.len()),
+                "Name the images in the SERIES.toml.",
+            ));
+        }
+        Ok(TiaRequest {
+            series: self.series,
+            labels: self.labels,
+            label_names: self.label_names,
+            ct: self.ct,
+            images: self.images.check(self.nuclide, None)?,
+            out: self.out,
+            force: self.force,
+        })
     }
 }
 
@@ -777,7 +972,34 @@ impl RawCourse {
             PathBuf::from(name)
         });
         let stop = histories(&self.run)?.map_or(Stop::Default, Stop::Histories);
-        Ok(CourseRequest::Patient { course, out, cache, force: self.run.force, run: run_options(&self.run, stop)? })
+        let run = run_options(&self.run, stop)?;
+        let given = [
+            ("--ct", self.ct.is_some()),
+            ("--activity", !self.activity.is_empty()),
+            ("--labels", self.labels.is_some()),
+            ("--label-names", self.label_names.is_some()),
+            ("--administered-mbq", self.administered_mbq.is_some()),
+        ];
+        let given = given.into_iter().find_map(|(name, given)| given.then_some(name)).or(self.images.any());
+        let study = match (dicom::is_dicom(&course), given) {
+            (false, Some(option)) => {
+                return Err(UserError::new(
+                    format!("{option}: found beside {}; allowed: with a DICOM folder", course.display()),
+                    "A COURSE.toml states it itself.",
+                ));
+            }
+            (false, None) => None,
+            (true, _) => Some(Box::new(StudyChoice {
+                ct: self.ct,
+                activity: self.activity,
+                labels: self.labels,
+                label_names: self.label_names,
+                protocol: self.protocol,
+                images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
+            })),
+        };
+        let dicom = self.dicom.check()?;
+        Ok(CourseRequest::Patient { course, out, cache, study, dicom, force: self.run.force, run })
     }
 }
 
@@ -1118,6 +1340,27 @@ pub enum GridChoice {
     Millimetre(f64),
 }
 
+/// Where the decays come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActivityChoice {
+    /// A map of time-integrated activity and the meaning of its values.
+    Map {
+        /// NIfTI file.
+        file: PathBuf,
+        /// What its values mean.
+        unit: ActivityUnit,
+    },
+    /// DICOM images of one injection, to be integrated.
+    Images {
+        /// Folders and files.
+        paths: Vec<PathBuf>,
+        /// How they are read.
+        choice: ImageChoice,
+    },
+    /// None: a scene without any decay yet.
+    None,
+}
+
 /// `dose`, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseRequest {
@@ -1125,10 +1368,8 @@ pub struct DoseRequest {
     pub config: Option<PathBuf>,
     /// Where matter comes from.
     pub scene: SceneInput,
-    /// Activity map.
-    pub activity: PathBuf,
-    /// What its values mean.
-    pub activity_unit: ActivityUnit,
+    /// Where the decays come from.
+    pub activity: ActivityChoice,
     /// Administered activity, MBq, positive.
     pub administered_mbq: Option<f64>,
     /// Name of a nuclide or path of its file.
@@ -1141,6 +1382,8 @@ pub struct DoseRequest {
     pub label_names: Option<PathBuf>,
     /// Output folder.
     pub out: PathBuf,
+    /// DICOM outputs.
+    pub dicom: Option<DicomOut>,
     /// Whether it may hold something already.
     pub force: bool,
     /// Grid of the result.
@@ -1324,8 +1567,8 @@ impl RawSvalue {
             density: self.density,
             tissue: self.tissue,
             tissue_table: self.tissue_table,
-            activity: self.labels.clone(),
-            activity_unit: Some("decays".to_owned()),
+            activity: Vec::new(),
+            activity_unit: None,
             administered_mbq: None,
             nuclide: self.nuclide,
             emissions: "all".to_owned(),
@@ -1336,10 +1579,12 @@ impl RawSvalue {
             target_sigma: None,
             target_labels: None,
             shard: None,
+            images: RawImages::default(),
+            dicom: RawDicomOut::default(),
             run: self.run,
             keep: RawKeep { checkpoint: 0.0, resume: None, batches: None },
         };
-        Ok(SvalueRequest { dose: dose.check()?, sources })
+        Ok(SvalueRequest { dose: dose.checked(ActivityChoice::None)?, sources })
     }
 }
 
@@ -1381,16 +1626,26 @@ impl RawValidate {
 
 impl RawDose {
     /// The checked request, or the first thing that is wrong with it.
-    pub fn check(self) -> Result<DoseRequest, UserError> {
+    pub fn check(mut self) -> Result<DoseRequest, UserError> {
+        let activity = self.activity()?;
+        self.checked(activity)
+    }
+
+    fn checked(self, activity: ActivityChoice) -> Result<DoseRequest, UserError> {
         let scene = self.scene()?;
         let stop = self.stop()?;
         if self.label_names.is_some() && self.labels.is_none() {
             return Err(needs("--label-names", "--labels", "Give the label map that the names belong to."));
         }
-        let administered_mbq = self
-            .administered_mbq
-            .map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0"))
-            .transpose()?;
+        let administered_mbq = administered(self.administered_mbq)?;
+        let dicom = self.dicom.check()?;
+        if dicom.is_some() && self.shard.is_some() {
+            return Err(contradiction(
+                "--shard",
+                "--dicom",
+                "A shard holds no dose yet: only a whole run writes DICOM.",
+            ));
+        }
         let shard = self.shard.as_deref().map(|text| shard(text, &stop)).transpose()?;
         let mut run = run_options(&self.run, stop)?;
         self.keep.apply(&mut run, &self.out)?;
@@ -1398,18 +1653,47 @@ impl RawDose {
         Ok(DoseRequest {
             config: self.config.clone(),
             grid: self.grid_choice(&scene)?,
-            activity_unit: self.unit()?,
+            activity,
+            dicom,
             emissions: emissions(&self.emissions)?,
             run,
             force: self.run.force,
             scene,
             administered_mbq,
-            activity: self.activity,
             nuclide: self.nuclide,
             labels: self.labels,
             label_names: self.label_names,
             out: self.out,
         })
+    }
+
+    /// A map with its unit, or DICOM images, which state their own.
+    fn activity(&mut self) -> Result<ActivityChoice, UserError> {
+        let paths = std::mem::take(&mut self.activity);
+        let images = std::mem::take(&mut self.images);
+        if paths.iter().all(dicom::is_dicom) {
+            if let Some(unit) = &self.activity_unit {
+                return Err(UserError::new(
+                    format!("--activity-unit: found {unit} beside DICOM images; allowed: none"),
+                    "DICOM images state their unit and are integrated over time; leave --activity-unit out.",
+                ));
+            }
+            let choice = images.check(self.nuclide.clone(), administered(self.administered_mbq)?)?;
+            return Ok(ActivityChoice::Images { paths, choice });
+        }
+        if let Some(option) = images.any() {
+            return Err(UserError::new(
+                format!("{option}: found beside a NIfTI map; allowed: with DICOM images"),
+                "A map of time-integrated activity needs no half-life and no decay correction.",
+            ));
+        }
+        match <[PathBuf; 1]>::try_from(paths) {
+            Ok([file]) => Ok(ActivityChoice::Map { file, unit: self.unit()? }),
+            Err(paths) => Err(UserError::new(
+                format!("--activity: found {} files; allowed: one NIfTI map, or DICOM images", paths.len()),
+                "Integrate NIfTI images with lutra tia first.",
+            )),
+        }
     }
 
     fn scene(&self) -> Result<SceneInput, UserError> {
@@ -1484,6 +1768,11 @@ impl RawDose {
     fn unit(&self) -> Result<ActivityUnit, UserError> {
         ActivityUnit::require(self.activity_unit.as_deref()).map_err(|error| UserError::from_library(&error))
     }
+}
+
+/// Administered activity, MBq.
+fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
+    given.map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0")).transpose()
 }
 
 /// A grid by its name or edge length.
@@ -1650,7 +1939,14 @@ impl DoseRequest {
         };
         let mut settings = self.run.settings();
         settings.extend([
-            ("activity_unit".to_owned(), json!(self.activity_unit.name())),
+            (
+                "activity_unit".to_owned(),
+                match &self.activity {
+                    ActivityChoice::Map { unit, .. } => json!(unit.name()),
+                    ActivityChoice::Images { .. } => json!("Bq/mL images, integrated over time"),
+                    ActivityChoice::None => Value::Null,
+                },
+            ),
             ("administered_mbq".to_owned(), json!(self.administered_mbq)),
             ("emissions".to_owned(), json!(emissions)),
             ("grid".to_owned(), grid),

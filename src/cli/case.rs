@@ -1,8 +1,10 @@
 //! What a run computes and what it found: between the inputs of a subcommand and the files it writes.
 
+use super::args::DicomOut;
 use crate::decay::Nuclide;
 use crate::dose::regions::RegionEnergy;
 use crate::grid::{Orientation, Volume};
+use crate::io::dicom::Origin;
 use crate::materials::tissues::Tissue;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, InputFile};
@@ -39,6 +41,10 @@ pub(super) struct Case {
     pub(super) orientation: Orientation,
     /// Kind of coordinates (NIfTI form code) of the files to write.
     pub(super) form_code: i16,
+    /// Where a DICOM CT came from: what a dose in DICOM belongs to.
+    pub(super) origin: Option<Origin>,
+    /// DICOM outputs.
+    pub(super) dicom: Option<DicomOut>,
     /// Files read.
     pub(super) inputs: Vec<InputFile>,
     /// Settings by name.

@@ -5,10 +5,11 @@
 
 use super::args::CompareRequest;
 use super::failure::{Failure, OrUserError, UserError};
+use super::input::{hashed, read_names};
 use super::output::Clock;
 use super::page::{INTENDED_USE, dvh_words, histogram_table, series, shown, volume_points_gy, write_histograms};
 use super::printer;
-use super::tia::{hashed, read_names, write_json, write_rows};
+use super::tia::{write_json, write_rows};
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
@@ -157,16 +158,7 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
     }
     let letters = volume.grid.orientation().letters();
     let (dose_gy, orientation) = volume.to_canonical();
-    let file = if path.is_dir() {
-        InputFile {
-            role: which.to_owned(),
-            path: path.display().to_string(),
-            bytes: 0,
-            sha256: "a folder: not hashed".into(),
-        }
-    } else {
-        hashed(which, path)?
-    };
+    let file = hashed(which, path)?;
     Ok(Map { dose_gy, orientation, form_code, file, letters })
 }
 
@@ -360,7 +352,7 @@ fn words(found: &Found) -> String {
     for finding in &findings {
         text.push_str(&format!("\nFOUND: {finding}\n"));
     }
-    text.push_str(&format!("\nB over A by least squares: {:.5}\n", found.relation.factor));
+    text.push_str(&format!("\nB over A, sums over the voxels with dose: {:.5}\n", found.relation.factor));
     if !found.rows.is_empty() {
         let width = found.rows.iter().map(|row| row.region.chars().count()).max().unwrap_or(6).max(6);
         text.push_str(&format!(
@@ -469,7 +461,7 @@ fn page(
             Block::Terms(vec![
                 ("Not explained by any factor, as they are".into(), format!("{} % of A’s dose (root mean square)", percent(found.relation.unexplained, 2))),
                 ("The same after flips, swaps and moves found".into(), format!("{} %", percent(found.relation.unexplained_after, 2))),
-                ("B over A, by least squares".into(), format!("{:.5}", found.relation.factor)),
+                ("B over A, sums over the voxels with dose".into(), format!("{:.5}", found.relation.factor)),
             ]),
         ],
     )];
@@ -518,7 +510,7 @@ fn page(
     let mut facts = vec![Fact {
         name: "B over A".into(),
         value: format!("{:.4}", found.relation.factor),
-        note: "least squares over the voxels with dose".into(),
+        note: "sums over the voxels with dose".into(),
     }];
     for (criterion, value) in ["2 mm / 1 %", "3 mm / 3 %"].iter().zip(found.passing) {
         facts.push(Fact {

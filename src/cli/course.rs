@@ -1,12 +1,20 @@
 //! `lutra course`: from the cycles of a treatment to a verdict.
 //!
-//! Each cycle's dose is computed once: its result lies in the cache under the hash of everything it depends
-//! on (files, settings, program). Nothing stale can be found there, and nothing unchanged is computed twice.
+//! Each cycle's dose is computed once and kept (`kept`): a cycle that comes later costs itself alone.
 
-use super::args::{CourseRequest, DoseRequest, GridChoice, RunOptions, SceneInput, Stop, parse_grid};
+use super::args::{
+    ActivityChoice, CourseRequest, DicomOut, DoseRequest, GridChoice, ImageChoice, RunOptions, SceneInput, StudyChoice,
+    parse_grid,
+};
+use super::course_source::CourseSource;
 use super::failure::{Failure, OrUserError, UserError};
-use super::tia::{beside, hashed, integrate, named_nuclide, read_names, read_text, write_json, write_rows};
-use super::{dose, output, page_course, printer, transport};
+use super::input::{self, Anatomy, hashed};
+use super::kept::{KeptRun, keep_tia, transported};
+use super::output::{DOSE_FILE, LABELS_FILE};
+use super::tia::{
+    OpenSeries, SeriesRegions, beside, in_file, integrate, named_nuclide, read_text, write_json, write_rows,
+};
+use super::{output, page_course, printer};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
@@ -16,22 +24,22 @@ use crate::course::frame::{IDENTITY, resample};
 use crate::course::protocol::Protocol;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::course::words::verdict_words;
-use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
-use crate::grid::{Orientation, Volume};
+use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom::{self, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
-use crate::report::EnergyBalance;
-use crate::report::run_record::{self, InputFile, PassRecord};
+use crate::report::run_record::{self, InputFile};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
 use anyhow::{Context, bail};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 11] = [
+const FILE_NAMES: [&str; 15] = [
+    DOSE_FILE,
+    LABELS_FILE,
+    BED_FILE,
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -39,121 +47,38 @@ const FILE_NAMES: [&str; 11] = [
     "dose_sum_gy.nii.gz",
     "g_dose2_sum_gy2.nii.gz",
     "bed_gy.nii.gz",
+    "eqd2_gy.nii.gz",
     "cohort.json",
     "report.html",
     "dvh.csv",
     "dvh.json",
 ];
-/// Layout of a cache entry; raised when its content changes meaning.
-const CACHE_SCHEMA: u32 = 2;
+
+/// The BED in DICOM.
+const BED_FILE: &str = "bed_gy.dcm";
+
+/// Name of a cycle's dose map in the course's frame, cycles counted from 1.
+fn cycle_map(cycle: usize) -> String {
+    format!("cycle_{cycle}_dose_gy.nii.gz")
+}
+
+/// The folder of the results; with `force` what an earlier run left there goes.
+fn output_folder(out: &Path, force: bool) -> Result<AtomicOutputDir, UserError> {
+    let maps: Vec<String> = (1..=99).map(cycle_map).collect();
+    let names: Vec<&str> = FILE_NAMES.iter().copied().chain(maps.iter().map(String::as_str)).collect();
+    Ok(AtomicOutputDir::create(out, force).or_user_error()?.replaces(&names))
+}
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
-        CourseRequest::Patient { course, out, cache, force, run } => patient(course, out, cache, *force, run),
+        CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
+            patient(course, study.as_deref(), out, cache, *force, *dicom, run)
+        }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
             cohort(protocol, *patients, *seed, out.as_deref(), *force)
         }
     }
-}
-
-/// A region of a finished cycle, as the cache keeps it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeptRegion {
-    label: u16,
-    name: String,
-    mass_g: f64,
-    decays: f64,
-    dose_gy: f64,
-    dose_se_gy: f64,
-    dose_photon_gy: f64,
-}
-
-/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeptPass {
-    pass: String,
-    histories: u64,
-    batches: u32,
-    emitted: String,
-    deposited: String,
-    escaped: String,
-    radiated: String,
-    estimated: String,
-}
-
-/// How a finished cycle was transported, for the report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct KeptRun {
-    passes: Vec<KeptPass>,
-    /// Seed.
-    pub(super) seed: u64,
-    /// Settings by name.
-    pub(super) settings: BTreeMap<String, serde_json::Value>,
-    /// Data sets by name.
-    pub(super) data_sets: BTreeMap<String, String>,
-    /// Decays on the grid.
-    pub(super) decays: f64,
-    /// Whether matter came from a CT.
-    pub(super) from_ct: bool,
-}
-
-impl KeptRun {
-    fn of(case: &super::case::Case, computed: &super::case::Computed, seed: u64) -> Self {
-        let passes = [&computed.electron, &computed.photon].map(|pass| KeptPass {
-            pass: pass.balance.pass.clone(),
-            histories: pass.histories,
-            batches: pass.batches,
-            emitted: pass.balance.emitted.to_string(),
-            deposited: pass.balance.deposited.to_string(),
-            escaped: pass.balance.escaped.to_string(),
-            radiated: pass.balance.radiated.to_string(),
-            estimated: pass.balance.estimated.to_string(),
-        });
-        Self {
-            passes: passes.to_vec(),
-            seed,
-            settings: case.settings.iter().chain(&computed.settings).map(|(n, v)| (n.clone(), v.clone())).collect(),
-            data_sets: case.data_sets.clone(),
-            decays: crate::source::sum(case.decays.data.iter().copied()),
-            from_ct: case.hu.is_some(),
-        }
-    }
-
-    /// Histories by pass.
-    pub(super) fn passes(&self) -> Vec<PassRecord> {
-        let record = |p: &KeptPass| PassRecord { pass: p.pass.clone(), histories: p.histories, batches: p.batches };
-        self.passes.iter().map(record).collect()
-    }
-
-    /// Energy balances; none where the entry is damaged.
-    pub(super) fn balances(&self) -> Option<Vec<EnergyBalance>> {
-        self.passes
-            .iter()
-            .map(|p| {
-                Some(EnergyBalance {
-                    pass: p.pass.clone(),
-                    emitted: p.emitted.parse().ok()?,
-                    deposited: p.deposited.parse().ok()?,
-                    escaped: p.escaped.parse().ok()?,
-                    radiated: p.radiated.parse().ok()?,
-                    estimated: p.estimated.parse().ok()?,
-                })
-            })
-            .collect()
-    }
-}
-
-/// A finished cycle's record in the cache.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Kept {
-    schema: u32,
-    depends_on: BTreeMap<String, String>,
-    tally_sha256: String,
-    regions: Vec<KeptRegion>,
-    warnings: Vec<String>,
-    form_code: i16,
-    run: KeptRun,
 }
 
 /// A dose map with its anatomy, in canonical order.
@@ -168,20 +93,28 @@ pub(super) struct Mapped {
     pub(super) labels: Vec<u16>,
     /// Names of the labels.
     pub(super) names: BTreeMap<u16, String>,
-    form_code: i16,
+    /// Kind of coordinates.
+    pub(super) form_code: i16,
+    /// The image whose frame of reference the map has.
+    pub(super) origin: Option<Origin>,
 }
 
 /// A cycle as computed.
 pub(super) struct Computed {
-    regions: BTreeMap<String, RegionCycle>,
+    /// Its regions.
+    pub(super) regions: BTreeMap<String, RegionCycle>,
     /// Its dose map.
     pub(super) map: Option<Mapped>,
+    /// Half-lives measured in it, of what carries no label too.
+    pub(super) half_lives: BTreeMap<String, EarlierHalfLife>,
     /// Files read.
     pub(super) inputs: Vec<InputFile>,
     /// Hash of the tallies.
     pub(super) tally_sha256: Option<String>,
-    warnings: Vec<String>,
-    reused: bool,
+    /// What the reader should know.
+    pub(super) warnings: Vec<String>,
+    /// Whether it was taken from the cache.
+    pub(super) reused: bool,
     /// Time-activity curves of the regions, where the cycle is a series.
     pub(super) curves: Vec<RegionIntegral>,
     /// How it was transported, where it was.
@@ -193,6 +126,7 @@ impl Computed {
         Self {
             regions,
             map: None,
+            half_lives: BTreeMap::new(),
             inputs: Vec::new(),
             tally_sha256: None,
             warnings: Vec::new(),
@@ -203,51 +137,74 @@ impl Computed {
     }
 }
 
-fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions) -> Result<(), Failure> {
+fn patient(
+    path: &Path,
+    choice: Option<&StudyChoice>,
+    out: &Path,
+    cache: &Path,
+    force: bool,
+    dicom: Option<DicomOut>,
+    run: &RunOptions,
+) -> Result<(), Failure> {
     let clock = output::Clock::start();
-    let folder = AtomicOutputDir::create(out, force).or_user_error()?.replaces(&FILE_NAMES);
-    let course = Course::parse(&read_text(path)?, &path.display().to_string()).or_user_error()?;
-    let protocol = read_protocol(path, &course.protocol)?;
+    let folder = output_folder(out, force)?;
+    let CourseSource { course, protocol, base, mut series, days, images } = match choice {
+        Some(choice) => CourseSource::of_study(path, choice)?,
+        None => CourseSource::of_file(path)?,
+    };
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), cycle.date));
-        let one = compute_cycle(path, &course, cycle, number, cache, run, &earlier)?;
+        printer::note(&format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
+        let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
+        let one = compute_cycle(&from, series[index].take(), &earlier)?;
         if one.reused {
             printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
         }
         for (name, region) in &one.regions {
             if let Some(half_life_h) = region.effective_half_life_h {
                 let cycle = u32::try_from(number).unwrap_or(u32::MAX);
-                earlier.insert(name.clone(), EarlierHalfLife { half_life_h, rel_sigma: None, cycle });
+                let rel_sigma = region.half_life_rel_sigma;
+                earlier.insert(name.clone(), EarlierHalfLife { half_life_h, rel_sigma, cycle });
             }
         }
+        earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
         computed.push(one);
     }
     let mut warnings = by_cycle(&computed);
-    let cycles = cycle_doses(&course, &mut computed, &mut warnings);
-    let frame = computed.iter().find_map(|one| one.map.as_ref());
-    let mut accumulated = accumulate(
-        &cycles,
-        frame.map(|map| CourseFrame {
-            labels: &map.labels,
-            names: &map.names,
-            density_g_cm3: map.density_g_cm3.as_deref(),
-        }),
-        &|region| parameters(&course, &protocol, region),
-    )
-    .or_user_error()?;
+    check_ledger(path, &course, &protocol, &computed)?;
+    let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
+    let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);
+    let anatomy = frame.as_ref().map(|frame| CourseFrame {
+        labels: &frame.labels,
+        names: &frame.names,
+        density_g_cm3: frame.density_g_cm3.as_deref(),
+    });
+    let mut accumulated = accumulate(&cycles, anatomy, &|region| parameters(&course, &protocol, region))
+        .or_user_error()
+        .map_err(|e| in_file(path, &e))?;
     warnings.extend(accumulated.warnings.iter().cloned());
     warnings.extend(names_without_region(&course, &protocol, &cycles));
-    let mut verdict = verdict(&course, &protocol, &cycles)?;
+    let mut verdict = verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
     verdict.warnings.extend(warnings);
     let parameters = |region: &str| parameters(&course, &protocol, region);
-    let histograms = page_course::Histograms::of(&course, &cycles, &computed, &accumulated, &parameters);
+    let histograms =
+        page_course::Histograms::of(&course, &cycles, &computed, frame.as_ref(), &accumulated, &parameters);
     histograms.refine(&mut accumulated.totals);
     write(
         &folder,
-        &Written { path, course: &course, accumulated: &accumulated, verdict: &verdict, computed: &computed, frame },
+        &Written {
+            path,
+            course: &course,
+            days: &days,
+            cycles: &cycles,
+            accumulated: &accumulated,
+            verdict: &verdict,
+            computed: &computed,
+            frame: frame.as_ref(),
+            dicom,
+        },
     )?;
     page_course::write(
         &folder,
@@ -256,6 +213,7 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
             protocol: &protocol,
             cycles: &cycles,
             computed: &computed,
+            frame: frame.as_ref(),
             accumulated: &accumulated,
             verdict: &verdict,
             histograms: &histograms,
@@ -267,6 +225,29 @@ fn patient(path: &Path, out: &Path, cache: &Path, force: bool, run: &RunOptions)
     printer::record_file(&place.join("verdict.json"))?;
     printer::data(&verdict_words(&verdict));
     printer::results("", &place);
+    Ok(())
+}
+
+/// Refuses a ledger entry under a name that nothing has: a treatment before this course must not get lost by a slip of the
+/// pen.
+fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed: &[Computed]) -> Result<(), UserError> {
+    let mut known: Vec<&str> = computed.iter().flat_map(|one| one.regions.keys()).map(String::as_str).collect();
+    known.extend(protocol.organ.structures.iter().map(String::as_str));
+    known.push(&protocol.organ.name);
+    known.sort_unstable();
+    known.dedup();
+    if let Some(entry) = course.ledger.iter().find(|entry| !known.contains(&entry.structure.as_str())) {
+        return Err(UserError::new(
+            format!(
+                "{}: ledger ({}): structure: found \"{}\"; allowed: {}",
+                path.display(),
+                entry.what,
+                entry.structure,
+                known.join(", ")
+            ),
+            "Correct the name: a treatment under another name would not be counted.",
+        ));
+    }
     Ok(())
 }
 
@@ -296,12 +277,10 @@ fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDos
     let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
     let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
     let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
-    let prior = course.ledger.iter().map(|entry| (entry.structure.as_str(), "the ledger names it"));
     let mut seen = BTreeSet::new();
     steering
         .chain(half_lives)
         .chain(tissues)
-        .chain(prior)
         .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
         .map(|(name, why)| {
             let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
@@ -312,7 +291,8 @@ fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDos
         .collect()
 }
 
-fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
+/// Reads a protocol: built in, or a file beside `path`.
+pub(super) fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
         ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
             let error = UserError::from_library(&error);
@@ -337,15 +317,24 @@ fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<Regi
     })
 }
 
-fn compute_cycle(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
+/// What one cycle is computed from.
+struct CycleFrom<'a> {
+    /// The file that other files are named beside.
+    path: &'a Path,
+    course: &'a Course,
+    cycle: &'a CourseCycle,
     number: usize,
-    cache: &Path,
-    run: &RunOptions,
+    cache: &'a Path,
+    run: &'a RunOptions,
+    images: &'a ImageChoice,
+}
+
+fn compute_cycle(
+    from: &CycleFrom<'_>,
+    opened: Option<OpenSeries>,
     earlier: &BTreeMap<String, EarlierHalfLife>,
 ) -> Result<Computed, Failure> {
+    let CycleFrom { path, course, cycle, number, cache, images, .. } = *from;
     let nuclide = named_nuclide(path, &course.nuclide);
     match &cycle.content {
         CycleContent::Missing(reason) => {
@@ -358,24 +347,18 @@ fn compute_cycle(
                 .iter()
                 .map(|(name, stated)| {
                     let region = RegionCycle {
-                        label: None,
-                        dose_gy: stated.dose_gy,
-                        dose_se_gy: 0.0,
-                        dose_photon_gy: None,
                         mass_g: stated.mass_g,
                         effective_half_life_h: cycle.effective_half_life_h.get(name).copied(),
-                        kinetics: None,
-                        method: "stated".to_owned(),
-                        curve_rel_sigma: None,
+                        ..RegionCycle::of_dose(stated.dose_gy, "stated")
                     };
                     (name.clone(), region)
                 })
                 .collect(),
         )),
-        CycleContent::Dose(file) => Ok(ready_map(path, course, cycle, number, file)?),
+        CycleContent::Dose(file) => Ok(ready_map(from, file)?),
         CycleContent::Tia { file, unit } => {
             let unit: ActivityUnit = unit.parse().or_user_error()?;
-            let request = dose_request(path, course, cycle, number, beside(path, file), unit, nuclide, run)?;
+            let request = dose_request(from, beside(path, file), unit, nuclide)?;
             let mut done = transported(&request, cache)?;
             for (name, region) in &mut done.regions {
                 region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
@@ -384,12 +367,30 @@ fn compute_cycle(
             Ok(done)
         }
         CycleContent::Series(file) => {
-            let series = integrate(&beside(path, file), earlier)?;
+            let opened = match opened {
+                Some(opened) => opened,
+                None => OpenSeries::open(
+                    &beside(path, file),
+                    &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
+                )?,
+            };
+            let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
+            let ct = named(&cycle.ct).or(named(&course.ct));
+            let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
+            let label_names = named(&course.label_names);
+            let own = SeriesRegions {
+                labels: labels.as_deref(),
+                label_names: label_names.as_deref(),
+                ct: ct.as_deref(),
+                // the dose's own report of the regions follows
+                quiet: true,
+            };
+            let series = integrate(opened, earlier, own)?;
             let tia = keep_tia(&series, cache)?;
             let nuclide = series.nuclide.clone();
-            let mut request = dose_request(path, course, cycle, number, tia, ActivityUnit::Decays, nuclide, run)?;
+            let mut request = dose_request(from, tia, ActivityUnit::Decays, nuclide)?;
             if cycle.labels.is_none() && course.labels.is_none() {
-                request.labels = Some(series.labels.clone());
+                request.labels = series.labels.clone();
                 request.label_names = series.label_names.clone();
             }
             let mut done = transported(&request, cache)?;
@@ -400,9 +401,20 @@ fn compute_cycle(
                     continue;
                 };
                 region.effective_half_life_h = Some(integral.effective_half_life_h);
+                region.half_life_rel_sigma = integral.half_life_rel_sigma;
                 region.kinetics = Some(integral.kinetics.clone());
                 region.curve_rel_sigma = integral.rel_sigma;
+                region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
                 region.method = integral.method.clone();
+            }
+            for region in &series.map.regions {
+                let Some(integral) = &region.integral else { continue };
+                let half_life = EarlierHalfLife {
+                    half_life_h: integral.effective_half_life_h,
+                    rel_sigma: integral.half_life_rel_sigma,
+                    cycle: u32::try_from(number).unwrap_or(u32::MAX),
+                };
+                done.half_lives.insert(region.name.clone(), half_life);
             }
             done.curves = series.map.regions.iter().filter(|region| region.label != 0).cloned().collect();
             done.inputs.extend(series.inputs);
@@ -414,17 +426,13 @@ fn compute_cycle(
 }
 
 /// What `lutra dose` would be asked for this cycle.
-#[allow(clippy::too_many_arguments, reason = "one call site each; a struct would repeat the request")]
 fn dose_request(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
+    from: &CycleFrom<'_>,
     activity: PathBuf,
-    activity_unit: ActivityUnit,
+    unit: ActivityUnit,
     nuclide: String,
-    run: &RunOptions,
 ) -> Result<DoseRequest, UserError> {
+    let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
         UserError::new(
             format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
@@ -434,221 +442,49 @@ fn dose_request(
     Ok(DoseRequest {
         config: None,
         scene: SceneInput::Ct(beside(path, ct)),
-        activity,
-        activity_unit,
+        activity: ActivityChoice::Map { file: activity, unit },
         administered_mbq: Some(cycle.administered_mbq),
         nuclide,
         emissions: Emissions::All,
         labels: cycle.labels.as_ref().or(course.labels.as_ref()).map(|name| beside(path, name)),
         label_names: course.label_names.as_ref().map(|name| beside(path, name)),
         out: PathBuf::new(),
+        dicom: None,
         force: false,
         grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), parse_grid)?,
         run: run.clone(),
     })
 }
 
-/// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
-fn keep_tia(series: &super::tia::Integrated, cache: &Path) -> Result<PathBuf, Failure> {
-    let mut hash = Sha256::new();
-    hash.update(format!("{:?}", series.map.decays.grid));
-    for value in &series.map.decays.data {
-        hash.update(value.to_le_bytes());
-    }
-    let file = cache.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
-    if !file.is_file() {
-        make_folder(cache)?;
-        let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
-        nifti::write_with(&file, &series.map.decays, &options).or_user_error()?;
-    }
-    Ok(file)
-}
-
-fn make_folder(folder: &Path) -> Result<(), UserError> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        UserError::new(
-            format!("{}: cannot write: {error}", folder.display()),
-            "Give --cache a folder that you may write to.",
-        )
-    })
-}
-
-/// Everything a transported dose depends on, by name.
-fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserError> {
-    let mut depends_on = BTreeMap::from([
-        ("program".to_owned(), run_record::program()),
-        ("cache".to_owned(), CACHE_SCHEMA.to_string()),
-        ("unit".to_owned(), request.activity_unit.to_string()),
-        ("nuclide".to_owned(), request.nuclide.clone()),
-        ("grid".to_owned(), format!("{:?}", request.grid)),
-        ("seed".to_owned(), request.run.seed.to_string()),
-        (
-            "histories".to_owned(),
-            match request.run.stop {
-                Stop::Histories(count) => count.to_string(),
-                _ => transport::DEFAULT_HISTORIES.to_string(),
-            },
-        ),
-    ]);
-    let mut files: Vec<(&str, &Path)> = vec![("activity", &request.activity)];
-    if let SceneInput::Ct(ct) = &request.scene {
-        files.push(("ct", ct));
-    }
-    files.extend(request.labels.as_deref().map(|path| ("labels", path)));
-    files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
-    if Path::new(&request.nuclide).is_file() {
-        files.push(("nuclide_file", Path::new(&request.nuclide)));
-    }
-    for (role, path) in files {
-        depends_on.insert(format!("{role}_sha256"), hashed(role, path)?.sha256);
-    }
-    Ok(depends_on)
-}
-
-/// The dose of a request: from the cache, else by transport.
-fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure> {
-    let depends_on = dependencies(request)?;
-    let mut hash = Sha256::new();
-    for (name, value) in &depends_on {
-        hash.update(format!("{name}\0{value}\0"));
-    }
-    let entry = cache.join(run_record::hex(&hash.finalize()));
-    let reused = entry.join("cycle.json").is_file();
-    if !reused {
-        make_folder(cache)?;
-        compute_into(request, &entry, depends_on.clone())?;
-    }
-    let text = read_text(&entry.join("cycle.json"))?;
-    let damaged = || {
-        UserError::new(
-            format!("{}: found a damaged cache entry", entry.display()),
-            "Remove this folder; the cycle is then computed again.",
-        )
-    };
-    let kept: Kept = serde_json::from_str(&text).map_err(|_| damaged())?;
-    if kept.schema != CACHE_SCHEMA || kept.depends_on != depends_on {
-        return Err(damaged().into());
-    }
-    let dose_gy = nifti::read(entry.join("dose_gy.nii.gz")).or_user_error()?;
-    let sigma_rel = nifti::read(entry.join("sigma_rel.nii.gz")).or_user_error()?;
-    let density = nifti::read(entry.join("density_g_cm3.nii.gz")).or_user_error()?;
-    let labels = nifti::read_labels(entry.join("labels.nii.gz")).or_user_error()?;
-    let mut inputs = vec![hashed("activity", &request.activity)?];
-    if let SceneInput::Ct(ct) = &request.scene {
-        inputs.push(hashed("ct", ct)?);
-    }
-    let regions = kept.regions.iter().map(|region| {
-        let value = RegionCycle {
-            label: Some(region.label),
-            dose_gy: region.dose_gy,
-            dose_se_gy: region.dose_se_gy,
-            dose_photon_gy: Some(region.dose_photon_gy),
-            mass_g: Some(region.mass_g),
-            effective_half_life_h: None,
-            kinetics: None,
-            method: String::new(),
-            curve_rel_sigma: None,
-        };
-        (region.name.clone(), value)
-    });
-    Ok(Computed {
-        regions: regions.collect(),
-        map: Some(Mapped {
-            dose_gy,
-            sigma_rel: Some(sigma_rel),
-            density_g_cm3: Some(density.data),
-            labels: labels.data,
-            names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
-            form_code: kept.form_code,
-        }),
-        inputs,
-        tally_sha256: Some(kept.tally_sha256),
-        warnings: kept.warnings,
-        reused,
-        curves: Vec::new(),
-        run: Some(kept.run),
-    })
-}
-
-/// Computes a dose and keeps it as a cache entry, whole or not at all.
-fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
-    let case = dose::case(request)?;
-    let computed = transport::compute(&case, &request.run, request.emissions)?;
-    let kept = || -> anyhow::Result<()> {
-        if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
-            bail!("the energy balance does not close: nothing was kept");
-        }
-        let map = DoseMap::from_energy(
-            &case.decays.grid,
-            &case.density_g_cm3,
-            output::energies(&computed.electron),
-            output::energies(&computed.photon),
-            AIR_LIMIT_G_CM3,
-        )?;
-        let (rows, _) = output::tables(&case, &computed, &map)?;
-        let folder = AtomicOutputDir::create(entry, true)?;
-        let grid = &case.decays.grid;
-        let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
-        let dose = Volume { grid: grid.clone(), data: map.dose_gy.clone() };
-        nifti::write_with(folder.file("dose_gy.nii.gz"), &dose, &options("absorbed dose, Gy"))?;
-        let sigma = Volume { grid: grid.clone(), data: map.sigma_rel.clone() };
-        nifti::write_with(folder.file("sigma_rel.nii.gz"), &sigma, &options("relative standard error of the dose"))?;
-        let density = Volume { grid: grid.clone(), data: case.density_g_cm3.clone() };
-        nifti::write_with(folder.file("density_g_cm3.nii.gz"), &density, &options("density, g/cm3"))?;
-        let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
-        nifti::write_with(folder.file("labels.nii.gz"), &labels, &options("labels"))?;
-        let kept = Kept {
-            schema: CACHE_SCHEMA,
-            depends_on,
-            tally_sha256: computed.tally_sha256.clone(),
-            regions: rows
-                .iter()
-                .map(|row| KeptRegion {
-                    label: row.label,
-                    name: row.name.clone(),
-                    mass_g: row.mass_g,
-                    decays: row.decays,
-                    dose_gy: row.dose_gy,
-                    dose_se_gy: row.dose_se_gy,
-                    dose_photon_gy: row.dose_photon_gy,
-                })
-                .collect(),
-            warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
-            form_code: case.form_code,
-            run: KeptRun::of(&case, &computed, request.run.seed),
-        };
-        write_json(&folder.file("cycle.json"), &kept)?;
-        folder.commit()?;
-        Ok(())
-    };
-    kept().map_err(Failure::Run)
-}
+/// Share of all dose that negative voxels of a ready map may hold: noise of a transport, not another quantity.
+const NEGATIVE_SHARE: f64 = 0.02;
 
 /// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
-fn ready_map(
-    path: &Path,
-    course: &Course,
-    cycle: &CourseCycle,
-    number: usize,
-    file: &str,
-) -> Result<Computed, UserError> {
+fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
+    let CycleFrom { path, course, cycle, number, .. } = *from;
     let dose_path = beside(path, file);
-    let image = nifti::read_image::<f32>(&dose_path).or_user_error()?;
-    if let Some([i, j, k]) = image.first_nonfinite {
+    let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
+    let image = input::dose(&dose_path, &mut warnings)?;
+    let (form_code, origin) = (image.form_code, image.origin);
+    let dose_gy = image.volume.map(|gy| gy as f32);
+    let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
+    let (above, below) = (sum_of(1.0), sum_of(-1.0));
+    if below > NEGATIVE_SHARE * above {
         return Err(UserError::new(
             format!(
-                "{}: voxel values: found a NaN or infinite value in ({i}, {j}, {k}); allowed: finite Gy",
-                dose_path.display()
+                "{}: voxel values: found negative doses that are {:.1} % of all dose; allowed: {:.0} %, as statistics",
+                dose_path.display(),
+                100.0 * below / above.max(f64::MIN_POSITIVE),
+                100.0 * NEGATIVE_SHARE
             ),
-            "Set it to a true value.",
+            "Check that this is a dose map in Gy.",
         ));
     }
-    let form_code = WriteOptions::like(&image.header, "").form_code;
-    let (dose_gy, _) = image.volume.to_canonical();
-    if dose_gy.data.iter().any(|dose| *dose < 0.0) {
-        return Err(UserError::new(
-            format!("{}: voxel values: found a negative dose; allowed: 0 Gy or more", dose_path.display()),
-            "Check that this is a dose map in Gy.",
+    if below > 0.0 {
+        warnings.push(format!(
+            "{}: voxels with a negative dose, {:.3} % of all dose: the statistics of a transport",
+            dose_path.display(),
+            100.0 * below / above
         ));
     }
     let labels_name = cycle.labels.as_ref().or(course.labels.as_ref()).ok_or_else(|| {
@@ -658,7 +494,10 @@ fn ready_map(
         )
     })?;
     let labels_path = beside(path, labels_name);
-    let (labels, _) = nifti::read_labels(&labels_path).or_user_error()?.to_canonical();
+    let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
+    let names_path = course.label_names.as_ref().map(|name| beside(path, name));
+    let regions = input::regions(&labels_path, names_path.as_deref(), &anatomy, false, &mut warnings)?;
+    let input::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
         return Err(UserError::new(
             format!(
@@ -670,7 +509,6 @@ fn ready_map(
             "Resample the labels to the dose map with nearest-neighbour interpolation.",
         ));
     }
-    let names = read_names(course.label_names.as_ref().map(|name| beside(path, name)).as_deref())?;
     let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
     for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {
         let sum = sums.entry(label).or_default();
@@ -684,20 +522,15 @@ fn ready_map(
             let name = name_of(label);
             let region = RegionCycle {
                 label: Some(label),
-                dose_gy: sum / f64::from(voxels),
-                dose_se_gy: 0.0,
-                dose_photon_gy: None,
-                mass_g: None,
                 effective_half_life_h: cycle.effective_half_life_h.get(&name).copied(),
-                kinetics: None,
-                method: "ready dose map".to_owned(),
-                curve_rel_sigma: None,
+                ..RegionCycle::of_dose(sum / f64::from(voxels), "ready dose map")
             };
             (name, region)
         })
         .collect();
     let present = sums.keys().map(|&label| (label, name_of(label))).collect();
-    let inputs = vec![hashed("dose", &dose_path)?, hashed("labels", &labels_path)?];
+    let mut inputs = vec![image.input];
+    inputs.extend(region_inputs);
     Ok(Computed {
         regions,
         map: Some(Mapped {
@@ -707,32 +540,126 @@ fn ready_map(
             labels: labels.data,
             names: present,
             form_code,
+            origin,
         }),
+        half_lives: BTreeMap::new(),
         inputs,
         tally_sha256: None,
-        warnings: vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()],
+        warnings,
         reused: false,
         curves: Vec::new(),
         run: None,
     })
 }
 
-/// The cycles for accumulation: every map on the grid of the first one.
-fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<String>) -> Vec<CycleDose> {
-    let target = computed.iter().find_map(|one| one.map.as_ref().map(|map| map.dose_gy.grid.clone()));
+/// The course's frame: where voxel sums are formed.
+pub(super) struct Frame {
+    /// Its grid.
+    pub(super) grid: VoxelGrid,
+    /// Label of each voxel.
+    pub(super) labels: Vec<u16>,
+    /// Names of the labels.
+    pub(super) names: BTreeMap<u16, String>,
+    /// Mass density, g/cm3, where known.
+    pub(super) density_g_cm3: Option<Vec<f32>>,
+    /// Kind of coordinates.
+    pub(super) form_code: i16,
+    /// The image whose frame of reference it is, if that is DICOM.
+    origin: Option<Origin>,
+}
+
+/// Whether a cycle lies in the course's frame as it is: its anatomy is the course's.
+fn in_frame(cycle: &CourseCycle) -> bool {
+    cycle.transform.is_none() && cycle.ct.is_none() && cycle.labels.is_none()
+}
+
+impl Frame {
+    /// The frame: that of the first map with the course's own anatomy. Where every cycle has its own, the course's labels
+    /// give it; where the course states none, the first cycle without a transform does. None without any map.
+    fn of(
+        path: &Path,
+        course: &Course,
+        computed: &[Computed],
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Self>, UserError> {
+        let maps = || course.cycles.iter().zip(computed).filter_map(|(cycle, one)| Some((cycle, one.map.as_ref()?)));
+        let Some((_, any)) = maps().next() else { return Ok(None) };
+        let stated = course.ct.is_some() || course.labels.is_some();
+        let own = maps().find(|(cycle, _)| in_frame(cycle));
+        let first = || maps().find(|(cycle, _)| !stated && cycle.transform.is_none());
+        if let Some((_, map)) = own.or_else(first) {
+            return Ok(Some(Self {
+                grid: map.dose_gy.grid.clone(),
+                labels: map.labels.clone(),
+                names: map.names.clone(),
+                density_g_cm3: map.density_g_cm3.clone(),
+                form_code: map.form_code,
+                origin: map.origin.clone(),
+            }));
+        }
+        let Some(labels) = &course.labels else {
+            warnings.push(
+                "every cycle has its own anatomy and the course has no labels: there is no frame for voxel sums"
+                    .to_owned(),
+            );
+            return Ok(None);
+        };
+        let labels = beside(path, labels);
+        let ct = course.ct.as_ref().map(|ct| input::ct(&beside(path, ct), &mut Vec::new())).transpose()?;
+        let anatomy = match &ct {
+            Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
+            None if dicom::is_dicom(&labels) => {
+                return Err(UserError::new(
+                    format!("{}: ct: found none; allowed: the CT of the course's frame", labels.display()),
+                    "Name the CT that the regions were drawn on as ct of the course.",
+                ));
+            }
+            None => Anatomy { grid: &any.dose_gy.grid, origin: None },
+        };
+        let names = course.label_names.as_ref().map(|name| beside(path, name));
+        let input::RegionMap { labels, names, .. } =
+            input::regions(&labels, names.as_deref(), &anatomy, true, warnings)?;
+        let present: BTreeMap<u16, String> = labels
+            .data
+            .iter()
+            .filter(|label| **label > 0)
+            .map(|label| (*label, names.get(label).cloned().unwrap_or_else(|| format!("label_{label}"))))
+            .collect();
+        warnings.push("the course's frame has labels but no density: histograms weigh voxels by volume".to_owned());
+        Ok(Some(Self {
+            grid: labels.grid,
+            labels: labels.data,
+            names: present,
+            density_g_cm3: None,
+            form_code: 1,
+            origin: ct.and_then(|ct| ct.origin),
+        }))
+    }
+}
+
+/// The cycles for accumulation: every map that lies in the course's frame or has a transform to it, on its grid.
+fn cycle_doses(
+    course: &Course,
+    days: &[String],
+    computed: &[Computed],
+    frame: Option<&Frame>,
+    warnings: &mut Vec<String>,
+) -> Vec<CycleDose> {
+    let stated = course.ct.is_some() || course.labels.is_some();
+    let mut first_apart = true;
     let mut cycles = Vec::new();
-    for (index, (cycle, one)) in course.cycles.iter().zip(computed.iter()).enumerate() {
-        let dose_gy = one.map.as_ref().zip(target.as_ref()).and_then(|(map, target)| {
-            let own_anatomy = cycle.ct.is_some() || cycle.labels.is_some();
-            let own_frame = own_anatomy && cycle.transform.is_none() && index > 0;
-            if own_frame {
+    for (index, (cycle, one)) in course.cycles.iter().zip(computed).enumerate() {
+        let dose_gy = one.map.as_ref().zip(frame).and_then(|(map, frame)| {
+            // where the course states no anatomy, its frame is that of the first cycle without a transform
+            let gives_frame = !stated && cycle.transform.is_none() && std::mem::take(&mut first_apart);
+            if cycle.transform.is_none() && !in_frame(cycle) && !gives_frame {
                 warnings.push(format!(
                     "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
                     index + 1
                 ));
                 return None;
             }
-            let (moved, outside) = resample(&map.dose_gy, target, &cycle.transform.unwrap_or(IDENTITY))?;
+            let (moved, outside) = resample(&map.dose_gy, &frame.grid, &cycle.transform.unwrap_or(IDENTITY))?;
             if outside > 0 {
                 warnings.push(format!(
                     "cycle {}: its dose map does not reach {outside} voxels of the course's grid",
@@ -742,7 +669,7 @@ fn cycle_doses(course: &Course, computed: &mut [Computed], warnings: &mut Vec<St
             Some(moved.data)
         });
         cycles.push(CycleDose {
-            date: cycle.date.to_string(),
+            date: days[index].clone(),
             administered_gbq: cycle.administered_mbq / 1000.0,
             regions: one.regions.clone(),
             dose_gy,
@@ -771,14 +698,18 @@ fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result
             .map(|(cycle, file)| {
                 let region = cycle.regions.get(name)?;
                 let statistics = region.dose_se_gy / region.dose_gy;
+                let plan = &protocol.uncertainty;
                 Some(OrganDose {
                     dose_gy: region.dose_gy,
                     g: region.g(&tissue)?,
                     mass_g: region.mass_g,
                     random_rel_sigma: file
                         .random_rel_sigma
-                        .or_else(|| region.curve_rel_sigma.map(|curve| curve.hypot(statistics))),
-                    systematic_rel_sigma: file.systematic_rel_sigma,
+                        .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
+                    // what a series states of its images does not shrink what the protocol says of a dose
+                    systematic_rel_sigma: file
+                        .systematic_rel_sigma
+                        .or_else(|| region.systematic_rel_sigma.map(|stated| stated.max(plan.systematic_rel))),
                 })
             })
             .collect();
@@ -804,10 +735,13 @@ fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result
 struct Written<'a> {
     path: &'a Path,
     course: &'a Course,
+    days: &'a [String],
+    cycles: &'a [CycleDose],
     accumulated: &'a Accumulated,
     verdict: &'a Verdict,
     computed: &'a [Computed],
-    frame: Option<&'a Mapped>,
+    frame: Option<&'a Frame>,
+    dicom: Option<DicomOut>,
 }
 
 fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
@@ -820,9 +754,10 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
         .cycles
         .iter()
         .zip(w.computed)
-        .map(|(cycle, one)| {
+        .zip(w.days)
+        .map(|((cycle, one), day)| {
             serde_json::json!({
-                "date": cycle.date.to_string(),
+                "date": day,
                 "administered_mbq": cycle.administered_mbq,
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
@@ -841,29 +776,72 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
     });
     write_json(&folder.file("verdict.json"), &record)?;
     if let (Some(frame), Some(voxels)) = (w.frame, &w.accumulated.voxels) {
-        let grid = &frame.dose_gy.grid;
-        let orientation: Orientation = grid.orientation();
-        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
-        for (name, text, data) in [
-            ("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy)),
-            ("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2)),
-            ("bed_gy.nii.gz", "cumulative BED, Gy; 0 where no radiobiology is stated", voxels.bed_gy.clone()),
-        ] {
-            let volume = orientation.restore(Volume { grid: grid.clone(), data })?;
+        let orientation: Orientation = frame.grid.orientation();
+        let write_map = |name: &str, text: &str, data: Vec<f32>| -> anyhow::Result<()> {
+            let volume = orientation.restore(Volume { grid: frame.grid.clone(), data })?;
             let description = format!("{text}; {}", run_record::program());
             nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
+            Ok(())
+        };
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
+        let stated = "0 where no radiobiology is stated";
+        write_map("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy))?;
+        write_map("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2))?;
+        write_map("bed_gy.nii.gz", &format!("cumulative BED, Gy; {stated}"), voxels.bed_gy.clone())?;
+        write_map("eqd2_gy.nii.gz", &format!("cumulative EQD2, Gy; {stated}"), voxels.eqd2_gy.clone())?;
+        for (index, cycle) in w.cycles.iter().enumerate() {
+            if let Some(dose_gy) = &cycle.dose_gy {
+                write_map(&cycle_map(index + 1), "absorbed dose of the cycle, Gy", dose_gy.clone())?;
+            }
         }
+        if let Some(out) = w.dicom {
+            write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out)?;
+        }
+    } else if w.dicom.is_some() {
+        bail!("--dicom: there is no dose map to write: no cycle has one, or the maps have no frame in common");
     }
+    Ok(())
+}
+
+/// Writes the course's dose and BED as RT Dose and its regions as SEG.
+fn write_dicom(
+    folder: &AtomicOutputDir,
+    frame: &Frame,
+    dose_gy: &[f64],
+    bed_gy: &[f32],
+    course: &Course,
+    out: DicomOut,
+) -> anyhow::Result<()> {
+    let cycles = course.cycles.len();
+    let options = |dose_type, description: &str, comment: String| DoseOptions {
+        dose_type,
+        depth: out.depth,
+        description: description.to_owned(),
+        comment,
+        deidentify: out.deidentify,
+        created: None,
+    };
+    let volume = |data: Vec<f64>, name: &str| Volume { grid: frame.grid.clone(), data: output::storable(data, name) };
+    let origin = frame.origin.as_ref();
+    let absorbed = options(DoseType::Physical, "Lutra absorbed dose, all cycles", format!("sum of {cycles} cycles"));
+    let dose = volume(dose_gy.to_vec(), DOSE_FILE);
+    dicom::write_rtdose(folder.file(DOSE_FILE), &dose, origin, &absorbed)?;
+    let bed = options(
+        DoseType::Effective,
+        "Lutra BED, all cycles",
+        format!("BED of {cycles} cycles; 0 where no alpha/beta is stated"),
+    );
+    let bed_gy = volume(bed_gy.iter().map(|&gy| f64::from(gy)).collect(), BED_FILE);
+    dicom::write_rtdose(folder.file(BED_FILE), &bed_gy, origin, &bed)?;
+    let labels = Volume { grid: frame.grid.clone(), data: frame.labels.clone() };
+    let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
+    dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
     Ok(())
 }
 
 /// The virtual cohort.
 fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: bool) -> Result<(), Failure> {
-    let folder = out
-        .map(|out| AtomicOutputDir::create(out, force))
-        .transpose()
-        .or_user_error()?
-        .map(|f| f.replaces(&FILE_NAMES));
+    let folder = out.map(|out| output_folder(out, force)).transpose()?;
     let protocol = Protocol::built_in(protocol).or_user_error()?;
     let window = protocol.steps[0]
         .window

@@ -66,6 +66,8 @@ pub(super) fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Fai
         nuclide,
         orientation,
         form_code: 1,
+        origin: None,
+        dicom: None,
         inputs: Vec::new(),
         settings,
         warnings: matter.report.warnings,

@@ -1,31 +1,30 @@
 //! `lutra dose`: from files to a dose map.
 
-use super::args::{DoseRequest, GridChoice, SceneInput, Stop};
+use super::args::{ActivityChoice, DoseRequest, GridChoice, SceneInput, Stop};
 use super::case::Case;
 use super::failure::{Failure, OrUserError, UserError};
+use super::input::{self, Anatomy, RegionMap, hashed};
 use super::output::{self, Clock, FILE_NAMES};
+use super::tia::OpenSeries;
 use super::{printer, shard, transport};
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Orientation, Volume, VoxelGrid};
-use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
-use crate::io::labels::LabelNames;
-use crate::io::nifti::{self, Header, Sample, WriteOptions};
+use crate::io::dicom::Origin;
+use crate::io::nifti;
 use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
 use crate::materials::tissues::{Tissue, read_tissues};
 use crate::report::run_record::InputFile;
-use crate::source::regrid::{average_to, labels_to, redistribute};
-use crate::source::{ActivityMap, DecayMap};
+use crate::source::regrid::{average_to, redistribute};
+use crate::source::{ActivityMap, ActivityUnit, DecayMap};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Share of the decays outside the grid or in air from which on the record warns.
 const WARN_SHARE: f64 = 1e-3;
-/// Change of a region's volume by regridding from which on the record warns.
-const WARN_VOLUME_REL: f64 = 0.05;
 /// HU where the CT does not reach: vacuum would stop nothing, air is what is there.
 const OUTSIDE_HU: f32 = -1000.0;
 
@@ -55,21 +54,43 @@ struct Matter {
     own_grid: VoxelGrid,
     orientation: Orientation,
     form_code: i16,
+    origin: Option<Origin>,
+    inputs: Vec<InputFile>,
 }
 
-/// An image turned into canonical order.
-struct Turned<T> {
-    volume: Volume<T>,
+/// Grid of the activity, its order in the user's file, and its kind of coordinates.
+struct Frame {
+    grid: VoxelGrid,
     orientation: Orientation,
-    header: Header,
+    form_code: i16,
+}
+
+/// The activity as read: decays, or images still to be integrated over the regions.
+enum Activity {
+    Map(Box<DecayMap>),
+    Images(Box<OpenSeries>),
+}
+
+/// Regions on the result's grid.
+struct Labels {
+    labels: Vec<u16>,
+    names: BTreeMap<u16, String>,
+    /// As they were read; none without a label map.
+    own: Option<RegionMap>,
 }
 
 /// Everything a run starts from, out of the request's files.
 pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let (activity, activity_turned) = read_activity(request, &mut warnings)?;
-    let matter = read_matter(request, &activity_turned, &mut warnings)?;
+    let (activity, frame, activity_inputs) = read_activity(request, &mut warnings)?;
+    let matter = read_matter(request, Some(&frame), &mut warnings)?;
+    if let Activity::Images(series) = &activity {
+        input::must_agree(matter.origin.as_ref(), series.origin.as_ref())?;
+    }
+    let Labels { labels, names, own } = regions(request, &matter, Some(&frame), &mut warnings)?;
+    check_target_labels(request, &labels)?;
+    let (activity, stated_mbq) = integrated(activity, own.as_ref(), &mut warnings)?;
     let decays_in_file = activity.total_decays();
     let regridded = redistribute(&activity, &matter.grid).or_user_error()?;
     printer::note(&format!(
@@ -93,39 +114,41 @@ pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
             100.0 * in_air / decays_in_file
         ));
     }
-    let (labels, names) = regions(request, &matter, &activity_turned, &mut warnings)?;
-    check_target_labels(request, &labels)?;
-    Ok(Case {
-        density_g_cm3: matter.density_g_cm3,
-        tissue: matter.tissue,
-        tissues: matter.tissues,
-        hu: matter.hu,
-        labels,
-        names,
-        groups: Vec::new(),
-        administered_mbq: request.administered_mbq,
+    let mut inputs = matter.inputs.clone();
+    inputs.extend(activity_inputs);
+    inputs.extend(own.into_iter().flat_map(|own| own.inputs));
+    inputs.extend(other_files(request)?);
+    Ok(case_of(request, nuclide, matter, labels, names, decays, warnings).with(
+        inputs,
         decays_in_file,
-        decays,
-        data_sets: super::data_sets(&nuclide, matter.calibration.as_deref()),
-        nuclide,
-        orientation: matter.orientation,
-        form_code: matter.form_code,
-        inputs: inputs(request)?,
-        settings: request.settings(),
-        warnings,
-    })
+        request.administered_mbq.or(stated_mbq),
+    ))
 }
 
-/// The case of a labelled scene without any decay yet; `request.activity` is the label map once more.
+/// The case of a labelled scene without any decay yet.
 pub(super) fn anatomy(request: &DoseRequest) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let Turned { volume, orientation, header } = read::<f64>(&request.activity, &mut Vec::new())?;
-    let frame = Turned { volume: Volume { grid: volume.grid, data: Vec::new() }, orientation, header };
-    let matter = read_matter(request, &frame, &mut warnings)?;
-    let (labels, names) = regions(request, &matter, &frame, &mut warnings)?;
-    Ok(Case {
-        decays: Volume::filled(matter.grid, 0.0),
+    let matter = read_matter(request, None, &mut warnings)?;
+    let Labels { labels, names, own } = regions(request, &matter, None, &mut warnings)?;
+    let decays = Volume::filled(matter.grid.clone(), 0.0);
+    let mut inputs = matter.inputs.clone();
+    inputs.extend(own.into_iter().flat_map(|own| own.inputs));
+    inputs.extend(other_files(request)?);
+    Ok(case_of(request, nuclide, matter, labels, names, decays, warnings).with(inputs, 0.0, None))
+}
+
+fn case_of(
+    request: &DoseRequest,
+    nuclide: Nuclide,
+    matter: Matter,
+    labels: Vec<u16>,
+    names: BTreeMap<u16, String>,
+    decays: Volume<f64>,
+    warnings: Vec<String>,
+) -> Case {
+    Case {
+        decays,
         density_g_cm3: matter.density_g_cm3,
         tissue: matter.tissue,
         tissues: matter.tissues,
@@ -139,46 +162,84 @@ pub(super) fn anatomy(request: &DoseRequest) -> Result<Case, UserError> {
         nuclide,
         orientation: matter.orientation,
         form_code: matter.form_code,
-        inputs: inputs(request)?,
+        origin: matter.origin,
+        dicom: request.dicom,
+        inputs: Vec::new(),
         settings: request.settings(),
         warnings,
-    })
+    }
 }
 
-/// Reads an image of finite values and turns it into canonical order; its notes become warnings.
-fn read<T: Sample>(path: &Path, warnings: &mut Vec<String>) -> Result<Turned<T>, UserError> {
-    let image = nifti::read_image::<T>(path).or_user_error()?;
-    if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(UserError::new(
-            format!(
-                "{}: voxel values: found {} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k}); \
-                 allowed: finite numbers",
-                path.display(),
-                image.nonfinite,
-                image.volume.data.len()
-            ),
-            "Set these voxels to a true value before the run.",
+impl Case {
+    fn with(self, inputs: Vec<InputFile>, decays_in_file: f64, administered_mbq: Option<f64>) -> Self {
+        Self { inputs, decays_in_file, administered_mbq, ..self }
+    }
+}
+
+/// The activity as read, its frame and its files.
+fn read_activity(
+    request: &DoseRequest,
+    warnings: &mut Vec<String>,
+) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
+    match &request.activity {
+        ActivityChoice::Map { file, unit } => {
+            let image = input::nifti_image::<f64>("activity", file, warnings)?;
+            let frame =
+                Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
+            let map = ActivityMap::new(image.volume, *unit, &file.display().to_string()).or_user_error()?;
+            Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![image.input]))
+        }
+        ActivityChoice::Images { paths, choice } => {
+            let mut series = OpenSeries::of_images(paths, choice)?;
+            warnings.append(&mut series.warnings);
+            let inputs: Vec<InputFile> = std::mem::take(&mut series.inputs)
+                .into_iter()
+                .map(|input| InputFile { role: "activity".to_owned(), ..input })
+                .collect();
+            let frame = Frame {
+                grid: series.grid().clone(),
+                orientation: series.orientation.clone(),
+                form_code: series.form_code,
+            };
+            Ok((Activity::Images(Box::new(series)), frame, inputs))
+        }
+        ActivityChoice::None => Err(UserError::new(
+            "--activity: found none; allowed: a map of decays, or DICOM images",
+            "Say where the decays are.",
+        )),
+    }
+}
+
+/// Decays, and the administered activity that the images state, MBq.
+fn integrated(
+    activity: Activity,
+    regions: Option<&RegionMap>,
+    warnings: &mut Vec<String>,
+) -> Result<(DecayMap, Option<f64>), UserError> {
+    let mut series = match activity {
+        Activity::Map(map) => return Ok((*map, None)),
+        Activity::Images(series) => series,
+    };
+    let times: Vec<String> = series.times_h().iter().map(|h| format!("{h:.4}")).collect();
+    let map = series.integrate(regions, &BTreeMap::new())?;
+    printer::note(&format!("activity images at {} h after injection", times.join(", ")));
+    for region in map.regions.iter().filter_map(|region| region.row()) {
+        printer::note(&format!(
+            "region {}: {:.3} MBq h, effective half-life {:.2} h ({})",
+            region.name, region.tia_mbq_h, region.effective_half_life_h, region.method
         ));
     }
-    warnings.extend(image.header.notes.iter().map(|note| format!("{}: {note}", path.display())));
-    let (volume, orientation) = image.volume.to_canonical();
-    Ok(Turned { volume, orientation, header: image.header })
+    warnings.append(&mut series.warnings);
+    warnings.extend(map.warnings);
+    let decays = ActivityMap::new(map.decays, ActivityUnit::Decays, "activity images").or_user_error()?;
+    Ok((decays.to_decays(), series.administered_mbq()))
 }
 
-fn form_code(header: &Header) -> i16 {
-    WriteOptions::like(header, "").form_code
-}
-
-/// The activity map as decays, and its frame.
-fn read_activity(request: &DoseRequest, warnings: &mut Vec<String>) -> Result<(DecayMap, Turned<()>), UserError> {
-    let Turned { volume, orientation, header } = read::<f64>(&request.activity, warnings)?;
-    let frame = Volume { grid: volume.grid.clone(), data: Vec::new() };
-    let name = request.activity.display().to_string();
-    let map = ActivityMap::new(volume, request.activity_unit, &name).or_user_error()?;
-    Ok((map.to_decays(), Turned { volume: frame, orientation, header }))
-}
-
-fn read_matter(request: &DoseRequest, activity: &Turned<()>, warnings: &mut Vec<String>) -> Result<Matter, UserError> {
+fn read_matter(
+    request: &DoseRequest,
+    activity: Option<&Frame>,
+    warnings: &mut Vec<String>,
+) -> Result<Matter, UserError> {
     match &request.scene {
         SceneInput::Ct(path) => from_ct(path, request.grid, activity, warnings),
         SceneInput::Explicit { density, tissue, tissue_table } => explicit(density, tissue, tissue_table, warnings),
@@ -188,10 +249,10 @@ fn read_matter(request: &DoseRequest, activity: &Turned<()>, warnings: &mut Vec<
 fn from_ct(
     path: &Path,
     grid: GridChoice,
-    activity: &Turned<()>,
+    activity: Option<&Frame>,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
-    let ct = read::<f32>(path, warnings)?;
+    let ct = input::ct(path, warnings)?;
     let named = |error: &dyn std::error::Error| {
         UserError::new(
             format!("{}: CT numbers: {error}", path.display()),
@@ -200,16 +261,15 @@ fn from_ct(
     };
     check_hounsfield(&ct.volume).map_err(|error| named(&error))?;
     let own_grid = ct.volume.grid.clone();
-    let (target, orientation, header) = match grid {
-        GridChoice::Scene => (own_grid.clone(), ct.orientation, &ct.header),
-        GridChoice::Activity => (activity.volume.grid.clone(), activity.orientation.clone(), &activity.header),
-        GridChoice::Millimetre(edge_mm) => {
+    let (target, orientation, form_code) = match (grid, activity) {
+        (GridChoice::Activity, Some(frame)) => (frame.grid.clone(), frame.orientation.clone(), frame.form_code),
+        (GridChoice::Millimetre(edge_mm), _) => {
             let cover = own_grid.isotropic_cover(edge_mm).or_user_error()?;
             let orientation = cover.orientation();
-            (cover, orientation, &ct.header)
+            (cover, orientation, ct.form_code)
         }
+        _ => (own_grid.clone(), ct.orientation, ct.form_code),
     };
-    let form_code = form_code(header);
     let averaged = average_to(&ct.volume, &target, OUTSIDE_HU).or_user_error()?;
     if averaged.uncovered > 0 {
         warnings.push(format!(
@@ -231,6 +291,8 @@ fn from_ct(
         own_grid,
         orientation,
         form_code,
+        origin: ct.origin,
+        inputs: vec![ct.input],
     })
 }
 
@@ -240,7 +302,7 @@ fn explicit(
     table_path: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
-    let density = read::<f32>(density_path, warnings)?;
+    let density = input::nifti_image::<f32>("density", density_path, warnings)?;
     let (index, _) = nifti::read_labels(tissue_path).or_user_error()?.to_canonical();
     same_grid(tissue_path, &index.grid, &density.volume.grid, "the density map's grid")?;
     let tissues = read_tissues(table_path).or_user_error()?;
@@ -273,7 +335,9 @@ fn explicit(
         hu: None,
         calibration: None,
         orientation: density.orientation,
-        form_code: form_code(&density.header),
+        form_code: density.form_code,
+        origin: None,
+        inputs: vec![density.input, hashed("tissue", tissue_path)?, hashed("tissue_table", table_path)?],
     })
 }
 
@@ -287,57 +351,43 @@ fn same_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> 
     ))
 }
 
-/// Labels on the result's grid and their names. Without a label map there is one region: all that is not air.
+/// Regions on the result's grid. Without a label map there is one: all that is not air.
 fn regions(
     request: &DoseRequest,
     matter: &Matter,
-    activity: &Turned<()>,
+    activity: Option<&Frame>,
     warnings: &mut Vec<String>,
-) -> Result<(Vec<u16>, BTreeMap<u16, String>), UserError> {
+) -> Result<Labels, UserError> {
     let Some(path) = &request.labels else {
         let solid = |&density: &f32| u16::from(f64::from(density) >= AIR_LIMIT_G_CM3);
         let labels = matter.density_g_cm3.iter().map(solid).collect();
-        return Ok((labels, BTreeMap::from([(1, "all_but_air".to_owned())])));
+        return Ok(Labels { labels, names: BTreeMap::from([(1, "all_but_air".to_owned())]), own: None });
     };
-    let (labels, _) = nifti::read_labels(path).or_user_error()?.to_canonical();
-    let activity_grid = &activity.volume.grid;
-    if !labels.grid.same_as(&matter.own_grid) && !labels.grid.same_as(activity_grid) {
+    let anatomy = Anatomy { grid: &matter.own_grid, origin: matter.origin.as_ref() };
+    let own = input::regions(path, request.label_names.as_deref(), &anatomy, false, warnings)?;
+    if let Some(frame) = activity
+        && !own.labels.grid.same_as(&matter.own_grid)
+        && !own.labels.grid.same_as(&frame.grid)
+    {
         return Err(UserError::new(
             format!(
                 "{}: grid: found {}; allowed: the grid of the CT or scene ({}) or of the activity map ({})",
                 path.display(),
-                labels.grid.describe(),
+                own.labels.grid.describe(),
                 matter.own_grid.describe(),
-                activity_grid.describe()
+                frame.grid.describe()
             ),
             "Resample the labels to the CT with nearest-neighbour interpolation.",
         ));
     }
-    let names = match &request.label_names {
-        Some(path) => LabelNames::read(path).or_user_error()?.iter().map(|(n, name)| (n, name.to_owned())).collect(),
-        None => BTreeMap::new(),
-    };
-    let moved = labels_to(&labels, &matter.grid).or_user_error()?;
-    if !labels.grid.same_as(&matter.grid) {
-        for change in &moved.changes {
-            let name = names.get(&change.label).cloned().unwrap_or_else(|| format!("label_{}", change.label));
-            let text = format!(
-                "region {} {name}: {:.3} mL on its own grid, {:.3} mL on the result's ({:+.2} %)",
-                change.label,
-                change.before_cm3,
-                change.after_cm3,
-                100.0 * change.change_rel()
-            );
-            if change.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
-        }
-    }
-    if moved.volume.data.iter().all(|&label| label == 0) {
+    let labels = input::labels_on(&own, &matter.grid, "the result's", warnings)?;
+    if labels.iter().all(|&label| label == 0) {
         return Err(UserError::new(
             format!("{}: labels: found 0 in every voxel; allowed: at least one region", path.display()),
             "Check that this is the label map, or leave --labels out.",
         ));
     }
-    Ok((moved.volume.data, names))
+    Ok(Labels { labels, names: own.names.clone(), own: Some(own) })
 }
 
 fn check_target_labels(request: &DoseRequest, labels: &[u16]) -> Result<(), UserError> {
@@ -355,23 +405,12 @@ fn check_target_labels(request: &DoseRequest, labels: &[u16]) -> Result<(), User
     }
 }
 
-/// Every file that was read, with its hash.
-fn inputs(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
+/// The configuration and the nuclide's file, if there are such.
+fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
     let mut files: Vec<(&str, &Path)> = request.config.as_deref().map(|path| ("config", path)).into_iter().collect();
-    files.extend(match &request.scene {
-        SceneInput::Ct(path) => vec![("ct", path.as_path())],
-        SceneInput::Explicit { density, tissue, tissue_table } => {
-            vec![("density", density.as_path()), ("tissue", tissue), ("tissue_table", tissue_table)]
-        }
-    });
-    files.push(("activity", &request.activity));
-    files.extend(request.labels.as_deref().map(|path| ("labels", path)));
-    files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
-    if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && Path::new(&request.nuclide).is_file() {
-        files.push(("nuclide", Path::new(&request.nuclide)));
+    let path = Path::new(&request.nuclide);
+    if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file() {
+        files.push(("nuclide", path));
     }
-    let read = |(role, path): (&str, &Path)| {
-        InputFile::read(role, path).map_err(|error| UserError::from_library(&IoError::read(path, error)))
-    };
-    files.into_iter().map(read).collect()
+    files.into_iter().map(|(role, path)| hashed(role, path)).collect()
 }

@@ -15,13 +15,16 @@ mod compare;
 mod completions;
 mod config;
 mod course;
+mod course_source;
 mod demo;
 mod devices;
 mod dose;
 mod dpk;
 mod examples;
 mod init;
+mod input;
 mod inspect;
+mod kept;
 mod kernel;
 mod man;
 mod merge;
@@ -33,6 +36,7 @@ mod parity;
 mod practice;
 mod progress;
 mod shard;
+mod study;
 mod survey;
 mod svalue;
 mod tia;
@@ -55,7 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Merge(raw) => merge::run(&raw.check()),
         args::RawCommand::Parity(raw) => parity::run(&raw.check()?),
-        args::RawCommand::Tia(raw) => tia::run(&raw.check()),
+        args::RawCommand::Tia(raw) => tia::run(&raw.check()?),
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),
         args::RawCommand::Audit(raw) => audit::run(&raw.check()?),

@@ -7,6 +7,7 @@ use crate::dose::regions::{RegionDose, RegionEnergy, RegionInput, merge_labels, 
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
 use crate::report::page::Section;
 use crate::report::page::viewer::Scale;
@@ -21,9 +22,13 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::time::{Duration, Instant, SystemTime};
 
+/// The dose in DICOM.
+pub(super) const DOSE_FILE: &str = "dose_gy.dcm";
+/// The regions in DICOM.
+pub(super) const LABELS_FILE: &str = "labels.dcm";
 /// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
 /// are removed.
-pub(super) const FILE_NAMES: [&str; 21] = [
+pub(super) const FILE_NAMES: [&str; 23] = [
     "dose_gy.nii.gz",
     "sigma_rel.nii.gz",
     "dose_electron_gy.nii.gz",
@@ -43,6 +48,8 @@ pub(super) const FILE_NAMES: [&str; 21] = [
     "decays.nii.gz",
     "labels.nii.gz",
     "label_names.csv",
+    DOSE_FILE,
+    LABELS_FILE,
     super::shard::TALLY_FILE,
     super::shard::CASE_FILE,
 ];
@@ -132,6 +139,7 @@ pub(super) fn finish_with(
     )?;
     let (rows, group_rows) = tables(case, computed, &dose)?;
     write_maps(case, &dose, &folder)?;
+    write_dicom(case, &dose, &folder)?;
     let mut all_rows = rows.clone();
     all_rows.extend(group_rows.iter().cloned());
     let path = folder.file("organs.csv");
@@ -207,6 +215,42 @@ fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::
     for (name, data, description) in maps {
         write_map(case, data.clone(), folder, name, description)?;
     }
+    Ok(())
+}
+
+/// Doses as RT Dose can hold them. Tallies are signed, so that their mean is right: a voxel with hardly any dose may
+/// come out a little below 0, which the standard has no room for. NIfTI keeps it; here it is 0, and that is said.
+pub(super) fn storable(mut gy: Vec<f64>, name: &str) -> Vec<f64> {
+    let below = gy.iter().filter(|gy| **gy < 0.0).count();
+    if below > 0 {
+        let lowest = gy.iter().copied().fold(0.0, f64::min);
+        printer::note(&format!(
+            "{name}: {below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
+             since RT Dose holds none below; the NIfTI map keeps them"
+        ));
+        gy.iter_mut().filter(|gy| **gy < 0.0).for_each(|gy| *gy = 0.0);
+    }
+    gy
+}
+
+/// Writes the dose as RT Dose and the regions as SEG, where the user asks for them.
+fn write_dicom(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::Result<()> {
+    let Some(out) = case.dicom else { return Ok(()) };
+    let grid = &case.decays.grid;
+    let gy = dose.dose_gy.iter().map(|&gy| f64::from(gy)).collect();
+    let gy = Volume { grid: grid.clone(), data: storable(gy, DOSE_FILE) };
+    let options = DoseOptions {
+        dose_type: DoseType::Physical,
+        depth: out.depth,
+        description: "Lutra absorbed dose".to_owned(),
+        comment: format!("{} Monte Carlo, dose to medium", case.nuclide.name),
+        deidentify: out.deidentify,
+        created: None,
+    };
+    dicom::write_rtdose(folder.file(DOSE_FILE), &gy, case.origin.as_ref(), &options)?;
+    let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
+    let options = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
+    dicom::write_seg(folder.file(LABELS_FILE), &labels, &case.names, case.origin.as_ref(), &options)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The report page of a course: verdict and limits on top, the cycles under them.
 
-use super::course::{Computed, Mapped};
+use super::course::{Computed, Frame};
 use super::output::Clock;
 use super::page::{
     DVH_CAPTION, INTENDED_USE, dvh_words, energy_section, histogram_table, series, shown, uncertainty_words,
@@ -56,11 +56,11 @@ impl Histograms {
         course: &Course,
         cycles: &[CycleDose],
         computed: &[Computed],
+        frame: Option<&Frame>,
         accumulated: &Accumulated,
         parameters: &Parameters<'_>,
     ) -> Self {
-        let (Some(frame), Some(voxels)) = (computed.iter().find_map(|one| one.map.as_ref()), &accumulated.voxels)
-        else {
+        let (Some(frame), Some(voxels)) = (frame, &accumulated.voxels) else {
             return Self::default();
         };
         let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
@@ -81,7 +81,7 @@ impl Histograms {
             // how a small change of dose changes the quantity in a voxel
             let one = |values: &[f32], slope: &dyn Fn(usize) -> f64| {
                 let field = Field {
-                    grid: &frame.dose_gy.grid,
+                    grid: &frame.grid,
                     dose_gy: values,
                     density_g_cm3: frame.density_g_cm3.as_deref(),
                     least_density_g_cm3: AIR_LIMIT_G_CM3,
@@ -144,12 +144,12 @@ impl Histograms {
 }
 
 /// Standard error of the cumulative dose by voxel, Gy; none where a cycle with a dose map does not state its own.
-fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Mapped) -> Option<Vec<f32>> {
+fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Frame) -> Option<Vec<f32>> {
     let mut variance = vec![0.0_f64; frame.labels.len()];
     for ((cycle, given), one) in cycles.iter().zip(&course.cycles).zip(computed) {
         let Some(dose) = &cycle.dose_gy else { continue };
         let sigma = one.map.as_ref()?.sigma_rel.as_ref()?;
-        let (moved, _) = resample(sigma, &frame.dose_gy.grid, &given.transform.unwrap_or(IDENTITY))?;
+        let (moved, _) = resample(sigma, &frame.grid, &given.transform.unwrap_or(IDENTITY))?;
         for ((sum, &gy), &rel) in variance.iter_mut().zip(dose).zip(&moved.data) {
             *sum += f64::from(gy * rel).powi(2);
         }
@@ -167,6 +167,8 @@ pub(super) struct Found<'a> {
     pub(super) cycles: &'a [CycleDose],
     /// Cycles as computed.
     pub(super) computed: &'a [Computed],
+    /// The course's frame, where there is one.
+    pub(super) frame: Option<&'a Frame>,
     /// Sums.
     pub(super) accumulated: &'a Accumulated,
     /// The verdict.
@@ -856,7 +858,7 @@ fn histograms(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<Section> {
 }
 
 fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
-    let frame = f.computed.iter().find_map(|one| one.map.as_ref())?;
+    let frame = f.frame?;
     let voxels = f.accumulated.voxels.as_ref()?;
     let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
     let percent: Option<Vec<f32>> =
@@ -865,14 +867,8 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
     let nothing = vec![0.84_f32; frame.labels.len()];
     let density = frame.density_g_cm3.as_ref().unwrap_or(&nothing);
     let background = Background::Density(density);
-    let picture = Picture {
-        grid: &frame.dose_gy.grid,
-        background,
-        dose_gy: &sum,
-        labels: Some(&frame.labels),
-        outlines: &[],
-        title: "",
-    };
+    let picture =
+        Picture { grid: &frame.grid, background, dose_gy: &sum, labels: Some(&frame.labels), outlines: &[], title: "" };
     let mut layers = vec![Layer {
         name: "Cumulative absorbed dose".into(),
         unit: "Gy".into(),
@@ -902,7 +898,7 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
         .map(|row| frame.names.iter().find(|(_, known)| **known == row.region).map_or(u16::MAX, |(&label, _)| label))
         .collect();
     let viewer = Viewer::new(&Scene {
-        grid: &frame.dose_gy.grid,
+        grid: &frame.grid,
         background,
         labels: Some(&frame.labels),
         region_labels: &region_labels,

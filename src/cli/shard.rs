@@ -200,6 +200,8 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
         },
         orientation: common.file_grid.grid().orientation(),
         form_code: common.form_code,
+        origin: None,
+        dicom: None,
         inputs: own
             .inputs
             .iter()

@@ -26,7 +26,9 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
         request.dose.run.seed
     );
     let mut rows = Vec::new();
-    let mut table = format!("{:<26} {:<26} {:>14} {:>8} {:>12}\n", "source", "target", "mGy/(MBq s)", "+- %", "mass g");
+    let width = names.values().map(|name| name.chars().count()).max().unwrap_or(0).max("source".len());
+    let mut table =
+        format!("{:<width$} {:<width$} {:>14} {:>8} {:>12}\n", "source", "target", "mGy/(MBq s)", "+- %", "mass g");
     for &source in &request.sources {
         let voxels = masses.get(&source).map_or(0, |(count, _)| *count);
         if voxels == 0 {
@@ -67,7 +69,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
                 "target_mass_g": mass_g,
             }));
             table.push_str(&format!(
-                "{:<26} {:<26} {:>14.5e} {:>8.2} {:>12.3}\n",
+                "{:<width$} {:<width$} {:>14.5e} {:>8.2} {:>12.3}\n",
                 names[&source],
                 names[&target],
                 s(energy),

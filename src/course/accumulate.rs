@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::bed::{
     BedAccumulator, BedError, BedMapAccumulator, DoseVolumeHistogram, DvhError, Radiobiology, eqd2_gy, eubed_gy,
-    generalised_eud_gy,
+    eud_gy, generalised_eud_gy,
 };
 
 /// Why doses cannot be accumulated.
@@ -56,9 +56,30 @@ pub struct RegionCycle {
     pub method: String,
     /// Random relative uncertainty of the curve, where known.
     pub curve_rel_sigma: Option<f64>,
+    /// Systematic relative uncertainty that the series states; none for other sources.
+    pub systematic_rel_sigma: Option<f64>,
+    /// Random relative uncertainty of the half-life, where known.
+    pub half_life_rel_sigma: Option<f64>,
 }
 
 impl RegionCycle {
+    /// A mean dose of which nothing else is known.
+    pub fn of_dose(dose_gy: f64, method: &str) -> Self {
+        Self {
+            label: None,
+            dose_gy,
+            dose_se_gy: 0.0,
+            dose_photon_gy: None,
+            mass_g: None,
+            effective_half_life_h: None,
+            kinetics: None,
+            method: method.to_owned(),
+            curve_rel_sigma: None,
+            systematic_rel_sigma: None,
+            half_life_rel_sigma: None,
+        }
+    }
+
     /// Lea-Catcheside factor: of the fitted curve, else of a single exponential; none without kinetics.
     pub fn g(&self, radiobiology: &Radiobiology) -> Option<f64> {
         let repair_h = radiobiology.repair_half_life_h();
@@ -138,6 +159,8 @@ pub struct CycleRow {
     pub eqd2_gy: Option<f64>,
     /// How the decays were found.
     pub method: String,
+    /// Random relative uncertainty of the decays, where known.
+    pub curve_rel_sigma: Option<f64>,
 }
 
 /// A region over the course, for the table. Sums hold the cycles with dosimetry only: see `cycles_missing`.
@@ -151,6 +174,8 @@ pub struct TotalRow {
     pub cycles_missing: usize,
     /// Sum of mean doses, Gy.
     pub dose_gy: f64,
+    /// That over the activity given in the same cycles, Gy/GBq.
+    pub gy_per_gbq: f64,
     /// Sum of G D^2, Gy^2.
     pub sum_g_dose2_gy2: Option<f64>,
     /// BED of the mean doses, Gy.
@@ -161,6 +186,8 @@ pub struct TotalRow {
     pub voxel_mean_bed_gy: Option<f64>,
     /// Equivalent uniform BED over the voxels, Gy.
     pub eubed_gy: Option<f64>,
+    /// Equivalent uniform dose, Gy: the uniform dose of this course whose BED is the EUBED.
+    pub eud_gy: Option<f64>,
     /// Generalised EUD of the cumulative dose, Gy.
     pub geud_gy: Option<f64>,
     /// Cumulative dose that 98 % of the region's mass receives, Gy.
@@ -186,6 +213,8 @@ pub struct VoxelSums {
     pub sums: BedMapAccumulator,
     /// BED, Gy; 0 where a voxel's region has no radiobiology.
     pub bed_gy: Vec<f32>,
+    /// EQD2, Gy; 0 where a voxel's region has no radiobiology.
+    pub eqd2_gy: Vec<f32>,
 }
 
 /// A course, accumulated.
@@ -225,7 +254,7 @@ pub fn accumulate(
     for name in &names {
         let mut row = total_row(cycles, name, parameters(name))?;
         if let (Some(frame), Some(voxels)) = (&frame, &voxels) {
-            add_voxel_points(&mut row, name, frame, voxels, parameters(name))?;
+            add_voxel_points(&mut row, name, frame, voxels, parameters(name), &mut warnings)?;
         }
         if let Some(change) = row.mass_change_rel
             && change > 0.02
@@ -271,6 +300,7 @@ fn cycle_row(
         bed_gy: bed,
         eqd2_gy: bed.zip(tissue).map(|(bed, t)| eqd2_gy(bed, t.alpha_beta_gy())),
         method: region.method.clone(),
+        curve_rel_sigma: region.curve_rel_sigma,
     })
 }
 
@@ -281,10 +311,12 @@ fn total_row(
 ) -> Result<TotalRow, AccumulateError> {
     let mut sum = BedAccumulator::default();
     let mut given = 0;
+    let mut given_gbq = 0.0;
     let mut masses: Vec<f64> = Vec::new();
     for (index, cycle) in cycles.iter().enumerate() {
         let Some(region) = cycle.regions.get(name) else { continue };
         given += 1;
+        given_gbq += cycle.administered_gbq;
         masses.extend(region.mass_g);
         let g = match &parameters {
             None => 0.0,
@@ -302,11 +334,13 @@ fn total_row(
         cycles: given,
         cycles_missing: cycles.len() - given,
         dose_gy: sum.sum_dose_gy,
+        gy_per_gbq: sum.sum_dose_gy / given_gbq,
         sum_g_dose2_gy2: parameters.map(|_| sum.sum_g_dose2_gy2),
         bed_gy: bed,
         eqd2_gy: bed.zip(parameters).map(|(bed, p)| eqd2_gy(bed, p.radiobiology.alpha_beta_gy())),
         voxel_mean_bed_gy: None,
         eubed_gy: None,
+        eud_gy: None,
         geud_gy: None,
         dose_d98_gy: None,
         dose_d50_gy: None,
@@ -358,26 +392,24 @@ fn voxel_sums(
         .iter()
         .filter_map(|(&label, name)| Some((label, parameters(name)?.radiobiology.alpha_beta_gy())))
         .collect();
-    let bed_gy = frame
-        .labels
-        .iter()
-        .enumerate()
-        .map(|(voxel, label)| {
-            alpha_beta
-                .get(label)
-                .map_or(0.0, |alpha_beta| (sums.sum_dose_gy[voxel] + sums.sum_g_dose2_gy2[voxel] / alpha_beta) as f32)
+    let of_voxel = |(voxel, label): (usize, &u16)| {
+        alpha_beta.get(label).map_or((0.0, 0.0), |&alpha_beta| {
+            let bed = sums.sum_dose_gy[voxel] + sums.sum_g_dose2_gy2[voxel] / alpha_beta;
+            (bed as f32, eqd2_gy(bed, alpha_beta) as f32)
         })
-        .collect();
-    Ok(Some(VoxelSums { sums, bed_gy }))
+    };
+    let (bed_gy, eqd2_gy) = frame.labels.iter().enumerate().map(of_voxel).unzip();
+    Ok(Some(VoxelSums { sums, bed_gy, eqd2_gy }))
 }
 
-/// Histogram points, EUBED and gEUD of a region from the voxel sums.
+/// Histogram points, EUBED, EUD and gEUD of a region from the voxel sums.
 fn add_voxel_points(
     row: &mut TotalRow,
     name: &str,
     frame: &CourseFrame<'_>,
     voxels: &VoxelSums,
     parameters: Option<RegionParameters>,
+    warnings: &mut Vec<String>,
 ) -> Result<(), AccumulateError> {
     let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
     let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
@@ -387,18 +419,36 @@ fn add_voxel_points(
         return Ok(());
     }
     let dose: Vec<f64> = members.iter().map(|&v| voxels.sums.sum_dose_gy[v]).collect();
-    let points = DoseVolumeHistogram::new(dose.iter().copied().zip(weights.iter().copied()))?;
-    row.dose_d98_gy = Some(points.value_at_percent(98.0));
-    row.dose_d50_gy = Some(points.value_at_percent(50.0));
-    row.dose_d2_gy = Some(points.value_at_percent(2.0));
-    let Some(parameters) = parameters else { return Ok(()) };
-    let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();
-    let points = DoseVolumeHistogram::new(bed.iter().copied().zip(weights.iter().copied()))?;
-    row.voxel_mean_bed_gy = Some(points.mean());
-    row.bed_d98_gy = Some(points.value_at_percent(98.0));
-    row.bed_d50_gy = Some(points.value_at_percent(50.0));
-    row.bed_d2_gy = Some(points.value_at_percent(2.0));
-    row.eubed_gy = parameters.alpha_per_gy.map(|alpha| eubed_gy(&bed, &weights, alpha)).transpose()?;
-    row.geud_gy = parameters.geud_a.map(|a| generalised_eud_gy(&dose, &weights, a)).transpose()?;
+    let dose_points = DoseVolumeHistogram::new(dose.iter().copied().zip(weights.iter().copied()))?;
+    row.dose_d98_gy = Some(dose_points.value_at_percent(98.0));
+    row.dose_d50_gy = Some(dose_points.value_at_percent(50.0));
+    row.dose_d2_gy = Some(dose_points.value_at_percent(2.0));
+    let below = dose.iter().filter(|d| **d < 0.0).count();
+    let wants_geud = parameters.is_some_and(|p| p.geud_a.is_some());
+    if row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud) {
+        warnings.push(format!(
+            "region {name}: {below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
+             gEUD say nothing; raise --histories (its mean dose and BED stand)",
+            members.len()
+        ));
+    }
+    if let Some(parameters) = parameters {
+        let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();
+        let points = DoseVolumeHistogram::new(bed.iter().copied().zip(weights.iter().copied()))?;
+        row.voxel_mean_bed_gy = Some(points.mean());
+        row.bed_d98_gy = Some(points.value_at_percent(98.0));
+        row.bed_d50_gy = Some(points.value_at_percent(50.0));
+        row.bed_d2_gy = Some(points.value_at_percent(2.0));
+        row.eubed_gy = parameters.alpha_per_gy.map(|alpha| eubed_gy(&bed, &weights, alpha)).transpose()?;
+        // one factor for the course: Sum G D^2 of the mean doses over the square of their sum
+        let g = row.sum_g_dose2_gy2.map(|sum| sum / (row.dose_gy * row.dose_gy));
+        row.eud_gy = row
+            .eubed_gy
+            .filter(|eubed| *eubed >= 0.0)
+            .zip(g)
+            .map(|(eubed, g)| eud_gy(eubed, g, &parameters.radiobiology));
+        let geud = parameters.geud_a.filter(|_| below == 0);
+        row.geud_gy = geud.map(|a| generalised_eud_gy(&dose, &weights, a)).transpose()?;
+    }
     Ok(())
 }

@@ -8,18 +8,11 @@ use serde::Deserialize;
 use crate::bed::{RADIOBIOLOGY_SETS, Radiobiology};
 
 use super::frame::Transform;
-use super::input::{InputError, check_transform, day, days_between, from_toml, positive, relative};
+use super::input::{InputError, TextOrDate, check_transform, day, days_between, from_toml, positive, relative};
 use super::ledger::PriorTreatment;
 use super::rules::{Facts, Override};
 
 const NEXT: &str = "See the example in docs/methods/course.md.";
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum TextOrDate {
-    Text(String),
-    Toml(toml::value::Datetime),
-}
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -288,6 +281,24 @@ impl Course {
         })
     }
 
+    /// Refuses a stated half-life longer than physical decay, `physical_half_life_h`, allows.
+    pub fn check_half_lives(&self, physical_half_life_h: f64, file: &str) -> Result<(), InputError> {
+        for (index, cycle) in self.cycles.iter().enumerate() {
+            if let Some((region, half_life_h)) =
+                cycle.effective_half_life_h.iter().find(|(_, h)| **h > physical_half_life_h * (1.0 + 1e-3))
+            {
+                return Err(InputError::new(
+                    file,
+                    format!("effective_half_life_h.{region} (cycle {})", index + 1),
+                    format!("{half_life_h} h"),
+                    format!("at most the physical half-life, {physical_half_life_h:.2} h"),
+                    "Effective half-lives hold physical decay: 1/T = 1/T_phys + 1/T_biological.",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Radiobiology of a region: its own entry, else the one for all others; none where neither is.
     pub fn radiobiology_of(&self, region: &str) -> Option<&RegionRadiobiology> {
         let own = self.radiobiology.iter().find(|r| r.region.as_deref() == Some(region));
@@ -303,11 +314,7 @@ fn checked_cycle(
     file: &str,
 ) -> Result<CourseCycle, InputError> {
     let place = |field: &str| format!("cycles[{number}].{field}");
-    let text = match &cycle.date {
-        TextOrDate::Text(text) => text.clone(),
-        TextOrDate::Toml(date) => date.to_string(),
-    };
-    let date = day(file, &place("date"), &text)?;
+    let date = day(file, &place("date"), &cycle.date.text())?;
     if let Some(before) = before
         && date <= before
     {
@@ -367,6 +374,9 @@ fn checked_cycle(
     } else if let Some(doses) = &cycle.doses_gy {
         for (region, stated) in doses {
             positive(file, &place(&format!("doses_gy.{region}.dose_gy")), stated.dose_gy, "Gy")?;
+            if let Some(mass_g) = stated.mass_g {
+                positive(file, &place(&format!("doses_gy.{region}.mass_g")), mass_g, "g")?;
+            }
         }
         CycleContent::Stated(doses.clone())
     } else {

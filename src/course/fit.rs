@@ -262,7 +262,12 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
         flags.push(FitFlag::RateNotResolved { parameter: names[p].to_owned() });
     }
     let active: Vec<usize> = (0..names.len()).filter(|&p| !at_zero(p) && !unseen(p)).collect();
-    let covariance = covariance(problem, &active, misfit, degrees_of_freedom, sigma_known);
+    // stated errors that do not explain the residuals are too small: they are scaled to do so, as unknown ones are
+    let poor = match ChiSquared::new(degrees_of_freedom as f64) {
+        Ok(law) if sigma_known => Some(law.sf(misfit)).filter(|probability| *probability < POOR_FIT_PROBABILITY),
+        _ => None,
+    };
+    let covariance = covariance(problem, &active, misfit, degrees_of_freedom, sigma_known && poor.is_none());
     if covariance.is_none() {
         flags.push(FitFlag::UncertaintyNotAssessable);
     }
@@ -290,17 +295,19 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
     }
     if degrees_of_freedom == 0 {
         flags.push(FitFlag::NothingToTestTheFit);
-    } else if sigma_known && let Ok(law) = ChiSquared::new(degrees_of_freedom as f64) {
-        let probability = law.sf(misfit);
-        if probability < POOR_FIT_PROBABILITY {
-            flags.push(FitFlag::PoorFit { chi2: misfit, degrees_of_freedom, probability });
-        }
+    } else if let Some(probability) = poor {
+        flags.push(FitFlag::PoorFit { chi2: misfit, degrees_of_freedom, probability });
     }
 
     let exponentials = problem.exponentials();
     let after: f64 = exponentials.iter().map(|e| e.integral_from(points[points.len() - 1].time_h)).sum();
     let from_first: f64 = exponentials.iter().map(|e| e.integral_from(points[0].time_h)).sum();
     let slowest = exponentials.iter().map(|e| e.rate_per_h).fold(f64::INFINITY, f64::min);
+    // the slow rate is lp + k1 where the model has a k1, else lp, which is known
+    let half_life_rel_sigma = match names.iter().position(|name| *name == "k1_per_h") {
+        None => Some(0.0),
+        Some(p) => parameter_sigma[p].map(|sigma| sigma * problem.parameters[p].exp() / slowest),
+    };
     let mut result = TimeIntegral {
         method: model.name().to_owned(),
         kinetics: exponential_kinetics(exponentials)?,
@@ -308,6 +315,7 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
         rel_sigma,
         systematic_rel_sigma: 0.0,
         effective_half_life_h: std::f64::consts::LN_2 / slowest,
+        half_life_rel_sigma,
         before_first_fraction: 1.0 - from_first / tia,
         after_last_fraction: after / tia,
         chi2: misfit,
@@ -327,7 +335,8 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
     Ok(result)
 }
 
-/// Covariance of the active parameters; none where it is singular or nothing tells the errors.
+/// Covariance of the active parameters; none where it is singular or nothing tells the errors. Where `sigma_known` is
+/// false the scatter about the curve stands for them.
 fn covariance(
     problem: &Problem<'_>,
     active: &[usize],

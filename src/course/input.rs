@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
@@ -37,6 +38,26 @@ impl InputError {
             found: found.to_string(),
             allowed: allowed.into(),
             next: next.into(),
+        }
+    }
+}
+
+/// A date or a moment, written as text or as TOML's own kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum TextOrDate {
+    /// As text.
+    Text(String),
+    /// As TOML's own kind.
+    Toml(toml::value::Datetime),
+}
+
+impl TextOrDate {
+    /// The text of either.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Toml(date) => date.to_string(),
         }
     }
 }

@@ -13,7 +13,9 @@ use super::rules::Rule;
 #[non_exhaustive]
 pub enum ProtocolError {
     /// Not valid TOML, a field unknown, missing or of another type.
-    #[error("protocol {file}: {message}")]
+    #[error(
+        "protocol {file}: TOML: found {message}; allowed: the fields of docs/methods/course.md, section 5. Compare with a built-in protocol."
+    )]
     Parse {
         /// The file or the built-in name.
         file: String,
@@ -21,7 +23,7 @@ pub enum ProtocolError {
         message: String,
     },
     /// A value outside its range.
-    #[error("protocol {file}: {field} = {found}; must be {allowed}")]
+    #[error("protocol {file}: {field}: found {found}; allowed: {allowed}. Correct the protocol file.")]
     Value {
         /// The file or the built-in name.
         file: String,

@@ -1,17 +1,20 @@
 //! `SERIES.toml`: the images of one cycle, their times and units, and how to integrate them.
 //!
-//! Nothing is guessed: unit, decay correction and times are stated or the file is refused. The fields
-//! are listed in docs/methods/time_integration.md.
+//! Nothing is guessed: unit, decay correction and times are stated, here or by the image itself (DICOM), or the file is
+//! refused. The fields are listed in docs/methods/time_integration.md.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::input::{InputError, from_toml, hours_between, moment, positive, relative};
+use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::tia::{Method, RegionMethod};
 use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
 
 const NEXT: &str = "See the example in docs/methods/time_integration.md.";
+/// Methods by name.
+const METHODS: &str = "mono-physical, mono, uptake-physical-tail, uptake-clearance, two-phase-physical-tail, two-phase, \
+                       tri-zero-start, aicc, trapezoid, hybrid, hanscheid-2018, population-half-life, previous-half-life";
 
 /// What a voxel of an activity image means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -26,6 +29,15 @@ pub enum ImageUnit {
 }
 
 impl ImageUnit {
+    /// Name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BqMl => "bq_ml",
+            Self::BqVoxel => "bq_voxel",
+            Self::MbqVoxel => "mbq_voxel",
+        }
+    }
+
     /// MBq in a voxel of `voxel_ml` for a value of 1.
     pub fn mbq_per_value(self, voxel_ml: f64) -> f64 {
         match self {
@@ -46,22 +58,6 @@ pub enum DecayCorrection {
     ToScanStart,
     /// Activity as it would have been at injection.
     ToInjection,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum TextOrDate {
-    Text(String),
-    Toml(toml::value::Datetime),
-}
-
-impl TextOrDate {
-    fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Toml(date) => date.to_string(),
-        }
-    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -117,26 +113,7 @@ struct RawFit {
 struct RawRegion {
     region: String,
     #[serde(flatten)]
-    fit: RawRegionFit,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct RawRegionFit {
-    method: String,
-    #[serde(default)]
-    candidates: Option<Vec<String>>,
-    #[serde(default)]
-    start: Option<StartRule>,
-    #[serde(default)]
-    join: Option<JoinRule>,
-    #[serde(default)]
-    tail: Option<String>,
-    #[serde(default)]
-    half_life_h: Option<f64>,
-    #[serde(default)]
-    half_life_rel_error: Option<f64>,
-    #[serde(default)]
-    half_life_from_cycle: Option<u32>,
+    fit: RawFit,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -167,6 +144,22 @@ struct RawSeries {
     fit: RawFit,
     #[serde(default)]
     regions: Vec<RawRegion>,
+}
+
+/// Largest difference between the time that a series and its image state, h.
+const TIME_TOLERANCE_H: f64 = 0.05;
+
+/// What a series says before its images are opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stated {
+    /// Nuclide name or file.
+    pub nuclide: String,
+    /// Files of the images.
+    pub files: Vec<String>,
+    /// Unit of the images, where it is stated.
+    pub unit: Option<ImageUnit>,
+    /// Decay correction of the images, where it is stated.
+    pub decay_correction: Option<DecayCorrection>,
 }
 
 /// One image of a checked series.
@@ -225,13 +218,45 @@ pub struct Series {
 }
 
 impl Series {
+    /// What a series says before its images are opened; `file` names it in errors.
+    pub fn stated(text: &str, file: &str) -> Result<Stated, InputError> {
+        let raw: RawSeries = from_toml(text, file, NEXT)?;
+        Ok(Stated {
+            unit: raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)),
+            decay_correction: raw.decay_correction,
+            files: raw.images.into_iter().map(|image| image.file).collect(),
+            nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+        })
+    }
+
     /// A series from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, InputError> {
-        let raw: RawSeries = from_toml(text, file, NEXT)?;
+        Self::parse_with(text, file, &BTreeMap::new())
+    }
+
+    /// As [`Series::parse`]; `own` holds, by file name, the images that say themselves what they are (DICOM): they
+    /// are Bq/mL at mid-scan, and the value is their mid-scan time after injection, h, where they state it.
+    pub fn parse_with(text: &str, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<Self, InputError> {
+        let mut raw: RawSeries = from_toml(text, file, NEXT)?;
         if raw.schema != 1 {
             return Err(InputError::new(file, "schema", raw.schema, "1", NEXT));
         }
+        own_times(&mut raw, file, own)?;
+        let all_own = !raw.images.is_empty() && raw.images.iter().all(|image| own.contains_key(&image.file));
+        if all_own {
+            raw.unit.get_or_insert(ImageUnit::BqMl);
+            raw.decay_correction.get_or_insert(DecayCorrection::None);
+        }
         let unit = common_unit(&raw, file)?;
+        if unit != ImageUnit::BqMl && !own.is_empty() {
+            return Err(InputError::new(
+                file,
+                "unit",
+                format!("{unit:?}"),
+                "\"bq_ml\", the unit of the DICOM images",
+                "Leave it out, or convert the other images.",
+            ));
+        }
         let decay_correction = raw.decay_correction.ok_or_else(|| {
             InputError::new(
                 file,
@@ -241,7 +266,10 @@ impl Series {
                 "Look it up in the reconstruction's protocol; in DICOM it is the field Decay Correction.",
             )
         })?;
-        let images = images(&raw, decay_correction, file)?;
+        let mut images = images(&raw, decay_correction, file)?;
+        for image in images.iter_mut().filter(|image| own.contains_key(&image.file)) {
+            image.reference_time_h = image.time_h;
+        }
         if !(0.0..1.0).contains(&raw.systematic_error) {
             return Err(InputError::new(
                 file,
@@ -259,37 +287,22 @@ impl Series {
             (None, false) => "hybrid".to_owned(),
             (None, true) => "mono".to_owned(),
         };
-        let fit = &raw.fit;
-        let shared = MethodFields {
-            candidates: fit.candidates.as_deref(),
-            start: fit.start,
-            join: fit.join,
-            tail: fit.tail.as_deref(),
-            half_life_h: fit.half_life_h,
-            half_life_rel_error: fit.half_life_rel_error,
-            half_life_from_cycle: fit.half_life_from_cycle,
-        };
-        let default_method = method(&default_name, &shared, file, "fit")?;
+        let default_method = method(&default_name, &raw.fit, file, "fit")?;
         let mut regions: Vec<RegionMethod> = Vec::new();
         for (index, region) in raw.regions.iter().enumerate() {
             let place = format!("regions[{index}] ({})", region.region);
             if regions.iter().any(|known| known.region == region.region) {
                 return Err(InputError::new(file, place, "a second entry", "one entry a region", "Remove one."));
             }
-            let own = &region.fit;
-            let fields = MethodFields {
-                candidates: own.candidates.as_deref(),
-                start: own.start,
-                join: own.join,
-                tail: own.tail.as_deref(),
-                half_life_h: own.half_life_h,
-                half_life_rel_error: own.half_life_rel_error,
-                half_life_from_cycle: own.half_life_from_cycle,
+            let Some(name) = &region.fit.method else {
+                return Err(InputError::new(file, format!("{place}.method"), "none stated", METHODS, NEXT));
             };
-            regions.push(RegionMethod {
-                region: region.region.clone(),
-                method: method(&own.method, &fields, file, &place)?,
-            });
+            if region.fit.error_model.is_some() {
+                let field = format!("{place}.error_model");
+                return Err(InputError::new(file, field, "an entry", "an entry in [fit]", "It holds for all regions."));
+            }
+            regions
+                .push(RegionMethod { region: region.region.clone(), method: method(name, &region.fit, file, &place)? });
         }
         let planar = planar(&raw, file)?;
         let wants_planar = std::iter::once(&default_method)
@@ -322,6 +335,40 @@ impl Series {
     }
 }
 
+/// Fills in the times of images that state their own. Errors: another time is stated, none is.
+fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
+    for (index, image) in raw.images.iter_mut().enumerate() {
+        let Some(own_h) = own.get(&image.file) else { continue };
+        let place = format!("images[{index}] ({}): time_h", image.file);
+        match (image.time_h, own_h) {
+            (Some(given), Some(own_h)) if (given - own_h).abs() > TIME_TOLERANCE_H => {
+                return Err(InputError::new(
+                    file,
+                    place,
+                    format!("{given} h, and {own_h:.4} h in the image"),
+                    format!("one time, to {TIME_TOLERANCE_H} h"),
+                    "Leave time_h out, or correct the header.",
+                ));
+            }
+            (None, None) if image.scan_start.is_none() => {
+                return Err(InputError::new(
+                    file,
+                    place,
+                    "none, and the image does not date its injection",
+                    "time_h, or scan_start and duration_min",
+                    NEXT,
+                ));
+            }
+            _ => {
+                if let (Some(own_h), None) = (own_h, &image.scan_start) {
+                    image.time_h = Some(*own_h);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The unit that all images share.
 fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
     const ALLOWED: &str = "\"bq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
@@ -333,7 +380,7 @@ fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
         Some(index) => Err(InputError::new(
             file,
             format!("images[{index}] ({}): unit", raw.images[index].file),
-            format!("{:?} beside {first:?}", raw.images[index].unit.unwrap_or(first)),
+            format!("\"{}\" beside \"{}\"", raw.images[index].unit.unwrap_or(first).name(), first.name()),
             "one unit for all images of a series",
             "Convert the images to one unit.",
         )),
@@ -471,16 +518,6 @@ fn planar(raw: &RawSeries, file: &str) -> Result<Vec<PlanarImage>, InputError> {
     Ok(planar)
 }
 
-struct MethodFields<'a> {
-    candidates: Option<&'a [String]>,
-    start: Option<StartRule>,
-    join: Option<JoinRule>,
-    tail: Option<&'a str>,
-    half_life_h: Option<f64>,
-    half_life_rel_error: Option<f64>,
-    half_life_from_cycle: Option<u32>,
-}
-
 /// The model of this name.
 fn model(name: &str, file: &str, field: &str) -> Result<Model, InputError> {
     Model::ALL.into_iter().find(|model| model.name() == name).ok_or_else(|| {
@@ -490,7 +527,7 @@ fn model(name: &str, file: &str, field: &str) -> Result<Model, InputError> {
 }
 
 /// The method of this name with its fields.
-fn method(name: &str, fields: &MethodFields<'_>, file: &str, place: &str) -> Result<Method, InputError> {
+fn method(name: &str, fields: &RawFit, file: &str, place: &str) -> Result<Method, InputError> {
     let half_life_h = |needed_by: &str| {
         let value = fields.half_life_h.ok_or_else(|| {
             InputError::new(
@@ -509,7 +546,7 @@ fn method(name: &str, fields: &MethodFields<'_>, file: &str, place: &str) -> Res
         .transpose()?;
     Ok(match name {
         "aicc" => {
-            let names = fields.candidates.ok_or_else(|| {
+            let names = fields.candidates.as_ref().ok_or_else(|| {
                 InputError::new(
                     file,
                     format!("{place}.candidates"),
@@ -525,7 +562,7 @@ fn method(name: &str, fields: &MethodFields<'_>, file: &str, place: &str) -> Res
         "trapezoid" => Method::Trapezoid {
             start: fields.start.unwrap_or_default(),
             join: fields.join.unwrap_or_default(),
-            tail: match fields.tail {
+            tail: match fields.tail.as_deref() {
                 None | Some("effective") => TailRule::Effective,
                 Some("physical") => TailRule::Physical,
                 Some("half-life") => TailRule::HalfLifeH(half_life_h("trapezoid")?),
@@ -551,17 +588,8 @@ fn method(name: &str, fields: &MethodFields<'_>, file: &str, place: &str) -> Res
         _ => match Model::ALL.into_iter().find(|model| model.name() == name) {
             Some(model) => Method::Model(model),
             None => {
-                let models: Vec<&str> = Model::ALL.iter().map(|model| model.name()).collect();
-                return Err(InputError::new(
-                    file,
-                    format!("{place}.method"),
-                    format!("\"{name}\""),
-                    format!(
-                        "{}, aicc, trapezoid, hybrid, hanscheid-2018, population-half-life, previous-half-life",
-                        models.join(", ")
-                    ),
-                    NEXT,
-                ));
+                let field = format!("{place}.method");
+                return Err(InputError::new(file, field, format!("\"{name}\""), METHODS, NEXT));
             }
         },
     })

@@ -93,26 +93,11 @@ impl SingleTimePoint {
         let kinetics = mono_kinetics(tia_mbq_h, half_life_h)?;
         let lever = 1.0 - time_h * std::f64::consts::LN_2 / half_life_h;
         let total_sigma = rel_sigma.zip(half_life_sigma).map(|(a, t)| (a * a + (lever * t).powi(2)).sqrt());
-        let mut flags = vec![FitFlag::AssumedHalfLife { half_life_h, source }];
-        if total_sigma.is_none() {
-            flags.push(FitFlag::UncertaintyNotAssessable);
-        }
         let after = super::time_activity::mono_tail_fraction(time_h, half_life_h);
-        let mut result = TimeIntegral {
-            method: method.to_owned(),
-            kinetics,
-            tia_mbq_h,
-            rel_sigma: total_sigma,
-            systematic_rel_sigma: 0.0,
-            effective_half_life_h: half_life_h,
-            before_first_fraction: 1.0 - after,
-            after_last_fraction: after,
-            chi2: 0.0,
-            degrees_of_freedom: 0,
-            parameters: Vec::new(),
-            flags,
-        };
-        result.flag_extrapolation();
+        let mut result = TimeIntegral::without_fit(method, kinetics, tia_mbq_h, half_life_h, [1.0 - after, after]);
+        result.flags.push(FitFlag::AssumedHalfLife { half_life_h, source });
+        result.set_rel_sigma(total_sigma);
+        result.half_life_rel_sigma = half_life_sigma.filter(|_| !matches!(self, Self::Hanscheid2018 { .. }));
         Ok(result)
     }
 }

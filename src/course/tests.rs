@@ -259,6 +259,51 @@ fn law_fit_uncertainty_covers_the_truth() {
     assert!((width - 1.0).abs() < 0.14, "width {width}");
 }
 
+/// 400 noisy series: the pull of the half-life has unit width too, and a single later image carries it on.
+#[test]
+fn law_half_life_uncertainty_covers_the_truth() {
+    use rand::{RngExt, SeedableRng};
+    use statrs::distribution::{ContinuousCDF, Normal};
+    let mut rng = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(12);
+    let normal = Normal::standard();
+    let n = 400;
+    let mut square = 0.0;
+    for _ in 0..n {
+        let mut noisy = points(&[4.0, 24.0, 72.0, 168.0], mono(100.0, 52.0), Some(0.05));
+        for point in &mut noisy {
+            point.activity_mbq *= (0.05 * normal.inverse_cdf(rng.random::<f64>())).exp();
+        }
+        let fit = integrate_model(&noisy, Model::Mono, ErrorModel::Relative, PHYSICAL_H).unwrap();
+        square += ((fit.effective_half_life_h / 52.0).ln() / fit.half_life_rel_sigma.unwrap()).powi(2);
+    }
+    let width = (square / f64::from(n)).sqrt();
+    // standard error 0.035
+    assert!((width - 1.0).abs() < 0.14, "width {width}");
+    let physical = points(&[24.0, 96.0], mono(100.0, PHYSICAL_H), Some(0.05));
+    let fit = integrate_model(&physical, Model::MonoPhysical, ErrorModel::Relative, PHYSICAL_H).unwrap();
+    assert_eq!(fit.half_life_rel_sigma, Some(0.0), "physical decay is known");
+}
+
+/// Stated errors that do not explain the residuals are scaled until they do, and the fit is flagged: a curve of two
+/// phases fitted by one exponential does not claim the precision of its counts.
+#[test]
+fn law_a_poor_fit_does_not_claim_its_stated_precision() {
+    let two_phase = |t: f64| 80.0 * (-t / 60.0_f64).exp2() + 60.0 * (-t / 8.0_f64).exp2();
+    let truth = (80.0 * 60.0 + 60.0 * 8.0) / LN_2;
+    let curve = points(&[4.0, 24.0, 72.0, 168.0], two_phase, Some(0.002));
+    let fit = integrate_model(&curve, Model::Mono, ErrorModel::Relative, PHYSICAL_H).unwrap();
+    assert!(fit.flags.iter().any(|f| matches!(f, FitFlag::PoorFit { .. })), "{:?}", fit.flags);
+    let (off, sigma) = ((fit.tia_mbq_h / truth).ln(), fit.rel_sigma.unwrap());
+    assert!(off.abs() < 2.0 * sigma, "{off} of {sigma}");
+    // alarm: the stated errors alone, two orders below, would not cover it
+    let unscaled = sigma / (fit.chi2 / fit.degrees_of_freedom as f64).sqrt();
+    assert!(off.abs() > 2.0 * unscaled, "{off} of {unscaled}");
+    // a good fit keeps what was stated
+    let good = points(&[4.0, 24.0, 72.0, 168.0], mono(100.0, 52.0), Some(0.05));
+    let fit = integrate_model(&good, Model::Mono, ErrorModel::Relative, PHYSICAL_H).unwrap();
+    assert!(fit.chi2 < 1e-6 && fit.rel_sigma.unwrap() > 0.02);
+}
+
 #[test]
 fn law_bounded_rate_and_refusals_have_names() {
     // Slower than physical decay: held there and flagged.
@@ -613,7 +658,14 @@ fn law_intervals_and_activity_10pct() {
     case.cycles[1].interval_d = Some(85);
     case.cycles[2].administered_gbq = 6.0;
     let verdict = case.decide();
-    assert_eq!(verdict.warnings.len(), 2, "{:?}", verdict.warnings);
+    let about = |word: &str| verdict.warnings.iter().filter(|w| w.contains(word)).count();
+    assert_eq!(
+        (about("85 d after"), about("-18.9 %"), about("no cycle has a dose")),
+        (1, 1, 1),
+        "{:?}",
+        verdict.warnings
+    );
+    assert_eq!(verdict.warnings.len(), 3, "{:?}", verdict.warnings);
     assert!(matches!(verdict.state, State::Continue { .. }), "a warning stops nothing");
 }
 
@@ -726,6 +778,46 @@ fn law_ledger_prior_course() {
     let mut case = Case::constant(Protocol::built_in("uppsala-23gy").unwrap(), 4.0, 2);
     case.ledger = vec![entry(PriorAmount::Bed { bed_gy: 20.0, alpha_beta_gy: 2.6, dose_gy: None })];
     assert!(matches!(case.decide().state, State::Hold { .. }));
+}
+
+/// A treatment declared for the organ counts for each of its structures; one declared for one side counts for that side,
+/// and in the organ as a whole by its mass.
+#[test]
+fn law_ledger_of_the_organ_and_of_one_side() {
+    let entry = |structure: &str, bed_gy: f64| PriorTreatment {
+        what: "before".to_owned(),
+        structure: structure.to_owned(),
+        amount: PriorAmount::Bed { bed_gy, alpha_beta_gy: 2.6, dose_gy: Some(0.9 * bed_gy) },
+    };
+    let mut case = Case::constant(iluminet(), 4.0, 2);
+    let heavy = OrganDose { mass_g: Some(50.0), ..organ(4.0).unwrap() };
+    case.structures.push(StructureHistory { structure: "kidney_right".to_owned(), cycles: vec![Some(heavy); 2] });
+    case.ledger = vec![entry("kidneys", 10.0), entry("kidney_right", 4.0)];
+    let verdict = case.decide();
+    let priors: Vec<f64> = verdict.structures.iter().map(|s| s.prior_bed_gy).collect();
+    // 150 g and 50 g: the right one's 4 Gy are a quarter of that in the whole
+    for (found, expected) in priors.iter().zip([10.0, 14.0, 11.0]) {
+        close(*found, expected, 1e-12);
+    }
+    close(verdict.structures[2].prior_dose_gy.unwrap(), 0.9 * 11.0, 1e-12);
+    assert_eq!(verdict.driver, "kidney_right");
+    case.protocol.organ.drive = super::protocol::Drive::Combined;
+    close(case.decide().structures[2].total_bed_gy, 11.0 + 2.0 * RENAL.bed_gy(4.0, g52()), 1e-9);
+    // one for another organ is told and in no sum
+    case.ledger.push(entry("liver", 30.0));
+    let verdict = case.decide();
+    close(verdict.structures[2].prior_bed_gy, 11.0, 1e-12);
+    assert!(verdict.warnings.iter().any(|w| w.contains("is for liver")), "{:?}", verdict.warnings);
+}
+
+#[test]
+fn law_a_dose_far_from_the_population_s_is_doubted() {
+    let doubts = |dose_gy: f64| {
+        let verdict = Case::constant(iluminet(), dose_gy, 1).decide();
+        verdict.warnings.iter().filter(|w| w.contains("check units")).count()
+    };
+    // 0.54 Gy/GBq by 7.4 GBq are 4.0 Gy; a factor of 4 either way
+    assert_eq!([0.99, 1.01, 4.0, 15.9, 16.1, 4000.0].map(doubts), [1, 0, 0, 0, 1, 1]);
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn io_course_is_read() {
     assert_eq!(course.cycles[1].effective_half_life_h["kidney_left"], 50.0);
     assert_eq!(course.protocol, ProtocolChoice::BuiltIn("iluminet".to_owned()));
     assert_eq!(course.facts.len(), 2);
+    course.check_half_lives(159.5, "COURSE.toml").unwrap();
+    let error = course.check_half_lives(49.0, "COURSE.toml").unwrap_err().to_string();
+    assert!(error.contains("effective_half_life_h.kidney_left") && error.contains("49.00 h"), "{error}");
     assert!(course.radiobiology_of("tumour").is_some());
     assert!(course.radiobiology_of("liver").is_none(), "no hidden radiobiology");
 }
@@ -115,14 +118,9 @@ fn alarm_resampling_rings_on_the_inverse_taken_for_the_transform() {
 fn region(dose_gy: f64, half_life_h: Option<f64>) -> RegionCycle {
     RegionCycle {
         label: Some(1),
-        dose_gy,
-        dose_se_gy: 0.0,
-        dose_photon_gy: None,
         mass_g: Some(150.0),
         effective_half_life_h: half_life_h,
-        kinetics: None,
-        method: "stated".to_owned(),
-        curve_rel_sigma: None,
+        ..RegionCycle::of_dose(dose_gy, "stated")
     }
 }
 
@@ -156,12 +154,26 @@ fn law_sums_of_a_course() {
     assert!((kidney.bed_gy.unwrap() - 24.49).abs() < 5e-3);
     assert!((kidney.voxel_mean_bed_gy.unwrap() - 5.0 * 4.942_167).abs() < 1e-4);
     assert!((kidney.geud_gy.unwrap() - 22.5).abs() < 1e-6);
+    assert!((kidney.gy_per_gbq - 4.5 / 7.4).abs() < 1e-12);
+    // the EUD is the uniform dose, in five equal cycles, whose BED is the EUBED
+    let g = g_mono(2.8, 52.0);
+    let (eud, eubed) = (kidney.eud_gy.unwrap(), kidney.eubed_gy.unwrap());
+    assert!((5.0 * tissue.bed_gy(eud / 5.0, g) - eubed).abs() < 1e-9, "{eud} {eubed}");
+    let bed = 5.0 * tissue.bed_gy(6.0, g);
     let liver = done.totals.iter().find(|t| t.region == "liver").unwrap();
     assert_eq!(liver.bed_gy, None);
     assert!((liver.dose_gy - 5.0).abs() < 1e-12);
     let voxels = done.voxels.unwrap();
     assert!((f64::from(voxels.bed_gy[1]) - 5.0 * tissue.bed_gy(6.0, g_mono(2.8, 52.0))).abs() < 1e-4);
     assert_eq!(voxels.bed_gy[2], 0.0);
+    assert!((f64::from(voxels.eqd2_gy[1]) - bed / (1.0 + 2.0 / 2.6)).abs() < 1e-4 && voxels.eqd2_gy[2] == 0.0);
+    // voxels that scatter below zero have no gEUD, and that is said; their sums stand
+    let mut noisy = cycles.clone();
+    noisy[0].dose_gy = Some(vec![-20.0, 29.0, 1.0]);
+    let done_noisy = accumulate(&noisy, Some(frame), &parameters).unwrap();
+    let kidney = done_noisy.totals.iter().find(|t| t.region == "kidney_left").unwrap();
+    assert_eq!((kidney.geud_gy, kidney.dose_gy), (None, 22.5));
+    assert!(done_noisy.warnings.iter().any(|w| w.contains("1 of its 2 voxels")), "{:?}", done_noisy.warnings);
     // A missing cycle is counted as missing, and the maps say so.
     let mut gap = cycles.clone();
     gap[2].regions.clear();

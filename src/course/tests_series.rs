@@ -49,7 +49,7 @@ fn io_series_faults_are_named() {
         ("decay_correction = \"none\"\n", "", "decay_correction: found none stated"),
         ("unit = \"bq_ml\"\n", "", "unit: found none stated"),
         ("time_h = 71.6", "time_h = 20.0", "images in order of time"),
-        ("time_h = 71.6", "time_h = 71.6\nunit = \"mbq_voxel\"", "one unit for all images"),
+        ("time_h = 71.6", "time_h = 71.6\nunit = \"mbq_voxel\"", "\"mbq_voxel\" beside \"bq_ml\""),
         ("time_h = 71.6", "scan_start = \"2024-03-31T10:00:00+02:00\"", "one kind of time"),
         ("time_h = 71.6", "time_hours = 71.6", "time_hours"),
         ("relative_error = 0.05", "relative_error = 5", "above 0 and below 1"),
@@ -238,6 +238,21 @@ fn law_refused_fit_loses_nothing() {
     assert_eq!(map.regions[1].integral.as_ref().unwrap().method, "mono");
 }
 
+/// What no measurement could mend is refused at once: too few images for a model, or for a choice between models.
+#[test]
+fn io_methods_that_the_images_cannot_serve_are_refused() {
+    let mut setup = Setup::new(decaying(&[50.0, 80.0], &[30.0, 10.0]), vec![1, 2]);
+    setup.methods =
+        vec![RegionMethod { region: "tumour".to_owned(), method: Method::Aicc(vec![Model::Mono, Model::TwoPhase]) }];
+    let error = setup.run().unwrap_err();
+    assert!(matches!(error, TiaError::Images { .. }), "{error}");
+    assert!(error.to_string().starts_with("region tumour: ") && error.to_string().contains("AICc"), "{error}");
+    setup.methods = vec![RegionMethod { region: "tumour".to_owned(), method: Method::Model(Model::TwoPhase) }];
+    setup.run().expect("four points for four parameters");
+    setup.images.truncate(3);
+    assert!(matches!(setup.run(), Err(TiaError::Images { .. })));
+}
+
 #[test]
 fn law_previous_half_life_comes_from_the_course() {
     let mut setup = Setup::new(vec![image("one", 72.0, &[20.0])], vec![1]);
@@ -380,7 +395,8 @@ fn reference_series_noise_stays_within_the_stated_uncertainty() {
     let width = (pulls.iter().map(|p| p * p).sum::<f64>() / pulls.len() as f64).sqrt();
     println!("{} regions: rms pull {width:.2}, largest {worst:.2}", pulls.len());
     assert!(pulls.len() >= 14);
-    assert!(worst < 4.0 && width < 2.0, "rms pull {width}, largest {worst}");
+    // 16 pulls of unit width: an rms above 1.4 or one beyond 3.5 has a chance of 1 %
+    assert!(worst < 3.5 && (0.4..1.4).contains(&width), "rms pull {width}, largest {worst}");
 }
 
 #[test]

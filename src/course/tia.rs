@@ -88,6 +88,24 @@ pub enum TiaError {
         /// Those known.
         known: String,
     },
+    /// A method that the number of images cannot serve, whatever they show.
+    #[error("region {region}: method: found {source}. Or take a model with fewer parameters in [fit] or [[regions]].")]
+    Images {
+        /// The region.
+        region: String,
+        /// What is wrong.
+        source: TimeActivityError,
+    },
+    /// Planar counts of a region that no voxel has.
+    #[error(
+        "planar counts: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names."
+    )]
+    UnknownPlanar {
+        /// The region named.
+        region: String,
+        /// Those known.
+        known: String,
+    },
     /// Hybrid scaling.
     #[error(
         "region {region}: planar counts: found {source}; allowed: counts at the time of the SPECT. Correct the [[planar]] entries."
@@ -350,6 +368,10 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         let known: Vec<String> = members.keys().map(|&label| name_of(label)).collect();
         return Err(TiaError::UnknownRegion { region: unknown.region.clone(), known: known.join(", ") });
     }
+    if let Some(unknown) = input.planar.keys().find(|name| !members.keys().any(|&label| name_of(label) == **name)) {
+        let known: Vec<String> = members.keys().map(|&label| name_of(label)).collect();
+        return Err(TiaError::UnknownPlanar { region: unknown.clone(), known: known.join(", ") });
+    }
     let mut decays = vec![0.0; grid.len()];
     let mut rel_sigma = vec![f32::NAN; grid.len()];
     let mut regions = Vec::new();
@@ -511,6 +533,10 @@ fn region_integral(
     };
     let integral = match result {
         Ok(integral) => Some(integral),
+        // too few images for the method: the same for every region, and no measurement's fault
+        Err(source @ (TimeActivityError::AiccUndefined { .. } | TimeActivityError::TooFewPoints { .. })) => {
+            return Err(TiaError::Images { region: name.to_owned(), source });
+        }
         Err(error) => fall_back(points, &error, half_life_h),
     };
     Ok(integral.map(|mut integral| {
@@ -531,24 +557,11 @@ fn fall_back(points: &[ActivityPoint], error: &TimeActivityError, physical_half_
     let after = last.activity_mbq / rate_per_h;
     let tia = before + between + after;
     let kinetics = exponential_kinetics(vec![Exponential { amplitude: tia * rate_per_h, rate_per_h }]).ok()?;
-    let mut integral = TimeIntegral {
-        method: "physical-bound".to_owned(),
-        kinetics,
-        tia_mbq_h: tia,
-        rel_sigma: None,
-        systematic_rel_sigma: 0.0,
-        effective_half_life_h: physical_half_life_h,
-        before_first_fraction: before / tia,
-        after_last_fraction: after / tia,
-        chi2: 0.0,
-        degrees_of_freedom: 0,
-        parameters: Vec::new(),
-        flags: vec![
-            FitFlag::FellBack { reason: format!("{error}; used physical decay after the last scan, an upper bound") },
-            FitFlag::UncertaintyNotAssessable,
-        ],
-    };
-    integral.flag_extrapolation();
+    let fractions = [before / tia, after / tia];
+    let mut integral = TimeIntegral::without_fit("physical-bound", kinetics, tia, physical_half_life_h, fractions);
+    let reason = format!("{error}; used physical decay after the last scan, an upper bound");
+    integral.flags.insert(0, FitFlag::FellBack { reason });
+    integral.set_rel_sigma(None);
     Some(integral)
 }
 

@@ -329,6 +329,8 @@ pub struct TimeIntegral {
     pub systematic_rel_sigma: f64,
     /// Terminal effective half-life, h.
     pub effective_half_life_h: f64,
+    /// Its random relative standard uncertainty; none where not assessable.
+    pub half_life_rel_sigma: Option<f64>,
     /// Share of the integral before the first scan.
     pub before_first_fraction: f64,
     /// Share of the integral after the last scan: the extrapolated fraction.
@@ -347,6 +349,42 @@ impl TimeIntegral {
     /// Decays, from MBq h.
     pub fn decays(&self) -> f64 {
         self.tia_mbq_h * crate::units::DECAYS_PER_MBQ_H
+    }
+
+    /// An integral that no model was fitted to: `fractions` lie before the first and after the last scan. Its
+    /// uncertainty and flags are the caller's to add; the flag of extrapolation is set.
+    pub(super) fn without_fit(
+        method: &str,
+        kinetics: Kinetics,
+        tia_mbq_h: f64,
+        effective_half_life_h: f64,
+        fractions: [f64; 2],
+    ) -> Self {
+        let mut integral = Self {
+            method: method.to_owned(),
+            kinetics,
+            tia_mbq_h,
+            rel_sigma: None,
+            systematic_rel_sigma: 0.0,
+            effective_half_life_h,
+            half_life_rel_sigma: None,
+            before_first_fraction: fractions[0],
+            after_last_fraction: fractions[1],
+            chi2: 0.0,
+            degrees_of_freedom: 0,
+            parameters: Vec::new(),
+            flags: Vec::new(),
+        };
+        integral.flag_extrapolation();
+        integral
+    }
+
+    /// Sets the random uncertainty, or flags that there is none.
+    pub(super) fn set_rel_sigma(&mut self, rel_sigma: Option<f64>) {
+        self.rel_sigma = rel_sigma;
+        if rel_sigma.is_none() {
+            self.flags.push(FitFlag::UncertaintyNotAssessable);
+        }
     }
 
     /// Adds the extrapolation flag where it is due.
@@ -447,29 +485,18 @@ pub fn integrate_trapezoid(
     let physical_per_h = std::f64::consts::LN_2 / physical_half_life_h;
     let parts = trapezoid_parts(points, start, join, tail, physical_per_h);
     let tia = parts.total();
-    let mut flags = Vec::new();
-    if parts.tail_per_h <= physical_per_h * (1.0 + 1e-9) {
-        flags.push(FitFlag::AtPhysicalDecay);
-    }
     let rel_sigma = trapezoid_rel_sigma(points, |p| trapezoid_parts(p, start, join, tail, physical_per_h).total());
-    if rel_sigma.is_none() {
-        flags.push(FitFlag::UncertaintyNotAssessable);
+    let mut result = TimeIntegral::without_fit(
+        "trapezoid",
+        Kinetics::Sampled(sampled_trapezoid(points, &parts, join)?),
+        tia,
+        std::f64::consts::LN_2 / parts.tail_per_h,
+        [parts.before / tia, parts.after / tia],
+    );
+    result.set_rel_sigma(rel_sigma);
+    if parts.tail_per_h <= physical_per_h * (1.0 + 1e-9) {
+        result.flags.push(FitFlag::AtPhysicalDecay);
     }
-    let mut result = TimeIntegral {
-        method: "trapezoid".to_owned(),
-        kinetics: Kinetics::Sampled(sampled_trapezoid(points, &parts, join)?),
-        tia_mbq_h: tia,
-        rel_sigma,
-        systematic_rel_sigma: 0.0,
-        effective_half_life_h: std::f64::consts::LN_2 / parts.tail_per_h,
-        before_first_fraction: parts.before / tia,
-        after_last_fraction: parts.after / tia,
-        chi2: 0.0,
-        degrees_of_freedom: 0,
-        parameters: Vec::new(),
-        flags,
-    };
-    result.flag_extrapolation();
     Ok(result)
 }
 

@@ -28,6 +28,9 @@ pub use read::NuclideError;
 
 /// Highest energy of an emission, keV: the end of the photon and electron tables.
 pub const MAX_EMISSION_KEV: f64 = 3000.0;
+/// Most bytes of a nuclide's file; the longest decay scheme has a tenth of that. The parser of TOML takes up to
+/// 110 times the text.
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Names of the nuclides built in, with their files.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -110,8 +113,12 @@ impl Nuclide {
                 known: Self::built_in_names().join(", "),
             });
         }
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| NuclideError::Unreadable { file: name_or_path.to_owned(), source })?;
+        let unreadable = |source: std::io::Error| NuclideError::Unreadable { file: name_or_path.to_owned(), source };
+        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
+        if bytes > MAX_FILE_BYTES {
+            return Err(NuclideError::TooLong { file: name_or_path.to_owned(), bytes, limit: MAX_FILE_BYTES });
+        }
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         read::from_text(&text, name_or_path, if json { read::Form::Json } else { read::Form::Toml })
     }

@@ -27,6 +27,16 @@ pub enum NuclideError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file is longer than any nuclide.
+    #[error("nuclide file {file}: file size: found {bytes} bytes; allowed: at most {limit}; give a nuclide's file")]
+    TooLong {
+        /// The path.
+        file: String,
+        /// Its size.
+        bytes: u64,
+        /// The largest size.
+        limit: u64,
+    },
     /// Not TOML or JSON.
     #[error(
         "nuclide file {file}: not valid {form}: {detail}; files ending in .json are read as JSON, all others as TOML"
@@ -64,7 +74,11 @@ pub(super) enum Form {
 pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, NuclideError> {
     let syntax = |form, detail: String| NuclideError::Syntax { file: file.to_owned(), form, detail };
     let value: Value = match form {
-        Form::Toml => toml::from_str(text).map_err(|e| syntax("TOML", e.to_string()))?,
+        // The parser's own text quotes the line, which may be the whole file.
+        Form::Toml => toml::from_str(text).map_err(|e| {
+            let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            syntax("TOML", format!("line {}: {}", before.matches('\n').count() + 1, e.message()))
+        })?,
         Form::Json => serde_json::from_str(text).map_err(|e| syntax("JSON", e.to_string()))?,
     };
     let reader = Reader { file };
@@ -258,7 +272,7 @@ probability_per_decay = [0.75, 0.25]
         std::fs::write(&path, GOOD).unwrap();
         assert_eq!(Nuclide::load(path.to_str().unwrap()).unwrap().half_life_h, 2.0);
         let missing = Nuclide::load("no-such-nuclide").unwrap_err().to_string();
-        assert!(missing.contains("built in are lu177"), "{missing}");
+        assert!(missing.contains("allowed: lu177"), "{missing}");
     }
 
     #[test]

@@ -4,12 +4,44 @@
 //! exist yet is written as a whole under a temporary sibling name and renamed. A folder that exists
 //! (empty, or with `force`) may be a mount point that nobody can rename, so its files are written in
 //! a temporary folder inside it and moved up one by one; a failed move puts back what was there.
+//!
+//! A process that is killed cannot clear up. What it leaves is locked no longer (the system lets go of a dead process's
+//! locks), by which the next run that writes to the same place knows it and removes it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::IoError;
+
+/// How the names of unfinished output begin.
+const PARTIAL: &str = ".lutra-partial-";
+/// The file by whose lock a temporary folder is known to be in use.
+const LOCK: &str = ".lutra-lock";
+/// Age from which an unlocked temporary file counts as left behind, s: its writer locks it right after making it.
+const LEFT_BEHIND_S: u64 = 60;
+
+/// Removes what killed runs left in `folder`: temporary folders and files that nobody holds. What cannot be told or
+/// removed stays; nothing depends on it.
+fn sweep(folder: &Path) {
+    if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)) {
+        return;
+    }
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL)) {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        let free = |file: &Path| File::open(file).is_ok_and(|file| file.try_lock().is_ok());
+        if kind.is_dir() && free(&path.join(LOCK)) {
+            let _ = fs::remove_dir_all(&path);
+        } else if kind.is_file() {
+            let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age.as_secs() >= LEFT_BEHIND_S) && free(&path) {
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+}
 
 /// Writes one file whole or not at all: `fill` writes its content, which is renamed into place after.
 ///
@@ -19,10 +51,13 @@ pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> i
     let path = path.as_ref();
     let failed = |e: io::Error| IoError::write(path, e);
     let folder = folder_of(path);
+    sweep(folder);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".lutra-partial-").suffix(".tmp");
+    builder.prefix(PARTIAL).suffix(".tmp");
     with_mode(&mut builder, 0o666);
     let temporary = builder.tempfile_in(folder).map_err(failed)?;
+    // a file system without locks only means that nobody sweeps
+    let _ = temporary.as_file().try_lock();
     let mut writer = BufWriter::with_capacity(1 << 20, temporary);
     fill(&mut writer).map_err(failed)?;
     let temporary = writer.into_inner().map_err(|e| failed(e.into_error()))?;
@@ -57,6 +92,8 @@ pub struct AtomicOutputDir {
     target: PathBuf,
     /// Where it is written meanwhile; removed when dropped.
     staging: tempfile::TempDir,
+    /// Held for as long as the staging folder is in use; none where the file system knows no locks.
+    lock: Option<File>,
     /// Whether the folder was there, so that entries move into it one by one.
     target_exists: bool,
     /// Names in an existing folder that a commit removes where this run does not write them.
@@ -76,7 +113,7 @@ impl AtomicOutputDir {
         let target = target.as_ref();
         let failed = |e: io::Error| IoError::write(target, e);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".lutra-partial-");
+        builder.prefix(PARTIAL);
         with_mode(&mut builder, 0o777);
         let target_exists = match fs::metadata(target) {
             Ok(found) if !found.is_dir() => {
@@ -93,6 +130,7 @@ impl AtomicOutputDir {
             Err(e) => return Err(failed(e)),
         };
         let mut made = Vec::new();
+        sweep(if target_exists { target } else { folder_of(target) });
         let staging = if target_exists {
             let entries = fs::read_dir(target).map_err(failed)?.count();
             if entries > 0 && !force {
@@ -120,7 +158,8 @@ impl AtomicOutputDir {
         };
         let stale = Vec::new();
         let target = target.to_path_buf();
-        Ok(Self { target, staging, target_exists, stale, made, committed: false })
+        let lock = File::create(staging.path().join(LOCK)).ok().filter(|file| file.try_lock().is_ok());
+        Ok(Self { target, staging, lock, target_exists, stale, made, committed: false })
     }
 
     /// Names of files that an earlier run may have left: with `force`, those of them that this run
@@ -151,6 +190,11 @@ impl AtomicOutputDir {
     /// Errors: the move fails, or something appeared at the target meanwhile; then what was there
     /// before stays as it was.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
+        // where an open file can be removed the lock outlives its name: nobody takes what is being moved for left behind
+        if cfg!(not(unix)) {
+            self.lock = None;
+        }
+        let _ = fs::remove_file(self.file(LOCK));
         if self.target_exists {
             self.move_entries().map_err(|e| IoError::write(&self.target, e))?;
         } else {
@@ -163,6 +207,7 @@ impl AtomicOutputDir {
             fs::rename(self.staging.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
         }
         self.committed = true;
+        drop(self.lock.take());
         Ok(self.target.clone())
     }
 

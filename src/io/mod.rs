@@ -17,7 +17,7 @@ pub mod open;
 /// Output that appears whole or not at all.
 pub mod atomic;
 
-pub use open::{open_activity, open_ct, open_labels};
+pub use open::{open_activity, open_ct, open_dose, open_labels};
 
 use std::fs::File;
 use std::io::Read;

@@ -18,7 +18,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use encode::encode_header;
-use stream::{Source, Value};
+use stream::{Source, Take, Value, make_room};
 
 use super::{IoError, atomic};
 use crate::grid::{Volume, VoxelGrid};
@@ -217,23 +217,74 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
     let path = path.as_ref();
     let mut source = Source::open(path)?;
     let header = source.header()?;
-    let mut data: Vec<T> = reserve(path, header.grid.len())?;
-    let (slope, intercept) = (header.slope, header.intercept);
-    let scaled = (slope, intercept) != (1.0, 0.0);
-    let mut nonfinite = 0;
-    let mut first = None;
-    source.values(&header, |value| {
-        let value = value.as_f64();
-        let value = if scaled { value * slope + intercept } else { value };
-        if !value.is_finite() {
-            nonfinite += 1;
-            first.get_or_insert(data.len());
-        }
-        data.push(T::from_f64(value));
-    })?;
+    let mut taken = Numbers {
+        path,
+        scale: (header.slope, header.intercept),
+        scaled: (header.slope, header.intercept) != (1.0, 0.0),
+        data: Vec::new(),
+        nonfinite: 0,
+        first: None,
+    };
+    source.values(&header, &mut taken)?;
+    let Numbers { data, nonfinite, first, .. } = taken;
     let first_nonfinite = first.map(|index| header.grid.voxel(index));
     let volume = Volume { grid: header.grid.clone(), data };
     Ok(Image { volume, header, nonfinite, first_nonfinite })
+}
+
+/// Values as numbers, scaled.
+struct Numbers<'a, T> {
+    path: &'a Path,
+    scale: (f64, f64),
+    scaled: bool,
+    data: Vec<T>,
+    nonfinite: usize,
+    first: Option<usize>,
+}
+
+impl<T: Sample> Take for Numbers<'_, T> {
+    fn room(&mut self, count: usize, total: usize, proved: bool) -> Result<(), IoError> {
+        make_room(self.path, &mut self.data, count, total, proved)
+    }
+
+    fn take(&mut self, value: Value) {
+        let value = value.as_f64();
+        let value = if self.scaled { value * self.scale.0 + self.scale.1 } else { value };
+        if !value.is_finite() {
+            self.nonfinite += 1;
+            self.first.get_or_insert(self.data.len());
+        }
+        self.data.push(T::from_f64(value));
+    }
+}
+
+/// Values as labels.
+struct LabelValues<'a> {
+    path: &'a Path,
+    scale: (f64, f64),
+    scaled: bool,
+    data: Vec<u16>,
+    refused: usize,
+    first: Option<(usize, f64)>,
+}
+
+impl Take for LabelValues<'_> {
+    fn room(&mut self, count: usize, total: usize, proved: bool) -> Result<(), IoError> {
+        make_room(self.path, &mut self.data, count, total, proved)
+    }
+
+    fn take(&mut self, value: Value) {
+        let scaled = value.as_f64() * self.scale.0 + self.scale.1;
+        let label = match value {
+            Value::Integer(v) if !self.scaled => u16::try_from(v).ok(),
+            _ => (scaled.fract() == 0.0 && (0.0..=65535.0).contains(&scaled)).then_some(scaled as u16),
+        };
+        if label.is_none() {
+            self.refused += 1;
+            self.first.get_or_insert((self.data.len(), scaled));
+        }
+        self.data.push(label.unwrap_or(0));
+    }
 }
 
 /// Reads what the header says, and checks that the file is long enough for it.
@@ -250,24 +301,16 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
     let path = path.as_ref();
     let mut source = Source::open(path)?;
     let header = source.header()?;
-    let mut data: Vec<u16> = reserve(path, header.grid.len())?;
-    let scaled = (header.slope, header.intercept) != (1.0, 0.0);
-    let mut refused = 0usize;
-    let mut first = None;
-    source.values(&header, |value| {
-        let label = match value {
-            Value::Integer(v) if !scaled => u16::try_from(v).ok(),
-            _ => {
-                let v = value.as_f64() * header.slope + header.intercept;
-                (v.fract() == 0.0 && (0.0..=65535.0).contains(&v)).then_some(v as u16)
-            }
-        };
-        if label.is_none() {
-            refused += 1;
-            first.get_or_insert((data.len(), value.as_f64() * header.slope + header.intercept));
-        }
-        data.push(label.unwrap_or(0));
-    })?;
+    let mut taken = LabelValues {
+        path,
+        scale: (header.slope, header.intercept),
+        scaled: (header.slope, header.intercept) != (1.0, 0.0),
+        data: Vec::new(),
+        refused: 0,
+        first: None,
+    };
+    source.values(&header, &mut taken)?;
+    let LabelValues { data, refused, first, .. } = taken;
     if let Some((index, value)) = first {
         let [i, j, k] = header.grid.voxel(index);
         return Err(IoError::invalid(
@@ -365,12 +408,4 @@ fn write_body<T: Stored>(out: &mut dyn Write, header: &[u8], data: &[T]) -> io::
         out.write_all(&block)?;
     }
     Ok(())
-}
-
-/// An empty vector with room for `len` values, or the error that says how much that would be.
-fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
-    let mut data = Vec::new();
-    data.try_reserve_exact(len)
-        .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: len as u64 * size_of::<T>() as u64 })?;
-    Ok(data)
 }

@@ -1,4 +1,9 @@
 //! The door for images: a NIfTI file, a DICOM file or a DICOM folder gives the same kind of volume.
+//!
+//! What comes from DICOM is turned to RAS+ and its values held to single precision, as a NIfTI export of it would be.
+//! Grids of either format are settled: places to a micrometre, steps from voxel to voxel to a nanometre, beyond what
+//! either format keeps (16 characters at most, float32) and any scanner knows. An image and its export then give one
+//! result to the last bit instead of two that differ by the noise of other histories.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +46,7 @@ pub struct LabelInput {
 /// Errors: those of [`nifti::read_image`] or [`dicom::read_ct`]; values that are NaN or infinite.
 pub fn open_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     let path = path.as_ref();
-    if dicom::is_dicom(path) { dicom::read_ct(path) } else { from_nifti(path) }
+    if dicom::is_dicom(path) { like_nifti(path, dicom::read_ct(path)?, |hu| hu) } else { from_nifti(path) }
 }
 
 /// Opens an activity image. `options` serve DICOM only.
@@ -51,7 +56,8 @@ pub fn open_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Resul
     let path = path.as_ref();
     if dicom::is_dicom(path) {
         let activity = dicom::read_activity(path, options)?;
-        return Ok(ActivityInput { image: activity.image, scan: Some(activity.scan) });
+        let image = like_nifti(path, activity.image, |value| f64::from(value as f32))?;
+        return Ok(ActivityInput { image, scan: Some(activity.scan) });
     }
     Ok(ActivityInput { image: from_nifti(path)?, scan: None })
 }
@@ -88,6 +94,63 @@ pub fn open_labels(
         notes: regions.notes,
         files: own.files().to_vec(),
     })
+}
+
+/// Opens a dose, Gy: a NIfTI file or an RT Dose object (a file, or a folder that holds one).
+///
+/// Errors: those of [`nifti::read_image`] or [`dicom::read_rtdose`]; values that are NaN or infinite.
+pub fn open_dose(path: impl AsRef<Path>) -> Result<Opened<f64>, IoError> {
+    let path = path.as_ref();
+    if dicom::is_dicom(path) { like_nifti(path, dicom::open_rtdose(path)?, |gy| gy) } else { from_nifti(path) }
+}
+
+/// A DICOM image in RAS+ order on a settled grid, its values as `rounded` makes them.
+fn like_nifti<T: Copy>(path: &Path, opened: Opened<T>, rounded: impl Fn(T) -> T) -> Result<Opened<T>, IoError> {
+    let (volume, _) = opened.volume.to_canonical();
+    let grid = settled(path, volume.grid)?;
+    let data = volume.data.into_iter().map(rounded).collect();
+    Ok(Opened { volume: Volume { grid, data }, ..opened })
+}
+
+/// Steps of a settled affine's origin, 1/mm.
+const PLACES_PER_MM: f64 = 1e3;
+/// Steps of its columns, 1/mm.
+const STEPS_PER_MM: f64 = 1e6;
+
+/// The grid in RAS+ order or any other with its origin to a micrometre and its steps to a nanometre.
+///
+/// Errors: a grid that is none any more (voxels of nanometres).
+pub fn settled(path: impl AsRef<Path>, grid: VoxelGrid) -> Result<VoxelGrid, IoError> {
+    let round = |value: f64, per_mm: f64| (value * per_mm).round() / per_mm;
+    let affine = grid.affine.map(|[a, b, c, origin]| {
+        [round(a, STEPS_PER_MM), round(b, STEPS_PER_MM), round(c, STEPS_PER_MM), round(origin, PLACES_PER_MM)]
+    });
+    VoxelGrid::from_affine(grid.dims, affine)
+        .map_err(|source| IoError::Grid { path: path.as_ref().to_path_buf(), source })
+}
+
+/// Where a CT or a dose came from, without its voxels; none for NIfTI.
+///
+/// None, too, where a folder holds several. Errors: a header that cannot be read.
+pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoError> {
+    let path = path.as_ref();
+    if !dicom::is_dicom(path) {
+        return Ok(None);
+    }
+    let mut found = dicom::contents(path)?.into_iter().filter(|entry| matches!(entry.kind, Kind::Ct | Kind::Dose));
+    let first = found.next();
+    Ok(first.filter(|_| found.next().is_none()).map(|entry| entry.origin))
+}
+
+/// The files behind an input: a file itself, every DICOM file of a folder, of a folder's series its own.
+///
+/// Errors: a folder without DICOM; a file that cannot be read.
+pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
+    let path = path.as_ref();
+    if path.is_file() || !dicom::is_dicom(path) {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    Ok(dicom::contents(path)?.iter().flat_map(|entry| entry.origin.files().to_vec()).collect())
 }
 
 /// Size and SHA-256 of an input of one or many files: of one file that of its bytes; of several that of

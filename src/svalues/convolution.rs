@@ -383,24 +383,37 @@ mod tests {
         assert_eq!([1, 7, 11, 231, 256, 257].map(smooth_size), [1, 8, 12, 240, 256, 270]);
     }
 
-    /// 128^3 voxels with a kernel as large as the map: time and memory, printed; a loose bound for busy machines.
+    /// 128^3 voxels with a kernel as large as the map: memory, and that it is right there. `cargo run --release --example
+    /// convolution` measures the time.
     #[test]
-    fn law_a_map_of_128_cubed_takes_a_moment() {
+    fn law_a_map_of_128_cubed_takes_little_memory() {
         let (dims, half) = ([128; 3], [127; 3]);
         let values = kernel(half);
         let convolver = Convolver::new(&values, half, dims);
-        let map = map(dims);
-        let mut best = f64::INFINITY;
-        for _ in 0..2 {
-            let started = std::time::Instant::now();
-            let result = convolver.apply(&map);
-            best = best.min(started.elapsed().as_secs_f64());
-            assert!(result.iter().all(|e| e.is_finite()));
+        let mut map = vec![0.0; dims.iter().product()];
+        // sources in two opposite corners and on a face
+        let sources = [([0_usize, 0, 0], 1e12), ([127, 127, 127], 2e12), ([64, 0, 127], 3e12)];
+        let index = |v: [usize; 3]| v[0] + 128 * (v[1] + 128 * v[2]);
+        for (at, decays) in sources {
+            map[index(at)] = decays;
         }
-        println!("128^3: {best:.3} s, {} MB besides map and result", convolver.memory_bytes() / 1_000_000);
+        let result = convolver.apply(&map);
+        for probe in [[0_usize, 0, 0], [127, 127, 127], [1, 0, 0], [127, 0, 0], [64, 64, 64], [64, 1, 126], [5, 120, 3]]
+        {
+            let expected: f64 = sources
+                .iter()
+                .map(|(at, decays)| {
+                    let o = [0, 1, 2].map(|a| probe[a].abs_diff(at[a]));
+                    decays * values[o[0] + 128 * (o[1] + 128 * o[2])]
+                })
+                .sum();
+            assert!(
+                (result[index(probe)] / expected - 1.0).abs() < 2e-3,
+                "{probe:?}: {} {expected}",
+                result[index(probe)]
+            );
+        }
+        println!("128^3: {} MB besides map and result", convolver.memory_bytes() / 1_000_000);
         assert!(convolver.memory_bytes() < 50_000_000);
-        if !cfg!(debug_assertions) {
-            assert!(best < 1.5, "{best} s");
-        }
     }
 }

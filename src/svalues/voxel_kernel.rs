@@ -135,6 +135,25 @@ impl VoxelKernel {
         self.beyond_kev.map(|beyond| (inside + beyond) / expected_kev - 1.0)
     }
 
+    /// A kernel of Lutra's without values yet.
+    fn empty(nuclide: &str, medium: &str, density_g_cm3: f64, spacing_mm: [f64; 3], half: [usize; 3]) -> Self {
+        Self {
+            name: format!("lutra {medium}"),
+            nuclide: nuclide.to_owned(),
+            medium: medium.to_owned(),
+            density_g_cm3,
+            spacing_mm,
+            half,
+            electron_kev: vec![],
+            photon_kev: vec![],
+            has_parts: true,
+            error_kev: vec![],
+            beyond_kev: None,
+            radiated_kev: 0.0,
+            provenance: String::new(),
+        }
+    }
+
     /// The kernel of a point kernel's nuclide and tissue in voxels of `spacing_mm` at `density_g_cm3`, for offsets up
     /// to `half`. Cost: about 1 us an offset near the source, 0.1 us far from it, times 20 batches of the point kernel.
     pub fn fold(
@@ -153,21 +172,8 @@ impl VoxelKernel {
                 next: "Give edges in mm and the density in g/cm3.".to_owned(),
             });
         }
-        let mut kernel = Self {
-            name: format!("lutra {}", point.tissue),
-            nuclide: point.nuclide.clone(),
-            medium: point.tissue.clone(),
-            density_g_cm3,
-            spacing_mm,
-            half,
-            electron_kev: vec![],
-            photon_kev: vec![],
-            has_parts: true,
-            error_kev: vec![],
-            beyond_kev: None,
-            radiated_kev: 0.0,
-            provenance: format!("{}; folded into voxels", point.provenance),
-        };
+        let mut kernel = Self::empty(&point.nuclide, &point.tissue, density_g_cm3, spacing_mm, half);
+        kernel.provenance = format!("{}; folded into voxels", point.provenance);
         let mut variance = vec![0.0; kernel.len()];
         let mut total_kev = 0.0;
         kernel.electron_kev = vec![0.0; kernel.len()];
@@ -210,21 +216,9 @@ impl VoxelKernel {
         decays[grid.index(middle[0], middle[1], middle[2])] = 1.0;
         let plan = RunPlan { stop: Stop::Histories(histories), photon_share: 1.0, ..RunPlan::default() };
         let run = simulate(&scene, &decays, nuclide, &plan, engine, &mut Silent)?;
-        let mut kernel = Self {
-            name: format!("lutra {} by voxel transport", tissue.name),
-            nuclide: nuclide.name.clone(),
-            medium: tissue.name.clone(),
-            density_g_cm3,
-            spacing_mm,
-            half,
-            electron_kev: vec![],
-            photon_kev: vec![],
-            has_parts: true,
-            error_kev: vec![],
-            beyond_kev: None,
-            radiated_kev: 0.0,
-            provenance: format!("lutra {} voxel transport, {histories} histories", env!("CARGO_PKG_VERSION")),
-        };
+        let mut kernel = Self::empty(&nuclide.name, &tissue.name, density_g_cm3, spacing_mm, half);
+        kernel.name = format!("lutra {} by voxel transport", tissue.name);
+        kernel.provenance = format!("lutra {} voxel transport, {histories} histories", env!("CARGO_PKG_VERSION"));
         let cube = spacing_mm[0] == spacing_mm[1] && spacing_mm[1] == spacing_mm[2];
         for place in 0..kernel.len() {
             let images = images(kernel.offset(place), half, cube);

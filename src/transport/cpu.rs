@@ -259,7 +259,7 @@ impl Engine for CpuEngine {
             Carrier::Lanes(set) => in_lanes(set),
         };
         let parts: Vec<(Ledger, u32, u64)> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(&work)).collect();
+            let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             handles.into_iter().map(|h| h.join().expect("a transport thread does not panic")).collect()
         });
         let mut batch = BatchTally {

@@ -1,71 +1,9 @@
 //! `lutra tia` and `lutra course` as a user runs them.
 
-use lutra::grid::{Volume, VoxelGrid};
+use crate::patient::{lutra, number, patient, rows, series, stated, stderr, stdout, write};
+use lutra::grid::Volume;
 use lutra::io::nifti;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-fn lutra(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_lutra")).current_dir(folder).args(arguments).output().expect("the program starts")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::write(folder.join(name), text).expect("temporary folder");
-}
-
-/// Rows of a CSV file as maps from head to cell.
-fn rows(path: &Path) -> Vec<std::collections::BTreeMap<String, String>> {
-    let mut reader = csv::Reader::from_path(path).expect("a CSV file");
-    reader.deserialize().map(|row| row.expect("a row")).collect()
-}
-
-fn number(row: &std::collections::BTreeMap<String, String>, head: &str) -> f64 {
-    row[head].parse().unwrap_or_else(|_| panic!("{head}: {}", row[head]))
-}
-
-/// A block of water with two kidneys; activities of 50 and 60 h.
-fn patient(folder: &Path) {
-    let grid = VoxelGrid::axis_aligned([14, 10, 8], [5.0; 3], [-32.0, -20.0, 10.0]);
-    let label = |n: usize| match grid.voxel(n) {
-        [2..=4, 3..=6, 2..=5] => 2_u16,
-        [9..=11, 3..=6, 2..=5] => 3,
-        _ => 1,
-    };
-    let volume = |value: &dyn Fn(u16) -> f32| Volume {
-        grid: grid.clone(),
-        data: (0..grid.len()).map(|n| value(label(n))).collect::<Vec<f32>>(),
-    };
-    nifti::write(folder.join("labels.nii"), &volume(&|l| f32::from(l)), "labels").expect("written");
-    nifti::write(folder.join("ct.nii"), &volume(&|l| if l == 1 { 0.0 } else { 30.0 }), "ct").expect("written");
-    for time_h in [4.0_f32, 24.0, 96.0, 168.0] {
-        let activity = volume(&|l| match l {
-            2 => 8.0e5 * (-time_h / 50.0).exp2(),
-            3 => 7.0e5 * (-time_h / 60.0).exp2(),
-            _ => 2.0e3 * (-time_h / 40.0).exp2(),
-        });
-        nifti::write(folder.join(format!("t{time_h}.nii")), &activity, "activity").expect("written");
-    }
-    write(folder, "names.csv", "value,name\n1,body\n2,kidney_right\n3,kidney_left\n");
-}
-
-fn series(images: &[f64]) -> String {
-    let mut text = "schema = 1\nadministered_mbq = 7400\nunit = \"bq_ml\"\ndecay_correction = \"none\"\n\
-                    labels = \"labels.nii\"\nlabel_names = \"names.csv\"\nrelative_error = 0.05\n"
-        .to_owned();
-    for time_h in images {
-        let _ = write!(text, "[[images]]\nfile = \"t{time_h}.nii\"\ntime_h = {time_h}\n");
-    }
-    text
-}
 
 #[test]
 fn cli_tia_integrates_a_series() {
@@ -180,24 +118,6 @@ fn cli_course_moves_ready_dose_maps_into_its_frame() {
     assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
 }
 
-fn stated(doses: &[Option<(f64, f64)>]) -> String {
-    let mut text =
-        "schema = 1\nprotocol = \"iluminet\"\n[effective_half_life_h]\nkidney_left = 52\nkidney_right = 52\n\
-                    [patient.facts]\nage_years = 70\ngfr_ml_min = 51\ngfr_baseline_ml_min = 85\n"
-            .to_owned();
-    for (index, dose) in doses.iter().enumerate() {
-        let _ = write!(text, "[[cycles]]\ndate = 2024-{:02}-15\nadministered_mbq = 7400\n", 1 + 2 * index);
-        let _ = match dose {
-            Some((left, right)) => writeln!(
-                text,
-                "doses_gy = {{ kidney_left = {{ dose_gy = {left}, mass_g = 150 }}, kidney_right = {{ dose_gy = {right}, mass_g = 150 }} }}"
-            ),
-            None => writeln!(text, "missing = \"scanner down\""),
-        };
-    }
-    text
-}
-
 #[test]
 fn cli_course_states_conflict_hold_and_completion() {
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -306,111 +226,4 @@ fn cli_cohort_is_seeded() {
         assert!((5.0..=6.0).contains(&outcome["median_cycles"].as_f64().expect("a number")));
     }
     assert!(!lutra(folder.path(), &["course", "--simulate", "--protocol", "netter-fixed4"]).status.success());
-}
-
-/// The shared case, if it is there.
-fn case() -> Option<PathBuf> {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let folder = shared.join("cases/liver-ct-4cycles");
-    if folder.join("case.json").is_file() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
-}
-
-/// Four cycles from decays and CT to the verdict. The nominal doses are electron energy of the organ's decays
-/// over its nominal mass; here a label holds part of the decays (partial volume), has the CT's mass and
-/// receives photons too: with these three taken into account the BED agrees within 2 %.
-#[test]
-fn reference_four_cycles_end_to_end() {
-    let Some(case) = case() else { return };
-    let known: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(case.join("case.json")).expect("case")).expect("JSON");
-    let place = case.display();
-    let mut text = format!(
-        "schema = 1\nprotocol_file = \"protocol.toml\"\nct = \"{place}/ct.nii.gz\"\nlabels = \"{place}/labels.nii.gz\"\n\
-         label_names = \"{place}/case.json\"\n[effective_half_life_h]\n"
-    );
-    for organ in known["cycles"][0]["organs"].as_array().expect("organs") {
-        let _ = writeln!(text, "{} = {}", organ["name"].as_str().expect("name"), organ["T_eff_h"]);
-    }
-    for (cycle, date) in
-        known["cycles"].as_array().expect("cycles").iter().zip(["2024-01-10", "2024-03-06", "2024-05-01", "2024-07-03"])
-    {
-        let _ = write!(
-            text,
-            "[[cycles]]\ndate = {date}\nadministered_mbq = {}\ntia = \"{place}/cycle{}/tia_true.nii.gz\"\ntia_unit = \"decays\"\n",
-            cycle["administered_MBq"], cycle["cycle"]
-        );
-    }
-    let folder = tempfile::tempdir().expect("temporary folder");
-    let folder = folder.path();
-    write(folder, "COURSE.toml", &text);
-    // The case's nominal BED is for alpha/beta 2.5 Gy.
-    let protocol =
-        include_str!("../../assets/protocols/iluminet.toml").replace("alpha_beta_gy = 2.6", "alpha_beta_gy = 2.5");
-    write(folder, "protocol.toml", &protocol);
-    let started = std::time::Instant::now();
-    let line = ["course", "COURSE.toml", "--out", "out", "--engine", "cpu", "--histories", "400000"];
-    let output = lutra(folder, &line);
-    assert!(output.status.success(), "{}", stderr(&output));
-    println!("four cycles in {:.1} s", started.elapsed().as_secs_f64());
-    assert!(started.elapsed().as_secs() < 180);
-
-    let labels = nifti::read_labels(case.join("labels.nii.gz")).expect("labels");
-    let table = rows(&folder.join("out/cycles.csv"));
-    let liver_ct: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(case.join("../liver-ct/case.json")).expect("anatomy"))
-            .expect("JSON");
-    let nominal_mass = |name: &str| {
-        liver_ct["organs"]
-            .as_array()
-            .expect("organs")
-            .iter()
-            .find(|organ| organ["name"] == name)
-            .and_then(|organ| organ["nominal_mass_g"].as_f64())
-            .expect("a mass")
-    };
-    let g = 2.8 / 52.8;
-    for (label, name) in [(2_u16, "kidney_right"), (3, "kidney_left")] {
-        let (mut found_bed, mut expected_bed, mut before) = (0.0, 0.0, 0.0);
-        for cycle in known["cycles"].as_array().expect("cycles") {
-            let decays =
-                nifti::read_as::<f64>(case.join(format!("cycle{}/tia_true.nii.gz", cycle["cycle"]))).expect("map");
-            let inside: f64 = labels.data.iter().zip(&decays.data).filter(|(l, _)| **l == label).map(|(_, d)| d).sum();
-            let organ = cycle["organs"].as_array().expect("organs").iter().find(|o| o["name"] == name).expect("organ");
-            let cycle_number = cycle["cycle"].to_string();
-            let row = table.iter().find(|row| row["region"] == name && row["cycle"] == cycle_number).expect("the row");
-            let dose = number(row, "dose_gy");
-            let local = organ["nominal_local_dose_Gy"].as_f64().expect("dose") * inside
-                / organ["decays"].as_f64().expect("decays")
-                * nominal_mass(name)
-                / number(row, "mass_g");
-            let expected = local + number(row, "dose_photon_gy");
-            println!(
-                "{name} cycle {}: {dose:.4} Gy, expected {expected:.4} Gy ({:+.2} %)",
-                cycle["cycle"],
-                100.0 * (dose / expected - 1.0)
-            );
-            assert!(dose > before, "the kidney dose rises");
-            before = dose;
-            found_bed += number(row, "bed_gy");
-            expected_bed += expected * (1.0 + g * expected / 2.5);
-        }
-        println!(
-            "{name}: BED {found_bed:.3} Gy, expected {expected_bed:.3} Gy ({:+.2} %)",
-            100.0 * (found_bed / expected_bed - 1.0)
-        );
-        assert!((found_bed / expected_bed - 1.0).abs() < 0.02);
-        // The alarm: without the label's share of decays the comparison rings.
-        assert!((found_bed / (expected_bed / 0.92) - 1.0).abs() > 0.02);
-    }
-    for tumour in ["tumour_1_liver_45mm", "tumour_2_liver_ellipsoid_36x30x24mm", "tumour_5_retroperitoneal_26mm"] {
-        let doses: Vec<f64> =
-            table.iter().filter(|row| row["region"] == tumour).map(|row| number(row, "dose_gy")).collect();
-        assert!(doses.len() == 4 && doses[3] < doses[0], "the tumour dose falls: {doses:?}");
-    }
-    assert!(stdout(&output).contains("CONTINUE"), "{}", stdout(&output));
 }

@@ -177,3 +177,49 @@ fn io_label_names_in_every_format() {
     assert!(LabelNames::read(&path).unwrap_err().to_string().contains("UTF-8"));
     assert!(LabelNames::read(home.path().join("none")).is_err());
 }
+
+/// What a killed run left is removed by the next one at the same place; what a living run writes is not.
+#[test]
+fn io_leftovers_of_killed_runs_are_swept() {
+    let place = tempfile::tempdir().expect("temporary folder");
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(place.path()).expect("the folder");
+        let mut names: Vec<_> = entries.map(|e| e.expect("entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    // a folder as a killed run leaves it: its lock file is there and nobody holds it
+    let dead = place.path().join(".lutra-partial-dead");
+    std::fs::create_dir(&dead).expect("made");
+    std::fs::write(dead.join(".lutra-lock"), "").expect("written");
+    std::fs::write(dead.join("dose_gy.nii.gz"), "half").expect("written");
+    // one of which nothing is known stays
+    let strange = place.path().join(".lutra-partial-strange");
+    std::fs::create_dir(&strange).expect("made");
+    // an old temporary file, and one of this moment
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for (name, old) in [(".lutra-partial-a.tmp", true), (".lutra-partial-b.tmp", false)] {
+        let file = std::fs::File::create(place.path().join(name)).expect("made");
+        if old {
+            file.set_modified(long_ago).expect("set");
+        }
+    }
+    let living = AtomicOutputDir::create(place.path().join("one"), false).expect("made");
+    std::fs::write(living.file("kept"), "whole").expect("written");
+    let second = AtomicOutputDir::create(place.path().join("two"), false).expect("made");
+    let found = names();
+    assert!(!found.contains(&".lutra-partial-dead".to_owned()), "{found:?}");
+    assert!(!found.contains(&".lutra-partial-a.tmp".to_owned()), "{found:?}");
+    assert!(found.contains(&".lutra-partial-strange".to_owned()), "{found:?}");
+    assert!(found.contains(&".lutra-partial-b.tmp".to_owned()), "{found:?}");
+    assert!(living.file("kept").is_file() && second.path().is_dir(), "runs at work keep what they write");
+    let one = living.commit().expect("in place");
+    let entries: Vec<_> = std::fs::read_dir(one).expect("the output").map(|e| e.expect("entry").file_name()).collect();
+    assert_eq!(entries, ["kept"], "no lock file is left in the output");
+    // the same inside an output folder that exists
+    let inside = place.path().join("one/.lutra-partial-dead");
+    std::fs::create_dir(&inside).expect("made");
+    std::fs::write(inside.join(".lutra-lock"), "").expect("written");
+    drop(AtomicOutputDir::create(place.path().join("one"), true).expect("made"));
+    assert!(!inside.exists());
+}

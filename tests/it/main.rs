@@ -4,12 +4,17 @@
 mod engine_contract;
 
 mod cli_course;
+mod cli_course_input;
+mod cli_course_kept;
+mod cli_dicom;
 mod cli_dose;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_shards;
+mod cli_svalues;
 mod compare;
+mod counting;
 mod docs_book;
 mod dvh;
 mod engine_checkpoint;
@@ -21,6 +26,7 @@ mod engine_shards;
 mod io_dicom_hostile;
 mod io_dicom_made;
 mod io_dicom_shared;
+mod io_hostile_text;
 mod io_mutations;
 mod io_nifti;
 mod io_output;
@@ -30,7 +36,13 @@ mod law_replicas;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod outside;
+mod patient;
+mod reference_four_cycles;
 mod reference_validation;
 mod report;
 mod small;
 mod small_cli;
+
+#[global_allocator]
+static COUNTED: counting::Counting = counting::Counting;

@@ -1205,12 +1205,25 @@ mod tests {
         assert!(committed == fresh, "{} is stale: run `cargo xtask lanes` and commit", path.display());
     }
 
+    /// The text of a file whose arguments are the same in all lanes until a caller says otherwise.
     fn one(source: &str) -> Result<String> {
+        printed(source, true)
+    }
+
+    /// The text of a file whose arguments differ from lane to lane.
+    fn varied(source: &str) -> Result<String> {
+        printed(source, false)
+    }
+
+    fn printed(source: &str, uniform: bool) -> Result<String> {
         let file = syn::parse_file(source)?;
         let mut world = World::default();
         subset::collect(&file, &mut world)?;
         let sources = [subset::Source { name: "one", file }];
         let mut all = functions(&sources, &world)?;
+        if !uniform {
+            all.values_mut().flat_map(|f| &mut f.params).for_each(|p| p.uniform = false);
+        }
         loop {
             let (mut refuted, mut text) = (BTreeSet::new(), String::new());
             for item in &sources[0].file.items {
@@ -1231,7 +1244,7 @@ mod tests {
     #[test]
     fn law_returns_take_their_lanes_out() {
         let text =
-            one("fn g(a: Real) -> Real { f(a * a) }\nfn f(x: Real) -> Real { if x < 1.0 { return 0.0; } x * x }");
+            varied("fn g(a: Real) -> Real { f(a * a) }\nfn f(x: Real) -> Real { if x < 1.0 { return 0.0; } x * x }");
         // `f` stands behind its caller: unknown while the caller is surveyed, known when it is printed
         let text = text.unwrap();
         assert!(text.contains("let took1 = m_and(on0, f_lt(x, f_splat(1.0f32)));"), "{text}");
@@ -1242,8 +1255,10 @@ mod tests {
     /// What no lane of a branch may change is kept.
     #[test]
     fn law_assignments_in_branches_are_masked() {
-        let text = one("fn f(x: Real, y: Real) -> Real { let mut z = x * y; if z > 1.0 { z = x; } z }\n\
-                        fn g(a: Real) -> Real { f(a + 1.0, a) }")
+        let text = varied(
+            "fn f(x: Real, y: Real) -> Real { let mut z = x * y; if z > 1.0 { z = x; } z }\n\
+                        fn g(a: Real) -> Real { f(a + 1.0, a) }",
+        )
         .unwrap();
         assert!(text.contains("z = f_select(on1, x, z);"), "{text}");
         assert!(text.contains("f(f_add(a, f_splat(1.0f32)), a)") || text.contains("f((a + 1.0f32), a)"), "{text}");

@@ -342,7 +342,8 @@ const SHAPE_NODES: [f64; 15] = [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 
 /// p is interpolated as a power of k; at k = 0 the value at the lowest tabulated k stands for the limit (k p is level
 /// there), at k = T the last tabulated one.
 fn bremsstrahlung_shapes(spectra: &Source) -> Result<Vec<String>> {
-    let mut groups: Vec<((String, f64), Vec<(f64, f64)>)> = Vec::new();
+    type Group = ((String, f64), Vec<(f64, f64)>);
+    let mut groups: Vec<Group> = Vec::new();
     for row in &spectra.rows {
         let key = (row[spectra.column("Z")?].clone(), spectra.number(row, "T_keV")?);
         let point = (spectra.number(row, "k_keV")?, spectra.number(row, "p_per_keV")?);

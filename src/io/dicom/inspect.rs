@@ -37,6 +37,8 @@ pub struct SeriesReport {
     pub files: Vec<PathBuf>,
     /// Kind, number, files and place.
     pub title: String,
+    /// A path that names it alone: a file, a folder, or `FOLDER#N`.
+    pub path: PathBuf,
     /// What it says.
     pub facts: Vec<String>,
     /// What a careful user should know.
@@ -68,7 +70,8 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
         if let Ok(opened) = &opened {
             anatomies.push(Anatomy { grid: opened.volume.grid.clone(), origin: opened.origin.clone() });
         }
-        reports[n] = Some(report(series, opened.map(|opened| (ct_facts(series, &opened), opened.notes))));
+        reports[n] =
+            Some(report(series, study.handle(path, n), opened.map(|opened| (ct_facts(series, &opened), opened.notes))));
     }
     let anatomy = if let [one] = anatomies.as_slice() { Some(one) } else { None };
     for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind != Kind::Ct) {
@@ -86,7 +89,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
             }),
             _ => Ok((vec![format!("SOP class {}", series.objects[0].class())], Vec::new())),
         };
-        reports[n] = Some(report(series, result));
+        reports[n] = Some(report(series, study.handle(path, n), result));
     }
     for (report, scan) in reports.iter_mut().zip(scans) {
         if let Some(report) = report {
@@ -100,7 +103,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
 
 type Told = Result<(Vec<String>, Vec<String>), IoError>;
 
-fn report(series: &Series, told: Told) -> SeriesReport {
+fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
     let title = series.describe();
     let object = &series.objects[0];
     let mut facts = Vec::new();
@@ -120,7 +123,7 @@ fn report(series: &Series, told: Told) -> SeriesReport {
         Err(error) => Some(error.to_string()),
     };
     let files = series.objects.iter().map(|object| object.path.clone()).collect();
-    SeriesReport { kind: series.kind, files, title, facts, doubts, refusal, scan: None }
+    SeriesReport { kind: series.kind, files, title, path, facts, doubts, refusal, scan: None }
 }
 
 fn ct_facts(series: &Series, opened: &Opened<f32>) -> Vec<String> {
@@ -212,10 +215,8 @@ fn verdict(series: &[SeriesReport]) -> Vec<String> {
             [] => {}
             [one] => lines.push(format!("{role}: {}", one.title)),
             several => {
-                lines.push(format!(
-                    "{role}: {} candidates; give the folder or file of the one that is meant",
-                    several.len()
-                ));
+                lines.push(format!("{role}: {} candidates; give the one that is meant", several.len()));
+                lines.extend(several.iter().map(|one| format!("    {role} {}", one.path.display())));
             }
         }
     }
@@ -227,8 +228,8 @@ fn verdict(series: &[SeriesReport]) -> Vec<String> {
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for series in &self.series {
-            writeln!(f, "{}", series.title)?;
+        for (n, series) in self.series.iter().enumerate() {
+            writeln!(f, "#{} {}", n + 1, series.title)?;
             for fact in &series.facts {
                 writeln!(f, "    {fact}")?;
             }

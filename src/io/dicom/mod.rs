@@ -14,6 +14,7 @@ mod regions;
 mod rtdose;
 mod rtstruct;
 mod seg;
+mod seg_out;
 mod stack;
 mod study;
 mod time;
@@ -22,10 +23,13 @@ pub use ct::read_ct;
 pub use inspect::{Inspection, SeriesReport, inspect};
 pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
+pub(crate) use rtdose::open_rtdose;
 pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
-pub use study::{Kind, Origin};
+pub use seg_out::{SegOptions, write_seg};
+pub use study::{Entry, Kind, Origin, contents};
+pub use time::Moment;
 
 use std::path::{Path, PathBuf};
 
@@ -47,10 +51,11 @@ pub struct Opened<T> {
     pub origin: Option<Origin>,
 }
 
-/// Whether a path is for the DICOM reader: a folder, or a file that starts like DICOM.
+/// Whether a path is for the DICOM reader: a folder, one series of a folder (`FOLDER#3`), or a file that starts like
+/// DICOM.
 pub fn is_dicom(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    path.is_dir() || layout::looks_like_dicom(path)
+    path.is_dir() || study::selected(path).is_some() || layout::looks_like_dicom(path)
 }
 
 /// Which kind of regions a folder or file holds, and whose they are.

@@ -18,7 +18,7 @@ use super::ct::one_frame_of_reference;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
-use super::time::{later, moment, moment_dt, seconds};
+use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;
@@ -75,6 +75,8 @@ pub struct Timing {
     pub hours_after_injection: Option<f64>,
     /// Length of the scan, s; 0 where the file does not state it.
     pub duration_s: f64,
+    /// The injection, where it is dated, to be compared with that of another image.
+    pub injection: Option<Moment>,
 }
 
 /// An activity image and what its file says about it.
@@ -643,8 +645,13 @@ impl Times {
             DecayCorrection::Start => start,
             DecayCorrection::Administration => injection,
         };
-        let times =
-            Self { correction, timing: Timing { hours_after_injection, duration_s }, half_life_s, reference, scan };
+        let times = Self {
+            correction,
+            timing: Timing { hours_after_injection, duration_s, injection: injection.map(Moment::new) },
+            half_life_s,
+            reference,
+            scan,
+        };
         times.check(object, slices, notes)?;
         Ok(times)
     }

@@ -20,10 +20,10 @@ use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 
 use super::object::{DataSet, Object, text};
-use super::reserve;
 use super::stack::{Plane, stack};
 use super::study::{Kind, Origin, RT_DOSE, Study};
-use crate::grid::Volume;
+use super::{Opened, reserve};
+use crate::grid::{Volume, VoxelGrid};
 use crate::io::{IoError, atomic};
 
 /// Root of the implementation's UID: from a name-based UUID, as PS3.5 B.2 allows.
@@ -199,7 +199,7 @@ fn words(bytes: &[u8]) -> Vec<u16> {
 }
 
 /// Writes a data set as a file, whole or not at all.
-fn write_object(path: &Path, set: DataSet) -> Result<(), IoError> {
+pub(super) fn write_object(path: &Path, set: DataSet) -> Result<(), IoError> {
     let broken = |e: String| IoError::write(path, std::io::Error::other(e));
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)
@@ -238,12 +238,12 @@ fn decimal(value: f64) -> String {
 }
 
 /// Cuts text to a number of characters, as DICOM counts.
-fn cut(text: &str, most: usize) -> String {
+pub(super) fn cut(text: &str, most: usize) -> String {
     text.chars().filter(|c| !c.is_control() && *c != '\\').take(most).collect()
 }
 
 /// A UID from a digest of the parts: 2.25 and a UUID (PS3.5 B.2) of version 8.
-fn uid(parts: &[&str]) -> String {
+pub(super) fn uid(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(b"lutra");
     for part in parts {
@@ -267,24 +267,53 @@ fn content_digest(pixels: &[u8], scaling: &str, identity: &Identity, options: &D
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Where the frames of an object to write lie, LPS mm: rows towards the patient's left, columns towards the back,
+/// frames towards the head, for a grid in canonical order.
+pub(super) struct Geometry {
+    /// Edge lengths along rows, columns and frames.
+    pub(super) spacing_mm: [f64; 3],
+    /// Direction along a row, then down a column.
+    pub(super) directions: Vec<f64>,
+    first_mm: [f64; 3],
+    step_mm: [f64; 3],
+}
+
+impl Geometry {
+    pub(super) fn of(grid: &VoxelGrid) -> Self {
+        let [nx, ny, _] = grid.dims;
+        // RAS to LPS: x and y change sign, once and here.
+        let lps = |v: [f64; 3]| [-v[0], -v[1], v[2]];
+        let axis = |n: usize| lps([0, 1, 2].map(|row| grid.affine[row][n] / grid.spacing_mm[n]));
+        let [along_row, down_column] = [axis(0).map(|v| -v), axis(1).map(|v| -v)];
+        Self {
+            spacing_mm: grid.spacing_mm,
+            directions: [along_row, down_column].concat(),
+            first_mm: lps(grid.world_mm([nx as f64 - 1.0, ny as f64 - 1.0, 0.0])),
+            step_mm: axis(2).map(|v| v * grid.spacing_mm[2]),
+        }
+    }
+
+    /// Centre of the first pixel of frame `k`.
+    pub(super) fn position(&self, k: usize) -> [f64; 3] {
+        [0, 1, 2].map(|axis| self.first_mm[axis] + k as f64 * self.step_mm[axis])
+    }
+}
+
+/// Numbers as text.
+pub(super) fn list(values: &[f64]) -> PrimitiveValue {
+    let texts: Vec<String> = values.iter().map(|v| decimal(if *v == 0.0 { 0.0 } else { *v })).collect();
+    PrimitiveValue::Strs(texts.into())
+}
+
 /// Position, directions, spacing and frames.
 fn put_geometry(set: &mut DataSet, dose: &Volume<f64>) {
-    let grid = &dose.grid;
-    let [nx, ny, nz] = grid.dims;
-    // RAS to LPS: x and y change sign, once and here.
-    let lps = |v: [f64; 3]| [-v[0], -v[1], v[2]];
-    let axis = |n: usize| lps([0, 1, 2].map(|row| grid.affine[row][n] / grid.spacing_mm[n]));
-    let first = lps(grid.world_mm([nx as f64 - 1.0, ny as f64 - 1.0, 0.0]));
-    let [along_row, down_column] = [axis(0).map(|v| -v), axis(1).map(|v| -v)];
-    let list = |values: &[f64]| {
-        let texts: Vec<String> = values.iter().map(|v| decimal(if *v == 0.0 { 0.0 } else { *v })).collect();
-        PrimitiveValue::Strs(texts.into())
-    };
-    let [dx, dy, dz] = grid.spacing_mm;
+    let [nx, ny, nz] = dose.grid.dims;
+    let geometry = Geometry::of(&dose.grid);
+    let [dx, dy, dz] = geometry.spacing_mm;
     let offsets: Vec<f64> = (0..nz).map(|k| k as f64 * dz).collect();
     for (tag, values) in [
-        (tags::IMAGE_POSITION_PATIENT, first.to_vec()),
-        (tags::IMAGE_ORIENTATION_PATIENT, [along_row, down_column].concat()),
+        (tags::IMAGE_POSITION_PATIENT, geometry.position(0).to_vec()),
+        (tags::IMAGE_ORIENTATION_PATIENT, geometry.directions),
         (tags::PIXEL_SPACING, vec![dy, dx]),
         (tags::SLICE_THICKNESS, vec![dz]),
         (tags::GRID_FRAME_OFFSET_VECTOR, offsets),
@@ -302,10 +331,10 @@ fn put_geometry(set: &mut DataSet, dose: &Volume<f64>) {
 }
 
 /// References to objects: SOP class and instance UID.
-fn put_references(set: &mut DataSet, tag: Tag, instances: &[(String, String)]) {
+pub(super) fn put_references(set: &mut DataSet, tag: Tag, instances: &[(String, String)]) {
     let items: Vec<DataSet> = instances
         .iter()
-        .filter(|(class, instance)| !class.is_empty() && !instance.is_empty())
+        .filter(|(class, instance)| !class.is_empty() && !instance.is_empty() && class != RT_DOSE)
         .map(|(class, instance)| {
             InMemDicomObject::from_element_iter([
                 DataElement::new(tags::REFERENCED_SOP_CLASS_UID, VR::UI, PrimitiveValue::from(class.as_str())),
@@ -319,15 +348,15 @@ fn put_references(set: &mut DataSet, tag: Tag, instances: &[(String, String)]) {
 }
 
 /// Patient, study and frame of reference of an object to write.
-struct Identity {
-    study: String,
-    frame: String,
+pub(super) struct Identity {
+    pub(super) study: String,
+    pub(super) frame: String,
     texts: Vec<(Tag, VR, String)>,
 }
 
 impl Identity {
     /// Of the image's own patient, or of nobody.
-    fn of(origin: Option<&Origin>, deidentify: bool) -> Self {
+    pub(super) fn of(origin: Option<&Origin>, deidentify: bool) -> Self {
         let field = |tag: Tag| origin.and_then(|origin| text(&origin.header, tag));
         let whose = |tag: Tag, role: &str| match (field(tag), deidentify) {
             (Some(own), false) => own,
@@ -375,7 +404,7 @@ impl Identity {
         }
     }
 
-    fn put(&self, set: &mut DataSet) {
+    pub(super) fn put(&self, set: &mut DataSet) {
         for (tag, vr, value) in &self.texts {
             set.put(DataElement::new(*tag, *vr, PrimitiveValue::from(value.as_str())));
         }
@@ -388,7 +417,11 @@ impl Identity {
 ///
 /// Errors: none or several in the folder, units other than Gy, uneven frames, broken pixels.
 pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
-    let path = path.as_ref();
+    Ok(open_rtdose(path.as_ref())?.volume)
+}
+
+/// As [`read_rtdose`], with notes and origin.
+pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     let study = Study::open(path)?;
     let series = study.only(path, Kind::Dose)?;
     let [object] = series.objects.as_slice() else {
@@ -403,6 +436,22 @@ pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
     let unit = object.text(tags::DOSE_UNITS).unwrap_or_default();
     if unit != "GY" {
         return Err(object.refused("DoseUnits (3004,0002)", unit, "GY", "Give an absolute dose."));
+    }
+    let mut notes = Vec::new();
+    match object.text(tags::DOSE_TYPE).as_deref() {
+        Some("PHYSICAL") => {}
+        Some("EFFECTIVE") => {
+            notes.push("the object holds an effective dose (such as BED), not absorbed dose".to_owned())
+        }
+        other => {
+            let found = other.unwrap_or("none").to_owned();
+            return Err(object.refused(
+                "DoseType (3004,0004)",
+                found,
+                "PHYSICAL or EFFECTIVE",
+                "Give a dose, not a difference of doses or an error.",
+            ));
+        }
     }
     let scaling = object.number(tags::DOSE_GRID_SCALING).filter(|s| s.is_finite() && *s > 0.0);
     let Some(scaling) = scaling else {
@@ -443,5 +492,8 @@ pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
             stored * scaling
         }));
     }
-    Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })
+    notes.extend(stack.notes);
+    let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
+    let files = vec![object.path.clone()];
+    Ok(Opened { volume, notes, form_code: 1, files, origin: Some(Origin::new(path, &[object])) })
 }

@@ -93,7 +93,23 @@ impl Study {
     /// Reads the headers of a file, or of all DICOM files of a folder and the folders in it.
     ///
     /// Errors: no DICOM file, a damaged one, objects of two patients, more than 200 000 files.
+    /// `FOLDER#3` keeps the third series of the folder alone, as `lutra inspect FOLDER` counts them.
     pub(crate) fn open(path: &Path) -> Result<Self, IoError> {
+        if let Some((folder, number)) = selected(path) {
+            let mut study = Self::open(&folder)?;
+            let count = study.series.len();
+            if !(1..=count).contains(&number) {
+                return Err(IoError::invalid(
+                    path,
+                    "series",
+                    format!("number {number}"),
+                    format!("1 to {count}"),
+                    "lutra inspect FOLDER lists the series and their numbers.",
+                ));
+            }
+            study.series = vec![study.series.swap_remove(number - 1)];
+            return Ok(study);
+        }
         let mut files = Vec::new();
         let mut others = 0;
         if path.is_dir() {
@@ -137,6 +153,25 @@ impl Study {
         self.series.iter().filter(|series| series.kind == kind).collect()
     }
 
+    /// The shortest path that names the n-th series of the study at `path` alone: its one file, its folder, or
+    /// `FOLDER#N`.
+    pub(crate) fn handle(&self, path: &Path, n: usize) -> PathBuf {
+        let objects = &self.series[n].objects;
+        if let [one] = objects.as_slice() {
+            return one.path.clone();
+        }
+        let folder = objects[0].path.parent().unwrap_or(path);
+        let mut others = self.series.iter().enumerate().filter(|(other, _)| *other != n).flat_map(|(_, s)| &s.objects);
+        let alone = objects.iter().all(|object| object.path.starts_with(folder))
+            && !others.any(|object| object.path.starts_with(folder));
+        if alone {
+            return folder.to_path_buf();
+        }
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!("#{}", n + 1));
+        name.into()
+    }
+
     /// The one series of a kind. Errors: none, or several, each named.
     pub(crate) fn only(&self, path: &Path, kind: Kind) -> Result<&Series, IoError> {
         let found = self.of_kind(kind);
@@ -159,11 +194,57 @@ impl Study {
                     "series",
                     format!("{} series of {}: {}", several.len(), kind.name(), names.join("; ")),
                     "one",
-                    "Give the folder or file of the series that is meant.",
+                    "Give the folder or file of the series that is meant, or FOLDER#N as lutra inspect counts.",
                 ))
             }
         }
     }
+}
+
+/// Folder and number of a path like `FOLDER#3`; none for a path that exists as it stands.
+pub(crate) fn selected(path: &Path) -> Option<(PathBuf, usize)> {
+    if path.exists() {
+        return None;
+    }
+    let (folder, number) = path.to_str()?.rsplit_once('#')?;
+    let folder = PathBuf::from(folder);
+    Some((folder.clone(), number.parse().ok()?)).filter(|_| folder.is_dir())
+}
+
+/// One series of a folder, not yet read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Entry {
+    /// What it can be used as.
+    pub kind: Kind,
+    /// A path that names it alone: a file, a folder, or `FOLDER#N`.
+    pub path: PathBuf,
+    /// Kind, number, files and place.
+    pub title: String,
+    /// Whether it is a nuclear image that is no reconstruction: projections, planar images.
+    pub projections: bool,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The series of a DICOM folder or file, in the order in which `lutra inspect` counts them.
+///
+/// Errors: nothing of it can be read as DICOM; two patients.
+pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
+    let path = path.as_ref();
+    let study = Study::open(path)?;
+    let entry = |(n, series): (usize, &Series)| {
+        let first = &series.objects[0];
+        let recon = first.numbers_text(tags::IMAGE_TYPE).get(2).is_some_and(|part| part == "RECON TOMO");
+        Entry {
+            kind: series.kind,
+            path: if path.is_dir() { study.handle(path, n) } else { path.to_path_buf() },
+            title: series.describe(),
+            projections: first.class() == NM && !recon,
+            origin: Origin::new(path, &series.objects),
+        }
+    };
+    Ok(study.series.iter().enumerate().map(entry).collect())
 }
 
 impl Series {
@@ -280,9 +361,14 @@ impl Origin {
         }
     }
 
-    /// UID of the frame of reference, if the image states one.
+    /// UID of the frame of reference, if the image states one; of a structure set the one that it refers to.
     pub fn frame_of_reference(&self) -> Option<String> {
-        super::object::text(&self.header, tags::FRAME_OF_REFERENCE_UID)
+        let own = super::object::text(&self.header, tags::FRAME_OF_REFERENCE_UID);
+        own.or_else(|| {
+            let frames = super::object::items(&self.header, tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE);
+            let [one] = frames else { return None };
+            super::object::text(one, tags::FRAME_OF_REFERENCE_UID)
+        })
     }
 
     /// Weight of the patient, kg, if stated.

@@ -1,11 +1,39 @@
 //! Dates and times of DICOM, with their dates: a scan after midnight is a day later, not earlier.
 
+use std::fmt;
+
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
 
 use super::object::{DataSet, text};
+
+/// A moment that can be compared with another and tells no date: dates identify.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Moment(DateTime);
+
+impl Moment {
+    pub(crate) fn new(moment: DateTime) -> Self {
+        Self(moment)
+    }
+
+    /// Hours from this moment to a later one; negative to an earlier one.
+    pub fn hours_to(self, later: Self) -> f64 {
+        seconds(self.0, later.0) / 3600.0
+    }
+
+    /// Calendar days from this moment's day to another's.
+    pub fn days_to(self, later: Self) -> i64 {
+        later.0.date().duration_since(self.0.date()).as_hours() / 24
+    }
+}
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Moment")
+    }
+}
 
 /// Days of a date (DA): `YYYYMMDD`, or `YYYY.MM.DD` as old files have it.
 pub(crate) fn date(text: &str) -> Option<Date> {

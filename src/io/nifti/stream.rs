@@ -30,12 +30,42 @@ impl Value {
     }
 }
 
+/// Takes stored values in file order.
+pub(super) trait Take {
+    /// Makes room for `count` values more of `total`; for all that are still to come where the file has proved that it
+    /// holds them. A compressed file proves it only by what comes out of it.
+    ///
+    /// Errors: no memory.
+    fn room(&mut self, count: usize, total: usize, proved: bool) -> Result<(), IoError>;
+
+    /// Takes the next value.
+    fn take(&mut self, value: Value);
+}
+
+/// Room for `count` values more in a vector that will have `total`: all at once, or twice what is there.
+pub(super) fn make_room<T>(
+    path: &Path,
+    data: &mut Vec<T>,
+    count: usize,
+    total: usize,
+    proved: bool,
+) -> Result<(), IoError> {
+    if data.capacity() - data.len() >= count {
+        return Ok(());
+    }
+    let left = total - data.len();
+    let more = if proved { left } else { count.max(data.len()).min(left) };
+    data.try_reserve_exact(more)
+        .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: total as u64 * size_of::<T>() as u64 })
+}
+
 /// An open file, decompressed on the way where it is compressed, and how much it can hold.
 struct Stream {
     path: PathBuf,
     reader: Box<dyn Read>,
     /// Bytes that can come out: exact for a plain file, an upper bound for a compressed one.
     capacity: u64,
+    compressed: bool,
     /// Bytes read so far.
     position: u64,
 }
@@ -62,7 +92,7 @@ impl Stream {
         let reader: Box<dyn Read> =
             if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
         let capacity = if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
-        Ok(Self { path: path.to_path_buf(), reader, capacity, position: 0 })
+        Ok(Self { path: path.to_path_buf(), reader, capacity, compressed, position: 0 })
     }
 
     /// Fills the buffer; an early end or a broken stream is an error about `field`.
@@ -214,7 +244,7 @@ impl Source {
     }
 
     /// Hands every stored value, in file order, to `take`.
-    pub(super) fn values(&mut self, header: &Header, take: impl FnMut(Value)) -> Result<(), IoError> {
+    pub(super) fn values(&mut self, header: &Header, take: &mut impl Take) -> Result<(), IoError> {
         if !header.pair {
             return self.stream_values(None, header, take);
         }
@@ -245,18 +275,13 @@ impl Source {
         self.stream_values(Some(stream), header, take)
     }
 
-    fn stream_values(
-        &mut self,
-        other: Option<Stream>,
-        header: &Header,
-        mut take: impl FnMut(Value),
-    ) -> Result<(), IoError> {
+    fn stream_values(&mut self, other: Option<Stream>, header: &Header, take: &mut impl Take) -> Result<(), IoError> {
         let mut other = other;
         let stream = other.as_mut().unwrap_or(&mut self.stream);
         stream.skip_to(header.data_offset)?;
         let width = header.scalar.bytes();
         let total = header.grid.len();
-        let mut buffer = vec![0u8; (1 << 16) * width];
+        let mut buffer = vec![0u8; total.min(1 << 16) * width];
         let mut done = 0;
         while done < total {
             let count = (total - done).min(1 << 16);
@@ -271,7 +296,8 @@ impl Source {
                 },
                 other => other,
             })?;
-            decode_block(block, header.scalar, header.big_endian, &mut take);
+            take.room(count, total, !stream.compressed)?;
+            decode_block(block, header.scalar, header.big_endian, take);
             done += count;
         }
         stream.finish()
@@ -300,12 +326,12 @@ fn printable(bytes: &[u8]) -> String {
 }
 
 /// Hands the values of a block to `take`.
-fn decode_block(bytes: &[u8], scalar: ScalarType, big_endian: bool, take: &mut impl FnMut(Value)) {
+fn decode_block(bytes: &[u8], scalar: ScalarType, big_endian: bool, take: &mut impl Take) {
     macro_rules! each {
         ($type:ty, $make:expr) => {
             for chunk in bytes.as_chunks::<{ size_of::<$type>() }>().0 {
                 let value = if big_endian { <$type>::from_be_bytes(*chunk) } else { <$type>::from_le_bytes(*chunk) };
-                take($make(value));
+                take.take($make(value));
             }
         };
     }

@@ -1,0 +1,136 @@
+//! Where a course comes from: a COURSE.toml, or what lies in a DICOM folder.
+
+use super::args::{ImageChoice, StudyChoice};
+use super::course::read_protocol;
+use super::failure::{OrUserError, UserError};
+use super::tia::{OpenSeries, in_file, named_nuclide, read_text};
+use super::{printer, study};
+use crate::course::decision::check_choices;
+use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
+use crate::course::input::days_between;
+use crate::course::protocol::Protocol;
+use crate::course::rules::Facts;
+use crate::decay::Nuclide;
+use crate::io::dicom::ActivityOptions;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A course and how its files are found.
+pub(super) struct CourseSource {
+    /// The course.
+    pub(super) course: Course,
+    /// Its protocol.
+    pub(super) protocol: Protocol,
+    /// The file that other files are named beside; empty where they are named from the working folder.
+    pub(super) base: PathBuf,
+    /// The images of each cycle, opened; none for a course from its file.
+    pub(super) series: Vec<Option<OpenSeries>>,
+    /// Days of the cycles in words: those of a DICOM folder count from the first, since dates identify.
+    pub(super) days: Vec<String>,
+    /// How DICOM images are read.
+    pub(super) images: ImageChoice,
+}
+
+impl CourseSource {
+    /// A course from its file.
+    pub(super) fn of_file(path: &Path) -> Result<Self, UserError> {
+        let file = path.display().to_string();
+        let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
+        let protocol = read_protocol(path, &course.protocol)?;
+        check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
+        let nuclide = named_nuclide(path, &course.nuclide);
+        let half_life_h = Nuclide::load(&nuclide).or_user_error()?.half_life_h;
+        course.check_half_lives(half_life_h, &file).or_user_error()?;
+        let options = ActivityOptions::default();
+        Ok(Self {
+            protocol,
+            base: path.to_path_buf(),
+            series: course.cycles.iter().map(|_| None).collect(),
+            days: course.cycles.iter().map(|cycle| cycle.date.to_string()).collect(),
+            images: ImageChoice { nuclide, options, effective_half_life_h: None, administered_mbq: None },
+            course,
+        })
+    }
+
+    /// A course from a DICOM folder: each injection is a cycle.
+    pub(super) fn of_study(path: &Path, choice: &StudyChoice) -> Result<Self, UserError> {
+        let half_life_h = Nuclide::load(&choice.images.nuclide).or_user_error()?.half_life_h;
+        let own = [path.to_path_buf()];
+        let paths = if choice.activity.is_empty() { &own[..] } else { &choice.activity };
+        let shots = study::cycles(paths, &choice.images.reader(half_life_h))?;
+        let first = shots[0].shots[0].scan.timing.injection;
+        let mut cycles: Vec<CourseCycle> = Vec::new();
+        let mut series = Vec::new();
+        let mut days = Vec::new();
+        for (index, cycle) in shots.into_iter().enumerate() {
+            let number = index + 1;
+            let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref())?;
+            let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
+            let date = jiff::civil::date(2000, 1, 1).checked_add(jiff::Span::new().days(day)).map_err(|_| {
+                UserError::new(
+                    format!("cycle {number}: injection: found {day} days after the first; allowed: within a lifetime"),
+                    "Correct the date of injection in the header.",
+                )
+            })?;
+            let opened = OpenSeries::of_shots(cycle, &choice.images)?;
+            let administered_mbq = opened.administered_mbq().ok_or_else(|| {
+                UserError::new(
+                    format!("cycle {number}: RadionuclideTotalDose: found none; allowed: the activity given"),
+                    "State it with --administered-mbq.",
+                )
+            })?;
+            let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
+            printer::note(&format!(
+                "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
+                times.join(", "),
+                belongings.ct.display(),
+                belongings.labels.display()
+            ));
+            cycles.push(CourseCycle {
+                date,
+                interval_d: cycles.last().map(|before| days_between(before.date, date)),
+                administered_mbq,
+                prescribed_mbq: None,
+                content: CycleContent::Series(String::new()),
+                ct: Some(belongings.ct.display().to_string()),
+                labels: Some(belongings.labels.display().to_string()),
+                transform: None,
+                effective_half_life_h: BTreeMap::new(),
+                random_rel_sigma: None,
+                systematic_rel_sigma: None,
+            });
+            days.push(format!("day {day}"));
+            series.push(Some(opened));
+        }
+        // One anatomy for all cycles is the course's own: their doses add up by voxel.
+        let shared = |of: fn(&CourseCycle) -> &Option<String>| {
+            let one = of(&cycles[0]).clone();
+            cycles.iter().all(|cycle| *of(cycle) == one).then_some(one).flatten()
+        };
+        let (ct, labels) = (shared(|cycle| &cycle.ct), shared(|cycle| &cycle.labels));
+        for cycle in &mut cycles {
+            cycle.ct = cycle.ct.take().filter(|_| ct.is_none());
+            cycle.labels = cycle.labels.take().filter(|_| labels.is_none());
+        }
+        let protocol = ProtocolChoice::BuiltIn(choice.protocol.clone());
+        let course = Course {
+            protocol: protocol.clone(),
+            step: 1,
+            nuclide: choice.images.nuclide.clone(),
+            ct,
+            labels,
+            label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
+            grid: None,
+            reduction_factor: 1.0,
+            patient_id: None,
+            stop_flags: Vec::new(),
+            facts: Facts::default(),
+            overrides: Vec::new(),
+            ledger: Vec::new(),
+            radiobiology: Vec::new(),
+            cycles,
+        };
+        let protocol = read_protocol(path, &protocol)?;
+        Ok(Self { protocol, course, base: PathBuf::new(), series, days, images: choice.images.clone() })
+    }
+}

@@ -1,0 +1,195 @@
+//! Images and regions of any format as a command meets them: in RAS+ order, with their digest, their doubts and where
+//! they came from.
+
+use super::failure::{OrUserError, UserError};
+use super::printer;
+use crate::grid::{Orientation, Volume, VoxelGrid};
+use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
+use crate::io::labels::LabelNames;
+use crate::io::nifti::{self, Sample, WriteOptions};
+use crate::io::open::{self, digest_of, files_of, settled};
+use crate::report::run_record::InputFile;
+use crate::source::regrid::labels_to;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Change of a region's volume by a grid from which on a record warns.
+const WARN_VOLUME_REL: f64 = 0.05;
+
+/// An image in canonical order (axes towards right, front, head).
+pub(super) struct Image<T> {
+    /// The values.
+    pub(super) volume: Volume<T>,
+    /// Order of the axes in the user's file.
+    pub(super) orientation: Orientation,
+    /// Kind of coordinates (NIfTI form code).
+    pub(super) form_code: i16,
+    /// The files, for the record.
+    pub(super) input: InputFile,
+    /// Where a DICOM image came from.
+    pub(super) origin: Option<Origin>,
+}
+
+/// The anatomy that regions are put on.
+pub(super) struct Anatomy<'a> {
+    /// Its grid, in canonical order.
+    pub(super) grid: &'a VoxelGrid,
+    /// Where it came from, if from DICOM.
+    pub(super) origin: Option<&'a Origin>,
+}
+
+/// Regions in canonical order on their own grid; those of DICOM on the anatomy's.
+pub(super) struct RegionMap {
+    /// One label a voxel.
+    pub(super) labels: Volume<u16>,
+    /// Names of the labels.
+    pub(super) names: BTreeMap<u16, String>,
+    /// Files read.
+    pub(super) inputs: Vec<InputFile>,
+}
+
+/// The record of some files under the path that the user gave.
+pub(super) fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
+    let (bytes, sha256) = digest_of(files).or_user_error()?;
+    Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
+}
+
+/// The record of an input that is not opened here.
+pub(super) fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
+    recorded(role, path, &files_of(path).or_user_error()?)
+}
+
+fn turned<T: Copy>(
+    role: &str,
+    path: &Path,
+    opened: Opened<T>,
+    warnings: &mut Vec<String>,
+) -> Result<Image<T>, UserError> {
+    warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    let input = recorded(role, path, &opened.files)?;
+    let (volume, orientation) = opened.volume.to_canonical();
+    let grid = settled(path, volume.grid).or_user_error()?;
+    let volume = Volume { grid, data: volume.data };
+    Ok(Image { volume, orientation, form_code: opened.form_code, input, origin: opened.origin })
+}
+
+/// Opens a CT, HU; its notes become warnings.
+pub(super) fn ct(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, UserError> {
+    turned("ct", path, open::open_ct(path).or_user_error()?, warnings)
+}
+
+/// Opens an activity image, and what a DICOM file says about the scan.
+pub(super) fn activity(
+    role: &str,
+    path: &Path,
+    options: &ActivityOptions,
+    warnings: &mut Vec<String>,
+) -> Result<(Image<f64>, Option<Scan>), UserError> {
+    let opened = open::open_activity(path, options).or_user_error()?;
+    Ok((turned(role, path, opened.image, warnings)?, opened.scan))
+}
+
+/// Opens a dose map, Gy.
+pub(super) fn dose(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f64>, UserError> {
+    turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
+}
+
+/// Opens a NIfTI image of finite values.
+pub(super) fn nifti_image<T: Sample>(
+    role: &str,
+    path: &Path,
+    warnings: &mut Vec<String>,
+) -> Result<Image<T>, UserError> {
+    let image = nifti::read_image::<T>(path).or_user_error()?;
+    if let Some([i, j, k]) = image.first_nonfinite {
+        return Err(UserError::new(
+            format!(
+                "{}: voxel values: found {} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k}); \
+                 allowed: finite numbers",
+                path.display(),
+                image.nonfinite,
+                image.volume.data.len()
+            ),
+            "Set these voxels to a true value before the run.",
+        ));
+    }
+    warnings.extend(image.header.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    let form_code = WriteOptions::like(&image.header, "").form_code;
+    let (volume, orientation) = image.volume.to_canonical();
+    let volume = Volume { grid: settled(path, volume.grid).or_user_error()?, data: volume.data };
+    Ok(Image { volume, orientation, form_code, input: hashed(role, path)?, origin: None })
+}
+
+/// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
+/// from `names`, else from the DICOM object. The volumes of DICOM regions are reported unless `quiet`.
+///
+/// Errors: those of the readers; regions of another patient or frame of reference.
+pub(super) fn regions(
+    path: &Path,
+    names: Option<&Path>,
+    anatomy: &Anatomy<'_>,
+    quiet: bool,
+    warnings: &mut Vec<String>,
+) -> Result<RegionMap, UserError> {
+    let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
+    warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    for report in opened.reports.iter().filter(|_| !quiet) {
+        let text = format!(
+            "region {} {}: {:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
+            report.label,
+            report.name,
+            report.own_cm3,
+            report.grid_cm3,
+            100.0 * report.change_rel()
+        );
+        if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
+    }
+    let mut inputs = vec![recorded("labels", path, &opened.files)?];
+    let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
+    named.extend(read_names(names)?);
+    if let Some(file) = names {
+        inputs.push(hashed("label_names", file)?);
+    }
+    let (labels, _) = opened.labels.to_canonical();
+    let labels = Volume { grid: settled(path, labels.grid).or_user_error()?, data: labels.data };
+    Ok(RegionMap { labels, names: named, inputs })
+}
+
+/// Names of labels; empty without a file.
+pub(super) fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserError> {
+    let Some(path) = path else { return Ok(BTreeMap::new()) };
+    let names = LabelNames::read(path).or_user_error()?;
+    Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())
+}
+
+/// Labels on another grid; what that does to the volume of a region is said.
+pub(super) fn labels_on(
+    regions: &RegionMap,
+    target: &VoxelGrid,
+    what: &str,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<u16>, UserError> {
+    let moved = labels_to(&regions.labels, target).or_user_error()?;
+    if !regions.labels.grid.same_as(target) {
+        for change in &moved.changes {
+            let name = regions.names.get(&change.label).cloned().unwrap_or_else(|| format!("label_{}", change.label));
+            let text = format!(
+                "region {} {name}: {:.3} mL on its own grid, {:.3} mL on {what} ({:+.2} %)",
+                change.label,
+                change.before_cm3,
+                change.after_cm3,
+                100.0 * change.change_rel()
+            );
+            if change.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
+        }
+    }
+    Ok(moved.volume.data)
+}
+
+/// Refuses two images of different patients or frames of reference, where both say.
+pub(super) fn must_agree(one: Option<&Origin>, other: Option<&Origin>) -> Result<(), UserError> {
+    match (one, other) {
+        (Some(one), Some(other)) => one.must_agree(other).or_user_error(),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,345 @@
+//! Doses of cycles, kept between runs of `lutra course`.
+//!
+//! An entry of the cache lies under the hash of everything its dose depends on: the content of every file read, the
+//! settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
+//! used.
+
+use super::args::{ActivityChoice, DoseRequest, SceneInput, Stop};
+use super::course::{Computed, Mapped};
+use super::failure::{Failure, OrUserError, UserError};
+use super::input::hashed;
+use super::tia::{Integrated, write_json};
+use super::{dose, output, printer, transport};
+use crate::course::accumulate::RegionCycle;
+use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
+use crate::grid::Volume;
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::nifti::{self, WriteOptions};
+use crate::io::open::origin_of;
+use crate::report::EnergyBalance;
+use crate::report::run_record::{self, InputFile, PassRecord};
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Layout of a cache entry; raised when its content changes meaning.
+const CACHE_SCHEMA: u32 = 3;
+/// The maps of an entry.
+const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
+
+/// A region of a finished cycle.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptRegion {
+    label: u16,
+    name: String,
+    mass_g: f64,
+    decays: f64,
+    dose_gy: f64,
+    dose_se_gy: f64,
+    dose_photon_gy: f64,
+}
+
+/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct KeptPass {
+    pass: String,
+    histories: u64,
+    batches: u32,
+    emitted: String,
+    deposited: String,
+    escaped: String,
+    radiated: String,
+    estimated: String,
+}
+
+/// How a finished cycle was transported, for the report.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeptRun {
+    passes: Vec<KeptPass>,
+    /// Seed.
+    pub(super) seed: u64,
+    /// Settings by name.
+    pub(super) settings: BTreeMap<String, serde_json::Value>,
+    /// Data sets by name.
+    pub(super) data_sets: BTreeMap<String, String>,
+    /// Decays on the grid.
+    pub(super) decays: f64,
+    /// Whether matter came from a CT.
+    pub(super) from_ct: bool,
+}
+
+impl KeptRun {
+    fn of(case: &super::case::Case, computed: &super::case::Computed, seed: u64) -> Self {
+        let passes = [&computed.electron, &computed.photon].map(|pass| KeptPass {
+            pass: pass.balance.pass.clone(),
+            histories: pass.histories,
+            batches: pass.batches,
+            emitted: pass.balance.emitted.to_string(),
+            deposited: pass.balance.deposited.to_string(),
+            escaped: pass.balance.escaped.to_string(),
+            radiated: pass.balance.radiated.to_string(),
+            estimated: pass.balance.estimated.to_string(),
+        });
+        Self {
+            passes: passes.to_vec(),
+            seed,
+            settings: case.settings.iter().chain(&computed.settings).map(|(n, v)| (n.clone(), v.clone())).collect(),
+            data_sets: case.data_sets.clone(),
+            decays: crate::source::sum(case.decays.data.iter().copied()),
+            from_ct: case.hu.is_some(),
+        }
+    }
+
+    /// Histories by pass.
+    pub(super) fn passes(&self) -> Vec<PassRecord> {
+        let record = |p: &KeptPass| PassRecord { pass: p.pass.clone(), histories: p.histories, batches: p.batches };
+        self.passes.iter().map(record).collect()
+    }
+
+    /// Energy balances; none where the entry is damaged.
+    pub(super) fn balances(&self) -> Option<Vec<EnergyBalance>> {
+        self.passes
+            .iter()
+            .map(|p| {
+                Some(EnergyBalance {
+                    pass: p.pass.clone(),
+                    emitted: p.emitted.parse().ok()?,
+                    deposited: p.deposited.parse().ok()?,
+                    escaped: p.escaped.parse().ok()?,
+                    radiated: p.radiated.parse().ok()?,
+                    estimated: p.estimated.parse().ok()?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A finished cycle's record.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Kept {
+    schema: u32,
+    depends_on: BTreeMap<String, String>,
+    /// Hashes of the maps beside it.
+    maps_sha256: BTreeMap<String, String>,
+    tally_sha256: String,
+    regions: Vec<KeptRegion>,
+    warnings: Vec<String>,
+    form_code: i16,
+    run: KeptRun,
+}
+
+/// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
+pub(super) fn keep_tia(series: &Integrated, cache: &Path) -> Result<PathBuf, Failure> {
+    let decays = &series.map.decays;
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?} {}", decays.grid, series.form_code));
+    for value in &decays.data {
+        hash.update(value.to_le_bytes());
+    }
+    let file = cache.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
+    let whole = nifti::read_as::<f64>(&file).is_ok_and(|kept| kept.data == decays.data);
+    if !whole {
+        make_folder(cache)?;
+        let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
+        nifti::write_with(&file, decays, &options).or_user_error()?;
+    }
+    Ok(file)
+}
+
+fn make_folder(folder: &Path) -> Result<(), UserError> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        UserError::new(
+            format!("{}: cannot write: {error}", folder.display()),
+            "Give --cache a folder that you may write to.",
+        )
+    })
+}
+
+/// Hash of the program file: a program that was built anew may compute anew.
+fn program_sha256() -> Result<String, UserError> {
+    static HASH: OnceLock<Option<String>> = OnceLock::new();
+    let read = || Some(InputFile::read("program", &std::env::current_exe().ok()?).ok()?.sha256);
+    HASH.get_or_init(read).clone().ok_or_else(|| {
+        UserError::new(
+            "the program's own file: cannot read: it was moved or replaced while running",
+            "Start the command again.",
+        )
+    })
+}
+
+/// Everything a transported dose depends on, by name.
+fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserError> {
+    let histories = match request.run.stop {
+        Stop::Histories(count) => count,
+        Stop::Default | Stop::TargetSigma { .. } | Stop::Seconds(_) => transport::DEFAULT_HISTORIES,
+    };
+    let mut depends_on = BTreeMap::from([
+        ("program".to_owned(), run_record::program()),
+        ("program_sha256".to_owned(), program_sha256()?),
+        ("cache".to_owned(), CACHE_SCHEMA.to_string()),
+        ("nuclide".to_owned(), request.nuclide.clone()),
+        ("grid".to_owned(), format!("{:?}", request.grid)),
+        ("seed".to_owned(), request.run.seed.to_string()),
+        ("histories".to_owned(), histories.to_string()),
+    ]);
+    let mut files: Vec<(&str, &Path)> = Vec::new();
+    if let ActivityChoice::Map { file, unit } = &request.activity {
+        depends_on.insert("unit".to_owned(), unit.to_string());
+        files.push(("activity", file));
+    }
+    if let SceneInput::Ct(ct) = &request.scene {
+        files.push(("ct", ct));
+    }
+    files.extend(request.labels.as_deref().map(|path| ("labels", path)));
+    files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
+    if Path::new(&request.nuclide).is_file() {
+        files.push(("nuclide_file", Path::new(&request.nuclide)));
+    }
+    for (role, path) in files {
+        depends_on.insert(format!("{role}_sha256"), hashed(role, path)?.sha256);
+    }
+    Ok(depends_on)
+}
+
+/// The entry's record, if the entry is whole and belongs to `depends_on`.
+fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
+    let text = std::fs::read_to_string(entry.join("cycle.json")).ok()?;
+    let kept: Kept = serde_json::from_str(&text).ok()?;
+    let maps = MAPS.iter().all(|name| {
+        let found = InputFile::read("map", &entry.join(name)).ok().map(|file| file.sha256);
+        found.is_some() && found.as_ref() == kept.maps_sha256.get(*name)
+    });
+    (kept.schema == CACHE_SCHEMA && kept.depends_on == *depends_on && maps).then_some(kept)
+}
+
+/// The dose of a request: from the cache, else by transport.
+pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure> {
+    let depends_on = dependencies(request)?;
+    let mut hash = Sha256::new();
+    for (name, value) in &depends_on {
+        hash.update(format!("{name}\0{value}\0"));
+    }
+    let entry = cache.join(run_record::hex(&hash.finalize()));
+    let found = whole(&entry, &depends_on);
+    let reused = found.is_some();
+    let kept = match found {
+        Some(kept) => kept,
+        None => {
+            if entry.exists() {
+                printer::warning(&format!("{}: the cache entry is damaged and computed again", entry.display()));
+            }
+            make_folder(cache)?;
+            compute_into(request, &entry, depends_on.clone())?;
+            whole(&entry, &depends_on).ok_or_else(|| {
+                UserError::new(
+                    format!("{}: what was written cannot be read back", entry.display()),
+                    "Give --cache a folder on a sound disk.",
+                )
+            })?
+        }
+    };
+    let dose_gy = nifti::read(entry.join(MAPS[0])).or_user_error()?;
+    let density = nifti::read(entry.join(MAPS[1])).or_user_error()?;
+    let labels = nifti::read_labels(entry.join(MAPS[2])).or_user_error()?;
+    let sigma_rel = nifti::read(entry.join(MAPS[3])).or_user_error()?;
+    let mut inputs = Vec::new();
+    if let ActivityChoice::Map { file, .. } = &request.activity {
+        inputs.push(hashed("activity", file)?);
+    }
+    let mut origin = None;
+    if let SceneInput::Ct(ct) = &request.scene {
+        inputs.push(hashed("ct", ct)?);
+        origin = origin_of(ct).or_user_error()?;
+    }
+    let regions = kept.regions.iter().map(|region| {
+        let value = RegionCycle {
+            label: Some(region.label),
+            dose_se_gy: region.dose_se_gy,
+            dose_photon_gy: Some(region.dose_photon_gy),
+            mass_g: Some(region.mass_g),
+            ..RegionCycle::of_dose(region.dose_gy, "")
+        };
+        (region.name.clone(), value)
+    });
+    Ok(Computed {
+        regions: regions.collect(),
+        map: Some(Mapped {
+            dose_gy,
+            sigma_rel: Some(sigma_rel),
+            density_g_cm3: Some(density.data),
+            labels: labels.data,
+            names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
+            form_code: kept.form_code,
+            origin,
+        }),
+        half_lives: BTreeMap::new(),
+        inputs,
+        tally_sha256: Some(kept.tally_sha256),
+        warnings: kept.warnings,
+        reused,
+        curves: Vec::new(),
+        run: Some(kept.run),
+    })
+}
+
+/// Computes a dose and keeps it as a cache entry, whole or not at all.
+fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
+    let case = dose::case(request)?;
+    let computed = transport::compute(&case, &request.run, request.emissions)?;
+    let kept = || -> anyhow::Result<()> {
+        if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
+            bail!("the energy balance does not close: nothing was kept");
+        }
+        let map = DoseMap::from_energy(
+            &case.decays.grid,
+            &case.density_g_cm3,
+            output::energies(&computed.electron),
+            output::energies(&computed.photon),
+            AIR_LIMIT_G_CM3,
+        )?;
+        let (rows, _) = output::tables(&case, &computed, &map)?;
+        let folder = AtomicOutputDir::create(entry, true)?;
+        let grid = &case.decays.grid;
+        let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
+        let dose = Volume { grid: grid.clone(), data: map.dose_gy.clone() };
+        nifti::write_with(folder.file(MAPS[0]), &dose, &options("absorbed dose, Gy"))?;
+        let density = Volume { grid: grid.clone(), data: case.density_g_cm3.clone() };
+        nifti::write_with(folder.file(MAPS[1]), &density, &options("density, g/cm3"))?;
+        let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
+        nifti::write_with(folder.file(MAPS[2]), &labels, &options("labels"))?;
+        let sigma = Volume { grid: grid.clone(), data: map.sigma_rel.clone() };
+        nifti::write_with(folder.file(MAPS[3]), &sigma, &options("relative standard error of the dose"))?;
+        let mut maps_sha256 = BTreeMap::new();
+        for name in MAPS {
+            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name))?.sha256);
+        }
+        let kept = Kept {
+            schema: CACHE_SCHEMA,
+            depends_on,
+            maps_sha256,
+            tally_sha256: computed.tally_sha256.clone(),
+            regions: rows
+                .iter()
+                .map(|row| KeptRegion {
+                    label: row.label,
+                    name: row.name.clone(),
+                    mass_g: row.mass_g,
+                    decays: row.decays,
+                    dose_gy: row.dose_gy,
+                    dose_se_gy: row.dose_se_gy,
+                    dose_photon_gy: row.dose_photon_gy,
+                })
+                .collect(),
+            warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+            form_code: case.form_code,
+            run: KeptRun::of(&case, &computed, request.run.seed),
+        };
+        write_json(&folder.file("cycle.json"), &kept)?;
+        folder.commit()?;
+        Ok(())
+    };
+    kept().map_err(Failure::Run)
+}

@@ -1,0 +1,309 @@
+//! What a DICOM folder holds, put together: images of the same scan, scans of the same cycle, and the anatomy that goes
+//! with them. What could be meant in two ways is refused by name.
+
+use super::failure::{OrUserError, UserError};
+use super::input::{self, Image};
+use super::printer;
+use crate::grid::VoxelGrid;
+use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
+use crate::io::open::origin_of;
+use std::path::{Path, PathBuf};
+
+/// Scans whose middles are no further apart are one scan, h.
+const SAME_SCAN_H: f64 = 1.0 / 3600.0;
+/// Largest difference, as a share of the highest value, between two images of one scan that say the same.
+const SAME_IMAGE_REL: f64 = 1e-3;
+/// Injections no further apart are one injection, h: clocks of scanner and records differ by less.
+const SAME_INJECTION_H: f64 = 1.0 / 60.0;
+/// Injections closer than this are no two cycles, h.
+const CYCLES_APART_H: f64 = 24.0;
+/// Share of an activity image's values outside a CT from which on that CT does not cover it.
+const UNCOVERED_SHARE: f64 = 0.01;
+
+/// One opened image of activity.
+pub(super) struct Shot {
+    /// The image, Bq/mL at mid-scan.
+    pub(super) image: Image<f64>,
+    /// What its file says about the scan.
+    pub(super) scan: Scan,
+    /// Mid-scan time after injection, h.
+    pub(super) time_h: f64,
+}
+
+/// The images of one injection, in order of time.
+pub(super) struct Shots {
+    /// At least one.
+    pub(super) shots: Vec<Shot>,
+    /// Doubts of the readers.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Shots {
+    /// Activity given, MBq, where the files state it, and state it alike.
+    pub(super) fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
+        let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
+        let Some((first, mbq)) = stated.next() else { return Ok(None) };
+        match stated.find(|(_, other)| (other / mbq - 1.0).abs() > 1e-3) {
+            None => Ok(Some(mbq)),
+            Some((other, found)) => Err(UserError::new(
+                format!(
+                    "{}: RadionuclideTotalDose: found {found} MBq, and {mbq} MBq in {}; allowed: one value for one \
+                     injection",
+                    other.image.input.path, first.image.input.path
+                ),
+                "Correct the header, or state it with --administered-mbq.",
+            )),
+        }
+    }
+}
+
+/// Opens every activity image at these paths and sorts them by injection and time.
+///
+/// Errors: those of the reader; an image that does not date its injection; two images of one scan that differ;
+/// injections that are neither one nor cycles of a treatment; images of different patients.
+pub(super) fn cycles(paths: &[PathBuf], options: &ActivityOptions) -> Result<Vec<Shots>, UserError> {
+    let mut opened = Vec::new();
+    let mut warnings = Vec::new();
+    for path in paths {
+        for entry in activities(path, &mut warnings)? {
+            let mut own = Vec::new();
+            let (image, scan) = input::activity("image", &entry, options, &mut own)?;
+            let Some(scan) = scan else { return Err(not_dicom(path)) };
+            let Some(time_h) = scan.timing.hours_after_injection else {
+                return Err(UserError::new(
+                    format!(
+                        "{}: time after injection: found none; allowed: a dated injection and a dated scan",
+                        entry.display()
+                    ),
+                    "Complete the header (0018,1078), or give the image and its time in a SERIES.toml.",
+                ));
+            };
+            opened.push((Shot { image, scan, time_h }, own));
+        }
+    }
+    if let Some((first, rest)) = opened.split_first() {
+        for (other, _) in rest {
+            if let (Some(a), Some(b)) = (&first.0.image.origin, &other.image.origin) {
+                a.must_agree_on_patient(b).or_user_error()?;
+            }
+        }
+    }
+    let mut cycles: Vec<Shots> = Vec::new();
+    for (shot, own) in opened {
+        let mut home = None;
+        for (n, cycle) in cycles.iter().enumerate() {
+            if one_injection(&cycle.shots[0], &shot)? {
+                home = Some(n);
+            }
+        }
+        let n = home.unwrap_or_else(|| {
+            cycles.push(Shots { shots: Vec::new(), warnings: warnings.clone() });
+            cycles.len() - 1
+        });
+        add(&mut cycles[n], shot, own)?;
+    }
+    if cycles.is_empty() {
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(UserError::new(
+            format!("{}: activity: found none; allowed: PT series or NM reconstructions", names.join(", ")),
+            "lutra inspect FOLDER says what is there.",
+        ));
+    }
+    for cycle in &mut cycles {
+        cycle.shots.sort_by(|a, b| a.time_h.total_cmp(&b.time_h));
+    }
+    let origin = cycles[0].shots[0].scan.timing.injection;
+    let hours = |cycle: &Shots| origin.zip(cycle.shots[0].scan.timing.injection).map_or(0.0, |(a, b)| a.hours_to(b));
+    cycles.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
+    Ok(cycles)
+}
+
+fn not_dicom(path: &Path) -> UserError {
+    UserError::new(
+        format!("{}: format: found NIfTI; allowed: DICOM images, which say when they were taken", path.display()),
+        "Give NIfTI images with their times in a SERIES.toml.",
+    )
+}
+
+/// Paths of the activity images of a file or folder.
+fn activities(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, UserError> {
+    if !dicom::is_dicom(path) {
+        return Err(not_dicom(path));
+    }
+    let mut found = Vec::new();
+    for entry in dicom::contents(path).or_user_error()?.into_iter().filter(|entry| entry.kind == Kind::Activity) {
+        if entry.projections {
+            warnings.push(format!("{}: left out, it is no reconstruction", entry.title));
+        } else {
+            found.push(entry.path);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether two images follow one injection. Errors: neither that nor two cycles.
+fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
+    let (Some(first), Some(second)) = (a.scan.timing.injection, b.scan.timing.injection) else { return Ok(true) };
+    let apart_h = first.hours_to(second).abs();
+    if apart_h <= SAME_INJECTION_H {
+        return Ok(true);
+    }
+    if apart_h >= CYCLES_APART_H {
+        return Ok(false);
+    }
+    Err(UserError::new(
+        format!(
+            "{}: injection: found {apart_h:.3} h away from that in {}; allowed: one injection, or cycles a day or more \
+             apart",
+            b.image.input.path, a.image.input.path
+        ),
+        "Correct the time of injection in the header.",
+    ))
+}
+
+/// Adds an image to its cycle, unless another image of the same scan says the same.
+fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>) -> Result<(), UserError> {
+    // Uncorrected values need no step back, and a scale for each slice is finer than one for all.
+    let rank = |shot: &Shot| (shot.scan.decay_correction as u8, u8::from(shot.scan.calibration != "rescale"));
+    let Some(n) = cycle.shots.iter().position(|known| (known.time_h - shot.time_h).abs() <= SAME_SCAN_H) else {
+        cycle.warnings.extend(own);
+        cycle.shots.push(shot);
+        return Ok(());
+    };
+    let known = &cycle.shots[n];
+    let (a, b) = (&known.image, &shot.image);
+    let highest = a.volume.data.iter().copied().fold(0.0, f64::max);
+    let differ = match a.volume.grid.same_as(&b.volume.grid) {
+        false => Some("lie on other grids".to_owned()),
+        true => {
+            let pairs = a.volume.data.iter().zip(&b.volume.data);
+            let most = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            (most > SAME_IMAGE_REL * highest)
+                .then(|| format!("differ by {:.2} % of the highest value", 100.0 * most / highest))
+        }
+    };
+    if let Some(how) = differ {
+        return Err(UserError::new(
+            format!(
+                "{} and {}: two images of the scan at {:.4} h that {how}; allowed: one image of a scan",
+                a.input.path, b.input.path, shot.time_h
+            ),
+            "Name the images that are meant with --activity.",
+        ));
+    }
+    let replace = rank(&shot) < rank(known);
+    let (kept, left) = if replace { (&shot, known) } else { (known, &shot) };
+    printer::note(&format!(
+        "{} and {} are one scan at {:.4} h and say the same: the first is used",
+        kept.image.input.path, left.image.input.path, kept.time_h
+    ));
+    if replace {
+        cycle.shots[n] = shot;
+    }
+    Ok(())
+}
+
+/// The CT and the regions that belong to images.
+pub(super) struct Belongings {
+    /// CT.
+    pub(super) ct: PathBuf,
+    /// Regions.
+    pub(super) labels: PathBuf,
+}
+
+/// Finds the one CT and the one set of regions for images in the study at `path`; `ct` and `labels` are the user's
+/// own choice.
+///
+/// Errors: none or several, each named.
+pub(super) fn belongings(
+    path: &Path,
+    cycle: &Shots,
+    ct: Option<&Path>,
+    labels: Option<&Path>,
+) -> Result<Belongings, UserError> {
+    let entries = dicom::contents(path).or_user_error()?;
+    let image = &cycle.shots[0].image;
+    let one_frame = |entry: &&Entry| match (&image.origin, entry.origin.frame_of_reference()) {
+        (Some(own), Some(frame)) => own.frame_of_reference().is_none_or(|own| own == frame),
+        _ => true,
+    };
+    let ct = match ct {
+        Some(ct) => ct.to_path_buf(),
+        None => {
+            let all: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Ct).collect();
+            let mut refused = Vec::new();
+            let mut fit = Vec::new();
+            for entry in &all {
+                match covers(entry, image, one_frame(entry)) {
+                    Ok(()) => fit.push(*entry),
+                    Err(reason) => refused.push(format!("{} ({reason})", entry.path.display())),
+                }
+            }
+            let [one] = fit.as_slice() else {
+                return Err(ambiguous(path, "CT", "--ct", &fit, &refused, &image.input.path));
+            };
+            if all.len() > 1 {
+                printer::note(&format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
+            }
+            one.path.clone()
+        }
+    };
+    input::must_agree(origin_of(&ct).or_user_error()?.as_ref(), image.origin.as_ref())?;
+    let labels = match labels {
+        Some(labels) => labels.to_path_buf(),
+        None => {
+            let kinds = [Kind::StructureSet, Kind::Segmentation];
+            let fit: Vec<&Entry> = entries.iter().filter(|e| kinds.contains(&e.kind)).filter(one_frame).collect();
+            let [one] = fit.as_slice() else {
+                return Err(ambiguous(path, "regions", "--labels", &fit, &[], &image.input.path));
+            };
+            one.path.clone()
+        }
+    };
+    Ok(Belongings { ct, labels })
+}
+
+fn ambiguous(path: &Path, what: &str, option: &str, fit: &[&Entry], refused: &[String], images: &str) -> UserError {
+    let found = if fit.is_empty() {
+        format!("none{}", if refused.is_empty() { String::new() } else { format!(" but {}", refused.join(", ")) })
+    } else {
+        fit.iter().map(|entry| entry.path.display().to_string()).collect::<Vec<_>>().join(", ")
+    };
+    UserError::new(
+        format!("{}: {what} for {images}: found {found}; allowed: one", path.display()),
+        format!("Name the one that is meant with {option}."),
+    )
+}
+
+/// Whether a CT can be read and holds the activity of an image; the reason where not.
+fn covers(entry: &Entry, image: &Image<f64>, one_frame: bool) -> Result<(), String> {
+    if !one_frame {
+        return Err("another frame of reference".to_owned());
+    }
+    let ct = input::ct(&entry.path, &mut Vec::new()).map_err(|error| error.message().to_owned())?;
+    let outside = outside_share(image, &ct.volume.grid);
+    if outside > UNCOVERED_SHARE {
+        return Err(format!("{:.0} % of the activity lies outside", 100.0 * outside));
+    }
+    Ok(())
+}
+
+/// Share of an image's activity in voxels whose centre lies outside a grid.
+fn outside_share(image: &Image<f64>, grid: &VoxelGrid) -> f64 {
+    let own = &image.volume.grid;
+    let inside = |n: usize| {
+        let at = grid.voxel_at_mm(own.world_mm(own.voxel(n).map(|v| v as f64)));
+        (0..3).all(|axis| (-0.5..=grid.dims[axis] as f64 - 0.5).contains(&at[axis]))
+    };
+    let [mut all, mut outside] = [0.0; 2];
+    for (n, value) in image.volume.data.iter().enumerate().filter(|(_, value)| **value > 0.0) {
+        all += value;
+        outside += if inside(n) { 0.0 } else { *value };
+    }
+    if all > 0.0 { outside / all } else { 0.0 }
+}
+
+/// Where the first image of some shots came from.
+pub(super) fn origin(cycle: &Shots) -> Option<&Origin> {
+    cycle.shots.iter().find_map(|shot| shot.image.origin.as_ref())
+}

@@ -1,0 +1,171 @@
+//! What the input must hold, what deviates from the protocol, and what is missing.
+
+use super::{ADDITIVE_INTERVAL_D, DecisionError, DecisionInput, StructureSum};
+use crate::bed::BedError;
+use crate::course::protocol::Protocol;
+use crate::course::rules::Override;
+
+/// Dose per activity over the population's mean, or under it, by which a unit is suspected: a convention of this
+/// program.
+const IMPLAUSIBLE_FACTOR: f64 = 4.0;
+
+/// Whether the measured activity is as intended: |A_measured/A_prescribed - 1| <= tolerance.
+pub fn activity_as_intended(administered_gbq: f64, prescribed_gbq: f64, tolerance_rel: f64) -> bool {
+    (administered_gbq / prescribed_gbq - 1.0).abs() <= tolerance_rel + 1e-12
+}
+
+/// Warning for an interval outside the protocol, d.
+pub fn interval_warning(protocol: &Protocol, cycle: usize, interval_d: i64) -> Option<String> {
+    let plan = &protocol.interval;
+    let (least, most) = (i64::from(plan.min_d), i64::from(plan.max_d));
+    (interval_d < least || interval_d > most).then(|| {
+        format!(
+            "cycle {cycle} came {interval_d} d after the one before; protocol `{}` allows {least} to {most} d",
+            protocol.id
+        )
+    })
+}
+
+/// Checks what the course file chooses from its protocol: the step and the overrides. Needs no dose, so that a slip is
+/// told before any is computed.
+pub fn check_choices(protocol: &Protocol, step: usize, overrides: &[Override]) -> Result<(), DecisionError> {
+    let steps = protocol.steps.len();
+    if !(1..=steps).contains(&step) {
+        return Err(DecisionError::Step { step, protocol: protocol.id.clone(), steps });
+    }
+    for entry in overrides {
+        let (field, found, allowed) = if !protocol.rules.iter().any(|rule| rule.id == entry.rule) {
+            let known: Vec<&str> = protocol.rules.iter().map(|r| r.id.as_str()).collect();
+            ("rule", format!("\"{}\"", entry.rule), format!("a rule of protocol {}: {}", protocol.id, known.join(", ")))
+        } else if entry.reason.trim().is_empty() {
+            ("reason", "nothing".to_owned(), "the reason in words".to_owned())
+        } else if entry.by.trim().is_empty() {
+            ("by", "nothing".to_owned(), "who decided".to_owned())
+        } else {
+            continue;
+        };
+        return Err(DecisionError::Override { rule: entry.rule.clone(), field, found, allowed });
+    }
+    Ok(())
+}
+
+/// Consistency of the input.
+pub(super) fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
+    check_choices(input.protocol, input.step, input.overrides)?;
+    if input.structures.is_empty() {
+        return Err(DecisionError::NoOrgan { names: input.protocol.organ.structures.join(", ") });
+    }
+    for history in input.structures {
+        if history.cycles.len() != input.cycles.len() {
+            return Err(DecisionError::Cycles {
+                structure: history.structure.clone(),
+                found: history.cycles.len(),
+                expected: input.cycles.len(),
+            });
+        }
+    }
+    if !(input.reduction_factor > 0.0 && input.reduction_factor <= 1.0) {
+        return Err(DecisionError::Value(BedError::OutOfRange {
+            name: "reduction_factor",
+            value: input.reduction_factor,
+            allowed: "above 0 and at most 1",
+        }));
+    }
+    Ok(())
+}
+
+/// Deviations that do not stop anything.
+pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
+    let protocol = input.protocol;
+    let mut warnings = Vec::new();
+    let organ = &protocol.organ;
+    let judged = |name: &String| input.structures.iter().any(|s| s.structure == *name);
+    for name in organ.structures.iter().filter(|name| !judged(name)) {
+        warnings.push(format!(
+            "no cycle has a dose for {name}: {} are judged without it; if the patient has it, its label or name is missing",
+            organ.name
+        ));
+    }
+    for entry in input.ledger.iter().filter(|entry| entry.structure != organ.name && !judged(&entry.structure)) {
+        warnings.push(format!(
+            "prior treatment `{}` is for {}, which does not steer this course: it is in no sum here",
+            entry.what, entry.structure
+        ));
+    }
+    for history in input.structures {
+        for (index, (dose, given)) in history.cycles.iter().zip(input.cycles).enumerate() {
+            let Some(dose) = dose else { continue };
+            let share = dose.dose_gy / given.administered_gbq / protocol.prior.gy_per_gbq;
+            if !(1.0 / IMPLAUSIBLE_FACTOR..=IMPLAUSIBLE_FACTOR).contains(&share) {
+                warnings.push(format!(
+                    "cycle {}: {} has {:.3} Gy/GBq, {share:.2} times the population's {} Gy/GBq: check units, activity and \
+                     region",
+                    index + 1,
+                    history.structure,
+                    dose.dose_gy / given.administered_gbq,
+                    protocol.prior.gy_per_gbq
+                ));
+            }
+        }
+    }
+    for (index, cycle) in input.cycles.iter().enumerate() {
+        let number = index + 1;
+        if let Some(interval_d) = cycle.interval_d {
+            warnings.extend(interval_warning(protocol, number, interval_d));
+            if interval_d < ADDITIVE_INTERVAL_D {
+                warnings.push(format!(
+                    "cycle {number} came {interval_d} d after the one before: below {ADDITIVE_INTERVAL_D} d the \
+                     cross term of repair between cycles is not assured to be negligible"
+                ));
+            }
+        }
+        if let Some(prescribed) = cycle.prescribed_gbq
+            && !activity_as_intended(cycle.administered_gbq, prescribed, protocol.activity.tolerance_rel)
+        {
+            warnings.push(format!(
+                "cycle {number}: {} GBq given, {prescribed} GBq prescribed: {:+.1} %, tolerance {:.0} %",
+                cycle.administered_gbq,
+                100.0 * (cycle.administered_gbq / prescribed - 1.0),
+                100.0 * protocol.activity.tolerance_rel
+            ));
+        }
+    }
+    if input.cycles.len() > protocol.max_cycles as usize {
+        warnings.push(format!(
+            "{} cycles given, protocol `{}` has at most {}",
+            input.cycles.len(),
+            protocol.id,
+            protocol.max_cycles
+        ));
+    }
+    warnings
+}
+
+/// What is missing, and which of it forbids a decision.
+pub(super) fn missing_items(
+    input: &DecisionInput<'_>,
+    driver: &StructureSum,
+    dose_unknown: bool,
+) -> (Vec<String>, Vec<String>) {
+    let mut missing = Vec::new();
+    let mut blocking = Vec::new();
+    for history in input.structures {
+        for (index, cycle) in history.cycles.iter().enumerate() {
+            if cycle.is_none() {
+                missing.push(format!("cycle {}: no dose for {}", index + 1, history.structure));
+            }
+        }
+    }
+    if !driver.imputed_cycles.is_empty() || !missing.is_empty() {
+        blocking.push(format!(
+            "dosimetry is missing ({}); the cumulative value holds predicted doses in its place and is incomplete",
+            missing.join("; ")
+        ));
+    }
+    if dose_unknown {
+        let line = "a prior treatment states no absorbed dose, and the limit is an absorbed dose".to_owned();
+        missing.push(line.clone());
+        blocking.push(line);
+    }
+    (missing, blocking)
+}
