@@ -34,6 +34,9 @@ const MOST_TEXT_SIZES: usize = 160;
 const MAX_TEXT: usize = 1 << 20;
 /// Memory beyond that, bytes: buffers, paths, the message, the tables of a decoder.
 const FIXED_BYTES: usize = 512 << 10;
+/// Memory beyond that for a file that names a JPEG 2000 transfer syntax: the decoder (openjp2) takes a stream buffer of
+/// 1 MiB before it reads the first byte, whatever the size of the image, and some kB of tables with it.
+const JPEG_2000_BYTES: usize = (1 << 20) + (64 << 10);
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -202,6 +205,13 @@ fn read(path: &Path) -> Vec<Deed> {
     deeds
 }
 
+/// Whether a file names a transfer syntax that is decoded as JPEG 2000.
+fn names_jpeg_2000(path: &Path) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    let uids = ["1.2.840.10008.1.2.4.9", "1.2.840.10008.1.2.4.20"];
+    uids.iter().any(|uid| bytes.windows(uid.len()).any(|part| part == uid.as_bytes()))
+}
+
 /// What is wrong with the way a file was met; none if nothing.
 fn harm(path: &Path) -> Option<String> {
     let size = std::fs::metadata(path).unwrap().len() as usize;
@@ -213,7 +223,8 @@ fn harm(path: &Path) -> Option<String> {
         return Some(format!("{took:?}"));
     }
     let text = path.extension().is_some_and(|e| ["toml", "json", "csv"].iter().any(|text| e == *text));
-    let most = if text { MOST_TEXT_SIZES } else { MOST_SIZES } * size + FIXED_BYTES;
+    let decoder = if !text && names_jpeg_2000(path) { JPEG_2000_BYTES } else { 0 };
+    let most = if text { MOST_TEXT_SIZES } else { MOST_SIZES } * size + FIXED_BYTES + decoder;
     let costly = deeds.iter().find(|(_, refused, memory)| *refused && memory.peak > most);
     costly.map(|(reader, _, memory)| format!("{reader}: {memory:?} for a file of {size} bytes"))
 }
