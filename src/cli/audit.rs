@@ -10,6 +10,7 @@ use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::dvh_plot::{self, Curve};
+use crate::report::page::number::name;
 use crate::report::page::viewer::Scale;
 use crate::report::png::difference::write_differences;
 use crate::report::png::{Background, Outline, Picture, hottest_voxel};
@@ -65,7 +66,11 @@ pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
     let result = output::finish_with(&case, &computed, folder, clock, seed, &[], &mut further);
     match fault {
         Some(fault) => Err(fault),
-        None => Ok(result?),
+        None => {
+            result?;
+            transport::end(computed);
+            Ok(())
+        }
     }
 }
 
@@ -142,6 +147,7 @@ fn compare(
         text: lines(&audit, request.tolerance_rel),
         sections: vec![page_audit::section(&audit, rows, request.tolerance_rel)],
         layers: layers(&audit, dose),
+        headline: Some(("Audit of dose shortcuts", page_audit::banner(&audit, request.tolerance_rel))),
     })
 }
 
@@ -185,7 +191,7 @@ fn layers(audit: &Audit, dose: &DoseMap) -> Vec<OwnLayer> {
         .iter()
         .filter(|method| method.by_voxel)
         .map(|method| OwnLayer {
-            name: format!("{} against transport", method.name),
+            name: format!("{} against transport", name(&method.name)),
             unit: "%".into(),
             values: difference(method, dose, least_gy).into_iter().zip(&dose.sigma_rel).map(known).collect(),
             scale: Scale::Signed { top: PICTURE_TOP_PERCENT },

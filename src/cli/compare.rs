@@ -410,7 +410,7 @@ fn write(
         nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: a.form_code })?;
     }
     if !found.a.is_empty() {
-        write_histograms(&[("A", &found.a), ("B", &found.b)], folder)?;
+        write_histograms(&[("A", &found.a), ("B", &found.b)], "volume", folder)?;
     }
     let record = json!({
         "schema": 1,

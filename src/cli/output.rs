@@ -10,8 +10,8 @@ use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
-use crate::report::page::Section;
 use crate::report::page::viewer::Scale;
+use crate::report::page::{Banner, Section};
 use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
@@ -106,6 +106,8 @@ pub(super) struct Further {
     pub(super) sections: Vec<Section>,
     /// Further layers of its slices.
     pub(super) layers: Vec<OwnLayer>,
+    /// Title and banner of the report, where they are not those of a dose.
+    pub(super) headline: Option<(&'static str, Banner)>,
 }
 
 /// A layer of the report's slices with its values.
@@ -152,8 +154,8 @@ pub(super) fn finish_with(
     write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
     let pictures = write_pictures(case, &dose, &rows, &folder, extra)?;
     write_dicom(case, &dose, &pictures, &folder)?;
-    let Further { text, sections, layers } = further(&dose, &rows, &folder)?;
-    page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers)?;
+    let Further { text, sections, layers, headline } = further(&dose, &rows, &folder)?;
+    page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers, headline)?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
 

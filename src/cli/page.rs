@@ -107,9 +107,10 @@ of the transport’s statistics alone, from the batches; it holds the broadening
 the line. Activity, registration and outlines are not in it. Curves of maps made from SPECT are limited by its resolution. \
 All points are in dvh.csv and dvh.json.";
 
-/// Writes `dvh.csv` and `dvh.json` of one or more quantities.
+/// Writes `dvh.csv` and `dvh.json` of one or more quantities; shares are of mass or of volume.
 pub(super) fn write_histograms(
     quantities: &[(&str, &[RegionHistogram])],
+    weights: &str,
     folder: &AtomicOutputDir,
 ) -> anyhow::Result<()> {
     let path = folder.file("dvh.csv");
@@ -153,7 +154,7 @@ pub(super) fn write_histograms(
         .collect();
     let record = json!({
         "schema": 1, "program": run_record::program(), "band": "95 %, statistics of the transport alone",
-        "weights": "mass", "histograms": quantities,
+        "weights": weights, "histograms": quantities,
     });
     super::tia::write_json(&folder.file("dvh.json"), &record)
 }
@@ -175,6 +176,12 @@ pub(super) fn histogram_table(
         .map(|&head| head.to_owned())
         .chain(points_gy.iter().map(|gy| format!("V{} Gy|%", chart_tick(*gy))))
         .collect();
+    let below = all.iter().any(|one| one.dvh.dose_at_volume_gy(98.0).is_some_and(|gy| gy < 0.0));
+    let caption = if below {
+        &format!("{caption}. A point below 0 is noise of single voxels with few histories: more histories mend it")
+    } else {
+        caption
+    };
     let rows = all
         .iter()
         .enumerate()
@@ -292,11 +299,13 @@ pub(super) fn write_dose(
     seed: u64,
     more: Vec<Section>,
     layers: &[OwnLayer],
+    headline: Option<(&'static str, Banner)>,
 ) -> anyhow::Result<()> {
     let histograms = dose_histograms(case, computed, dose, rows, group_rows);
     let (own, grouped_ones) = histograms.split_at(rows.len());
-    write_histograms(&[("absorbed dose", &histograms)], folder)?;
-    let page = dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, clock, seed, more, layers);
+    write_histograms(&[("absorbed dose", &histograms)], "mass", folder)?;
+    let page =
+        dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, clock, seed, more, layers, headline);
     let path = folder.file("report.html");
     std::fs::write(&path, render(&page)).with_context(|| format!("{}", path.display()))
 }
@@ -425,6 +434,7 @@ fn dose_page(
     seed: u64,
     more: Vec<Section>,
     layers: &[OwnLayer],
+    headline: Option<(&'static str, Banner)>,
 ) -> Page {
     let regions = shown(&rows.iter().map(|row| (row.name.clone(), row.dose_gy)).collect::<Vec<_>>());
     let points_gy = volume_points_gy(rows.iter().map(|row| row.d2_gy));
@@ -498,8 +508,9 @@ fn dose_page(
     };
     sections.extend(statement::sections(&stated, &case.inputs, clinic(case, rows)));
     let warnings = case.warnings.iter().chain(&computed.warnings);
+    let (title, banner) = headline.unwrap_or_else(|| ("Absorbed dose report", dose_banner(&balances)));
     Page {
-        title: "Absorbed dose report".into(),
+        title: title.into(),
         lead: format!(
             "{} · {}{}",
             case.nuclide.name,
@@ -509,7 +520,7 @@ fn dose_page(
             ),
             format_args!(" · {}", run_record::program())
         ),
-        banner: dose_banner(&balances),
+        banner,
         facts: dose_facts(case, rows, group_rows),
         warnings: warnings.map(|warning| statement::without_paths(warning, &case.inputs)).collect(),
         sections,
@@ -547,10 +558,11 @@ fn dose_banner(balances: &[EnergyBalance]) -> Banner {
 
 /// The numbers on top: organs at risk and the hottest region.
 fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Vec<Fact> {
-    let fact = |row: &RegionDose| Fact {
-        name: name(&row.name),
-        value: format!("{} Gy", with_error(row.dose_gy, row.dose_se_gy)),
-        note: row.gy_per_gbq.map_or_else(String::new, |gy| format!("{} Gy/GBq", significant(gy, 3))),
+    let fact = |row: &RegionDose| {
+        let error = if row.dose_gy > 0.0 { row.dose_se_gy / row.dose_gy } else { 0.0 };
+        let mut note = vec![format!("± {} % by the transport alone", percent(error.max(1e-4), 2))];
+        note.extend(row.gy_per_gbq.map(|gy| format!("{} Gy/GBq", significant(gy, 3))));
+        Fact { name: name(&row.name), value: format!("{} Gy", significant(row.dose_gy, 3)), note: note.join("; ") }
     };
     let kidney = |row: &&RegionDose| row.name.to_lowercase().contains("kidney");
     let mut facts: Vec<Fact> = if group_rows.iter().any(|row| kidney(&row)) {
@@ -561,13 +573,7 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
     if let Some(hottest) = rows.iter().max_by(|a, b| a.dose_gy.total_cmp(&b.dose_gy)) {
         let hottest = fact(hottest);
         if facts.iter().all(|known| known.name != hottest.name) {
-            facts.push(Fact {
-                note: format!(
-                    "{} highest mean dose",
-                    if hottest.note.is_empty() { String::new() } else { format!("{},", hottest.note) }
-                ),
-                ..hottest
-            });
+            facts.push(Fact { note: format!("highest mean dose; {}", hottest.note), ..hottest });
         }
     }
     let decays = crate::source::sum(case.decays.data.iter().copied());

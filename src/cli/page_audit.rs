@@ -2,7 +2,7 @@
 
 use crate::dose::regions::RegionDose;
 use crate::report::page::number::{name, percent, significant};
-use crate::report::page::{Block, Cell, Section, Table, Tone, number_or_unknown};
+use crate::report::page::{Banner, Block, Cell, Section, Table, Tone, number_or_unknown};
 use crate::svalues::audit::{Audit, AuditRow};
 use crate::svalues::compare::Verdict;
 
@@ -44,6 +44,39 @@ pub(super) fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) ->
     Section::new("audit", "Shortcuts beside transport", "Audit", blocks)
 }
 
+/// What stands on top: which shortcut serves, and where the worst one fails.
+pub(super) fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
+    let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
+    let limit = percent(tolerance_rel, 1);
+    let off = |row: &AuditRow| (row.ratio - 1.0).abs();
+    let within = |method: &str| {
+        let of = audit.rows.iter().filter(|row| row.method == method);
+        of.fold((0, 0), |(good, all), row| (good + usize::from(row.verdict == Verdict::Within), all + 1))
+    };
+    let best = audit.methods.iter().map(|m| (within(&m.name), &m.name)).rev().max_by_key(|((good, _), _)| *good);
+    let mut lines = Vec::new();
+    if let Some(((good, all), method)) = best {
+        lines.push(format!("Closest: {}, within {limit} % in {good} of {all} regions.", name(method)));
+    }
+    if let Some(worst) = audit.rows.iter().max_by(|a, b| off(a).total_cmp(&off(b))) {
+        let (method, region) = (name(&worst.method), name(&worst.region));
+        lines.push(format!(
+            "Furthest: {method} in {region}, {} %: {}.",
+            signed(100.0 * (worst.ratio - 1.0)),
+            worst.cause
+        ));
+    }
+    lines.push("The doses of the transport are the reference. No limits were checked.".into());
+    Banner {
+        tone: if outside == 0 { Tone::Good } else { Tone::Attention },
+        heading: match outside {
+            0 => format!("No shortcut is shown to be off by more than {limit} %"),
+            _ => format!("{outside} of {} shortcut doses are off by more than {limit} %", audit.rows.len()),
+        },
+        lines,
+    }
+}
+
 /// One row a shortcut: how many regions it serves, and where it is worst.
 fn summary(audit: &Audit) -> Table {
     let rows = audit
@@ -55,7 +88,7 @@ fn summary(audit: &Audit) -> Table {
             let within = of.iter().filter(|row| row.verdict == Verdict::Within).count();
             let undecided = of.iter().filter(|row| row.verdict == Verdict::Undecided).count();
             Some(vec![
-                Cell::Text(method.name.clone()),
+                Cell::Text(name(&method.name)),
                 Cell::Number(format!("{within} of {}", of.len())),
                 Cell::Number(undecided.to_string()),
                 Cell::Number(signed(100.0 * (worst.ratio - 1.0))),
@@ -85,7 +118,7 @@ fn table(of: &[&AuditRow], region: &str) -> Table {
                 Verdict::Undecided => (Tone::Attention, "undecided"),
             };
             vec![
-                Cell::Text(row.method.clone()),
+                Cell::Text(name(&row.method)),
                 Cell::Number(significant(row.dose_gy, 4)),
                 Cell::Number(format!("{:.4} ± {:.4}", row.ratio, row.ratio_se)),
                 Cell::Mark(tone, word.into()),

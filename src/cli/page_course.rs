@@ -186,6 +186,7 @@ pub(super) fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> anyhow::Resu
     if !found.histograms.dose.is_empty() {
         write_histograms(
             &[("cumulative absorbed dose", &found.histograms.dose), ("cumulative BED", &found.histograms.bed)],
+            "mass",
             folder,
         )?;
     }
@@ -705,7 +706,8 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         .collect();
     let mut blocks = vec![Block::Table(Table::new(
         "Cumulative dose and BED of the region means; the mean of the voxels’ BED is another quantity, to which the protocols’ \
-         limits do not apply",
+         limits do not apply. Not known: neither course file nor protocol states alpha/beta, repair half-life or effective \
+         half-life of the region",
         &heads,
         rows,
     ))];

@@ -1,8 +1,9 @@
 // Opens reports in a browser that has no network and checks them as a reader would use them.
 //
-//   node check.mjs [--photos FOLDER] REPORT.html ...
+//   node check.mjs [--light] [--photos FOLDER] REPORT.html ...
 //
-// Prints one line of JSON a report and mode (light, dark): findings, each a sentence; empty when all is well.
+// Prints one line of JSON a report and mode (light, dark): findings, each a sentence; empty when all is well. Sliders and
+// switches are tried in light; the same script moves them in dark. --light leaves dark out.
 // Exit code 0: no findings; 1: findings; 3: no browser here (the line says so).
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -29,6 +30,8 @@ const browserPath = places.find((place) => place && existsSync(place));
 if (!browserPath) missing("no Chromium found (apt-get install chromium, or set LUTRA_BROWSER)");
 
 const words = process.argv.slice(2);
+const schemes = words[0] === "--light" ? ["light"] : ["light", "dark"];
+if (words[0] === "--light") words.shift();
 let photos = null;
 if (words[0] === "--photos") {
   photos = words[1];
@@ -79,6 +82,8 @@ async function check(file, scheme) {
   let slices = 0;
   if (await page.locator("#volumes").count()) {
     await page.waitForFunction(() => document.documentElement.dataset.ready === "slices", null, { timeout: 30000 });
+  }
+  if (scheme === "light" && (await page.locator("#volumes").count())) {
     for (const plane of ["axial", "coronal", "sagittal"]) {
       const slider = page.locator(`input[type=range][data-plane=${plane}]`);
       const before = await shown(page, plane);
@@ -143,7 +148,7 @@ async function check(file, scheme) {
 }
 
 for (const file of words) {
-  for (const scheme of ["light", "dark"]) {
+  for (const scheme of schemes) {
     try {
       await check(file, scheme);
     } catch (error) {

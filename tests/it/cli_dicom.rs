@@ -391,6 +391,7 @@ fn cli_svalue_and_audit_take_dicom() {
     let line = ["audit", "--ct", "study", "--activity", "study", "--labels", "study", "--out", "audit"];
     done(folder, &[&line[..], &ENGINE].concat());
     assert_eq!(leaks(&folder.join("audit")), Vec::<String>::new());
+    assert!(!folder.join("audit.checkpoint").exists(), "nothing is left beside the output");
 }
 
 #[test]

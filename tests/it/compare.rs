@@ -69,6 +69,8 @@ fn cli_compare_prints_its_record_with_json() {
         serde_json::from_str(&std::fs::read_to_string(folder.join("out/compare.json")).expect("written"))
             .expect("JSON");
     assert_eq!(printed, file);
+    let histograms = std::fs::read_to_string(folder.join("out/dvh.json")).expect("written");
+    assert!(histograms.contains("\"weights\": \"volume\""), "no density is known");
     assert_eq!(printed["findings"].as_array().map(Vec::len), Some(1), "{printed}");
 }
 

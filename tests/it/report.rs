@@ -254,8 +254,9 @@ fn browser_check() -> Result<PathBuf, String> {
     Ok(place)
 }
 
-fn browse(checks: &Path, reports: &[PathBuf]) -> (bool, String) {
-    let output = Command::new("node").arg(checks.join("check.mjs")).args(reports).output().expect("node starts");
+fn browse(checks: &Path, options: &[&str], reports: &[PathBuf]) -> (bool, String) {
+    let script = checks.join("check.mjs");
+    let output = Command::new("node").arg(script).args(options).args(reports).output().expect("node starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.success(), text)
 }
@@ -323,7 +324,7 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
     let mut names = vec!["demo", "dose", "course", "compare"];
     names.extend(shared_runs(folder));
     let reports: Vec<PathBuf> = names.iter().map(|name| folder.join(name).join("report.html")).collect();
-    let (good, text) = browse(&checks, &reports);
+    let (good, text) = browse(&checks, &[], &reports);
     println!("{text}");
     assert!(good, "{text}");
     assert_eq!(text.matches("\"findings\":[]").count(), 2 * names.len(), "every report in light and dark: {text}");
@@ -348,11 +349,17 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
         ),
         ("policy", whole.replace("</main>", "<script>1</script></main>"), "console error"),
     ];
-    for (name, fault, wanted) in faults {
-        assert_ne!(fault, whole, "{name} is planted");
-        let path = folder.join(format!("{name}.html"));
-        std::fs::write(&path, fault).expect("written");
-        let (good, text) = browse(&checks, &[path]);
-        assert!(!good && text.contains(wanted), "{name}: {text}");
+    let mut planted = Vec::new();
+    for (name, fault, _) in &faults {
+        assert_ne!(*fault, whole, "{name} is planted");
+        planted.push(folder.join(format!("{name}.html")));
+        std::fs::write(planted.last().expect("pushed"), fault).expect("written");
+    }
+    let (good, text) = browse(&checks, &["--light"], &planted);
+    assert!(!good, "{text}");
+    for (name, _, wanted) in faults {
+        let own = |line: &&str| line.contains(&format!("\"report\":\"{name}.html\""));
+        let said: Vec<&str> = text.lines().filter(own).collect();
+        assert!(said.len() == 1 && said[0].contains(wanted), "{name}: {text}");
     }
 }

@@ -12,13 +12,15 @@ pub fn significant(value: f64, digits: i32) -> String {
     minus(format!("{value:.decimals$}"))
 }
 
-/// Value and standard error, the error to two digits and the value as far as the error, at least 3 and at most 6 digits
-/// of the value.
+/// Value and standard error, the error to two digits and the value as far as the error, at least 3 and at most 4 digits
+/// of the value: more says nothing of a patient. An error below the last digit shown is rounded up to it.
 pub fn with_error(value: f64, error: f64) -> String {
     let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
     let leading = place(value.abs());
     let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
-    let decimals = wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize;
+    let decimals = wanted.clamp(2 - leading, 3 - leading).clamp(0, 9) as usize;
+    let last = 10_f64.powi(-(decimals as i32));
+    let error = if error > 0.0 { error.max(last) } else { error };
     minus(format!("{value:.decimals$} ± {error:.decimals$}"))
 }
 
@@ -96,8 +98,9 @@ mod tests {
 
     #[test]
     fn law_numbers_read_well() {
-        assert_eq!(with_error(4.987_654, 0.001_2), "4.9877 ± 0.0012");
+        assert_eq!(with_error(4.987_654, 0.001_2), "4.988 ± 0.001");
         assert_eq!(with_error(33.1, 0.25), "33.10 ± 0.25");
+        assert_eq!(with_error(0.301_642, 0.000_077), "0.3016 ± 0.0001", "never an error of nothing");
         assert_eq!(significant(-0.012_345, 3), "−0.0123");
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(scientific(1.234e12, 3), "1.23 × 10¹²");
