@@ -7,7 +7,7 @@ use std::fmt::Write;
 fn number(value: Option<f64>) -> String {
     match value {
         None => "-".to_owned(),
-        Some(x) if x == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(x) if (0.01..10_000.0).contains(&x.abs()) => {
             let decimals = (2 - x.abs().log10().floor() as i32).clamp(0, 4) as usize;
             format!("{x:.decimals$}")
