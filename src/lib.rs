@@ -46,6 +46,9 @@
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
 
+/// Text files from outside, held to a size and a density.
+pub mod text;
+
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 

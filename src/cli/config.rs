@@ -7,7 +7,7 @@
 use super::args::RawArgs;
 use super::failure::{Failure, OrUserError, UserError};
 use super::tia::{beside, read_text};
-use crate::course::input::filled_in;
+use crate::course::input::{filled_in, sparse};
 use clap::builder::ValueHint;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
@@ -50,6 +50,7 @@ pub(super) fn expand(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure>
 fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<OsString>, UserError> {
     let text = read_text(file)?;
     let shown = file.display().to_string();
+    sparse(&text, &shown).or_user_error()?;
     filled_in(&text, &shown).or_user_error()?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| 1 + text[..span.start].matches('\n').count());

@@ -110,8 +110,26 @@ pub fn filled_in(text: &str, file: &str) -> Result<(), InputError> {
     ))
 }
 
+/// Refuses text of more tokens than its parser is given.
+///
+/// Errors: more than [`crate::text::MAX_TOKENS`].
+pub fn sparse(text: &str, file: &str) -> Result<(), InputError> {
+    let tokens = crate::text::tokens(text);
+    if tokens <= crate::text::MAX_TOKENS {
+        return Ok(());
+    }
+    Err(InputError::new(
+        file,
+        "text",
+        format!("{tokens} tokens (brackets, commas, signs, words, lines)"),
+        format!("at most {}", crate::text::MAX_TOKENS),
+        "Give the TOML file that describes the run.",
+    ))
+}
+
 /// A value from TOML text; unknown, missing and mistyped fields are refused with their place.
 pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str) -> Result<T, InputError> {
+    sparse(text, file)?;
     filled_in(text, file)?;
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(String::new(), |span| {

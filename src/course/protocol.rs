@@ -220,6 +220,8 @@ impl Protocol {
 
     /// A protocol from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
+        crate::text::sparse(text)
+            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
         let protocol: Self = toml::from_str(text)
             .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
         protocol.validate(file)?;

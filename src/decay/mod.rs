@@ -28,9 +28,8 @@ pub use read::NuclideError;
 
 /// Highest energy of an emission, keV: the end of the photon and electron tables.
 pub const MAX_EMISSION_KEV: f64 = 3000.0;
-/// Most bytes of a nuclide's file; the longest decay scheme has a tenth of that. The parser of TOML takes up to
-/// 110 times the text.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+/// Most bytes of a nuclide's file; the longest decay scheme has a tenth of that.
+const MAX_FILE_BYTES: u64 = crate::text::MAX_BYTES;
 
 /// Names of the nuclides built in, with their files.
 const BUILT_IN: [(&str, &str); 6] = [

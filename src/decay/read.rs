@@ -37,6 +37,14 @@ pub enum NuclideError {
         /// The largest size.
         limit: u64,
     },
+    /// The file holds more than a nuclide's file may, for its parser's sake.
+    #[error("nuclide file {file}: {source}; give a nuclide's file")]
+    TooDense {
+        /// The path.
+        file: String,
+        /// How much it holds.
+        source: crate::text::TextError,
+    },
     /// Not TOML or JSON.
     #[error(
         "nuclide file {file}: not valid {form}: {detail}; files ending in .json are read as JSON, all others as TOML"
@@ -73,6 +81,7 @@ pub(super) enum Form {
 /// The nuclide in `text`; `file` is its name in messages.
 pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, NuclideError> {
     let syntax = |form, detail: String| NuclideError::Syntax { file: file.to_owned(), form, detail };
+    crate::text::sparse(text).map_err(|source| NuclideError::TooDense { file: file.to_owned(), source })?;
     let value: Value = match form {
         // The parser's own text quotes the line, which may be the whole file.
         Form::Toml => toml::from_str(text).map_err(|e| {

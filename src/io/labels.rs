@@ -10,9 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::IoError;
-
-/// Most bytes a file of label names may have.
-const MAX_BYTES: u64 = 16 << 20;
+use crate::text::{self, TextError};
 
 /// Names of label values, in the order of the values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,25 +25,24 @@ impl LabelNames {
     /// 65535 and one name, or a value or a name comes twice.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let path = path.as_ref();
-        let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
-        if size > MAX_BYTES {
-            return Err(IoError::invalid(
-                path,
-                "file size",
-                format!("{size} bytes"),
-                format!("at most {MAX_BYTES} for a list of label names"),
-                "Give a CSV, JSON or ITK-SNAP label file.",
-            ));
-        }
-        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            IoError::invalid(
+        const NEXT: &str = "Give a CSV, JSON or ITK-SNAP label file.";
+        let text = text::read(path).map_err(|error| match error {
+            TextError::Unreadable(source) => IoError::read(path, source),
+            TextError::TooLong { bytes, limit } => {
+                let allowed = format!("at most {limit} for a list of label names");
+                IoError::invalid(path, "file size", format!("{bytes} bytes"), allowed, NEXT)
+            }
+            TextError::TooDense { tokens, limit } => {
+                let found = format!("{tokens} tokens (brackets, commas, signs, words, lines)");
+                IoError::invalid(path, "text", found, format!("at most {limit} for a list of label names"), NEXT)
+            }
+            TextError::NotUtf8 => IoError::invalid(
                 path,
                 "text",
                 "bytes that are not UTF-8",
                 "UTF-8 text (CSV, TSV, JSON or ITK-SNAP label descriptions)",
                 "Save the file as UTF-8; an image belongs to --labels.",
-            )
+            ),
         })?;
         Self::parse(path, text.trim_start_matches('\u{feff}'))
     }

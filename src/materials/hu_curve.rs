@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use super::MaterialError;
-use super::tissues::{self, CsvRow, Tissue, csv_rows, schneider_tissues};
+use super::tissues::{self, CsvRow, Tissue, csv_rows, read_text, schneider_tissues};
 
 const SCHNEIDER_DENSITY: &str = include_str!("../../assets/materials/schneider2000_density.csv");
 
@@ -123,7 +123,7 @@ impl HuCalibration {
     /// `density_g_cm3`; at least two rows, HU not descending; two rows with one HU make a jump).
     pub fn with_density_file(self, path: &Path) -> Result<Self, MaterialError> {
         let file = path.display().to_string();
-        let text = read(path, &file)?;
+        let text = read_text(path, &file)?;
         let pieces = density_pieces(&csv_rows(&text, &file)?, &file)?;
         Self::new(&format!("{file} (density) on {}", self.source), pieces, self.bins, self.tissues)
     }
@@ -132,7 +132,7 @@ impl HuCalibration {
     /// `tissue`); `tissue` names one of `tissues`, else a tissue built in.
     pub fn with_tissue_file(self, path: &Path, tissues: &[Tissue]) -> Result<Self, MaterialError> {
         let file = path.display().to_string();
-        let text = read(path, &file)?;
+        let text = read_text(path, &file)?;
         let (mut bins, mut used): (Vec<TissueBin>, Vec<Tissue>) = (Vec::new(), Vec::new());
         for row in csv_rows(&text, &file)? {
             let name = row.text("tissue")?;
@@ -190,10 +190,6 @@ impl HuCalibration {
     pub fn clip_hu(&self) -> (f64, f64) {
         self.clip_hu
     }
-}
-
-fn read(path: &Path, file: &str) -> Result<String, MaterialError> {
-    std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable { file: file.to_owned(), source })
 }
 
 fn schneider_piece(row: &CsvRow) -> DensityPiece {

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::MaterialError;
+use crate::text::{self, TextError};
 
 const TISSUES: &str = include_str!("../../assets/materials/tissues.csv");
 const SCHNEIDER: &str = include_str!("../../assets/materials/schneider2000_tissues.csv");
@@ -139,12 +140,19 @@ pub(super) fn schneider_bins() -> Vec<(f64, f64)> {
         .collect()
 }
 
+/// The text of a table.
+pub(super) fn read_text(path: &Path, file: &str) -> Result<String, MaterialError> {
+    text::read(path).map_err(|error| match error {
+        TextError::Unreadable(source) => MaterialError::Unreadable { file: file.to_owned(), source },
+        other => MaterialError::Syntax { file: file.to_owned(), detail: other.to_string() },
+    })
+}
+
 /// The tissues of the CSV or JSON file at `path` (by its ending; all but `.json` is CSV), in order.
 /// Errors name the file, the tissue or line, the value found and what is allowed.
 pub fn read_tissues(path: &Path) -> Result<Vec<Tissue>, MaterialError> {
     let file = path.display().to_string();
-    let text =
-        std::fs::read_to_string(path).map_err(|source| MaterialError::Unreadable { file: file.clone(), source })?;
+    let text = read_text(path, &file)?;
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {
         json_tissues(&text, &file)
     } else {

@@ -8,6 +8,7 @@
 
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
 use crate::decay::Nuclide;
+use crate::text::{self, TextError};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -103,7 +104,16 @@ impl OrganTable {
     /// Errors: a column that is missing, a value that is no number or not positive (S may be 0), no row at all.
     pub fn read(path: &Path) -> Result<Vec<Self>, SvalueError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|e| crate::io::IoError::read(path, e))?;
+        let text = text::read(path).map_err(|error| match error {
+            TextError::Unreadable(source) => SvalueError::from(crate::io::IoError::read(path, source)),
+            other => SvalueError::Table {
+                file: file.clone(),
+                place: "table".to_owned(),
+                found: other.to_string(),
+                allowed: "a CSV table of S values".to_owned(),
+                next: "Give the table of the organs of one phantom.".to_owned(),
+            },
+        })?;
         let mut tables: BTreeMap<String, Vec<OrganS>> = BTreeMap::new();
         for row in parse(&text, &file)? {
             tables.entry(row.phantom.clone()).or_default().push(row);

@@ -116,6 +116,11 @@ fn hostile_ct() -> Vec<Hostile> {
         file("cut in the pixels", whole[..whole.len() - 3].to_vec(), "file size: found"),
         file("cut in the header", whole[..400].to_vec(), "file size: found"),
         file("lying length", raw(EXPLICIT, b"\x08\x00\x05\x00UN\0\0\xF0\xFF\xFF\xFFab"), "file size: found"),
+        file(
+            "whole numbers of 4 bytes in 10",
+            raw("1.2.840.10008.1.2", b"\x08\0\0\0\x0A\0\0\0ISO_IR 192"),
+            "a multiple of 4",
+        ),
         file("open sequence", raw(EXPLICIT, b"\x08\x00\x40\x11SQ\0\0\xFF\xFF\xFF\xFF"), "file size: found"),
         file("deep nesting", raw(EXPLICIT, &deep), "nesting of sequences"),
         file("65535 x 65535 pixels", bytes_of(&wide), "pixel data"),

@@ -1,6 +1,6 @@
 //! Every reader meets mutated files for a while: no panic, no hang, and a file that is refused has cost no more memory
-//! than four times its size. Text (TOML, JSON) is the exception: its parser makes up to 110 times of it, so commands read
-//! no text beyond 1 MiB.
+//! than four times its size and a fixed sum: 0.5 MiB for images, 8 MiB for text, whose parsers build a list of what they
+//! read; no text of more than 40 000 tokens comes to them.
 //!
 //! `LUTRA_FUZZ_SECONDS` sets how long (3 s where it is not set; `./test` sets 60); `LUTRA_FUZZ_SEED` repeats a run. A
 //! file that does harm is kept under the system's folder of temporary files and named in the failure; once mended it
@@ -28,12 +28,13 @@ use crate::io_nifti::Made;
 const HANG: Duration = Duration::from_secs(5);
 /// Memory that a refused file may cost, in sizes of the file.
 const MOST_SIZES: usize = 4;
-/// The same for text: the list of tokens that the parser of TOML makes. Such files are short: `MAX_TEXT`.
-const MOST_TEXT_SIZES: usize = 160;
-/// Longest text that a command reads, bytes.
-const MAX_TEXT: usize = 1 << 20;
 /// Memory beyond that, bytes: buffers, paths, the message, the tables of a decoder.
 const FIXED_BYTES: usize = 512 << 10;
+/// The same for text: what a parser builds of `lutra::text::MAX_TOKENS` tokens.
+const FIXED_TEXT_BYTES: usize = 8 << 20;
+/// Memory beyond that for a file that names a JPEG 2000 transfer syntax: the decoder (openjp2) takes a stream buffer of
+/// 1 MiB before it reads the first byte, whatever the size of the image, and some kB of tables with it.
+const JPEG_2000_BYTES: usize = (1 << 20) + (64 << 10);
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -202,6 +203,13 @@ fn read(path: &Path) -> Vec<Deed> {
     deeds
 }
 
+/// Whether a file names a transfer syntax that is decoded as JPEG 2000.
+fn names_jpeg_2000(path: &Path) -> bool {
+    let bytes = std::fs::read(path).unwrap();
+    let uids = ["1.2.840.10008.1.2.4.9", "1.2.840.10008.1.2.4.20"];
+    uids.iter().any(|uid| bytes.windows(uid.len()).any(|part| part == uid.as_bytes()))
+}
+
 /// What is wrong with the way a file was met; none if nothing.
 fn harm(path: &Path) -> Option<String> {
     let size = std::fs::metadata(path).unwrap().len() as usize;
@@ -213,7 +221,12 @@ fn harm(path: &Path) -> Option<String> {
         return Some(format!("{took:?}"));
     }
     let text = path.extension().is_some_and(|e| ["toml", "json", "csv"].iter().any(|text| e == *text));
-    let most = if text { MOST_TEXT_SIZES } else { MOST_SIZES } * size + FIXED_BYTES;
+    let fixed = match text {
+        true => FIXED_TEXT_BYTES,
+        false if names_jpeg_2000(path) => FIXED_BYTES + JPEG_2000_BYTES,
+        false => FIXED_BYTES,
+    };
+    let most = MOST_SIZES * size + fixed;
     let costly = deeds.iter().find(|(_, refused, memory)| *refused && memory.peak > most);
     costly.map(|(reader, _, memory)| format!("{reader}: {memory:?} for a file of {size} bytes"))
 }
@@ -246,21 +259,88 @@ fn io_a_large_broken_file_costs_no_more_than_four_times_its_size() {
     assert!(most <= MOST_SIZES as f64, "{most} times the size of the file");
 }
 
-/// Texts of the greatest length that a command reads, dense with what a parser makes much of.
+/// Texts of the greatest length and of the greatest number of tokens that a command reads, dense with what a parser
+/// makes much of: four times their size and a fixed sum at most.
 #[test]
 fn io_text_of_the_greatest_length_costs_a_known_amount() {
     let folder = tempfile::tempdir().unwrap();
-    let most = MOST_TEXT_SIZES * MAX_TEXT;
-    for pattern in ["[", "{a=", "a=1\n", "a.", "\n", ",", "1,", "#\n", "\"\"", "[[cycles]]\n", "[a]\n", "x", "'"] {
-        for (name, head) in [("a.toml", ""), ("b.toml", "a = ["), ("c.json", "[")] {
-            let path = folder.path().join(name);
-            let text = head.to_owned() + &pattern.repeat((MAX_TEXT - head.len()) / pattern.len());
-            std::fs::write(&path, &text).unwrap();
-            for (reader, refused, memory) in read(&path) {
-                // a list of ones is a sound list of label names; all else is refused
-                let sound = reader == "label names" && pattern == "1,";
-                assert!((refused || sound) && memory.peak <= most, "{pattern:?} {name}: {reader}: {memory:?}");
+    let max_bytes = lutra::text::MAX_BYTES as usize;
+    let parts = [
+        "[",
+        "{a=",
+        "a=1\n",
+        "a.",
+        "a.a=1\n",
+        "\n",
+        ",",
+        "1,",
+        "1 ",
+        "#\n",
+        "\"\"",
+        "[[cycles]]\n",
+        "[a]\n",
+        "x",
+        "'",
+        "{},",
+        "[],",
+        "{\"a\":1},",
+        "{a=1},",
+        "\"a\",",
+        "[1,[1]],",
+        "1,a\n",
+        "\\u0061",
+    ];
+    let frames = [
+        ("a.toml", "", ""),
+        ("b.toml", "a = [", "]"),
+        ("c.toml", "name = \"x\"\nhalf_life_h = 1\nelectrons = [", "]"),
+        ("d.json", "[", "]"),
+        ("e.json", "{\"labels\": [", "0]}"),
+        ("f.csv", "", ""),
+    ];
+    let (mut most, mut worst) = (0, String::new());
+    for part in parts {
+        for (name, head, tail) in frames {
+            let longest = (max_bytes - head.len() - tail.len()) / part.len();
+            let densest = lutra::text::MAX_TOKENS / lutra::text::tokens(&part.repeat(8)).div_ceil(8).max(1) - 64;
+            for count in [longest, longest.min(densest)] {
+                let path = folder.path().join(name);
+                let text = head.to_owned() + &part.repeat(count) + tail;
+                std::fs::write(&path, &text).unwrap();
+                let tokens = lutra::text::tokens(&text);
+                for (reader, refused, memory) in read(&path) {
+                    assert!(refused || tokens <= lutra::text::MAX_TOKENS, "{part:?} {name}: {reader} took {tokens}");
+                    let beyond = memory.peak.saturating_sub(MOST_SIZES * text.len());
+                    if beyond > most {
+                        (most, worst) = (beyond, format!("{part:?} {name}, {tokens} tokens, {reader}: {memory:?}"));
+                    }
+                }
             }
+        }
+    }
+    println!("at most {:.2} MiB beyond four times the text: {worst}", most as f64 / f64::from(1 << 20));
+    assert!(most <= FIXED_TEXT_BYTES, "{most} bytes: {worst}");
+}
+
+/// A text of too many tokens is refused by every reader, with the number found and the number allowed.
+#[test]
+fn alarm_dense_text_is_refused_by_its_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = lutra::text::MAX_TOKENS + 6;
+    for name in ["dense.toml", "dense.json", "dense.csv"] {
+        let path = folder.path().join(name);
+        let text = "a = [\n".to_owned() + &"1,".repeat(found - 3);
+        std::fs::write(&path, &text).unwrap();
+        let shown = path.display().to_string();
+        for message in [
+            Nuclide::load(&shown).expect_err("dense").to_string(),
+            LabelNames::read(&path).expect_err("dense").to_string(),
+            lutra::course::file::Course::parse(&text, &shown).expect_err("dense").to_string(),
+            lutra::course::series::Series::parse(&text, &shown).expect_err("dense").to_string(),
+            lutra::course::protocol::Protocol::parse(&text, &shown).expect_err("dense").to_string(),
+        ] {
+            let named = [shown.as_str(), &format!("found {found} tokens"), "at most 40000"];
+            assert!(named.iter().all(|word| message.contains(word)), "{message}");
         }
     }
 }

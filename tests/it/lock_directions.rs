@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 /// through its own line.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("text", &[]),
     ("grid", &["units"]),
     ("ct", &["grid", "units"]),
-    ("decay", &["units"]),
-    ("materials", &["ct", "grid", "units", "physics"]),
+    ("decay", &["text", "units"]),
+    ("materials", &["ct", "grid", "text", "units", "physics"]),
     ("source", &["decay", "grid", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["kernel", "materials", "units"]),
@@ -19,11 +20,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("transport", &["decay", "grid", "kernel", "materials", "physics", "tally", "units"]),
     ("dose", &["grid", "materials", "tally", "units"]),
     ("bed", &[]),
-    ("course", &["bed", "grid", "source", "units"]),
+    ("course", &["bed", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
-    ("io", &["grid", "units"]),
+    ("io", &["grid", "text", "units"]),
     // kernel files and reference volumes are what these two are about
-    ("svalues", &["decay", "dose", "grid", "io", "kernel", "materials", "physics", "tally", "transport", "units"]),
+    (
+        "svalues",
+        &["decay", "dose", "grid", "io", "kernel", "materials", "physics", "tally", "transport", "text", "units"],
+    ),
     (
         "validate",
         &["decay", "grid", "io", "kernel", "materials", "physics", "source", "svalues", "tally", "transport", "units"],

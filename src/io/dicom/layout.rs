@@ -190,6 +190,16 @@ fn is_long(vr: [u8; 2]) -> bool {
     }
 }
 
+/// Bytes of one value where the value representation fixes them.
+fn unit_bytes(vr: VR) -> usize {
+    match vr {
+        VR::US | VR::SS | VR::OW => 2,
+        VR::UL | VR::SL | VR::FL | VR::AT | VR::OF | VR::OL => 4,
+        VR::FD | VR::UV | VR::SV | VR::OD | VR::OV => 8,
+        _ => 1,
+    }
+}
+
 struct Walk<'a> {
     path: &'a Path,
     data: &'a [u8],
@@ -264,6 +274,10 @@ impl Walk<'_> {
                 let stop = self.stop(at, length, end)?;
                 if vr == VR::SQ {
                     self.items(at, stop, encoding, depth, false)?;
+                } else if length as usize % unit_bytes(vr) != 0 {
+                    // A reader of whole numbers would stop short of the end and take the rest for the next element.
+                    let (found, allowed) = (format!("{length} bytes"), format!("a multiple of {}", unit_bytes(vr)));
+                    return Err(refused(self.path, &format!("length of {tag}"), found, &allowed));
                 }
                 at = stop;
             }

@@ -81,6 +81,11 @@ pub(super) fn raw_cube(bytes: &[u8], name: &str) -> Result<RawKernel, SvalueErro
     Ok(RawKernel::of(name.to_owned(), name, centred([n; 3], values)))
 }
 
+/// Longest line of a text table.
+const MAX_LINE_BYTES: usize = 4096;
+/// Lines within which a text table names its columns.
+const MAX_HEAD_LINES: usize = 1000;
+
 /// Columns of a text table.
 struct Columns {
     offset: [usize; 3],
@@ -119,6 +124,19 @@ pub fn parse_text(text: &str, name: &str) -> Result<Vec<RawKernel>, SvalueError>
     let mut sets: Vec<(String, RawKernel)> = Vec::new();
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
+        let long = line.len() > MAX_LINE_BYTES;
+        if long || columns.is_none() && number >= MAX_HEAD_LINES {
+            let found = if long { format!("{} bytes", line.len()) } else { "no names of columns".to_owned() };
+            let allowed =
+                format!("lines of at most {MAX_LINE_BYTES} bytes, the columns named in the first {MAX_HEAD_LINES}");
+            return Err(fault(
+                name,
+                "line",
+                format!("{found} in line {}", number + 1),
+                &allowed,
+                "Give a kernel's table.",
+            ));
+        }
         if let Some(comment) = line.strip_prefix('#') {
             match comment.split_once(':') {
                 Some((key, value)) if !key.trim().contains(' ') => {
