@@ -1,17 +1,17 @@
 //! What the pieces of a history cost on one thread: random words, elementary functions, look-ups, single laws, whole
-//! histories, and lanes against one history at a time.
+//! histories, and lanes against one history at a time; and how many steps and tally entries a history makes.
 //!
 //! `cargo bench --bench kernel`, `cargo bench --bench kernel -- compton`
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lutra::kernel::Sink;
 use lutra::kernel::single::compton::compton;
 use lutra::kernel::single::context::Context;
 use lutra::kernel::single::elastic::scatter;
-use lutra::kernel::single::electron::Stack;
+use lutra::kernel::single::electron::{Stack, electron_birth, electron_step};
 use lutra::kernel::single::math::{exp_of, ln, one_minus_exp, recip, root, sin_cos_turn};
 use lutra::kernel::single::moller::knock_on_energy;
 use lutra::kernel::single::navigate::Particle;
+use lutra::kernel::single::photon::{photon_birth, photon_step};
 use lutra::kernel::single::rayleigh::rayleigh;
 use lutra::kernel::single::rng::{Rng, random, rng_for, rng_next};
 use lutra::kernel::single::source::{birth, emission_of, source_row};
@@ -20,6 +20,7 @@ use lutra::kernel::single::tables::{
     COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TOTAL, COLUMN_VARIANCE, electron_value,
     energy_bin, momentum_bin, photon_value, scatter_value,
 };
+use lutra::kernel::{NO_HOME, Sink};
 use lutra::transport::allocation::Expectation;
 use lutra::transport::cpu::{Carrier, electron_history, photon_history};
 use lutra::transport::emission::Pass;
@@ -59,6 +60,68 @@ impl Sink for Nowhere {
     }
     fn flag(&mut self, bits: u32) {
         assert_eq!(bits, 0, "the kernel raised a flag");
+    }
+}
+
+/// Counts what a tally would have to do.
+#[derive(Default)]
+struct Counted {
+    moved: u64,
+    entries: u64,
+    steps: u64,
+}
+
+impl Sink for Counted {
+    fn emitted(&mut self, _: u32, _: u32) {}
+    fn deposit(&mut self, index: u32, home: u32, units: u32, _: u32) {
+        if units != 0 && index != home {
+            self.entries += if home == NO_HOME { 1 } else { 2 };
+        }
+    }
+    fn estimate(&mut self, _: u32, units: u32, _: u32) {
+        self.entries += u64::from(units != 0);
+    }
+    fn absorbed(&mut self, _: u32, _: u32) {}
+    fn escaped(&mut self, home: u32, _: u32, _: u32) {
+        self.entries += u64::from(home != NO_HOME);
+    }
+    fn radiated(&mut self, _: u32, _: u32) {}
+    fn flag(&mut self, bits: u32) {
+        assert_eq!(bits, 0, "the kernel raised a flag");
+    }
+}
+
+/// Prints steps and tally entries of a history: the same numbers on every machine.
+#[allow(clippy::print_stdout, reason = "a count is no measurement: criterion has no place for it")]
+fn counts(_: &mut Criterion) {
+    let (data, jobs) = world();
+    for job in &jobs {
+        let cx = job.context(&data);
+        let (mut out, mut stack) = (Counted::default(), Stack::default());
+        for h in 0..job.histories() {
+            let photons = job.pass == Pass::Photon;
+            let mut p = if photons { photon_birth(&cx, h, &mut out) } else { electron_birth(&cx, h, &mut out) };
+            let mut rng = rng_for(h, cx.params.batch, cx.params.seed_low, cx.params.seed_high);
+            let mut made = 0;
+            while p.alive == 1 {
+                if photons {
+                    photon_step(&cx, &mut rng, &mut p, &mut out);
+                } else {
+                    electron_step(&cx, &mut rng, &mut p, &mut stack, &mut out);
+                }
+                made += 1;
+            }
+            out.steps += made;
+            out.moved += u64::from(made > 1);
+        }
+        let of = |n: u64| n as f64 / f64::from(job.histories());
+        println!(
+            "{:?}: {:.2} steps and {:.2} tally entries a history; {:.1} % make more than one step",
+            job.pass,
+            of(out.steps),
+            of(out.entries),
+            100.0 * of(out.moved)
+        );
     }
 }
 
@@ -257,6 +320,6 @@ fn lanes(c: &mut Criterion) {
 criterion_group! {
     name = kernel;
     config = Criterion::default().measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500)).sample_size(20);
-    targets = random_words, functions, look_ups, laws, histories, lanes
+    targets = counts, random_words, functions, look_ups, laws, histories, lanes
 }
 criterion_main!(kernel);

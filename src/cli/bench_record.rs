@@ -86,6 +86,8 @@ pub(super) struct Precision {
     pub(super) mean_sigma_rel_squared: Option<f64>,
     pub(super) median_sigma_rel: Option<f64>,
     pub(super) p95_sigma_rel: Option<f64>,
+    /// Of the least certain voxel; none where one was never reached.
+    pub(super) max_sigma_rel: Option<f64>,
     /// Voxels that no history ever reached.
     pub(super) unscored: usize,
 }
@@ -104,6 +106,7 @@ impl Precision {
             mean_sigma_rel_squared: finite(mean),
             median_sigma_rel: quantile(0.5),
             p95_sigma_rel: quantile(0.95),
+            max_sigma_rel: quantile(1.0),
             unscored,
         })
     }
@@ -328,6 +331,7 @@ mod tests {
         assert!((precision.mean_sigma_rel_squared.expect("finite") - 2.5e-4).abs() < 1e-18);
         assert!((efficiency_per_s(&precision, 8.0).expect("finite") - 500.0).abs() < 1e-9);
         assert_eq!((precision.median_sigma_rel, precision.p95_sigma_rel), (Some(0.02), Some(0.02)));
+        assert_eq!(precision.max_sigma_rel, Some(0.02));
         // 2 s of 8 s in the kernel: four times as long for half the error, 6 s as before
         assert!((seconds_to(0.01, &precision, 8.0, 2.0).expect("finite") - 14.0).abs() < 1e-12);
         assert_eq!(Precision::of(std::iter::empty()), None);

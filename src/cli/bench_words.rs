@@ -64,6 +64,7 @@ fn pass_row(pass: &PassFigures) -> Vec<String> {
         number(pass.decays_per_s),
         percent(sigma(|p| p.median_sigma_rel)),
         percent(sigma(|p| p.p95_sigma_rel)),
+        percent(sigma(|p| p.max_sigma_rel)),
         number(pass.efficiency_per_s),
         number(pass.efficiency_per_core_s),
     ]
@@ -114,7 +115,8 @@ pub(super) fn table(bench: &Bench) -> String {
     if let Some(target) = &bench.target {
         let _infallible = writeln!(text, "judged: {} {}", target.voxels, target.what);
     }
-    let head = ["pass", "histories", "1/s", "1/(core s)", "decays/s", "median", "95th", "eff 1/s", "eff 1/(core s)"];
+    let head =
+        ["pass", "histories", "1/s", "1/(core s)", "decays/s", "median", "95th", "max", "eff 1/s", "eff 1/(core s)"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(run.passes.iter().map(pass_row));
     let sigma = |get: fn(&Precision) -> Option<f64>| run.precision.as_ref().and_then(get);
@@ -126,6 +128,7 @@ pub(super) fn table(bench: &Bench) -> String {
         number(run.decays_per_s),
         percent(sigma(|p| p.median_sigma_rel)),
         percent(sigma(|p| p.p95_sigma_rel)),
+        percent(sigma(|p| p.max_sigma_rel)),
         number(run.efficiency_per_s),
         number(run.efficiency_per_core_s),
     ]);
