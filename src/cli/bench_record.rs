@@ -168,11 +168,11 @@ pub(super) struct Parts {
     pub(super) source_seconds: f64,
     /// Histories thrown away to find the size of a batch.
     pub(super) pilot_seconds: f64,
-    /// Histories by voxel; electrons, photons.
+    /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons.
     pub(super) allocation_seconds: [f64; 2],
     /// The kernel; electrons, photons.
     pub(super) kernel_seconds: [f64; 2],
-    /// Bringing jobs to the device and waiting for it; electrons, photons.
+    /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons.
     pub(super) dispatch_seconds: [f64; 2],
     /// The tally to the host; electrons, photons.
     pub(super) read_back_seconds: [f64; 2],

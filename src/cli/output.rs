@@ -185,15 +185,21 @@ pub(super) fn write(
         AIR_LIMIT_G_CM3,
     )?;
     let (rows, group_rows) = tables(case, computed, &dose)?;
-    write_maps(case, &dose, &folder)?;
-    write_dicom(case, &dose, &folder)?;
     let mut all_rows = rows.clone();
     all_rows.extend(group_rows.iter().cloned());
-    let path = folder.file("organs.csv");
-    write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
-    write_pictures(case, &dose, &rows, &folder, extra)?;
-    let Further { text, sections, layers } = further(&dose, &rows, &folder)?;
-    page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers)?;
+    // maps and pictures beside the page: together they take as long as the transport of a small run
+    let text = std::thread::scope(|scope| {
+        let maps = scope.spawn(|| write_maps(case, &dose, &folder));
+        let pictures = scope.spawn(|| write_pictures(case, &dose, &rows, &folder, extra));
+        write_dicom(case, &dose, &folder)?;
+        let path = folder.file("organs.csv");
+        write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
+        let Further { text, sections, layers } = further(&dose, &rows, &folder)?;
+        page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers)?;
+        pictures.join().expect("the thread of the pictures does not panic")?;
+        maps.join().expect("the thread of the maps does not panic")?;
+        anyhow::Ok(text)
+    })?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
     Ok(Written { place, dose, rows: all_rows, text })

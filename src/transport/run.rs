@@ -650,7 +650,7 @@ impl Pace {
 /// Everything that a batch needs besides the store.
 struct Work<'a, 'b> {
     plan: &'a RunPlan,
-    expectations: [Expectation; 2],
+    expectations: [Arc<Expectation>; 2],
     /// Place of each label in the store's list.
     place: Vec<u32>,
     hand: Hand<'b>,
@@ -660,6 +660,8 @@ struct Work<'a, 'b> {
     began: Instant,
     /// Time spent on allocation, in the engine, on sums.
     seconds: [[f64; 2]; 3],
+    /// The job of the batch that comes next, made while the one before ran.
+    ahead: Option<(Pass, u32, Job)>,
 }
 
 impl Work<'_, '_> {
@@ -690,17 +692,23 @@ impl Work<'_, '_> {
         spent.device_bytes = engine.device_bytes;
     }
 
-    /// Runs batch `number` of a pass, or the rest of it, and adds it to the store.
+    /// Runs batch `number` of a pass, or the rest of it, and adds it to the store. `next`: the batch after it.
     fn batch(
         &mut self,
         store: &mut BatchStore,
-        pass: Pass,
-        number: u32,
+        (pass, number): (Pass, u32),
+        next: Option<(Pass, u32)>,
         hear: &mut dyn FnMut(f64),
     ) -> Result<(), RunError> {
         let started = Instant::now();
         let slot = pass as usize;
-        let mut job = job(&self.hand.scene, pass, &self.expectations[slot], number, self.plan.seed);
+        let (scene, expectations, seed) =
+            (Arc::clone(&self.hand.scene), self.expectations.each_ref().map(Arc::clone), self.plan.seed);
+        let make = |pass: Pass, number: u32| job(&scene, pass, &expectations[pass as usize], number, seed);
+        let mut job = match self.ahead.take() {
+            Some((of, at, job)) if (of, at) == (pass, number) => job,
+            _ => make(pass, number),
+        };
         self.seconds[0][slot] += started.elapsed().as_secs_f64();
         let total = job.params.histories;
         let mut done = match store.partial.take() {
@@ -711,7 +719,16 @@ impl Work<'_, '_> {
             job.params.first = done.next;
             job.params.histories = done.next.saturating_add(self.pace.histories(pass)).min(total);
             let clock = Instant::now();
-            let part = self.hand.run(&job, number)?;
+            let wanted = next.filter(|_| self.ahead.is_none());
+            let part = std::thread::scope(|scope| {
+                let make = &make;
+                let maker = wanted.map(|(pass, number)| scope.spawn(move || (pass, number, make(pass, number))));
+                let part = self.hand.run(&job, number);
+                if let Some(maker) = maker {
+                    self.ahead = Some(maker.join().expect("the thread that makes the next job does not panic"));
+                }
+                part
+            })?;
             let flags = audit(&part, u64::from(job.histories()));
             if flags != 0 {
                 return Err(RunError::Flags { batch: number, pass, flags: flag_names(flags), seed: self.plan.seed });
@@ -734,7 +751,10 @@ impl Work<'_, '_> {
         let mut regions = vec![0i128; store.labels.len()];
         if let Some(labels) = &self.plan.labels {
             for (&label, &x) in labels.iter().zip(&tally.energy) {
-                regions[self.place[usize::from(label)] as usize] += i128::from(x);
+                // most voxels of a batch have nothing
+                if x != 0 {
+                    regions[self.place[usize::from(label)] as usize] += i128::from(x);
+                }
             }
         }
         let row = BatchRow { number, histories: tally.histories, regions };
@@ -853,8 +873,19 @@ pub fn run_batches<'a>(
         None => (0..batches).collect(),
     };
     let spent_before = store.wall_seconds;
-    let seconds = [[0.0; 2]; 3];
-    let mut work = Work { plan, expectations, place, hand, pace, keeper, spent_before, began: started, seconds };
+    let expectations = expectations.map(Arc::new);
+    let mut work = Work {
+        plan,
+        expectations,
+        place,
+        hand,
+        pace,
+        keeper,
+        spent_before,
+        began: started,
+        seconds: [[0.0; 2]; 3],
+        ahead: None,
+    };
     if fresh {
         store.looks.next = stopping::first_look(batches);
         work.save(&mut store);
@@ -883,7 +914,13 @@ pub fn run_batches<'a>(
                 _ => ready / all,
             }
         };
+        let next_number = if open { Some(number + 1) } else { numbers.get(at + 1).copied() };
         for (pass, slot) in [(Pass::Electron, 0), (Pass::Photon, 1)] {
+            let next = match pass {
+                Pass::Electron if active[1] => Some((Pass::Photon, number)),
+                Pass::Photon if active[0] => next_number.map(|number| (Pass::Electron, number)),
+                Pass::Electron | Pass::Photon => next_number.map(|number| (pass, number)),
+            };
             if active[slot] && store.passes[slot].rows.len() <= at {
                 let before = share(&store, 0.0, sigma_95);
                 let step = share(&store, 1.0, sigma_95) - before;
@@ -891,7 +928,7 @@ pub fn run_batches<'a>(
                 let (from, width) = [(0.0, 0.8), (0.8, 0.2)][slot];
                 let mut hear =
                     |part: f64| progress.update(before + step * (from + width * part), sigma_95, "transport");
-                work.batch(&mut store, pass, number, &mut hear)?;
+                work.batch(&mut store, (pass, number), next, &mut hear)?;
                 if pass == Pass::Electron && active[1] {
                     // behind the last pass of a batch the state is whole only after the look below
                     work.save(&mut store);

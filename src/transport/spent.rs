@@ -70,11 +70,12 @@ pub struct Spent {
     pub source_seconds: f64,
     /// Histories thrown away to find the size of a batch.
     pub pilot_seconds: f64,
-    /// Histories by voxel, batch by batch; electrons, photons, as in all that follows.
+    /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons, as in all that
+    /// follows.
     pub allocation_seconds: [f64; 2],
     /// Histories in the kernel.
     pub kernel_seconds: [f64; 2],
-    /// What the engine spent besides: bringing jobs to the device, waiting for it.
+    /// What the engine spent besides: bringing jobs to the device, waiting for it and for the next job.
     pub dispatch_seconds: [f64; 2],
     /// Clearing the tally and copying it to the host.
     pub read_back_seconds: [f64; 2],
