@@ -12,6 +12,7 @@ use crate::transport::allocation::Expectation;
 use crate::transport::batch_store::{BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
 use crate::transport::emission::{self, EmissionTable, Emissions, Pass};
+use crate::transport::spent::{EngineSpent, Spent};
 use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
@@ -136,6 +137,11 @@ pub struct PassResult {
 }
 
 impl PassResult {
+    /// Particles that a decay of the source sends out in this pass; 0 where nothing was run.
+    pub fn particles_per_decay(&self) -> f64 {
+        if self.decays_per_history > 0.0 { self.kev_per_entry / (ENTRY_KEV * self.decays_per_history) } else { 0.0 }
+    }
+
     /// Energy of a bin for all decays of the run, keV.
     pub fn energy_kev(&self, bin: usize) -> f64 {
         let local = self.local_kev.get(bin).copied().unwrap_or(0.0);
@@ -196,6 +202,8 @@ pub struct Simulation {
     pub wall_seconds: f64,
     /// Wall time before the first history, s.
     pub setup_seconds: f64,
+    /// Where the wall time went; a run put together from shards has none.
+    pub spent: Spent,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -532,6 +540,8 @@ pub struct Outcome {
     pub sigma_rel_50: Option<f64>,
     /// Wall time before the first history, s.
     pub setup_seconds: f64,
+    /// Where the wall time went.
+    pub spent: Spent,
     /// What the user should know.
     pub warnings: Vec<String>,
 }
@@ -543,6 +553,7 @@ impl Outcome {
             sigma_rel_95: self.sigma_rel_95,
             sigma_rel_50: self.sigma_rel_50,
             setup_seconds: self.setup_seconds,
+            spent: self.spent,
             warnings: self.warnings,
             ..self.store.into_simulation(self.device)
         }
@@ -581,6 +592,14 @@ impl Hand<'_> {
         self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name));
         self.other = Some(engine);
         Ok(())
+    }
+
+    /// What both engines spent.
+    fn spent(&self) -> EngineSpent {
+        match &self.other {
+            Some(other) => self.asked.spent().and(&other.spent()),
+            None => self.asked.spent(),
+        }
     }
 
     fn load(&mut self) -> Result<(), EngineError> {
@@ -639,6 +658,8 @@ struct Work<'a, 'b> {
     keeper: Option<&'b mut Keeper>,
     spent_before: f64,
     began: Instant,
+    /// Time spent on allocation, in the engine, on sums.
+    seconds: [[f64; 2]; 3],
     /// The job of the batch that comes next, made while the one before ran.
     ahead: Option<(Pass, u32, Job)>,
 }
@@ -655,6 +676,20 @@ impl Work<'_, '_> {
             self.hand.warnings.push(error.to_string());
             self.keeper = None;
         }
+    }
+
+    /// Puts the time in the passes into `spent`; `before` is what the engine had spent before the first of them.
+    fn account(&self, spent: &mut Spent, before: &EngineSpent) {
+        let engine = self.hand.spent().since(before);
+        let named = |n: usize| engine.compile_seconds[n] + engine.kernel_seconds[n] + engine.read_back_seconds[n];
+        let in_engine;
+        [spent.allocation_seconds, in_engine, spent.sums_seconds] = self.seconds;
+        spent.compile_seconds += engine.compile_seconds.iter().sum::<f64>();
+        spent.kernel_seconds = engine.kernel_seconds;
+        spent.read_back_seconds = engine.read_back_seconds;
+        spent.dispatch_seconds = [0, 1].map(|n| in_engine[n] - named(n));
+        spent.kernel_clock = engine.kernel_clock;
+        spent.device_bytes = engine.device_bytes;
     }
 
     /// Runs batch `number` of a pass, or the rest of it, and adds it to the store. `next`: the batch after it.
@@ -674,6 +709,7 @@ impl Work<'_, '_> {
             Some((of, at, job)) if (of, at) == (pass, number) => job,
             _ => make(pass, number),
         };
+        self.seconds[0][slot] += started.elapsed().as_secs_f64();
         let total = job.params.histories;
         let mut done = match store.partial.take() {
             Some(partial) if partial.pass == pass && partial.number == number && partial.next <= total => partial,
@@ -697,7 +733,9 @@ impl Work<'_, '_> {
             if flags != 0 {
                 return Err(RunError::Flags { batch: number, pass, flags: flag_names(flags), seed: self.plan.seed });
             }
-            self.pace.learn(pass, job.histories(), clock.elapsed().as_secs_f64());
+            let took = clock.elapsed().as_secs_f64();
+            self.seconds[1][slot] += took;
+            self.pace.learn(pass, job.histories(), took);
             done.tally.add(part).map_err(|bin| RunError::Overflow { bin })?;
             done.next = job.params.histories;
             if done.next < total {
@@ -707,6 +745,7 @@ impl Work<'_, '_> {
                 done = store.partial.take().expect("the batch under way was just put there");
             }
         }
+        let clock = Instant::now();
         let mut tally = done.tally;
         tally.energy.resize(self.hand.scene.bins, 0);
         let mut regions = vec![0i128; store.labels.len()];
@@ -720,6 +759,7 @@ impl Work<'_, '_> {
         }
         let row = BatchRow { number, histories: tally.histories, regions };
         store.passes[slot].add(row, &tally).map_err(|bin| RunError::Overflow { bin })?;
+        self.seconds[2][slot] += clock.elapsed().as_secs_f64();
         store.passes[slot].seconds += started.elapsed().as_secs_f64();
         Ok(())
     }
@@ -779,14 +819,21 @@ pub fn run_batches<'a>(
     let Surroundings { progress, fallback, keeper, resume } = around;
     check(scene, decays)?;
     let data = Arc::new(prepare(scene, nuclide, plan)?);
+    let mut spent = Spent { tables_seconds: started.elapsed().as_secs_f64(), ..Spent::default() };
+    let clock = Instant::now();
     let identity = identity(&data, decays, plan);
+    spent.identity_seconds = clock.elapsed().as_secs_f64();
     if let Some(store) = &resume {
         accepts(store, &identity, plan)?;
     }
     let pace = Pace::new(keeper.as_deref());
     let mut hand = Hand { asked: engine, other: None, fallback, scene: Arc::clone(&data), warnings: Vec::new() };
+    let before = hand.spent();
+    let clock = Instant::now();
     hand.load()?;
+    spent.load_seconds = clock.elapsed().as_secs_f64();
     let setup_seconds = started.elapsed().as_secs_f64();
+    let clock = Instant::now();
 
     let weights = match plan.scoring {
         Scoring::Voxels => Some(importance(decays, scene.grid.dims, plan.target.as_deref())),
@@ -796,6 +843,8 @@ pub fn run_batches<'a>(
     let source = Source { decays, weights: weights.as_deref(), local_kev: &local_kev };
     let batches = batch_count(plan);
     let fresh = resume.is_none();
+    spent.source_seconds = clock.elapsed().as_secs_f64();
+    let clock = Instant::now();
     let per_batch = match (&resume, plan.stop) {
         (Some(store), _) => store.per_batch,
         (None, Stop::Histories(n)) => (n as f64 / f64::from(batches)).max(1.0),
@@ -808,6 +857,10 @@ pub fn run_batches<'a>(
             stopping::pilot_for_seconds(&mut |job, batch| hand.run(job, batch), &data, &source, plan, seconds)?
         }
     };
+    let after_pilot = hand.spent();
+    spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
+    spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
+    let clock = Instant::now();
     let expectations = [1.0, plan.photon_share].map(|share| source.expect(per_batch * share));
     let mut store = resume.unwrap_or_else(|| empty_store(identity, &data, plan, &expectations, per_batch, &source));
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
@@ -821,11 +874,24 @@ pub fn run_batches<'a>(
     };
     let spent_before = store.wall_seconds;
     let expectations = expectations.map(Arc::new);
-    let mut work = Work { plan, expectations, place, hand, pace, keeper, spent_before, began: started, ahead: None };
+    let mut work = Work {
+        plan,
+        expectations,
+        place,
+        hand,
+        pace,
+        keeper,
+        spent_before,
+        began: started,
+        seconds: [[0.0; 2]; 3],
+        ahead: None,
+    };
     if fresh {
         store.looks.next = stopping::first_look(batches);
         work.save(&mut store);
     }
+
+    spent.source_seconds += clock.elapsed().as_secs_f64();
 
     let done_batches = |store: &BatchStore| {
         let lengths = store.passes.iter().zip(active).filter(|(_, a)| *a).map(|(p, _)| p.rows.len());
@@ -870,6 +936,7 @@ pub fn run_batches<'a>(
             }
         }
         let at = done_batches(&store) as u32;
+        let clock = Instant::now();
         if let Stop::TargetSigma(goal) = plan.stop {
             if at >= store.looks.next {
                 sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, &target(&store)), 0.95);
@@ -879,13 +946,17 @@ pub fn run_batches<'a>(
             // looked at rarely: it walks over the target voxels
             sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, &target(&store)), 0.95);
         }
+        spent.looks_seconds += clock.elapsed().as_secs_f64();
         progress.update(share(&store, 0.0, sigma_95), sigma_95, "transport");
         work.save(&mut store);
     }
+    let clock = Instant::now();
     let mut sorted = Vec::new();
     if plan.scoring == Scoring::Voxels {
         sorted = stopping::sigmas(&store, &target(&store));
     }
+    spent.looks_seconds += clock.elapsed().as_secs_f64();
+    work.account(&mut spent, &after_pilot);
     store.partial = None;
     store.wall_seconds = spent_before + started.elapsed().as_secs_f64();
     let device = work.hand.engine().device();
@@ -894,6 +965,7 @@ pub fn run_batches<'a>(
         sigma_rel_95: stopping::quantile(&mut sorted, 0.95),
         sigma_rel_50: stopping::quantile(&mut sorted, 0.5),
         setup_seconds,
+        spent,
         warnings: work.hand.warnings,
         store,
     })

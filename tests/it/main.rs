@@ -3,6 +3,7 @@
 #[macro_use]
 mod engine_contract;
 
+mod cli_bench;
 mod cli_course;
 mod cli_course_input;
 mod cli_course_kept;
