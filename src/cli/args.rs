@@ -172,6 +172,9 @@ pub enum RawCommand {
     /// Run the same histories on every device and compare the results bit for bit
     #[command(after_help = examples::PARITY)]
     Parity(RawParity),
+    /// Measure what a run costs and what accuracy its time buys
+    #[command(after_help = examples::BENCH)]
+    Bench(Box<RawBench>),
     /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
     #[command(after_help = examples::VALIDATE)]
     Validate(RawValidate),
@@ -369,6 +372,87 @@ pub struct RawParity {
     /// Where to write the comparison for machines
     #[arg(long, value_name = "FILE", default_value = "parity.json")]
     pub out: PathBuf,
+}
+
+/// Options of `bench`, as given.
+#[derive(Debug, Args)]
+pub struct RawBench {
+    /// A made scene in place of files: demo, which is also what is measured without files
+    #[arg(long, value_name = "demo")]
+    pub scene: Option<String>,
+    /// CT in Hounsfield units (NIfTI, or a DICOM folder or file)
+    #[arg(long, value_name = "PATH", help_heading = "Case")]
+    pub ct: Option<PathBuf>,
+    /// In place of --ct: mass density, g/cm3 (NIfTI)
+    #[arg(long, value_name = "FILE", help_heading = "Case")]
+    pub density: Option<PathBuf>,
+    /// With --density: index of each voxel's tissue, counted from 0 (NIfTI)
+    #[arg(long, value_name = "FILE", help_heading = "Case")]
+    pub tissue: Option<PathBuf>,
+    /// With --density: the tissues in order (CSV, or JSON with a list `tissues`)
+    #[arg(long, value_name = "FILE", help_heading = "Case")]
+    pub tissue_table: Option<PathBuf>,
+    /// Time-integrated activity (NIfTI); or the PT or NM images of one injection (DICOM), to be integrated
+    #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Case")]
+    pub activity: Vec<PathBuf>,
+    /// What a value of a NIfTI map means: decays, mbq_h (both per voxel) or bq_ml_h
+    #[arg(long, value_name = "UNIT", help_heading = "Case")]
+    pub activity_unit: Option<String>,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON)
+    #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "Case")]
+    pub nuclide: String,
+    /// Emissions to follow: all, beta, electrons (conversion and Auger electrons) or photons
+    #[arg(long, value_name = "CLASS", default_value = "all", help_heading = "Case")]
+    pub emissions: String,
+    /// Regions: whole numbers, 0 for none (NIfTI); or RTSTRUCT or SEG (DICOM)
+    #[arg(long, value_name = "PATH", help_heading = "Case")]
+    pub labels: Option<PathBuf>,
+    /// Names of the labels (CSV, JSON or ITK-SNAP)
+    #[arg(long, value_name = "FILE", help_heading = "Case")]
+    pub label_names: Option<PathBuf>,
+    /// Grid of the result: ct, activity, or an edge length in mm [default: ct]
+    #[arg(long, value_name = "ct|activity|MM", help_heading = "Case")]
+    pub grid: Option<String>,
+    /// DICOM activity images.
+    #[command(flatten)]
+    pub images: RawImages,
+    /// Run until 95 % of the target voxels have this relative standard error, as in 0.02 for 2 %
+    #[arg(long, value_name = "S")]
+    pub target_sigma: Option<f64>,
+    /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
+    #[arg(long, value_name = "LABELS")]
+    pub target_labels: Option<String>,
+    /// Regions whose voxels are judged [default: --target-labels, else kidneys and tumours by their names, else voxels
+    /// above 1 % of the highest dose]
+    #[arg(long, value_name = "LABELS")]
+    pub judge_labels: Option<String>,
+    /// Measured runs; the one of median time is shown
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub repeat: u32,
+    /// Electron histories of the run before the measured ones, which is not counted
+    #[arg(long, value_name = "N", default_value = "200000")]
+    pub warm_up: String,
+    /// Measure a phantom of soft tissue with one source on growing grids, then with growing numbers of histories
+    #[arg(long, help_heading = "Scaling")]
+    pub scaling: bool,
+    /// Grids: a number of voxels an axis, or three as in 512x512x400
+    #[arg(
+        long,
+        value_name = "LIST",
+        requires = "scaling",
+        default_value = "64,128,256,512x512x400",
+        help_heading = "Scaling"
+    )]
+    pub grids: String,
+    /// Number of statistically independent batches [default: 20]
+    #[arg(long, value_name = "N")]
+    pub batches: Option<u32>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Options of the transport.
+    #[command(flatten)]
+    pub run: RawRun,
 }
 
 /// Options of `kernel`, as given.
@@ -1319,6 +1403,36 @@ pub struct ValidateRequest {
     pub run: RunOptions,
 }
 
+/// What `bench` measures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BenchScene {
+    /// The demo's abdomen.
+    Demo,
+    /// Files, as `dose` takes them.
+    Files(Box<DoseRequest>),
+    /// A phantom on grids of these numbers of voxels.
+    Scaling(Vec<[usize; 3]>),
+}
+
+/// `bench`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BenchRequest {
+    /// What is measured.
+    pub what: BenchScene,
+    /// Labels whose voxels are judged; empty: chosen by the case.
+    pub judge_labels: Vec<u16>,
+    /// Measured runs, at least 1.
+    pub repeat: u32,
+    /// Electron histories of the warm-up.
+    pub warm_up: u64,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether it may hold something already.
+    pub force: bool,
+    /// Options of the transport.
+    pub run: RunOptions,
+}
+
 /// Where matter comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SceneInput {
@@ -1616,6 +1730,149 @@ impl RawDemo {
     }
 }
 
+impl RawBench {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<BenchRequest, UserError> {
+        if !(1..=100).contains(&self.repeat) {
+            return Err(UserError::new(
+                format!("--repeat: found {}; allowed: from 1 to 100", self.repeat),
+                "Three runs show how much their times scatter.",
+            ));
+        }
+        let of_a_case = [
+            ("--ct", self.ct.is_some()),
+            ("--density", self.density.is_some()),
+            ("--tissue", self.tissue.is_some()),
+            ("--tissue-table", self.tissue_table.is_some()),
+            ("--activity", !self.activity.is_empty()),
+            ("--activity-unit", self.activity_unit.is_some()),
+            ("--labels", self.labels.is_some()),
+            ("--label-names", self.label_names.is_some()),
+            ("--grid", self.grid.is_some()),
+        ];
+        let file = of_a_case.into_iter().find_map(|(name, given)| given.then_some(name)).or(self.images.any());
+        if let Some(scene) = &self.scene {
+            if scene != "demo" {
+                return Err(UserError::new(
+                    format!("--scene: found \"{scene}\"; allowed: demo"),
+                    "Leave --scene out and name files as for lutra dose.",
+                ));
+            }
+            if let Some(file) = file {
+                return Err(contradiction("--scene demo", file, "Measure the demo or a case of your own."));
+            }
+        }
+        let of_files = [("--nuclide", self.nuclide != "lu177"), ("--emissions", self.emissions != "all")];
+        let of_files = of_files.into_iter().find_map(|(name, given)| given.then_some(name));
+        if let (None, Some(option)) = (file, of_files) {
+            return Err(needs(option, "--ct", "The demo and the phantom are of 177Lu with all its emissions."));
+        }
+        let judge_labels = match &self.judge_labels {
+            Some(text) => label_list("--judge-labels", text)?,
+            None => Vec::new(),
+        };
+        let warm_up = whole_number("--warm-up", &self.warm_up)?;
+        let batches = RawKeep { checkpoint: 0.0, resume: None, batches: self.batches }.batches()?;
+        let (out, force, repeat) = (self.out.clone(), self.run.force, self.repeat);
+        let (what, run) = if self.scaling {
+            let other = [
+                ("--scene", self.scene.is_some()),
+                ("--target-sigma", self.target_sigma.is_some()),
+                ("--target-labels", self.target_labels.is_some()),
+                ("--judge-labels", self.judge_labels.is_some()),
+            ];
+            let other = other.into_iter().find_map(|(name, given)| given.then_some(name)).or(file);
+            if let Some(other) = other {
+                return Err(contradiction("--scaling", other, "The phantom of --scaling is made; leave one out."));
+            }
+            let stop = histories(&self.run)?.map_or(Stop::Default, Stop::Histories);
+            (BenchScene::Scaling(grids(&self.grids)?), run_options(&self.run, stop)?)
+        } else if let Some(file) = file {
+            if self.activity.is_empty() {
+                return Err(needs(file, "--activity", "Say where the decays are."));
+            }
+            let dose = self.dose().check()?;
+            let run = dose.run.clone();
+            (BenchScene::Files(Box::new(dose)), run)
+        } else {
+            let labels = self.target_labels.as_deref().map(target_labels).transpose()?.unwrap_or_default();
+            let stop = match (histories(&self.run)?, self.target_sigma) {
+                (Some(_), Some(_)) => {
+                    return Err(contradiction(
+                        "--histories",
+                        "--target-sigma",
+                        "Give the length of the run or its aim.",
+                    ));
+                }
+                (None, Some(sigma)) => {
+                    let sigma_rel = sigma_range(sigma)?;
+                    Stop::TargetSigma { sigma_rel, labels }
+                }
+                (_, None) if !labels.is_empty() => {
+                    return Err(needs("--target-labels", "--target-sigma", "Say which uncertainty they must reach."));
+                }
+                (histories, None) => histories.map_or(Stop::Default, Stop::Histories),
+            };
+            (BenchScene::Demo, run_options(&self.run, stop)?)
+        };
+        Ok(BenchRequest { what, judge_labels, repeat, warm_up, out, force, run: RunOptions { batches, ..run } })
+    }
+
+    /// The same case for `lutra dose`, without checkpoints.
+    fn dose(self) -> RawDose {
+        RawDose {
+            config: None,
+            ct: self.ct,
+            density: self.density,
+            tissue: self.tissue,
+            tissue_table: self.tissue_table,
+            activity: self.activity,
+            activity_unit: self.activity_unit,
+            administered_mbq: None,
+            nuclide: self.nuclide,
+            emissions: self.emissions,
+            labels: self.labels,
+            label_names: self.label_names,
+            out: self.out,
+            grid: self.grid,
+            target_sigma: self.target_sigma,
+            target_labels: self.target_labels,
+            shard: None,
+            images: self.images,
+            dicom: RawDicomOut::default(),
+            run: self.run,
+            keep: RawKeep { checkpoint: 0.0, resume: None, batches: self.batches },
+        }
+    }
+}
+
+/// Numbers of voxels: `64,128,512x512x400`.
+fn grids(text: &str) -> Result<Vec<[usize; 3]>, UserError> {
+    text.split(',')
+        .map(|part| {
+            let axes: Option<Vec<usize>> = part.split('x').map(|n| n.trim().parse().ok()).collect();
+            let dims = match axes.as_deref() {
+                Some(&[n]) => Some([n; 3]),
+                Some(&[x, y, z]) => Some([x, y, z]),
+                _ => None,
+            };
+            dims.filter(|dims| dims.iter().all(|n| (24..=1024).contains(n))).ok_or_else(|| {
+                UserError::new(
+                    format!(
+                        "--grids: found \"{part}\"; allowed: 24 to 1024 voxels an axis, or three as in 512x512x400"
+                    ),
+                    "Write them as in --grids 64,128,512x512x400.",
+                )
+            })
+        })
+        .collect()
+}
+
+/// A relative standard error to reach.
+fn sigma_range(sigma: f64) -> Result<f64, UserError> {
+    in_range("--target-sigma", sigma, 1e-6, 0.5, "a relative standard error, 0.01 for 1 %")
+}
+
 impl RawValidate {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<ValidateRequest, UserError> {
@@ -1750,9 +2007,7 @@ impl RawDose {
             }
             (Some(histories), None) => Ok(Stop::Histories(histories)),
             (None, Some(sigma)) => {
-                let sigma_rel =
-                    in_range("--target-sigma", sigma, 1e-6, 0.5, "a relative standard error, 0.01 for 1 %")?;
-                Ok(Stop::TargetSigma { sigma_rel, labels: labels.unwrap_or_default() })
+                Ok(Stop::TargetSigma { sigma_rel: sigma_range(sigma)?, labels: labels.unwrap_or_default() })
             }
             (None, None) => Ok(Stop::Default),
         }

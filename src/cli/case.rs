@@ -10,6 +10,7 @@ use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, InputFile};
 use crate::transport::batch_store::BatchStore;
 use crate::transport::checkpoint::Keeper;
+use crate::transport::spent::Spent;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -63,6 +64,8 @@ pub(super) struct ComputedPass {
     pub(super) histories: u64,
     /// Number of batches.
     pub(super) batches: u32,
+    /// Particles that a decay of the source sends out in this pass.
+    pub(super) particles_per_decay: f64,
     /// Energy per voxel for all decays, keV.
     pub(super) energy_kev: Vec<f64>,
     /// Variance of that estimate, keV^2.
@@ -89,6 +92,8 @@ pub(super) struct Computed {
     pub(super) cpu_seconds: f64,
     /// Wall time of the transport, s.
     pub(super) wall_seconds: f64,
+    /// Where it went; none of a merged run.
+    pub(super) spent: Spent,
     /// Settings of the transport by name, defaults spelled out.
     pub(super) settings: BTreeMap<String, Value>,
     /// What the transport has to say.

@@ -92,6 +92,17 @@ pub(super) const PARITY: &str = examples!(
     "lutra parity --trace photon:1:77 --devices cpu",
 );
 
+pub(super) const BENCH: &str = examples!(
+    "lutra bench --out bench",
+    "",
+    "a case of one's own, judged by the voxels of labels 2 and 3, on one thread:",
+    "lutra bench --ct ct.nii.gz --activity tia.nii.gz --activity-unit bq_ml_h --labels organs.nii.gz \\",
+    "    --judge-labels 2,3 --engine cpu --threads 1 --out bench-case",
+    "",
+    "whether cost is flat in the number of voxels and linear in histories:",
+    "lutra bench --scaling --grids 64,128 --histories 1e6 --out bench-scaling",
+);
+
 pub(super) const VALIDATE: &str =
     examples!("lutra validate --quick --out validation", "lutra validate --out validation-full --engine gpu",);
 

@@ -10,6 +10,9 @@ pub mod failure;
 pub mod printer;
 
 mod audit;
+mod bench;
+mod bench_record;
+mod bench_words;
 mod case;
 mod compare;
 mod completions;
@@ -59,6 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dose(raw) => dose::run(&raw.check()?),
         args::RawCommand::Merge(raw) => merge::run(&raw.check()),
         args::RawCommand::Parity(raw) => parity::run(&raw.check()?),
+        args::RawCommand::Bench(raw) => bench::run(&raw.check()?),
         args::RawCommand::Tia(raw) => tia::run(&raw.check()?),
         args::RawCommand::Course(raw) => course::run(&raw.check()?),
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?),

@@ -10,6 +10,7 @@ use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
+use crate::report::EnergyBalance;
 use crate::report::page::viewer::Scale;
 use crate::report::page::{Banner, Section};
 use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
@@ -21,6 +22,7 @@ use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The dose in DICOM.
@@ -135,7 +137,52 @@ pub(super) fn finish_with(
     extra: &[ExtraSlices<'_>],
     further: &mut MakeFurther<'_>,
 ) -> anyhow::Result<()> {
-    let balances = [&computed.electron, &computed.photon].map(|pass| pass.balance.clone());
+    let written = write(case, computed, folder, clock, seed, extra, further)?;
+    printer::record_file(&written.place.join("run.json"))?;
+    printer::data(&region_lines(&written.rows));
+    printer::data(&format!("\n{}", balance_lines(&balances(computed))));
+    printer::data(&written.text);
+    for warning in case.warnings.iter().chain(&computed.warnings) {
+        printer::warning(warning);
+    }
+    let about = format!(
+        "{} electron and {} photon histories in {} on {}",
+        computed.electron.histories,
+        computed.photon.histories,
+        duration(Duration::from_secs_f64(computed.wall_seconds)),
+        computed.device.name
+    );
+    printer::results(&about, &written.place);
+    Ok(())
+}
+
+/// What was written, and what there is to say of it.
+pub(super) struct Written {
+    /// The folder.
+    pub(super) place: PathBuf,
+    /// The dose.
+    pub(super) dose: DoseMap,
+    /// Regions and groups of regions.
+    pub(super) rows: Vec<RegionDose>,
+    /// What the subcommand adds.
+    pub(super) text: String,
+}
+
+fn balances(computed: &Computed) -> [EnergyBalance; 2] {
+    [&computed.electron, &computed.photon].map(|pass| pass.balance.clone())
+}
+
+/// As [`finish_with`], without a word on the terminal.
+pub(super) fn write(
+    case: &Case,
+    computed: &Computed,
+    folder: AtomicOutputDir,
+    clock: Clock,
+    seed: u64,
+    extra: &[ExtraSlices<'_>],
+    further: &mut MakeFurther<'_>,
+) -> anyhow::Result<Written> {
+    let balances = balances(computed);
     if balances.iter().any(|balance| !balance.is_exact()) {
         bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
     }
@@ -147,34 +194,24 @@ pub(super) fn finish_with(
         AIR_LIMIT_G_CM3,
     )?;
     let (rows, group_rows) = tables(case, computed, &dose)?;
-    write_maps(case, &dose, &folder)?;
     let mut all_rows = rows.clone();
     all_rows.extend(group_rows.iter().cloned());
-    let path = folder.file("organs.csv");
-    write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
-    let pictures = write_pictures(case, &dose, &rows, &folder, extra)?;
-    write_dicom(case, &dose, &pictures, &folder)?;
-    let Further { text, sections, layers, headline } = further(&dose, &rows, &folder)?;
-    page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers, headline)?;
+    // maps and pictures beside the page: together they take as long as the transport of a small run
+    let text = std::thread::scope(|scope| {
+        let maps = scope.spawn(|| write_maps(case, &dose, &folder));
+        let pictures = scope.spawn(|| write_pictures(case, &dose, &rows, &folder, extra));
+        let path = folder.file("organs.csv");
+        write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
+        let Further { text, sections, layers, headline } = further(&dose, &rows, &folder)?;
+        page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers, headline)?;
+        let pictures = pictures.join().expect("the thread of the pictures does not panic")?;
+        write_dicom(case, &dose, &pictures, &folder)?;
+        maps.join().expect("the thread of the maps does not panic")?;
+        anyhow::Ok(text)
+    })?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
-
-    printer::record_file(&place.join("run.json"))?;
-    printer::data(&region_lines(&all_rows));
-    printer::data(&format!("\n{}", balance_lines(&balances)));
-    printer::data(&text);
-    for warning in case.warnings.iter().chain(&computed.warnings) {
-        printer::warning(warning);
-    }
-    let about = format!(
-        "{} electron and {} photon histories in {} on {}",
-        computed.electron.histories,
-        computed.photon.histories,
-        duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name
-    );
-    printer::results(&about, &place);
-    Ok(())
+    Ok(Written { place, dose, rows: all_rows, text })
 }
 
 /// Energies of a pass for the dose map.

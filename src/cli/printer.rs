@@ -30,6 +30,14 @@ pub(super) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
+/// Does `work` without notes and progress.
+pub(super) fn hushed<T>(work: impl FnOnce() -> T) -> T {
+    let before = QUIET.swap(true, Ordering::Relaxed);
+    let result = work();
+    QUIET.store(before, Ordering::Relaxed);
+    result
+}
+
 /// Whether the data are one JSON document.
 pub(super) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)

@@ -228,6 +228,7 @@ pub(super) fn computed(
         cpu_seconds,
         settings,
         wall_seconds: simulation.wall_seconds,
+        spent: simulation.spent,
         warnings,
         store: None,
         keeper: None,
@@ -254,6 +255,7 @@ fn pass(case: &Case, result: &PassResult) -> ComputedPass {
     ComputedPass {
         histories: result.histories,
         batches: u32::try_from(result.moments.batches).unwrap_or(u32::MAX),
+        particles_per_decay: result.particles_per_decay(),
         energy_kev: bins.clone().map(|n| result.energy_kev(n)).collect(),
         variance_kev2: bins.map(|n| result.variance_kev2(n)).collect(),
         by_label: result.regions.iter().map(|(label, _)| (*label, region(&[*label]))).collect(),

@@ -137,8 +137,9 @@ fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
     crate::physics::elements::lin_lin(x, y, at)
 }
 
-fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f32>) -> Result<(), TableError> {
+fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f32>, TableError> {
     let energy_kev = energy_nodes_kev();
+    let mut out = Vec::with_capacity(energy_kev.len() * layout::ELECTRON_COLUMNS as usize);
     let name = || tissue.name.clone();
     let stopping = StoppingTable::build(tissue, &energy_kev, settings.knock_on_kev)
         .map_err(|source| TableError::Stopping { tissue: name(), source })?;
@@ -183,7 +184,20 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings, out: &mut Vec<f3
         row[layout::COLUMN_TRANSPORT as usize] = total[i];
         out.extend(row.iter().map(|&v| v as f32));
     }
-    Ok(())
+    Ok(out)
+}
+
+/// What `work` makes of each tissue, in their order, on all cores.
+fn of_each<T: Send>(tissues: &[Tissue], work: impl Fn(&Tissue) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tissues.len()).max(1);
+    let work = &work;
+    // thread n takes every n-th tissue: neighbours of a CT's list cost alike
+    let mut columns: Vec<std::vec::IntoIter<T>> = std::thread::scope(|scope| {
+        let of_thread = |n: usize| move || tissues.iter().skip(n).step_by(threads).map(work).collect::<Vec<T>>();
+        let handles: Vec<_> = (0..threads).map(|n| scope.spawn(of_thread(n))).collect();
+        handles.into_iter().map(|h| h.join().expect("a table thread does not panic").into_iter()).collect()
+    });
+    (0..tissues.len()).filter_map(|n| columns[n % threads].next()).collect()
 }
 
 /// Moments of incoherent scattering by atomic number and energy node: elements are common to the tissues.
@@ -231,8 +245,10 @@ impl PhysicsTables {
         }
         let mut tables = Self { electron: Vec::new(), photon: Vec::new(), scatter: Vec::new(), settings: *settings };
         let mut moments = ComptonMoments::new();
+        for rows in of_each(tissues, |tissue| electron_rows(tissue, settings)) {
+            tables.electron.extend(rows?);
+        }
         for tissue in tissues {
-            electron_rows(tissue, settings, &mut tables.electron)?;
             photon_rows(tissue, settings, &mut moments, &mut tables.photon);
             scatter_rows(tissue, &mut tables.scatter);
         }
@@ -253,9 +269,12 @@ impl PhysicsTables {
         // a little below the end of the spectrum, where both are 0
         let grid_kev = log_grid(1.0, (0.98 * most_kev).max(1.5), count);
         let water: Vec<f64> = grid_kev.iter().map(|&k| reference.energy_at(k)).collect();
-        for (t, tissue) in tissues.iter().enumerate() {
-            let target = ThickTarget::of(tissue, electrons)
-                .map_err(|source| TableError::Stopping { tissue: tissue.name.clone(), source })?;
+        let targets = of_each(tissues, |tissue| {
+            ThickTarget::of(tissue, electrons)
+                .map_err(|source| TableError::Stopping { tissue: tissue.name.clone(), source })
+        });
+        for (t, target) in targets.into_iter().enumerate() {
+            let target = target?;
             let ratio: Vec<f64> = grid_kev
                 .iter()
                 .zip(&water)

@@ -383,7 +383,7 @@ mod tests {
         assert_eq!([1, 7, 11, 231, 256, 257].map(smooth_size), [1, 8, 12, 240, 256, 270]);
     }
 
-    /// 128^3 voxels with a kernel as large as the map: memory, and that it is right there. `cargo run --release --example
+    /// 128^3 voxels with a kernel as large as the map: memory, and that it is right there. `cargo bench --bench host --
     /// convolution` measures the time.
     #[test]
     fn law_a_map_of_128_cubed_takes_little_memory() {

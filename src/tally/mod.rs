@@ -94,6 +94,9 @@ impl Moments {
         assert_eq!(energy.len(), self.sum.len(), "a batch has the bins of its run");
         self.batches += 1;
         for (bin, ((sum, squares), &x)) in self.sum.iter_mut().zip(&mut self.squares).zip(energy).enumerate() {
+            if x == 0 {
+                continue;
+            }
             *sum = sum.checked_add(x).ok_or(bin)?;
             let size = u128::from(x.unsigned_abs());
             *squares = squares.checked_add(size * size).ok_or(bin)?;

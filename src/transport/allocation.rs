@@ -56,12 +56,13 @@ impl Expectation {
         let unit = |w: u32| (f64::from(w) + 0.5) / 4_294_967_296.0;
         // cumulative expectation with a random start: floor(C_v + u) - floor(C_(v-1) + u)
         let mut cumulative = unit(key.a);
-        let mut before = cumulative.floor();
+        // never negative: the whole part is the floor
+        let mut before = cumulative as u64;
         let mut words = Vec::with_capacity(3 * self.entries.len().min(1 << 24) + 3);
         let mut histories: u32 = 0;
         for &(voxel, decays, expected) in &self.entries {
             cumulative += expected;
-            let now = cumulative.floor();
+            let now = cumulative as u64;
             let n = (now - before) as u32;
             before = now;
             if n == 0 {

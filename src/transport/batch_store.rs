@@ -377,6 +377,7 @@ impl BatchStore {
             sigma_rel_50: None,
             wall_seconds: self.wall_seconds,
             setup_seconds: 0.0,
+            spent: crate::transport::spent::Spent::default(),
             warnings: Vec::new(),
         }
     }

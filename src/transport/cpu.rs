@@ -9,9 +9,11 @@ use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
+use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::time::Instant;
 
 /// Histories a thread takes at a time.
 const BLOCK: u32 = 1024;
@@ -37,6 +39,14 @@ impl Carrier {
     /// The fastest that this machine has.
     pub fn fastest() -> Carrier {
         Self::available()[0]
+    }
+
+    /// Histories that a thread carries at once.
+    pub fn lanes(self) -> usize {
+        match self {
+            Carrier::Scalar => 1,
+            Carrier::Lanes(set) => set.lanes(),
+        }
     }
 
     /// Its name in device lists: `cpu:scalar`, `cpu:avx2`.
@@ -66,6 +76,7 @@ pub struct CpuEngine {
     carrier: Carrier,
     scene: Option<Arc<SceneData>>,
     tally: Vec<AtomicI64>,
+    spent: EngineSpent,
 }
 
 impl CpuEngine {
@@ -80,7 +91,7 @@ impl CpuEngine {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        Self { threads, carrier, scene: None, tally: Vec::new() }
+        Self { threads, carrier, scene: None, tally: Vec::new(), spent: EngineSpent::default() }
     }
 }
 
@@ -209,15 +220,23 @@ impl Engine for CpuEngine {
 
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         self.tally = (0..scene.bins).map(|_| AtomicI64::new(0)).collect();
+        // the tally, and the copy of it that a batch leaves
+        self.spent.device_bytes = scene.bytes() + 16 * scene.bins as u64;
         self.scene = Some(scene);
         Ok(())
     }
 
+    fn spent(&self) -> EngineSpent {
+        self.spent
+    }
+
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         let scene = self.scene.as_ref().expect("a scene is loaded before a job is run");
+        let began = Instant::now();
         for entry in &self.tally {
             entry.store(0, Ordering::Relaxed);
         }
+        let cleared = Instant::now();
         let cx = job.context(scene);
         let next = AtomicU32::new(cx.params.first);
         let tally = &self.tally[..];
@@ -262,6 +281,7 @@ impl Engine for CpuEngine {
             let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
             handles.into_iter().map(|h| h.join().expect("a transport thread does not panic")).collect()
         });
+        let carried = Instant::now();
         let mut batch = BatchTally {
             energy: self.tally.iter().map(|e| e.load(Ordering::Relaxed)).collect(),
             ..BatchTally::default()
@@ -271,6 +291,11 @@ impl Engine for CpuEngine {
             batch.flags |= flags;
             batch.histories += finished;
         }
+        let slot = job.pass as usize;
+        let bytes = scene.bytes() + 16 * scene.bins as u64 + 4 * job.source_table.len() as u64;
+        self.spent.device_bytes = self.spent.device_bytes.max(bytes);
+        self.spent.kernel_seconds[slot] += (carried - cleared).as_secs_f64();
+        self.spent.read_back_seconds[slot] += (cleared - began).as_secs_f64() + carried.elapsed().as_secs_f64();
         Ok(batch)
     }
 }

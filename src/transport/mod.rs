@@ -30,6 +30,9 @@ pub mod run;
 /// Matter on a grid.
 pub mod scene;
 
+/// Where the time goes.
+pub mod spent;
+
 /// Uncertainty reached, and size of batches.
 pub mod stopping;
 
@@ -38,6 +41,7 @@ pub use scene::{Scene, SceneError};
 use crate::kernel::single::context::{Context, Params};
 use crate::tally::BatchTally;
 use emission::{EmissionTable, Pass};
+use spent::EngineSpent;
 use std::sync::Arc;
 
 /// Where the energy is tallied.
@@ -75,6 +79,19 @@ pub struct SceneData {
     pub bins: usize,
     /// Energy that electrons leave at home until something is moved away, keV per decay, by tissue.
     pub home_kev_per_decay: Vec<f64>,
+}
+
+impl SceneData {
+    /// Memory of voxels and tables, bytes.
+    pub fn bytes(&self) -> u64 {
+        let words = self.voxels.len()
+            + self.electron_table.len()
+            + self.photon_table.len()
+            + self.scatter_table.len()
+            + self.electron_emission.words.len()
+            + self.photon_emission.words.len();
+        4 * words as u64
+    }
 }
 
 /// One batch of one pass.
@@ -178,4 +195,6 @@ pub trait Engine {
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError>;
     /// Runs a job to its end.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
+    /// What it spent since it was made, and what it holds.
+    fn spent(&self) -> EngineSpent;
 }

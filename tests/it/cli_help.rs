@@ -139,6 +139,10 @@ fn quick(folder: &Path) -> Vec<(Vec<&'static str>, bool)> {
             true,
         ),
         (vec!["parity", "--histories", "2000", "--devices", "cpu:1"], true),
+        (
+            vec!["bench", "--engine", "cpu", "--histories", "2e4", "--warm-up", "2e4", "--repeat", "1", "--out", "b"],
+            true,
+        ),
         (vec!["course", "--simulate", "--patients", "200", "--out", "cohort"], true),
         (
             vec![

@@ -17,7 +17,7 @@ const RUN_ORDER: [&str; 4] = ["README.md", "docs/quickstart.md", "docs/tutorial.
 /// Longest time that the newcomer's path may take here, s: it hangs if it takes longer.
 const LONGEST_S: u64 = 900;
 /// Options of other programs that the documents show.
-const FOREIGN: [&str; 25] = [
+const FOREIGN: [&str; 28] = [
     "--nocapture",
     "--release",
     "--path",
@@ -34,6 +34,9 @@ const FOREIGN: [&str; 25] = [
     "--ct",
     "--activity",
     "--example",
+    "--bench",
+    "--no-run",
+    "--tool",
     "--bin",
     "--features",
     "--no-deps",

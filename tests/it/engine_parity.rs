@@ -24,6 +24,9 @@ impl Engine for Wrong {
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         self.inner.load(scene)
     }
+    fn spent(&self) -> lutra::transport::spent::EngineSpent {
+        self.inner.spent()
+    }
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         let mut tally = self.inner.run(job)?;
         if (job.params.first..job.params.histories).contains(&self.history) {

@@ -3,6 +3,7 @@
 #[macro_use]
 mod engine_contract;
 
+mod cli_bench;
 mod cli_course;
 mod cli_course_input;
 mod cli_course_kept;
@@ -31,6 +32,7 @@ mod io_mutations;
 mod io_nifti;
 mod io_output;
 mod io_source;
+mod law_births;
 mod law_math;
 mod law_replicas;
 mod lock_barrier;

@@ -108,6 +108,9 @@ impl Engine for Faulty {
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         self.inner.load(scene)
     }
+    fn spent(&self) -> lutra::transport::spent::EngineSpent {
+        self.inner.spent()
+    }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         let mut tally = self.inner.run(job)?;

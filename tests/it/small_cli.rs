@@ -34,6 +34,7 @@ pub fn fault(line: &str) -> Option<String> {
         RawCommand::Dpk(raw) => raw.check().err().map(told),
         RawCommand::Svalue(raw) => raw.check().err().map(told),
         RawCommand::Parity(raw) => raw.check().err().map(told),
+        RawCommand::Bench(raw) => raw.check().err().map(told),
         RawCommand::Validate(raw) => raw.check().err().map(told),
         _ => None,
     }

@@ -20,7 +20,7 @@ const SMOOTH_VARIANCE: f64 = 0.25;
 /// How much of the estimated broadening the band holds: it is known to a half or so.
 const BIAS_MARGIN: f64 = 1.5;
 /// Pieces that stand for the region.
-const SAMPLED_PIECES: usize = 20_000;
+const SAMPLED_PIECES: usize = 2_000;
 /// Points of a curve at equal steps of dose, and at equal steps of the share.
 const POINTS: usize = 61;
 const SHARES: usize = 101;

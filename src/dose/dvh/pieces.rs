@@ -9,12 +9,10 @@
 use super::Dvh;
 use crate::grid::VoxelGrid;
 
-/// Pieces that a small region is cut into at least.
+/// Pieces that a region is cut into at least: one of more voxels is not cut.
 const LEAST_PIECES: f64 = 100_000.0;
 /// Parts of a voxel along an axis at most.
 const MOST_PARTS: f64 = 10.0;
-/// Voxels of a region from which on voxels are not cut.
-const UNCUT_VOXELS: usize = 4_000_000;
 
 /// What a region's histogram is made of; slices have one value a voxel of the grid.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +100,7 @@ pub fn region_dvh(field: &Field<'_>, members: &[Member], share: &dyn Fn(usize) -
 
 /// Parts along an axis for a region of so many voxels.
 fn parts_per_axis(voxels: usize) -> usize {
-    if voxels > UNCUT_VOXELS {
-        return 1;
-    }
-    (LEAST_PIECES / voxels.max(1) as f64).cbrt().ceil().clamp(2.0, MOST_PARTS) as usize
+    (LEAST_PIECES / voxels.max(1) as f64).cbrt().ceil().clamp(1.0, MOST_PARTS) as usize
 }
 
 /// Cuts one voxel.

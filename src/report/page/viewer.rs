@@ -152,7 +152,7 @@ fn packed(bytes: &[u8]) -> String {
             difference
         })
         .collect();
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(9));
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::new(6));
     // writing to memory does not fail
     let bytes = encoder.write_all(&differences).and_then(|()| encoder.finish()).unwrap_or_default();
     base64(&bytes)

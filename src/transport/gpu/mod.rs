@@ -14,6 +14,7 @@ mod trace;
 
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;
+use crate::transport::spent::{EngineSpent, KernelClock};
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -139,6 +140,42 @@ struct Loaded {
     threads: wgpu::Buffer,
 }
 
+impl Loaded {
+    /// All buffers, bytes.
+    fn bytes(&self) -> u64 {
+        [
+            &self.params,
+            &self.voxels,
+            &self.electron_table,
+            &self.photon_table,
+            &self.scatter_table,
+            &self.electron_emission,
+            &self.photon_emission,
+            &self.source,
+            &self.tally,
+            &self.tally_out,
+            &self.ledger,
+            &self.ledger_out,
+            &self.threads,
+        ]
+        .iter()
+        .map(|buffer| buffer.size())
+        .sum()
+    }
+}
+
+/// Timestamps before and after a dispatch, where the device writes such.
+#[derive(Debug)]
+struct Stamps {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    /// Seconds of a tick.
+    tick_seconds: f64,
+}
+
+/// Bytes of the two timestamps of a dispatch.
+const STAMP_BYTES: u64 = 16;
+
 /// The GPU engine.
 #[derive(Debug)]
 pub struct GpuEngine {
@@ -152,6 +189,8 @@ pub struct GpuEngine {
     pipelines: [Option<(wgpu::BindGroupLayout, wgpu::ComputePipeline)>; 2],
     steps: [u32; 2],
     loaded: Option<Loaded>,
+    stamps: Option<Stamps>,
+    spent: EngineSpent,
 }
 
 impl GpuEngine {
@@ -182,8 +221,10 @@ impl GpuEngine {
         let info = device_info(&raw);
         let limits = adapter.limits();
         let fail = |message: String| EngineError::Device { device: info.name.clone(), message };
+        let stamped = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("lutra"),
+            required_features: stamped,
             required_limits: limits.clone(),
             ..Default::default()
         }))
@@ -201,6 +242,21 @@ impl GpuEngine {
                     .get_or_insert(format!("device lost: {message}"));
             }
         });
+        let stamps = (!stamped.is_empty()).then(|| Stamps {
+            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("lutra.stamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2,
+            }),
+            resolved: device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("lutra.stamps"),
+                size: STAMP_BYTES,
+                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            }),
+            tick_seconds: f64::from(queue.get_timestamp_period()) * 1e-9,
+        });
+        let kernel_clock = if stamps.is_some() { KernelClock::DeviceTimestamps } else { KernelClock::Wall };
         let software = raw.device_type == wgpu::DeviceType::Cpu;
         let first = if options.steps > 0 {
             options.steps
@@ -220,6 +276,8 @@ impl GpuEngine {
             pipelines: [None, None],
             steps: [first; 2],
             loaded: None,
+            stamps,
+            spent: EngineSpent { kernel_clock, ..EngineSpent::default() },
         })
     }
 
@@ -275,6 +333,7 @@ impl GpuEngine {
         if self.pipelines[slot].is_some() {
             return Ok(());
         }
+        let began = Instant::now();
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(shader::entry_point(pass)),
             source: wgpu::ShaderSource::Wgsl(shader::pass_source(pass).into()),
@@ -318,6 +377,7 @@ impl GpuEngine {
         });
         self.check()?;
         self.pipelines[slot] = Some((group, pipeline));
+        self.spent.compile_seconds[slot] += began.elapsed().as_secs_f64();
         Ok(())
     }
 
@@ -328,7 +388,9 @@ impl GpuEngine {
         if self.loaded.as_ref().expect("a scene is loaded before a job is run").source.size() < source_bytes {
             let buffer =
                 self.buffer("lutra.source", source_bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST)?;
-            self.loaded.as_mut().expect("a scene is loaded before a job is run").source = buffer;
+            let loaded = self.loaded.as_mut().expect("a scene is loaded before a job is run");
+            loaded.source = buffer;
+            self.spent.device_bytes = loaded.bytes();
         }
         let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
         let (group_layout, _) = self.pipelines[job.pass as usize].as_ref().expect("the pipeline was just made");
@@ -376,6 +438,12 @@ impl GpuEngine {
     }
 }
 
+/// Ticks between two timestamps of two words each.
+fn ticks(words: &[u32]) -> u64 {
+    let stamp = |n: usize| u64::from(words[n]) | (u64::from(words[n + 1]) << 32);
+    stamp(2).saturating_sub(stamp(0))
+}
+
 /// Value of an account of three words.
 fn account(words: &[u32], place: usize) -> u128 {
     (0..3).map(|i| u128::from(words[3 * place + i]) << (32 * i)).sum()
@@ -412,13 +480,23 @@ impl Engine for GpuEngine {
                 4 * layout::LEDGER_WORDS as u64,
                 U::STORAGE | U::COPY_SRC | U::COPY_DST,
             )?,
-            ledger_out: self.buffer("lutra.ledger_out", 4 * layout::LEDGER_WORDS as u64, U::MAP_READ | U::COPY_DST)?,
+            // the timestamps lie behind the ledger: one copy to the host brings both
+            ledger_out: self.buffer(
+                "lutra.ledger_out",
+                4 * layout::LEDGER_WORDS as u64 + STAMP_BYTES,
+                U::MAP_READ | U::COPY_DST,
+            )?,
             threads: self.buffer("lutra.threads", thread_bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
             scene,
         };
         self.check()?;
+        self.spent.device_bytes = loaded.bytes();
         self.loaded = Some(loaded);
         Ok(())
+    }
+
+    fn spent(&self) -> EngineSpent {
+        self.spent
     }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
@@ -427,6 +505,7 @@ impl Engine for GpuEngine {
         let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
         let (_, pipeline) = self.pipelines[slot].as_ref().expect("the pipeline was just made");
         let wanted = job.histories();
+        let mut kernel_seconds = 0.0;
         let threads = self.thread_count().min(wanted.max(1));
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.clear_buffer(&l.tally, 0, None);
@@ -444,14 +523,30 @@ impl Engine for GpuEngine {
             let started = Instant::now();
             let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                let timestamp_writes = self.stamps.as_ref().map(|stamps| wgpu::ComputePassTimestampWrites {
+                    query_set: &stamps.queries,
+                    beginning_of_pass_write_index: Some(0),
+                    end_of_pass_write_index: Some(1),
+                });
+                let mut pass =
+                    encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
                 pass.set_pipeline(pipeline);
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups(threads.div_ceil(self.options.workgroup), 1, 1);
             }
-            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, l.ledger_out.size());
+            let ledger_bytes = 4 * layout::LEDGER_WORDS as u64;
+            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, ledger_bytes);
+            if let Some(stamps) = &self.stamps {
+                encoder.resolve_query_set(&stamps.queries, 0..2, &stamps.resolved, 0);
+                encoder.copy_buffer_to_buffer(&stamps.resolved, 0, &l.ledger_out, ledger_bytes, STAMP_BYTES);
+            }
             self.queue.submit([encoder.finish()]);
-            let words = self.read(&l.ledger_out, layout::LEDGER_WORDS)?;
+            let mut words = self.read(&l.ledger_out, layout::LEDGER_WORDS + STAMP_BYTES as usize / 4)?;
+            kernel_seconds += match &self.stamps {
+                Some(stamps) => ticks(&words[layout::LEDGER_WORDS..]) as f64 * stamps.tick_seconds,
+                None => started.elapsed().as_secs_f64(),
+            };
+            words.truncate(layout::LEDGER_WORDS);
             let finished = words[layout::LEDGER_FINISHED];
             // a history is bounded by its step limit: rounds without any progress mean a dead device
             idle_rounds = if finished == finished_before { idle_rounds + 1 } else { 0 };
@@ -468,6 +563,7 @@ impl Engine for GpuEngine {
                 }
             }
         };
+        let clock = Instant::now();
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
         self.queue.submit([encoder.finish()]);
@@ -486,6 +582,8 @@ impl Engine for GpuEngine {
             flags: ledger[layout::LEDGER_FLAGS],
         };
         self.steps[slot] = steps;
+        self.spent.kernel_seconds[slot] += kernel_seconds;
+        self.spent.read_back_seconds[slot] += clock.elapsed().as_secs_f64();
         Ok(batch)
     }
 }

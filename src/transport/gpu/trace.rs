@@ -37,7 +37,7 @@ impl GpuEngine {
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups(1, 1, 1);
             }
-            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, l.ledger_out.size());
+            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, 4 * layout::LEDGER_WORDS as u64);
             encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
             encoder.copy_buffer_to_buffer(&l.threads, 0, &state, 0, state.size());
             self.queue.submit([encoder.finish()]);

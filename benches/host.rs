@@ -1,0 +1,75 @@
+//! What the host does around the kernel: tables of tissues, allocation, sums of batches, convolution.
+//!
+//! `cargo bench --bench host`, `cargo bench --bench host -- convolution`
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use lutra::materials::tissues::schneider_tissues;
+use lutra::physics::tables::{PhysicsTables, TransportSettings};
+use lutra::svalues::convolution::Convolver;
+use lutra::tally::Moments;
+use lutra::transport::allocation::Expectation;
+use std::hint::black_box;
+use std::time::Duration;
+
+/// Voxels of a clinical grid.
+const VOXELS: usize = 1 << 20;
+
+fn tables(c: &mut Criterion) {
+    let all = schneider_tissues();
+    let settings = TransportSettings::default();
+    let mut group = c.benchmark_group("tables of tissues");
+    for count in [1, 4, 24] {
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| PhysicsTables::build(black_box(&all[..count]), &settings).expect("tables"));
+        });
+    }
+    group.finish();
+}
+
+fn batches(c: &mut Criterion) {
+    let decays: Vec<f64> = (0..VOXELS).map(|n| 1.0 + (n % 101) as f64).collect();
+    let expectation = Expectation::new(&decays, None, 400_000.0);
+    let energy: Vec<i64> = (0..VOXELS).map(|n| ((n * 7919) % 1_000_003) as i64 - 300_000).collect();
+    let mut group = c.benchmark_group("2^20 voxels");
+    group.throughput(Throughput::Elements(VOXELS as u64));
+    group.bench_function("histories by voxel", |b| b.iter(|| expectation.batch(black_box(3), 1).histories));
+    group.bench_function("a batch to the sums", |b| {
+        let mut moments = Moments::new(VOXELS);
+        b.iter(|| moments.add_batch(black_box(&energy)).expect("no overflow"));
+    });
+    group.finish();
+}
+
+/// A kernel as large as the map.
+fn convolution(c: &mut Criterion) {
+    let edge = 128_usize;
+    let (dims, half) = ([edge; 3], [edge - 1; 3]);
+    let values: Vec<f64> = (0..edge * edge * edge)
+        .map(|n| {
+            let [i, j, k] = [n % edge, n / edge % edge, n / (edge * edge)];
+            let r2 = (i * i + j * j + k * k) as f64;
+            if r2 == 0.0 { 140.0 } else { 0.1 / r2 }
+        })
+        .collect();
+    let map: Vec<f64> = (0..values.len()).map(|n| ((n * 7919 + 13) % 101) as f64 * 1e9).collect();
+    let mut group = c.benchmark_group("convolution of 128^3 voxels");
+    group.throughput(Throughput::Elements(map.len() as u64));
+    group.bench_function("kernel made ready", |b| b.iter(|| Convolver::new(black_box(&values), half, dims)));
+    let convolver = Convolver::new(&values, half, dims);
+    group.bench_function("laid over the map", |b| {
+        b.iter(|| {
+            let result = convolver.apply(black_box(&map));
+            assert!(result[0].is_finite(), "a convolution of finite numbers is finite");
+            result
+        });
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = host;
+    config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_millis(500)).sample_size(10);
+    targets = tables, batches, convolution
+}
+criterion_main!(host);

@@ -1,0 +1,367 @@
+//! The record of `lutra bench` and the formulas behind its figures.
+
+use super::case::{Computed, ComputedPass};
+use crate::report::run_record::InputFile;
+use crate::transport::spent::{KernelClock, Spent};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Version of the record's layout; raised when a field changes meaning or goes.
+pub(super) const SCHEMA: u32 = 1;
+
+/// `bench.json`.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Bench {
+    pub(super) schema: u32,
+    pub(super) program: String,
+    pub(super) platform: String,
+    pub(super) command: Vec<String>,
+    pub(super) started_utc: String,
+    /// `case` or `scaling`.
+    pub(super) mode: &'static str,
+    pub(super) scene: SceneFigures,
+    pub(super) inputs: Vec<InputFile>,
+    pub(super) settings: BTreeMap<String, Value>,
+    pub(super) seed: u64,
+    pub(super) device: DeviceFigures,
+    /// What is judged; none with `--scaling`.
+    pub(super) target: Option<Target>,
+    pub(super) warm_up_seconds: f64,
+    pub(super) runs: Vec<Run>,
+    /// Place in `runs`, counted from 0.
+    pub(super) median_run: Option<usize>,
+    /// The same histories on growing grids.
+    pub(super) grids: Vec<GridFigures>,
+    /// Growing numbers of histories on one grid.
+    pub(super) histories: Vec<HistoryFigures>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// The scene.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct SceneFigures {
+    pub(super) name: String,
+    pub(super) dims: [usize; 3],
+    pub(super) spacing_mm: [f64; 3],
+    pub(super) voxels: usize,
+    pub(super) source_voxels: usize,
+    pub(super) decays: f64,
+}
+
+/// What carried the histories.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct DeviceFigures {
+    pub(super) engine: String,
+    pub(super) name: String,
+    pub(super) backend: String,
+    pub(super) driver: String,
+    /// Threads of the CPU.
+    pub(super) threads: Option<usize>,
+    /// Histories that a thread of the CPU carries at once.
+    pub(super) lanes: Option<usize>,
+    /// What the time in the kernel was read from.
+    pub(super) kernel_clock: KernelClock,
+}
+
+/// Threads and lanes of the CPU.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cores {
+    pub(super) threads: usize,
+    pub(super) lanes: usize,
+}
+
+/// The voxels that are judged.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Target {
+    pub(super) what: String,
+    pub(super) labels: Vec<u16>,
+    pub(super) voxels: usize,
+}
+
+/// How certain some voxels are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Precision {
+    /// Mean of the squared relative standard errors; none where a voxel was never reached.
+    pub(super) mean_sigma_rel_squared: Option<f64>,
+    pub(super) median_sigma_rel: Option<f64>,
+    pub(super) p95_sigma_rel: Option<f64>,
+    /// Of the least certain voxel; none where one was never reached.
+    pub(super) max_sigma_rel: Option<f64>,
+    /// Voxels that no history ever reached.
+    pub(super) unscored: usize,
+}
+
+impl Precision {
+    /// From relative standard errors, infinite where nothing was scored; none without voxels.
+    pub(super) fn of(sigma_rel: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = sigma_rel.collect();
+        let finite = |value: f64| value.is_finite().then_some(value);
+        let count = values.len() as f64;
+        let mean = values.iter().map(|s| s * s).sum::<f64>() / count;
+        let unscored = values.iter().filter(|s| s.is_infinite()).count();
+        values.sort_unstable_by(f64::total_cmp);
+        let quantile = |q: f64| finite(values[(q * (count - 1.0)).round() as usize]);
+        (!values.is_empty()).then(|| Self {
+            mean_sigma_rel_squared: finite(mean),
+            median_sigma_rel: quantile(0.5),
+            p95_sigma_rel: quantile(0.95),
+            max_sigma_rel: quantile(1.0),
+            unscored,
+        })
+    }
+}
+
+/// 1 / (mean squared relative standard error x seconds), 1/s: what a second buys, whatever the number of histories.
+/// None where a voxel was never reached.
+pub(super) fn efficiency_per_s(precision: &Precision, seconds: f64) -> Option<f64> {
+    let product = precision.mean_sigma_rel_squared? * seconds;
+    (product > 0.0).then(|| 1.0 / product)
+}
+
+/// Time to a median relative standard error `goal`, s: the time in the kernel goes with the inverse square of the
+/// error, the rest does not depend on the number of histories.
+pub(super) fn seconds_to(goal: f64, precision: &Precision, seconds: f64, kernel_seconds: f64) -> Option<f64> {
+    let ratio = precision.median_sigma_rel? / goal;
+    Some(seconds - kernel_seconds + kernel_seconds * ratio * ratio)
+}
+
+/// One measured run.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Run {
+    /// Wall time from the first file to the last, s.
+    pub(super) seconds: f64,
+    /// CPU time of all threads, s.
+    pub(super) cpu_seconds: Option<f64>,
+    /// Wall time before the first history, s.
+    pub(super) first_history_seconds: f64,
+    pub(super) parts: Parts,
+    pub(super) passes: [PassFigures; 2],
+    /// Decays with all their emissions, carried without variance reduction at these rates, 1/s.
+    pub(super) decays_per_s: Option<f64>,
+    pub(super) precision: Option<Precision>,
+    /// By the wall time of the whole run.
+    pub(super) efficiency_per_s: Option<f64>,
+    /// By the CPU time of the whole run; none on a GPU.
+    pub(super) efficiency_per_core_s: Option<f64>,
+    /// By the time in the kernel alone.
+    pub(super) efficiency_transport_per_s: Option<f64>,
+    pub(super) seconds_to_1_percent_median: Option<f64>,
+    pub(super) memory: Memory,
+    pub(super) tally_sha256: String,
+}
+
+/// Where the wall time went, s. The parts follow each other; with `rest_seconds` they add up to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Parts {
+    /// Files to matter, decays and regions.
+    pub(super) reading_seconds: f64,
+    /// Physics tables.
+    pub(super) tables_seconds: f64,
+    /// Hashes of what makes the run this run.
+    pub(super) identity_seconds: f64,
+    /// The scene to the engine.
+    pub(super) load_seconds: f64,
+    /// Compiling the kernel.
+    pub(super) compile_seconds: f64,
+    /// Where histories are wanted.
+    pub(super) source_seconds: f64,
+    /// Histories thrown away to find the size of a batch.
+    pub(super) pilot_seconds: f64,
+    /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons.
+    pub(super) allocation_seconds: [f64; 2],
+    /// The kernel; electrons, photons.
+    pub(super) kernel_seconds: [f64; 2],
+    /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons.
+    pub(super) dispatch_seconds: [f64; 2],
+    /// The tally to the host; electrons, photons.
+    pub(super) read_back_seconds: [f64; 2],
+    /// Sums and sums of squares; electrons, photons.
+    pub(super) sums_seconds: [f64; 2],
+    /// Looks at the uncertainty reached.
+    pub(super) looks_seconds: f64,
+    /// Maps, tables, pictures, report.
+    pub(super) files_seconds: f64,
+    /// All else: making the engine, the tally hash, energies by voxel and region.
+    pub(super) rest_seconds: f64,
+}
+
+impl Parts {
+    /// From the time to read, to compute and to write, and the whole, s.
+    pub(super) fn new(reading: f64, computing: f64, computed: &Computed, files: f64, whole: f64) -> Self {
+        let spent: &Spent = &computed.spent;
+        let rest = computing - spent.total_seconds() + (whole - reading - computing - files);
+        Self {
+            reading_seconds: reading,
+            tables_seconds: spent.tables_seconds,
+            identity_seconds: spent.identity_seconds,
+            load_seconds: spent.load_seconds,
+            compile_seconds: spent.compile_seconds,
+            source_seconds: spent.source_seconds,
+            pilot_seconds: spent.pilot_seconds,
+            allocation_seconds: spent.allocation_seconds,
+            kernel_seconds: spent.kernel_seconds,
+            dispatch_seconds: spent.dispatch_seconds,
+            read_back_seconds: spent.read_back_seconds,
+            sums_seconds: spent.sums_seconds,
+            looks_seconds: spent.looks_seconds,
+            files_seconds: files,
+            rest_seconds: rest,
+        }
+    }
+
+    /// What comes before the first history, s.
+    pub(super) fn set_up_seconds(&self) -> f64 {
+        self.reading_seconds
+            + self.tables_seconds
+            + self.identity_seconds
+            + self.load_seconds
+            + self.compile_seconds
+            + self.source_seconds
+    }
+
+    /// Both passes in the kernel, s.
+    pub(super) fn kernel_seconds(&self) -> f64 {
+        self.kernel_seconds.iter().sum()
+    }
+}
+
+/// One pass of a run.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PassFigures {
+    pub(super) pass: String,
+    pub(super) histories: u64,
+    pub(super) batches: u32,
+    /// Wall time of the pass: kernel, sums and all between, s.
+    pub(super) seconds: f64,
+    /// By the time in the kernel, 1/s.
+    pub(super) histories_per_s: Option<f64>,
+    pub(super) histories_per_core_s: Option<f64>,
+    pub(super) particles_per_decay: f64,
+    /// Decays whose particles of this pass a second carries, 1/s.
+    pub(super) decays_per_s: Option<f64>,
+    /// Of the energy of this pass alone.
+    pub(super) precision: Option<Precision>,
+    /// Of the energy of this pass alone, by its wall time, 1/s.
+    pub(super) efficiency_per_s: Option<f64>,
+    /// The same by threads.
+    pub(super) efficiency_per_core_s: Option<f64>,
+}
+
+impl PassFigures {
+    pub(super) fn new(
+        pass: &ComputedPass,
+        precision: Option<Precision>,
+        seconds: f64,
+        kernel_seconds: f64,
+        cores: Option<Cores>,
+    ) -> Self {
+        let rate = (pass.histories > 0 && kernel_seconds > 0.0).then(|| pass.histories as f64 / kernel_seconds);
+        let per_core = |value: Option<f64>| value.zip(cores).map(|(value, cores)| value / cores.threads as f64);
+        let efficiency = precision.and_then(|p| efficiency_per_s(&p, seconds));
+        Self {
+            pass: pass.balance.pass.clone(),
+            histories: pass.histories,
+            batches: pass.batches,
+            seconds,
+            histories_per_s: rate,
+            histories_per_core_s: per_core(rate),
+            particles_per_decay: pass.particles_per_decay,
+            decays_per_s: rate.filter(|_| pass.particles_per_decay > 0.0).map(|r| r / pass.particles_per_decay),
+            precision,
+            efficiency_per_s: efficiency,
+            efficiency_per_core_s: per_core(efficiency),
+        }
+    }
+}
+
+/// Memory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Memory {
+    /// Most resident memory of the program during the run, bytes; none where the system does not tell.
+    pub(super) host_peak_bytes: Option<u64>,
+    pub(super) host_peak_bytes_per_voxel: Option<f64>,
+    /// Volumes that come in and go out, bytes: density, tissue, labels, decays, the CT where there is one; four maps.
+    pub(super) volumes_bytes: u64,
+    pub(super) host_peak_over_volumes: Option<f64>,
+    /// Scene, tables, source, tally and threads on the device, bytes.
+    pub(super) device_bytes: u64,
+    pub(super) device_bytes_per_voxel: f64,
+}
+
+impl Memory {
+    pub(super) fn of(voxels: usize, with_ct: bool, device_bytes: u64, host_peak_bytes: Option<u64>) -> Self {
+        let a_voxel: u64 = 4 + 1 + 2 + 8 + 4 * 4 + if with_ct { 4 } else { 0 };
+        let volumes_bytes = a_voxel * voxels as u64;
+        Self {
+            host_peak_bytes,
+            host_peak_bytes_per_voxel: host_peak_bytes.map(|bytes| bytes as f64 / voxels as f64),
+            volumes_bytes,
+            host_peak_over_volumes: host_peak_bytes.map(|bytes| bytes as f64 / volumes_bytes as f64),
+            device_bytes,
+            device_bytes_per_voxel: device_bytes as f64 / voxels as f64,
+        }
+    }
+}
+
+/// The run on one grid.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct GridFigures {
+    pub(super) scene: SceneFigures,
+    pub(super) run: Run,
+}
+
+/// The run with so many times the histories.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct HistoryFigures {
+    pub(super) factor: u64,
+    pub(super) run: Run,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGMAS: [f64; 4] = [0.01, 0.02, 0.02, 0.01];
+
+    /// By hand: the mean square is (1 + 4 + 4 + 1)/4 x 1e-4 = 2.5e-4; over 8 s that is 500 /s.
+    #[test]
+    fn law_efficiency_of_a_case_by_hand() {
+        let precision = Precision::of(SIGMAS.into_iter()).expect("voxels");
+        assert!((precision.mean_sigma_rel_squared.expect("finite") - 2.5e-4).abs() < 1e-18);
+        assert!((efficiency_per_s(&precision, 8.0).expect("finite") - 500.0).abs() < 1e-9);
+        assert_eq!((precision.median_sigma_rel, precision.p95_sigma_rel), (Some(0.02), Some(0.02)));
+        assert_eq!(precision.max_sigma_rel, Some(0.02));
+        // 2 s of 8 s in the kernel: four times as long for half the error, 6 s as before
+        assert!((seconds_to(0.01, &precision, 8.0, 2.0).expect("finite") - 14.0).abs() < 1e-12);
+        assert_eq!(Precision::of(std::iter::empty()), None);
+    }
+
+    /// An error twice as large is a quarter of the efficiency; a figure that goes with the error itself would not ring.
+    #[test]
+    fn alarm_sigma_doubled_is_a_quarter_of_the_efficiency() {
+        let of = |factor: f64| {
+            let precision = Precision::of(SIGMAS.into_iter().map(|s| factor * s)).expect("voxels");
+            efficiency_per_s(&precision, 8.0).expect("finite")
+        };
+        assert!((of(1.0) / of(2.0) - 4.0).abs() < 1e-12);
+    }
+
+    /// A voxel that no history reached must not make a run look good.
+    #[test]
+    fn alarm_an_unscored_voxel_leaves_no_efficiency() {
+        let precision = Precision::of([0.01, f64::INFINITY].into_iter()).expect("voxels");
+        assert_eq!(precision.unscored, 1);
+        assert_eq!(efficiency_per_s(&precision, 1.0), None);
+        assert_eq!(precision.mean_sigma_rel_squared, None);
+    }
+
+    #[test]
+    fn law_memory_is_counted_by_voxel() {
+        let memory = Memory::of(1000, true, 24_000, Some(105_000));
+        assert_eq!(memory.volumes_bytes, 35_000);
+        assert_eq!(memory.host_peak_over_volumes, Some(3.0));
+        assert!((memory.device_bytes_per_voxel - 24.0).abs() < 1e-12);
+        assert_eq!(Memory::of(1000, false, 0, None).host_peak_bytes_per_voxel, None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Where the time of a run goes, and what its engine holds.
+//!
+//! Times are no result: nothing that is computed depends on them.
+
+use crate::transport::emission::Pass;
+use serde::Serialize;
+
+/// What the time of the kernel was read from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KernelClock {
+    /// The host's clock around the kernel.
+    #[default]
+    Wall,
+    /// Timestamps that the device writes before and after each dispatch.
+    DeviceTimestamps,
+}
+
+/// What an engine spent since it was made, s by pass (electrons, photons), and what it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct EngineSpent {
+    /// Making the kernel ready for the device.
+    pub compile_seconds: [f64; 2],
+    /// Histories in the kernel.
+    pub kernel_seconds: [f64; 2],
+    /// Clearing the tally and copying it to the host.
+    pub read_back_seconds: [f64; 2],
+    /// What `kernel_seconds` was read from.
+    pub kernel_clock: KernelClock,
+    /// Memory held for scene, tables, source, tally and threads, bytes.
+    pub device_bytes: u64,
+}
+
+impl EngineSpent {
+    /// What was spent after `before`, a state of the same engine.
+    pub fn since(&self, before: &EngineSpent) -> EngineSpent {
+        let less = |now: [f64; 2], then: [f64; 2]| [now[0] - then[0], now[1] - then[1]];
+        EngineSpent {
+            compile_seconds: less(self.compile_seconds, before.compile_seconds),
+            kernel_seconds: less(self.kernel_seconds, before.kernel_seconds),
+            read_back_seconds: less(self.read_back_seconds, before.read_back_seconds),
+            ..*self
+        }
+    }
+
+    /// What this engine and the one that took over from it spent; clock and memory are those of `later`.
+    pub fn and(&self, later: &EngineSpent) -> EngineSpent {
+        let more = |a: [f64; 2], b: [f64; 2]| [a[0] + b[0], a[1] + b[1]];
+        EngineSpent {
+            compile_seconds: more(self.compile_seconds, later.compile_seconds),
+            kernel_seconds: more(self.kernel_seconds, later.kernel_seconds),
+            read_back_seconds: more(self.read_back_seconds, later.read_back_seconds),
+            ..*later
+        }
+    }
+}
+
+/// Where the wall time of a run went, s. The parts follow each other and do not overlap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// Physics tables, emissions, voxel words.
+    pub tables_seconds: f64,
+    /// Hashes of everything that makes the run this run.
+    pub identity_seconds: f64,
+    /// Bringing the scene to the engine.
+    pub load_seconds: f64,
+    /// Making the kernel ready for the device.
+    pub compile_seconds: f64,
+    /// Where histories are wanted, and what needs none.
+    pub source_seconds: f64,
+    /// Histories thrown away to find the size of a batch.
+    pub pilot_seconds: f64,
+    /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons, as in all that
+    /// follows.
+    pub allocation_seconds: [f64; 2],
+    /// Histories in the kernel.
+    pub kernel_seconds: [f64; 2],
+    /// What the engine spent besides: bringing jobs to the device, waiting for it and for the next job.
+    pub dispatch_seconds: [f64; 2],
+    /// Clearing the tally and copying it to the host.
+    pub read_back_seconds: [f64; 2],
+    /// Batches to their sums and sums of squares, by voxel and by region.
+    pub sums_seconds: [f64; 2],
+    /// Looks at the uncertainty reached.
+    pub looks_seconds: f64,
+    /// What the times of the kernel were read from.
+    pub kernel_clock: KernelClock,
+    /// Memory that the engine holds, bytes.
+    pub device_bytes: u64,
+}
+
+impl Spent {
+    /// Time before the first history, s.
+    pub fn before_first_history_seconds(&self) -> f64 {
+        self.tables_seconds + self.identity_seconds + self.load_seconds + self.compile_seconds + self.source_seconds
+    }
+
+    /// Time in the passes, s.
+    pub fn pass_seconds(&self, pass: Pass) -> f64 {
+        let slot = pass as usize;
+        self.allocation_seconds[slot]
+            + self.kernel_seconds[slot]
+            + self.dispatch_seconds[slot]
+            + self.read_back_seconds[slot]
+            + self.sums_seconds[slot]
+    }
+
+    /// All parts, s.
+    pub fn total_seconds(&self) -> f64 {
+        self.before_first_history_seconds()
+            + self.pilot_seconds
+            + self.pass_seconds(Pass::Electron)
+            + self.pass_seconds(Pass::Photon)
+            + self.looks_seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_parts_of_two_engines_add_and_differ() {
+        let one = EngineSpent {
+            compile_seconds: [1.0, 0.5],
+            kernel_seconds: [2.0, 3.0],
+            read_back_seconds: [0.5, 0.25],
+            kernel_clock: KernelClock::Wall,
+            device_bytes: 10,
+        };
+        let two = EngineSpent { kernel_clock: KernelClock::DeviceTimestamps, device_bytes: 20, ..one };
+        let both = one.and(&two);
+        assert_eq!(both.kernel_seconds, [4.0, 6.0]);
+        assert_eq!((both.kernel_clock, both.device_bytes), (KernelClock::DeviceTimestamps, 20));
+        assert_eq!(both.since(&one).read_back_seconds, one.read_back_seconds);
+        assert_eq!(both.since(&one).compile_seconds, one.compile_seconds);
+    }
+}
