@@ -14,10 +14,13 @@ use lutra::transport::emission::Pass;
 use lutra::transport::run::{job, prepare};
 use std::sync::Arc;
 
+/// Weight, place (shares of the edges) and direction.
+type Birth = (f64, [f64; 3], [f64; 3]);
+
 const EDGES_MM: [f32; 3] = [2.0, 3.0, 5.0];
 
 /// Weight, place (shares of the edges) and direction of births of range `reach_mm` in batch `stream`.
-fn births(reach_mm: f32, stream: u32, count: u32) -> Vec<(f64, [f64; 3], [f64; 3])> {
+fn births(reach_mm: f32, stream: u32, count: u32) -> Vec<Birth> {
     let (a, b) = (hash_key(stream, 1, 2, 3), hash_key(stream, 4, 5, 6));
     let [dx_mm, dy_mm, dz_mm] = EDGES_MM;
     let params = Params {
@@ -72,7 +75,7 @@ const MEANS: [Mean; 11] = [
 ];
 
 /// The first mean that the births of 40 batches miss by more than 5 standard errors; `fault` changes a birth.
-fn missed(reach_mm: f32, fault: fn(&mut (f64, [f64; 3], [f64; 3]))) -> Option<String> {
+fn missed(reach_mm: f32, fault: fn(&mut Birth)) -> Option<String> {
     const BATCHES: u32 = 40;
     let mut seen = vec![Vec::new(); MEANS.len()];
     for stream in 0..BATCHES {
@@ -106,7 +109,7 @@ fn law_births_in_the_skin_stand_for_all_decays() {
 
 #[test]
 fn alarm_births_with_a_wrong_weight_are_seen() {
-    let faults: [fn(&mut (f64, [f64; 3], [f64; 3])); 3] = [
+    let faults: [fn(&mut Birth); 3] = [
         |birth| birth.0 *= 1.01,
         |birth| birth.0 *= if birth.1[0] > 0.5 { 1.005 } else { 0.995 },
         |birth| birth.0 *= 1.0 + 0.01 * birth.2[2],
