@@ -220,8 +220,15 @@ impl Protocol {
 
     /// A protocol from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ProtocolError> {
-        crate::text::sparse(text)
-            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
+        let (tokens, limit) = (crate::text::tokens(text), crate::text::MAX_TOKENS);
+        if tokens > limit {
+            return Err(ProtocolError::Value {
+                file: file.to_owned(),
+                field: "text".to_owned(),
+                found: format!("{tokens} tokens (brackets, commas, signs, words, lines)"),
+                allowed: format!("at most {limit}"),
+            });
+        }
         let protocol: Self = toml::from_str(text)
             .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
         protocol.validate(file)?;

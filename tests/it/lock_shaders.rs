@@ -132,6 +132,7 @@ fn constants_in_rust() -> BTreeMap<String, String> {
     constants!(map, U32, kernel::electron: STACK_SIZE, ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT);
     constants!(map, U32, kernel::photon: PHOTON_STEP_LIMIT, PHOTON_VOXELS_A_STEP);
     constants!(map, F32, kernel::moller: ELECTRON_REST);
+    constants!(map, F32, kernel::skin: REACH, WHOLE);
     constants!(map, F32, kernel::compton: PER_KEV_ANGSTROM);
     // the ledger: accounts in the order in which the host reads them, then flags and finished histories
     let ledger = [
