@@ -73,23 +73,27 @@ fn leave_grid(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
 
 // The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
 // energy in the tissue of its birth; nothing in vacuum): the photon pass emits it. Where the density allows, its voxel
-// becomes its home.
+// becomes its home and it is born in the skin.
 fn electron_birth(h: u32) -> Particle {
   var p = birth(h, emission_of(h));
-  sink_emitted(p.energy, p.weight);
   let index = voxel_index(p);
   let word = voxels[index];
+  let density = voxel_density(word);
   let row = (voxel_tissue(word) * ENERGY_NODES);
-  var share = electron_value(row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
-  if (voxel_density(word) <= 0.0f) {
+  let bin = energy_bin(kev_from_units(p.energy));
+  if (density >= params.home_density_g_cm3) {
+    p.home = index;
+    let range = electron_value(row, bin, COLUMN_RANGE);
+    skin_birth(h, &p, nc(nc(range * 10.0f) * recip(density)));
+  }
+  sink_emitted(p.energy, p.weight);
+  var share = electron_value(row, bin, COLUMN_YIELD);
+  if (density <= 0.0f) {
     share = 0.0f;
   }
   let radiated = u32(nc(nc(share * real_from_u32(p.weight)) + 0.5f));
   sink_radiated(p.energy, radiated);
   p.weight = (p.weight - radiated);
-  if (voxel_density(word) >= params.home_density_g_cm3) {
-    p.home = index;
-  }
   return p;
 }
 

@@ -81,9 +81,9 @@ fn emission_energy(row: u32, word: u32) -> u32 {
   return (lowest + u32(nc(part * real_from_u32(width))));
 }
 
-// Product of two weights in 2^-16, rounded down.
+// Product of two weights in 2^-16, rounded to nearest.
 fn weight_product(a: u32, b: u32) -> u32 {
-  let low = (((a & 65535u) * (b & 65535u)) >> 16u);
+  let low = ((((a & 65535u) * (b & 65535u)) + 32768u) >> 16u);
   let middle = (((a >> 16u) * (b & 65535u)) + ((a & 65535u) * (b >> 16u)));
   return (((((a >> 16u) * (b >> 16u)) << 16u) + middle) + low);
 }

@@ -2,7 +2,7 @@
 //!
 //! A parser builds a list of what stands in the text, and of short things it builds much: up to 150 bytes for each byte
 //! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
-//! text has cost no more than four times its size and 8 MiB.
+//! text has cost no more than four times its size and 10 MiB.
 
 use std::path::Path;
 

@@ -42,7 +42,7 @@ pub struct RawCompare {
     /// Label map, on any grid: voxels of A that a region covers in part count in part
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Names of the labels: CSV or TOML
+    /// Names of the labels: CSV, TSV, JSON or ITK-SNAP text
     #[arg(long, value_name = "FILE")]
     label_names: Option<PathBuf>,
     /// Factor between the maps below which no scale is named, as a share
@@ -572,6 +572,9 @@ pub struct RawDicomOut {
     /// Strip name, identifier, birth date, dates and UIDs from DICOM outputs; sex, size and weight stay
     #[arg(long, requires = "dicom", help_heading = "DICOM out")]
     pub deidentify: bool,
+    /// Write the pictures as Secondary Capture too, for systems that show no dose
+    #[arg(long, requires = "dicom", help_heading = "DICOM out")]
+    pub dicom_pictures: bool,
     /// Bits of a dose value: 16, which every system reads, or 32
     #[arg(long, value_name = "16|32", requires = "dicom", help_heading = "DICOM out")]
     pub dicom_bits: Option<u8>,
@@ -584,6 +587,8 @@ pub struct DicomOut {
     pub deidentify: bool,
     /// Size of a dose value.
     pub depth: DoseDepth,
+    /// Whether pictures are written too.
+    pub pictures: bool,
 }
 
 /// How DICOM activity images are read and integrated, checked.
@@ -644,7 +649,8 @@ impl RawDicomOut {
                 ));
             }
         };
-        Ok(self.dicom.then_some(DicomOut { deidentify: self.deidentify, depth }))
+        let pictures = self.dicom_pictures;
+        Ok(self.dicom.then_some(DicomOut { deidentify: self.deidentify, depth, pictures }))
     }
 }
 

@@ -386,6 +386,7 @@ fn phantom(dims: [usize; 3], settings: BTreeMap<String, serde_json::Value>) -> R
         names: BTreeMap::from([(1, "source".to_owned())]),
         groups: Vec::new(),
         administered_mbq: None,
+        image_times_h: Vec::new(),
         decays_in_file: SOURCE_DECAYS,
         data_sets: super::data_sets(&nuclide, None),
         nuclide,

@@ -34,6 +34,8 @@ pub(super) struct Case {
     pub(super) groups: Vec<(u16, String, Vec<u16>)>,
     /// Administered activity, MBq.
     pub(super) administered_mbq: Option<f64>,
+    /// Times of the activity images that were integrated, h after injection; none of a ready map of decays.
+    pub(super) image_times_h: Vec<f64>,
     /// Decays in the activity file, before anything fell outside the grid.
     pub(super) decays_in_file: f64,
     /// The nuclide.

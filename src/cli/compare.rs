@@ -132,8 +132,9 @@ pub(super) fn run(request: &CompareRequest) -> Result<(), Failure> {
     }
     write(request, &a, &b, &laid, &regions, &found, &folder, clock)?;
     let place = folder.commit().or_user_error()?;
+    printer::record_file(&place.join("compare.json"))?;
     printer::data(&words(&found));
-    printer::note(&format!("results in {}", place.display()));
+    printer::results("", &place);
     Ok(())
 }
 

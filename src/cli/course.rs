@@ -28,6 +28,7 @@ use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
+use crate::report::png::{self, Background, Drawn, Outline, Picture};
 use crate::report::run_record::{self, InputFile};
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
@@ -36,10 +37,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Names of the files written.
-const FILE_NAMES: [&str; 15] = [
+const FILE_NAMES: [&str; 18] = [
     DOSE_FILE,
     LABELS_FILE,
     BED_FILE,
+    "dose_sum_axial.dcm",
+    "dose_sum_coronal.dcm",
+    "dose_sum_sagittal.dcm",
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -836,7 +840,35 @@ fn write_dicom(
     let labels = Volume { grid: frame.grid.clone(), data: frame.labels.clone() };
     let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
     dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
+    if out.pictures {
+        let pictures = pictures(frame, dose_gy);
+        output::write_captures(&pictures, "Lutra absorbed dose, all cycles, pictures", origin, out, folder)?;
+    }
     Ok(())
+}
+
+/// Slices of the course's dose through its hottest place.
+fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
+    let dose_gy: Vec<f32> = dose_gy.iter().map(|&gy| gy as f32).collect();
+    // without a density (ready dose maps) the anatomy stays dark
+    let nothing = vec![0.84_f32; frame.labels.len()];
+    let background = Background::Density(frame.density_g_cm3.as_ref().unwrap_or(&nothing));
+    let mean = |label: u16| {
+        let (sum, count) = (frame.labels.iter().zip(&dose_gy).filter(|(own, _)| **own == label))
+            .fold((0.0, 0_usize), |(sum, count), (_, gy)| (sum + f64::from(*gy), count + 1));
+        (count > 0).then(|| sum / count as f64)
+    };
+    let outlines: Vec<Outline> =
+        frame.names.iter().map(|(&label, name)| Outline { label, name: name.clone(), dose_gy: mean(label) }).collect();
+    let picture = Picture {
+        grid: &frame.grid,
+        background,
+        dose_gy: &dose_gy,
+        labels: Some(&frame.labels),
+        outlines: &outlines,
+        title: "Absorbed dose of all cycles over density",
+    };
+    png::slices(&picture, "dose_sum", png::hottest_voxel(&picture))
 }
 
 /// The virtual cohort.

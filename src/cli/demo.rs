@@ -59,6 +59,7 @@ pub(super) fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Fai
         labels: made.labels.data,
         names: made.names.into_iter().collect(),
         groups: made.groups,
+        image_times_h: Vec::new(),
         administered_mbq: Some(made.administered_mbq),
         decays_in_file: crate::source::sum(made.decays.data.iter().copied()),
         decays: made.decays,

@@ -90,7 +90,7 @@ pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     }
     let Labels { labels, names, own } = regions(request, &matter, Some(&frame), &mut warnings)?;
     check_target_labels(request, &labels)?;
-    let (activity, stated_mbq) = integrated(activity, own.as_ref(), &mut warnings)?;
+    let (activity, stated_mbq, image_times_h) = integrated(activity, own.as_ref(), &mut warnings)?;
     let decays_in_file = activity.total_decays();
     let regridded = redistribute(&activity, &matter.grid).or_user_error()?;
     printer::note(&format!(
@@ -118,11 +118,9 @@ pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     inputs.extend(activity_inputs);
     inputs.extend(own.into_iter().flat_map(|own| own.inputs));
     inputs.extend(other_files(request)?);
-    Ok(case_of(request, nuclide, matter, labels, names, decays, warnings).with(
-        inputs,
-        decays_in_file,
-        request.administered_mbq.or(stated_mbq),
-    ))
+    let stated = request.administered_mbq.or(stated_mbq);
+    let case = case_of(request, nuclide, matter, labels, names, decays, warnings);
+    Ok(Case { image_times_h, ..case.with(inputs, decays_in_file, stated) })
 }
 
 /// The case of a labelled scene without any decay yet.
@@ -157,6 +155,7 @@ fn case_of(
         names,
         groups: Vec::new(),
         administered_mbq: None,
+        image_times_h: Vec::new(),
         decays_in_file: 0.0,
         data_sets: super::data_sets(&nuclide, matter.calibration.as_deref()),
         nuclide,
@@ -210,14 +209,14 @@ fn read_activity(
     }
 }
 
-/// Decays, and the administered activity that the images state, MBq.
+/// Decays, the administered activity that the images state, MBq, and their times, h.
 fn integrated(
     activity: Activity,
     regions: Option<&RegionMap>,
     warnings: &mut Vec<String>,
-) -> Result<(DecayMap, Option<f64>), UserError> {
+) -> Result<(DecayMap, Option<f64>, Vec<f64>), UserError> {
     let mut series = match activity {
-        Activity::Map(map) => return Ok((*map, None)),
+        Activity::Map(map) => return Ok((*map, None, Vec::new())),
         Activity::Images(series) => series,
     };
     let times: Vec<String> = series.times_h().iter().map(|h| format!("{h:.4}")).collect();
@@ -232,7 +231,7 @@ fn integrated(
     warnings.append(&mut series.warnings);
     warnings.extend(map.warnings);
     let decays = ActivityMap::new(map.decays, ActivityUnit::Decays, "activity images").or_user_error()?;
-    Ok((decays.to_decays(), series.administered_mbq()))
+    Ok((decays.to_decays(), series.administered_mbq(), series.times_h()))
 }
 
 fn read_matter(

@@ -126,6 +126,10 @@ fn shown(path: &Path) -> String {
 
 /// The path of a file as seen from a folder, with `/` between its parts.
 fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
+    // one series of a DICOM folder: FOLDER#3
+    if let Some((folder, number)) = to.to_str().and_then(|text| text.rsplit_once('#')).filter(|_| !to.exists()) {
+        return Ok(format!("{}#{number}", relative(from, Path::new(folder))?));
+    }
     let whole = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         path.canonicalize().map_err(|error| UserError::from_library(&crate::io::IoError::read(path, error)))
@@ -226,7 +230,15 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
     text.gap();
     activity(&mut text, &base, folder, found)?;
     text.gap();
-    text.blank("administered_mbq", &format!("{ADMINISTERED} Delete the line if doses per GBq are not wanted."));
+    let images = found.of(&[Role::Moment]);
+    let stated = |image: &&Candidate| image.scan.as_ref().is_some_and(|scan| scan.administered_mbq.is_some());
+    if text.0.contains("\nactivity = [") && images.iter().any(stated) {
+        text.comment(ADMINISTERED);
+        text.comment("The images state it; a value here comes before theirs.");
+        text.line("# administered_mbq = 7400");
+    } else {
+        text.blank("administered_mbq", &format!("{ADMINISTERED} Delete the line if doses per GBq are not wanted."));
+    }
     text.gap();
     text.comment("Nuclide: nothing in an image says it for sure; lu177 is the default and the one that is validated.");
     text.text("nuclide", "lu177");
@@ -256,11 +268,46 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
     Ok(Draft { path: out.to_path_buf(), text })
 }
 
+/// DICOM images of one injection, which the run integrates itself.
+fn dicom_activity(text: &mut Text, base: &Path, images: &[&Candidate]) -> Result<(), UserError> {
+    let mut images = images.to_vec();
+    images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
+    let mut paths = Vec::new();
+    for one in &images {
+        let path = relative(base, &one.path)?;
+        text.comment(&format!("{path}: {}.", one.why));
+        for doubt in &one.doubts {
+            text.comment(&format!("DOUBT: {doubt}"));
+        }
+        paths.push(toml::Value::String(path).to_string());
+    }
+    text.comment(
+        "DICOM images state unit and times themselves and are integrated region by region, one exponential each.",
+    );
+    text.comment(
+        "They must be of one injection: take out those of others. Images of one moment that agree count once.",
+    );
+    text.line(&format!("activity = [{}]", paths.join(", ")));
+    let mut times: Vec<f64> = images.iter().map(|one| hours(one)).collect();
+    times.dedup_by(|a, b| (*a - *b).abs() < 0.05);
+    if times.len() == 1 {
+        text.gap();
+        text.blank(
+            "effective_half_life",
+            "effective half-life of everything, h: one image says nothing of how the activity leaves.",
+        );
+    }
+    Ok(())
+}
+
 /// The activity map of a dose: integrated over time, or a blank that says what is missing.
 fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Result<(), UserError> {
     let integrated = found.of(&[Role::Integrated]);
     let unclear = found.of(&[Role::Activity]);
     let moments = found.of(&[Role::Moment]);
+    if integrated.is_empty() && unclear.is_empty() && !moments.is_empty() && moments.iter().all(|one| one.is_dicom) {
+        return dicom_activity(text, base, &moments);
+    }
     if integrated.is_empty() && unclear.len() != 1 {
         for one in unclear.iter().chain(&moments) {
             text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));

@@ -1,5 +1,6 @@
 //! The files of a run and its words: dose maps, region table, pictures, record.
 
+use super::args::DicomOut;
 use super::case::{Case, Computed, ComputedPass};
 use super::progress::duration;
 use super::{page, printer};
@@ -7,12 +8,12 @@ use crate::dose::regions::{RegionDose, RegionEnergy, RegionInput, merge_labels, 
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
-use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
+use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
 use crate::report::EnergyBalance;
 use crate::report::page::Section;
 use crate::report::page::viewer::Scale;
-use crate::report::png::{Background, Outline, Picture, hottest_voxel, region_centre, write_slices};
+use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
@@ -30,7 +31,7 @@ pub(super) const DOSE_FILE: &str = "dose_gy.dcm";
 pub(super) const LABELS_FILE: &str = "labels.dcm";
 /// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
 /// are removed.
-pub(super) const FILE_NAMES: [&str; 23] = [
+pub(super) const FILE_NAMES: [&str; 29] = [
     "dose_gy.nii.gz",
     "sigma_rel.nii.gz",
     "dose_electron_gy.nii.gz",
@@ -46,6 +47,12 @@ pub(super) const FILE_NAMES: [&str; 23] = [
     "kidneys_axial.png",
     "kidneys_coronal.png",
     "kidneys_sagittal.png",
+    "dose_axial.dcm",
+    "dose_coronal.dcm",
+    "dose_sagittal.dcm",
+    "kidneys_axial.dcm",
+    "kidneys_coronal.dcm",
+    "kidneys_sagittal.dcm",
     "ct.nii.gz",
     "decays.nii.gz",
     "labels.nii.gz",
@@ -191,12 +198,12 @@ pub(super) fn write(
     let text = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));
         let pictures = scope.spawn(|| write_pictures(case, &dose, &rows, &folder, extra));
-        write_dicom(case, &dose, &folder)?;
         let path = folder.file("organs.csv");
         write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
         let Further { text, sections, layers } = further(&dose, &rows, &folder)?;
         page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers)?;
-        pictures.join().expect("the thread of the pictures does not panic")?;
+        let pictures = pictures.join().expect("the thread of the pictures does not panic")?;
+        write_dicom(case, &dose, &pictures, &folder)?;
         maps.join().expect("the thread of the maps does not panic")?;
         anyhow::Ok(text)
     })?;
@@ -271,7 +278,7 @@ pub(super) fn storable(mut gy: Vec<f64>, name: &str) -> Vec<f64> {
 }
 
 /// Writes the dose as RT Dose and the regions as SEG, where the user asks for them.
-fn write_dicom(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::Result<()> {
+fn write_dicom(case: &Case, dose: &DoseMap, pictures: &[Drawn], folder: &AtomicOutputDir) -> anyhow::Result<()> {
     let Some(out) = case.dicom else { return Ok(()) };
     let grid = &case.decays.grid;
     let gy = dose.dose_gy.iter().map(|&gy| f64::from(gy)).collect();
@@ -288,6 +295,29 @@ fn write_dicom(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow:
     let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
     let options = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
     dicom::write_seg(folder.file(LABELS_FILE), &labels, &case.names, case.origin.as_ref(), &options)?;
+    if out.pictures {
+        write_captures(pictures, "Lutra absorbed dose, pictures", case.origin.as_ref(), out, folder)?;
+    }
+    Ok(())
+}
+
+/// Writes pictures as Secondary Capture objects.
+pub(super) fn write_captures(
+    pictures: &[Drawn],
+    description: &str,
+    origin: Option<&Origin>,
+    out: DicomOut,
+    folder: &AtomicOutputDir,
+) -> anyhow::Result<()> {
+    let capture = |one: &Drawn| Capture {
+        path: folder.file(&format!("{}.dcm", one.name)),
+        title: one.name.replace('_', " "),
+        size: one.size,
+        rgb: one.rgb.clone(),
+    };
+    let captures: Vec<Capture> = pictures.iter().map(capture).collect();
+    let options = CaptureOptions { description: description.to_owned(), deidentify: out.deidentify };
+    dicom::write_captures(&captures, origin, &options)?;
     Ok(())
 }
 
@@ -311,7 +341,7 @@ fn write_pictures(
     rows: &[RegionDose],
     folder: &AtomicOutputDir,
     extra: &[ExtraSlices<'_>],
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Drawn>> {
     let background = match &case.hu {
         Some(hu) => Background::Hu(hu),
         None => Background::Density(&case.density_g_cm3),
@@ -328,13 +358,13 @@ fn write_pictures(
         outlines: &outlines,
         title: if case.hu.is_some() { "Absorbed dose over CT" } else { "Absorbed dose over density" },
     };
-    write_slices(&picture, folder.path(), "dose", hottest_voxel(&picture))?;
+    let mut drawn = write_slices(&picture, folder.path(), "dose", hottest_voxel(&picture))?;
     for (stem, members) in extra {
         if let Some(centre) = region_centre(&case.decays.grid, &case.labels, members) {
-            write_slices(&picture, folder.path(), stem, centre)?;
+            drawn.extend(write_slices(&picture, folder.path(), stem, centre)?);
         }
     }
-    Ok(())
+    Ok(drawn)
 }
 
 /// Writes `run.json` with the hashes of the files written so far.
@@ -400,10 +430,9 @@ pub(super) fn write_record(
 /// SHA-256 of the files written so far, by name.
 fn hashes(folder: &AtomicOutputDir) -> anyhow::Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
-    for entry in std::fs::read_dir(folder.path())? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        hashes.insert(name, InputFile::read("output", &entry.path())?.sha256);
+    for name in folder.names()? {
+        let file = InputFile::read("output", &folder.file(&name))?;
+        hashes.insert(name, file.sha256);
     }
     Ok(hashes)
 }

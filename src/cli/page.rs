@@ -572,6 +572,11 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
     }
     let decays = crate::source::sum(case.decays.data.iter().copied());
     facts.push(Fact {
+        name: "BED".into(),
+        value: "not known".into(),
+        note: "needs half-lives and radiobiology: “lutra course”".into(),
+    });
+    facts.push(Fact {
         name: "Time-integrated activity".into(),
         value: format!("{} MBq h", mbq_h_words(decays)),
         note: "in the grid".into(),
@@ -579,10 +584,24 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
     facts
 }
 
+/// Times of the activity images in words; none of a ready map of decays.
+fn image_times(case: &Case) -> Option<String> {
+    let times: Vec<String> = case.image_times_h.iter().map(|h| chart_tick((10.0 * h).round() / 10.0)).collect();
+    (!times.is_empty()).then(|| format!("{} h", times.join(", ")))
+}
+
 /// The EANM's items for a dose run.
 fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
     let item = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let not = |why: &str| format!("not known: {why}");
+    let times = match image_times(case) {
+        Some(times) => format!("images at {times} after injection, from their headers"),
+        None => not("this run starts from time-integrated activity"),
+    };
+    let curves = |of_images: &str| match image_times(case) {
+        Some(_) => not(of_images),
+        None => not("this run starts from time-integrated activity"),
+    };
     vec![
         item("Patient and cycle", "left out of this page on purpose"),
         item("Nuclide", &format!("{}, half-life {} h", case.nuclide.name, significant(case.nuclide.half_life_h, 5))),
@@ -595,19 +614,20 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
             ),
         ),
         item("Traceability of the activity meter", &not("no input states it")),
-        item("Injection and scan times", &not("this run starts from time-integrated activity")),
-        item(
-            "Camera, collimator, window, corrections, calibration",
-            &not("this run starts from time-integrated activity"),
-        ),
+        item("Injection and scan times", &times),
+        item("Camera, collimator, window, corrections, calibration", &curves("the headers are not repeated here")),
         item("Partial-volume correction", &not("none is applied here; the activity is used as it is")),
         (
             "Regions, their volumes and masses".into(),
             format!("{} regions; masses from the density of their voxels, in the table of regions", rows.len()),
         ),
+        item("Time-activity curves", &curves("“lutra tia” and “lutra course” fit and show them")),
         item(
-            "Time-activity curves",
-            &not("this run starts from time-integrated activity; “lutra tia” and “lutra course” fit them"),
+            "BED and EQD2",
+            &not(
+                "they need the tissue’s alpha/beta and repair half-life and each region’s effective half-life, which a \
+                  dose run is not given; “lutra course” computes them",
+            ),
         ),
         item("Voxel size", &format!("{} mm", case.decays.grid.spacing_mm.map(|mm| significant(mm, 3)).join(" × "))),
         item("Uncertainty", "statistics of the transport, k = 1; that of the activity is not known"),
@@ -617,11 +637,18 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
 
 fn dose_unknown(case: &Case) -> Vec<String> {
     let mut unknown = vec![
-        "BED and EQD2: they need the time course of the dose rate (an effective half-life) and the tissue’s radiobiology; \
-         this run has decays only."
+        "BED and EQD2: they need the tissue’s radiobiology (alpha/beta, repair half-life) and each region’s effective \
+         half-life, which a dose run is not given; “lutra course” computes them."
             .to_owned(),
         "Equivalent uniform dose: it needs a parameter of the tissue that no input states.".to_owned(),
-        "Time-activity curves and their residuals: this run starts from time-integrated activity.".to_owned(),
+        match image_times(case) {
+            Some(times) => format!(
+                "Time-activity curves and their residuals: the images at {times} were integrated on the way; “lutra tia” shows the fits."
+            ),
+            None => {
+                "Time-activity curves and their residuals: this run starts from time-integrated activity.".to_owned()
+            }
+        },
         "The uncertainty of the activity (calibration, partial volume, outlines, time curve).".to_owned(),
         "Limits, earlier cycles and the next cycle.".to_owned(),
     ];

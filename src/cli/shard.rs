@@ -199,6 +199,7 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
             source: common.nuclide_source,
         },
         orientation: common.file_grid.grid().orientation(),
+        image_times_h: Vec::new(),
         form_code: common.form_code,
         origin: None,
         dicom: None,

@@ -371,15 +371,6 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
             found.left.push(format!("{}: {refusal}", series.title));
             continue;
         }
-        let alone = |place: &Path| {
-            inspected.series.iter().filter(|other| other.files.iter().any(|f| f.parent() == Some(place))).count() == 1
-        };
-        let path = match (series.files.as_slice(), parents.first()) {
-            ([one], _) => one.clone(),
-            (_, Some(place)) if parents.len() == 1 && alone(place) => place.to_path_buf(),
-            // any slice stands for its series
-            _ => series.files[0].clone(),
-        };
         found.images.push(Candidate {
             why: format!("DICOM; {}", series.facts.join("; ")),
             doubts: series.doubts.clone(),
@@ -388,7 +379,7 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
             hours_by_name: None,
             scan: series.scan.clone(),
             is_dicom: true,
-            path,
+            path: series.path.clone(),
         });
     }
     Ok(found)

@@ -180,6 +180,20 @@ impl AtomicOutputDir {
         self.path().join(name)
     }
 
+    /// Names of the files written so far, in order.
+    ///
+    /// Errors: the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, IoError> {
+        let failed = |e: io::Error| IoError::read(self.path(), e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.path()).map_err(failed)? {
+            names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        }
+        names.retain(|name| name != LOCK);
+        names.sort();
+        Ok(names)
+    }
+
     /// Where the output will be.
     pub fn target(&self) -> &Path {
         &self.target

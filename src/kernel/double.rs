@@ -31,6 +31,10 @@ pub mod rotate;
 #[path = "source.rs"]
 pub mod source;
 
+/// Births near the faces of the home.
+#[path = "skin.rs"]
+pub mod skin;
+
 /// Deflection over a step.
 #[path = "elastic.rs"]
 pub mod elastic;

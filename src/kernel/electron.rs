@@ -17,6 +17,7 @@ use super::navigate::{
 };
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
+use super::skin::skin_birth;
 use super::source::{birth, emission_of};
 use super::straggling::soft_loss;
 use super::tables::{
@@ -85,23 +86,27 @@ pub fn leave_grid<S: Sink>(p: &mut Particle, stack: &mut Stack, out: &mut S) {
 
 /// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
 /// energy in the tissue of its birth; nothing in vacuum): the photon pass emits it. Where the density allows, its voxel
-/// becomes its home.
+/// becomes its home and it is born in the skin.
 pub fn electron_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
     let mut p = birth(cx, h, emission_of(cx, h));
-    out.emitted(p.energy, p.weight);
     let index = voxel_index(cx, &p);
     let word = cx.voxels[index as usize];
+    let density = voxel_density(word);
     let row = voxel_tissue(word) * ENERGY_NODES;
-    let mut share = electron_value(cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
-    if voxel_density(word) <= 0.0 {
+    let bin = energy_bin(kev_from_units(p.energy));
+    if density >= cx.params.home_density_g_cm3 as Real {
+        p.home = index;
+        let range = electron_value(cx, row, bin, COLUMN_RANGE);
+        skin_birth(cx, h, &mut p, range * 10.0 * recip(density));
+    }
+    out.emitted(p.energy, p.weight);
+    let mut share = electron_value(cx, row, bin, COLUMN_YIELD);
+    if density <= 0.0 {
         share = 0.0;
     }
     let radiated = (share * real_from_u32(p.weight) + 0.5) as u32;
     out.radiated(p.energy, radiated);
     p.weight = p.weight - radiated;
-    if voxel_density(word) >= cx.params.home_density_g_cm3 as Real {
-        p.home = index;
-    }
     p
 }
 

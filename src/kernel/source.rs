@@ -83,9 +83,9 @@ pub fn emission_energy(cx: &Context, row: u32, word: u32) -> u32 {
     lowest + (part * real_from_u32(width)) as u32
 }
 
-/// Product of two weights in 2^-16, rounded down.
+/// Product of two weights in 2^-16, rounded to nearest.
 pub fn weight_product(a: u32, b: u32) -> u32 {
-    let low = (a & 65535u32).wrapping_mul(b & 65535u32) >> 16;
+    let low = ((a & 65535u32).wrapping_mul(b & 65535u32) + 32768u32) >> 16;
     let middle = (a >> 16).wrapping_mul(b & 65535u32).wrapping_add((a & 65535u32).wrapping_mul(b >> 16));
     ((a >> 16).wrapping_mul(b >> 16) << 16).wrapping_add(middle).wrapping_add(low)
 }

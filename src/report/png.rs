@@ -282,22 +282,43 @@ fn rounded_up(value: f64) -> f64 {
 }
 
 /// Writes `{stem}_axial.png`, `{stem}_coronal.png` and `{stem}_sagittal.png` into `directory`, cut through voxel
-/// `through` (i, j, k), all on one colour scale; returns their paths.
+/// `through` (i, j, k), all on one colour scale; returns them.
 pub fn write_slices(
     picture: &Picture<'_>,
     directory: &Path,
     stem: &str,
     through: [usize; 3],
-) -> Result<Vec<PathBuf>, PngError> {
-    let top_gy = scale_top_gy(picture.dose_gy);
-    let mut paths = Vec::new();
-    for plane in Plane::ALL {
-        let path = directory.join(format!("{stem}_{}.png", plane.name()));
-        let image = draw(picture, plane, through, top_gy);
-        image.save(&path).map_err(|source| PngError { path: path.clone(), source })?;
-        paths.push(path);
+) -> Result<Vec<Drawn>, PngError> {
+    let drawn = slices(picture, stem, through);
+    for one in &drawn {
+        let path = directory.join(format!("{}.png", one.name));
+        let [columns, rows] = one.size.map(|n| n as u32);
+        image::save_buffer(&path, &one.rgb, columns, rows, image::ColorType::Rgb8)
+            .map_err(|source| PngError { path: path.clone(), source })?;
     }
-    Ok(paths)
+    Ok(drawn)
+}
+
+/// A drawn slice.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Its name without an ending: `dose_axial`.
+    pub name: String,
+    /// Columns and rows.
+    pub size: [usize; 2],
+    /// Red, green and blue of each pixel, row by row from the top left.
+    pub rgb: Vec<u8>,
+}
+
+/// The three slices through voxel `through` (i, j, k), named `stem` and the plane, on one colour scale.
+pub fn slices(picture: &Picture<'_>, stem: &str, through: [usize; 3]) -> Vec<Drawn> {
+    let top_gy = scale_top_gy(picture.dose_gy);
+    let drawn = |plane: Plane| {
+        let image = draw(picture, plane, through, top_gy);
+        let size = [image.width() as usize, image.height() as usize];
+        Drawn { name: format!("{stem}_{}", plane.name()), size, rgb: image.into_raw() }
+    };
+    Plane::ALL.map(drawn).to_vec()
 }
 
 /// Draws one slice through voxel `through` (i, j, k) with the colour scale from 0 to `top_gy`.
@@ -614,13 +635,14 @@ mod tests {
             title: "Test",
         };
         let directory = tempfile::tempdir().expect("temporary directory");
-        let paths = write_slices(&picture, directory.path(), "dose", [10, 5, 7]).expect("written");
-        assert_eq!(paths.len(), 3);
-        for path in paths {
-            let image = image::open(&path).expect("a PNG").into_rgb8();
-            assert!(image.width() > 600, "{}", path.display());
+        let drawn = write_slices(&picture, directory.path(), "dose", [10, 5, 7]).expect("written");
+        assert_eq!(drawn.len(), 3);
+        for one in drawn {
+            let image = image::open(directory.path().join(format!("{}.png", one.name))).expect("a PNG").into_rgb8();
+            assert!(image.width() > 600, "{}", one.name);
             let colours: std::collections::BTreeSet<[u8; 3]> = image.pixels().map(|pixel| pixel.0).collect();
-            assert!(colours.len() > 100, "{} is not blank", path.display());
+            assert!(colours.len() > 100, "{} is not blank", one.name);
+            assert_eq!((image.into_raw(), one.size[0] > 600), (one.rgb, true), "the file holds what was drawn");
         }
     }
 }

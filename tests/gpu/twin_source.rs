@@ -1,9 +1,10 @@
 //! Birth of a history.
 
-use crate::bench::{INPUTS, Inputs, Twin, World, hold, put_particle};
+use crate::bench::{INPUTS, Inputs, Twin, World, bits, f, hold, put_particle};
 use crate::twin;
 use lutra::kernel::single::context::Context;
 use lutra::kernel::single::navigate::Particle;
+use lutra::kernel::single::skin::*;
 use lutra::kernel::single::source::*;
 
 /// A history of the world's job.
@@ -34,7 +35,16 @@ fn birth_at(cx: &Context, h: u32) -> Particle {
     birth(cx, h, Emission { row: 0, energy: h.wrapping_mul(7), weight: 65536 + h })
 }
 
-/// Cases of `source.rs`.
+/// Range, edge and a number in (0, 1).
+fn skin_case(g: &mut Inputs) -> Vec<u32> {
+    bits([g.positive(1e-5, 20.0), g.positive(0.1, 10.0), g.unit()])
+}
+
+fn put_skin(skin: Skin, o: &mut [u32]) {
+    o[..4].copy_from_slice(&[skin.fade, skin.depth, skin.mass, skin.tilt].map(f32::to_bits));
+}
+
+/// Cases of `source.rs` and `skin.rs`.
 pub fn cases() -> Vec<Twin> {
     const BIRTH: &str = "twin_put_particle(o, birth(twin_in[a], Emission(0u, twin_in[a] * 7u, 65536u + twin_in[a])));";
     vec![
@@ -75,6 +85,44 @@ pub fn cases() -> Vec<Twin> {
         twin!("birth", Electron, 1 -> 15, BIRTH,
             |cx, a, o, _| put_particle(&birth_at(cx, a[0]), o),
             |g| history(World::Electron, g.i)),
+        twin!("skin_of", Electron, 2 -> 4,
+            "let s = skin_of(twin_f(a), twin_f(a + 1u));
+             twin_put(o, s.fade);
+             twin_put(o + 1u, s.depth);
+             twin_put(o + 2u, s.mass);
+             twin_put(o + 3u, s.tilt);",
+            |_, a, o, _| put_skin(skin_of(f(a, 0), f(a, 1)), o),
+            |g| bits([g.positive(1e-5, 20.0), g.positive(0.1, 10.0)])),
+        twin!("skin_depth", Electron, 3 -> 1,
+            "twin_put(o, skin_depth(skin_of(twin_f(a), twin_f(a + 1u)), twin_f(a + 2u)));",
+            |_, a, o, _| o[0] = skin_depth(skin_of(f(a, 0), f(a, 1)), f(a, 2)).to_bits(),
+            skin_case),
+        twin!("skin_cosine", Electron, 3 -> 1,
+            "twin_put(o, skin_cosine(skin_of(twin_f(a), twin_f(a + 1u)), twin_f(a + 2u)));",
+            |_, a, o, _| o[0] = skin_cosine(skin_of(f(a, 0), f(a, 1)), f(a, 2)).to_bits(),
+            skin_case),
+        twin!("skin_density", Electron, 4 -> 1,
+        "twin_put(o, skin_density(skin_of(twin_f(a), twin_f(a + 1u)), twin_f(a + 2u), twin_f(a + 3u)));",
+        |_, a, o, _| o[0] = skin_density(skin_of(f(a, 0), f(a, 1)), f(a, 2), f(a, 3)).to_bits(),
+        |g| {
+            let mut w = skin_case(g);
+            w.extend(bits([g.between(-1.0, 1.0)]));
+            w
+        }),
+        twin!("skin_birth", Electron, 2 -> 15,
+        "var p = birth(twin_in[a], emission_of(twin_in[a]));
+             skin_birth(twin_in[a], &p, twin_f(a + 1u));
+             twin_put_particle(o, p);",
+        |cx, a, o, _| {
+            let mut p = birth(cx, a[0], emission_of(cx, a[0]));
+            skin_birth(cx, a[0], &mut p, f(a, 1));
+            put_particle(&p, o);
+        },
+        |g| {
+            let mut w = history(World::Electron, g.i);
+            w.extend(bits([g.positive(1e-5, 20.0)]));
+            w
+        }),
         twin!("birth", Photon, 1 -> 15, BIRTH,
             |cx, a, o, _| put_particle(&birth_at(cx, a[0]), o),
             |g| history(World::Photon, g.i)),

@@ -136,7 +136,7 @@ fn regions() -> Set {
 }
 
 /// A study as it lies: every object in one folder, names without meaning.
-fn study(folder: &Path) {
+pub fn study(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let mut ct = slices(CT, "CT", "1.2.3.4", &|voxel| hu(voxel) + 1024.0);
     ct.reverse();
@@ -557,4 +557,69 @@ print(json.dumps(dict(names=[s.SegmentLabel for s in d.SegmentSequence], count=c
     assert_eq!(right[0][2], FIRST_MM[2] + 2.0 * EDGE_MM);
     let dose = folder.join("a/dose_gy.dcm");
     assert!(read_rtdose(&dose).is_ok());
+}
+
+#[test]
+fn reference_written_pictures_read_the_same_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    study(&folder.join("study"));
+    let line = ["dose", "--ct", "study", "--activity", "study", "--labels", "study", "--dicom"];
+    done(folder, &[&line[..], &["--dicom-pictures", "--out", "a"], &ENGINE].concat());
+    done(folder, &[&line[..], &["--dicom-pictures", "--deidentify", "--out", "b"], &ENGINE].concat());
+    done(folder, &[&["course", "study", "--dicom", "--dicom-pictures", "--out", "c"][..], &ENGINE].concat());
+    let planes = ["axial", "coronal", "sagittal"];
+    let mut all = Vec::new();
+    for plane in planes {
+        all.extend(["a", "b"].map(|out| folder.join(out).join(format!("dose_{plane}.dcm"))));
+        all.push(folder.join("c").join(format!("dose_sum_{plane}.dcm")));
+    }
+    for file in &all {
+        must_be_valid(file, "SCImage");
+        let stripped = file.parent().unwrap().ends_with("b");
+        for word in ["SECRET^NAME", "SECRETID", "1.2.3.5", "19500101"] {
+            let patient = word.starts_with("SECRET") && !stripped;
+            let birth = word == "19500101" && !stripped && holds(file, word);
+            assert_eq!(holds(file, word), patient || birth, "{}: {word}", file.display());
+        }
+        assert!(!stripped || ["1.2.3.", "20260302"].iter().all(|word| !holds(file, word)), "{}", file.display());
+    }
+    // What a run states it wrote is what lies there.
+    let record: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("a/run.json")).unwrap()).unwrap();
+    let mut stated: Vec<&str> = record["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
+    stated.push("run.json");
+    stated.sort_unstable();
+    let mut lying = Vec::new();
+    files(&folder.join("a"), &mut lying);
+    let mut lying: Vec<String> =
+        lying.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    lying.sort();
+    assert_eq!(stated, lying);
+    let Some(python) = python() else { return };
+    let script = r#"
+import sys, json, numpy, pydicom, SimpleITK
+found, series = [], set()
+for name in sys.argv[1:]:
+    d = pydicom.dcmread(name + ".dcm")
+    assert d.SOPClassUID.name == "Secondary Capture Image Storage", d.SOPClassUID.name
+    series.add(str(d.SeriesInstanceUID))
+    png = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(name + ".png"))
+    itk = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(name + ".dcm"))
+    found.append([bool(numpy.array_equal(d.pixel_array, png)), bool(numpy.array_equal(itk.reshape(png.shape), png)),
+      str(d.PatientName), str(d.StudyInstanceUID), int(d.InstanceNumber), "FrameOfReferenceUID" in d, str(d.Modality)])
+print(json.dumps(dict(found=found, series=len(series))))
+"#;
+    let stems: Vec<String> = planes.map(|plane| folder.join(format!("a/dose_{plane}")).display().to_string()).to_vec();
+    let arguments: Vec<&str> = ["-c", script].into_iter().chain(stems.iter().map(String::as_str)).collect();
+    let (success, said) = run(python, &arguments).unwrap();
+    assert!(success, "{said}");
+    let found: serde_json::Value =
+        serde_json::from_str(said.lines().find(|line| line.starts_with('{')).unwrap()).unwrap();
+    assert_eq!(found["series"], 1);
+    for (n, one) in found["found"].as_array().unwrap().iter().enumerate() {
+        let ct_study = one[3].clone();
+        assert_eq!(*one, serde_json::json!([true, true, "SECRET^NAME", ct_study, n + 1, false, "OT"]), "{one}");
+        println!("{}: pixels of PNG, pydicom and SimpleITK are equal", planes[n]);
+    }
 }

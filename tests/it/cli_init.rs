@@ -213,13 +213,39 @@ fn cli_init_reads_a_dicom_study() {
         return;
     }
     let folder = tempfile::tempdir().expect("temporary folder");
-    let output = lutra(folder.path(), &["init", "dose", case.to_str().unwrap(), "--out", "d.toml"]);
+    let at = folder.path();
+    // the case also holds NIfTI twins: which of the two is meant is for a person to say
+    let output = lutra(at, &["init", "dose", case.to_str().unwrap(), "--out", "d.toml"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let config = text(folder.path(), "d.toml");
-    println!("{config}");
+    let config = text(at, "d.toml");
     assert!(config.contains("h after injection (middle of the scan)"), "{config}");
-    assert!(config.contains("activity = \"?\""), "an image at a moment is no map to transport: {config}");
+    assert!(config.contains("activity = \"?\""), "{config}");
     assert!(!config.contains("TEST^") && !config.contains("LIVERCT01"), "no patient is named");
+    // the study alone runs as it is
+    std::fs::create_dir(at.join("study")).expect("made");
+    for name in ["ct", "pt_t004", "pt_t024", "pt_t072", "pt_t168", "seg_binary.dcm"] {
+        let source = case.join(name);
+        let place = at.join("study").join(name);
+        if source.is_dir() {
+            std::fs::create_dir(&place).expect("made");
+            for entry in std::fs::read_dir(source).expect("the case") {
+                let entry = entry.expect("entry");
+                std::fs::copy(entry.path(), place.join(entry.file_name())).expect("copied");
+            }
+        } else {
+            std::fs::copy(source, place).expect("copied");
+        }
+    }
+    let output = lutra(at, &["init", "dose", "study", "--out", "e.toml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = text(at, "e.toml");
+    let lines = ["ct = \"study/ct\"", "labels = \"study/seg_binary.dcm\""];
+    assert!(lines.iter().all(|line| config.lines().any(|l| l == *line)), "{config}");
+    let activity = "activity = [\"study/pt_t004\", \"study/pt_t024\", \"study/pt_t072\", \"study/pt_t168\"]";
+    assert!(config.lines().any(|line| line == activity), "{config}");
+    assert!(!config.contains("= \"?\"") && !config.contains("activity_unit"), "{config}");
+    let done = lutra(at, &["dose", "--config", "e.toml", "--engine", "cpu", "--histories", "20000", "--out", "o"]);
+    assert!(done.status.success(), "{}", stderr(&done));
 }
 
 #[test]
@@ -243,4 +269,55 @@ fn alarm_a_misspelt_kidney_does_not_drop_out_unseen() {
     assert!(told.contains("no cycle has a region called kidney_left"), "{told}");
     assert!(told.contains("is kidny_left meant?"), "{told}");
     assert!(!warned("kidney_left", "b").contains("no cycle has a region"), "nothing to warn of");
+}
+
+#[test]
+fn cli_init_dose_of_a_dicom_study_runs_as_it_is() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    crate::cli_dicom::study(&at.join("study"));
+    let output = lutra(at, &["init", "dose", "study", "--out", "plans/dose.toml"]);
+    assert!(output.status.code() == Some(2) || output.status.success(), "{}", stderr(&output));
+    std::fs::create_dir_all(at.join("plans")).expect("made");
+    let output = lutra(at, &["init", "dose", "study", "--out", "plans/dose.toml", "--force"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let config = text(at, "plans/dose.toml");
+    println!("{config}");
+    assert!(!config.contains("= \"?\""), "{config}");
+    assert!(config.contains("activity = [\"../study#"), "{config}");
+    let arguments = ["--engine", "cpu", "--histories", "4000"];
+    let drafted = ["dose", "--config", "plans/dose.toml", "--out", "a", "--target-sigma", "0.5"];
+    let done = lutra(at, &drafted);
+    assert!(done.status.success(), "{}", stderr(&done));
+    assert!(stderr(&done).contains("activity images at 4.0000, 24.0000, 96.0000 h"), "{}", stderr(&done));
+    let drafted = ["dose", "--config", "plans/dose.toml", "--out", "b"];
+    let done = lutra(at, &[&drafted[..], &arguments].concat());
+    assert!(done.status.success(), "{}", stderr(&done));
+    // the same as the words on the command line
+    let words = ["dose", "--ct", "study", "--activity", "study", "--labels", "study", "--out", "c"];
+    assert!(lutra(at, &[&words[..], &arguments].concat()).status.success());
+    let hash = |out: &str| {
+        let record: serde_json::Value = serde_json::from_str(&text(&at.join(out), "run.json")).expect("JSON");
+        record["outputs"]["dose_gy.nii.gz"].clone()
+    };
+    assert_eq!(hash("b"), hash("c"));
+    let page = text(&at.join("b"), "report.html");
+    assert!(page.contains("images at 4, 24, 96 h after injection"), "times of the images are stated");
+    // one image needs a half-life, which no header states: the draft asks for it
+    std::fs::create_dir(at.join("one")).expect("made");
+    for entry in std::fs::read_dir(at.join("study")).expect("study") {
+        let path = entry.expect("entry").path();
+        let bytes = std::fs::read(&path).expect("read");
+        let later =
+            ["1.2.3.40.0", "1.2.3.40.2"].iter().any(|uid| bytes.windows(uid.len()).any(|w| w == uid.as_bytes()));
+        if !later {
+            std::fs::write(at.join("one").join(path.file_name().expect("a name")), bytes).expect("written");
+        }
+    }
+    assert!(lutra(at, &["init", "dose", "one", "--out", "one.toml"]).status.success());
+    let config = text(at, "one.toml");
+    assert!(config.contains("effective_half_life = \"?\""), "{config}");
+    replace(at, "one.toml", &[("effective_half_life = \"?\"", "effective_half_life = 50")]);
+    let done = lutra(at, &[&["dose", "--config", "one.toml", "--out", "d"][..], &arguments].concat());
+    assert!(done.status.success(), "{}", stderr(&done));
 }

@@ -54,6 +54,24 @@ fn put(folder: &Path, name: &str, volume: &Volume<f32>) {
     nifti::write(folder.join(name), volume, "dose").expect("written");
 }
 
+#[test]
+fn cli_compare_prints_its_record_with_json() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    put(folder, "a.nii.gz", &map(&grid(), dose));
+    put(folder, "b.nii.gz", &map(&grid(), |at| 1.02 * dose(at)));
+    put(folder, "labels.nii", &map(&grid(), |[x, _, _]| if x < 15.0 { 2.0 } else { 3.0 }));
+    std::fs::write(folder.join("names.csv"), "value,name\n2,right\n3,left\n").expect("written");
+    let output = compare(folder, &["--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("nothing but JSON");
+    let file: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("out/compare.json")).expect("written"))
+            .expect("JSON");
+    assert_eq!(printed, file);
+    assert_eq!(printed["findings"].as_array().map(Vec::len), Some(1), "{printed}");
+}
+
 /// What `compare` says of `b` beside the plain map.
 fn said(b: &Volume<f32>) -> (String, serde_json::Value, String) {
     let folder = tempfile::tempdir().expect("temporary folder");

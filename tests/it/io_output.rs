@@ -206,6 +206,7 @@ fn io_leftovers_of_killed_runs_are_swept() {
     }
     let living = AtomicOutputDir::create(place.path().join("one"), false).expect("made");
     std::fs::write(living.file("kept"), "whole").expect("written");
+    assert_eq!(living.names().expect("names"), ["kept"], "the lock is no output");
     let second = AtomicOutputDir::create(place.path().join("two"), false).expect("made");
     let found = names();
     assert!(!found.contains(&".lutra-partial-dead".to_owned()), "{found:?}");

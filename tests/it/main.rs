@@ -32,6 +32,7 @@ mod io_mutations;
 mod io_nifti;
 mod io_output;
 mod io_source;
+mod law_births;
 mod law_math;
 mod law_replicas;
 mod lock_barrier;

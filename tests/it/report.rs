@@ -153,7 +153,7 @@ fn cli_dose_report_holds_what_it_must() {
         "closes to the last unit",
         "TG-268",
         "EANM",
-        "BED and EQD2: they need the time course",
+        "BED and EQD2: they need the tissue’s radiobiology",
         "What this report does not know",
         "id=\"volumes\"",
         "Standard error of a voxel",
@@ -224,23 +224,34 @@ fn alarm_a_path_or_a_patient_in_a_page_is_seen() {
     assert_eq!(steady(changed), steady("<section id=\"run-facts\">x</section>b"));
 }
 
-/// Why the browser check cannot run here.
-fn browser_missing(checks: &Path) -> Option<String> {
+/// The folder of the browser check with its packages, made once in the target folder; else why it cannot run here.
+fn browser_check() -> Result<PathBuf, String> {
     let node = Command::new("node").arg("--version").output();
     if !node.is_ok_and(|output| output.status.success()) {
-        return Some("node is not installed".into());
+        return Err("node is not installed (Debian: apt-get install nodejs npm)".into());
     }
     let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     if std::env::var_os("LUTRA_BROWSER").is_none() && !places.iter().any(|place| Path::new(place).exists()) {
-        return Some("no Chromium is installed (apt-get install chromium)".into());
+        return Err("no Chromium is installed (Debian: apt-get install chromium)".into());
     }
-    if !checks.join("node_modules/axe-core").is_dir() {
-        let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(checks).output();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    std::fs::create_dir_all(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+    let read = |path: PathBuf| std::fs::read(path).ok();
+    let lock = "package-lock.json";
+    let fresh = read(place.join(lock)).is_some_and(|kept| Some(kept) == read(source.join(lock)));
+    for name in ["check.mjs", "package.json", lock] {
+        std::fs::copy(source.join(name), place.join(name)).map_err(|error| format!("{name}: {error}"))?;
+    }
+    let packages = ["axe-core/axe.min.js", "playwright-core/package.json"];
+    if !fresh || packages.iter().any(|name| !place.join("node_modules").join(name).is_file()) {
+        let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&place).output();
         if !done.is_ok_and(|output| output.status.success()) {
-            return Some("the packages of tests/browser cannot be installed (npm ci)".into());
+            let _ = std::fs::remove_file(place.join(lock));
+            return Err("the packages of tests/browser cannot be installed (npm ci)".into());
         }
     }
-    None
+    Ok(place)
 }
 
 fn browse(checks: &Path, reports: &[PathBuf]) -> (bool, String) {
@@ -249,13 +260,48 @@ fn browse(checks: &Path, reports: &[PathBuf]) -> (bool, String) {
     (output.status.success(), text)
 }
 
+/// Runs on the shared cases, where they are there: a dose on a liver CT and a course of four cycles.
+fn shared_runs(folder: &Path) -> Vec<&'static str> {
+    let shared = std::env::var_os("LUTRA_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let (liver, cycles) = (shared.join("cases/liver-ct"), shared.join("cases/liver-ct-4cycles"));
+    if !liver.is_dir() || !cycles.is_dir() {
+        println!("SKIPPED: reports of the shared cases ({} is not there)", shared.join("cases").display());
+        return Vec::new();
+    }
+    let at = |place: &Path, name: &str| place.join(name).display().to_string();
+    let (ct, tia) = (at(&liver, "g48/ct.nii.gz"), at(&liver, "g48/tia_blur12.nii.gz"));
+    let (labels, names) = (at(&liver, "g48/labels.nii.gz"), at(&liver, "case.json"));
+    let scene = ["--ct", &ct, "--activity", &tia, "--activity-unit", "decays", "--labels", &labels];
+    let rest = ["--label-names", &names, "--administered-mbq", "7400", "--histories", "1e5", "--engine", "cpu"];
+    lutra(folder, &[&["dose"], &scene[..], &rest, &["--out", "liver"]].concat());
+    let place = cycles.display();
+    let mut text = format!(
+        "schema = 1\nprotocol = \"iluminet\"\nct = \"{place}/ct.nii.gz\"\nlabels = \"{place}/labels.nii.gz\"\n\
+         label_names = \"{place}/case.json\"\n[effective_half_life_h]\nkidney_left = 50.0\nkidney_right = 50.0\n"
+    );
+    for (n, date) in ["2024-01-10", "2024-03-06", "2024-05-01", "2024-07-03"].into_iter().enumerate() {
+        let _ = write!(
+            text,
+            "[[cycles]]\ndate = {date}\nadministered_mbq = 7400\ntia = \"{place}/cycle{}/tia_true.nii.gz\"\n\
+             tia_unit = \"decays\"\n",
+            n + 1
+        );
+    }
+    write(folder, "FOUR.toml", &text);
+    lutra(folder, &["course", "FOUR.toml", "--out", "four", "--histories", "5e4", "--engine", "cpu"]);
+    vec!["liver", "four"]
+}
+
 #[test]
 fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
-    let checks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    if let Some(why) = browser_missing(&checks) {
-        println!("SKIPPED: {why}");
-        return;
-    }
+    let checks = match browser_check() {
+        Ok(checks) => checks,
+        Err(why) => {
+            println!("SKIPPED: {why}");
+            return;
+        }
+    };
     let folder = tempfile::tempdir().expect("temporary folder");
     let folder = folder.path();
     patient(folder);
@@ -273,12 +319,14 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
             "compare",
         ],
     );
-    let reports: Vec<PathBuf> =
-        ["dose", "course", "compare"].iter().map(|name| folder.join(name).join("report.html")).collect();
+    lutra(folder, &["demo", "--out", "demo", "--histories", "1e5", "--engine", "cpu"]);
+    let mut names = vec!["demo", "dose", "course", "compare"];
+    names.extend(shared_runs(folder));
+    let reports: Vec<PathBuf> = names.iter().map(|name| folder.join(name).join("report.html")).collect();
     let (good, text) = browse(&checks, &reports);
     println!("{text}");
     assert!(good, "{text}");
-    assert_eq!(text.matches("\"findings\":[]").count(), 6, "three reports in light and dark: {text}");
+    assert_eq!(text.matches("\"findings\":[]").count(), 2 * names.len(), "every report in light and dark: {text}");
 
     // planted faults, each of which must be found
     let whole = page(folder, "dose");

@@ -13,6 +13,7 @@ pub const MODULES: &[&str] = &[
     "navigate",
     "rotate",
     "source",
+    "skin",
     "elastic",
     "straggling",
     "moller",

@@ -274,7 +274,7 @@ impl Walk<'_> {
                 let stop = self.stop(at, length, end)?;
                 if vr == VR::SQ {
                     self.items(at, stop, encoding, depth, false)?;
-                } else if length as usize % unit_bytes(vr) != 0 {
+                } else if !(length as usize).is_multiple_of(unit_bytes(vr)) {
                     // A reader of whole numbers would stop short of the end and take the rest for the next element.
                     let (found, allowed) = (format!("{length} bytes"), format!("a multiple of {}", unit_bytes(vr)));
                     return Err(refused(self.path, &format!("length of {tag}"), found, &allowed));

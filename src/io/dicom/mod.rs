@@ -4,6 +4,7 @@
 //! module (`stack`); every doubt is a note of the result or a refusal that names it. Identifiers of
 //! the patient stay inside the objects: no message, note or record carries them.
 
+mod capture;
 mod ct;
 mod inspect;
 mod layout;
@@ -19,6 +20,7 @@ mod stack;
 mod study;
 mod time;
 
+pub use capture::{Capture, CaptureOptions, write_captures};
 pub use ct::read_ct;
 pub use inspect::{Inspection, SeriesReport, inspect};
 pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};

@@ -10,6 +10,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::single::context::{FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION};
         use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
         use crate::kernel::single::source::{STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH};
+        use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
         use crate::kernel::single::electron::{STACK_SIZE, ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT};
         use crate::kernel::single::compton::{PER_KEV_ANGSTROM};
@@ -341,6 +342,44 @@ macro_rules! lanes_kernel {
                 row: u_select(on, a.row, b.row),
                 energy: u_select(on, a.energy, b.energy),
                 weight: u_select(on, a.weight, b.weight),
+            }
+        }
+
+        /// Births behind the two faces across an axis; lengths are shares of the voxel's edge.
+        #[derive(Clone, Copy)]
+        #[repr(C)]
+        pub struct Skin {
+            /// One over the depth at which the density of births would be 0.
+            pub fade: F,
+            /// Depth at which they end: that depth, or the middle of the voxel.
+            pub depth: F,
+            /// Integral of the falling line from 1 at the face down to there.
+            pub mass: F,
+            /// Tilt of the directions: 1, less where electrons cross the whole voxel anyway.
+            pub tilt: F,
+        }
+
+        /// All lanes 0.
+        #[inline]
+        $(#[$features])*
+        pub fn zero_Skin() -> Skin {
+            Skin {
+                fade: f_splat(0.0),
+                depth: f_splat(0.0),
+                mass: f_splat(0.0),
+                tilt: f_splat(0.0),
+            }
+        }
+
+        /// Lanes of `a` where the mask is set, else of `b`.
+        #[inline]
+        $(#[$features])*
+        pub fn select_Skin(on: M, a: Skin, b: Skin) -> Skin {
+            Skin {
+                fade: f_select(on, a.fade, b.fade),
+                depth: f_select(on, a.depth, b.depth),
+                mass: f_select(on, a.mass, b.mass),
+                tilt: f_select(on, a.tilt, b.tilt),
             }
         }
 
@@ -1025,12 +1064,12 @@ macro_rules! lanes_kernel {
             ret
         }
 
-        /// Product of two weights in 2^-16, rounded down.
+        /// Product of two weights in 2^-16, rounded to nearest.
         #[inline]
         $(#[$features])*
         pub fn weight_product(a: U, b: U) -> U {
             let mut on0 = m_splat(true);
-            let low = u_shr::<16>(u_mul(u_and(a, u_splat(65535u32)), u_and(b, u_splat(65535u32))));
+            let low = u_shr::<16>(u_add(u_mul(u_and(a, u_splat(65535u32)), u_and(b, u_splat(65535u32))), u_splat(32768u32)));
             let middle = u_add(u_mul(u_shr::<16>(a), u_and(b, u_splat(65535u32))), u_mul(u_and(a, u_splat(65535u32)), u_shr::<16>(b)));
             u_add(u_add(u_shl::<16>(u_mul(u_shr::<16>(a), u_shr::<16>(b))), middle), low)
         }
@@ -1071,6 +1110,129 @@ macro_rules! lanes_kernel {
             let iy = u_div(in_plane, u_splat(cx.params.nx));
             let ix = u_sub(in_plane, u_mul(iy, u_splat(cx.params.nx)));
             Particle { ix: ix, iy: iy, iz: iz, alive: u_splat(1u32), x: f_mul(fx, f_splat(cx.params.dx_mm)), y: f_mul(fy, f_splat(cx.params.dy_mm)), z: f_mul(fz, f_splat(cx.params.dz_mm)), energy: emission.energy, ux: f_mul(sin_theta, azimuth.cos), uy: f_mul(sin_theta, azimuth.sin), uz: cos_theta, weight: weight, flight: f_splat(0.0f32), steps: u_splat(0u32), home: u_splat(NO_HOME) }
+        }
+
+        /// The skin of electrons of range `reach_mm` behind faces `edge_mm` apart.
+        #[inline]
+        $(#[$features])*
+        pub fn skin_of(reach_mm: F, edge_mm: f32) -> Skin {
+            let mut on0 = m_splat(true);
+            let fade = f_mul(recip(fmax(f_mul(f_splat(REACH), reach_mm), f_splat(1e-6f32))), f_splat(edge_mm));
+            let depth = fmin(recip(fade), f_splat(0.5f32));
+            let tilt = fmin(f_mul(depth, fade), f_splat(1.0f32));
+            Skin { fade: fade, depth: depth, mass: f_mul(depth, f_sub(f_splat(1.0f32), f_mul(f_splat(0.5f32), tilt))), tilt: tilt }
+        }
+
+        /// Depth of a birth behind its face for the number `part` in (0, 1).
+        #[inline]
+        $(#[$features])*
+        pub fn skin_depth(skin: Skin, part: F) -> F {
+            let mut on0 = m_splat(true);
+            let reached = f_mul(f_splat(2.0f32), f_mul(part, skin.mass));
+            fmin(f_mul(reached, recip(f_add(f_splat(1.0f32), root(fmax(f_sub(f_splat(1.0f32), f_mul(reached, skin.fade)), f_splat(0.0f32)))))), skin.depth)
+        }
+
+        /// Cosine of a birth's direction to the outward normal of its face for the number `part` in (0, 1).
+        #[inline]
+        $(#[$features])*
+        pub fn skin_cosine(skin: Skin, part: F) -> F {
+            let mut on0 = m_splat(true);
+            let c = f_sub(f_sub(f_splat(1.0f32), f_mul(f_splat(0.5f32), skin.tilt)), f_mul(f_splat(2.0f32), part));
+            fmin(fmax(f_mul(f_mul(f_splat((-2.0f32)), c), recip(f_add(f_splat(1.0f32), root(fmax(f_sub(f_splat(1.0f32), f_mul(f_mul(f_splat(2.0f32), skin.tilt), c)), f_splat(0.0f32)))))), f_splat((-1.0f32))), f_splat(1.0f32))
+        }
+
+        /// Density of births behind the two faces across an axis, relative to that of decays: at `place` with the direction's
+        /// component `along` the axis.
+        #[inline]
+        $(#[$features])*
+        pub fn skin_density(skin: Skin, place: F, along: F) -> F {
+            let mut on0 = m_splat(true);
+            let beyond = f_gt(place, f_splat(0.5f32));
+            let inwards = f_select(beyond, f_sub(f_splat(1.0f32), place), place);
+            let out = f_select(beyond, along, f_neg(along));
+            let fall = fmax(f_sub(f_splat(1.0f32), f_mul(inwards, skin.fade)), f_splat(0.0f32));
+            f_mul(f_mul(f_splat(0.5f32), recip(skin.mass)), f_mul(fall, f_add(f_splat(1.0f32), f_mul(skin.tilt, out))))
+        }
+
+        /// Moves the newly born electron of history `h`, of range `reach_mm`, into the skin of its voxel, or leaves it anywhere in
+        /// it, and gives it the weight that makes up for it.
+        #[inline]
+        $(#[$features])*
+        pub fn skin_birth(on0: M, cx: &Context<'_>, h: U, p: &mut Particle, reach_mm: F) {
+            let mut on0 = on0;
+            let dx_mm = cx.params.dx_mm;
+            let dy_mm = cx.params.dy_mm;
+            let dz_mm = cx.params.dz_mm;
+            let skin_x = skin_of(reach_mm, dx_mm);
+            let skin_y = skin_of(reach_mm, dy_mm);
+            let skin_z = skin_of(reach_mm, dz_mm);
+            let word = u_add(u_splat(cx.params.shift_x), u_mul(h, u_splat(STEP_X)));
+            let choice = unit_from_word(word);
+            let one = unit_from_word(u_add(u_splat(cx.params.shift_y), u_mul(h, u_splat(STEP_Y))));
+            let other = unit_from_word(u_add(u_splat(cx.params.shift_z), u_mul(h, u_splat(STEP_Z))));
+            let mut fx = fmin(f_mul(choice, recip(f_splat(WHOLE))), f_splat(1.0f32));
+            let mut fy = one;
+            let mut fz = other;
+            let took1 = m_and(on0, f_gt(choice, f_splat(WHOLE)));
+            let mut on1 = took1;
+            if m_any(on1) {
+                let six = f_mul(f_sub(choice, f_splat(WHOLE)), f_mul(f_splat(6.0f32), recip(f_splat((1.0f32 - WHOLE)))));
+                let face = u_of_f(fmin(six, f_splat(5.0f32)));
+                let axis = u_shr::<1>(face);
+                let beyond = u_eq(u_and(face, u_splat(1u32)), u_splat(1u32));
+                let mut skin = skin_x;
+                let took2 = m_and(on1, u_eq(axis, u_splat(1u32)));
+                let mut on2 = took2;
+                {
+                    skin = select_Skin(on2, skin_y, skin);
+                }
+                let took3 = m_and(on1, u_eq(axis, u_splat(2u32)));
+                let mut on3 = took3;
+                {
+                    skin = select_Skin(on3, skin_z, skin);
+                }
+                let inwards = skin_depth(skin, fmin(f_sub(six, real_from_u32(face)), f_splat(1.0f32)));
+                let place = f_select(beyond, f_sub(f_splat(1.0f32), inwards), inwards);
+                let out = skin_cosine(skin, unit_from_word(u_add(u_splat(cx.params.shift_polar), u_mul(h, u_splat(STEP_POLAR)))));
+                let along = f_select(beyond, out, f_neg(out));
+                let across = root(fmax(f_sub(f_splat(1.0f32), f_mul(along, along)), f_splat(0.0f32)));
+                let azimuth = sin_cos_turn(u_add(u_splat(cx.params.shift_azimuth), u_mul(h, u_splat(STEP_AZIMUTH))));
+                let a = f_mul(across, azimuth.cos);
+                let b = f_mul(across, azimuth.sin);
+                fx = f_select(on1, one, fx);
+                fy = f_select(on1, other, fy);
+                fz = f_select(on1, place, fz);
+                p.ux = f_select(on1, a, p.ux);
+                p.uy = f_select(on1, b, p.uy);
+                p.uz = f_select(on1, along, p.uz);
+                let took4 = m_and(on1, u_eq(axis, u_splat(0u32)));
+                let mut on4 = took4;
+                {
+                    fx = f_select(on4, place, fx);
+                    fy = f_select(on4, one, fy);
+                    fz = f_select(on4, other, fz);
+                    p.ux = f_select(on4, along, p.ux);
+                    p.uy = f_select(on4, a, p.uy);
+                    p.uz = f_select(on4, b, p.uz);
+                }
+                let took5 = m_and(on1, u_eq(axis, u_splat(1u32)));
+                let mut on5 = took5;
+                {
+                    fx = f_select(on5, other, fx);
+                    fy = f_select(on5, place, fy);
+                    fz = f_select(on5, one, fz);
+                    p.ux = f_select(on5, b, p.ux);
+                    p.uy = f_select(on5, along, p.uy);
+                    p.uz = f_select(on5, a, p.uz);
+                }
+            }
+            p.x = f_select(on0, f_mul(fx, f_splat(dx_mm)), p.x);
+            p.y = f_select(on0, f_mul(fy, f_splat(dy_mm)), p.y);
+            p.z = f_select(on0, f_mul(fz, f_splat(dz_mm)), p.z);
+            let skin = f_add(f_add(skin_density(skin_x, fx, p.ux), skin_density(skin_y, fy, p.uy)), skin_density(skin_z, fz, p.uz));
+            let density = f_add(f_splat(WHOLE), f_mul(f_splat((1.0f32 - WHOLE)), f_mul(skin, f_splat(0.33333334f32))));
+            let dither = f_mul(f_add(real_from_u32(u_and(word, u_splat(511u32))), f_splat(0.5f32)), f_splat(0.001953125f32));
+            p.weight = u_select(on0, u_of_f(f_add(f_mul(real_from_u32(p.weight), recip(density)), dither)), p.weight);
         }
 
         /// (1 - cos)/2 of the soft deflection over a path with `k1` and `k2` first and second transport mean free paths,
@@ -1313,30 +1475,34 @@ macro_rules! lanes_kernel {
 
         /// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
         /// energy in the tissue of its birth; nothing in vacuum): the photon pass emits it. Where the density allows, its voxel
-        /// becomes its home.
+        /// becomes its home and it is born in the skin.
         #[inline]
         $(#[$features])*
         pub fn electron_birth(on0: M, cx: &Context<'_>, h: U, out: &mut Out) -> Particle {
             let mut on0 = on0;
             let mut p = birth(on0, cx, h, emission_of(on0, cx, h));
-            out.emitted(on0, p.energy, p.weight);
             let index = voxel_index(cx, &p);
             let word = gather_u(on0, cx.voxels, index);
+            let density = voxel_density(word);
             let row = u_mul(voxel_tissue(word), u_splat(ENERGY_NODES));
-            let mut share = electron_value(on0, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_YIELD);
-            let took1 = m_and(on0, f_le(voxel_density(word), f_splat(0.0f32)));
+            let bin = energy_bin(kev_from_units(p.energy));
+            let took1 = m_and(on0, f_ge(density, f_splat(cx.params.home_density_g_cm3)));
             let mut on1 = took1;
+            if m_any(on1) {
+                p.home = u_select(on1, index, p.home);
+                let range = electron_value(on1, cx, row, bin, COLUMN_RANGE);
+                skin_birth(on1, cx, h, &mut p, f_mul(f_mul(range, f_splat(10.0f32)), recip(density)));
+            }
+            out.emitted(on0, p.energy, p.weight);
+            let mut share = electron_value(on0, cx, row, bin, COLUMN_YIELD);
+            let took2 = m_and(on0, f_le(density, f_splat(0.0f32)));
+            let mut on2 = took2;
             {
-                share = f_select(on1, f_splat(0.0f32), share);
+                share = f_select(on2, f_splat(0.0f32), share);
             }
             let radiated = u_of_f(f_add(f_mul(share, real_from_u32(p.weight)), f_splat(0.5f32)));
             out.radiated(on0, p.energy, radiated);
             p.weight = u_sub(p.weight, radiated);
-            let took2 = m_and(on0, f_ge(voxel_density(word), f_splat(cx.params.home_density_g_cm3)));
-            let mut on2 = took2;
-            {
-                p.home = u_select(on2, index, p.home);
-            }
             p
         }
 

@@ -12,6 +12,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("navigate", include_str!("../../../shaders/navigate.wgsl")),
     ("rotate", include_str!("../../../shaders/rotate.wgsl")),
     ("source", include_str!("../../../shaders/source.wgsl")),
+    ("skin", include_str!("../../../shaders/skin.wgsl")),
     ("elastic", include_str!("../../../shaders/elastic.wgsl")),
     ("straggling", include_str!("../../../shaders/straggling.wgsl")),
     ("moller", include_str!("../../../shaders/moller.wgsl")),
