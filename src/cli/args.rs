@@ -426,6 +426,9 @@ pub struct RawBench {
     /// above 1 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
     pub judge_labels: Option<String>,
+    /// Judge only voxels above this share of the highest dose, as in 0.01 [default: 0.01 without regions, else 0]
+    #[arg(long, value_name = "SHARE")]
+    pub judge_above: Option<f64>,
     /// Measured runs; the one of median time is shown
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub repeat: u32,
@@ -1421,6 +1424,8 @@ pub struct BenchRequest {
     pub what: BenchScene,
     /// Labels whose voxels are judged; empty: chosen by the case.
     pub judge_labels: Vec<u16>,
+    /// Share of the highest dose above which voxels are judged; none for what suits the labels.
+    pub judge_above: Option<f64>,
     /// Measured runs, at least 1.
     pub repeat: u32,
     /// Electron histories of the warm-up.
@@ -1771,6 +1776,10 @@ impl RawBench {
             Some(text) => label_list("--judge-labels", text)?,
             None => Vec::new(),
         };
+        let judge_above = self
+            .judge_above
+            .map(|share| in_range("--judge-above", share, 0.0, 0.99, "a share of the highest dose, 0.01 for 1 %"))
+            .transpose()?;
         let warm_up = whole_number("--warm-up", &self.warm_up)?;
         let batches = RawKeep { checkpoint: 0.0, resume: None, batches: self.batches }.batches()?;
         let (out, force, repeat) = (self.out.clone(), self.run.force, self.repeat);
@@ -1780,6 +1789,7 @@ impl RawBench {
                 ("--target-sigma", self.target_sigma.is_some()),
                 ("--target-labels", self.target_labels.is_some()),
                 ("--judge-labels", self.judge_labels.is_some()),
+                ("--judge-above", self.judge_above.is_some()),
             ];
             let other = other.into_iter().find_map(|(name, given)| given.then_some(name)).or(file);
             if let Some(other) = other {
@@ -1815,7 +1825,16 @@ impl RawBench {
             };
             (BenchScene::Demo, run_options(&self.run, stop)?)
         };
-        Ok(BenchRequest { what, judge_labels, repeat, warm_up, out, force, run: RunOptions { batches, ..run } })
+        Ok(BenchRequest {
+            what,
+            judge_labels,
+            judge_above,
+            repeat,
+            warm_up,
+            out,
+            force,
+            run: RunOptions { batches, ..run },
+        })
     }
 
     /// The same case for `lutra dose`, without checkpoints.

@@ -31,7 +31,7 @@ const FILE: &str = "bench.json";
 /// Words in the names of regions that are judged where the user names none.
 const JUDGED_NAMES: [&str; 4] = ["kidney", "tumour", "tumor", "lesion"];
 /// Share of the highest dose from which on voxels are judged where there is no such region.
-const JUDGED_SHARE: f32 = 0.01;
+const JUDGED_SHARE: f64 = 0.01;
 /// Voxel edge of the phantom of `--scaling`, mm.
 const PHANTOM_EDGE_MM: f64 = 3.0;
 /// Radius of its source, mm.
@@ -110,22 +110,27 @@ fn judged(case: &Case, request: &BenchRequest) -> Result<Vec<u16>, UserError> {
     Ok(case.names.iter().filter(|(l, name)| present.contains(l) && named(name)).map(|(l, _)| *l).collect())
 }
 
-/// Voxels that are judged, ascending, and their description.
-fn target(case: &Case, dose_gy: &[f32], labels: &[u16]) -> (Vec<usize>, Target) {
-    let solid = |n: usize| f64::from(case.density_g_cm3[n]) >= AIR_LIMIT_G_CM3;
-    let voxels: Vec<usize> = if labels.is_empty() {
-        let top = dose_gy.iter().copied().fold(0.0, f32::max);
-        (0..dose_gy.len()).filter(|&n| dose_gy[n] > JUDGED_SHARE * top).collect()
-    } else {
-        (0..dose_gy.len()).filter(|&n| labels.contains(&case.labels[n]) && solid(n)).collect()
+/// Voxels that are judged, ascending, and their description: those of `labels` (all where there are none) that are no
+/// air and above the share `above` of the highest dose.
+fn target(case: &Case, dose_gy: &[f32], labels: &[u16], above: Option<f64>) -> (Vec<usize>, Target) {
+    let share = above.unwrap_or(if labels.is_empty() { JUDGED_SHARE } else { 0.0 });
+    let least_gy = share * f64::from(dose_gy.iter().copied().fold(0.0, f32::max));
+    let chosen = |n: usize| {
+        (labels.is_empty() || labels.contains(&case.labels[n]))
+            && f64::from(case.density_g_cm3[n]) >= AIR_LIMIT_G_CM3
+            && (share == 0.0 || f64::from(dose_gy[n]) > least_gy)
     };
+    let voxels: Vec<usize> = (0..dose_gy.len()).filter(|&n| chosen(n)).collect();
     let names: Vec<String> =
         labels.iter().map(|l| case.names.get(l).cloned().unwrap_or_else(|| l.to_string())).collect();
-    let what = match labels {
-        [] => "voxels above 1 % of the highest dose".to_owned(),
-        _ => format!("voxels of {}", names.join(", ")),
-    };
-    let target = Target { what, labels: labels.to_vec(), voxels: voxels.len() };
+    let mut what = "voxels".to_owned();
+    if !names.is_empty() {
+        what.push_str(&format!(" of {}", names.join(", ")));
+    }
+    if share > 0.0 {
+        what.push_str(&format!(" above {} % of the highest dose", 100.0 * share));
+    }
+    let target = Target { what, labels: labels.to_vec(), above_share: share, voxels: voxels.len() };
     (voxels, target)
 }
 
@@ -320,7 +325,7 @@ fn measured(
         let taken = printer::hushed(|| take(make, &request.run, emissions, place))?;
         let peak = peak_memory_bytes().filter(|_| fresh_peak);
         let cores = cores(&request.run, &taken.computed);
-        let (voxels, target) = target(&taken.case, &taken.written.dose.dose_gy, &labels);
+        let (voxels, target) = target(&taken.case, &taken.written.dose.dose_gy, &labels, request.judge_above);
         let run = figures(&taken, &voxels, cores, peak);
         printer::note(&format!("run {} of {}: {}", n + 1, request.repeat, told(&run)));
         let bench =
@@ -425,7 +430,7 @@ fn scaling(request: &BenchRequest, grids: &[[usize; 3]], place: &Path) -> Result
     drop(first);
     let taken = |dims: [usize; 3], histories: u64| -> Result<(SceneFigures, Run), Failure> {
         let (taken, peak) = one(dims, histories)?;
-        let (voxels, _) = target(&taken.case, &taken.written.dose.dose_gy, &[1]);
+        let (voxels, _) = target(&taken.case, &taken.written.dose.dose_gy, &[1], None);
         let run = figures(&taken, &voxels, device, peak);
         let shape = dims.map(|n| n.to_string()).join(" x ");
         printer::note(&format!("{shape} voxels, {histories} electron histories: {}", told(&run)));

@@ -76,6 +76,8 @@ pub(super) struct Cores {
 pub(super) struct Target {
     pub(super) what: String,
     pub(super) labels: Vec<u16>,
+    /// Share of the highest dose above which voxels are judged; 0 for all.
+    pub(super) above_share: f64,
     pub(super) voxels: usize,
 }
 

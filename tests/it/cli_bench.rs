@@ -123,6 +123,12 @@ fn cli_bench_sees_what_histories_buy() {
 fn cli_bench_aims_at_labels_and_speaks_json() {
     let folder = tempfile::tempdir().expect("temporary folder");
     case(folder.path());
+    let words = format!("{CASE} --repeat 1 --judge-labels 1,2 --judge-above 0.5 --json --quiet --out above");
+    let output = lutra(folder.path(), &words);
+    assert!(output.status.success(), "{}", told(&output));
+    let target = &record(folder.path(), "above")["target"];
+    assert_eq!((&target["above_share"], &target["labels"]), (&0.5.into(), &serde_json::json!([1, 2])));
+    assert!((1.0..=64.0).contains(&number(&target["voxels"])), "only the bright block is that hot: {target}");
     let line = CASE.replace("--histories 2e4", "--target-sigma 0.1 --target-labels 1");
     let output = lutra(folder.path(), &format!("{line} --repeat 1 --json --quiet --out b"));
     assert!(output.status.success(), "{}", told(&output));
@@ -175,6 +181,8 @@ fn cli_bench_refuses_by_name_and_leaves_nothing() {
         ("--target-labels 2".to_owned(), &["--target-labels: found without --target-sigma"]),
         ("--engine cpu:mmx".to_owned(), &["--engine: found \"cpu:mmx\""]),
         (format!("{files} --judge-labels 9"), &["--judge-labels: found 9", "allowed: 1, 2"]),
+        ("--judge-above 1".to_owned(), &["--judge-above: found 1;", "allowed: from 0 to 0.99"]),
+        ("--scaling --judge-above 0.1".to_owned(), &["--scaling and --judge-above"]),
         ("--target-sigma 0.2 --target-labels 99".to_owned(), &["--target-labels: found 99"]),
         (files.replace("decays --labels", "lux --labels"), &["lux"]),
     ] {
