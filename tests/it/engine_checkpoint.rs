@@ -180,7 +180,7 @@ fn alarm_one_unit_counted_twice_is_seen() {
 fn engine_run_to_an_uncertainty_ends_there() {
     let scene = small::scene();
     let hot: Vec<bool> = small::decays(&scene).iter().map(|&d| d > 1e9).collect();
-    for goal in [0.2, 0.05] {
+    for goal in [0.05, 0.02] {
         let target = Some(hot.clone());
         let plan = RunPlan { stop: Stop::TargetSigma(goal), target, ..small::plan(&scene, 0, 3) };
         let end = small::run_on(&scene, &plan, &mut CpuEngine::new(2)).expect("ends");
