@@ -5,7 +5,8 @@
 //! the aim counts as reached when two looks in a row say so: one lucky look ends nothing. What is decided follows
 //! from the tallies alone, so that every machine stops at the same batch.
 
-use crate::tally::ENTRY_KEV;
+use crate::cores;
+use crate::tally::{ENTRY_KEV, Regions};
 use crate::transport::batch_store::{BatchStore, Looks};
 use crate::transport::emission::Pass;
 use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
@@ -49,41 +50,48 @@ pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
 }
 
-/// Energy of a voxel for all decays, keV, and its variance, keV2; both passes and what is deposited at birth.
-fn voxel(store: &BatchStore, v: usize) -> (f64, f64) {
-    let (mut energy, mut variance) = (store.local_kev[v], 0.0);
+/// Energy of a voxel for all decays, keV; both passes and what is deposited at birth.
+fn energy_kev(store: &BatchStore, v: usize) -> f64 {
+    let mut energy = store.local_kev[v];
     for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
         energy += pass.moments.mean(v) * pass.kev_per_entry;
+    }
+    energy
+}
+
+/// Relative standard error of that energy; infinite where there is none.
+fn sigma_rel(store: &BatchStore, v: usize) -> f64 {
+    let energy = energy_kev(store, v);
+    let mut variance = 0.0;
+    for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
         variance += pass.moments.variance_of_mean(v) * pass.kev_per_entry * pass.kev_per_entry;
     }
-    (energy, variance)
+    if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
 }
 
-/// Relative standard errors over the voxels of `target`.
-pub fn sigmas(store: &BatchStore, target: &[usize]) -> Vec<f64> {
-    let sigma = |&v: &usize| {
-        let (energy, variance) = voxel(store, v);
-        if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
+/// Relative standard errors over the voxels that count, in their order: those of the plan, else all above 10 % of the
+/// largest energy density so far.
+pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<f64> {
+    let ranges = || cores::ranges(store.passes[0].moments.sum.len());
+    let of = |counts: &(dyn Fn(usize) -> bool + Sync)| {
+        let parts = cores::of_each(ranges(), |range| {
+            range.filter(|&v| counts(v)).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>()
+        });
+        parts.concat()
     };
-    target.iter().map(sigma).collect()
-}
-
-/// The voxels that count: those of the plan, else all above 10 % of the largest energy density so far.
-pub fn target(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<usize> {
     if let Some(target) = &plan.target {
-        return (0..target.len()).filter(|&v| target[v]).collect();
+        return of(&|v| target.get(v).copied().unwrap_or(false));
     }
-    let dose: Vec<f64> = (0..store.passes[0].moments.sum.len())
-        .map(|v| match plan.scoring {
-            Scoring::Shells { .. } => voxel(store, v).0,
-            Scoring::Voxels => {
-                let density = f64::from(scene.density_g_cm3[v]);
-                if density > 0.02 { voxel(store, v).0 / density } else { 0.0 }
-            }
-        })
-        .collect();
-    let top = dose.iter().copied().fold(0.0, f64::max);
-    (0..dose.len()).filter(|&v| dose[v] > HOT_SHARE * top).collect()
+    let dose = |v: usize| match plan.scoring {
+        Scoring::Shells { .. } => energy_kev(store, v),
+        Scoring::Voxels => {
+            let density = f64::from(scene.density_g_cm3[v]);
+            if density > 0.02 { energy_kev(store, v) / density } else { 0.0 }
+        }
+    };
+    let tops = cores::of_each(ranges(), |range| range.map(dose).fold(0.0, f64::max));
+    let top = tops.into_iter().fold(0.0, f64::max);
+    of(&|v| dose(v) > HOT_SHARE * top)
 }
 
 /// Runs a job; the number is the batch, for what is said of a failure.
@@ -127,7 +135,7 @@ pub(crate) fn pilot_for_sigma(
             let mut moments = crate::tally::Moments::new(data.bins);
             for n in 0..PILOT_BATCHES {
                 let tally = checked(run, &job(data, pass, &expectation, batch + n, plan.seed), batch + n, plan)?;
-                moments.add_batch(&tally.energy).map_err(|bin| RunError::Overflow { bin })?;
+                moments.absorb(tally.energy, Regions::default()).map_err(|bin| RunError::Overflow { bin })?;
             }
             let n = f64::from(PILOT_BATCHES);
             for bin in 0..data.bins {
