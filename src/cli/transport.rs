@@ -58,14 +58,17 @@ pub(super) fn compute(case: &mut Case, options: &RunOptions, emissions: Emission
     let settings = settings(&plan);
     (case.density_g_cm3, case.tissue) = (scene.density_g_cm3, scene.tissue);
     case.labels = plan.labels.unwrap_or_default();
-    let store = plan.shard.map(|_| outcome.store.clone());
-    let mut computed = computed(case, outcome.into_simulation(), settings, cpu_seconds);
-    if plan.shard.is_some() {
-        // the merged run has the batches that count
-        computed.warnings.clear();
-    }
+    let mut computed = match plan.shard {
+        None => computed(case, outcome.into_simulation(), settings, cpu_seconds),
+        Some(_) => {
+            // the merged run has the voxels and the batches that count
+            let (simulation, store) = outcome.into_account();
+            let computed = computed(case, simulation, settings, cpu_seconds);
+            Computed { store: Some(store), warnings: Vec::new(), ..computed }
+        }
+    };
     computed.warnings.splice(0..0, warnings);
-    Ok(Computed { store, keeper, ..computed })
+    Ok(Computed { keeper, ..computed })
 }
 
 /// Takes the checkpoints away: the results are in their place.

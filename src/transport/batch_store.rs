@@ -320,6 +320,24 @@ impl BatchStore {
         hex(hasher)
     }
 
+    /// All but what is kept by bin.
+    pub fn without_bins(&self) -> Self {
+        let account = |pass: &PassStore| PassStore {
+            moments: Moments { batches: pass.moments.batches, ..Moments::default() },
+            rows: pass.rows.clone(),
+            ..*pass
+        };
+        Self {
+            identity: self.identity.clone(),
+            local_kev: Vec::new(),
+            labels: self.labels.clone(),
+            region_local_kev: self.region_local_kev.clone(),
+            passes: self.passes.each_ref().map(account),
+            partial: None,
+            ..*self
+        }
+    }
+
     /// Adds the batches of another part of the same run; `mine` and `its` are the names to speak of in errors.
     pub fn add(&mut self, other: &BatchStore, mine: &str, its: &str) -> Result<(), MergeError> {
         if let Some((what, expected, found)) = self.identity.difference(&other.identity) {

@@ -584,6 +584,13 @@ impl Outcome {
             ..self.store.into_simulation(self.device)
         }
     }
+
+    /// The results without any bin, and the batches: what a part of a run has to say before it is merged.
+    pub fn into_account(mut self) -> (Simulation, BatchStore) {
+        let account = self.store.without_bins();
+        let store = std::mem::replace(&mut self.store, account);
+        (Simulation { tally_hash: store.tally_hash(), ..self.into_simulation() }, store)
+    }
 }
 
 /// The engine at work, and the one that takes over when it fails.

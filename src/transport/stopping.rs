@@ -11,6 +11,7 @@ use crate::transport::batch_store::{BatchStore, Looks};
 use crate::transport::emission::Pass;
 use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
 use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
+use std::ops::Range;
 use std::time::Instant;
 
 /// Looks in a row that must meet the aim.
@@ -69,18 +70,18 @@ fn sigma_rel(store: &BatchStore, v: usize) -> f64 {
     if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
 }
 
+/// Voxels whose highest dose is kept, so that a block without any hot voxel is not gone through again.
+const BLOCK: usize = 1024;
+
 /// Relative standard errors over the voxels that count, in their order: those of the plan, else all above 10 % of the
 /// largest energy density so far.
 pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<f64> {
-    let ranges = || cores::ranges(store.passes[0].moments.sum.len());
-    let of = |counts: &(dyn Fn(usize) -> bool + Sync)| {
-        let parts = cores::of_each(ranges(), |range| {
-            range.filter(|&v| counts(v)).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>()
-        });
-        parts.concat()
-    };
+    let ranges = cores::ranges(store.passes[0].moments.sum.len());
     if let Some(target) = &plan.target {
-        return of(&|v| target.get(v).copied().unwrap_or(false));
+        let aimed = |v: &usize| target.get(*v).copied().unwrap_or(false);
+        let parts =
+            cores::of_each(ranges, |range| range.filter(aimed).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>());
+        return parts.concat();
     }
     let dose = |v: usize| match plan.scoring {
         Scoring::Shells { .. } => energy_kev(store, v),
@@ -89,9 +90,19 @@ pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<f
             if density > 0.02 { energy_kev(store, v) / density } else { 0.0 }
         }
     };
-    let tops = cores::of_each(ranges(), |range| range.map(dose).fold(0.0, f64::max));
-    let top = tops.into_iter().fold(0.0, f64::max);
-    of(&|v| dose(v) > HOT_SHARE * top)
+    let blocks = |range: Range<usize>| {
+        let end = range.end;
+        range.step_by(BLOCK).map(move |from| from..(from + BLOCK).min(end))
+    };
+    let tops: Vec<Vec<f64>> = cores::of_each(ranges.iter().cloned(), |range| {
+        blocks(range).map(|block| block.map(dose).fold(0.0, f64::max)).collect()
+    });
+    let limit = HOT_SHARE * tops.iter().flatten().copied().fold(0.0, f64::max);
+    let parts = cores::of_each(ranges.into_iter().zip(tops), |(range, tops)| {
+        let hot = blocks(range).zip(tops).filter(|(_, top)| *top > limit).flat_map(|(block, _)| block);
+        hot.filter(|&v| dose(v) > limit).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>()
+    });
+    parts.concat()
 }
 
 /// Runs a job; the number is the batch, for what is said of a failure.
