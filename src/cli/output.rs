@@ -189,13 +189,14 @@ pub(super) fn write(
     if balances.iter().any(|balance| !balance.is_exact()) {
         bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
     }
-    let dose = DoseMap::from_energy(
+    let mut dose = DoseMap::from_energy(
         &case.decays.grid,
         &case.density_g_cm3,
         energies(&computed.electron),
         energies(&computed.photon),
         AIR_LIMIT_G_CM3,
     )?;
+    dose.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
     // maps and pictures beside the page: together they take as long as the transport of a small run
     let (text, all_rows) = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));

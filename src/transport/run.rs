@@ -6,13 +6,15 @@ use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
 use crate::materials::tissues::Tissue;
+use crate::neighbourhood::THIN_G_CM2;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::physics::thick_target::ThickTarget;
 use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
-use crate::transport::allocation::Expectation;
+use crate::transport::allocation::{Expectation, Sources};
 use crate::transport::batch_store::{BatchStore, Identity, InputHashes, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
 use crate::transport::emission::{self, EmissionTable, Emissions, Pass};
+use crate::transport::importance;
 use crate::transport::spent::{EngineSpent, Spent};
 use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
@@ -342,45 +344,8 @@ pub fn audit(batch: &BatchTally, expected_histories: u64) -> u32 {
     flags
 }
 
-/// Electrons have a home where a voxel is thicker than this, g/cm2: the range of a mean beta of 177Lu (134 keV, 0.028 g/cm2
-/// in water). In thinner voxels most electrons leave, and counting them as left at home would add variance.
-const HOME_AREAL_G_CM2: f64 = 0.03;
-
 /// Voxels up to this edge take the steps of `TransportSettings::step_scattering`; larger ones longer steps, mm.
 const FINE_VOXEL_MM: f64 = 0.5;
-
-/// Histories by source voxel relative to its decays: what the user aims at comes first, else the hot voxels.
-///
-/// The relative error of a voxel goes with the number of histories born in and beside it. Below a tenth of the largest
-/// activity, histories go with the power 3/2 of the activity, above it they are level; sources in and next to target
-/// voxels count ten times. Weights make up for all of it, so the expectation is exact.
-fn importance(decays: &[f64], dims: [usize; 3], target: Option<&[bool]>) -> Vec<f32> {
-    let cap = 0.1 * decays.iter().copied().fold(0.0, f64::max);
-    let mut weights: Vec<f32> = decays
-        .iter()
-        .map(|&d| {
-            let share = (d / cap).max(1e-4);
-            (if share < 1.0 { share.sqrt() } else { 1.0 / share }) as f32
-        })
-        .collect();
-    if let Some(target) = target {
-        let mut near = target.to_vec();
-        let strides = [1, dims[0], dims[0] * dims[1]];
-        for (axis, stride) in strides.into_iter().enumerate() {
-            let before = near.clone();
-            for (v, flag) in near.iter_mut().enumerate() {
-                let place = v / stride % dims[axis];
-                *flag |= (place > 0 && before[v - stride]) || (place + 1 < dims[axis] && before[v + stride]);
-            }
-        }
-        for (weight, near) in weights.iter_mut().zip(near) {
-            if near {
-                *weight *= 10.0;
-            }
-        }
-    }
-    weights
-}
 
 /// How much an electron's energy matters to voxel doses, relative. Efficiency alone; any positive function is exact.
 ///
@@ -470,7 +435,8 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         electron_cut_kev: plan.settings.electron_cut_kev as f32,
         photon_cut_kev: plan.settings.photon_cut_kev as f32,
         home_density_g_cm3: match plan.scoring {
-            Scoring::Voxels => (HOME_AREAL_G_CM2 / (0.1 * smallest)) as f32,
+            // in thinner voxels most electrons leave, and counting them as left at home would add variance
+            Scoring::Voxels => (THIN_G_CM2 / (0.1 * smallest)) as f32,
             Scoring::Shells { .. } => f32::MAX,
         },
         ..Params::default()
@@ -866,17 +832,22 @@ pub fn run_batches<'a>(
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
     let Surroundings { progress, fallback, keeper, resume } = around;
-    check(scene, decays)?;
+    let all_decays = check(scene, decays)?;
     // what needs no tables is made beside them
-    let (data, hashes, weights) = std::thread::scope(|threads| {
+    let (data, hashes, sources) = std::thread::scope(|threads| {
         let hashes = threads.spawn(|| PlanHashes::of(decays, plan));
-        let weights = threads.spawn(|| match plan.scoring {
-            Scoring::Voxels => Some(importance(decays, scene.grid.dims, plan.target.as_deref())),
-            Scoring::Shells { .. } => None,
+        let sources = threads.spawn(|| {
+            let wishes = match plan.scoring {
+                Scoring::Voxels => {
+                    Some(importance::wishes(&scene.grid, &scene.density_g_cm3, decays, plan.target.as_deref()))
+                }
+                Scoring::Shells { .. } => None,
+            };
+            Arc::new(Sources::new(decays, wishes.as_ref()))
         });
         let data = prepare(scene, nuclide, plan);
         let joined = "neither hashing nor weighing panics";
-        (data, hashes.join().expect(joined), weights.join().expect(joined))
+        (data, hashes.join().expect(joined), sources.join().expect(joined))
     });
     let data = Arc::new(data?);
     let mut spent = Spent { tables_seconds: started.elapsed().as_secs_f64(), ..Spent::default() };
@@ -899,7 +870,7 @@ pub fn run_batches<'a>(
     hand.load()?;
     spent.load_seconds = clock.elapsed().as_secs_f64();
     let setup_seconds = started.elapsed().as_secs_f64();
-    let source = Source { decays, weights: weights.as_deref(), local_kev: &local_kev };
+    let source = Source { sources, local_kev: &local_kev };
     let batches = batch_count(plan);
     let clock = Instant::now();
     let per_batch = match (&resume, plan.stop) {
@@ -918,19 +889,13 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
-    let (expectations, regions) = std::thread::scope(|threads| {
-        let regions = threads.spawn(|| if fresh { Labels::of(plan, &local_kev) } else { Labels::default() });
-        let photons = threads.spawn(|| source.expect(per_batch * plan.photon_share));
-        let electrons = source.expect(per_batch);
-        let joined = "neither sums nor expectations panic";
-        ([electrons, photons.join().expect(joined)], regions.join().expect(joined))
-    });
-    drop(weights);
+    let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
+        .map(|(pass, share)| source.expect(pass, per_batch * share));
     let mut store = match resume {
         Some(store) => store,
         None => {
-            let decays = decays.iter().sum();
-            empty_store(identity, &data, plan, &expectations, per_batch, decays, local_kev, regions)
+            let regions = Labels::of(plan, &local_kev);
+            empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions)
         }
     };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
@@ -1042,18 +1007,19 @@ pub fn run_batches<'a>(
 
 /// Where histories begin and what needs none.
 pub(crate) struct Source<'a> {
-    /// Decays by voxel.
-    pub(crate) decays: &'a [f64],
-    /// Histories per decay, relative.
-    pub(crate) weights: Option<&'a [f32]>,
+    /// Where histories are wanted.
+    pub(crate) sources: Arc<Sources>,
     /// Energy by bin that needs no sampling, keV.
     pub(crate) local_kev: &'a [f64],
 }
 
 impl Source<'_> {
-    /// The expectation of about so many histories a batch.
-    pub(crate) fn expect(&self, histories: f64) -> Expectation {
-        Expectation::new(self.decays, self.weights, histories.max(1.0))
+    /// The expectation of about so many histories a batch of a pass.
+    pub(crate) fn expect(&self, pass: Pass, histories: f64) -> Expectation {
+        match pass {
+            Pass::Electron => Expectation::of(&self.sources, histories.max(1.0)),
+            Pass::Photon => Expectation::by_decays(&self.sources, histories.max(1.0)),
+        }
     }
 }
 
@@ -1078,15 +1044,16 @@ pub fn local_energy(data: &SceneData, decays: &[f64], scoring: Scoring) -> Vec<f
     }
 }
 
-/// Refuses decays that are none.
-fn check(scene: &Scene, decays: &[f64]) -> Result<(), RunError> {
+/// Refuses decays that are none; their sum.
+fn check(scene: &Scene, decays: &[f64]) -> Result<f64, RunError> {
     if decays.len() != scene.grid.len() {
         return Err(RunError::Length { found: decays.len(), expected: scene.grid.len() });
     }
     if let Some(index) = decays.iter().position(|d| !(d.is_finite() && *d >= 0.0)) {
         return Err(RunError::Decays { index, found: decays[index] });
     }
-    if decays.iter().sum::<f64>() <= 0.0 { Err(RunError::Empty) } else { Ok(()) }
+    let all = decays.iter().sum::<f64>();
+    if all <= 0.0 { Err(RunError::Empty) } else { Ok(all) }
 }
 
 /// Refuses to go on from another run's state.
