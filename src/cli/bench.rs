@@ -39,7 +39,7 @@ const SOURCE_RADIUS_MM: f64 = 30.0;
 /// Decays in the source.
 const SOURCE_DECAYS: f64 = 1e14;
 /// Host memory of a run of the phantom, bytes a voxel: measured, rounded up.
-const HOST_BYTES_A_VOXEL: u64 = 130;
+const HOST_BYTES_A_VOXEL: u64 = 80;
 
 /// Runs `lutra bench`.
 pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {

@@ -833,7 +833,7 @@ pub fn run_batches<'a>(
 ) -> Result<Outcome, RunError> {
     let started = Instant::now();
     let Surroundings { progress, fallback, keeper, resume } = around;
-    check(scene, decays)?;
+    let all_decays = check(scene, decays)?;
     // what needs no tables is made beside them
     let (data, hashes, sources) = std::thread::scope(|threads| {
         let hashes = threads.spawn(|| PlanHashes::of(decays, plan));
@@ -890,14 +890,13 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
-    let regions = if fresh { Labels::of(plan, &local_kev) } else { Labels::default() };
     let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
         .map(|(pass, share)| source.expect(pass, per_batch * share));
     let mut store = match resume {
         Some(store) => store,
         None => {
-            let decays = decays.iter().sum();
-            empty_store(identity, &data, plan, &expectations, per_batch, decays, local_kev, regions)
+            let regions = Labels::of(plan, &local_kev);
+            empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions)
         }
     };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
@@ -1053,15 +1052,16 @@ pub fn local_energy(data: &SceneData, decays: &[f64], scoring: Scoring) -> Vec<f
     }
 }
 
-/// Refuses decays that are none.
-fn check(scene: &Scene, decays: &[f64]) -> Result<(), RunError> {
+/// Refuses decays that are none; their sum.
+fn check(scene: &Scene, decays: &[f64]) -> Result<f64, RunError> {
     if decays.len() != scene.grid.len() {
         return Err(RunError::Length { found: decays.len(), expected: scene.grid.len() });
     }
     if let Some(index) = decays.iter().position(|d| !(d.is_finite() && *d >= 0.0)) {
         return Err(RunError::Decays { index, found: decays[index] });
     }
-    if decays.iter().sum::<f64>() <= 0.0 { Err(RunError::Empty) } else { Ok(()) }
+    let all = decays.iter().sum::<f64>();
+    if all <= 0.0 { Err(RunError::Empty) } else { Ok(all) }
 }
 
 /// Refuses to go on from another run's state.

@@ -230,6 +230,10 @@ fn checked(run: &mut Run<'_>, job: &Job, batch: u32, plan: &RunPlan) -> Result<c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grid::VoxelGrid;
+    use crate::materials::tissues::Tissue;
+    use crate::tally::Moments;
+    use crate::transport::batch_store::{Identity, PassStore};
 
     /// Looks fall on 19, 20, 22, 24 .. batches where 20 are the least; two in a row end the run.
     #[test]
@@ -260,6 +264,62 @@ mod tests {
         let after = look(lucky, lucky.next, Some(0.021), 0.02);
         assert_eq!(after.met, 0);
         assert_eq!(look(after, after.next, None, 0.02).met, 0, "no target voxel is no success");
+    }
+
+    /// A run of two batches over voxels of which every 5000th is hot, and its standard errors one voxel after another.
+    fn two_batches(hot: i64) -> (BatchStore, Scene, Vec<f64>) {
+        let grid = VoxelGrid::axis_aligned([64, 64, 50], [3.0; 3], [0.0; 3]);
+        let scene = Scene::uniform(grid, Tissue::built_in("water").unwrap(), 1.0).unwrap();
+        let bins = scene.grid.len();
+        let pass = |pass: Pass| {
+            let mut moments = Moments::new(bins);
+            for b in 0..2 {
+                let energy = |v: i64| (if v % 5000 == 77 { hot } else { 1_000 + v % 13 }) + 10 * b;
+                moments.absorb((0..bins as i64).map(energy).collect(), Regions::default()).unwrap();
+            }
+            let (ledger, rows) = Default::default();
+            PassStore { pass, moments, ledger, rows, decays_per_history: 1.0, kev_per_entry: 0.5, seconds: 0.0 }
+        };
+        let store = BatchStore {
+            identity: Identity { fields: Vec::new() },
+            shard: None,
+            planned: 2,
+            per_batch: 1.0,
+            decays: 1.0,
+            local_kev: vec![3.0; bins],
+            labels: Vec::new(),
+            region_local_kev: Vec::new(),
+            passes: [pass(Pass::Electron), pass(Pass::Photon)],
+            partial: None,
+            looks: Looks::default(),
+            wall_seconds: 0.0,
+        };
+        let top = (0..bins).map(|v| energy_kev(&store, v)).fold(0.0, f64::max);
+        let counts = (0..bins).filter(|&v| energy_kev(&store, v) > HOT_SHARE * top);
+        let sigmas = counts.map(|v| sigma_rel(&store, v, &scene, None)).collect();
+        (store, scene, sigmas)
+    }
+
+    /// Blocks that are passed over and pieces of other cores change nothing, in sparse and in even doses.
+    #[test]
+    fn law_hot_voxels_are_those_found_one_by_one() {
+        for (hot, count) in [(1_000_000, 41), (1_500, 204_800)] {
+            let (store, scene, expected) = two_batches(hot);
+            assert_eq!(expected.len(), count);
+            assert_eq!(target_sigmas(&store, &RunPlan::default(), &scene, None), expected);
+            let target = Some((0..204_800).map(|v| v % 5000 == 77).collect());
+            let named = target_sigmas(&store, &RunPlan { target, ..RunPlan::default() }, &scene, None);
+            assert_eq!(named.len(), 41);
+        }
+    }
+
+    /// The comparison above sees one hot voxel too few.
+    #[test]
+    fn alarm_a_hot_voxel_left_out_is_seen() {
+        let (mut store, scene, expected) = two_batches(1_000_000);
+        store.passes[0].moments.sum[77] = 0;
+        store.passes[1].moments.sum[77] = 0;
+        assert_ne!(target_sigmas(&store, &RunPlan::default(), &scene, None), expected);
     }
 
     #[test]
