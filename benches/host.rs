@@ -29,7 +29,7 @@ fn tables(c: &mut Criterion) {
 
 fn batches(c: &mut Criterion) {
     let decays: Vec<f64> = (0..VOXELS).map(|n| 1.0 + (n % 101) as f64).collect();
-    let expectation = Expectation::new(&decays, None, 400_000.0);
+    let expectation = Expectation::new(&decays, 400_000.0);
     let energy: Vec<i64> = (0..VOXELS).map(|n| ((n * 7919) % 1_000_003) as i64 - 300_000).collect();
     let mut group = c.benchmark_group("2^20 voxels");
     group.throughput(Throughput::Elements(VOXELS as u64));

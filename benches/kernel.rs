@@ -142,7 +142,7 @@ fn world() -> (Arc<SceneData>, [Job; 2]) {
     let scene = Scene::new(grid, density, tissue, tissues).expect("a sound scene");
     let nuclide = Nuclide::load("lu177").expect("built in");
     let data = prepare(&scene, &nuclide, &RunPlan::default()).expect("tables");
-    let expectation = Expectation::new(&decays, None, HISTORIES);
+    let expectation = Expectation::new(&decays, HISTORIES);
     let jobs = [Pass::Electron, Pass::Photon].map(|pass| job(&data, pass, &expectation, 0, 1));
     (Arc::new(data), jobs)
 }

@@ -52,6 +52,9 @@ pub mod text;
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 
+/// What lies around a voxel.
+pub mod neighbourhood;
+
 /// Computed tomography: Hounsfield units on a grid.
 pub mod ct;
 

@@ -293,13 +293,14 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
             bail!("the energy balance does not close: nothing was kept");
         }
-        let map = DoseMap::from_energy(
+        let mut map = DoseMap::from_energy(
             &case.decays.grid,
             &case.density_g_cm3,
             output::energies(&computed.electron),
             output::energies(&computed.photon),
             AIR_LIMIT_G_CM3,
         )?;
+        map.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
         let (rows, _) = output::tables(&case, &computed, &map)?;
         let folder = AtomicOutputDir::create(entry, true)?;
         let grid = &case.decays.grid;

@@ -186,13 +186,14 @@ pub(super) fn write(
     if balances.iter().any(|balance| !balance.is_exact()) {
         bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
     }
-    let dose = DoseMap::from_energy(
+    let mut dose = DoseMap::from_energy(
         &case.decays.grid,
         &case.density_g_cm3,
         energies(&computed.electron),
         energies(&computed.photon),
         AIR_LIMIT_G_CM3,
     )?;
+    dose.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
     let (rows, group_rows) = tables(case, computed, &dose)?;
     let mut all_rows = rows.clone();
     all_rows.extend(group_rows.iter().cloned());

@@ -61,7 +61,7 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
         ..RunPlan::default()
     };
     let data = Arc::new(run::prepare(&scene, &case.nuclide, &plan).map_err(anyhow::Error::from)?);
-    let expectation = Expectation::new(&case.decays.data, None, request.histories as f64 / f64::from(BATCHES));
+    let expectation = Expectation::new(&case.decays.data, request.histories as f64 / f64::from(BATCHES));
     let devices = request.devices.clone().unwrap_or_else(all);
     if let Some(choice) = request.trace {
         let job = run::job(&data, choice.pass, &expectation, choice.batch, request.seed);

@@ -7,6 +7,9 @@
 /// Dose-volume histograms and their quantiles.
 pub mod dvh;
 
+/// Standard errors of voxels from like neighbours.
+pub mod pooling;
+
 /// Mean dose, uncertainty and histogram points of labelled regions.
 pub mod regions;
 
@@ -14,8 +17,9 @@ use crate::grid::VoxelGrid;
 use crate::units::GY_PER_KEV_G;
 use thiserror::Error;
 
-/// Density below which a voxel is air and is given no dose, g/cm3.
-pub const AIR_LIMIT_G_CM3: f64 = 0.02;
+/// Density below which a voxel is air and is given no dose, g/cm3: about -950 HU, the usual limit between gas and the
+/// thinnest lung (Gevenois et al. 1996, Am J Respir Crit Care Med 154:187). The noise of a CT takes air up to 0.04.
+pub const AIR_LIMIT_G_CM3: f64 = 0.05;
 
 /// What keeps energies from becoming doses.
 #[derive(Debug, Error)]
@@ -55,7 +59,7 @@ pub struct DoseMap {
     pub grid: VoxelGrid,
     /// Absorbed dose of electrons and photons together, Gy.
     pub dose_gy: Vec<f32>,
-    /// Relative standard error of `dose_gy`. Where the dose is 0 there is nothing to be relative to and the value
+    /// Relative standard error of `dose_gy`, positive where the dose is below 0 too. Where the dose is 0 there is nothing to be relative to and the value
     /// is 0; it then means that nothing was scored (or that the voxel is air), not that the dose is certain.
     pub sigma_rel: Vec<f32>,
     /// Part of `dose_gy` brought by betas, conversion and Auger electrons, Gy.
@@ -101,8 +105,8 @@ impl DoseMap {
             map.dose_gy[n] = (energy_kev * gy_per_kev) as f32;
             map.dose_electron_gy[n] = (electron.energy_kev[n] * gy_per_kev) as f32;
             map.dose_photon_gy[n] = (photon.energy_kev[n] * gy_per_kev) as f32;
-            if energy_kev > 0.0 {
-                map.sigma_rel[n] = (variance_kev2.max(0.0).sqrt() / energy_kev) as f32;
+            if energy_kev != 0.0 {
+                map.sigma_rel[n] = (variance_kev2.max(0.0).sqrt() / energy_kev.abs()) as f32;
             }
         }
         Ok(map)

@@ -5,6 +5,7 @@
 //! sampling, so that nothing is lost or biased. Each batch draws its own rounding: batches are independent.
 
 use crate::kernel::single::rng::hash_key;
+use std::sync::Arc;
 
 /// Histories of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,37 +18,91 @@ pub struct Allocation {
     pub histories: u32,
 }
 
-/// Where histories are wanted: for each source voxel its decays and the histories it expects per batch.
+/// Part of the histories that goes by decays alone: no weight passes 1 / `PLAIN`, twice that where a number is rounded.
+const PLAIN: f64 = 0.02;
+/// Histories a batch, at most, that the base gives for a wish of 1.
+const BASE_HISTORIES: f64 = 4.0;
+
+/// Where histories are wanted, by voxel, relative; numbers from 0 up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wishes {
+    /// What serves the aim where all voxels have many.
+    pub aim: Vec<f32>,
+    /// What every voxel needs so that its standard error can be believed; 1 where the dose matters.
+    pub base: Vec<f32>,
+    /// Part of the histories that the base may take, 0 to 0.9.
+    pub base_part: f64,
+}
+
+/// The voxels with decays, and where histories are wanted.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Voxels with decays, ascending.
+    voxel: Vec<u32>,
+    /// Their decays.
+    decays: Vec<f64>,
+    /// Their wishes; `None`: by decays.
+    wishes: Option<Wishes>,
+    /// Sums of decays, of aim and of base.
+    total: [f64; 3],
+}
+
+impl Sources {
+    /// Sources of `decays` by voxel; `wishes` by voxel, `None`: histories by decays. `decays` must hold some decay.
+    pub fn new(decays: &[f64], wishes: Option<&Wishes>) -> Self {
+        let voxel: Vec<u32> = (0u32..).zip(decays).filter(|(_, d)| **d > 0.0).map(|(v, _)| v).collect();
+        let of = |list: &[f32]| -> Vec<f32> { voxel.iter().map(|&v| list[v as usize]).collect() };
+        let wishes = wishes.map(|w| Wishes { aim: of(&w.aim), base: of(&w.base), base_part: w.base_part });
+        let sum = |list: &[f32]| list.iter().copied().map(f64::from).sum::<f64>();
+        let decays: Vec<f64> = voxel.iter().map(|&v| decays[v as usize]).collect();
+        let [aim, base] = wishes.as_ref().map_or([0.0; 2], |w| [sum(&w.aim), sum(&w.base)]);
+        Self { total: [decays.iter().sum(), aim, base], voxel, decays, wishes }
+    }
+}
+
+/// For each source voxel the histories it expects in a batch.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// Voxel, decays, expected histories, ascending in voxel; only voxels with decays.
-    entries: Vec<(u32, f64, f64)>,
+    sources: Arc<Sources>,
+    /// Histories for a decay, for a unit of aim and of base.
+    factors: [f64; 3],
     /// Decays of one history of weight 1.
     pub decays_per_history: f64,
 }
 
 impl Expectation {
-    /// Histories in proportion to decays times `importance` (by voxel, positive; `None`: 1 everywhere), about
-    /// `histories` in all. `decays` must hold some decay.
-    pub fn new(decays: &[f64], importance: Option<&[f32]>, histories: f64) -> Self {
-        let total: f64 = decays.iter().sum();
-        let decays_per_history = total / histories;
-        let mut entries: Vec<(u32, f64, f64)> = decays
-            .iter()
-            .enumerate()
-            .filter(|(_, d)| **d > 0.0)
-            .map(|(v, &d)| (v as u32, d, d * importance.map_or(1.0, |q| f64::from(q[v]))))
-            .collect();
-        let wanted: f64 = entries.iter().map(|e| e.2).sum();
-        for e in &mut entries {
-            e.2 *= histories / wanted;
+    /// About `histories` in all, in proportion to decays. `decays` must hold some decay.
+    pub fn new(decays: &[f64], histories: f64) -> Self {
+        Self::by_decays(&Arc::new(Sources::new(decays, None)), histories)
+    }
+
+    /// About `histories` in all, in proportion to decays, whatever is wished.
+    pub fn by_decays(sources: &Arc<Sources>, histories: f64) -> Self {
+        let decays = sources.total[0];
+        Self {
+            sources: Arc::clone(sources),
+            factors: [histories / decays, 0.0, 0.0],
+            decays_per_history: decays / histories,
         }
-        Self { entries, decays_per_history }
+    }
+
+    /// About `histories` in all, as the sources wish: a part `PLAIN` by decays, a part by the base, which takes
+    /// `BASE_HISTORIES` for each wish of 1 if its part allows, the rest by the aim.
+    pub fn of(sources: &Arc<Sources>, histories: f64) -> Self {
+        let mut expectation = Self::by_decays(sources, histories);
+        if let Some(wishes) = &sources.wishes {
+            let [_, aim, base] = sources.total;
+            let based = (BASE_HISTORIES * base).min(wishes.base_part * histories);
+            let per = |histories: f64, wished: f64| if wished > 0.0 { histories / wished } else { 0.0 };
+            let aimed = (1.0 - PLAIN) * histories - based;
+            expectation.factors = [expectation.factors[0] * PLAIN, per(aimed, aim), per(based, base)];
+        }
+        expectation
     }
 
     /// Number of source voxels.
     pub fn sources(&self) -> usize {
-        self.entries.len()
+        self.sources.voxel.len()
     }
 
     /// The histories of one batch. `stream` tells passes and batches apart.
@@ -58,9 +113,14 @@ impl Expectation {
         let mut cumulative = unit(key.a);
         // never negative: the whole part is the floor
         let mut before = cumulative as u64;
-        let mut words = Vec::with_capacity(3 * self.entries.len().min(1 << 24) + 3);
+        let sources = &*self.sources;
+        let mut words = Vec::with_capacity(3 * sources.voxel.len().min(1 << 24) + 3);
         let mut histories: u32 = 0;
-        for &(voxel, decays, expected) in &self.entries {
+        for (n, (&voxel, &decays)) in sources.voxel.iter().zip(&sources.decays).enumerate() {
+            let mut expected = self.factors[0] * decays;
+            if let Some(wishes) = &sources.wishes {
+                expected += self.factors[1] * f64::from(wishes.aim[n]) + self.factors[2] * f64::from(wishes.base[n]);
+            }
             cumulative += expected;
             let now = cumulative as u64;
             let n = (now - before) as u32;
@@ -73,7 +133,7 @@ impl Expectation {
             // weights are whole multiples of 2^-16: rounded up or down at random, so that the mean is exact
             let dither = hash_key(voxel, stream, seed as u32, (seed >> 32) as u32 ^ 0x5765_6967);
             let weight = (weight * 65_536.0 + unit(dither.a)).floor();
-            assert!(weight <= f64::from(u32::MAX), "importance spans more than the 2^16 that a weight can make up for");
+            assert!(weight <= f64::from(u32::MAX), "PLAIN keeps weights far below the 2^16 that fit");
             let weight = weight as u32;
             if weight == 0 {
                 continue;
@@ -92,7 +152,7 @@ mod tests {
     use super::*;
 
     fn mean_decays(decays: &[f64], histories: f64, batches: u32) -> Vec<f64> {
-        let e = Expectation::new(decays, None, histories);
+        let e = Expectation::new(decays, histories);
         let mut sum = vec![0.0; decays.len()];
         for b in 0..batches {
             let a = e.batch(b, 7);

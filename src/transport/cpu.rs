@@ -334,7 +334,7 @@ mod tests {
         let plan = RunPlan::default();
         let data = prepare(&scene, &Nuclide::load("lu177").unwrap(), &plan).unwrap();
         for pass in [Pass::Electron, Pass::Photon] {
-            let job = job(&data, pass, &Expectation::new(&[1.0; 125], None, 2000.0), 0, 1);
+            let job = job(&data, pass, &Expectation::new(&[1.0; 125], 2000.0), 0, 1);
             let cx = job.context(&data);
             for set in Set::available() {
                 let run = |fault: Option<usize>| {

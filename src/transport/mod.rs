@@ -21,6 +21,9 @@ pub mod emission;
 /// The kernel on any adapter that wgpu reaches.
 pub mod gpu;
 
+/// Where histories are wanted.
+pub mod importance;
+
 /// One job on two engines: where do they part?
 pub mod parity;
 

@@ -8,7 +8,9 @@ use crate::materials::tissues::Tissue;
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::physics::thick_target::ThickTarget;
 use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments};
-use crate::transport::allocation::Expectation;
+use crate::transport::allocation::{Expectation, Sources};
+use crate::neighbourhood::THIN_G_CM2;
+use crate::transport::importance;
 use crate::transport::batch_store::{BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
 use crate::transport::emission::{self, EmissionTable, Emissions, Pass};
@@ -316,45 +318,8 @@ pub fn audit(batch: &BatchTally, expected_histories: u64) -> u32 {
     flags
 }
 
-/// Electrons have a home where a voxel is thicker than this, g/cm2: the range of a mean beta of 177Lu (134 keV, 0.028 g/cm2
-/// in water). In thinner voxels most electrons leave, and counting them as left at home would add variance.
-const HOME_AREAL_G_CM2: f64 = 0.03;
-
 /// Voxels up to this edge take the steps of `TransportSettings::step_scattering`; larger ones longer steps, mm.
 const FINE_VOXEL_MM: f64 = 0.5;
-
-/// Histories by source voxel relative to its decays: what the user aims at comes first, else the hot voxels.
-///
-/// The relative error of a voxel goes with the number of histories born in and beside it. Below a tenth of the largest
-/// activity, histories go with the power 3/2 of the activity, above it they are level; sources in and next to target
-/// voxels count ten times. Weights make up for all of it, so the expectation is exact.
-fn importance(decays: &[f64], dims: [usize; 3], target: Option<&[bool]>) -> Vec<f32> {
-    let cap = 0.1 * decays.iter().copied().fold(0.0, f64::max);
-    let mut weights: Vec<f32> = decays
-        .iter()
-        .map(|&d| {
-            let share = (d / cap).max(1e-4);
-            (if share < 1.0 { share.sqrt() } else { 1.0 / share }) as f32
-        })
-        .collect();
-    if let Some(target) = target {
-        let mut near = target.to_vec();
-        let strides = [1, dims[0], dims[0] * dims[1]];
-        for (axis, stride) in strides.into_iter().enumerate() {
-            let before = near.clone();
-            for (v, flag) in near.iter_mut().enumerate() {
-                let place = v / stride % dims[axis];
-                *flag |= (place > 0 && before[v - stride]) || (place + 1 < dims[axis] && before[v + stride]);
-            }
-        }
-        for (weight, near) in weights.iter_mut().zip(near) {
-            if near {
-                *weight *= 10.0;
-            }
-        }
-    }
-    weights
-}
 
 /// How much an electron's energy matters to voxel doses, relative. Efficiency alone; any positive function is exact.
 ///
@@ -444,7 +409,8 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         electron_cut_kev: plan.settings.electron_cut_kev as f32,
         photon_cut_kev: plan.settings.photon_cut_kev as f32,
         home_density_g_cm3: match plan.scoring {
-            Scoring::Voxels => (HOME_AREAL_G_CM2 / (0.1 * smallest)) as f32,
+            // in thinner voxels most electrons leave, and counting them as left at home would add variance
+            Scoring::Voxels => (THIN_G_CM2 / (0.1 * smallest)) as f32,
             Scoring::Shells { .. } => f32::MAX,
         },
         ..Params::default()
@@ -835,12 +801,16 @@ pub fn run_batches<'a>(
     let setup_seconds = started.elapsed().as_secs_f64();
     let clock = Instant::now();
 
-    let weights = match plan.scoring {
-        Scoring::Voxels => Some(importance(decays, scene.grid.dims, plan.target.as_deref())),
+    let wishes = match plan.scoring {
+        Scoring::Voxels => {
+            Some(importance::wishes(&scene.grid, &scene.density_g_cm3, decays, plan.target.as_deref()))
+        }
         Scoring::Shells { .. } => None,
     };
+    let sources = Arc::new(Sources::new(decays, wishes.as_ref()));
+    drop(wishes);
     let local_kev = local_energy(&data, decays, plan.scoring);
-    let source = Source { decays, weights: weights.as_deref(), local_kev: &local_kev };
+    let source = Source { decays, sources, local_kev: &local_kev };
     let batches = batch_count(plan);
     let fresh = resume.is_none();
     spent.source_seconds = clock.elapsed().as_secs_f64();
@@ -861,7 +831,8 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
-    let expectations = [1.0, plan.photon_share].map(|share| source.expect(per_batch * share));
+    let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
+        .map(|(pass, share)| source.expect(pass, per_batch * share));
     let mut store = resume.unwrap_or_else(|| empty_store(identity, &data, plan, &expectations, per_batch, &source));
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
@@ -975,16 +946,19 @@ pub fn run_batches<'a>(
 pub(crate) struct Source<'a> {
     /// Decays by voxel.
     pub(crate) decays: &'a [f64],
-    /// Histories per decay, relative.
-    pub(crate) weights: Option<&'a [f32]>,
+    /// Where histories are wanted.
+    pub(crate) sources: Arc<Sources>,
     /// Energy by bin that needs no sampling, keV.
     pub(crate) local_kev: &'a [f64],
 }
 
 impl Source<'_> {
-    /// The expectation of about so many histories a batch.
-    pub(crate) fn expect(&self, histories: f64) -> Expectation {
-        Expectation::new(self.decays, self.weights, histories.max(1.0))
+    /// The expectation of about so many histories a batch of a pass.
+    pub(crate) fn expect(&self, pass: Pass, histories: f64) -> Expectation {
+        match pass {
+            Pass::Electron => Expectation::of(&self.sources, histories.max(1.0)),
+            Pass::Photon => Expectation::by_decays(&self.sources, histories.max(1.0)),
+        }
     }
 }
 

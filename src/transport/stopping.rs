@@ -118,7 +118,7 @@ pub(crate) fn pilot_for_sigma(
         let mut sum: Vec<f64> = source.local_kev.iter().map(|local| local / ENTRY_KEV).collect();
         let mut variance = vec![0.0f64; data.bins];
         for pass in active(data) {
-            let expectation = source.expect(histories * share(plan, pass));
+            let expectation = source.expect(pass, histories * share(plan, pass));
             let particles = match pass {
                 Pass::Electron => data.electron_emission.yield_per_decay,
                 Pass::Photon => data.photon_emission.yield_per_decay,
@@ -172,7 +172,7 @@ pub(crate) fn pilot_for_seconds(
     loop {
         let clock = Instant::now();
         for pass in active(data) {
-            let expectation = source.expect(histories * share(plan, pass));
+            let expectation = source.expect(pass, histories * share(plan, pass));
             checked(run, &job(data, pass, &expectation, batch, plan.seed), batch, plan)?;
         }
         let took = clock.elapsed().as_secs_f64().max(1e-4);

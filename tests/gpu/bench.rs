@@ -375,7 +375,7 @@ fn worlds() -> &'static Worlds {
         let scoring = Scoring::Shells { bins: 50, width_mm: 0.05 };
         let (one, one_decays) = crate::engine_contract::single([1, 1, 1], 10.0, 1.0, 0);
         let shells = prepare(&one, &lutetium(), &RunPlan { scoring, ..plan(1) }).expect("tables");
-        let expect = |d: &[f64]| Expectation::new(d, None, INPUTS as f64);
+        let expect = |d: &[f64]| Expectation::new(d, INPUTS as f64);
         let electron = job(&mixed, Pass::Electron, &expect(&decays), 3, 0x1234_5678_9ABC);
         let photon = job(&mixed, Pass::Photon, &expect(&decays), 3, 0x1234_5678_9ABC);
         let shell = job(&shells, Pass::Electron, &expect(&one_decays), 3, 0x1234_5678_9ABC);

@@ -69,7 +69,7 @@ pub fn batch(
 ) -> (BatchTally, u64) {
     let data = Arc::new(prepare(scene, &lutetium(), plan).expect("tables"));
     engine.load(Arc::clone(&data)).unwrap_or_else(|e| panic!("{e}"));
-    let job = job(&data, pass, &Expectation::new(decays, None, histories), 0, plan.seed);
+    let job = job(&data, pass, &Expectation::new(decays, histories), 0, plan.seed);
     (engine.run(&job).unwrap_or_else(|e| panic!("{e}")), u64::from(job.params.histories))
 }
 
@@ -102,7 +102,7 @@ pub fn what_is_moved_is_accounted_for(engine: &mut dyn Engine) {
     let (scene, decays) = mixed();
     let data = Arc::new(prepare(&scene, &lutetium(), &plan(1)).expect("tables"));
     engine.load(Arc::clone(&data)).unwrap_or_else(|e| panic!("{e}"));
-    let job = job(&data, Pass::Electron, &Expectation::new(&decays, None, 4_000.0), 0, 1);
+    let job = job(&data, Pass::Electron, &Expectation::new(&decays, 4_000.0), 0, 1);
     let tally = engine.run(&job).unwrap_or_else(|e| panic!("{e}"));
     let cx = job.context(&data);
     let (mut at_home, mut homeless) = (0i128, 0i128);
@@ -261,7 +261,7 @@ pub fn endless_rejection_is_flagged(engine: &mut dyn Engine) {
     data.scatter_table.fill(0.0);
     let data = Arc::new(data);
     engine.load(Arc::clone(&data)).unwrap_or_else(|e| panic!("{e}"));
-    let job = job(&data, Pass::Photon, &Expectation::new(&decays, None, 20.0), 0, 1);
+    let job = job(&data, Pass::Photon, &Expectation::new(&decays, 20.0), 0, 1);
     let tally = engine.run(&job).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(tally.flags & FLAG_REJECTION, FLAG_REJECTION);
 }

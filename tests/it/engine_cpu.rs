@@ -137,7 +137,7 @@ fn alarm_one_table_entry_is_seen() {
         let data = Arc::new(data);
         let mut engine = CpuEngine::new(1);
         engine.load(Arc::clone(&data)).expect("loaded");
-        engine.run(&job(&data, Pass::Electron, &Expectation::new(&decays, None, 4_000.0), 0, 1)).expect("run")
+        engine.run(&job(&data, Pass::Electron, &Expectation::new(&decays, 4_000.0), 0, 1)).expect("run")
     };
     assert_ne!(tally(false), tally(true));
 }
@@ -194,7 +194,7 @@ fn alarm_a_lost_particle_is_flagged() {
         |p| p.ix = u32::MAX,
     ];
     for pass in [Pass::Electron, Pass::Photon] {
-        let expectation = Expectation::new(&decays, None, 100.0);
+        let expectation = Expectation::new(&decays, 100.0);
         let job = job(&data, pass, &expectation, 0, 1);
         let cx = job.context(&data);
         for (number, fault) in faults.iter().enumerate() {

@@ -116,7 +116,7 @@ const REGIONS: [&str; 3] = ["hot block", "bone", "rest"];
 fn differences(pass: Pass, histories: f64, spoil: f64) -> BTreeMap<&'static str, (f64, f64)> {
     let scene = small::scene();
     let data = prepare(&scene, &small::nuclide(), &small::plan(&scene, 1, 21)).expect("a sound scene");
-    let expectation = Expectation::new(&small::decays(&scene), None, histories);
+    let expectation = Expectation::new(&small::decays(&scene), histories);
     let job = job(&data, pass, &expectation, 0, 21);
     let region = |v: usize| match scene.grid.voxel(v) {
         [_, 6, _] => 1,

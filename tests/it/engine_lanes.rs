@@ -21,7 +21,7 @@ fn tally(
     let data = Arc::new(prepare(scene, &lutetium(), plan).expect("tables"));
     let mut engine = CpuEngine::with(threads, carrier);
     engine.load(Arc::clone(&data)).expect("loaded");
-    let whole = job(&data, pass, &Expectation::new(decays, None, f64::from(histories) * 1.2 + 100.0), 0, plan.seed);
+    let whole = job(&data, pass, &Expectation::new(decays, f64::from(histories) * 1.2 + 100.0), 0, plan.seed);
     engine.run(&whole.part(0, histories)).expect("runs")
 }
 

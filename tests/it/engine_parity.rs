@@ -39,7 +39,7 @@ impl Engine for Wrong {
 fn jobs() -> (Arc<SceneData>, [Job; 2]) {
     let scene = small::scene();
     let data = prepare(&scene, &small::nuclide(), &small::plan(&scene, 1, 4)).expect("a sound scene");
-    let expectation = Expectation::new(&small::decays(&scene), None, 4000.0);
+    let expectation = Expectation::new(&small::decays(&scene), 4000.0);
     let jobs = [Pass::Electron, Pass::Photon].map(|pass| job(&data, pass, &expectation, 3, 4));
     (Arc::new(data), jobs)
 }

@@ -134,7 +134,7 @@ fn law_births_in_the_skin_carry_out_the_same() {
             engine.load(Arc::clone(&data)).unwrap();
             let mut moments = Moments::new(3);
             for batch in 0..20 {
-                let job = job(&data, Pass::Electron, &Expectation::new(&decays, None, 40_000.0), batch, 5);
+                let job = job(&data, Pass::Electron, &Expectation::new(&decays, 40_000.0), batch, 5);
                 let tally = engine.run(&job).unwrap();
                 let of = |voxels: &[usize]| voxels.iter().map(|&v| tally.energy[v]).sum();
                 let escaped = i64::try_from(tally.ledger.escaped).unwrap();
