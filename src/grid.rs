@@ -8,6 +8,7 @@
 //! to the order closest to RAS+ without touching a value, and `Orientation::restore` goes back, so
 //! that everything between the two sees one order only.
 
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Largest cosine between two index axes of a grid that still counts as orthogonal.
@@ -321,16 +322,25 @@ impl Orientation {
     ///
     /// Errors: the volume's dimensions are not those of the canonical grid.
     pub fn restore<T: Copy>(&self, volume: Volume<T>) -> Result<Volume<T>, GridError> {
+        let data = match self.restored(volume.grid.dims, &volume.data)? {
+            Cow::Owned(data) => data,
+            Cow::Borrowed(_) => volume.data,
+        };
+        Ok(Volume { grid: self.grid.clone(), data })
+    }
+
+    /// As [`Orientation::restore`], of values on a grid of dimensions `dims`; they are copied only where their order
+    /// changes.
+    pub fn restored<'a, T: Copy>(&self, dims: [usize; 3], values: &'a [T]) -> Result<Cow<'a, [T]>, GridError> {
         let expected = self.axes.map(|axis| self.grid.dims[axis]);
-        if volume.grid.dims != expected {
-            return Err(GridError::OtherGrid { found: volume.grid.dims, expected });
+        if dims != expected {
+            return Err(GridError::OtherGrid { found: dims, expected });
         }
         if self.is_canonical() {
-            return Ok(Volume { grid: self.grid.clone(), data: volume.data });
+            return Ok(Cow::Borrowed(values));
         }
         let (start, strides) = self.walk(expected, true);
-        let data = gather(&volume.data, self.grid.dims, start, strides);
-        Ok(Volume { grid: self.grid.clone(), data })
+        Ok(Cow::Owned(gather(values, self.grid.dims, start, strides)))
     }
 
     /// Start and steps, in elements, of a walk through the one order that meets the voxels in the

@@ -106,6 +106,9 @@ pub mod demo;
 /// The command line.
 pub mod cli;
 
+/// Disjoint ranges of voxels on all cores.
+mod cores;
+
 pub use decay::Nuclide;
 pub use dose::DoseMap;
 pub use grid::{Volume, VoxelGrid};

@@ -50,7 +50,7 @@ pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
     if options.stop == Stop::Default {
         options.stop = Stop::Histories(HISTORIES);
     }
-    let computed = transport::compute(&case, &options, request.dose.emissions)?;
+    let computed = transport::compute(&mut case, &options, request.dose.emissions)?;
     let mut fault = None;
     let mut further = |dose: &DoseMap, rows: &[RegionDose], folder: &AtomicOutputDir| match compare(
         request, &case, &computed, &plan, dose, rows, folder,
@@ -233,7 +233,7 @@ fn write_pictures(
         let shown: Vec<f32> = known.collect();
         write_differences(&picture, &shown, PICTURE_TOP_PERCENT, folder.path(), &stem, hottest_voxel(&picture))?;
         let name = format!("{stem}_percent.nii.gz");
-        output::write_map(case, percent, folder, &name, "difference to transport, %")?;
+        output::write_map(case, &percent, folder, &name, "difference to transport, %")?;
     }
     for row in rows {
         let voxels: Vec<usize> = (0..case.labels.len()).filter(|&n| case.labels[n] == row.label).collect();

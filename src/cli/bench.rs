@@ -155,9 +155,9 @@ fn take(
     let clock = Clock::start();
     let out = place.join("run");
     let folder = AtomicOutputDir::create(&out, false).or_user_error()?;
-    let case = make()?;
+    let mut case = make()?;
     let read = began.elapsed().as_secs_f64();
-    let computed = transport::compute(&case, run, emissions)?;
+    let computed = transport::compute(&mut case, run, emissions)?;
     let carried = began.elapsed().as_secs_f64();
     let mut nothing = |_: &_, _: &[_], _: &AtomicOutputDir| Ok(Further::default());
     let written = output::write(&case, &computed, folder, clock, run.seed, &[], &mut nothing)?;

@@ -24,8 +24,8 @@ pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
     let clock = Clock::start();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
-    let case = case(request, &folder)?;
-    let computed = transport::compute(&case, &request.run, Emissions::All)?;
+    let mut case = case(request, &folder)?;
+    let computed = transport::compute(&mut case, &request.run, Emissions::All)?;
     let kidneys = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
     output::finish(&case, &computed, folder, clock, request.run.seed, &[("kidneys", &kidneys)])?;
     transport::end(computed);
@@ -78,9 +78,9 @@ pub(super) fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Fai
 /// Writes the phantom, so that the same run can be made with `lutra dose`; returns what was written as inputs.
 fn write_inputs(case: &Case, request: &DemoRequest, folder: &AtomicOutputDir) -> anyhow::Result<Vec<InputFile>> {
     let hu: Vec<i16> = case.hu.iter().flatten().map(|&hu| hu as i16).collect();
-    output::write_map(case, hu, folder, "ct.nii.gz", "CT, HU")?;
-    output::write_map(case, case.decays.data.clone(), folder, "decays.nii.gz", "decays per voxel")?;
-    output::write_map(case, case.labels.clone(), folder, "labels.nii.gz", "region labels")?;
+    output::write_map(case, &hu, folder, "ct.nii.gz", "CT, HU")?;
+    output::write_map(case, &case.decays.data, folder, "decays.nii.gz", "decays per voxel")?;
+    output::write_map(case, &case.labels, folder, "labels.nii.gz", "region labels")?;
     let mut names = std::fs::File::create(folder.file("label_names.csv"))?;
     writeln!(names, "value,name")?;
     for (label, name) in &case.names {

@@ -32,8 +32,8 @@ const OUTSIDE_HU: f32 = -1000.0;
 pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
     let clock = Clock::start();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
-    let case = case(request)?;
-    let computed = transport::compute(&case, &request.run, request.emissions)?;
+    let mut case = case(request)?;
+    let computed = transport::compute(&mut case, &request.run, request.emissions)?;
     match &computed.store {
         Some(store) => shard::finish(&case, &computed, store, folder, clock, request.run.seed)?,
         None => output::finish(&case, &computed, folder, clock, request.run.seed, &[])?,

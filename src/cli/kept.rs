@@ -12,7 +12,6 @@ use super::tia::{Integrated, write_json};
 use super::{dose, output, printer, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
-use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::open::origin_of;
@@ -287,8 +286,8 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
 
 /// Computes a dose and keeps it as a cache entry, whole or not at all.
 fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
-    let case = dose::case(request)?;
-    let computed = transport::compute(&case, &request.run, request.emissions)?;
+    let mut case = dose::case(request)?;
+    let computed = transport::compute(&mut case, &request.run, request.emissions)?;
     let kept = || -> anyhow::Result<()> {
         if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
             bail!("the energy balance does not close: nothing was kept");
@@ -301,18 +300,15 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
             AIR_LIMIT_G_CM3,
         )?;
         map.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
-        let (rows, _) = output::tables(&case, &computed, &map)?;
+        let rows = output::tables(&case, &computed, &map)?.rows;
         let folder = AtomicOutputDir::create(entry, true)?;
         let grid = &case.decays.grid;
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
-        let dose = Volume { grid: grid.clone(), data: map.dose_gy.clone() };
-        nifti::write_with(folder.file(MAPS[0]), &dose, &options("absorbed dose, Gy"))?;
-        let density = Volume { grid: grid.clone(), data: case.density_g_cm3.clone() };
-        nifti::write_with(folder.file(MAPS[1]), &density, &options("density, g/cm3"))?;
-        let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
-        nifti::write_with(folder.file(MAPS[2]), &labels, &options("labels"))?;
-        let sigma = Volume { grid: grid.clone(), data: map.sigma_rel.clone() };
-        nifti::write_with(folder.file(MAPS[3]), &sigma, &options("relative standard error of the dose"))?;
+        nifti::write_values(folder.file(MAPS[0]), grid, &map.dose_gy, &options("absorbed dose, Gy"))?;
+        nifti::write_values(folder.file(MAPS[1]), grid, &case.density_g_cm3, &options("density, g/cm3"))?;
+        nifti::write_values(folder.file(MAPS[2]), grid, &case.labels, &options("labels"))?;
+        let sigma = "relative standard error of the dose";
+        nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
             maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name))?.sha256);

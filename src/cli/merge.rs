@@ -46,7 +46,7 @@ pub(super) fn run(request: &MergeRequest) -> Result<(), Failure> {
     if found < planned as usize {
         simulation.warnings.push(format!("merged {found} of {planned} batches: the result of a shorter run"));
     }
-    let computed = transport::computed(&case, &simulation, settings, cpu_seconds);
+    let computed = transport::computed(&case, simulation, settings, cpu_seconds);
     output::finish(&case, &computed, folder, clock, seed.unwrap_or_default(), &[])?;
     Ok(())
 }

@@ -4,7 +4,10 @@ use super::args::DicomOut;
 use super::case::{Case, Computed, ComputedPass};
 use super::progress::duration;
 use super::{page, printer};
-use crate::dose::regions::{RegionDose, RegionEnergy, RegionInput, merge_labels, region_table, write_csv};
+use crate::cores;
+use crate::dose::regions::{
+    RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms, write_csv,
+};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
@@ -194,21 +197,38 @@ pub(super) fn write(
         AIR_LIMIT_G_CM3,
     )?;
     dose.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
-    let (rows, group_rows) = tables(case, computed, &dose)?;
-    let mut all_rows = rows.clone();
-    all_rows.extend(group_rows.iter().cloned());
     // maps and pictures beside the page: together they take as long as the transport of a small run
-    let text = std::thread::scope(|scope| {
+    let (text, all_rows) = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));
-        let pictures = scope.spawn(|| write_pictures(case, &dose, &rows, &folder, extra));
+        let Tables { rows, group_rows, histograms } = tables(case, computed, &dose)?;
+        let mut all_rows = rows.clone();
+        all_rows.extend(group_rows.iter().cloned());
+        let outlined = all_rows[..rows.len()].to_vec();
+        let pictures = {
+            let (dose, folder) = (&dose, &folder);
+            scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
+        };
         let path = folder.file("organs.csv");
         write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
         let Further { text, sections, layers, headline } = further(&dose, &rows, &folder)?;
-        page::write_dose(case, computed, &dose, &rows, &group_rows, &folder, clock, seed, sections, &layers, headline)?;
+        page::write_dose(
+            case,
+            computed,
+            &dose,
+            &rows,
+            &group_rows,
+            histograms,
+            &folder,
+            clock,
+            seed,
+            sections,
+            &layers,
+            headline,
+        )?;
         let pictures = pictures.join().expect("the thread of the pictures does not panic")?;
         write_dicom(case, &dose, &pictures, &folder)?;
         maps.join().expect("the thread of the maps does not panic")?;
-        anyhow::Ok(text)
+        anyhow::Ok((text, all_rows))
     })?;
     write_record(case, computed, &all_rows, &folder, clock, seed)?;
     let place = folder.commit()?;
@@ -220,17 +240,23 @@ pub(super) fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
     PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
 }
 
-/// The regions, and the groups of regions.
-pub(super) fn tables(
-    case: &Case,
-    computed: &Computed,
-    dose: &DoseMap,
-) -> anyhow::Result<(Vec<RegionDose>, Vec<RegionDose>)> {
+/// The regions, the groups of regions, and the histograms of both.
+pub(super) struct Tables {
+    /// Regions.
+    pub(super) rows: Vec<RegionDose>,
+    /// Groups of regions.
+    pub(super) group_rows: Vec<RegionDose>,
+    /// Of the regions, then of the groups.
+    pub(super) histograms: Vec<RegionHistogram>,
+}
+
+/// Tables and histograms of a dose.
+pub(super) fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> anyhow::Result<Tables> {
     let table = |labels: &[u16],
                  names: &BTreeMap<u16, String>,
                  electron: &BTreeMap<u16, RegionEnergy>,
                  photon: &BTreeMap<u16, RegionEnergy>| {
-        region_table(&RegionInput {
+        region_histograms(&RegionInput {
             labels,
             names,
             density_g_cm3: &case.density_g_cm3,
@@ -242,14 +268,16 @@ pub(super) fn tables(
             air_limit_g_cm3: AIR_LIMIT_G_CM3,
         })
     };
-    let rows = table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
+    let (rows, mut histograms) =
+        table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
     if case.groups.is_empty() {
-        return Ok((rows, Vec::new()));
+        return Ok(Tables { rows, group_rows: Vec::new(), histograms });
     }
     let merged = merge_labels(&case.labels, &case.groups);
     let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
-    let group_rows = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
-    Ok((rows, group_rows))
+    let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
+    histograms.extend(of_groups);
+    Ok(Tables { rows, group_rows, histograms })
 }
 
 fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::Result<()> {
@@ -259,10 +287,9 @@ fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::
         ("dose_electron_gy.nii.gz", &dose.dose_electron_gy, "absorbed dose of electrons, Gy"),
         ("dose_photon_gy.nii.gz", &dose.dose_photon_gy, "absorbed dose of photons, Gy"),
     ];
-    for (name, data, description) in maps {
-        write_map(case, data.clone(), folder, name, description)?;
-    }
-    Ok(())
+    let written =
+        cores::of_each(maps, |(name, values, description)| write_map(case, values, folder, name, description));
+    written.into_iter().collect()
 }
 
 /// Doses as RT Dose can hold them. Tallies are signed, so that their mean is right: a voxel with hardly any dose may
@@ -327,14 +354,15 @@ pub(super) fn write_captures(
 /// Writes values of the case's grid in the axis order of the user's files.
 pub(super) fn write_map<T: Stored>(
     case: &Case,
-    data: Vec<T>,
+    values: &[T],
     folder: &AtomicOutputDir,
     name: &str,
     description: &str,
 ) -> anyhow::Result<()> {
-    let volume = case.orientation.restore(Volume { grid: case.decays.grid.clone(), data })?;
+    let values = case.orientation.restored(case.decays.grid.dims, values)?;
     let description = format!("{description}; {}", run_record::program());
-    nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: case.form_code })?;
+    let options = WriteOptions { description, form_code: case.form_code };
+    nifti::write_values(folder.file(name), case.orientation.grid(), &values, &options)?;
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 
 use super::case::{Case, Computed};
 use super::output::{Clock, OwnLayer};
-use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::DoseMap;
-use crate::dose::regions::{RegionDose, RegionHistogram, RegionInput, histograms, merge_labels};
+use crate::dose::regions::{RegionDose, RegionHistogram};
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::page::chart::{self, DvhSeries};
 use crate::report::page::number::{grouped, name, percent, scientific, significant, with_error};
@@ -17,7 +16,6 @@ use crate::report::run_record::{self, PassRecord, utc};
 use crate::report::{ENTRY_KEV, EnergyBalance};
 use anyhow::Context;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Regions shown at first in charts and slices.
 const SHOWN: usize = 8;
@@ -294,6 +292,7 @@ pub(super) fn write_dose(
     dose: &DoseMap,
     rows: &[RegionDose],
     group_rows: &[RegionDose],
+    histograms: Vec<RegionHistogram>,
     folder: &AtomicOutputDir,
     clock: Clock,
     seed: u64,
@@ -301,41 +300,12 @@ pub(super) fn write_dose(
     layers: &[OwnLayer],
     headline: Option<(&'static str, Banner)>,
 ) -> anyhow::Result<()> {
-    let histograms = dose_histograms(case, computed, dose, rows, group_rows);
     let (own, grouped_ones) = histograms.split_at(rows.len());
     write_histograms(&[("absorbed dose", &histograms)], "mass", folder)?;
     let page =
         dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, clock, seed, more, layers, headline);
     let path = folder.file("report.html");
     std::fs::write(&path, render(&page)).with_context(|| format!("{}", path.display()))
-}
-
-/// Histograms of the regions, then of the groups.
-fn dose_histograms(
-    case: &Case,
-    computed: &Computed,
-    dose: &DoseMap,
-    rows: &[RegionDose],
-    group_rows: &[RegionDose],
-) -> Vec<RegionHistogram> {
-    let input = |labels, names| RegionInput {
-        labels,
-        names,
-        density_g_cm3: &case.density_g_cm3,
-        decays: &case.decays.data,
-        dose,
-        electron: &computed.electron.by_label,
-        photon: &computed.photon.by_label,
-        administered_mbq: case.administered_mbq,
-        air_limit_g_cm3: AIR_LIMIT_G_CM3,
-    };
-    let mut all = histograms(&input(&case.labels, &case.names), rows);
-    if !group_rows.is_empty() {
-        let merged = merge_labels(&case.labels, &case.groups);
-        let names = BTreeMap::new();
-        all.extend(histograms(&input(&merged, &names), group_rows));
-    }
-    all
 }
 
 /// The table of doses.

@@ -41,7 +41,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
         }
         let share = 1.0 / voxels as f64;
         case.decays.data = case.labels.iter().map(|&label| if label == source { share } else { 0.0 }).collect();
-        let computed = transport::compute(&case, &request.dose.run, Emissions::All)?;
+        let computed = transport::compute(&mut case, &request.dose.run, Emissions::All)?;
         for (&target, &(_, mass_g)) in masses.iter().filter(|(label, _)| **label > 0) {
             let part = |pass: &super::case::ComputedPass| pass.by_label.get(&target).copied().unwrap_or_default();
             let (electron, photon) = (part(&computed.electron), part(&computed.photon));

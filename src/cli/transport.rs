@@ -29,10 +29,11 @@ impl Progress for Bar {
     }
 }
 
-/// Runs the transport of a case.
-pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
-    let scene = scene(case)?;
+/// Runs the transport of a case. Its volumes are lent to the scene and the plan while it runs; after an error it is
+/// spent.
+pub(super) fn compute(case: &mut Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
     let plan = plan(case, options, emissions);
+    let scene = lent(case)?;
     let cpu_before = cpu_seconds().unwrap_or(0.0);
     let mut engine = engine(options)?;
     let Kept { mut keeper, resume, warnings } = kept(options)?;
@@ -51,15 +52,23 @@ pub(super) fn compute(case: &Case, options: &RunOptions, emissions: Emissions) -
         let _kept_where_it_holds_something = std::fs::remove_dir(&checkpoint.folder);
     }
     let outcome = result.map_err(failure)?;
+    // scene and tally of the engine
+    drop(engine);
     let cpu_seconds = cpu_seconds().unwrap_or(0.0) - cpu_before;
-    let store = plan.shard.map(|_| outcome.store.clone());
-    let mut computed = computed(case, &outcome.into_simulation(), settings(&plan), cpu_seconds);
-    if plan.shard.is_some() {
-        // the merged run has the batches that count
-        computed.warnings.clear();
-    }
+    let settings = settings(&plan);
+    (case.density_g_cm3, case.tissue) = (scene.density_g_cm3, scene.tissue);
+    case.labels = plan.labels.unwrap_or_default();
+    let mut computed = match plan.shard {
+        None => computed(case, outcome.into_simulation(), settings, cpu_seconds),
+        Some(_) => {
+            // the merged run has the voxels and the batches that count
+            let (simulation, store) = outcome.into_account();
+            let computed = computed(case, simulation, settings, cpu_seconds);
+            Computed { store: Some(store), warnings: Vec::new(), ..computed }
+        }
+    };
     computed.warnings.splice(0..0, warnings);
-    Ok(Computed { store, keeper, ..computed })
+    Ok(Computed { keeper, ..computed })
 }
 
 /// Takes the checkpoints away: the results are in their place.
@@ -67,6 +76,13 @@ pub(super) fn end(computed: Computed) {
     if let Some(keeper) = computed.keeper {
         keeper.discard();
     }
+}
+
+/// The scene of a case, out of the case's own volumes.
+fn lent(case: &mut Case) -> Result<Scene, UserError> {
+    let (density_g_cm3, tissue) = (std::mem::take(&mut case.density_g_cm3), std::mem::take(&mut case.tissue));
+    Scene::new(case.decays.grid.clone(), density_g_cm3, tissue, case.tissues.clone())
+        .map_err(|error| UserError::from_library_colon(&error))
 }
 
 /// The scene of a case.
@@ -130,7 +146,8 @@ pub(super) fn failure(error: RunError) -> Failure {
     }
 }
 
-fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
+/// The plan, with the case's own labels.
+fn plan(case: &mut Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
     let (stop, target) = match &options.stop {
         Stop::Default => (run::Stop::Histories(DEFAULT_HISTORIES), None),
         Stop::Histories(count) => (run::Stop::Histories(*count), None),
@@ -150,7 +167,7 @@ fn plan(case: &Case, options: &RunOptions, emissions: Emissions) -> RunPlan {
         shard: options.shard,
         seed: options.seed,
         target,
-        labels: Some(case.labels.clone()),
+        labels: Some(std::mem::take(&mut case.labels)),
         ..plain
     }
 }
@@ -206,25 +223,21 @@ fn settings(plan: &RunPlan) -> BTreeMap<String, Value> {
 /// The result of a simulation in the terms of the files to write.
 pub(super) fn computed(
     case: &Case,
-    simulation: &Simulation,
+    simulation: Simulation,
     settings: BTreeMap<String, Value>,
     cpu_seconds: f64,
 ) -> Computed {
-    let device = &simulation.device;
-    let mut warnings = simulation.warnings.clone();
+    let device = simulation.device;
+    let mut warnings = simulation.warnings;
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
         warnings.push("fewer than 20 batches: the standard errors are rough".to_owned());
     }
     Computed {
-        electron: pass(case, &simulation.electron),
-        photon: pass(case, &simulation.photon),
-        device: Device {
-            engine: device.engine.clone(),
-            name: device.name.clone(),
-            backend: device.backend.clone(),
-            driver: device.driver.clone(),
-        },
-        tally_sha256: simulation.tally_hash.clone(),
+        // one after the other: the sums of the first are gone when the second's energies are made
+        electron: pass(case, simulation.electron),
+        photon: pass(case, simulation.photon),
+        device: Device { engine: device.engine, name: device.name, backend: device.backend, driver: device.driver },
+        tally_sha256: simulation.tally_hash,
         cpu_seconds,
         settings,
         wall_seconds: simulation.wall_seconds,
@@ -236,8 +249,7 @@ pub(super) fn computed(
 }
 
 /// Energies of a pass.
-fn pass(case: &Case, result: &PassResult) -> ComputedPass {
-    let bins = 0..case.decays.data.len();
+fn pass(case: &Case, result: PassResult) -> ComputedPass {
     let region = |members: &[u16]| {
         let chosen: Vec<usize> =
             (0..result.regions.len()).filter(|&n| members.contains(&result.regions[n].0)).collect();
@@ -251,17 +263,22 @@ fn pass(case: &Case, result: &PassResult) -> ComputedPass {
             variance_kev2: variance * result.kev_per_entry * result.kev_per_entry,
         }
     };
-    let ledger = &result.ledger;
+    let by_label = result.regions.iter().map(|(label, _)| (*label, region(&[*label]))).collect();
+    let by_group = case.groups.iter().map(|(label, _, members)| (*label, region(members))).collect();
+    let ledger = result.ledger;
+    let (histories, batches, which) = (result.histories, result.moments.batches, result.pass);
+    let particles_per_decay = result.particles_per_decay();
+    let (energy_kev, variance_kev2) = result.into_energy_and_variance();
     ComputedPass {
-        histories: result.histories,
-        batches: u32::try_from(result.moments.batches).unwrap_or(u32::MAX),
-        particles_per_decay: result.particles_per_decay(),
-        energy_kev: bins.clone().map(|n| result.energy_kev(n)).collect(),
-        variance_kev2: bins.map(|n| result.variance_kev2(n)).collect(),
-        by_label: result.regions.iter().map(|(label, _)| (*label, region(&[*label]))).collect(),
-        by_group: case.groups.iter().map(|(label, _, members)| (*label, region(members))).collect(),
+        histories,
+        batches: u32::try_from(batches).unwrap_or(u32::MAX),
+        particles_per_decay,
+        energy_kev,
+        variance_kev2,
+        by_label,
+        by_group,
         balance: EnergyBalance {
-            pass: match result.pass {
+            pass: match which {
                 Pass::Electron => "electron".to_owned(),
                 Pass::Photon => "photon".to_owned(),
             },

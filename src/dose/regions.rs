@@ -3,13 +3,14 @@
 //! The mean dose of a region is its energy over its mass, air included in both. Its standard error comes from the
 //! batch-to-batch variance of the region's own energy sum: neighbouring voxels share histories, so voxel errors
 //! must not be added in quadrature. Minimum, maximum and histogram points speak of the voxels that carry dose
-//! (not air), by mass, and are biased outwards by the voxels' own noise; `histograms` gives the curves with a band
-//! that holds that bias.
+//! (not air), by mass, and are biased outwards by the voxels' own noise; `region_histograms` gives the curves with a
+//! band that holds that bias.
 
 use super::dvh::Dvh;
 use super::dvh::band::{Curve, Noise, banded};
-use super::dvh::pieces::{Field, Member, region_dvh};
+use super::dvh::pieces::{Field, whole_dvh};
 use super::{DoseError, DoseMap, fits};
+use crate::cores;
 use crate::units::GY_PER_KEV_G;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -92,7 +93,8 @@ struct Sums {
     voxels: usize,
     density_sum_g_cm3: f64,
     decays: f64,
-    members: Vec<Member>,
+    /// Voxels that carry dose, ascending.
+    members: Vec<u32>,
     lowest_gy: f32,
     highest_gy: f32,
 }
@@ -120,8 +122,14 @@ impl<'a> RegionInput<'a> {
         }
     }
 
-    fn dvh(&self, label: u16, members: &[Member]) -> Dvh {
-        region_dvh(&self.field(), members, &|n| f32::from(u8::from(self.labels[n] == label)))
+    fn noise(&self, members: &[u32], mean_se_gy: f64) -> Noise {
+        let voxels = || members.iter().map(|&n| n as usize);
+        Noise {
+            dose_gy: voxels().map(|n| self.dose.dose_gy[n]).collect(),
+            se_gy: voxels().map(|n| self.dose.dose_gy[n] * self.dose.sigma_rel[n]).collect(),
+            mass: voxels().map(|n| self.density_g_cm3[n]).collect(),
+            mean_se_gy,
+        }
     }
 }
 
@@ -129,6 +137,24 @@ impl<'a> RegionInput<'a> {
 ///
 /// Errors when a slice does not fit the grid of the dose map or a label has no energy from one of the passes.
 pub fn region_table(input: &RegionInput<'_>) -> Result<Vec<RegionDose>, DoseError> {
+    of_regions(input, |row, _, _| row)
+}
+
+/// The table, and the histogram of each row with its curve and band. Errors as [`region_table`].
+pub fn region_histograms(input: &RegionInput<'_>) -> Result<(Vec<RegionDose>, Vec<RegionHistogram>), DoseError> {
+    let both = of_regions(input, |row, dvh, members| {
+        let curve = banded(&dvh, &input.noise(&members, row.dose_se_gy));
+        let histogram = RegionHistogram { label: row.label, name: row.name.clone(), dvh, curve };
+        (row, histogram)
+    })?;
+    Ok(both.into_iter().unzip())
+}
+
+/// What `make` makes of each region's row, histogram and voxels, in ascending label.
+fn of_regions<T: Send>(
+    input: &RegionInput<'_>,
+    make: impl Fn(RegionDose, Dvh, Vec<u32>) -> T + Sync,
+) -> Result<Vec<T>, DoseError> {
     let count = input.dose.grid.len();
     fits("label map", input.labels.len(), count)?;
     fits("density", input.density_g_cm3.len(), count)?;
@@ -145,15 +171,20 @@ pub fn region_table(input: &RegionInput<'_>) -> Result<Vec<RegionDose>, DoseErro
         sums.decays += input.decays[n];
         if density >= input.air_limit_g_cm3 {
             let dose_gy = input.dose.dose_gy[n];
-            sums.members.push((n, 1.0));
+            sums.members.push(u32::try_from(n).expect("a grid has fewer than 2^31 voxels"));
             sums.lowest_gy = sums.lowest_gy.min(dose_gy);
             sums.highest_gy = sums.highest_gy.max(dose_gy);
         }
     }
-    by_label.into_iter().map(|(label, sums)| row(input, label, sums)).collect()
+    let rows = cores::of_each(by_label, |(label, sums)| {
+        let dvh = whole_dvh(&input.field(), &sums.members);
+        let row = row(input, label, &sums, &dvh)?;
+        Ok(make(row, dvh, sums.members))
+    });
+    rows.into_iter().collect()
 }
 
-fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, DoseError> {
+fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<RegionDose, DoseError> {
     let energy_of =
         |pass: &BTreeMap<u16, RegionEnergy>| pass.get(&label).copied().ok_or(DoseError::MissingLabel { label });
     let (electron, photon) = (energy_of(input.electron)?, energy_of(input.photon)?);
@@ -163,7 +194,6 @@ fn row(input: &RegionInput<'_>, label: u16, sums: Sums) -> Result<RegionDose, Do
     let dose_gy = (electron.energy_kev + photon.energy_kev) * gy_per_kev;
     let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2).max(0.0).sqrt() * gy_per_kev;
     let per_gbq = |gy: f64| input.administered_mbq.map(|mbq| gy / (mbq * 1e-3));
-    let dvh = input.dvh(label, &sums.members);
     let empty = sums.members.is_empty();
     let point = |percent: f64| f64::from(dvh.dose_at_volume_gy(percent).unwrap_or(0.0));
     Ok(RegionDose {
@@ -199,32 +229,6 @@ pub struct RegionHistogram {
     pub dvh: Dvh,
     /// Its curve with the 95 % band of the transport's statistics.
     pub curve: Curve,
-}
-
-/// Histograms of the rows of a table made from the same input, in their order.
-pub fn histograms(input: &RegionInput<'_>, rows: &[RegionDose]) -> Vec<RegionHistogram> {
-    let mut members: BTreeMap<u16, Vec<Member>> = rows.iter().map(|row| (row.label, Vec::new())).collect();
-    for (n, label) in input.labels.iter().enumerate() {
-        if f64::from(input.density_g_cm3[n]) >= input.air_limit_g_cm3
-            && let Some(list) = members.get_mut(label)
-        {
-            list.push((n, 1.0));
-        }
-    }
-    rows.iter()
-        .map(|row| {
-            let list = &members[&row.label];
-            let dvh = input.dvh(row.label, list);
-            let noise = Noise {
-                dose_gy: list.iter().map(|&(n, _)| input.dose.dose_gy[n]).collect(),
-                se_gy: list.iter().map(|&(n, _)| input.dose.dose_gy[n] * input.dose.sigma_rel[n]).collect(),
-                mass: list.iter().map(|&(n, _)| input.density_g_cm3[n]).collect(),
-                mean_se_gy: row.dose_se_gy,
-            };
-            let curve = banded(&dvh, &noise);
-            RegionHistogram { label: row.label, name: row.name.clone(), dvh, curve }
-        })
-        .collect()
 }
 
 /// Labels merged into groups: each voxel gets the label of the group that lists its own, or 0.

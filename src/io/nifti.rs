@@ -352,7 +352,16 @@ pub fn write<T: Stored>(path: impl AsRef<Path>, volume: &Volume<T>, description:
     write_with(path, volume, &WriteOptions::new(description))
 }
 
-/// Writes a volume to `.nii` or `.nii.gz`, whole or not at all, in its own axis order.
+/// Writes a volume. See [`write_values`].
+pub fn write_with<T: Stored>(
+    path: impl AsRef<Path>,
+    volume: &Volume<T>,
+    options: &WriteOptions,
+) -> Result<(), IoError> {
+    write_values(path, &volume.grid, &volume.data, options)
+}
+
+/// Writes values on a grid to `.nii` or `.nii.gz`, whole or not at all, in the grid's axis order.
 ///
 /// NIfTI-1, little-endian, mm; NIfTI-2 where an axis has more than 32767 voxels. Equal volumes give
 /// equal bytes (the compressed file carries no time). The qform repeats the sform; it is left out
@@ -360,9 +369,10 @@ pub fn write<T: Stored>(path: impl AsRef<Path>, volume: &Volume<T>, description:
 ///
 /// Errors: another file name, a value count that does not fill the grid, a place that cannot be
 /// written.
-pub fn write_with<T: Stored>(
+pub fn write_values<T: Stored>(
     path: impl AsRef<Path>,
-    volume: &Volume<T>,
+    grid: &VoxelGrid,
+    values: &[T],
     options: &WriteOptions,
 ) -> Result<(), IoError> {
     let path = path.as_ref();
@@ -378,22 +388,19 @@ pub fn write_with<T: Stored>(
         ));
     }
     let grid_error = |source| IoError::Grid { path: path.to_path_buf(), source };
-    if volume.data.len() != volume.grid.len() {
-        return Err(grid_error(crate::grid::GridError::Length {
-            found: volume.data.len(),
-            expected: volume.grid.len(),
-        }));
+    if values.len() != grid.len() {
+        return Err(grid_error(crate::grid::GridError::Length { found: values.len(), expected: grid.len() }));
     }
-    VoxelGrid::from_affine(volume.grid.dims, volume.grid.affine).map_err(grid_error)?;
-    let header = encode_header(&volume.grid, T::SCALAR, options);
+    VoxelGrid::from_affine(grid.dims, grid.affine).map_err(grid_error)?;
+    let header = encode_header(grid, T::SCALAR, options);
     atomic::write_file(path, |out| {
         if compressed {
             let mut gz = GzEncoder::new(out, Compression::new(4));
-            write_body(&mut gz, &header, &volume.data)?;
+            write_body(&mut gz, &header, values)?;
             gz.finish()?;
             Ok(())
         } else {
-            write_body(out, &header, &volume.data)
+            write_body(out, &header, values)
         }
     })
 }

@@ -4,6 +4,7 @@
 //! 2^-16. Batches are statistically independent; their sum and the sum of their squares are integers too, so that
 //! adding runs in any order gives the same bits.
 
+use crate::cores;
 use crate::units::TALLY_UNITS_PER_KEV;
 
 /// Energy of one tally entry, keV: 2^-5 eV times 2^-16.
@@ -72,6 +73,50 @@ impl BatchTally {
     }
 }
 
+/// Bins that are all zero: what a batch leaves once it is in the sums, so that the next one needs no clearing.
+#[derive(Debug, Default)]
+pub struct EmptyBins(Vec<i64>);
+
+impl EmptyBins {
+    /// So many bins of zero.
+    pub fn new(bins: usize) -> Self {
+        Self(vec![0; bins])
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bins, to be filled.
+    pub fn into_bins(self) -> Vec<i64> {
+        self.0
+    }
+}
+
+/// Regions whose energy is summed beside that of the bins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Regions<'a> {
+    /// Label by bin; bins beyond its end have none.
+    pub labels: &'a [u16],
+    /// Place of each label in the list of sums.
+    pub place: &'a [u32],
+    /// Length of that list.
+    pub count: usize,
+}
+
+impl Regions<'_> {
+    fn range(&self, from: usize, to: usize) -> Self {
+        let end = self.labels.len();
+        Self { labels: &self.labels[from.min(end)..to.min(end)], ..*self }
+    }
+}
+
 /// Sum and sum of squares over batches, by bin: exact integers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Moments {
@@ -104,6 +149,24 @@ impl Moments {
         Ok(())
     }
 
+    /// As [`Moments::add_batch`], on all cores, and sums the batch by region on the way. Gives the bins back, emptied.
+    pub fn absorb(&mut self, mut energy: Vec<i64>, regions: Regions<'_>) -> Result<(EmptyBins, Vec<i128>), usize> {
+        assert_eq!(energy.len(), self.sum.len(), "a batch has the bins of its run");
+        self.batches += 1;
+        let step = cores::piece(energy.len());
+        let pieces = self.sum.chunks_mut(step).zip(self.squares.chunks_mut(step)).zip(energy.chunks_mut(step));
+        let parts = cores::of_each(pieces.enumerate(), |(n, ((sum, squares), energy))| {
+            let from = n * step;
+            absorb_range(sum, squares, energy, &regions.range(from, from + energy.len())).map_err(|bin| from + bin)
+        });
+        let mut sums = vec![0i128; regions.count];
+        for part in parts {
+            // integers: the order of the parts is none of the result's
+            sums.iter_mut().zip(part?).for_each(|(sum, part)| *sum += part);
+        }
+        Ok((EmptyBins(energy), sums))
+    }
+
     /// Adds the moments of other batches of the same run. Errors with the first bin whose sum would pass 2^63.
     pub fn add(&mut self, other: &Moments) -> Result<(), usize> {
         assert_eq!(other.sum.len(), self.sum.len(), "moments have the bins of their run");
@@ -126,6 +189,49 @@ impl Moments {
     pub fn variance_of_mean(&self, bin: usize) -> f64 {
         variance_of_mean(self.batches, i128::from(self.sum[bin]), self.squares[bin])
     }
+}
+
+/// Adds a range of bins of a batch, empties it, and sums it by region. Errors with the first bin that would overflow.
+fn absorb_range(
+    sum: &mut [i64],
+    squares: &mut [u128],
+    energy: &mut [i64],
+    regions: &Regions<'_>,
+) -> Result<Vec<i128>, usize> {
+    /// Bins that are looked at together: most voxels of a batch have nothing.
+    const BLOCK: usize = 64;
+    let mut sums = vec![0i128; regions.count];
+    // neighbours mostly lie in one region
+    let (mut label, mut of_label) = (None, 0i128);
+    let mut settle = |label: Option<u16>, energy: i128| {
+        if let Some(label) = label {
+            sums[regions.place[usize::from(label)] as usize] += energy;
+        }
+    };
+    for (block, energy) in energy.chunks_mut(BLOCK).enumerate() {
+        if energy.iter().fold(0, |any, &x| any | x) == 0 {
+            continue;
+        }
+        let from = block * BLOCK;
+        for (bin, x) in (from..).zip(energy) {
+            let value = std::mem::take(x);
+            if value == 0 {
+                continue;
+            }
+            sum[bin] = sum[bin].checked_add(value).ok_or(bin)?;
+            let size = u128::from(value.unsigned_abs());
+            squares[bin] = squares[bin].checked_add(size * size).ok_or(bin)?;
+            if let Some(&here) = regions.labels.get(bin) {
+                if label != Some(here) {
+                    settle(label, of_label);
+                    (label, of_label) = (Some(here), 0);
+                }
+                of_label += i128::from(value);
+            }
+        }
+    }
+    settle(label, of_label);
+    Ok(sums)
 }
 
 /// Variance of the mean of `n` numbers from their exact sum and sum of squares.
@@ -189,6 +295,39 @@ mod tests {
         let mut m = Moments::new(2);
         m.add_batch(&[1, i64::MAX]).unwrap();
         assert_eq!(m.add_batch(&[1, 1]), Err(1));
+    }
+
+    /// On all cores, with regions on the way: the same integers as one after another, and bins that are empty.
+    #[test]
+    fn law_a_batch_absorbed_is_a_batch_added() {
+        let bins = 100_003;
+        let batch = |b: i64| -> Vec<i64> {
+            (0..bins as i64).map(|v| if (v / 50 + b) % 3 == 0 { (v * 7919 - b * 104_729) << 20 } else { 0 }).collect()
+        };
+        let labels: Vec<u16> = (0..bins - 5).map(|v| [3, 9, 4][v / 1000 % 3]).collect();
+        let place = [0, 0, 0, 0, 1, 0, 0, 0, 0, 2];
+        let (mut one_by_one, mut absorbed) = (Moments::new(bins), Moments::new(bins));
+        for b in 0..3 {
+            let energy = batch(b);
+            let mut expected = vec![0i128; 3];
+            labels.iter().zip(&energy).for_each(|(&l, &x)| expected[place[usize::from(l)] as usize] += i128::from(x));
+            one_by_one.add_batch(&energy).unwrap();
+            let (empty, sums) = absorbed.absorb(energy, Regions { labels: &labels, place: &place, count: 3 }).unwrap();
+            assert_eq!(sums, expected);
+            assert!(empty.into_bins().iter().all(|&x| x == 0));
+        }
+        assert_eq!(one_by_one, absorbed);
+    }
+
+    /// The first bin that overflows is named, whichever core comes to it first.
+    #[test]
+    fn alarm_overflow_of_an_absorbed_batch_is_an_error() {
+        let bins = 1_000_000;
+        let mut m = Moments::new(bins);
+        let mut full = vec![0; bins];
+        (full[400_000], full[999_999]) = (i64::MAX, i64::MAX);
+        m.absorb(full.clone(), Regions::default()).unwrap();
+        assert_eq!(m.absorb(full, Regions::default()).err(), Some(400_000));
     }
 
     #[test]

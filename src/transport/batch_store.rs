@@ -9,7 +9,7 @@
 //! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed, and the energy of a batch that was under
 //! way; then the SHA-256 of everything before it.
 
-use crate::tally::{BatchTally, Ledger, Moments};
+use crate::tally::{BatchTally, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::emission::Pass;
 use crate::transport::run::{PassResult, Simulation};
 use crate::transport::{DeviceInfo, SceneData};
@@ -27,6 +27,40 @@ const MAGIC: &[u8] = b"LUTRA BATCHES 1\n";
 /// Lower-case hexadecimal of a SHA-256.
 pub(crate) fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Hashes numbers as little-endian bytes.
+fn hash_numbers<T: bytemuck::Pod, const N: usize>(hasher: &mut Sha256, numbers: &[T], bytes: impl Fn(T) -> [u8; N]) {
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice::<T, u8>(numbers));
+    } else {
+        numbers.iter().for_each(|&number| hasher.update(bytes(number)));
+    }
+}
+
+/// Hashes of what a run takes besides scene and tables: known before either is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputHashes {
+    activity: String,
+    regions: String,
+}
+
+impl InputHashes {
+    /// Of decays by voxel and labels by voxel.
+    pub fn of(decays: &[f64], labels: Option<&[u16]>) -> Self {
+        let sha = |fill: &dyn Fn(&mut Sha256)| {
+            let mut hasher = Sha256::new();
+            fill(&mut hasher);
+            hex(hasher)
+        };
+        std::thread::scope(|scope| {
+            let regions = scope.spawn(|| sha(&|h| hash_numbers(h, labels.unwrap_or_default(), u16::to_le_bytes)));
+            Self {
+                activity: sha(&|h| hash_numbers(h, decays, f64::to_le_bytes)),
+                regions: regions.join().expect("hashing does not panic"),
+            }
+        })
+    }
 }
 
 /// What makes two runs the same run: named values in a fixed order.
@@ -47,7 +81,7 @@ impl Identity {
     }
 
     /// Identity of a run: scene and tables as engines take them, activity, regions, and what the plan adds.
-    pub fn of(scene: &SceneData, decays: &[f64], labels: Option<&[u16]>, plan: Vec<(String, String)>) -> Self {
+    pub fn of(scene: &SceneData, inputs: &InputHashes, plan: Vec<(String, String)>) -> Self {
         let sha = |fill: &dyn Fn(&mut Sha256)| {
             let mut hasher = Sha256::new();
             fill(&mut hasher);
@@ -64,8 +98,6 @@ impl Identity {
             words(h, &[p.nx, p.ny, p.nz, p.dx_mm.to_bits(), p.dy_mm.to_bits(), p.dz_mm.to_bits()]);
             words(h, &scene.voxels);
         });
-        let activity = sha(&|h| decays.iter().for_each(|d| h.update(d.to_bits().to_le_bytes())));
-        let regions = sha(&|h| labels.unwrap_or_default().iter().for_each(|l| h.update(l.to_le_bytes())));
         let emissions = sha(&|h| {
             words(h, &scene.electron_emission.words);
             words(h, &[u32::MAX]);
@@ -81,8 +113,8 @@ impl Identity {
         let mut fields = vec![
             ("version".to_owned(), format!("lutra {} kernel {}", env!("CARGO_PKG_VERSION"), &kernel[..16])),
             ("scene".to_owned(), matter),
-            ("activity".to_owned(), activity),
-            ("regions".to_owned(), regions),
+            ("activity".to_owned(), inputs.activity.clone()),
+            ("regions".to_owned(), inputs.regions.clone()),
             ("emissions".to_owned(), emissions),
             ("physics settings and tables".to_owned(), tables),
         ];
@@ -138,12 +170,14 @@ pub struct PassStore {
 }
 
 impl PassStore {
-    /// Adds a whole batch. Errors with the first bin whose sum would pass 2^63.
-    pub fn add(&mut self, row: BatchRow, tally: &BatchTally) -> Result<(), usize> {
-        self.moments.add_batch(&tally.energy)?;
-        self.ledger.add(&tally.ledger);
-        self.rows.push(row);
-        Ok(())
+    /// Adds the whole batch `number` and gives its bins back, emptied. Errors with the first bin whose sum would pass
+    /// 2^63.
+    pub fn add(&mut self, number: u32, tally: BatchTally, regions: Regions<'_>) -> Result<EmptyBins, usize> {
+        let BatchTally { energy, ledger, histories, .. } = tally;
+        let (bins, regions) = self.moments.absorb(energy, regions)?;
+        self.ledger.add(&ledger);
+        self.rows.push(BatchRow { number, histories, regions });
+        Ok(bins)
     }
 }
 
@@ -280,14 +314,28 @@ impl BatchStore {
         let mut hasher = Sha256::new();
         for pass in &self.passes {
             hasher.update(pass.moments.batches.to_le_bytes());
-            for x in &pass.moments.sum {
-                hasher.update(x.to_le_bytes());
-            }
-            for x in &pass.moments.squares {
-                hasher.update(x.to_le_bytes());
-            }
+            hash_numbers(&mut hasher, &pass.moments.sum, i64::to_le_bytes);
+            hash_numbers(&mut hasher, &pass.moments.squares, u128::to_le_bytes);
         }
         hex(hasher)
+    }
+
+    /// All but what is kept by bin.
+    pub fn without_bins(&self) -> Self {
+        let account = |pass: &PassStore| PassStore {
+            moments: Moments { batches: pass.moments.batches, ..Moments::default() },
+            rows: pass.rows.clone(),
+            ..*pass
+        };
+        Self {
+            identity: self.identity.clone(),
+            local_kev: Vec::new(),
+            labels: self.labels.clone(),
+            region_local_kev: self.region_local_kev.clone(),
+            passes: self.passes.each_ref().map(account),
+            partial: None,
+            ..*self
+        }
     }
 
     /// Adds the batches of another part of the same run; `mine` and `its` are the names to speak of in errors.

@@ -7,7 +7,7 @@ use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
-use crate::tally::{BatchTally, Ledger};
+use crate::tally::{BatchTally, EmptyBins, Ledger};
 use crate::transport::emission::Pass;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -75,7 +75,8 @@ pub struct CpuEngine {
     threads: usize,
     carrier: Carrier,
     scene: Option<Arc<SceneData>>,
-    tally: Vec<AtomicI64>,
+    /// Bins for the next job.
+    spare: EmptyBins,
     spent: EngineSpent,
 }
 
@@ -91,7 +92,7 @@ impl CpuEngine {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             n => n,
         };
-        Self { threads, carrier, scene: None, tally: Vec::new(), spent: EngineSpent::default() }
+        Self { threads, carrier, scene: None, spare: EmptyBins::default(), spent: EngineSpent::default() }
     }
 }
 
@@ -219,11 +220,14 @@ impl Engine for CpuEngine {
     }
 
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
-        self.tally = (0..scene.bins).map(|_| AtomicI64::new(0)).collect();
-        // the tally, and the copy of it that a batch leaves
-        self.spent.device_bytes = scene.bytes() + 16 * scene.bins as u64;
+        self.spare = EmptyBins::default();
+        self.spent.device_bytes = scene.bytes() + 8 * scene.bins as u64;
         self.scene = Some(scene);
         Ok(())
+    }
+
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.spare = bins;
     }
 
     fn spent(&self) -> EngineSpent {
@@ -233,20 +237,23 @@ impl Engine for CpuEngine {
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         let scene = self.scene.as_ref().expect("a scene is loaded before a job is run");
         let began = Instant::now();
-        for entry in &self.tally {
-            entry.store(0, Ordering::Relaxed);
+        let mut bins = std::mem::take(&mut self.spare);
+        if bins.len() != scene.bins {
+            bins = EmptyBins::new(scene.bins);
         }
+        // the same memory: it goes to the threads, then into the batch, and comes back with `reuse`
+        let tally: Vec<AtomicI64> = bins.into_bins().into_iter().map(AtomicI64::new).collect();
         let cleared = Instant::now();
         let cx = job.context(scene);
         let next = AtomicU32::new(cx.params.first);
-        let tally = &self.tally[..];
+        let shared = &tally[..];
         let alone = self.threads == 1;
         let take = || {
             let first = next.fetch_add(BLOCK, Ordering::Relaxed);
             (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
         };
         let one_by_one = || {
-            let mut sink = SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 };
+            let mut sink = SharedSink { tally: shared, alone, ledger: Ledger::default(), flags: 0 };
             let mut stack = Stack::default();
             let mut finished = 0u64;
             while let Some((first, end)) = take() {
@@ -262,7 +269,7 @@ impl Engine for CpuEngine {
         };
         let in_lanes = |set| {
             let mut feed =
-                Shared { take: &take, sink: SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 } };
+                Shared { take: &take, sink: SharedSink { tally: shared, alone, ledger: Ledger::default(), flags: 0 } };
             let account = lanes::carry(set, job.pass == Pass::Photon, &cx, &mut feed);
             let ledger = Ledger {
                 emitted: account.emitted,
@@ -282,17 +289,15 @@ impl Engine for CpuEngine {
             handles.into_iter().map(|h| h.join().expect("a transport thread does not panic")).collect()
         });
         let carried = Instant::now();
-        let mut batch = BatchTally {
-            energy: self.tally.iter().map(|e| e.load(Ordering::Relaxed)).collect(),
-            ..BatchTally::default()
-        };
+        let mut batch =
+            BatchTally { energy: tally.into_iter().map(AtomicI64::into_inner).collect(), ..BatchTally::default() };
         for (ledger, flags, finished) in parts {
             batch.ledger.add(&ledger);
             batch.flags |= flags;
             batch.histories += finished;
         }
         let slot = job.pass as usize;
-        let bytes = scene.bytes() + 16 * scene.bins as u64 + 4 * job.source_table.len() as u64;
+        let bytes = scene.bytes() + 8 * scene.bins as u64 + 4 * job.source_table.len() as u64;
         self.spent.device_bytes = self.spent.device_bytes.max(bytes);
         self.spent.kernel_seconds[slot] += (carried - cleared).as_secs_f64();
         self.spent.read_back_seconds[slot] += (cleared - began).as_secs_f64() + carried.elapsed().as_secs_f64();

@@ -1,23 +1,25 @@
 //! simulate: batches of both passes until the histories are spent or the uncertainty is reached.
 
+use crate::cores;
 use crate::decay::Nuclide;
 use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
 use crate::materials::tissues::Tissue;
+use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike, THIN_G_CM2};
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::physics::thick_target::ThickTarget;
-use crate::tally::{BatchTally, ENTRY_KEV, Ledger, Moments};
+use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::allocation::{Expectation, Sources};
-use crate::neighbourhood::THIN_G_CM2;
-use crate::transport::importance;
-use crate::transport::batch_store::{BatchRow, BatchStore, Identity, Looks, PartialBatch, PassStore, Shard, hex};
+use crate::transport::batch_store::{BatchStore, Identity, InputHashes, Looks, PartialBatch, PassStore, Shard, hex};
 use crate::transport::checkpoint::Keeper;
 use crate::transport::emission::{self, EmissionTable, Emissions, Pass};
+use crate::transport::importance;
 use crate::transport::spent::{EngineSpent, Spent};
 use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -159,6 +161,31 @@ impl PassResult {
     /// Variance of that energy, keV2.
     pub fn variance_kev2(&self, bin: usize) -> f64 {
         self.moments.variance_of_mean(bin) * self.kev_per_entry * self.kev_per_entry
+    }
+
+    /// Energy of every bin for all decays of the run, keV, and its variance, keV2; takes the place of the sums.
+    pub fn into_energy_and_variance(mut self) -> (Vec<f64>, Vec<f64>) {
+        let bins = self.moments.sum.len().max(self.local_kev.len());
+        let mut variance_kev2 = vec![0.0; bins];
+        if self.moments.batches > 0 {
+            let step = cores::piece(bins);
+            let pieces = variance_kev2.chunks_mut(step).enumerate();
+            cores::of_each(pieces, |(n, piece)| {
+                (n * step..).zip(piece).for_each(|(bin, variance)| *variance = self.variance_kev2(bin));
+            });
+        }
+        self.moments.squares = Vec::new();
+        let mut energy_kev = std::mem::take(&mut self.local_kev);
+        energy_kev.resize(bins, 0.0);
+        if self.moments.batches > 0 {
+            let step = cores::piece(bins);
+            cores::of_each(energy_kev.chunks_mut(step).enumerate(), |(n, piece)| {
+                for (bin, energy) in (n * step..).zip(piece) {
+                    *energy += self.moments.mean(bin) * self.kev_per_entry;
+                }
+            });
+        }
+        (energy_kev, variance_kev2)
     }
 
     /// Energy of every labelled region, in ascending label.
@@ -524,6 +551,13 @@ impl Outcome {
             ..self.store.into_simulation(self.device)
         }
     }
+
+    /// The results without any bin, and the batches: what a part of a run has to say before it is merged.
+    pub fn into_account(mut self) -> (Simulation, BatchStore) {
+        let account = self.store.without_bins();
+        let store = std::mem::replace(&mut self.store, account);
+        (Simulation { tally_hash: store.tally_hash(), ..self.into_simulation() }, store)
+    }
 }
 
 /// The engine at work, and the one that takes over when it fails.
@@ -574,6 +608,11 @@ impl Hand<'_> {
             Ok(()) => Ok(()),
             Err(error) => self.change(error, "the run was done"),
         }
+    }
+
+    /// Gives the bins of a batch that is in the sums back to the engine.
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.engine().reuse(bins);
     }
 
     /// Runs a job; a job that fails counts for nothing and is run again as a whole by the other engine.
@@ -714,17 +753,13 @@ impl Work<'_, '_> {
         let clock = Instant::now();
         let mut tally = done.tally;
         tally.energy.resize(self.hand.scene.bins, 0);
-        let mut regions = vec![0i128; store.labels.len()];
-        if let Some(labels) = &self.plan.labels {
-            for (&label, &x) in labels.iter().zip(&tally.energy) {
-                // most voxels of a batch have nothing
-                if x != 0 {
-                    regions[self.place[usize::from(label)] as usize] += i128::from(x);
-                }
-            }
-        }
-        let row = BatchRow { number, histories: tally.histories, regions };
-        store.passes[slot].add(row, &tally).map_err(|bin| RunError::Overflow { bin })?;
+        let regions = Regions {
+            labels: self.plan.labels.as_deref().unwrap_or_default(),
+            place: &self.place,
+            count: store.labels.len(),
+        };
+        let bins = store.passes[slot].add(number, tally, regions).map_err(|bin| RunError::Overflow { bin })?;
+        self.hand.reuse(bins);
         self.seconds[2][slot] += clock.elapsed().as_secs_f64();
         store.passes[slot].seconds += started.elapsed().as_secs_f64();
         Ok(())
@@ -744,30 +779,45 @@ pub fn simulate(
     Ok(run_batches(scene, decays, nuclide, plan, engine, around)?.into_simulation())
 }
 
+/// Hashes of what a plan takes besides scene and tables.
+struct PlanHashes {
+    inputs: InputHashes,
+    target: String,
+}
+
+impl PlanHashes {
+    fn of(decays: &[f64], plan: &RunPlan) -> Self {
+        let target = plan.target.as_ref().map_or("hottest voxels".to_owned(), |target| {
+            let mut hasher = Sha256::new();
+            target.chunks(4096).for_each(|c| hasher.update(c.iter().map(|&t| u8::from(t)).collect::<Vec<u8>>()));
+            hex(hasher)
+        });
+        Self { inputs: InputHashes::of(decays, plan.labels.as_deref()), target }
+    }
+
+    fn identity(self, data: &SceneData, plan: &RunPlan) -> Identity {
+        let stop = match plan.stop {
+            Stop::Histories(n) => n.to_string(),
+            Stop::TargetSigma(goal) => format!("to {goal}"),
+            Stop::Seconds(seconds) => format!("for {seconds} s"),
+        };
+        Identity::of(
+            data,
+            &self.inputs,
+            vec![
+                ("seed".to_owned(), plan.seed.to_string()),
+                ("histories".to_owned(), stop),
+                ("target".to_owned(), self.target),
+                ("photon histories per electron history".to_owned(), plan.photon_share.to_string()),
+                ("batches".to_owned(), batch_count(plan).to_string()),
+            ],
+        )
+    }
+}
+
 /// What makes a run this run: see [`Identity`].
 pub fn identity(data: &SceneData, decays: &[f64], plan: &RunPlan) -> Identity {
-    let target = plan.target.as_ref().map_or("hottest voxels".to_owned(), |target| {
-        let mut hasher = Sha256::new();
-        target.chunks(4096).for_each(|c| hasher.update(c.iter().map(|&t| u8::from(t)).collect::<Vec<u8>>()));
-        hex(hasher)
-    });
-    let stop = match plan.stop {
-        Stop::Histories(n) => n.to_string(),
-        Stop::TargetSigma(goal) => format!("to {goal}"),
-        Stop::Seconds(seconds) => format!("for {seconds} s"),
-    };
-    Identity::of(
-        data,
-        decays,
-        plan.labels.as_deref(),
-        vec![
-            ("seed".to_owned(), plan.seed.to_string()),
-            ("histories".to_owned(), stop),
-            ("target".to_owned(), target),
-            ("photon histories per electron history".to_owned(), plan.photon_share.to_string()),
-            ("batches".to_owned(), batch_count(plan).to_string()),
-        ],
-    )
+    PlanHashes::of(decays, plan).identity(data, plan)
 }
 
 /// As [`simulate`], with all that can surround a run: another engine at hand, checkpoints, a state to go on from.
@@ -784,10 +834,32 @@ pub fn run_batches<'a>(
     let started = Instant::now();
     let Surroundings { progress, fallback, keeper, resume } = around;
     check(scene, decays)?;
-    let data = Arc::new(prepare(scene, nuclide, plan)?);
+    // what needs no tables is made beside them
+    let (data, hashes, sources) = std::thread::scope(|threads| {
+        let hashes = threads.spawn(|| PlanHashes::of(decays, plan));
+        let sources = threads.spawn(|| {
+            let wishes = match plan.scoring {
+                Scoring::Voxels => {
+                    Some(importance::wishes(&scene.grid, &scene.density_g_cm3, decays, plan.target.as_deref()))
+                }
+                Scoring::Shells { .. } => None,
+            };
+            Arc::new(Sources::new(decays, wishes))
+        });
+        let data = prepare(scene, nuclide, plan);
+        let joined = "neither hashing nor weighing panics";
+        (data, hashes.join().expect(joined), sources.join().expect(joined))
+    });
+    let data = Arc::new(data?);
     let mut spent = Spent { tables_seconds: started.elapsed().as_secs_f64(), ..Spent::default() };
     let clock = Instant::now();
-    let identity = identity(&data, decays, plan);
+    let fresh = resume.is_none();
+    let (identity, local_kev) = std::thread::scope(|threads| {
+        let identity = threads.spawn(|| hashes.identity(&data, plan));
+        // a state to go on from brings its own
+        let local_kev = if fresh { local_energy(&data, decays, plan.scoring) } else { Vec::new() };
+        (identity.join().expect("hashing does not panic"), local_kev)
+    });
     spent.identity_seconds = clock.elapsed().as_secs_f64();
     if let Some(store) = &resume {
         accepts(store, &identity, plan)?;
@@ -799,21 +871,8 @@ pub fn run_batches<'a>(
     hand.load()?;
     spent.load_seconds = clock.elapsed().as_secs_f64();
     let setup_seconds = started.elapsed().as_secs_f64();
-    let clock = Instant::now();
-
-    let wishes = match plan.scoring {
-        Scoring::Voxels => {
-            Some(importance::wishes(&scene.grid, &scene.density_g_cm3, decays, plan.target.as_deref()))
-        }
-        Scoring::Shells { .. } => None,
-    };
-    let sources = Arc::new(Sources::new(decays, wishes.as_ref()));
-    drop(wishes);
-    let local_kev = local_energy(&data, decays, plan.scoring);
-    let source = Source { decays, sources, local_kev: &local_kev };
+    let source = Source { sources, local_kev: &local_kev };
     let batches = batch_count(plan);
-    let fresh = resume.is_none();
-    spent.source_seconds = clock.elapsed().as_secs_f64();
     let clock = Instant::now();
     let per_batch = match (&resume, plan.stop) {
         (Some(store), _) => store.per_batch,
@@ -831,9 +890,16 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
+    let regions = if fresh { Labels::of(plan, &local_kev) } else { Labels::default() };
     let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
         .map(|(pass, share)| source.expect(pass, per_batch * share));
-    let mut store = resume.unwrap_or_else(|| empty_store(identity, &data, plan, &expectations, per_batch, &source));
+    let mut store = match resume {
+        Some(store) => store,
+        None => {
+            let decays = decays.iter().sum();
+            empty_store(identity, &data, plan, &expectations, per_batch, decays, local_kev, regions)
+        }
+    };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
     for (n, &label) in store.labels.iter().enumerate() {
@@ -868,8 +934,14 @@ pub fn run_batches<'a>(
         let lengths = store.passes.iter().zip(active).filter(|(_, a)| *a).map(|(p, _)| p.rows.len());
         lengths.min().unwrap_or(usize::MAX)
     };
-    let target = |store: &BatchStore| stopping::target(store, plan, scene);
     let mut sigma_95 = None;
+    let alike = OnceCell::new();
+    let pools = || match plan.scoring {
+        Scoring::Voxels => {
+            Some(alike.get_or_init(|| Alike::new(&scene.grid, &scene.density_g_cm3, decays, AIR_LIMIT_G_CM3)))
+        }
+        Scoring::Shells { .. } => None,
+    };
     loop {
         let at = done_batches(&store);
         let open = matches!(plan.stop, Stop::TargetSigma(_));
@@ -910,12 +982,12 @@ pub fn run_batches<'a>(
         let clock = Instant::now();
         if let Stop::TargetSigma(goal) = plan.stop {
             if at >= store.looks.next {
-                sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, &target(&store)), 0.95);
+                sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene, pools()), 0.95);
                 store.looks = stopping::look(store.looks, at, sigma_95, goal);
             }
         } else if at >= 4 && at.is_multiple_of(4) && plan.scoring == Scoring::Voxels {
-            // looked at rarely: it walks over the target voxels
-            sigma_95 = stopping::quantile(&mut stopping::sigmas(&store, &target(&store)), 0.95);
+            // looked at rarely, and each voxel by itself: it walks over the target voxels
+            sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene, None), 0.95);
         }
         spent.looks_seconds += clock.elapsed().as_secs_f64();
         progress.update(share(&store, 0.0, sigma_95), sigma_95, "transport");
@@ -924,7 +996,7 @@ pub fn run_batches<'a>(
     let clock = Instant::now();
     let mut sorted = Vec::new();
     if plan.scoring == Scoring::Voxels {
-        sorted = stopping::sigmas(&store, &target(&store));
+        sorted = stopping::target_sigmas(&store, plan, scene, pools());
     }
     spent.looks_seconds += clock.elapsed().as_secs_f64();
     work.account(&mut spent, &after_pilot);
@@ -944,8 +1016,6 @@ pub fn run_batches<'a>(
 
 /// Where histories begin and what needs none.
 pub(crate) struct Source<'a> {
-    /// Decays by voxel.
-    pub(crate) decays: &'a [f64],
     /// Where histories are wanted.
     pub(crate) sources: Arc<Sources>,
     /// Energy by bin that needs no sampling, keV.
@@ -1008,17 +1078,40 @@ fn accepts(store: &BatchStore, identity: &Identity, plan: &RunPlan) -> Result<()
     Ok(())
 }
 
+/// The regions of a run.
+#[derive(Default)]
+struct Labels {
+    /// Ascending.
+    labels: Vec<u16>,
+    /// Their energy that needs no sampling, keV.
+    local_kev: Vec<f64>,
+}
+
+impl Labels {
+    fn of(plan: &RunPlan, local_kev: &[f64]) -> Self {
+        let by_bin = plan.labels.as_deref().unwrap_or_default();
+        let mut sums = vec![0.0; 1 << 16];
+        let mut present = vec![false; 1 << 16];
+        by_bin.iter().for_each(|&label| present[usize::from(label)] = true);
+        for (&label, local) in by_bin.iter().zip(local_kev) {
+            sums[usize::from(label)] += local;
+        }
+        let labels: Vec<u16> = (0..=u16::MAX).filter(|&label| present[usize::from(label)]).collect();
+        Self { local_kev: labels.iter().map(|&label| sums[usize::from(label)]).collect(), labels }
+    }
+}
+
+#[allow(clippy::too_many_arguments, reason = "everything a run starts from, once")]
 fn empty_store(
     identity: Identity,
     data: &SceneData,
     plan: &RunPlan,
     expectations: &[Expectation; 2],
     per_batch: f64,
-    source: &Source<'_>,
+    decays: f64,
+    local_kev: Vec<f64>,
+    regions: Labels,
 ) -> BatchStore {
-    let mut labels: Vec<u16> = plan.labels.clone().unwrap_or_default();
-    labels.sort_unstable();
-    labels.dedup();
     let pass = |pass: Pass, expectation: &Expectation| {
         let emission = match pass {
             Pass::Electron => &data.electron_emission,
@@ -1034,22 +1127,16 @@ fn empty_store(
             seconds: 0.0,
         }
     };
-    let mut region_local_kev = vec![0.0; labels.len()];
-    for (label, local) in plan.labels.iter().flatten().zip(source.local_kev) {
-        if let Ok(place) = labels.binary_search(label) {
-            region_local_kev[place] += local;
-        }
-    }
     let open = matches!(plan.stop, Stop::TargetSigma(_));
     BatchStore {
         identity,
         shard: plan.shard,
         planned: if open { 0 } else { batch_count(plan) },
         per_batch,
-        decays: source.decays.iter().sum(),
-        local_kev: source.local_kev.to_vec(),
-        region_local_kev,
-        labels,
+        decays,
+        local_kev,
+        region_local_kev: regions.local_kev,
+        labels: regions.labels,
         passes: [pass(Pass::Electron, &expectations[0]), pass(Pass::Photon, &expectations[1])],
         partial: None,
         looks: Looks::default(),

@@ -5,11 +5,14 @@
 //! the aim counts as reached when two looks in a row say so: one lucky look ends nothing. What is decided follows
 //! from the tallies alone, so that every machine stops at the same batch.
 
-use crate::tally::ENTRY_KEV;
-use crate::transport::batch_store::{BatchStore, Looks};
+use crate::cores;
+use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike};
+use crate::tally::{ENTRY_KEV, Regions};
+use crate::transport::batch_store::{BatchStore, Looks, PassStore};
 use crate::transport::emission::Pass;
 use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
 use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
+use std::ops::Range;
 use std::time::Instant;
 
 /// Looks in a row that must meet the aim.
@@ -49,41 +52,69 @@ pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
 }
 
-/// Energy of a voxel for all decays, keV, and its variance, keV2; both passes and what is deposited at birth.
-fn voxel(store: &BatchStore, v: usize) -> (f64, f64) {
-    let (mut energy, mut variance) = (store.local_kev[v], 0.0);
+/// Energy of a voxel for all decays, keV; both passes and what is deposited at birth.
+fn energy_kev(store: &BatchStore, v: usize) -> f64 {
+    let mut energy = store.local_kev[v];
     for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
         energy += pass.moments.mean(v) * pass.kev_per_entry;
-        variance += pass.moments.variance_of_mean(v) * pass.kev_per_entry * pass.kev_per_entry;
     }
-    (energy, variance)
+    energy
 }
 
-/// Relative standard errors over the voxels of `target`.
-pub fn sigmas(store: &BatchStore, target: &[usize]) -> Vec<f64> {
-    let sigma = |&v: &usize| {
-        let (energy, variance) = voxel(store, v);
-        if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
+/// Variance of that energy, keV^2.
+fn variance_kev2(store: &BatchStore, v: usize) -> f64 {
+    let of = |p: &PassStore| p.moments.variance_of_mean(v) * p.kev_per_entry * p.kev_per_entry;
+    store.passes.iter().filter(|p| p.moments.batches > 0).map(of).sum()
+}
+
+/// Relative standard error of that energy, pooled over like voxels as the map's is, if it is told which are alike; infinite
+/// where there is no energy.
+fn sigma_rel(store: &BatchStore, v: usize, scene: &Scene, alike: Option<&Alike<'_>>) -> f64 {
+    let energy = energy_kev(store, v);
+    let variance = match alike {
+        Some(alike) if alike.counts(v) => {
+            let density = |v: usize| f64::from(scene.density_g_cm3[v]);
+            let of_dose = |w: usize| variance_kev2(store, w) / (density(w) * density(w));
+            alike.pooled(v, &of_dose) * density(v) * density(v)
+        }
+        _ => variance_kev2(store, v),
     };
-    target.iter().map(sigma).collect()
+    if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
 }
 
-/// The voxels that count: those of the plan, else all above 10 % of the largest energy density so far.
-pub fn target(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<usize> {
+/// Voxels whose highest dose is kept, so that a block without any hot voxel is not gone through again.
+const BLOCK: usize = 1024;
+
+/// Relative standard errors over the voxels that count, in their order: those of the plan, else all above 10 % of the
+/// largest energy density so far.
+pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene, alike: Option<&Alike<'_>>) -> Vec<f64> {
+    let sigma_rel = |v: usize| sigma_rel(store, v, scene, alike);
+    let ranges = cores::ranges(store.passes[0].moments.sum.len());
     if let Some(target) = &plan.target {
-        return (0..target.len()).filter(|&v| target[v]).collect();
+        let aimed = |v: &usize| target.get(*v).copied().unwrap_or(false);
+        let parts = cores::of_each(ranges, |range| range.filter(aimed).map(sigma_rel).collect::<Vec<f64>>());
+        return parts.concat();
     }
-    let dose: Vec<f64> = (0..store.passes[0].moments.sum.len())
-        .map(|v| match plan.scoring {
-            Scoring::Shells { .. } => voxel(store, v).0,
-            Scoring::Voxels => {
-                let density = f64::from(scene.density_g_cm3[v]);
-                if density > 0.02 { voxel(store, v).0 / density } else { 0.0 }
-            }
-        })
-        .collect();
-    let top = dose.iter().copied().fold(0.0, f64::max);
-    (0..dose.len()).filter(|&v| dose[v] > HOT_SHARE * top).collect()
+    let dose = |v: usize| match plan.scoring {
+        Scoring::Shells { .. } => energy_kev(store, v),
+        Scoring::Voxels => {
+            let density = f64::from(scene.density_g_cm3[v]);
+            if density >= AIR_LIMIT_G_CM3 { energy_kev(store, v) / density } else { 0.0 }
+        }
+    };
+    let blocks = |range: Range<usize>| {
+        let end = range.end;
+        range.step_by(BLOCK).map(move |from| from..(from + BLOCK).min(end))
+    };
+    let tops: Vec<Vec<f64>> = cores::of_each(ranges.iter().cloned(), |range| {
+        blocks(range).map(|block| block.map(dose).fold(0.0, f64::max)).collect()
+    });
+    let limit = HOT_SHARE * tops.iter().flatten().copied().fold(0.0, f64::max);
+    let parts = cores::of_each(ranges.into_iter().zip(tops), |(range, tops)| {
+        let hot = blocks(range).zip(tops).filter(|(_, top)| *top > limit).flat_map(|(block, _)| block);
+        hot.filter(|&v| dose(v) > limit).map(sigma_rel).collect::<Vec<f64>>()
+    });
+    parts.concat()
 }
 
 /// Runs a job; the number is the batch, for what is said of a failure.
@@ -127,7 +158,7 @@ pub(crate) fn pilot_for_sigma(
             let mut moments = crate::tally::Moments::new(data.bins);
             for n in 0..PILOT_BATCHES {
                 let tally = checked(run, &job(data, pass, &expectation, batch + n, plan.seed), batch + n, plan)?;
-                moments.add_batch(&tally.energy).map_err(|bin| RunError::Overflow { bin })?;
+                moments.absorb(tally.energy, Regions::default()).map_err(|bin| RunError::Overflow { bin })?;
             }
             let n = f64::from(PILOT_BATCHES);
             for bin in 0..data.bins {
@@ -140,7 +171,7 @@ pub(crate) fn pilot_for_sigma(
             (Some(target), Scoring::Voxels) => (0..data.bins).filter(|&v| target[v]).collect(),
             _ => {
                 let density = |v: usize| f64::from(scene.density_g_cm3.get(v).copied().unwrap_or(1.0));
-                let dose = |v: usize| if density(v) > 0.02 { sum[v] / density(v) } else { 0.0 };
+                let dose = |v: usize| if density(v) >= AIR_LIMIT_G_CM3 { sum[v] / density(v) } else { 0.0 };
                 let top = (0..data.bins).map(dose).fold(0.0, f64::max);
                 (0..data.bins).filter(|&v| dose(v) > HOT_SHARE * top).collect()
             }

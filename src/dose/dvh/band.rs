@@ -95,14 +95,16 @@ pub fn banded(dvh: &Dvh, noise: &Noise) -> Curve {
         return curve;
     }
     // voxels that stand for all, at equal steps of the sorted list: dose, error, mass
-    let mut sorted: Vec<usize> = (0..noise.dose_gy.len()).filter(|&n| noise.mass[n] > 0.0).collect();
-    sorted.sort_unstable_by(|&a, &b| noise.dose_gy[a].total_cmp(&noise.dose_gy[b]).then(a.cmp(&b)));
+    let dose = |n: u32| noise.dose_gy[n as usize];
+    let mut sorted: Vec<u32> = (0..noise.dose_gy.len() as u32).filter(|&n| noise.mass[n as usize] > 0.0).collect();
+    sorted.sort_unstable_by(|&a, &b| dose(a).total_cmp(&dose(b)).then(a.cmp(&b)));
     let step = sorted.len().div_ceil(SAMPLED_PIECES).max(1);
     let sample: Vec<[f64; 3]> = sorted
         .iter()
         .skip(step / 2)
         .step_by(step)
-        .map(|&n| [noise.dose_gy[n], noise.se_gy[n], noise.mass[n]].map(f64::from))
+        .map(|&n| n as usize)
+        .map(|n| [noise.dose_gy[n], noise.se_gy[n], noise.mass[n]].map(f64::from))
         .collect();
     let total: f64 = sample.iter().map(|voxel| voxel[2]).sum();
     let common_gy = noise.common_gy();

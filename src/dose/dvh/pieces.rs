@@ -98,6 +98,17 @@ pub fn region_dvh(field: &Field<'_>, members: &[Member], share: &dyn Fn(usize) -
     Dvh::weighted(pieces)
 }
 
+/// The histogram of a region of whole voxels.
+pub fn whole_dvh(field: &Field<'_>, voxels: &[u32]) -> Dvh {
+    let parts = parts_per_axis(voxels.len());
+    let mut pieces = Vec::with_capacity(voxels.len() * parts * parts * parts);
+    for n in voxels.iter().map(|&n| n as usize).filter(|&n| field.carries(n)) {
+        // a voxel that is covered all over is not cut by the shares of its neighbours
+        cut(field, n, 1.0, &|_| 1.0, parts, &mut pieces);
+    }
+    Dvh::weighted(pieces)
+}
+
 /// Parts along an axis for a region of so many voxels.
 fn parts_per_axis(voxels: usize) -> usize {
     (LEAST_PIECES / voxels.max(1) as f64).cbrt().ceil().clamp(1.0, MOST_PARTS) as usize

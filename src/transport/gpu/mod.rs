@@ -12,7 +12,7 @@ pub mod shader;
 
 mod trace;
 
-use crate::tally::{BatchTally, Ledger};
+use crate::tally::{BatchTally, EmptyBins, Ledger};
 use crate::transport::emission::Pass;
 use crate::transport::spent::{EngineSpent, KernelClock};
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -189,6 +189,8 @@ pub struct GpuEngine {
     pipelines: [Option<(wgpu::BindGroupLayout, wgpu::ComputePipeline)>; 2],
     steps: [u32; 2],
     loaded: Option<Loaded>,
+    /// Bins on the host for the next job.
+    spare: EmptyBins,
     stamps: Option<Stamps>,
     spent: EngineSpent,
 }
@@ -276,6 +278,7 @@ impl GpuEngine {
             pipelines: [None, None],
             steps: [first; 2],
             loaded: None,
+            spare: EmptyBins::default(),
             stamps,
             spent: EngineSpent { kernel_clock, ..EngineSpent::default() },
         })
@@ -424,18 +427,48 @@ impl GpuEngine {
 
     /// Waits for the queue and copies `words` out of a mappable buffer.
     fn read(&self, buffer: &wgpu::Buffer, words: usize) -> Result<Vec<u32>, EngineError> {
+        self.mapped(buffer, 4 * words as u64, |bytes| bytemuck::cast_slice::<u8, u32>(bytes).to_vec())
+    }
+
+    /// Waits for the queue and shows the first `bytes` of a mappable buffer.
+    fn mapped<R>(&self, buffer: &wgpu::Buffer, bytes: u64, take: impl FnOnce(&[u8]) -> R) -> Result<R, EngineError> {
         let fail = |message: String| EngineError::Device { device: self.info.name.clone(), message };
-        let slice = buffer.slice(0..(4 * words) as u64);
+        let slice = buffer.slice(0..bytes);
         slice.map_async(wgpu::MapMode::Read, |_| {});
         self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|e| fail(e.to_string()))?;
         self.check()?;
-        let data = {
+        let taken = {
             let view = slice.get_mapped_range().map_err(|e| fail(e.to_string()))?;
-            bytemuck::cast_slice::<u8, u32>(&view).to_vec()
+            take(&view)
         };
         buffer.unmap();
-        Ok(data)
+        Ok(taken)
     }
+
+    /// Copies the tally to the host, a window at a time.
+    fn read_tally(&self, l: &Loaded, bins: &mut [i64]) -> Result<(), EngineError> {
+        let window = (l.tally_out.size() / 8) as usize;
+        for (n, part) in bins.chunks_mut(window).enumerate() {
+            let (from, bytes) = (8 * (n * window) as u64, 8 * part.len() as u64);
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(&l.tally, from, &l.tally_out, 0, bytes);
+            self.queue.submit([encoder.finish()]);
+            self.mapped(&l.tally_out, bytes, |bytes| {
+                for (bin, bytes) in part.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                    *bin = i64::from_le_bytes(*bytes);
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Size of the window through which a tally of so many bins comes to the host: an eighth of it, 16 MiB at most. A copy
+/// of the whole would take as much of the device as the tally itself; windows this large are as fast.
+fn window_bytes(bins: usize) -> u64 {
+    let eighth = (bins as u64).div_ceil(8).min(2 << 20);
+    // a small tally comes at once
+    8 * eighth.max(1 << 13).min(bins.max(2) as u64)
 }
 
 /// Ticks between two timestamps of two words each.
@@ -474,7 +507,7 @@ impl Engine for GpuEngine {
             photon_emission: self.filled("lutra.photon_emission", &scene.photon_emission.words)?,
             source: self.buffer("lutra.source", 16, U::STORAGE | U::COPY_DST)?,
             tally: self.buffer("lutra.tally", 8 * scene.bins as u64, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
-            tally_out: self.buffer("lutra.tally_out", 8 * scene.bins as u64, U::MAP_READ | U::COPY_DST)?,
+            tally_out: self.buffer("lutra.tally_out", window_bytes(scene.bins), U::MAP_READ | U::COPY_DST)?,
             ledger: self.buffer(
                 "lutra.ledger",
                 4 * layout::LEDGER_WORDS as u64,
@@ -493,6 +526,10 @@ impl Engine for GpuEngine {
         self.spent.device_bytes = loaded.bytes();
         self.loaded = Some(loaded);
         Ok(())
+    }
+
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.spare = bins;
     }
 
     fn spent(&self) -> EngineSpent {
@@ -564,11 +601,10 @@ impl Engine for GpuEngine {
             }
         };
         let clock = Instant::now();
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
-        self.queue.submit([encoder.finish()]);
-        let words = self.read(&l.tally_out, 2 * l.scene.bins)?;
-        let energy = words.chunks_exact(2).map(|w| (u64::from(w[0]) | (u64::from(w[1]) << 32)).cast_signed()).collect();
+        let mut energy = std::mem::take(&mut self.spare).into_bins();
+        let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
+        energy.resize(l.scene.bins, 0);
+        self.read_tally(l, &mut energy)?;
         let batch = BatchTally {
             energy,
             ledger: Ledger {

@@ -38,19 +38,14 @@ impl GpuEngine {
                 pass.dispatch_workgroups(1, 1, 1);
             }
             encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, 4 * layout::LEDGER_WORDS as u64);
-            encoder.copy_buffer_to_buffer(&l.tally, 0, &l.tally_out, 0, 8 * l.scene.bins as u64);
             encoder.copy_buffer_to_buffer(&l.threads, 0, &state, 0, state.size());
             self.queue.submit([encoder.finish()]);
             let ledger = self.read(&l.ledger_out, layout::LEDGER_WORDS)?;
-            let tally = self.read(&l.tally_out, 2 * l.scene.bins)?;
+            let mut tally = vec![0; l.scene.bins];
+            self.read_tally(l, &mut tally)?;
             let words = self.read(&state, state_words)?;
             let mut step = Step {
-                bins: tally
-                    .chunks_exact(2)
-                    .map(|w| (u64::from(w[0]) | (u64::from(w[1]) << 32)).cast_signed())
-                    .enumerate()
-                    .filter(|(_, x)| *x != 0)
-                    .collect(),
+                bins: tally.into_iter().enumerate().filter(|(_, x)| *x != 0).collect(),
                 ledger: Ledger {
                     emitted: account(&ledger, 0),
                     deposited: account(&ledger, 1),
