@@ -6,6 +6,10 @@ use crate::grid::VoxelGrid;
 /// water). Electrons lose only part of their energy in thinner voxels, so that the dose of one grows no more.
 pub const THIN_G_CM2: f64 = 0.03;
 
+/// Density below which a voxel is air and is given no dose, g/cm3: about -950 HU, the usual limit between gas and the
+/// thinnest lung (Gevenois et al. 1996, Am J Respir Crit Care Med 154:187). The noise of a CT takes air up to 0.04.
+pub const AIR_LIMIT_G_CM3: f64 = 0.05;
+
 /// Replaces every value by the sum over the voxel and its 26 neighbours, those outside the grid left out.
 pub fn box_sums(of: &mut [f32], dims: [usize; 3]) {
     let [nx, ny, nz] = dims;
@@ -54,6 +58,91 @@ pub fn rough_dose(grid: &VoxelGrid, density_g_cm3: &[f32], decays: &[f64]) -> Ve
     box_sums(&mut mass, grid.dims);
     dose.iter_mut().zip(&mass).for_each(|(dose, mass)| *dose /= mass);
     dose
+}
+
+/// Voxels are alike up to this ratio of their densities, decays and rough doses.
+const ALIKE: f32 = 1.5;
+/// Decays and rough doses below this share of the largest are all alike.
+const FAINT: f64 = 1e-4;
+/// Gas and thin lung (below `THIN_G_CM2`), which electrons cross, are alike up to this ratio of their rough doses.
+const THIN_ALIKE: f32 = 3.0;
+/// How far away like voxels may lie, voxels: thin ones, others.
+const REACH: [usize; 2] = [2, 1];
+
+/// Which voxels are alike, so that their doses have about the same variance: near each other, of like density, decays and
+/// surroundings. It follows from the scene alone, never from tallies, so that what is pooled by it has no bias.
+pub struct Alike<'a> {
+    dims: [usize; 3],
+    density_g_cm3: &'a [f32],
+    decays: &'a [f64],
+    dose: Vec<f32>,
+    faint_decays: f64,
+    thin_g_cm3: f32,
+    least_g_cm3: f64,
+}
+
+/// Whether two positive numbers differ by no more than a factor.
+fn within(a: f32, b: f32, factor: f32) -> bool {
+    a <= factor * b && b <= factor * a
+}
+
+impl<'a> Alike<'a> {
+    /// Of a scene's densities and decays by voxel; voxels below `least_g_cm3` (or of no density) take no part.
+    pub fn new(grid: &VoxelGrid, density_g_cm3: &'a [f32], decays: &'a [f64], least_g_cm3: f64) -> Self {
+        let mut dose = rough_dose(grid, density_g_cm3, decays);
+        let least = dose.iter().copied().fold(0.0, f32::max) * FAINT as f32;
+        dose.iter_mut().for_each(|dose| *dose = dose.max(least).max(f32::MIN_POSITIVE));
+        let edge_cm = 0.1 * grid.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min);
+        Self {
+            dims: grid.dims,
+            density_g_cm3,
+            decays,
+            dose,
+            faint_decays: (decays.iter().copied().fold(0.0, f64::max) * FAINT).max(f64::MIN_POSITIVE),
+            thin_g_cm3: (THIN_G_CM2 / edge_cm) as f32,
+            least_g_cm3,
+        }
+    }
+
+    /// Whether a voxel takes part.
+    pub fn counts(&self, v: usize) -> bool {
+        f64::from(self.density_g_cm3[v]) >= self.least_g_cm3 && self.density_g_cm3[v] > 0.0
+    }
+
+    fn alike(&self, v: usize, w: usize) -> bool {
+        let thin = |v: usize| self.density_g_cm3[v] < self.thin_g_cm3;
+        let decays = |v: usize| (self.decays[v].max(self.faint_decays) / self.faint_decays) as f32;
+        match (thin(v), thin(w)) {
+            (true, true) => within(self.dose[v], self.dose[w], THIN_ALIKE),
+            (false, false) => {
+                within(self.density_g_cm3[v], self.density_g_cm3[w], ALIKE)
+                    && within(self.dose[v], self.dose[w], ALIKE)
+                    && within(decays(v), decays(w), ALIKE)
+            }
+            _ => false,
+        }
+    }
+
+    /// The mean of `variance` over voxel `v`, which must count, and its like neighbours that do.
+    pub fn pooled(&self, v: usize, variance: &impl Fn(usize) -> f64) -> f64 {
+        let [nx, ny, nz] = self.dims;
+        let (x, y, z) = (v % nx, v / nx % ny, v / (nx * ny));
+        let reach = REACH[usize::from(self.density_g_cm3[v] >= self.thin_g_cm3)];
+        let range = |at: usize, count: usize| at.saturating_sub(reach)..(at + reach + 1).min(count);
+        let (mut sum, mut count) = (0.0, 0u32);
+        for k in range(z, nz) {
+            for j in range(y, ny) {
+                for i in range(x, nx) {
+                    let w = i + nx * (j + ny * k);
+                    if self.counts(w) && self.alike(v, w) {
+                        sum += variance(w);
+                        count += 1;
+                    }
+                }
+            }
+        }
+        sum / f64::from(count)
+    }
 }
 
 #[cfg(test)]

@@ -17,9 +17,7 @@ use crate::grid::VoxelGrid;
 use crate::units::GY_PER_KEV_G;
 use thiserror::Error;
 
-/// Density below which a voxel is air and is given no dose, g/cm3: about -950 HU, the usual limit between gas and the
-/// thinnest lung (Gevenois et al. 1996, Am J Respir Crit Care Med 154:187). The noise of a CT takes air up to 0.04.
-pub const AIR_LIMIT_G_CM3: f64 = 0.05;
+pub use crate::neighbourhood::AIR_LIMIT_G_CM3;
 
 /// What keeps energies from becoming doses.
 #[derive(Debug, Error)]

@@ -6,103 +6,25 @@
 //! variances is the better estimate. Who is like whom follows from the scene alone, never from the tallies, so that the
 //! choice adds no bias.
 
+use crate::cores;
 use crate::dose::DoseMap;
-use crate::neighbourhood::{THIN_G_CM2, rough_dose};
-
-/// Voxels are alike up to this ratio of their densities, decays and rough doses.
-const ALIKE: f32 = 1.5;
-/// Decays below this share of the largest are all alike.
-const FAINT: f64 = 1e-4;
-/// Gas and thin lung (below `THIN_G_CM2`), which electrons cross, are alike up to this ratio of their rough doses.
-const THIN_ALIKE: f32 = 3.0;
-/// Reach of pooling, voxels: of thin ones, of others.
-const REACH: [usize; 2] = [2, 1];
-
-/// What makes voxels alike.
-struct Traits {
-    density: Vec<f32>,
-    decays: Vec<f32>,
-    dose: Vec<f32>,
-    thin_density: f32,
-}
-
-/// Whether two positive numbers differ by no more than a factor.
-fn within(a: f32, b: f32, factor: f32) -> bool {
-    a <= factor * b && b <= factor * a
-}
-
-impl Traits {
-    fn is_thin(&self, v: usize) -> bool {
-        self.density[v] < self.thin_density
-    }
-
-    fn alike(&self, v: usize, w: usize) -> bool {
-        match (self.is_thin(v), self.is_thin(w)) {
-            (true, true) => within(self.dose[v], self.dose[w], THIN_ALIKE),
-            (false, false) => {
-                within(self.density[v], self.density[w], ALIKE)
-                    && within(self.decays[v], self.decays[w], ALIKE)
-                    && within(self.dose[v], self.dose[w], ALIKE)
-            }
-            _ => false,
-        }
-    }
-}
+use crate::neighbourhood::Alike;
 
 impl DoseMap {
     /// Replaces each voxel's relative standard error by the root of the mean squared standard error of the dose, Gy^2, over
     /// itself and its like neighbours, over its own dose. `density_g_cm3` and `decays` by voxel, as the dose was computed
     /// with; voxels below `air_limit_g_cm3` have no dose and take no part.
     pub fn pool_errors(&mut self, density_g_cm3: &[f32], decays: &[f64], air_limit_g_cm3: f64) {
-        let dims = self.grid.dims;
-        let most = decays.iter().copied().fold(0.0, f64::max);
-        let faint = (most * FAINT).max(f64::MIN_POSITIVE);
-        let edge_cm = 0.1 * self.grid.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut dose = rough_dose(&self.grid, density_g_cm3, decays);
-        let least = dose.iter().copied().fold(0.0, f32::max) * FAINT as f32;
-        dose.iter_mut().for_each(|dose| *dose = dose.max(least).max(f32::MIN_POSITIVE));
-        let traits = Traits {
-            density: density_g_cm3.to_vec(),
-            decays: decays.iter().map(|d| (d.max(faint) / faint) as f32).collect(),
-            dose,
-            thin_density: (THIN_G_CM2 / edge_cm) as f32,
-        };
-        let carries = |v: usize| f64::from(density_g_cm3[v]) >= air_limit_g_cm3 && density_g_cm3[v] > 0.0;
+        let alike = Alike::new(&self.grid, density_g_cm3, decays, air_limit_g_cm3);
         let se_gy: Vec<f32> = self.sigma_rel.iter().zip(&self.dose_gy).map(|(s, d)| s * d.abs()).collect();
-        let [nx, ny, nz] = dims;
-        let plane = (nx * ny).max(1);
-        let pooled = |v: usize| {
-            let (x, y, z) = (v % nx, v / nx % ny, v / plane);
-            let reach = REACH[usize::from(!traits.is_thin(v))];
-            let range = |at: usize, count: usize| at.saturating_sub(reach)..(at + reach + 1).min(count);
-            let (mut sum, mut count) = (0.0, 0u32);
-            for k in range(z, nz) {
-                for j in range(y, ny) {
-                    for i in range(x, nx) {
-                        let w = i + nx * (j + ny * k);
-                        if traits.alike(v, w) && carries(w) {
-                            sum += f64::from(se_gy[w]) * f64::from(se_gy[w]);
-                            count += 1;
-                        }
-                    }
+        let variance_gy2 = |v: usize| f64::from(se_gy[v]) * f64::from(se_gy[v]);
+        let (dose_gy, sigma_rel) = (&self.dose_gy, &mut self.sigma_rel);
+        let step = cores::piece(dose_gy.len());
+        cores::of_each(sigma_rel.chunks_mut(step).enumerate(), |(n, part)| {
+            for (v, sigma) in (n * step..).zip(part) {
+                if dose_gy[v] != 0.0 && alike.counts(v) {
+                    *sigma = (alike.pooled(v, &variance_gy2).sqrt() / f64::from(dose_gy[v].abs())) as f32;
                 }
-            }
-            (sum / f64::from(count)).sqrt()
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(nz.max(1));
-        let share = nz.div_ceil(threads).max(1) * plane;
-        let dose_gy = &self.dose_gy;
-        let (pooled, carries) = (&pooled, &carries);
-        std::thread::scope(|scope| {
-            for (n, part) in self.sigma_rel.chunks_mut(share).enumerate() {
-                scope.spawn(move || {
-                    for (at, sigma) in part.iter_mut().enumerate() {
-                        let v = n * share + at;
-                        if dose_gy[v] != 0.0 && carries(v) {
-                            *sigma = (pooled(v) / f64::from(dose_gy[v].abs())) as f32;
-                        }
-                    }
-                });
             }
         });
     }

@@ -23,7 +23,7 @@ const PLAIN: f64 = 0.02;
 /// Histories a batch, at most, that the base gives for a wish of 1.
 const BASE_HISTORIES: f64 = 4.0;
 
-/// Where histories are wanted, by voxel, relative; numbers from 0 up.
+/// Where histories are wanted, by voxel with decays, ascending; relative, from 0 up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wishes {
     /// What serves the aim where all voxels have many.
@@ -48,13 +48,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Sources of `decays` by voxel; `wishes` by voxel, `None`: histories by decays. `decays` must hold some decay.
-    pub fn new(decays: &[f64], wishes: Option<&Wishes>) -> Self {
+    /// Sources of `decays` by voxel, with a wish for each voxel with decays; `None`: histories by decays. `decays` must hold
+    /// some decay.
+    pub fn new(decays: &[f64], wishes: Option<Wishes>) -> Self {
         let voxel: Vec<u32> = (0u32..).zip(decays).filter(|(_, d)| **d > 0.0).map(|(v, _)| v).collect();
-        let of = |list: &[f32]| -> Vec<f32> { voxel.iter().map(|&v| list[v as usize]).collect() };
-        let wishes = wishes.map(|w| Wishes { aim: of(&w.aim), base: of(&w.base), base_part: w.base_part });
-        let sum = |list: &[f32]| list.iter().copied().map(f64::from).sum::<f64>();
         let decays: Vec<f64> = voxel.iter().map(|&v| decays[v as usize]).collect();
+        let sum = |list: &[f32]| list.iter().copied().map(f64::from).sum::<f64>();
         let [aim, base] = wishes.as_ref().map_or([0.0; 2], |w| [sum(&w.aim), sum(&w.base)]);
         Self { total: [decays.iter().sum(), aim, base], voxel, decays, wishes }
     }

@@ -30,21 +30,20 @@ fn near(target: &[bool], dims: [usize; 3]) -> Vec<f32> {
     sums
 }
 
-/// Histories wanted by voxel for `decays` in matter of `density_g_cm3` (all by voxel, with some decay).
+/// Histories wanted for `decays` in matter of `density_g_cm3` (both by voxel, with some decay), by voxel with decays.
 pub fn wishes(grid: &VoxelGrid, density_g_cm3: &[f32], decays: &[f64], target: Option<&[bool]>) -> Wishes {
     let dose = rough_dose(grid, density_g_cm3, decays);
     let top = decays.iter().zip(&dose).filter(|(d, _)| **d > 0.0).fold(0.0f32, |top, (_, dose)| top.max(*dose));
     let mean = decays.iter().sum::<f64>() / decays.len() as f64;
     let near = target.map(|target| near(target, grid.dims));
-    let mut aim = vec![0.0; decays.len()];
-    let mut base = vec![0.0; decays.len()];
+    let (mut aim, mut base) = (Vec::new(), Vec::new());
     for (v, &d) in decays.iter().enumerate().filter(|(_, d)| **d > 0.0) {
         let areal = areal_g_cm2(grid, density_g_cm3[v]);
         let wish = (d / mean) as f32 / (areal * areal.sqrt() * dose[v]);
         let share = dose[v] / top;
         let hot = (share / AIM_SHARE).min(1.0);
-        aim[v] = wish * if near.as_ref().is_some_and(|near| near[v] > 0.0) { TARGET_FACTOR } else { hot * hot.sqrt() };
-        base[v] = wish * (share / BASE_SHARE).min(1.0);
+        aim.push(wish * if near.as_ref().is_some_and(|near| near[v] > 0.0) { TARGET_FACTOR } else { hot * hot.sqrt() });
+        base.push(wish * (share / BASE_SHARE).min(1.0));
     }
     Wishes { aim, base, base_part: BASE_PART[usize::from(target.is_some())] }
 }
@@ -84,11 +83,11 @@ mod tests {
 
     /// The heaviest history against the dose of the place where it is born: weight / (mass x rough dose), in decays of an
     /// analogue history per voxel of even dose, over all sources whose neighbourhood has 1 % of the largest dose.
-    fn heaviest(wishes: Option<&Wishes>, density: &[f32], decays: &[f64], histories: f64) -> f64 {
+    fn heaviest(wishes: Wishes, density: &[f32], decays: &[f64], histories: f64) -> f64 {
         let dose = rough_dose(&grid(), density, decays);
         let top = dose.iter().copied().fold(0.0, f32::max);
         let mean = decays.iter().sum::<f64>() / 512.0;
-        let sources = Arc::new(Sources::new(decays, wishes));
+        let sources = Arc::new(Sources::new(decays, Some(wishes)));
         let expectation = Expectation::of(&sources, histories);
         let mut heaviest = 0.0f64;
         for batch in 0..20 {
@@ -116,7 +115,7 @@ mod tests {
     fn law_no_history_is_heavy_where_the_dose_matters() {
         let (density, decays) = lung();
         let wishes = wishes(&grid(), &density, &decays, None);
-        let heavy = heaviest(Some(&wishes), &density, &decays, 5000.0);
+        let heavy = heaviest(wishes, &density, &decays, 5000.0);
         assert!(heavy < 1.0, "{heavy}");
     }
 
@@ -126,7 +125,7 @@ mod tests {
         let (density, decays) = lung();
         let mut wishes = wishes(&grid(), &density, &decays, None);
         wishes.base_part = 0.0;
-        let heavy = heaviest(Some(&wishes), &density, &decays, 5000.0);
+        let heavy = heaviest(wishes, &density, &decays, 5000.0);
         assert!(heavy > 1.0, "{heavy}");
     }
 }

@@ -6,7 +6,7 @@ use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
 use crate::materials::tissues::Tissue;
-use crate::neighbourhood::THIN_G_CM2;
+use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike, THIN_G_CM2};
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::physics::thick_target::ThickTarget;
 use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
@@ -19,6 +19,7 @@ use crate::transport::spent::{EngineSpent, Spent};
 use crate::transport::stopping;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -654,7 +655,8 @@ impl Pace {
 /// Everything that a batch needs besides the store.
 struct Work<'a, 'b> {
     plan: &'a RunPlan,
-    expectations: [Arc<Expectation>; 2],
+    /// Electrons, photons; none once the last batch is done.
+    expectations: Vec<Arc<Expectation>>,
     /// Place of each label in the store's list.
     place: Vec<u32>,
     hand: Hand<'b>,
@@ -706,8 +708,7 @@ impl Work<'_, '_> {
     ) -> Result<(), RunError> {
         let started = Instant::now();
         let slot = pass as usize;
-        let (scene, expectations, seed) =
-            (Arc::clone(&self.hand.scene), self.expectations.each_ref().map(Arc::clone), self.plan.seed);
+        let (scene, expectations, seed) = (Arc::clone(&self.hand.scene), self.expectations.clone(), self.plan.seed);
         let make = |pass: Pass, number: u32| job(&scene, pass, &expectations[pass as usize], number, seed);
         let mut job = match self.ahead.take() {
             Some((of, at, job)) if (of, at) == (pass, number) => job,
@@ -843,7 +844,7 @@ pub fn run_batches<'a>(
                 }
                 Scoring::Shells { .. } => None,
             };
-            Arc::new(Sources::new(decays, wishes.as_ref()))
+            Arc::new(Sources::new(decays, wishes))
         });
         let data = prepare(scene, nuclide, plan);
         let joined = "neither hashing nor weighing panics";
@@ -889,14 +890,13 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
+    let regions = if fresh { Labels::of(plan, &local_kev) } else { Labels::default() };
     let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
         .map(|(pass, share)| source.expect(pass, per_batch * share));
+    drop(source);
     let mut store = match resume {
         Some(store) => store,
-        None => {
-            let regions = Labels::of(plan, &local_kev);
-            empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions)
-        }
+        None => empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions),
     };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
@@ -908,7 +908,7 @@ pub fn run_batches<'a>(
         None => (0..batches).collect(),
     };
     let spent_before = store.wall_seconds;
-    let expectations = expectations.map(Arc::new);
+    let expectations = expectations.map(Arc::new).to_vec();
     let mut work = Work {
         plan,
         expectations,
@@ -933,6 +933,13 @@ pub fn run_batches<'a>(
         lengths.min().unwrap_or(usize::MAX)
     };
     let mut sigma_95 = None;
+    let alike = OnceCell::new();
+    let pools = || match plan.scoring {
+        Scoring::Voxels => {
+            Some(alike.get_or_init(|| Alike::new(&scene.grid, &scene.density_g_cm3, decays, AIR_LIMIT_G_CM3)))
+        }
+        Scoring::Shells { .. } => None,
+    };
     loop {
         let at = done_batches(&store);
         let open = matches!(plan.stop, Stop::TargetSigma(_));
@@ -973,21 +980,23 @@ pub fn run_batches<'a>(
         let clock = Instant::now();
         if let Stop::TargetSigma(goal) = plan.stop {
             if at >= store.looks.next {
-                sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene), 0.95);
+                sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene, pools()), 0.95);
                 store.looks = stopping::look(store.looks, at, sigma_95, goal);
             }
         } else if at >= 4 && at.is_multiple_of(4) && plan.scoring == Scoring::Voxels {
-            // looked at rarely: it walks over the target voxels
-            sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene), 0.95);
+            // looked at rarely, and each voxel by itself: it walks over the target voxels
+            sigma_95 = stopping::quantile(&mut stopping::target_sigmas(&store, plan, scene, None), 0.95);
         }
         spent.looks_seconds += clock.elapsed().as_secs_f64();
         progress.update(share(&store, 0.0, sigma_95), sigma_95, "transport");
         work.save(&mut store);
     }
     let clock = Instant::now();
+    // the list of sources makes room for the list of like voxels
+    work.expectations.clear();
     let mut sorted = Vec::new();
     if plan.scoring == Scoring::Voxels {
-        sorted = stopping::target_sigmas(&store, plan, scene);
+        sorted = stopping::target_sigmas(&store, plan, scene, pools());
     }
     spent.looks_seconds += clock.elapsed().as_secs_f64();
     work.account(&mut spent, &after_pilot);

@@ -6,8 +6,9 @@
 //! from the tallies alone, so that every machine stops at the same batch.
 
 use crate::cores;
+use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike};
 use crate::tally::{ENTRY_KEV, Regions};
-use crate::transport::batch_store::{BatchStore, Looks};
+use crate::transport::batch_store::{BatchStore, Looks, PassStore};
 use crate::transport::emission::Pass;
 use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
 use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
@@ -60,13 +61,24 @@ fn energy_kev(store: &BatchStore, v: usize) -> f64 {
     energy
 }
 
-/// Relative standard error of that energy; infinite where there is none.
-fn sigma_rel(store: &BatchStore, v: usize) -> f64 {
+/// Variance of that energy, keV^2.
+fn variance_kev2(store: &BatchStore, v: usize) -> f64 {
+    let of = |p: &PassStore| p.moments.variance_of_mean(v) * p.kev_per_entry * p.kev_per_entry;
+    store.passes.iter().filter(|p| p.moments.batches > 0).map(of).sum()
+}
+
+/// Relative standard error of that energy, pooled over like voxels as the map's is, if it is told which are alike; infinite
+/// where there is no energy.
+fn sigma_rel(store: &BatchStore, v: usize, scene: &Scene, alike: Option<&Alike<'_>>) -> f64 {
     let energy = energy_kev(store, v);
-    let mut variance = 0.0;
-    for pass in store.passes.iter().filter(|p| p.moments.batches > 0) {
-        variance += pass.moments.variance_of_mean(v) * pass.kev_per_entry * pass.kev_per_entry;
-    }
+    let variance = match alike {
+        Some(alike) if alike.counts(v) => {
+            let density = |v: usize| f64::from(scene.density_g_cm3[v]);
+            let of_dose = |w: usize| variance_kev2(store, w) / (density(w) * density(w));
+            alike.pooled(v, &of_dose) * density(v) * density(v)
+        }
+        _ => variance_kev2(store, v),
+    };
     if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
 }
 
@@ -75,19 +87,19 @@ const BLOCK: usize = 1024;
 
 /// Relative standard errors over the voxels that count, in their order: those of the plan, else all above 10 % of the
 /// largest energy density so far.
-pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<f64> {
+pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene, alike: Option<&Alike<'_>>) -> Vec<f64> {
+    let sigma_rel = |v: usize| sigma_rel(store, v, scene, alike);
     let ranges = cores::ranges(store.passes[0].moments.sum.len());
     if let Some(target) = &plan.target {
         let aimed = |v: &usize| target.get(*v).copied().unwrap_or(false);
-        let parts =
-            cores::of_each(ranges, |range| range.filter(aimed).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>());
+        let parts = cores::of_each(ranges, |range| range.filter(aimed).map(sigma_rel).collect::<Vec<f64>>());
         return parts.concat();
     }
     let dose = |v: usize| match plan.scoring {
         Scoring::Shells { .. } => energy_kev(store, v),
         Scoring::Voxels => {
             let density = f64::from(scene.density_g_cm3[v]);
-            if density > 0.02 { energy_kev(store, v) / density } else { 0.0 }
+            if density >= AIR_LIMIT_G_CM3 { energy_kev(store, v) / density } else { 0.0 }
         }
     };
     let blocks = |range: Range<usize>| {
@@ -100,7 +112,7 @@ pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene) -> Vec<f
     let limit = HOT_SHARE * tops.iter().flatten().copied().fold(0.0, f64::max);
     let parts = cores::of_each(ranges.into_iter().zip(tops), |(range, tops)| {
         let hot = blocks(range).zip(tops).filter(|(_, top)| *top > limit).flat_map(|(block, _)| block);
-        hot.filter(|&v| dose(v) > limit).map(|v| sigma_rel(store, v)).collect::<Vec<f64>>()
+        hot.filter(|&v| dose(v) > limit).map(sigma_rel).collect::<Vec<f64>>()
     });
     parts.concat()
 }
@@ -159,7 +171,7 @@ pub(crate) fn pilot_for_sigma(
             (Some(target), Scoring::Voxels) => (0..data.bins).filter(|&v| target[v]).collect(),
             _ => {
                 let density = |v: usize| f64::from(scene.density_g_cm3.get(v).copied().unwrap_or(1.0));
-                let dose = |v: usize| if density(v) > 0.02 { sum[v] / density(v) } else { 0.0 };
+                let dose = |v: usize| if density(v) >= AIR_LIMIT_G_CM3 { sum[v] / density(v) } else { 0.0 };
                 let top = (0..data.bins).map(dose).fold(0.0, f64::max);
                 (0..data.bins).filter(|&v| dose(v) > HOT_SHARE * top).collect()
             }
@@ -284,7 +296,7 @@ mod tests {
         };
         let top = (0..bins).map(|v| energy_kev(&store, v)).fold(0.0, f64::max);
         let counts = (0..bins).filter(|&v| energy_kev(&store, v) > HOT_SHARE * top);
-        let sigmas = counts.map(|v| sigma_rel(&store, v)).collect();
+        let sigmas = counts.map(|v| sigma_rel(&store, v, &scene, None)).collect();
         (store, scene, sigmas)
     }
 
@@ -294,9 +306,9 @@ mod tests {
         for (hot, count) in [(1_000_000, 41), (1_500, 204_800)] {
             let (store, scene, expected) = two_batches(hot);
             assert_eq!(expected.len(), count);
-            assert_eq!(target_sigmas(&store, &RunPlan::default(), &scene), expected);
+            assert_eq!(target_sigmas(&store, &RunPlan::default(), &scene, None), expected);
             let target = Some((0..204_800).map(|v| v % 5000 == 77).collect());
-            let named = target_sigmas(&store, &RunPlan { target, ..RunPlan::default() }, &scene);
+            let named = target_sigmas(&store, &RunPlan { target, ..RunPlan::default() }, &scene, None);
             assert_eq!(named.len(), 41);
         }
     }
@@ -307,7 +319,7 @@ mod tests {
         let (mut store, scene, expected) = two_batches(1_000_000);
         store.passes[0].moments.sum[77] = 0;
         store.passes[1].moments.sum[77] = 0;
-        assert_ne!(target_sigmas(&store, &RunPlan::default(), &scene), expected);
+        assert_ne!(target_sigmas(&store, &RunPlan::default(), &scene, None), expected);
     }
 
     #[test]

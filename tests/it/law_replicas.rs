@@ -11,6 +11,7 @@
 //! with the seeds' own, which skewness does not touch.
 
 use crate::small;
+use lutra::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use lutra::grid::VoxelGrid;
 use lutra::materials::hu_curve::HuCalibration;
 use lutra::materials::tissue_map;
@@ -134,41 +135,125 @@ fn law_replicas_scatter_as_each_states() {
     }
 }
 
+/// Dose and standard error, Gy, of the voxels of a run, as the files of `lutra dose` give them.
+type DoseReplica = Vec<(f32, f32)>;
+
+/// The demo's scene and what one seed of it says: doses by voxel, with standard errors pooled over like voxels if `pooled`,
+/// and energies by region.
+struct Demo {
+    scene: Scene,
+    decays: Vec<f64>,
+    labels: Vec<u16>,
+}
+
+impl Demo {
+    fn new() -> Self {
+        let made = lutra::demo::make(lutra::demo::DEFAULT_SEED);
+        let matter = tissue_map(&made.ct, &HuCalibration::schneider2000()).expect("a sound CT");
+        let scene = Scene::new(made.ct.grid.clone(), matter.density_g_cm3, matter.tissue, matter.tissues);
+        Self { scene: scene.expect("a sound scene"), decays: made.decays.data, labels: made.labels.data }
+    }
+
+    fn run(&self, seed: u64, histories: u64, pooled: bool) -> (DoseReplica, Replica) {
+        let plan = RunPlan {
+            stop: Stop::Histories(histories),
+            photon_share: 0.05,
+            seed,
+            labels: Some(self.labels.clone()),
+            ..RunPlan::default()
+        };
+        let run = simulate(&self.scene, &self.decays, &small::nuclide(), &plan, &mut CpuEngine::new(2), &mut Silent)
+            .expect("the run ends");
+        let of = |pass: &PassResult| -> [Vec<f64>; 2] {
+            let by = |value: &dyn Fn(usize) -> f64| (0..self.decays.len()).map(value).collect();
+            [by(&|v| pass.energy_kev(v)), by(&|v| pass.variance_kev2(v))]
+        };
+        let ([electron, electron_variance], [photon, photon_variance]) = (of(&run.electron), of(&run.photon));
+        let mut map = DoseMap::from_energy(
+            &self.scene.grid,
+            &self.scene.density_g_cm3,
+            PassEnergy { energy_kev: &electron, variance_kev2: &electron_variance },
+            PassEnergy { energy_kev: &photon, variance_kev2: &photon_variance },
+            AIR_LIMIT_G_CM3,
+        )
+        .expect("fits");
+        if pooled {
+            map.pool_errors(&self.scene.density_g_cm3, &self.decays, AIR_LIMIT_G_CM3);
+        }
+        let voxels = map.dose_gy.iter().zip(&map.sigma_rel).map(|(&dose, sigma)| (dose, sigma * dose.abs())).collect();
+        let (electron, photon) = (run.electron.region_energy(), run.photon.region_energy());
+        let both =
+            |(e, p): (&RegionEnergy, &RegionEnergy)| (e.energy_kev + p.energy_kev, [e.variance_kev2, p.variance_kev2]);
+        (voxels, electron.iter().zip(&photon).map(both).collect())
+    }
+}
+
+/// Mean and standard deviation of z = (dose - dose of the long run) / root of both stated variances over all replicas and
+/// all voxels that `which` picks, and the number of voxels. The long run's part: `shift` in standard errors is planted.
+fn by_dose(
+    long: &DoseReplica,
+    replicas: &[DoseReplica],
+    which: &dyn Fn(usize) -> bool,
+    factor: f64,
+    shift: f64,
+) -> (f64, f64, usize) {
+    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
+    for (v, &(dose, se)) in long.iter().enumerate().filter(|(v, _)| which(*v)) {
+        for replica in replicas {
+            let scale = f64::from(replica[v].1).hypot(f64::from(se)) * factor;
+            let z = (f64::from(replica[v].0) - f64::from(dose)) / scale + shift;
+            assert!(z.is_finite(), "voxel {v}: {:?} against {dose} +- {se}", replica[v]);
+            sum += z;
+            squares += z * z;
+            count += 1.0;
+        }
+    }
+    let mean: f64 = sum / count;
+    (mean, (squares / count - mean * mean).sqrt(), (count / replicas.len() as f64) as usize)
+}
+
 /// The demo's abdomen at low statistics, 50 seeds against a long run of another seed: every voxel above 1 % of the largest
-/// energy, and every region. z = (energy - energy of the long run) / root of both variances.
-///
-/// A voxel that few histories reach has skewed energies: low ones go with low standard errors, so that the mean score lies
-/// below 0 although the mean energy does not. It comes to rest as the histories grow: -0.24 with 5e4, -0.05 with 5e5 a
-/// seed. The regions, sums of thousands of voxels, show that nothing is lost. There are 13 of them: the mean of their
-/// scores is uncertain by 0.06 (the long run's error is common to all seeds), the standard deviation by 3 %.
+/// dose, as each seed's own files state it, and every region. There are 13 regions: the mean of their scores is uncertain
+/// by 0.06 (the long run's error is common to all seeds), the standard deviation by 3 %.
 #[test]
 fn law_replicas_of_the_demo_scatter_as_stated() {
-    let made = lutra::demo::make(lutra::demo::DEFAULT_SEED);
-    let matter = tissue_map(&made.ct, &HuCalibration::schneider2000()).expect("a sound CT");
-    let scene =
-        Scene::new(made.ct.grid.clone(), matter.density_g_cm3, matter.tissue, matter.tissues).expect("a sound scene");
-    let plan = RunPlan {
-        stop: Stop::Histories(demo_histories()),
-        photon_share: 0.25,
-        seed: 1000,
-        labels: Some(made.labels.data.clone()),
-        ..RunPlan::default()
-    };
-    let many = RunPlan { stop: Stop::Histories(40 * demo_histories()), seed: 1, ..plan.clone() };
-    let long = replicas(&scene, &made.decays.data, 1, &many);
-    let short = replicas(&scene, &made.decays.data, seeds(), &plan);
-    for (what, long, short, tolerances, off) in
-        [("voxels", &long[0][0], &short[0], [0.15, 0.03], 1.06), ("regions", &long[1][0], &short[1], [0.2, 0.1], 1.25)]
-    {
-        judge(&format!("{what} of the demo"), against(long, short, 1.0, 0.0), tolerances)
-            .expect("true standard errors");
-        for (factor, shift) in [(1.0 / off, 0.0), (off, 0.0), (1.0, 0.4)] {
-            let off = judge(&format!("alarm, {what}"), against(long, short, factor, shift), tolerances);
-            assert!(
-                off.is_err(),
-                "{what}: standard errors times {factor}, energies off by {shift} of them go unnoticed"
-            );
+    let demo = Demo::new();
+    let histories = demo_histories();
+    let (long, long_regions) = demo.run(1, 5 * histories, true);
+    let top = long.iter().map(|voxel| voxel.0).fold(0.0, f32::max);
+    let (mut voxels, mut own, mut regions) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 1000..1000 + seeds() / 5 {
+        let (voxel, region) = demo.run(seed, histories, true);
+        voxels.push(voxel);
+        regions.push(region);
+        if seed < 1003 {
+            own.push(demo.run(seed, histories, false).0);
         }
+    }
+    let density = &demo.scene.density_g_cm3;
+    let dosed = |v: usize| long[v].0 > 0.01 * top;
+    let classes: [(&str, &dyn Fn(usize) -> bool, [f64; 2]); 4] = [
+        ("voxels of the demo", &dosed, [0.02, 0.03]),
+        ("gas", &|v| dosed(v) && density[v] < 0.1, [0.3, 0.5]),
+        ("lung and fat's rim", &|v| dosed(v) && (0.1..0.8).contains(&density[v]), [0.1, 0.15]),
+        ("kidneys", &|v| dosed(v) && (2..4).contains(&demo.labels[v]), [0.02, 0.03]),
+    ];
+    for (what, which, tolerances) in classes {
+        judge(what, by_dose(&long, &voxels, which, 1.0, 0.0), tolerances).expect("true standard errors");
+        let wrong = 1.0 + 2.2 * tolerances[1];
+        for (factor, shift) in [(1.0 / wrong, 0.0), (wrong, 0.0), (1.0, 2.0 * tolerances[0] + 0.01)] {
+            let off = judge(&format!("alarm, {what}"), by_dose(&long, &voxels, which, factor, shift), tolerances);
+            assert!(off.is_err(), "{what}: standard errors times {factor}, doses off by {shift} of them go unnoticed");
+        }
+    }
+    // what the test is there for: each voxel's own standard error does not know what it missed
+    let off = judge("alarm, not pooled", by_dose(&long, &own, &dosed, 1.0, 0.0), [0.02, 0.03]);
+    assert!(off.is_err(), "standard errors that are not pooled go unnoticed");
+    let tolerances = [0.2, 0.1];
+    judge("regions", against(&long_regions, &regions, 1.0, 0.0), tolerances).expect("true standard errors");
+    for (factor, shift) in [(1.0 / 1.25, 0.0), (1.25, 0.0), (1.0, 0.4)] {
+        let off = judge("alarm, regions", against(&long_regions, &regions, factor, shift), tolerances);
+        assert!(off.is_err(), "regions: standard errors times {factor}, energies off by {shift} of them go unnoticed");
     }
 }
 
@@ -193,7 +278,7 @@ fn against(long: &Replica, replicas: &[Replica], factor: f64, shift: f64) -> (f6
 
 /// Electron histories of a seed of the demo; LUTRA_REPLICA_HISTORIES=N for N.
 fn demo_histories() -> u64 {
-    std::env::var("LUTRA_REPLICA_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(200_000)
+    std::env::var("LUTRA_REPLICA_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000_000)
 }
 
 /// The judgement itself: a standard error off by a tenth rings, a shift too.
