@@ -158,15 +158,15 @@ pub(super) struct Run {
 pub(super) struct Parts {
     /// Files to matter, decays and regions.
     pub(super) reading_seconds: f64,
-    /// Physics tables.
+    /// Physics tables; beside them the hashes of activity and regions, and where histories are wanted.
     pub(super) tables_seconds: f64,
-    /// Hashes of what makes the run this run.
+    /// Hashes of scene and tables; beside them the energy that needs no sampling.
     pub(super) identity_seconds: f64,
     /// The scene to the engine.
     pub(super) load_seconds: f64,
     /// Compiling the kernel.
     pub(super) compile_seconds: f64,
-    /// Where histories are wanted.
+    /// Histories expected by voxel, regions, the state that batches are added to.
     pub(super) source_seconds: f64,
     /// Histories thrown away to find the size of a batch.
     pub(super) pilot_seconds: f64,

@@ -106,7 +106,7 @@ mod tests {
     /// Soft tissue, a hot block, and lung of little uptake whose dose is of some percent.
     fn lung() -> (Vec<f32>, Vec<f64>) {
         let density = (0..512).map(|v| if v % 8 < 4 { 0.25 } else { 1.05 }).collect();
-        let decays = (0..512).map(|v| if v % 8 < 4 { 0.01 } else { 1.0 }).collect();
+        let decays = (0..512).map(|v| if v % 8 < 4 { 0.0035 } else { 1.0 }).collect();
         (density, decays)
     }
 

@@ -198,7 +198,8 @@ pub trait Engine {
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError>;
     /// Runs a job to its end.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
-    /// Takes back the bins of an earlier batch for the next one; an engine that has no use for them drops them.
+    /// Takes back the bins of an earlier batch for the next one, so that nothing is copied or cleared. An engine that has
+    /// no use for them drops them.
     fn reuse(&mut self, _bins: EmptyBins) {}
     /// What it spent since it was made, and what it holds.
     fn spent(&self) -> EngineSpent;

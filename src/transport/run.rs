@@ -655,7 +655,8 @@ impl Pace {
 /// Everything that a batch needs besides the store.
 struct Work<'a, 'b> {
     plan: &'a RunPlan,
-    expectations: [Arc<Expectation>; 2],
+    /// Electrons, photons; none once the last batch is done.
+    expectations: Vec<Arc<Expectation>>,
     /// Place of each label in the store's list.
     place: Vec<u32>,
     hand: Hand<'b>,
@@ -707,8 +708,7 @@ impl Work<'_, '_> {
     ) -> Result<(), RunError> {
         let started = Instant::now();
         let slot = pass as usize;
-        let (scene, expectations, seed) =
-            (Arc::clone(&self.hand.scene), self.expectations.each_ref().map(Arc::clone), self.plan.seed);
+        let (scene, expectations, seed) = (Arc::clone(&self.hand.scene), self.expectations.clone(), self.plan.seed);
         let make = |pass: Pass, number: u32| job(&scene, pass, &expectations[pass as usize], number, seed);
         let mut job = match self.ahead.take() {
             Some((of, at, job)) if (of, at) == (pass, number) => job,
@@ -890,14 +890,13 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
+    let regions = if fresh { Labels::of(plan, &local_kev) } else { Labels::default() };
     let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
         .map(|(pass, share)| source.expect(pass, per_batch * share));
+    drop(source);
     let mut store = match resume {
         Some(store) => store,
-        None => {
-            let regions = Labels::of(plan, &local_kev);
-            empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions)
-        }
+        None => empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions),
     };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
@@ -909,7 +908,7 @@ pub fn run_batches<'a>(
         None => (0..batches).collect(),
     };
     let spent_before = store.wall_seconds;
-    let expectations = expectations.map(Arc::new);
+    let expectations = expectations.map(Arc::new).to_vec();
     let mut work = Work {
         plan,
         expectations,
@@ -993,6 +992,8 @@ pub fn run_batches<'a>(
         work.save(&mut store);
     }
     let clock = Instant::now();
+    // the list of sources makes room for the list of like voxels
+    work.expectations.clear();
     let mut sorted = Vec::new();
     if plan.scoring == Scoring::Voxels {
         sorted = stopping::target_sigmas(&store, plan, scene, pools());

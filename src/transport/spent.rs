@@ -58,15 +58,16 @@ impl EngineSpent {
 /// Where the wall time of a run went, s. The parts follow each other and do not overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spent {
-    /// Physics tables, emissions, voxel words.
+    /// Physics tables, emissions, voxel words; beside them the hashes of activity and regions, and where histories are
+    /// wanted.
     pub tables_seconds: f64,
-    /// Hashes of everything that makes the run this run.
+    /// Hashes of scene and tables; beside them the energy that needs no sampling.
     pub identity_seconds: f64,
     /// Bringing the scene to the engine.
     pub load_seconds: f64,
     /// Making the kernel ready for the device.
     pub compile_seconds: f64,
-    /// Where histories are wanted, and what needs none.
+    /// Histories expected by voxel, regions, the state that batches are added to.
     pub source_seconds: f64,
     /// Histories thrown away to find the size of a batch.
     pub pilot_seconds: f64,

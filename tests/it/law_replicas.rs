@@ -212,6 +212,9 @@ fn by_dose(
     (mean, (squares / count - mean * mean).sqrt(), (count / replicas.len() as f64) as usize)
 }
 
+/// Voxels by name, what picks them, and the tolerances of their scores' mean and standard deviation.
+type Class<'a> = (&'a str, &'a dyn Fn(usize) -> bool, [f64; 2]);
+
 /// Histories of the long run, in those of a replica.
 const LONG: u64 = 10;
 
@@ -242,7 +245,7 @@ fn law_replicas_of_the_demo_scatter_as_stated() {
     let top = mean.iter().copied().fold(0.0, f64::max);
     let density = &demo.scene.density_g_cm3;
     let dosed = |v: usize| mean[v] > 0.01 * top;
-    let classes: [(&str, &dyn Fn(usize) -> bool, [f64; 2]); 4] = [
+    let classes: [Class<'_>; 4] = [
         ("voxels of the demo", &dosed, [0.02, 0.03]),
         ("gas", &|v| dosed(v) && density[v] < 0.1, [0.4, 0.4]),
         ("lung and fat's rim", &|v| dosed(v) && (0.1..0.8).contains(&density[v]), [0.1, 0.15]),

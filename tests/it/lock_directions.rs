@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // the packed tables have the kernel's layout
     ("physics", &["kernel", "materials", "units"]),
     ("kernel", &[]),
-    ("tally", &["units"]),
+    ("tally", &["cores", "units"]),
     ("transport", &["cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"]),
     ("dose", &["cores", "grid", "materials", "neighbourhood", "tally", "units"]),
     ("bed", &[]),

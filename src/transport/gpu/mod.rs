@@ -633,7 +633,7 @@ mod tests {
     fn law_the_window_is_a_small_part_of_the_tally() {
         for bins in [1, 2, 3, 8192, 100_000, 1 << 24, 1 << 30] {
             let bytes = window_bytes(bins);
-            assert!(bytes >= 16 && bytes % 8 == 0);
+            assert!(bytes >= 16 && bytes.is_multiple_of(8));
             assert!(bytes <= (bins as u64).div_ceil(8) * 8 || bins <= 65_536, "{bins} bins: {bytes} B");
             assert!(bytes <= 16 << 20);
         }
