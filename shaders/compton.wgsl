@@ -17,6 +17,7 @@ struct Scattered {
 
 // Samples incoherent scattering at `energy_kev`; `row` is the tissue's first row of the scattering table.
 fn compton(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> Scattered {
+  var result_: Scattered;
   let k = nc(energy_kev * recip(ELECTRON_REST));
   let k_inv = recip(k);
   let lowest = recip(nc(1.0f + nc(2.0f * k)));
@@ -24,6 +25,7 @@ fn compton(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> Scattered {
   let alpha2 = nc(0.5f * nc(1.0f - nc(lowest * lowest)));
   let first = nc(alpha1 * recip(nc(alpha1 + alpha2)));
   var result = Scattered(1.0f, 1.0f);
+  var left_ = false;
   for (var count_ = 0u; count_ < 1000u; count_ += 1u) {
     let choose = random(rng);
     let u = random(rng);
@@ -40,10 +42,15 @@ fn compton(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> Scattered {
     let bound = scatter_value(row, momentum_bin(x), COLUMN_SCATTERING_FUNCTION);
     result = Scattered(ratio, nc(1.0f - t));
     if (random(rng) < nc(weight * bound)) {
-      return result;
+      result_ = result;
+      left_ = true;
+      break;
     }
   }
-  sink_flag(FLAG_REJECTION);
-  return result;
+  if !left_ {
+    sink_flag(FLAG_REJECTION);
+    result_ = result;
+  }
+  return result_;
 }
 

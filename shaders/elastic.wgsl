@@ -9,13 +9,16 @@
 // (1 - cos)/2 of the soft deflection over a path with `k1` and `k2` first and second transport mean free paths,
 // from one uniform number: uniform on [0, b] with probability a, else uniform on [b, 1].
 fn soft_mu(k1: f32, k2: f32, u: f32) -> f32 {
+  var result_: f32;
   let mean = nc(0.5f * one_minus_exp(k1));
   let b = nc(nc(nc(0.5f * one_minus_exp(k2)) - mean) * recip(nc(1.0f - nc(2.0f * mean))));
   let a = nc(nc(1.0f - nc(2.0f * mean)) + b);
   if (u < a) {
-    return nc(nc(u * b) * recip(a));
+    result_ = nc(nc(u * b) * recip(a));
+  } else {
+    result_ = nc(b + nc(nc(nc(u - a) * nc(1.0f - b)) * recip(nc(1.0f - a))));
   }
-  return nc(b + nc(nc(nc(u - a) * nc(1.0f - b)) * recip(nc(1.0f - a))));
+  return result_;
 }
 
 // (1 - cos)/2 of a hard elastic collision: the Wentzel law 1/(mu + A)^2 on [cut, 1], inverted.

@@ -14,29 +14,35 @@ struct SinCos {
 
 // The smaller of two numbers.
 fn fmin(a: f32, b: f32) -> f32 {
+  var result_: f32;
   if (a < b) {
-    return a;
+    result_ = a;
   } else {
-    return b;
+    result_ = b;
   }
+  return result_;
 }
 
 // The larger of two numbers.
 fn fmax(a: f32, b: f32) -> f32 {
+  var result_: f32;
   if (a > b) {
-    return a;
+    result_ = a;
   } else {
-    return b;
+    result_ = b;
   }
+  return result_;
 }
 
 // Magnitude.
 fn fabs(a: f32) -> f32 {
+  var result_: f32;
   if (a < 0.0f) {
-    return (-a);
+    result_ = (-a);
   } else {
-    return a;
+    result_ = a;
   }
+  return result_;
 }
 
 // 1/x for normal x > 0; within 2 units in the last place. Newton's iteration from a bit pattern.
@@ -60,10 +66,13 @@ fn rsqrt(x: f32) -> f32 {
 
 // Square root of x >= 0; 0 below 1e-30.
 fn root(x: f32) -> f32 {
+  var result_: f32;
   if (x < 1e-30f) {
-    return 0.0f;
+    result_ = 0.0f;
+  } else {
+    result_ = nc(x * rsqrt(x));
   }
-  return nc(x * rsqrt(x));
+  return result_;
 }
 
 // Natural logarithm of normal x > 0 (Cephes logf polynomial, Moshier 1984), within 1 unit in the last place.
@@ -97,35 +106,41 @@ fn ln(x: f32) -> f32 {
 
 // Exponential of -80 <= x <= 80 (Cephes expf polynomial, Moshier 1984); 0 below.
 fn exp_of(x: f32) -> f32 {
+  var result_: f32;
   if (x < (-80.0f)) {
-    return 0.0f;
+    result_ = 0.0f;
+  } else {
+    let n = (i32((u32(nc(nc(x * 1.442695f) + 128.5f)))) - 128i);
+    let fnn = f32(n);
+    let r = nc(nc(x - nc(fnn * 0.6933594f)) + nc(fnn * 0.00021219444f));
+    var y = 0.00019875691f;
+    y = nc(nc(y * r) + 0.0013981999f);
+    y = nc(nc(y * r) + 0.008333452f);
+    y = nc(nc(y * r) + 0.041665796f);
+    y = nc(nc(y * r) + 0.16666666f);
+    y = nc(nc(y * r) + 0.5f);
+    y = nc(nc(nc(y * r) * r) + r);
+    y = nc(y + 1.0f);
+    result_ = nc(y * bitcast<f32>(((u32((n + 127i))) << 23u)));
   }
-  let n = (i32((u32(nc(nc(x * 1.442695f) + 128.5f)))) - 128i);
-  let fnn = f32(n);
-  let r = nc(nc(x - nc(fnn * 0.6933594f)) + nc(fnn * 0.00021219444f));
-  var y = 0.00019875691f;
-  y = nc(nc(y * r) + 0.0013981999f);
-  y = nc(nc(y * r) + 0.008333452f);
-  y = nc(nc(y * r) + 0.041665796f);
-  y = nc(nc(y * r) + 0.16666666f);
-  y = nc(nc(y * r) + 0.5f);
-  y = nc(nc(nc(y * r) * r) + r);
-  y = nc(y + 1.0f);
-  return nc(y * bitcast<f32>(((u32((n + 127i))) << 23u)));
+  return result_;
 }
 
 // 1 - exp_of(-x) for x >= 0, without cancellation.
 fn one_minus_exp(x: f32) -> f32 {
+  var result_: f32;
   if (x > 0.5f) {
-    return nc(1.0f - exp_of((-x)));
+    result_ = nc(1.0f - exp_of((-x)));
+  } else {
+    var y = nc(1.0f - nc(x * 0.14285715f));
+    y = nc(1.0f - nc(nc(x * 0.16666667f) * y));
+    y = nc(1.0f - nc(nc(x * 0.2f) * y));
+    y = nc(1.0f - nc(nc(x * 0.25f) * y));
+    y = nc(1.0f - nc(nc(x * 0.33333334f) * y));
+    y = nc(1.0f - nc(nc(x * 0.5f) * y));
+    result_ = nc(x * y);
   }
-  var y = nc(1.0f - nc(x * 0.14285715f));
-  y = nc(1.0f - nc(nc(x * 0.16666667f) * y));
-  y = nc(1.0f - nc(nc(x * 0.2f) * y));
-  y = nc(1.0f - nc(nc(x * 0.25f) * y));
-  y = nc(1.0f - nc(nc(x * 0.33333334f) * y));
-  y = nc(1.0f - nc(nc(x * 0.5f) * y));
-  return nc(x * y);
+  return result_;
 }
 
 // Sine and cosine of the angle `turn / 2^32` of a full turn (Cephes sinf and cosf polynomials, Moshier 1984).

@@ -12,20 +12,27 @@ fn moller_shape(share: f32, a: f32, b: f32) -> f32 {
 
 // Energy of the knock-on electron, keV, between the threshold and half the energy.
 fn knock_on_energy(rng: ptr<function, Rng>, energy_kev: f32) -> f32 {
+  var result_: f32;
   let gamma_inv = nc(ELECTRON_REST * recip(nc(energy_kev + ELECTRON_REST)));
   let a = nc(nc(1.0f - gamma_inv) * nc(1.0f - gamma_inv));
   let b = nc(nc(2.0f - gamma_inv) * gamma_inv);
   let lowest = nc((params.knock_on_kev) * recip(energy_kev));
   let bound = fmax(1.0f, moller_shape(0.5f, a, b));
   var share = lowest;
+  var left_ = false;
   for (var count_ = 0u; count_ < 200u; count_ += 1u) {
     share = nc(lowest * recip(nc(1.0f - nc(random(rng) * nc(1.0f - nc(2.0f * lowest))))));
     if (nc(random(rng) * bound) <= moller_shape(share, a, b)) {
-      return nc(fmin(share, 0.5f) * energy_kev);
+      result_ = nc(fmin(share, 0.5f) * energy_kev);
+      left_ = true;
+      break;
     }
   }
-  sink_flag(FLAG_REJECTION);
-  return nc(fmin(share, 0.5f) * energy_kev);
+  if !left_ {
+    sink_flag(FLAG_REJECTION);
+    result_ = nc(fmin(share, 0.5f) * energy_kev);
+  }
+  return result_;
 }
 
 // Cosine of the angle of an electron that keeps `kept_kev` of `energy_kev` in a collision with one at rest.

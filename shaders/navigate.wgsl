@@ -116,42 +116,52 @@ fn advance(p: ptr<function, Particle>, distance_mm: f32) {
 
 // Steps through a face into the next voxel; false when that leaves the grid.
 fn cross(p: ptr<function, Particle>, axis: u32) -> bool {
+  var result_: bool;
   if (axis == 0u) {
     if ((*p).ux > 0.0f) {
       (*p).x = 0.0f;
       (*p).ix = ((*p).ix + 1u);
-      return ((*p).ix < params.nx);
+      result_ = ((*p).ix < params.nx);
+    } else {
+      (*p).x = params.dx_mm;
+      if ((*p).ix == 0u) {
+        result_ = false;
+      } else {
+        (*p).ix = ((*p).ix - 1u);
+        result_ = true;
+      }
     }
-    (*p).x = params.dx_mm;
-    if ((*p).ix == 0u) {
-      return false;
+  } else {
+    if (axis == 1u) {
+      if ((*p).uy > 0.0f) {
+        (*p).y = 0.0f;
+        (*p).iy = ((*p).iy + 1u);
+        result_ = ((*p).iy < params.ny);
+      } else {
+        (*p).y = params.dy_mm;
+        if ((*p).iy == 0u) {
+          result_ = false;
+        } else {
+          (*p).iy = ((*p).iy - 1u);
+          result_ = true;
+        }
+      }
+    } else {
+      if ((*p).uz > 0.0f) {
+        (*p).z = 0.0f;
+        (*p).iz = ((*p).iz + 1u);
+        result_ = ((*p).iz < params.nz);
+      } else {
+        (*p).z = params.dz_mm;
+        if ((*p).iz == 0u) {
+          result_ = false;
+        } else {
+          (*p).iz = ((*p).iz - 1u);
+          result_ = true;
+        }
+      }
     }
-    (*p).ix = ((*p).ix - 1u);
-    return true;
   }
-  if (axis == 1u) {
-    if ((*p).uy > 0.0f) {
-      (*p).y = 0.0f;
-      (*p).iy = ((*p).iy + 1u);
-      return ((*p).iy < params.ny);
-    }
-    (*p).y = params.dy_mm;
-    if ((*p).iy == 0u) {
-      return false;
-    }
-    (*p).iy = ((*p).iy - 1u);
-    return true;
-  }
-  if ((*p).uz > 0.0f) {
-    (*p).z = 0.0f;
-    (*p).iz = ((*p).iz + 1u);
-    return ((*p).iz < params.nz);
-  }
-  (*p).z = params.dz_mm;
-  if ((*p).iz == 0u) {
-    return false;
-  }
-  (*p).iz = ((*p).iz - 1u);
-  return true;
+  return result_;
 }
 

@@ -13,10 +13,12 @@ fn momentum_of_node(node: u32) -> f32 {
 
 // Cosine of the angle of coherent scattering at `energy_kev`; `row` is the tissue's first row of the table.
 fn rayleigh(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> f32 {
+  var result_: f32;
   let x_max = nc(energy_kev * PER_KEV_ANGSTROM);
   let top = scatter_value(row, momentum_bin(x_max), COLUMN_FORM_FACTOR);
   let inv = recip(nc(x_max * x_max));
   var cos_theta = 1.0f;
+  var left_ = false;
   for (var count_ = 0u; count_ < 1000u; count_ += 1u) {
     let c = nc(random(rng) * top);
     var low = 0u;
@@ -40,10 +42,15 @@ fn rayleigh(rng: ptr<function, Rng>, row: u32, energy_kev: f32) -> f32 {
     }
     cos_theta = nc(1.0f - nc(2.0f * fmin(nc(x2 * inv), 1.0f)));
     if (nc(random(rng) * 2.0f) < nc(1.0f + nc(cos_theta * cos_theta))) {
-      return cos_theta;
+      result_ = cos_theta;
+      left_ = true;
+      break;
     }
   }
-  sink_flag(FLAG_REJECTION);
-  return cos_theta;
+  if !left_ {
+    sink_flag(FLAG_REJECTION);
+    result_ = cos_theta;
+  }
+  return result_;
 }
 

@@ -66,19 +66,22 @@ fn emission_row(word: u32) -> u32 {
 
 // Energy in units of 2^-5 eV at the place `word` inside the row it falls in.
 fn emission_energy(row: u32, word: u32) -> u32 {
+  var result_: u32;
   let width = emission_table[((4u * row) + 2u)];
   let lowest = emission_table[((4u * row) + 1u)];
   if (width == 0u) {
-    return lowest;
+    result_ = lowest;
+  } else {
+    var below = 0u;
+    if (row > 0u) {
+      below = (emission_table[(4u * (row - 1u))] + 1u);
+    }
+    let top = emission_table[(4u * row)];
+    let span = nc(real_from_u32((top - below)) + 1.0f);
+    let part = nc(nc(real_from_u32((word - below)) + 0.5f) * recip(span));
+    result_ = (lowest + u32(nc(part * real_from_u32(width))));
   }
-  var below = 0u;
-  if (row > 0u) {
-    below = (emission_table[(4u * (row - 1u))] + 1u);
-  }
-  let top = emission_table[(4u * row)];
-  let span = nc(real_from_u32((top - below)) + 1.0f);
-  let part = nc(nc(real_from_u32((word - below)) + 0.5f) * recip(span));
-  return (lowest + u32(nc(part * real_from_u32(width))));
+  return result_;
 }
 
 // Product of two weights in 2^-16, rounded to nearest.

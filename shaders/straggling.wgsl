@@ -14,22 +14,27 @@ fn bell(word_a: u32, word_b: u32) -> f32 {
 
 // Energy loss in keV with the mean (keV) and variance (keV2) given, never negative.
 fn soft_loss(rng: ptr<function, Rng>, mean: f32, variance: f32) -> f32 {
+  var result_: f32;
   let square = nc(mean * mean);
   if (square > nc(12.0f * variance)) {
     let a = rng_next(rng);
     let b = rng_next(rng);
-    return nc(mean + nc(root(variance) * bell(a, b)));
+    result_ = nc(mean + nc(root(variance) * bell(a, b)));
+  } else {
+    let u = random(rng);
+    if (square > nc(3.0f * variance)) {
+      result_ = nc(mean + nc(root(nc(3.0f * variance)) * nc(nc(2.0f * u) - 1.0f)));
+    } else {
+      let both = nc(variance + square);
+      let q = nc(nc(1.3333334f * square) * recip(both));
+      if (u > q) {
+        result_ = 0.0f;
+      } else {
+        let top = nc(nc(1.5f * both) * recip(mean));
+        result_ = nc(nc(u * top) * recip(q));
+      }
+    }
   }
-  let u = random(rng);
-  if (square > nc(3.0f * variance)) {
-    return nc(mean + nc(root(nc(3.0f * variance)) * nc(nc(2.0f * u) - 1.0f)));
-  }
-  let both = nc(variance + square);
-  let q = nc(nc(1.3333334f * square) * recip(both));
-  if (u > q) {
-    return 0.0f;
-  }
-  let top = nc(nc(1.5f * both) * recip(mean));
-  return nc(nc(u * top) * recip(q));
+  return result_;
 }
 

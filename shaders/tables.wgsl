@@ -99,28 +99,36 @@ struct Bin {
 
 // Place of an energy (1 to 4096 keV; outside, the nearest end).
 fn energy_bin(energy_kev: f32) -> Bin {
+  var result_: Bin;
   let bits = bitcast<u32>((energy_kev));
   if (bits < 1065353216u) {
-    return Bin(0u, 0.0f);
+    result_ = Bin(0u, 0.0f);
+  } else {
+    if (bits > 1166016511u) {
+      result_ = Bin(767u, 1.0f);
+    } else {
+      let rest = (bits - 1065353216u);
+      result_ = Bin((rest >> 17u), nc((f32((rest & 131071u))) * 7.6293945e-6f));
+    }
   }
-  if (bits > 1166016511u) {
-    return Bin(767u, 1.0f);
-  }
-  let rest = (bits - 1065353216u);
-  return Bin((rest >> 17u), nc((f32((rest & 131071u))) * 7.6293945e-6f));
+  return result_;
 }
 
 // Place of a momentum transfer x = sin(theta/2)/lambda in 1/Angstrom (2^-7 to 2^7; outside, the nearest end).
 fn momentum_bin(x_per_angstrom: f32) -> Bin {
+  var result_: Bin;
   let bits = bitcast<u32>((x_per_angstrom));
   if (bits < 1006632960u) {
-    return Bin(0u, 0.0f);
+    result_ = Bin(0u, 0.0f);
+  } else {
+    if (bits > 1124073471u) {
+      result_ = Bin(223u, 1.0f);
+    } else {
+      let rest = (bits - 1006632960u);
+      result_ = Bin((rest >> 19u), nc((f32((rest & 524287u))) * 1.9073486e-6f));
+    }
   }
-  if (bits > 1124073471u) {
-    return Bin(223u, 1.0f);
-  }
-  let rest = (bits - 1006632960u);
-  return Bin((rest >> 19u), nc((f32((rest & 524287u))) * 1.9073486e-6f));
+  return result_;
 }
 
 // A column of the electron table, interpolated. `row` is the tissue's first row.

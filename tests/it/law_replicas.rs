@@ -212,17 +212,19 @@ fn by_dose(
     (mean, (squares / count - mean * mean).sqrt(), (count / replicas.len() as f64) as usize)
 }
 
-/// The demo's abdomen at low statistics, 50 seeds against a long run of another seed: every voxel above 1 % of the largest
+/// Histories of the long run, in those of a replica.
+const LONG: u64 = 10;
+
+/// The demo's abdomen at low statistics, 20 seeds (LUTRA_REPLICAS=125 for 50) against a long run of another seed: every voxel above 1 % of the largest
 /// dose, as each seed's own files state it, and every region. There are 13 regions: the mean of their scores is uncertain
 /// by 0.06 (the long run's error is common to all seeds), the standard deviation by 3 %.
 #[test]
 fn law_replicas_of_the_demo_scatter_as_stated() {
     let demo = Demo::new();
     let histories = demo_histories();
-    let (long, long_regions) = demo.run(1, 5 * histories, true);
-    let top = long.iter().map(|voxel| voxel.0).fold(0.0, f32::max);
+    let (long, long_regions) = demo.run(1, LONG * histories, true);
     let (mut voxels, mut own, mut regions) = (Vec::new(), Vec::new(), Vec::new());
-    for seed in 1000..1000 + seeds() / 5 {
+    for seed in 1000..1000 + seeds() * 2 / 5 {
         let (voxel, region) = demo.run(seed, histories, true);
         voxels.push(voxel);
         regions.push(region);
@@ -230,17 +232,25 @@ fn law_replicas_of_the_demo_scatter_as_stated() {
             own.push(demo.run(seed, histories, false).0);
         }
     }
+    // the mean of all histories picks the voxels: picked by the long run, or by the replicas, those near the limit would be
+    // the ones that chance took up there
+    let mean = |v: usize| {
+        let all: f64 = voxels.iter().map(|replica| f64::from(replica[v].0)).sum();
+        (all + LONG as f64 * f64::from(long[v].0)) / (voxels.len() as f64 + LONG as f64)
+    };
+    let mean: Vec<f64> = (0..long.len()).map(mean).collect();
+    let top = mean.iter().copied().fold(0.0, f64::max);
     let density = &demo.scene.density_g_cm3;
-    let dosed = |v: usize| long[v].0 > 0.01 * top;
+    let dosed = |v: usize| mean[v] > 0.01 * top;
     let classes: [(&str, &dyn Fn(usize) -> bool, [f64; 2]); 4] = [
         ("voxels of the demo", &dosed, [0.02, 0.03]),
-        ("gas", &|v| dosed(v) && density[v] < 0.1, [0.3, 0.5]),
+        ("gas", &|v| dosed(v) && density[v] < 0.1, [0.4, 0.4]),
         ("lung and fat's rim", &|v| dosed(v) && (0.1..0.8).contains(&density[v]), [0.1, 0.15]),
         ("kidneys", &|v| dosed(v) && (2..4).contains(&demo.labels[v]), [0.02, 0.03]),
     ];
     for (what, which, tolerances) in classes {
         judge(what, by_dose(&long, &voxels, which, 1.0, 0.0), tolerances).expect("true standard errors");
-        let wrong = 1.0 + 2.2 * tolerances[1];
+        let wrong = if tolerances[1] < 0.05 { 1.07 } else { 3.0 };
         for (factor, shift) in [(1.0 / wrong, 0.0), (wrong, 0.0), (1.0, 2.0 * tolerances[0] + 0.01)] {
             let off = judge(&format!("alarm, {what}"), by_dose(&long, &voxels, which, factor, shift), tolerances);
             assert!(off.is_err(), "{what}: standard errors times {factor}, doses off by {shift} of them go unnoticed");
@@ -278,7 +288,7 @@ fn against(long: &Replica, replicas: &[Replica], factor: f64, shift: f64) -> (f6
 
 /// Electron histories of a seed of the demo; LUTRA_REPLICA_HISTORIES=N for N.
 fn demo_histories() -> u64 {
-    std::env::var("LUTRA_REPLICA_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(4_000_000)
+    std::env::var("LUTRA_REPLICA_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000)
 }
 
 /// The judgement itself: a standard error off by a tenth rings, a shift too.

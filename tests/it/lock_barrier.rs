@@ -377,7 +377,7 @@ fn alarm_a_barrier_that_is_none_is_seen() {
 #[test]
 fn alarm_one_barrier_taken_away_is_seen() {
     let sound = shader::compose("");
-    let text = sound.replacen("return nc(x * rsqrt(x));", "return x * rsqrt(x);", 1);
+    let text = sound.replacen("result_ = nc(x * rsqrt(x));", "result_ = x * rsqrt(x);", 1);
     assert_ne!(text, sound, "the fault is planted");
     assert_eq!(breaches(&text).len(), 1);
 }

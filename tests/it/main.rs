@@ -9,6 +9,7 @@ mod cli_course_input;
 mod cli_course_kept;
 mod cli_dicom;
 mod cli_dose;
+mod cli_examples;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;
@@ -43,6 +44,7 @@ mod patient;
 mod reference_four_cycles;
 mod reference_validation;
 mod report;
+mod slurm;
 mod small;
 mod small_cli;
 

@@ -1,6 +1,6 @@
 //! Programs from elsewhere that judge what Lutra writes. A test that lacks one prints SKIPPED and why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -31,26 +31,62 @@ fn find_python() -> Result<String, String> {
     if has_readers(&made) {
         return Ok(made);
     }
+    make_environment(&folder, &["pydicom", "SimpleITK", "numpy"])?;
+    if has_readers(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
+}
+
+/// Makes a virtual environment of Python with some packages in it.
+fn make_environment(folder: &Path, packages: &[&str]) -> Result<(), String> {
     let place = folder.display().to_string();
-    let steps: [(&str, &[&str]); 2] = [
-        ("python3", &["-m", "venv", "--clear", &place]),
-        (
-            &made,
-            &["-m", "pip", "install", "--quiet", "--timeout", "20", "--retries", "1", "pydicom", "SimpleITK", "numpy"],
-        ),
-    ];
+    let python = folder.join("bin/python").display().to_string();
+    let install = ["-m", "pip", "install", "--quiet", "--timeout", "20", "--retries", "1"];
+    let steps: [(&str, Vec<&str>); 2] =
+        [("python3", vec!["-m", "venv", "--clear", &place]), (&python, [&install[..], packages].concat())];
     for (program, arguments) in steps {
-        match run(program, arguments) {
+        match run(program, &arguments) {
             Some((true, _)) => {}
             Some((false, text)) => return Err(format!("{program} {}: {text}", arguments[..2].join(" "))),
             None => return Err(format!("{program} is not there")),
         }
     }
-    if has_readers(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
+    Ok(())
+}
+
+/// Whether a workflow system that is not there is a failure: `REQUIRE_WORKFLOWS=1`.
+pub fn workflow_missing(why: &str) {
+    assert!(std::env::var("REQUIRE_WORKFLOWS").as_deref() != Ok("1"), "REQUIRE_WORKFLOWS=1 and {why}");
+    println!("SKIPPED: {why}");
+}
+
+/// Snakemake: `LUTRA_SNAKEMAKE`, else one of the versions in `tests/snakemake.txt` in a virtual environment of its own
+/// that is made here once and kept in the target folder.
+pub fn snakemake() -> Option<&'static str> {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    match FOUND.get_or_init(find_snakemake) {
+        Ok(program) => Some(program),
+        Err(why) => {
+            workflow_missing(why);
+            None
+        }
+    }
+}
+
+fn find_snakemake() -> Result<String, String> {
+    let works = |program: &str| run(program, &["--version"]).is_some_and(|(success, _)| success);
+    if let Ok(own) = std::env::var("LUTRA_SNAKEMAKE") {
+        return if works(&own) { Ok(own) } else { Err(format!("{own} --version fails")) };
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("snakemake");
+    let made = folder.join("bin/snakemake").display().to_string();
+    if !works(&made) {
+        let list = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snakemake.txt");
+        make_environment(&folder, &["--requirement", list])?;
+    }
+    if works(&made) { Ok(made) } else { Err(format!("{made} does not start")) }
 }
 
 /// What `dciodvfy` says of an object; none where it is not installed.
-pub fn dciodvfy(path: &std::path::Path) -> Option<String> {
+pub fn dciodvfy(path: &Path) -> Option<String> {
     let found = run("dciodvfy", &["-new", &path.display().to_string()]);
     if found.is_none() {
         println!("SKIPPED: dciodvfy is not there (Debian: apt-get install dicom3tools)");
@@ -59,7 +95,7 @@ pub fn dciodvfy(path: &std::path::Path) -> Option<String> {
 }
 
 /// Asserts that the validator finds no error.
-pub fn must_be_valid(path: &std::path::Path, kind: &str) {
+pub fn must_be_valid(path: &Path, kind: &str) {
     let Some(text) = dciodvfy(path) else { return };
     let errors: Vec<&str> = text.lines().filter(|line| line.contains("Error")).collect();
     assert!(text.contains(kind) && errors.is_empty(), "{}: {text}", path.display());

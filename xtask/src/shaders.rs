@@ -2,8 +2,10 @@
 //!
 //! The particle's life is written once, in a small subset of Rust: scalars, structs, loops, no closures,
 //! no traits. This tool prints the same functions in WGSL and passes every float sum, difference and
-//! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. The
-//! files it writes are committed to be read, and a test fails when they are stale.
+//! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. A function
+//! of several exits is printed with one, at its end: some shader compilers turn each early return into a loop
+//! of one turn, inline these into each other, and never come to an end. The files it writes are committed to
+//! be read, and a test fails when they are stale.
 
 use crate::subset::{self, Ty, World, is_cfg_test, parse_type, path_name, repository, tail};
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -47,11 +49,67 @@ fn docs(attrs: &[syn::Attribute], out: &mut String, indent: &str) {
     }
 }
 
+/// Whether a `return` stands somewhere in an expression that is a statement.
+fn returns_inside(e: &Expr) -> bool {
+    match e {
+        Expr::Return(_) => true,
+        Expr::If(i) => {
+            any_returns(&i.then_branch.stmts) || i.else_branch.as_ref().is_some_and(|(_, e)| returns_inside(e))
+        }
+        Expr::While(w) => any_returns(&w.body.stmts),
+        Expr::Loop(l) => any_returns(&l.body.stmts),
+        Expr::ForLoop(f) => any_returns(&f.body.stmts),
+        Expr::Block(b) => any_returns(&b.block.stmts),
+        _ => false,
+    }
+}
+
+fn any_returns(stmts: &[Stmt]) -> bool {
+    stmts.iter().any(|s| matches!(s, Stmt::Expr(e, _) if returns_inside(e)))
+}
+
+/// Whether a block ends with a `return` on every way through it.
+fn always_returns(stmts: &[Stmt]) -> bool {
+    match stmts.last() {
+        Some(Stmt::Expr(Expr::Return(_), _)) => true,
+        Some(Stmt::Expr(Expr::If(i), _)) => {
+            always_returns(&i.then_branch.stmts)
+                && i.else_branch.as_ref().is_some_and(|(_, e)| match e.as_ref() {
+                    Expr::Block(b) => always_returns(&b.block.stmts),
+                    _ => false,
+                })
+        }
+        _ => false,
+    }
+}
+
+/// Whether a function's body has more than one exit: a `return`, or branches as its last expression.
+fn has_exits(stmts: &[Stmt], ret: &Ty) -> bool {
+    any_returns(stmts)
+        || *ret != Ty::Unit && matches!(stmts.last(), Some(Stmt::Expr(Expr::If(_) | Expr::Block(_), None)))
+}
+
+/// How the function that is being printed ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Exit {
+    /// By its last expression alone.
+    Plain,
+    /// Its exits set `result_` (if it has a value) and what would follow stands in an `else`.
+    Merged,
+    /// The same inside a loop, where an exit leaves the loop as well.
+    Loop,
+    /// About to enter a loop before other statements.
+    BeforeLoop,
+    /// Inside it: an exit also sets `left_`, on which what follows the loop depends.
+    LoopBefore,
+}
+
 struct Printer<'w> {
     world: &'w World,
     scope: Vec<BTreeMap<String, Ty>>,
     out: String,
     depth: usize,
+    exit: Exit,
 }
 
 impl Printer<'_> {
@@ -334,12 +392,83 @@ impl Printer<'_> {
     fn block(&mut self, stmts: &[Stmt], returns: bool) -> Result<()> {
         self.scope.push(BTreeMap::new());
         self.depth += 1;
-        for (i, s) in stmts.iter().enumerate() {
-            self.statement(s, returns && i + 1 == stmts.len())?;
-        }
+        self.statements(stmts, returns)?;
         self.depth -= 1;
         self.scope.pop();
         Ok(())
+    }
+
+    /// Statements of one block; what stands behind an exit goes into an `else`.
+    fn statements(&mut self, stmts: &[Stmt], returns: bool) -> Result<()> {
+        for (i, s) in stmts.iter().enumerate() {
+            let rest = &stmts[i + 1..];
+            match s {
+                Stmt::Expr(e, _) if self.exit == Exit::Merged && !rest.is_empty() && returns_inside(e) => {
+                    match e {
+                        Expr::If(branch) => {
+                            if branch.else_branch.is_some() || !always_returns(&branch.then_branch.stmts) {
+                                bail!("a branch that returns on some of its ways only");
+                            }
+                            let (c, _) = self.expr(&branch.cond, None)?;
+                            match branch.then_branch.stmts.as_slice() {
+                                [Stmt::Expr(Expr::Return(r), _)] if r.expr.is_none() => {
+                                    self.line(&format!("if !{c} {{"));
+                                }
+                                then => {
+                                    self.line(&format!("if {c} {{"));
+                                    self.block(then, false)?;
+                                    self.line("} else {");
+                                }
+                            }
+                        }
+                        Expr::While(_) | Expr::ForLoop(_) => {
+                            self.line("var left_ = false;");
+                            self.exit = Exit::BeforeLoop;
+                            self.statement_expr(e, false)?;
+                            self.exit = Exit::Merged;
+                            self.line("if !left_ {");
+                        }
+                        _ => bail!("a return before other statements, neither in an if nor in a loop with an end"),
+                    }
+                    self.block(rest, returns)?;
+                    self.line("}");
+                    return Ok(());
+                }
+                _ => self.statement(s, returns && rest.is_empty())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The body of a loop, in which an exit leaves the loop too.
+    fn loop_body(&mut self, stmts: &[Stmt]) -> Result<()> {
+        let outside = self.exit;
+        if any_returns(stmts) {
+            self.exit = match outside {
+                Exit::Merged => Exit::Loop,
+                Exit::BeforeLoop => Exit::LoopBefore,
+                _ => bail!("a return inside a loop inside a loop"),
+            };
+        }
+        self.block(stmts, false)?;
+        self.exit = outside;
+        Ok(())
+    }
+
+    /// Leaves the function with a value, or without one.
+    fn leave(&mut self, value: Option<&str>) {
+        match (self.exit, value) {
+            (Exit::Plain, Some(v)) => self.line(&format!("return {v};")),
+            (Exit::Plain, None) => self.line("return;"),
+            (_, Some(v)) => self.line(&format!("result_ = {v};")),
+            (_, None) => {}
+        }
+        if self.exit == Exit::LoopBefore {
+            self.line("left_ = true;");
+        }
+        if matches!(self.exit, Exit::Loop | Exit::LoopBefore) {
+            self.line("break;");
+        }
     }
 
     fn statement(&mut self, s: &Stmt, is_tail: bool) -> Result<()> {
@@ -402,12 +531,12 @@ impl Printer<'_> {
             Expr::While(w) => {
                 let (c, _) = self.expr(&w.cond, None)?;
                 self.line(&format!("while {c} {{"));
-                self.block(&w.body.stmts, false)?;
+                self.loop_body(&w.body.stmts)?;
                 self.line("}");
             }
             Expr::Loop(l) => {
                 self.line("loop {");
-                self.block(&l.body.stmts, false)?;
+                self.loop_body(&l.body.stmts)?;
                 self.line("}");
             }
             Expr::ForLoop(f) => {
@@ -421,7 +550,7 @@ impl Printer<'_> {
                 let (b, _) = self.expr(r.end.as_ref().context("range end")?, Some(&Ty::U32))?;
                 self.line(&format!("for (var {name} = {a}; {name} < {b}; {name} += 1u) {{"));
                 self.scope.push(BTreeMap::from([(name, Ty::U32)]));
-                self.block(&f.body.stmts, false)?;
+                self.loop_body(&f.body.stmts)?;
                 self.scope.pop();
                 self.line("}");
             }
@@ -430,9 +559,9 @@ impl Printer<'_> {
             Expr::Return(r) => match &r.expr {
                 Some(e) => {
                     let (v, _) = self.expr(e, None)?;
-                    self.line(&format!("return {v};"));
+                    self.leave(Some(&v));
                 }
-                None => self.line("return;"),
+                None => self.leave(None),
             },
             Expr::Assign(a) => {
                 let (l, t) = self.expr(&a.left, None)?;
@@ -450,7 +579,7 @@ impl Printer<'_> {
             e => {
                 let (v, t) = self.expr(e, None)?;
                 if is_tail && t != Ty::Unit {
-                    self.line(&format!("return {v};"));
+                    self.leave(Some(&v));
                 } else if matches!(e, Expr::Call(_)) && t != Ty::Unit {
                     self.line(&format!("_ = {v};"));
                 } else {
@@ -471,7 +600,8 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
             Item::Const(c) => {
                 docs(&c.attrs, &mut out, "");
                 let ty = parse_type(&c.ty)?;
-                let mut p = Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0 };
+                let mut p =
+                    Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0, exit: Exit::Plain };
                 let (v, _) = p.expr(&c.expr, Some(&ty)).with_context(|| format!("constant {}", c.ident))?;
                 if v.contains("nc(") {
                     bail!("constant {}: write the value, not a sum", c.ident);
@@ -491,7 +621,8 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
                 docs(&f.attrs, &mut out, "");
                 let fname = f.sig.ident.to_string();
                 let (params, ret) = &world.functions[&fname];
-                let mut p = Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0 };
+                let mut p =
+                    Printer { world, scope: vec![BTreeMap::new()], out: String::new(), depth: 0, exit: Exit::Plain };
                 let mut args = Vec::new();
                 for (input, ty) in f.sig.inputs.iter().zip(params) {
                     let syn::FnArg::Typed(input) = input else { bail!("self") };
@@ -501,11 +632,19 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
                         args.push(format!("{}: {}", n.ident, ty.wgsl()));
                     }
                 }
+                if has_exits(&f.block.stmts, ret) {
+                    p.exit = Exit::Merged;
+                }
+                p.depth = 1;
+                let merged = p.exit == Exit::Merged && *ret != Ty::Unit;
+                if merged {
+                    p.line(&format!("var result_: {};", ret.wgsl()));
+                }
+                p.depth = 0;
                 p.block(&f.block.stmts, true).with_context(|| format!("function {fname} of {name}.rs"))?;
-                // Rust knows that a bare loop never falls through; WGSL wants a return after it
-                if *ret != Ty::Unit && matches!(f.block.stmts.last(), Some(Stmt::Expr(Expr::Loop(_), _))) {
+                if merged {
                     p.depth = 1;
-                    p.line(&format!("return {}();", ret.wgsl()));
+                    p.line("return result_;");
                 }
                 let arrow = if *ret == Ty::Unit { String::new() } else { format!(" -> {}", ret.wgsl()) };
                 let _ = writeln!(out, "fn {fname}({}){arrow} {{\n{}}}\n", args.join(", "), p.out);
@@ -560,6 +699,76 @@ mod tests {
         let text = one("fn f(a: Real, b: Real, n: u32) -> Real { let m = n * 3u32 + 1u32; a * b + a - (m as Real) }");
         assert!(text.contains("nc(nc(nc(a * b) + a) - (f32(m)))"), "{text}");
         assert!(text.contains("let m = ((n * 3u) + 1u);"), "{text}");
+    }
+
+    /// The lines of a function, without their indentation.
+    fn lines(source: &str) -> Vec<String> {
+        one(source).lines().skip(1).map(|l| l.trim().to_string()).filter(|l| !l.is_empty()).collect()
+    }
+
+    /// A function leaves at its end, whatever its exits were.
+    #[test]
+    fn law_functions_have_one_exit() {
+        let branches = lines("fn f(a: u32) -> u32 { if a > 2u32 { return 7; } let b = a + 1u32; b }");
+        let expected = [
+            "var result_: u32;",
+            "if (a > 2u) {",
+            "result_ = 7u;",
+            "} else {",
+            "let b = (a + 1u);",
+            "result_ = b;",
+            "}",
+        ];
+        assert_eq!(branches[1..8], expected);
+        assert_eq!(branches[8..], ["return result_;", "}"]);
+        let nothing = lines("fn f(a: &mut u32) { if *a > 2u32 { return; } *a = 1; }");
+        assert_eq!(nothing[1..], ["if !((*a) > 2u) {", "(*a) = 1u;", "}", "}"]);
+        let looped = lines("fn f(a: u32) -> u32 { for i in 0..9u32 { if i > a { return i; } } a }");
+        let expected = [
+            "var result_: u32;",
+            "var left_ = false;",
+            "for (var i = 0u; i < 9u; i += 1u) {",
+            "if (i > a) {",
+            "result_ = i;",
+            "left_ = true;",
+            "break;",
+            "}",
+            "}",
+            "if !left_ {",
+            "result_ = a;",
+            "}",
+            "return result_;",
+            "}",
+        ];
+        assert_eq!(looped[1..], expected);
+        let endless = lines("fn f(a: u32) -> u32 { let mut i = a; loop { i += 1u32; if i > 9u32 { return i; } } }");
+        assert!(endless.contains(&"break;".to_string()) && !endless.iter().any(|l| l.contains("left_")), "{endless:?}");
+        assert_eq!(lines("fn f(a: u32) -> u32 { a + 1u32 }")[1..], ["return (a + 1u);", "}"]);
+        let root = repository().unwrap();
+        for module in generate(&root.join("src/kernel")).unwrap() {
+            for function in module.wgsl.split("\nfn ").skip(1) {
+                let function = function.split("\n}\n").next().unwrap();
+                let exits = function.matches("return").count();
+                assert!(exits <= 1, "{exits} exits in {}: {function}", module.name);
+                assert!(exits == 0 || function.lines().last().unwrap().starts_with("  return "), "{function}");
+            }
+        }
+    }
+
+    /// Ways out that cannot be printed as one are refused.
+    #[test]
+    fn alarm_exits_outside_the_subset_are_refused() {
+        for source in [
+            "fn f(a: u32) -> u32 { if a > 2u32 { if a > 3u32 { return 7; } } a }",
+            "fn f(a: u32) -> u32 { if a > 2u32 { return 7; } else { } a }",
+            "fn f(a: u32) -> u32 { for i in 0..9u32 { for k in 0..9u32 { if k > i { return k; } } } a }",
+            "fn f(a: u32) -> u32 { loop { if a > 2u32 { return 7; } break; } a }",
+        ] {
+            let file = syn::parse_file(source).unwrap();
+            let mut world = World::default();
+            collect(&file, &mut world).unwrap();
+            assert!(print("one", &file, &world).is_err(), "{source}");
+        }
     }
 
     /// Float division, methods and mixed types are refused by name.
