@@ -890,13 +890,15 @@ pub fn run_batches<'a>(
     spent.compile_seconds = after_pilot.since(&before).compile_seconds.iter().sum();
     spent.pilot_seconds = clock.elapsed().as_secs_f64() - spent.compile_seconds;
     let clock = Instant::now();
-    let regions = if fresh { Labels::of(plan, &local_kev) } else { Labels::default() };
     let expectations = [(Pass::Electron, 1.0), (Pass::Photon, plan.photon_share)]
         .map(|(pass, share)| source.expect(pass, per_batch * share));
     drop(source);
     let mut store = match resume {
         Some(store) => store,
-        None => empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions),
+        None => {
+            let regions = Labels::of(plan, &local_kev);
+            empty_store(identity, &data, plan, &expectations, per_batch, all_decays, local_kev, regions)
+        }
     };
     let active = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
     let mut place = vec![0u32; store.labels.last().map_or(0, |&l| usize::from(l) + 1)];
