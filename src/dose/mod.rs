@@ -57,8 +57,9 @@ pub struct DoseMap {
     pub grid: VoxelGrid,
     /// Absorbed dose of electrons and photons together, Gy.
     pub dose_gy: Vec<f32>,
-    /// Relative standard error of `dose_gy`, positive where the dose is below 0 too. Where the dose is 0 there is nothing to be relative to and the value
-    /// is 0; it then means that nothing was scored (or that the voxel is air), not that the dose is certain.
+    /// Relative standard error of `dose_gy`, positive where the dose is below 0 too. Where the dose is 0 there is nothing
+    /// to be relative to and the value is 0; it then means that nothing was scored (or that the voxel is air), not that
+    /// the dose is certain.
     pub sigma_rel: Vec<f32>,
     /// Part of `dose_gy` brought by betas, conversion and Auger electrons, Gy.
     pub dose_electron_gy: Vec<f32>,

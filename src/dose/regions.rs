@@ -126,7 +126,7 @@ impl<'a> RegionInput<'a> {
         let voxels = || members.iter().map(|&n| n as usize);
         Noise {
             dose_gy: voxels().map(|n| self.dose.dose_gy[n]).collect(),
-            se_gy: voxels().map(|n| self.dose.dose_gy[n] * self.dose.sigma_rel[n]).collect(),
+            se_gy: voxels().map(|n| self.dose.dose_gy[n].abs() * self.dose.sigma_rel[n]).collect(),
             mass: voxels().map(|n| self.density_g_cm3[n]).collect(),
             mean_se_gy,
         }
@@ -291,8 +291,8 @@ mod tests {
         }
     }
 
-    fn table(fixture: &Fixture) -> Result<Vec<RegionDose>, DoseError> {
-        region_table(&RegionInput {
+    fn input(fixture: &Fixture) -> RegionInput<'_> {
+        RegionInput {
             labels: &fixture.labels,
             names: &fixture.names,
             density_g_cm3: &fixture.density,
@@ -302,7 +302,11 @@ mod tests {
             photon: &fixture.photon,
             administered_mbq: Some(2000.0),
             air_limit_g_cm3: AIR_LIMIT_G_CM3,
-        })
+        }
+    }
+
+    fn table(fixture: &Fixture) -> Result<Vec<RegionDose>, DoseError> {
+        region_table(&input(fixture))
     }
 
     #[test]
@@ -324,6 +328,15 @@ mod tests {
         close(tumour.gy_per_gbq_se.expect("activity given"), 0.0625);
         close(tumour.min_gy, 2.0);
         close(tumour.max_gy, 4.0);
+    }
+
+    /// The errors that a histogram's band is made of are positive, of doses below 0 too.
+    #[test]
+    fn law_errors_of_negative_doses_are_positive() {
+        let mut fixture = fixture();
+        fixture.dose.dose_gy[0] = -2.0;
+        fixture.dose.sigma_rel = vec![0.5; 4];
+        assert_eq!(input(&fixture).noise(&[0, 1], 0.1).se_gy, [1.0, 0.5 * fixture.dose.dose_gy[1]]);
     }
 
     #[test]

@@ -179,6 +179,37 @@ mod tests {
         }
     }
 
+    /// The heaviest history of some batches, in weights of an analogue one, where one of 100 sources has the given wish,
+    /// the others 1, and the part by decays is there or not.
+    fn heaviest(wish: f32, plain: bool) -> f64 {
+        let decays = [1.0; 100];
+        let mut aim = vec![1.0; 100];
+        aim[50] = wish;
+        let sources = Arc::new(Sources::new(&decays, Some(Wishes { base: aim.clone(), aim, base_part: 0.25 })));
+        let mut expectation = Expectation::of(&sources, 1000.0);
+        if !plain {
+            expectation.factors[0] = 0.0;
+        }
+        let heaviest = |b| expectation.batch(b, 7).words.chunks(3).map(|row| row[2]).max();
+        f64::from((0..2000).filter_map(heaviest).max().expect("rows")) / 65_536.0
+    }
+
+    /// A source that nobody wishes for is born by decays, with a weight up to 1 / PLAIN (twice that after rounding).
+    #[test]
+    fn law_no_weight_passes_the_plain_part() {
+        for wish in [0.0, 1e-3] {
+            let heaviest = heaviest(wish, true);
+            assert!((10.0..=2.0 / PLAIN).contains(&heaviest), "{heaviest}");
+        }
+    }
+
+    /// Without that part the bound is passed.
+    #[test]
+    fn alarm_wishes_alone_make_heavy_histories() {
+        let heaviest = heaviest(1e-3, false);
+        assert!(heaviest > 2.0 / PLAIN, "{heaviest}");
+    }
+
     /// The comparison above would see a source that loses its faint voxels.
     #[test]
     fn alarm_a_lost_faint_voxel_is_seen() {

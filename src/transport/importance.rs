@@ -36,9 +36,10 @@ pub fn wishes(grid: &VoxelGrid, density_g_cm3: &[f32], decays: &[f64], target: O
     let top = decays.iter().zip(&dose).filter(|(d, _)| **d > 0.0).fold(0.0f32, |top, (_, dose)| top.max(*dose));
     let mean = decays.iter().sum::<f64>() / decays.len() as f64;
     let near = target.map(|target| near(target, grid.dims));
+    let areal_g_cm2 = areal_g_cm2(grid);
     let (mut aim, mut base) = (Vec::new(), Vec::new());
     for (v, &d) in decays.iter().enumerate().filter(|(_, d)| **d > 0.0) {
-        let areal = areal_g_cm2(grid, density_g_cm3[v]);
+        let areal = areal_g_cm2(density_g_cm3[v]);
         let wish = (d / mean) as f32 / (areal * areal.sqrt() * dose[v]);
         let share = dose[v] / top;
         let hot = (share / AIM_SHARE).min(1.0);
@@ -96,7 +97,7 @@ mod tests {
                 let v = row[1] as usize;
                 if dose[v] > 0.01 * top {
                     let stands_for = f64::from(row[2]) / 65_536.0 * expectation.decays_per_history / mean;
-                    heaviest = heaviest.max(stands_for / f64::from(areal_g_cm2(&grid(), density[v]) * dose[v]));
+                    heaviest = heaviest.max(stands_for / f64::from(areal_g_cm2(&grid())(density[v]) * dose[v]));
                 }
             }
         }

@@ -6,7 +6,7 @@ use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
 use crate::materials::tissues::Tissue;
-use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike, THIN_G_CM2};
+use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike, thin_g_cm3};
 use crate::physics::tables::{PhysicsTables, TableError, TransportSettings};
 use crate::physics::thick_target::ThickTarget;
 use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
@@ -437,7 +437,7 @@ pub fn prepare(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<Scene
         photon_cut_kev: plan.settings.photon_cut_kev as f32,
         home_density_g_cm3: match plan.scoring {
             // in thinner voxels most electrons leave, and counting them as left at home would add variance
-            Scoring::Voxels => (THIN_G_CM2 / (0.1 * smallest)) as f32,
+            Scoring::Voxels => thin_g_cm3(&scene.grid),
             Scoring::Shells { .. } => f32::MAX,
         },
         ..Params::default()

@@ -4,8 +4,7 @@
 
 use crate::outside;
 use crate::slurm::Cluster;
-use lutra::grid::{Volume, VoxelGrid};
-use lutra::io::nifti;
+use crate::small;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -24,23 +23,8 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let grid = VoxelGrid::axis_aligned([12, 10, 9], [4.0, 3.0, 5.0], [-20.0, 10.0, 30.0]);
-        let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
-            let data = (0..grid.len()).map(|n| value(grid.voxel(n))).collect();
-            nifti::write(folder.path().join(name), &Volume { grid: grid.clone(), data }, "test").expect("written");
-        };
         // a name with a blank, as patients' folders have
-        write("the ct.nii.gz", &|[i, j, _]| {
-            if i == 0 {
-                -1000.0
-            } else if j == 8 {
-                700.0
-            } else {
-                40.0
-            }
-        });
-        write("activity.nii", &|[i, j, k]| if (3..7).contains(&i) && j < 7 && k > 2 { 2e6 } else { 1e4 });
-        write("organs.nii.gz", &|[i, _, k]| if i == 0 { 0.0 } else { (1 + i % 3 + 3 * (k / 5)) as f32 });
+        small::write_files(folder.path(), "the ct.nii.gz", ("activity.nii", [1e4, 2e6]), "organs.nii.gz");
         Self { folder }
     }
 

@@ -1,7 +1,6 @@
 //! Shards, merging, killing, resuming and comparing devices as a user does it.
 
-use lutra::grid::{Volume, VoxelGrid};
-use lutra::io::nifti;
+use crate::small;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,22 +12,7 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folder");
-        let grid = VoxelGrid::axis_aligned([12, 10, 9], [4.0, 3.0, 5.0], [-20.0, 10.0, 30.0]);
-        let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
-            let data = (0..grid.len()).map(|n| value(grid.voxel(n))).collect();
-            nifti::write(folder.path().join(name), &Volume { grid: grid.clone(), data }, "test").expect("written");
-        };
-        write("ct.nii.gz", &|[i, j, _]| {
-            if i == 0 {
-                -1000.0
-            } else if j == 8 {
-                700.0
-            } else {
-                40.0
-            }
-        });
-        write("decays.nii", &|[i, j, k]| if (3..7).contains(&i) && j < 7 && k > 2 { 2e10 } else { 1e8 });
-        write("labels.nii.gz", &|[i, _, k]| if i == 0 { 0.0 } else { (1 + i % 3 + 3 * (k / 5)) as f32 });
+        small::write_files(folder.path(), "ct.nii.gz", ("decays.nii", [1e8, 2e10]), "labels.nii.gz");
         Self { folder }
     }
 

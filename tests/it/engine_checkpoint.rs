@@ -5,7 +5,7 @@ use lutra::transport::batch_store::BatchStore;
 use lutra::transport::checkpoint::{CheckpointError, Keeper, resume};
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::run::{Outcome, RunError, RunPlan, Silent, Stop, Surroundings, run_batches};
-use lutra::transport::{Engine, EngineError, Scene};
+use lutra::transport::{Engine, EngineError, Scene, stopping};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -192,4 +192,31 @@ fn engine_run_to_an_uncertainty_ends_there() {
         let histories: u64 = end.store.passes[0].rows.iter().map(|r| r.histories).sum();
         assert!(histories < 1_000_000, "{histories} histories for {goal}");
     }
+}
+
+/// The standard error that a run says it has reached is that of its map: the 95th percentile over the target, pooled or not.
+fn of_the_map(pooled: bool) -> (f64, f64) {
+    let scene = small::scene();
+    let decays = small::decays(&scene);
+    let target: Vec<bool> = decays.iter().map(|&d| d > 1e9).collect();
+    let plan = RunPlan { target: Some(target.clone()), ..small::plan(&scene, HISTORIES, 3) };
+    let said = small::run_on(&scene, &plan, &mut CpuEngine::new(2)).expect("ends");
+    let sigma = said.sigma_rel_95.expect("target voxels");
+    let run = said.into_simulation();
+    let map = small::map(&scene, &decays, &run, pooled);
+    let mut sigmas: Vec<f64> =
+        map.sigma_rel.iter().zip(target).filter(|(_, t)| *t).map(|(s, _)| f64::from(*s)).collect();
+    (sigma, stopping::quantile(&mut sigmas, 0.95).expect("target voxels"))
+}
+
+#[test]
+fn engine_says_the_standard_error_of_its_map() {
+    let (said, map) = of_the_map(true);
+    assert!((said / map - 1.0).abs() < 1e-5, "{said} for {map}");
+}
+
+#[test]
+fn alarm_a_standard_error_that_is_not_the_maps_is_seen() {
+    let (said, map) = of_the_map(false);
+    assert!((said / map - 1.0).abs() > 1e-2, "{said} for {map}");
 }

@@ -11,7 +11,6 @@
 //! with the seeds' own, which skewness does not touch.
 
 use crate::small;
-use lutra::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use lutra::grid::VoxelGrid;
 use lutra::materials::hu_curve::HuCalibration;
 use lutra::materials::tissue_map;
@@ -164,22 +163,7 @@ impl Demo {
         };
         let run = simulate(&self.scene, &self.decays, &small::nuclide(), &plan, &mut CpuEngine::new(2), &mut Silent)
             .expect("the run ends");
-        let of = |pass: &PassResult| -> [Vec<f64>; 2] {
-            let by = |value: &dyn Fn(usize) -> f64| (0..self.decays.len()).map(value).collect();
-            [by(&|v| pass.energy_kev(v)), by(&|v| pass.variance_kev2(v))]
-        };
-        let ([electron, electron_variance], [photon, photon_variance]) = (of(&run.electron), of(&run.photon));
-        let mut map = DoseMap::from_energy(
-            &self.scene.grid,
-            &self.scene.density_g_cm3,
-            PassEnergy { energy_kev: &electron, variance_kev2: &electron_variance },
-            PassEnergy { energy_kev: &photon, variance_kev2: &photon_variance },
-            AIR_LIMIT_G_CM3,
-        )
-        .expect("fits");
-        if pooled {
-            map.pool_errors(&self.scene.density_g_cm3, &self.decays, AIR_LIMIT_G_CM3);
-        }
+        let map = small::map(&self.scene, &self.decays, &run, pooled);
         let voxels = map.dose_gy.iter().zip(&map.sigma_rel).map(|(&dose, sigma)| (dose, sigma * dose.abs())).collect();
         let (electron, photon) = (run.electron.region_energy(), run.photon.region_energy());
         let both =

@@ -1,13 +1,16 @@
 //! A small patient that costs little: soft tissue with a bone slab and an air corner, a hot block off the centre.
 
 use lutra::decay::Nuclide;
-use lutra::grid::VoxelGrid;
+use lutra::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use lutra::grid::{Volume, VoxelGrid};
+use lutra::io::nifti;
 use lutra::materials::tissues::Tissue;
 use lutra::tally::BatchTally;
 use lutra::transport::batch_store::{BatchStore, Shard};
 use lutra::transport::cpu::CpuEngine;
-use lutra::transport::run::{Outcome, RunError, RunPlan, Silent, Stop, Surroundings, run_batches};
+use lutra::transport::run::{Outcome, RunError, RunPlan, Silent, Simulation, Stop, Surroundings, run_batches};
 use lutra::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Voxels along the axes.
@@ -47,6 +50,27 @@ pub fn labels(scene: &Scene) -> Vec<u16> {
     (0..scene.grid.len()).map(block).collect()
 }
 
+/// Writes a patient of 12 x 10 x 9 voxels for the program into a folder: a CT (air, soft tissue, bone), an activity of
+/// `hot` in a block and `cold` elsewhere, and labels, under these names.
+pub fn write_files(folder: &Path, ct: &str, (activity, [cold, hot]): (&str, [f32; 2]), labels: &str) {
+    let grid = VoxelGrid::axis_aligned([12, 10, 9], [4.0, 3.0, 5.0], [-20.0, 10.0, 30.0]);
+    let write = |name: &str, value: &dyn Fn([usize; 3]) -> f32| {
+        let data = (0..grid.len()).map(|n| value(grid.voxel(n))).collect();
+        nifti::write(folder.join(name), &Volume { grid: grid.clone(), data }, "test").expect("written");
+    };
+    write(ct, &|[i, j, _]| {
+        if i == 0 {
+            -1000.0
+        } else if j == 8 {
+            700.0
+        } else {
+            40.0
+        }
+    });
+    write(activity, &|[i, j, k]| if (3..7).contains(&i) && j < 7 && k > 2 { hot } else { cold });
+    write(labels, &|[i, _, k]| if i == 0 { 0.0 } else { (1 + i % 3 + 3 * (k / 5)) as f32 });
+}
+
 /// A plan of so many electron histories.
 pub fn plan(scene: &Scene, histories: u64, seed: u64) -> RunPlan {
     RunPlan { stop: Stop::Histories(histories), seed, labels: Some(labels(scene)), ..RunPlan::default() }
@@ -66,6 +90,25 @@ pub fn run_on(scene: &Scene, plan: &RunPlan, engine: &mut dyn Engine) -> Result<
 /// The batches of a plan, on two threads.
 pub fn run(scene: &Scene, plan: &RunPlan) -> BatchStore {
     run_on(scene, plan, &mut CpuEngine::new(2)).expect("the run ends").store
+}
+
+/// The dose map of a run as the program writes it; with standard errors of each voxel's own where not `pooled`.
+pub fn map(scene: &Scene, decays: &[f64], run: &Simulation, pooled: bool) -> DoseMap {
+    let by = |value: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..decays.len()).map(value).collect() };
+    let [electron, photon] = [&run.electron, &run.photon].map(|pass| by(&|v| pass.energy_kev(v)));
+    let [electron_variance, photon_variance] = [&run.electron, &run.photon].map(|pass| by(&|v| pass.variance_kev2(v)));
+    let mut map = DoseMap::from_energy(
+        &scene.grid,
+        &scene.density_g_cm3,
+        PassEnergy { energy_kev: &electron, variance_kev2: &electron_variance },
+        PassEnergy { energy_kev: &photon, variance_kev2: &photon_variance },
+        AIR_LIMIT_G_CM3,
+    )
+    .expect("fits");
+    if pooled {
+        map.pool_errors(&scene.density_g_cm3, decays, AIR_LIMIT_G_CM3);
+    }
+    map
 }
 
 /// 177Lu.
