@@ -103,6 +103,9 @@ pub mod io;
 /// The procedural abdomen that needs no data.
 pub mod demo;
 
+/// Everything a person can ask, as functions: what every front end calls.
+pub mod clinic;
+
 /// The command line.
 pub mod cli;
 

@@ -3,6 +3,12 @@
 
 use super::examples;
 use super::failure::{OrUserError, UserError};
+use crate::clinic::request::{
+    ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
+    DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice, ImageChoice, InitRequest,
+    InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RunOptions, SceneInput,
+    Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
+};
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth};
 use crate::source::ActivityUnit;
@@ -14,14 +20,7 @@ use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-
-/// Seed where none is given.
-pub const DEFAULT_SEED: u64 = 177;
-/// Smallest and largest voxel edge for `--grid MM`, mm.
-pub const GRID_RANGE_MM: [f64; 2] = [0.1, 50.0];
 
 /// Arguments of `lutra compare`.
 #[derive(Debug, Args)]
@@ -54,25 +53,6 @@ pub struct RawCompare {
     /// Write into a folder that holds results already
     #[arg(long)]
     force: bool,
-}
-
-/// A comparison of two dose maps, checked.
-#[derive(Clone, Debug)]
-pub struct CompareRequest {
-    /// The reference.
-    pub a: PathBuf,
-    /// The other.
-    pub b: PathBuf,
-    /// Label map.
-    pub labels: Option<PathBuf>,
-    /// Names of the labels.
-    pub label_names: Option<PathBuf>,
-    /// Factor below which no scale is named, as a share.
-    pub tolerance_rel: f64,
-    /// Folder of the results.
-    pub out: PathBuf,
-    /// Whether to write into a folder with results.
-    pub force: bool,
 }
 
 impl RawCompare {
@@ -583,30 +563,6 @@ pub struct RawDicomOut {
     pub dicom_bits: Option<u8>,
 }
 
-/// DICOM outputs, checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DicomOut {
-    /// Whether everything that identifies the patient is stripped.
-    pub deidentify: bool,
-    /// Size of a dose value.
-    pub depth: DoseDepth,
-    /// Whether pictures are written too.
-    pub pictures: bool,
-}
-
-/// How DICOM activity images are read and integrated, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImageChoice {
-    /// Nuclide name or file.
-    pub nuclide: String,
-    /// What the user states where the files are silent.
-    pub options: ActivityOptions,
-    /// Effective half-life of everything, h.
-    pub effective_half_life_h: Option<f64>,
-    /// Administered activity where the files do not state it, MBq.
-    pub administered_mbq: Option<f64>,
-}
-
 impl RawImages {
     fn any(&self) -> Option<&'static str> {
         [
@@ -630,13 +586,6 @@ impl RawImages {
             effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
             administered_mbq,
         })
-    }
-}
-
-impl ImageChoice {
-    /// Options of the reader: the nuclide's half-life where the file states none.
-    pub fn reader(&self, half_life_h: f64) -> ActivityOptions {
-        ActivityOptions { half_life_h: self.options.half_life_h.or(Some(half_life_h)), ..self.options }
     }
 }
 
@@ -847,86 +796,6 @@ pub struct RawCourse {
     pub run: RawRun,
 }
 
-/// `tia`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TiaRequest {
-    /// The series: a SERIES.toml, or DICOM images; at least one.
-    pub series: Vec<PathBuf>,
-    /// Regions of DICOM images.
-    pub labels: Option<PathBuf>,
-    /// Their names.
-    pub label_names: Option<PathBuf>,
-    /// CT that DICOM regions are put on.
-    pub ct: Option<PathBuf>,
-    /// How DICOM images are read.
-    pub images: ImageChoice,
-    /// Output folder.
-    pub out: PathBuf,
-    /// Whether it may hold something already.
-    pub force: bool,
-}
-
-/// What is meant of a DICOM folder.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StudyChoice {
-    /// CT.
-    pub ct: Option<PathBuf>,
-    /// Activity images; all of the folder where empty.
-    pub activity: Vec<PathBuf>,
-    /// Regions.
-    pub labels: Option<PathBuf>,
-    /// Names of the labels.
-    pub label_names: Option<PathBuf>,
-    /// Protocol.
-    pub protocol: String,
-    /// How the images are read.
-    pub images: ImageChoice,
-}
-
-/// `course`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CourseRequest {
-    /// A patient's course.
-    Patient {
-        /// The course.
-        course: PathBuf,
-        /// Output folder.
-        out: PathBuf,
-        /// Where finished cycles are kept.
-        cache: PathBuf,
-        /// What is meant of a DICOM folder; none for a COURSE.toml.
-        study: Option<Box<StudyChoice>>,
-        /// DICOM outputs.
-        dicom: Option<DicomOut>,
-        /// Whether the output folder may hold something already.
-        force: bool,
-        /// Options of the transport.
-        run: RunOptions,
-    },
-    /// A virtual cohort.
-    Cohort {
-        /// Protocol.
-        protocol: String,
-        /// Patients.
-        patients: u32,
-        /// Seed.
-        seed: u64,
-        /// Output folder, if a file is wanted.
-        out: Option<PathBuf>,
-        /// Whether it may hold something already.
-        force: bool,
-    },
-}
-
-/// `inspect`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InspectRequest {
-    /// What to look at.
-    pub path: PathBuf,
-    /// What the user states where the file is silent.
-    pub options: ActivityOptions,
-}
-
 impl RawInspect {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<InspectRequest, UserError> {
@@ -948,29 +817,6 @@ pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
             "Look into the protocol of the reconstruction.",
         )),
     }
-}
-
-/// `init`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InitRequest {
-    /// `init dose`.
-    Dose {
-        /// Folder of the images.
-        folder: PathBuf,
-        /// The configuration.
-        out: PathBuf,
-        /// Whether it may exist.
-        force: bool,
-    },
-    /// `init course`.
-    Course {
-        /// Folder of the cycles.
-        folder: PathBuf,
-        /// Protocol, where it is known.
-        protocol: Option<String>,
-        /// Whether configurations may exist.
-        force: bool,
-    },
 }
 
 impl RawInit {
@@ -1094,125 +940,6 @@ impl RawCourse {
         let dicom = self.dicom.check()?;
         Ok(CourseRequest::Patient { course, out, cache, study, dicom, force: self.run.force, run })
     }
-}
-
-/// Where the transport runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineChoice {
-    /// The first real GPU, else the CPU.
-    Auto,
-    /// CPU threads; how they carry histories, none for the fastest way of the machine.
-    Cpu(Option<Carrier>),
-    /// The adapter of this number in the list of devices; without a number the first that is usable.
-    Gpu(Option<usize>),
-}
-
-/// When the transport ends.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stop {
-    /// After the default number of histories.
-    Default,
-    /// After so many electron histories; the photon histories follow in a fixed proportion.
-    Histories(u64),
-    /// When 95 % of the target voxels have this relative standard error.
-    TargetSigma {
-        /// Relative standard error, above 0 and below 1.
-        sigma_rel: f64,
-        /// Regions whose voxels are the target, ascending, each once; empty: the voxels above 10 % of the highest
-        /// dose.
-        labels: Vec<u16>,
-    },
-    /// After about so many seconds of transport.
-    Seconds(f64),
-}
-
-/// Options of the transport, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunOptions {
-    /// Where it runs.
-    pub engine: EngineChoice,
-    /// When it ends.
-    pub stop: Stop,
-    /// Seed.
-    pub seed: u64,
-    /// Threads of the CPU engine; none for all cores.
-    pub threads: Option<usize>,
-    /// Batches; none for the default.
-    pub batches: Option<u32>,
-    /// Which part of the batches; none for all.
-    pub shard: Option<Shard>,
-    /// Checkpoints; none without.
-    pub checkpoint: Option<Checkpoint>,
-}
-
-/// Checkpoints, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint {
-    /// Where they are kept.
-    pub folder: PathBuf,
-    /// Seconds between two; 0 for none.
-    pub every_s: f64,
-    /// Whether to go on from those that are there.
-    pub resume: bool,
-}
-
-/// `merge`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MergeRequest {
-    /// Output folders of the shards.
-    pub outputs: Vec<PathBuf>,
-    /// Output folder.
-    pub out: PathBuf,
-    /// Whether shards may be missing.
-    pub allow_missing: bool,
-    /// Whether the output folder may hold something already.
-    pub force: bool,
-}
-
-/// What `parity` runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParityScene {
-    /// The demo's abdomen.
-    Demo,
-    /// A CT and a map of decays.
-    Files(PathBuf, PathBuf),
-}
-
-/// A device to compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The CPU with this many threads, 0 for all cores; how they carry histories, none for the fastest way.
-    Cpu(usize, Option<Carrier>),
-    /// The adapter of this number, the work cut like this.
-    Gpu(usize, GpuOptions),
-}
-
-/// A history to follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceChoice {
-    /// Pass.
-    pub pass: Pass,
-    /// Batch.
-    pub batch: u32,
-    /// History.
-    pub history: u32,
-}
-
-/// `parity`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParityRequest {
-    /// What to run.
-    pub scene: ParityScene,
-    /// Histories of each pass.
-    pub histories: u64,
-    /// Devices to compare with the CPU; none for all.
-    pub devices: Option<Vec<DeviceChoice>>,
-    /// Seed.
-    pub seed: u64,
-    /// The history to follow instead.
-    pub trace: Option<TraceChoice>,
-    /// Where the comparison for machines goes.
-    pub json: PathBuf,
 }
 
 impl RawMerge {
@@ -1378,199 +1105,6 @@ fn shard(text: &str, stop: &Stop) -> Result<Shard, UserError> {
             "A shard is a part of a known number of histories: give --histories.",
         )),
     }
-}
-
-/// `demo`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DemoRequest {
-    /// Whether to write the practice patient in place of a run.
-    pub practice: bool,
-    /// Output folder.
-    pub out: PathBuf,
-    /// Whether it may hold something already.
-    pub force: bool,
-    /// Options of the transport.
-    pub run: RunOptions,
-}
-
-/// `validate`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidateRequest {
-    /// How much is run.
-    pub extent: Extent,
-    /// Output folder.
-    pub out: PathBuf,
-    /// Whether it may hold something already.
-    pub force: bool,
-    /// Engine, seed and threads; the problems know their histories.
-    pub run: RunOptions,
-}
-
-/// What `bench` measures.
-#[derive(Clone, Debug, PartialEq)]
-pub enum BenchScene {
-    /// The demo's abdomen.
-    Demo,
-    /// Files, as `dose` takes them.
-    Files(Box<DoseRequest>),
-    /// A phantom on grids of these numbers of voxels.
-    Scaling(Vec<[usize; 3]>),
-}
-
-/// `bench`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BenchRequest {
-    /// What is measured.
-    pub what: BenchScene,
-    /// Labels whose voxels are judged; empty: chosen by the case.
-    pub judge_labels: Vec<u16>,
-    /// Share of the highest dose above which voxels are judged; none for what suits the labels.
-    pub judge_above: Option<f64>,
-    /// Measured runs, at least 1.
-    pub repeat: u32,
-    /// Electron histories of the warm-up.
-    pub warm_up: u64,
-    /// Output folder.
-    pub out: PathBuf,
-    /// Whether it may hold something already.
-    pub force: bool,
-    /// Options of the transport.
-    pub run: RunOptions,
-}
-
-/// Where matter comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SceneInput {
-    /// A CT in HU.
-    Ct(PathBuf),
-    /// Density and tissue index with a tissue table.
-    Explicit {
-        /// Mass density, g/cm3.
-        density: PathBuf,
-        /// Index of the tissue.
-        tissue: PathBuf,
-        /// The tissues.
-        tissue_table: PathBuf,
-    },
-}
-
-/// Grid of the result.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum GridChoice {
-    /// That of the CT, or of the explicit scene.
-    Scene,
-    /// That of the activity map.
-    Activity,
-    /// Cubes of this edge length, mm, over the CT.
-    Millimetre(f64),
-}
-
-/// Where the decays come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ActivityChoice {
-    /// A map of time-integrated activity and the meaning of its values.
-    Map {
-        /// NIfTI file.
-        file: PathBuf,
-        /// What its values mean.
-        unit: ActivityUnit,
-    },
-    /// DICOM images of one injection, to be integrated.
-    Images {
-        /// Folders and files.
-        paths: Vec<PathBuf>,
-        /// How they are read.
-        choice: ImageChoice,
-    },
-    /// None: a scene without any decay yet.
-    None,
-}
-
-/// `dose`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DoseRequest {
-    /// File that options were taken from.
-    pub config: Option<PathBuf>,
-    /// Where matter comes from.
-    pub scene: SceneInput,
-    /// Where the decays come from.
-    pub activity: ActivityChoice,
-    /// Administered activity, MBq, positive.
-    pub administered_mbq: Option<f64>,
-    /// Name of a nuclide or path of its file.
-    pub nuclide: String,
-    /// Emissions to follow.
-    pub emissions: Emissions,
-    /// Label map.
-    pub labels: Option<PathBuf>,
-    /// Names of the labels.
-    pub label_names: Option<PathBuf>,
-    /// Output folder.
-    pub out: PathBuf,
-    /// DICOM outputs.
-    pub dicom: Option<DicomOut>,
-    /// Whether it may hold something already.
-    pub force: bool,
-    /// Grid of the result.
-    pub grid: GridChoice,
-    /// Options of the transport.
-    pub run: RunOptions,
-}
-
-/// `audit`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AuditRequest {
-    /// The transport and its inputs; labels are there.
-    pub dose: DoseRequest,
-    /// Largest deviation that still serves, share.
-    pub tolerance_rel: f64,
-    /// Kernels to audit.
-    pub kernels: Vec<PathBuf>,
-    /// What the user says about them.
-    pub declared: Declared,
-    /// Tables of organ S values.
-    pub s_tables: Vec<PathBuf>,
-    /// Phantom of the built-in table.
-    pub phantom: String,
-}
-
-/// What a kernel is made of, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MediumRequest {
-    /// Name of a built-in tissue or path of a tissue table.
-    pub tissue: String,
-    /// Density, g/cm3; none for the tissue's own.
-    pub density_g_cm3: Option<f64>,
-    /// Name of a nuclide or path of its file.
-    pub nuclide: String,
-    /// Electron histories.
-    pub histories: u64,
-    /// Seed.
-    pub seed: u64,
-    /// Threads; none for all cores.
-    pub threads: Option<usize>,
-    /// Output file.
-    pub out: PathBuf,
-}
-
-/// `kernel`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KernelRequest {
-    /// Voxel edges, mm.
-    pub spacing_mm: [f64; 3],
-    /// Largest offsets, voxels.
-    pub half: [usize; 3],
-    /// Medium, histories, output.
-    pub medium: MediumRequest,
-}
-
-/// `svalue`, checked.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SvalueRequest {
-    /// The scene and its labels, as `dose` takes them; the activity is the label map.
-    pub dose: DoseRequest,
-    /// Source labels, ascending, each once.
-    pub sources: Vec<u16>,
 }
 
 /// Three values from `a` or `a,b,c`.
@@ -2034,7 +1568,7 @@ impl RawDose {
 
     fn grid_choice(&self, scene: &SceneInput) -> Result<GridChoice, UserError> {
         let Some(text) = self.grid.as_deref() else { return Ok(GridChoice::Scene) };
-        let choice = parse_grid(text)?;
+        let choice = GridChoice::parse(text)?;
         if choice != GridChoice::Scene && matches!(scene, SceneInput::Explicit { .. }) {
             return Err(contradiction(
                 "--density",
@@ -2053,23 +1587,6 @@ impl RawDose {
 /// Administered activity, MBq.
 fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
     given.map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0")).transpose()
-}
-
-/// A grid by its name or edge length.
-pub(super) fn parse_grid(text: &str) -> Result<GridChoice, UserError> {
-    Ok(match text {
-        "ct" => GridChoice::Scene,
-        "activity" => GridChoice::Activity,
-        _ => {
-            let edge_mm = text.parse::<f64>().map_err(|_| {
-                UserError::new(
-                    format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
-                    "Use --grid ct, --grid activity, or a number as in --grid 3.",
-                )
-            })?;
-            GridChoice::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
-        }
-    })
 }
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
@@ -2156,84 +1673,12 @@ fn emissions(text: &str) -> Result<Emissions, UserError> {
     }
 }
 
-fn in_range(option: &str, value: f64, low: f64, high: f64, what: &str) -> Result<f64, UserError> {
-    if (low..=high).contains(&value) {
-        return Ok(value);
-    }
-    let least = if low == f64::MIN_POSITIVE { 0.0 } else { low };
-    Err(UserError::new(
-        format!("{option}: found {value}; allowed: from {least} to {high} ({what})"),
-        format!("Give {option} in that range."),
-    ))
-}
-
 fn contradiction(first: &str, second: &str, hint: &str) -> UserError {
     UserError::new(format!("{first} and {second}: found both; allowed: one of them"), hint)
 }
 
 fn needs(given: &str, lacking: &str, hint: &str) -> UserError {
     UserError::new(format!("{given}: found without {lacking}; allowed: both together"), hint)
-}
-
-impl RunOptions {
-    /// The settings by name, for the run record.
-    pub fn settings(&self) -> BTreeMap<String, Value> {
-        let engine = match self.engine {
-            EngineChoice::Auto => "auto".to_owned(),
-            EngineChoice::Cpu(None) => "cpu".to_owned(),
-            EngineChoice::Cpu(Some(carrier)) => format!("cpu:{}", carrier.word()),
-            EngineChoice::Gpu(None) => "gpu".to_owned(),
-            EngineChoice::Gpu(Some(number)) => format!("gpu:{number}"),
-        };
-        let stop = match &self.stop {
-            Stop::Default => json!("default"),
-            Stop::Histories(count) => json!({ "histories": count }),
-            Stop::Seconds(seconds) => json!({ "seconds": seconds }),
-            Stop::TargetSigma { sigma_rel, labels } => {
-                json!({ "target_sigma_rel": sigma_rel, "target_labels": labels })
-            }
-        };
-        let mut settings = BTreeMap::from([
-            ("engine".to_owned(), json!(engine)),
-            ("stop".to_owned(), stop),
-            ("threads".to_owned(), json!(self.threads)),
-        ]);
-        settings.extend(self.shard.map(|s| ("shard".to_owned(), json!(format!("{}/{}", s.index + 1, s.count)))));
-        settings
-    }
-}
-
-impl DoseRequest {
-    /// The settings by name, for the run record.
-    pub fn settings(&self) -> BTreeMap<String, Value> {
-        let emissions = match self.emissions {
-            Emissions::All => "all",
-            Emissions::Beta => "beta",
-            Emissions::Electrons => "electrons",
-            Emissions::Photons => "photons",
-        };
-        let grid = match self.grid {
-            GridChoice::Scene => json!("ct"),
-            GridChoice::Activity => json!("activity"),
-            GridChoice::Millimetre(edge_mm) => json!(edge_mm),
-        };
-        let mut settings = self.run.settings();
-        settings.extend([
-            (
-                "activity_unit".to_owned(),
-                match &self.activity {
-                    ActivityChoice::Map { unit, .. } => json!(unit.name()),
-                    ActivityChoice::Images { .. } => json!("Bq/mL images, integrated over time"),
-                    ActivityChoice::None => Value::Null,
-                },
-            ),
-            ("administered_mbq".to_owned(), json!(self.administered_mbq)),
-            ("emissions".to_owned(), json!(emissions)),
-            ("grid".to_owned(), grid),
-            ("nuclide".to_owned(), json!(self.nuclide)),
-        ]);
-        settings
-    }
 }
 
 #[cfg(test)]

@@ -3,16 +3,21 @@
 //! A measured run is `lutra dose` itself: the same functions read, carry, sum and write, into a folder that is removed
 //! afterwards. A first run of a few histories warms up caches, files and drivers and is not counted.
 
-use super::args::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
 use super::bench_record::{
     Bench, Cores, DeviceFigures, GridFigures, HistoryFigures, Memory, Parts, PassFigures, Precision, Run, SCHEMA,
     SceneFigures, Target, efficiency_per_s, seconds_to,
 };
 use super::bench_words::{scaling_table, table};
-use super::case::{Case, Computed, ComputedPass};
-use super::failure::{Failure, OrUserError, UserError};
-use super::output::{self, Clock, Further, Written};
-use super::{demo, dose, printer, transport};
+use super::failure::{OrUserError, UserError};
+use super::printer;
+use super::progress::{Terminal, invocation};
+use crate::clinic::case::{Case, Computed, ComputedPass, data_sets};
+use crate::clinic::failure::{AtPath, Failure, RunFault};
+use crate::clinic::invocation::Invocation;
+use crate::clinic::notes::{Listener, Unheard};
+use crate::clinic::output::{self, Written, nothing_further};
+use crate::clinic::request::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
+use crate::clinic::{demo, from_files, transport};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
@@ -21,7 +26,6 @@ use crate::materials::tissues::Tissue;
 use crate::report::run_record::{cpu_seconds, peak_memory_bytes, platform, program, reset_peak_memory, utc};
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
-use anyhow::{Context, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
@@ -43,12 +47,12 @@ const HOST_BYTES_A_VOXEL: u64 = 80;
 
 /// Runs `lutra bench`.
 pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
-    let clock = Clock::start();
+    let invocation = invocation();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&[FILE]);
     let mut bench = match &request.what {
         BenchScene::Scaling(grids) => scaling(request, grids, folder.path())?,
         BenchScene::Demo => {
-            let mut make = || {
+            let mut make = |_: &mut dyn Listener| {
                 let case = demo::phantom(request.run.settings())?;
                 check_labels("--target-labels", target_labels(&request.run), &case)?;
                 Ok(case)
@@ -56,14 +60,14 @@ pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
             measured("demo", &mut make, request, Emissions::All, folder.path())?
         }
         BenchScene::Files(files) => {
-            let mut make = || Ok(dose::case(files)?);
+            let mut make = |hear: &mut dyn Listener| Ok(from_files::case(files, hear)?);
             measured("files", &mut make, request, files.emissions, folder.path())?
         }
     };
-    bench.started_utc = utc(clock.moment());
-    let text = serde_json::to_string_pretty(&bench).map_err(anyhow::Error::from)? + "\n";
+    bench.started_utc = utc(invocation.moment);
+    let text = serde_json::to_string_pretty(&bench)? + "\n";
     let path = folder.file(FILE);
-    std::fs::write(&path, text).with_context(|| format!("{}", path.display()))?;
+    std::fs::write(&path, text).at(&path)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join(FILE))?;
     printer::data(&if bench.grids.is_empty() { table(&bench) } else { scaling_table(&bench) });
@@ -144,26 +148,29 @@ struct Taken {
     parts: Parts,
 }
 
+/// Makes a case.
+type Make<'a> = dyn FnMut(&mut dyn Listener) -> Result<Case, Failure> + 'a;
+
 /// Makes the case, carries it, writes its files into a folder below `place` and removes them.
 fn take(
-    make: &mut dyn FnMut() -> Result<Case, Failure>,
+    make: &mut Make<'_>,
     run: &RunOptions,
     emissions: Emissions,
     place: &Path,
+    hear: &mut dyn Listener,
 ) -> Result<Taken, Failure> {
     let (began, cpu_before) = (Instant::now(), cpu_seconds());
-    let clock = Clock::start();
+    let invocation = Invocation::now(Vec::new());
     let out = place.join("run");
     let folder = AtomicOutputDir::create(&out, false).or_user_error()?;
-    let mut case = make()?;
+    let mut case = make(hear)?;
     let read = began.elapsed().as_secs_f64();
-    let computed = transport::compute(&mut case, run, emissions)?;
+    let computed = transport::compute(&mut case, run, emissions, hear)?;
     let carried = began.elapsed().as_secs_f64();
-    let mut nothing = |_: &_, _: &[_], _: &AtomicOutputDir| Ok(Further::default());
-    let written = output::write(&case, &computed, folder, clock, run.seed, &[], &mut nothing)?;
+    let written = output::write(&case, &computed, folder, &invocation, run.seed, &[], &mut nothing_further, hear)?;
     let seconds = began.elapsed().as_secs_f64();
     let cpu_seconds = cpu_before.and_then(|before| Some(cpu_seconds()? - before));
-    std::fs::remove_dir_all(&out).with_context(|| format!("{}", out.display()))?;
+    std::fs::remove_dir_all(&out).at(&out)?;
     let parts = Parts::new(read, carried - read, &computed, seconds - carried, seconds);
     Ok(Taken { case, computed, written, seconds, cpu_seconds, parts })
 }
@@ -280,7 +287,7 @@ fn empty(
         schema: SCHEMA,
         program: program(),
         platform: platform(),
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: invocation().command,
         started_utc: String::new(),
         mode,
         scene,
@@ -307,14 +314,14 @@ fn empty(
 /// Warm-up, then the runs.
 fn measured(
     name: &str,
-    make: &mut dyn FnMut() -> Result<Case, Failure>,
+    make: &mut Make<'_>,
     request: &BenchRequest,
     emissions: Emissions,
     place: &Path,
 ) -> Result<Bench, Failure> {
     let warm = short(&request.run, request.warm_up);
     let began = Instant::now();
-    let first = take(make, &warm, emissions, place)?;
+    let first = take(make, &warm, emissions, place, &mut Terminal::default())?;
     let warm_up_seconds = began.elapsed().as_secs_f64();
     printer::note(&format!("warm-up: {warm_up_seconds:.2} s"));
     let labels = judged(&first.case, request)?;
@@ -322,7 +329,7 @@ fn measured(
     let mut bench: Option<Bench> = None;
     for n in 0..request.repeat {
         let fresh_peak = reset_peak_memory();
-        let taken = printer::hushed(|| take(make, &request.run, emissions, place))?;
+        let taken = take(make, &request.run, emissions, place, &mut Unheard)?;
         let peak = peak_memory_bytes().filter(|_| fresh_peak);
         let cores = cores(&request.run, &taken.computed);
         let (voxels, target) = target(&taken.case, &taken.written.dose.dose_gy, &labels, request.judge_above);
@@ -331,7 +338,7 @@ fn measured(
         let bench =
             bench.get_or_insert_with(|| empty("case", request, &taken, scene_figures(name, &taken.case), cores));
         if let Some(other) = bench.runs.first().filter(|other| other.tally_sha256 != run.tally_sha256) {
-            return Err(Failure::Run(anyhow!(
+            return Err(Failure::run(format!(
                 "run {} has the tally hash {}, the first run {}: the same run must give the same integers; please \
                  report device and driver ({}, {})",
                 n + 1,
@@ -348,7 +355,7 @@ fn measured(
         bench.target = Some(target);
         bench.runs.push(run);
     }
-    let mut bench = bench.ok_or_else(|| anyhow!("no run was asked for"))?;
+    let mut bench = bench.ok_or_else(|| Failure::run("no run was asked for"))?;
     bench.warm_up_seconds = warm_up_seconds;
     bench.median_run = median(&bench.runs.iter().map(|run| run.seconds).collect::<Vec<_>>());
     once(&mut bench.warnings);
@@ -371,8 +378,8 @@ fn median(values: &[f64]) -> Option<usize> {
 /// Soft tissue throughout, and the same ball of activity in the middle of a grid of any size.
 fn phantom(dims: [usize; 3], settings: BTreeMap<String, serde_json::Value>) -> Result<Case, Failure> {
     let grid = VoxelGrid::axis_aligned(dims, [PHANTOM_EDGE_MM; 3], [0.0; 3]);
-    let tissue = Tissue::built_in("soft-tissue").map_err(anyhow::Error::from)?;
-    let nuclide = Nuclide::load("lu177").map_err(anyhow::Error::from)?;
+    let tissue = Tissue::built_in("soft-tissue").map_err(|error| Failure::Run(RunFault::of(&error)))?;
+    let nuclide = Nuclide::load("lu177").map_err(|error| Failure::Run(RunFault::of(&error)))?;
     let radius = SOURCE_RADIUS_MM / PHANTOM_EDGE_MM;
     let inside = |[i, j, k]: [usize; 3]| {
         // from the corner of the middle: the ball holds the same voxels whatever the grid
@@ -393,7 +400,7 @@ fn phantom(dims: [usize; 3], settings: BTreeMap<String, serde_json::Value>) -> R
         administered_mbq: None,
         image_times_h: Vec::new(),
         decays_in_file: SOURCE_DECAYS,
-        data_sets: super::data_sets(&nuclide, None),
+        data_sets: data_sets(&nuclide, None),
         nuclide,
         orientation: grid.orientation(),
         form_code: 1,
@@ -415,9 +422,9 @@ fn scaling(request: &BenchRequest, grids: &[[usize; 3]], place: &Path) -> Result
     let smallest = grids.iter().copied().min_by_key(|dims| dims.iter().product::<usize>()).unwrap_or([64; 3]);
     let one = |dims: [usize; 3], histories: u64| -> Result<(Taken, Option<u64>), Failure> {
         let run = short(&request.run, histories);
-        let mut make = || phantom(dims, run.settings());
+        let mut make = |_: &mut dyn Listener| phantom(dims, run.settings());
         let fresh_peak = reset_peak_memory();
-        let taken = printer::hushed(|| take(&mut make, &run, Emissions::All, place))?;
+        let taken = take(&mut make, &run, Emissions::All, place, &mut Unheard)?;
         Ok((taken, peak_memory_bytes().filter(|_| fresh_peak)))
     };
     let began = Instant::now();

@@ -1,6 +1,6 @@
 //! The record of `lutra bench` and the formulas behind its figures.
 
-use super::case::{Computed, ComputedPass};
+use crate::clinic::case::{Computed, ComputedPass};
 use crate::report::run_record::InputFile;
 use crate::transport::spent::{KernelClock, Spent};
 use serde::Serialize;

@@ -6,7 +6,7 @@
 
 use super::args::RawArgs;
 use super::failure::{Failure, OrUserError, UserError};
-use super::tia::{beside, read_text};
+use crate::clinic::files::{beside, read_text};
 use crate::course::input::{filled_in, sparse};
 use clap::builder::ValueHint;
 use clap::parser::ValueSource;

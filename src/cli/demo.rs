@@ -1,102 +1,48 @@
-//! `lutra demo`: the dose in the procedural abdomen, with its inputs written beside it.
+//! `lutra demo`: the dose in the procedural abdomen, with its inputs written beside it; `--practice`: the same patient as
+//! the files that a clinic has, to learn on.
 
-use super::args::DemoRequest;
-use super::case::Case;
-use super::failure::{Failure, OrUserError};
-use super::output::{self, Clock, FILE_NAMES};
-use super::{practice, printer, transport};
-use crate::decay::Nuclide;
-use crate::demo::{self, label};
+use super::failure::OrUserError;
+use super::progress::{Terminal, invocation};
+use super::{printer, show};
+use crate::clinic::failure::Failure;
+use crate::clinic::output::{self, FILE_NAMES, nothing_further};
+use crate::clinic::request::DemoRequest;
+use crate::clinic::{demo, practice, transport};
+use crate::demo::ADMINISTERED_MBQ;
 use crate::io::atomic::AtomicOutputDir;
-use crate::materials::hu_curve::HuCalibration;
-use crate::materials::tissue_map;
-use crate::report::run_record::InputFile;
 use crate::transport::emission::Emissions;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::io::Write;
 
 /// Runs the demo.
 pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
     if request.practice {
-        return practice::run(request);
+        return practice_patient(request);
     }
-    let clock = Clock::start();
+    let invocation = invocation();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
-    let mut case = case(request, &folder)?;
-    let computed = transport::compute(&mut case, &request.run, Emissions::All)?;
-    let kidneys = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
-    output::finish(&case, &computed, folder, clock, request.run.seed, &[("kidneys", &kidneys)])?;
+    let hear = &mut Terminal::default();
+    let mut case = demo::case(&request.run, &request.out, &folder)?;
+    let computed = transport::compute(&mut case, &request.run, Emissions::All, hear)?;
+    let kidneys = [("kidneys", &demo::KIDNEYS[..])];
+    let written =
+        output::write(&case, &computed, folder, &invocation, request.run.seed, &kidneys, &mut nothing_further, hear)?;
+    show::dose(&case, &computed, &written)?;
     transport::end(computed);
     Ok(())
 }
 
-/// Makes the phantom, writes it, and turns its HU into matter.
-fn case(request: &DemoRequest, folder: &AtomicOutputDir) -> Result<Case, Failure> {
-    let mut case = phantom(request.run.settings())?;
-    case.inputs = write_inputs(&case, request, folder)?;
-    Ok(case)
-}
-
-/// The phantom as matter, activity and regions.
-pub(super) fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Failure> {
-    let made = demo::make(demo::DEFAULT_SEED);
-    let calibration = HuCalibration::schneider2000();
-    let matter = tissue_map(&made.ct, &calibration).map_err(anyhow::Error::from)?;
-    let nuclide = Nuclide::load("lu177").map_err(anyhow::Error::from)?;
-    settings.extend([
-        ("administered_mbq".to_owned(), json!(made.administered_mbq)),
-        ("phantom_seed".to_owned(), json!(demo::DEFAULT_SEED)),
-        ("nuclide".to_owned(), json!("lu177")),
-    ]);
-    let (ct, orientation) = made.ct.to_canonical();
-    Ok(Case {
-        density_g_cm3: matter.density_g_cm3,
-        tissue: matter.tissue,
-        tissues: matter.tissues,
-        hu: Some(ct.data),
-        labels: made.labels.data,
-        names: made.names.into_iter().collect(),
-        groups: made.groups,
-        image_times_h: Vec::new(),
-        administered_mbq: Some(made.administered_mbq),
-        decays_in_file: crate::source::sum(made.decays.data.iter().copied()),
-        decays: made.decays,
-        data_sets: super::data_sets(&nuclide, Some(&calibration.source)),
-        nuclide,
-        orientation,
-        form_code: 1,
-        origin: None,
-        dicom: None,
-        inputs: Vec::new(),
-        settings,
-        warnings: matter.report.warnings,
-    })
-}
-
-/// Writes the phantom, so that the same run can be made with `lutra dose`; returns what was written as inputs.
-fn write_inputs(case: &Case, request: &DemoRequest, folder: &AtomicOutputDir) -> anyhow::Result<Vec<InputFile>> {
-    let hu: Vec<i16> = case.hu.iter().flatten().map(|&hu| hu as i16).collect();
-    output::write_map(case, &hu, folder, "ct.nii.gz", "CT, HU")?;
-    output::write_map(case, &case.decays.data, folder, "decays.nii.gz", "decays per voxel")?;
-    output::write_map(case, &case.labels, folder, "labels.nii.gz", "region labels")?;
-    let mut names = std::fs::File::create(folder.file("label_names.csv"))?;
-    writeln!(names, "value,name")?;
-    for (label, name) in &case.names {
-        writeln!(names, "{label},{name}")?;
-    }
-    let roles = [
-        ("ct", "ct.nii.gz"),
-        ("activity", "decays.nii.gz"),
-        ("labels", "labels.nii.gz"),
-        ("label_names", "label_names.csv"),
-    ];
-    let mut inputs = Vec::new();
-    for (role, name) in roles {
-        let mut input = InputFile::read(role, &folder.file(name))?;
-        input.path = request.out.join(name).display().to_string();
-        inputs.push(input);
-    }
-    Ok(inputs)
+fn practice_patient(request: &DemoRequest) -> Result<(), Failure> {
+    let folder = AtomicOutputDir::create(&request.out, false).or_user_error()?;
+    printer::note(
+        "making the practice patient: 120 x 90 x 90 voxels of 3 mm, three cycles of 7.4 GBq of 177Lu-DOTATATE",
+    );
+    let facts = practice::write(&folder)?;
+    let place = folder.commit().or_user_error()?;
+    printer::record(&serde_json::json!({
+        "folder": place, "administered_mbq": ADMINISTERED_MBQ, "dates": practice::DATES,
+        "times_h": practice::TIMES_H, "unit": "bq_ml", "decay_correction": "none",
+    }))?;
+    printer::data(&facts);
+    printer::results("", &place);
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! `lutra devices`: what the transport can run on.
 
-use super::failure::Failure;
 use super::printer;
+use crate::clinic::failure::Failure;
 use crate::transport::cpu::CpuEngine;
 use crate::transport::gpu::{AdapterSummary, automatic, list_adapters};
 use crate::transport::{DeviceInfo, Engine};

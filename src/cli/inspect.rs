@@ -1,9 +1,10 @@
 //! `lutra inspect`: what is in a file or folder, what Lutra would use of it, and every doubt.
 
-use super::args::InspectRequest;
-use super::failure::{Failure, OrUserError};
+use super::failure::OrUserError;
 use super::printer;
-use super::survey::{Reach, no_dicom, survey};
+use crate::clinic::failure::Failure;
+use crate::clinic::request::InspectRequest;
+use crate::clinic::survey::{Reach, no_dicom, survey};
 use crate::io::{dicom, nifti};
 use std::path::Path;
 

@@ -1,17 +1,17 @@
 //! `lutra man`: one manual page a subcommand.
 
 use super::args::{RawArgs, RawMan};
-use super::failure::{Failure, OrUserError};
+use super::failure::OrUserError;
 use super::printer;
+use crate::clinic::failure::{AtPath, Failure};
 use crate::io::atomic::AtomicOutputDir;
-use anyhow::Context;
 use clap::CommandFactory;
 use std::path::PathBuf;
 
 /// Writes the pages, `lutra.1` and `lutra-dose.1` and so on.
 pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
-    let written = || -> anyhow::Result<Vec<String>> {
+    let written = || -> std::io::Result<Vec<String>> {
         clap_mangen::generate_to(RawArgs::command(), folder.path())?;
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder.path())? {
@@ -23,7 +23,7 @@ pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
         }
         Ok(names)
     };
-    let mut names = written().with_context(|| format!("{}", request.out.display()))?;
+    let mut names = written().at(&request.out)?;
     names.sort();
     let place = folder.commit().or_user_error()?;
     let files: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();

@@ -1,94 +1,29 @@
 //! `lutra merge`: the shards of one run added to the whole run, bit for bit.
 
-use super::args::MergeRequest;
-use super::failure::{Failure, OrUserError, UserError};
-use super::output::{self, Clock, FILE_NAMES};
-use super::shard::{KeptCase, batches, kept_case};
-use super::transport;
+use super::failure::OrUserError;
+use super::progress::{Terminal, invocation};
+use super::show;
+use crate::clinic::failure::Failure;
+use crate::clinic::merge::merge_shards;
+use crate::clinic::output::{self, FILE_NAMES, nothing_further};
+use crate::clinic::request::MergeRequest;
 use crate::io::atomic::AtomicOutputDir;
-use crate::transport::DeviceInfo;
-use crate::transport::batch_store::{BatchStore, MergeError, merge};
-use serde_json::json;
-use std::collections::BTreeSet;
-use std::path::Path;
 
 /// Runs `lutra merge`.
 pub(super) fn run(request: &MergeRequest) -> Result<(), Failure> {
-    let clock = Clock::start();
+    let invocation = invocation();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
-    let store = sum(request)?;
-    let mut cases = Vec::new();
-    for folder in &request.outputs {
-        let kept = kept_case(folder)?;
-        check_case(&cases, folder, &kept)?;
-        // one case is enough; of the others only what is their own
-        let first = cases.iter().all(|(_, other): &(&Path, KeptCase)| kept.own.first_batch < other.own.first_batch);
-        cases.insert(if first { 0 } else { cases.len() }, (folder.as_path(), kept));
-        for (_, spare) in cases.iter_mut().skip(1) {
-            spare.case.density_g_cm3 = Vec::new();
-            spare.case.hu = None;
-            spare.case.labels = Vec::new();
-            spare.case.decays.data = Vec::new();
-        }
-    }
-    let device = device(&cases);
-    let cpu_seconds = cases.iter().map(|(_, kept)| kept.own.cpu_seconds).sum();
-    let (_, first) = cases.swap_remove(0);
-    let seed = store.identity.fields.iter().find(|(name, _)| name == "seed").and_then(|(_, seed)| seed.parse().ok());
-    let mut settings = first.own.settings;
-    let names: Vec<String> = request.outputs.iter().map(|path| path.display().to_string()).collect();
-    settings.insert("merged".to_owned(), json!(names));
-    let mut case = first.case;
-    case.settings.remove("shard");
-    let planned = store.planned;
-    let found = store.batches().len();
-    let mut simulation = store.into_simulation(device);
-    if found < planned as usize {
-        simulation.warnings.push(format!("merged {found} of {planned} batches: the result of a shorter run"));
-    }
-    let computed = transport::computed(&case, simulation, settings, cpu_seconds);
-    output::finish(&case, &computed, folder, clock, seed.unwrap_or_default(), &[])?;
-    Ok(())
-}
-
-/// The sum of all shards, read one after another.
-fn sum(request: &MergeRequest) -> Result<BatchStore, Failure> {
-    let mut unreadable = None;
-    let parts = request.outputs.iter().map_while(|folder| match batches(folder) {
-        Ok(store) => Some(Ok::<_, MergeError>((folder.display().to_string(), store))),
-        Err(error) => {
-            unreadable = Some(error);
-            None
-        }
-    });
-    let merged = merge(parts, request.allow_missing);
-    match unreadable {
-        Some(error) => Err(error.into()),
-        None => Ok(merged.or_user_error()?),
-    }
-}
-
-/// Refuses a shard whose CT, names or file geometry are not those of the others.
-fn check_case(cases: &[(&Path, KeptCase)], folder: &Path, kept: &KeptCase) -> Result<(), UserError> {
-    match cases.first() {
-        Some((first, other)) if other.hash != kept.hash => Err(UserError::new(
-            format!(
-                "{}: case: found another CT, label names, administered activity or file geometry than in {}; \
-                 allowed: the same in all",
-                folder.display(),
-                first.display()
-            ),
-            "Compute all shards from the same files.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Who computed the shards, each named once.
-fn device(cases: &[(&Path, KeptCase)]) -> DeviceInfo {
-    let field = |n: usize| {
-        let all: BTreeSet<&str> = cases.iter().map(|(_, kept)| kept.own.device[n].as_str()).collect();
-        all.into_iter().collect::<Vec<_>>().join(" + ")
-    };
-    DeviceInfo { engine: field(0), name: field(1), backend: field(2), driver: field(3) }
+    let merged = merge_shards(request)?;
+    let hear = &mut Terminal::default();
+    let written = output::write(
+        &merged.case,
+        &merged.computed,
+        folder,
+        &invocation,
+        merged.seed,
+        &[],
+        &mut nothing_further,
+        hear,
+    )?;
+    show::dose(&merged.case, &merged.computed, &written)
 }

@@ -1,10 +1,12 @@
 //! `lutra parity`: the same histories on the scalar CPU engine and on every other device, compared bit for bit.
 
-use super::args::{DeviceChoice, ParityRequest, ParityScene, RawArgs, RawCommand, TraceChoice};
-use super::case::Case;
-use super::failure::{Failure, OrUserError, UserError};
-use super::progress::Bar;
-use super::{demo, dose, printer, transport};
+use super::failure::{OrUserError, UserError};
+use super::printer;
+use super::progress::{Bar, Terminal};
+use crate::clinic::case::Case;
+use crate::clinic::failure::{Failure, RunFault};
+use crate::clinic::request::{DeviceChoice, DoseRequest, ParityRequest, ParityScene, TraceChoice};
+use crate::clinic::{demo, from_files, transport};
 use crate::io::atomic::write_file;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
@@ -15,11 +17,8 @@ use crate::transport::gpu::{GpuEngine, GpuOptions, list_adapters};
 use crate::transport::parity::{Difference, Event, Step, first_difference, follow};
 use crate::transport::run::{self, RunPlan, Stop, audit, flag_names};
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
-use anyhow::anyhow;
-use clap::Parser;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::ffi::OsStr;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,7 +59,8 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
         seed: request.seed,
         ..RunPlan::default()
     };
-    let data = Arc::new(run::prepare(&scene, &case.nuclide, &plan).map_err(anyhow::Error::from)?);
+    let data =
+        Arc::new(run::prepare(&scene, &case.nuclide, &plan).map_err(|error| Failure::Run(RunFault::of(&error)))?);
     let expectation = Expectation::new(&case.decays.data, request.histories as f64 / f64::from(BATCHES));
     let devices = request.devices.clone().unwrap_or_else(all);
     if let Some(choice) = request.trace {
@@ -86,7 +86,7 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
     bar.finish();
     let identity = run::identity(&data, &case.decays.data, &plan);
     let record = record(&rows, &case, request, &identity.fields);
-    let mut text = serde_json::to_string_pretty(&record).map_err(anyhow::Error::from)?;
+    let mut text = serde_json::to_string_pretty(&record).map_err(|error| Failure::Run(RunFault::of(&error)))?;
     text.push('\n');
     write_file(&request.json, |file| file.write_all(text.as_bytes())).or_user_error()?;
     printer::record(&record)?;
@@ -94,7 +94,7 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
     printer::results("", &request.json);
     let off = rows.iter().filter(|row| !row.agrees()).count();
     if off > 0 {
-        return Err(Failure::Run(anyhow!("{off} of {} devices differ from the CPU or failed", rows.len() - 1)));
+        return Err(Failure::run(format!("{off} of {} devices differ from the CPU or failed", rows.len() - 1)));
     }
     Ok(())
 }
@@ -103,22 +103,8 @@ fn case(scene: &ParityScene) -> Result<Case, Failure> {
     match scene {
         ParityScene::Demo => demo::phantom(Default::default()),
         ParityScene::Files(ct, decays) => {
-            let words: [&OsStr; 10] = [
-                "lutra".as_ref(),
-                "dose".as_ref(),
-                "--ct".as_ref(),
-                ct.as_ref(),
-                "--activity".as_ref(),
-                decays.as_ref(),
-                "--activity-unit".as_ref(),
-                "decays".as_ref(),
-                "--out".as_ref(),
-                "unused".as_ref(),
-            ];
-            match RawArgs::try_parse_from(words).map_err(Failure::Usage)?.command {
-                RawCommand::Dose(raw) => Ok(dose::case(&raw.check()?)?),
-                _ => unreachable!("the words say dose"),
-            }
+            let request = DoseRequest::of_decays(ct, decays);
+            Ok(from_files::case(&request, &mut Terminal::default())?)
         }
     }
 }
@@ -228,7 +214,7 @@ enum EngineErrorFailure {
 
 impl From<EngineErrorFailure> for Failure {
     fn from(error: EngineErrorFailure) -> Self {
-        Self::Run(error.into())
+        Self::Run(RunFault::of(&error))
     }
 }
 
@@ -399,7 +385,7 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
     let mut told = Vec::new();
     for device in devices {
         let DeviceChoice::Gpu(number, options) = device else { continue };
-        let fail = |error: EngineError| Failure::Run(error.into());
+        let fail = |error: EngineError| Failure::Run(RunFault::of(&error));
         let mut gpu = GpuEngine::new(Some(*number), *options).map_err(fail)?;
         gpu.load(Arc::clone(data)).map_err(fail)?;
         let found = gpu.follow(job, choice.history, MOST_STEPS).map_err(fail)?;
@@ -417,7 +403,7 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
         "cpu_steps": steps.iter().map(state).collect::<Vec<_>>(),
         "devices": told,
     }))?;
-    if off > 0 { Err(Failure::Run(anyhow!("{off} devices part from the CPU"))) } else { Ok(()) }
+    if off > 0 { Err(Failure::run(format!("{off} devices part from the CPU"))) } else { Ok(()) }
 }
 
 fn state(step: &Step) -> String {

@@ -6,6 +6,7 @@
 //! CLICOLOR and TERM allow it.
 
 use super::failure::Failure;
+use crate::clinic::failure::{self, AtPath};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -30,14 +31,6 @@ pub(super) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// Does `work` without notes and progress.
-pub(super) fn hushed<T>(work: impl FnOnce() -> T) -> T {
-    let before = QUIET.swap(true, Ordering::Relaxed);
-    let result = work();
-    QUIET.store(before, Ordering::Relaxed);
-    result
-}
-
 /// Whether the data are one JSON document.
 pub(super) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
@@ -57,7 +50,7 @@ pub fn data(text: &str) {
 }
 
 /// Writes data for machines to standard output; nothing without `--json`. To be called once a command.
-pub(super) fn record(value: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn record(value: &impl Serialize) -> Result<(), failure::Failure> {
     if is_json() {
         raw((serde_json::to_string_pretty(value)? + "\n").as_bytes());
     }
@@ -65,10 +58,9 @@ pub(super) fn record(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// As [`record`], with the content of a JSON file that the command has written.
-pub(super) fn record_file(path: &Path) -> anyhow::Result<()> {
-    use anyhow::Context;
+pub(super) fn record_file(path: &Path) -> Result<(), failure::Failure> {
     if is_json() {
-        let text = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
+        let text = std::fs::read(path).at(path)?;
         raw(&text);
         if !text.ends_with(b"\n") {
             raw(b"\n");
@@ -101,14 +93,14 @@ pub fn failure(failure: &Failure) {
         Failure::Usage(error) => {
             let _reader_gone = error.print();
         }
-        Failure::User(error) => {
+        Failure::Request(failure::Failure::User(error)) => {
             say(Some(("error:", ERROR)), error.message());
             if let Some(hint) = error.hint() {
                 say(None, "");
                 say(Some(("hint:", HINT)), hint);
             }
         }
-        Failure::Run(error) => say(Some(("error:", ERROR)), &format!("{error:#}")),
+        Failure::Request(failure::Failure::Run(error)) => say(Some(("error:", ERROR)), &error.to_string()),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
 
 use super::printer;
+use crate::clinic::invocation::Invocation;
+use crate::clinic::notes::{Listener, Note, Severity};
+use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -60,6 +63,42 @@ impl Default for Bar {
     fn default() -> Self {
         Self::new()
     }
+}
+
+impl Progress for Bar {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+        self.show(fraction_done, sigma_rel, message);
+    }
+}
+
+/// Hears a request for the terminal.
+#[derive(Default)]
+pub struct Terminal {
+    bar: Option<Bar>,
+}
+
+impl Listener for Terminal {
+    fn note(&mut self, note: Note) {
+        match note.severity {
+            Severity::Info => printer::note(&note.text),
+            Severity::Warning => printer::warning(&note.text),
+        }
+    }
+
+    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) {
+        self.bar.get_or_insert_with(Bar::new).show(fraction_done, sigma_rel, what);
+    }
+
+    fn progress_ended(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish();
+        }
+    }
+}
+
+/// The command line of this process, now.
+pub fn invocation() -> Invocation {
+    Invocation::now(std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect())
 }
 
 /// Time between two lines: what the variable holds, or the usual one where that is no number of seconds.

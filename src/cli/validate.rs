@@ -1,9 +1,11 @@
 //! `lutra validate`: the reference problems, their table, plots and verdicts.
 
-use super::args::ValidateRequest;
-use super::failure::{Failure, OrUserError};
-use super::progress::Bar;
-use super::{printer, transport};
+use super::failure::OrUserError;
+use super::printer;
+use super::progress::{Bar, Terminal};
+use crate::clinic::failure::{Failure, RunFault};
+use crate::clinic::request::ValidateRequest;
+use crate::clinic::transport;
 use crate::io::atomic::AtomicOutputDir;
 use crate::transport::run::Progress;
 use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
@@ -39,7 +41,7 @@ impl Progress for Bars {
 pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     let began = Instant::now();
     let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
-    let mut engine = transport::engine(&request.run)?;
+    let mut engine = transport::engine(&request.run, &mut Terminal::default())?;
     let device = engine.device();
     let mut bars = Bars::default();
     let patient = patient_folder();
@@ -61,7 +63,7 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
         passes: failed.is_empty(),
         comparisons: &comparisons,
     };
-    write(&record, &folder).map_err(anyhow::Error::from)?;
+    write(&record, &folder)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("validation.json"))?;
     printer::data(&page::lines(&comparisons, false));
@@ -70,10 +72,7 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
         return Ok(());
     }
     let rows = comparisons.iter().map(|c| c.rows.len()).sum::<usize>();
-    Err(Failure::Run(anyhow::anyhow!(
-        "{} of {rows} rows differ from their reference by more than is allowed",
-        failed.len()
-    )))
+    Err(Failure::run(format!("{} of {rows} rows differ from their reference by more than is allowed", failed.len())))
 }
 
 fn write(record: &page::Record, folder: &AtomicOutputDir) -> std::io::Result<()> {
@@ -96,6 +95,6 @@ fn patient_folder() -> Option<PathBuf> {
 fn failure(error: ValidationError) -> Failure {
     match error {
         ValidationError::Run(error) => transport::failure(error),
-        other => Failure::Run(other.into()),
+        other => Failure::Run(RunFault::of(&other)),
     }
 }

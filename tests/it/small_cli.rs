@@ -23,7 +23,7 @@ pub fn fault(line: &str) -> Option<String> {
         // calls for help and version are no fault
         Err(error) => return (error.exit_code() != 0).then(|| error.to_string()),
     };
-    let told = |error: lutra::cli::failure::UserError| error.to_string();
+    let told = |error: lutra::clinic::failure::UserError| error.to_string();
     match raw.command {
         RawCommand::Demo(raw) => raw.check().err().map(told),
         RawCommand::Dose(raw) => raw.check().err().map(told),

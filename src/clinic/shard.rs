@@ -1,29 +1,22 @@
 //! What a shard leaves in its output folder: its batches, and what the merged run needs to write its files.
 
 use super::case::{Case, Computed};
-use super::failure::UserError;
-use super::output::{Clock, write_record};
-use super::printer;
-use super::progress::duration;
+use super::failure::{AtPath, Failure, UserError};
+use super::invocation::Invocation;
+use super::output::{CASE_FILE, TALLY_FILE, balances, write_record};
 use crate::decay::Nuclide;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::run_record::InputFile;
 use crate::report::table::balance_lines;
 use crate::transport::batch_store::{BatchStore, BlockReader, BlockWriter, read_store, write_store};
-use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-/// The batches.
-pub(super) const TALLY_FILE: &str = "tally.lutra";
-/// Grid, matter, regions, names.
-pub(super) const CASE_FILE: &str = "case.lutra";
 /// First bytes of the case's file.
 const MAGIC: &[u8] = b"LUTRA CASE 1\n";
 
@@ -66,69 +59,55 @@ struct Common {
 
 /// What may differ from shard to shard.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Own {
+pub struct Own {
     /// First batch of the shard.
-    pub(super) first_batch: u32,
+    pub first_batch: u32,
     /// Settings of the case by name.
-    pub(super) case_settings: BTreeMap<String, Value>,
+    pub case_settings: BTreeMap<String, Value>,
     /// Settings of the transport by name.
-    pub(super) settings: BTreeMap<String, Value>,
+    pub settings: BTreeMap<String, Value>,
     /// Files read: role, path, bytes, SHA-256.
     inputs: Vec<(String, String, u64, String)>,
     /// Warnings of the case.
     warnings: Vec<String>,
     /// Engine, name, backend and driver.
-    pub(super) device: [String; 4],
+    pub device: [String; 4],
     /// CPU time of the transport, s.
-    pub(super) cpu_seconds: f64,
+    pub cpu_seconds: f64,
 }
 
 /// A case as a shard keeps it.
-pub(super) struct KeptCase {
+pub struct KeptCase {
     /// The case, without tissues, which merging does not need.
-    pub(super) case: Case,
+    pub case: Case,
     /// What may differ from shard to shard.
-    pub(super) own: Own,
+    pub own: Own,
     /// Hash of all that may not.
-    pub(super) hash: String,
+    pub hash: String,
 }
 
 /// Writes a shard's output folder and puts it in its place.
-pub(super) fn finish(
+pub fn write(
     case: &Case,
     computed: &Computed,
     store: &BatchStore,
     folder: AtomicOutputDir,
-    clock: Clock,
+    invocation: &Invocation,
     seed: u64,
-) -> anyhow::Result<()> {
-    let balances = [&computed.electron, &computed.photon].map(|pass| pass.balance.clone());
+) -> Result<PathBuf, Failure> {
+    let balances = balances(computed);
     if balances.iter().any(|balance| !balance.is_exact()) {
-        bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
+        return Err(Failure::run(format!(
+            "the energy balance does not close: nothing was written\n{}",
+            balance_lines(&balances).trim_end()
+        )));
     }
     let path = folder.file(TALLY_FILE);
-    write_store(BufWriter::with_capacity(1 << 20, File::create(&path)?), store, 0)
-        .with_context(|| format!("{}", path.display()))?;
+    write_store(BufWriter::with_capacity(1 << 20, File::create(&path)?), store, 0).at(&path)?;
     let path = folder.file(CASE_FILE);
-    write_case(BufWriter::with_capacity(1 << 20, File::create(&path)?), case, computed, store)
-        .with_context(|| format!("{}", path.display()))?;
-    write_record(case, computed, &[], &folder, clock, seed)?;
-    let place = folder.commit()?;
-
-    printer::record_file(&place.join("run.json"))?;
-    printer::data(&balance_lines(&balances));
-    for warning in case.warnings.iter().chain(&computed.warnings) {
-        printer::warning(warning);
-    }
-    let about = format!(
-        "{} of {} batches, for lutra merge, in {} on {}",
-        store.batches().len(),
-        store.planned,
-        duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name
-    );
-    printer::results(&about, &place);
-    Ok(())
+    write_case(BufWriter::with_capacity(1 << 20, File::create(&path)?), case, computed, store).at(&path)?;
+    write_record(case, computed, &[], &folder, invocation, seed)?;
+    Ok(folder.commit()?)
 }
 
 fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &BatchStore) -> io::Result<()> {
@@ -233,11 +212,11 @@ fn open<T>(folder: &Path, name: &str, read: impl FnOnce(BufReader<File>) -> io::
 }
 
 /// The case of a shard.
-pub(super) fn kept_case(folder: &Path) -> Result<KeptCase, UserError> {
+pub fn kept_case(folder: &Path) -> Result<KeptCase, UserError> {
     open(folder, CASE_FILE, read_case)
 }
 
 /// The batches of a shard.
-pub(super) fn batches(folder: &Path) -> Result<BatchStore, UserError> {
+pub fn batches(folder: &Path) -> Result<BatchStore, UserError> {
     open(folder, TALLY_FILE, read_store).map(|(store, _)| store)
 }

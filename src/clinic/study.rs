@@ -2,8 +2,8 @@
 //! with them. What could be meant in two ways is refused by name.
 
 use super::failure::{OrUserError, UserError};
-use super::input::{self, Image};
-use super::printer;
+use super::images::{self, Image};
+use super::notes::Listener;
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
 use crate::io::open::origin_of;
@@ -21,26 +21,26 @@ const CYCLES_APART_H: f64 = 24.0;
 const UNCOVERED_SHARE: f64 = 0.01;
 
 /// One opened image of activity.
-pub(super) struct Shot {
+pub struct Shot {
     /// The image, Bq/mL at mid-scan.
-    pub(super) image: Image<f64>,
+    pub image: Image<f64>,
     /// What its file says about the scan.
-    pub(super) scan: Scan,
+    pub scan: Scan,
     /// Mid-scan time after injection, h.
-    pub(super) time_h: f64,
+    pub time_h: f64,
 }
 
 /// The images of one injection, in order of time.
-pub(super) struct Shots {
+pub struct Shots {
     /// At least one.
-    pub(super) shots: Vec<Shot>,
+    pub shots: Vec<Shot>,
     /// Doubts of the readers.
-    pub(super) warnings: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Shots {
     /// Activity given, MBq, where the files state it, and state it alike.
-    pub(super) fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
+    pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
         match stated.find(|(_, other)| (other / mbq - 1.0).abs() > 1e-3) {
@@ -61,13 +61,13 @@ impl Shots {
 ///
 /// Errors: those of the reader; an image that does not date its injection; two images of one scan that differ;
 /// injections that are neither one nor cycles of a treatment; images of different patients.
-pub(super) fn cycles(paths: &[PathBuf], options: &ActivityOptions) -> Result<Vec<Shots>, UserError> {
+pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Listener) -> Result<Vec<Shots>, UserError> {
     let mut opened = Vec::new();
     let mut warnings = Vec::new();
     for path in paths {
         for entry in activities(path, &mut warnings)? {
             let mut own = Vec::new();
-            let (image, scan) = input::activity("image", &entry, options, &mut own)?;
+            let (image, scan) = images::activity("image", &entry, options, &mut own)?;
             let Some(scan) = scan else { return Err(not_dicom(path)) };
             let Some(time_h) = scan.timing.hours_after_injection else {
                 return Err(UserError::new(
@@ -100,7 +100,7 @@ pub(super) fn cycles(paths: &[PathBuf], options: &ActivityOptions) -> Result<Vec
             cycles.push(Shots { shots: Vec::new(), warnings: warnings.clone() });
             cycles.len() - 1
         });
-        add(&mut cycles[n], shot, own)?;
+        add(&mut cycles[n], shot, own, hear)?;
     }
     if cycles.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -162,7 +162,7 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
 }
 
 /// Adds an image to its cycle, unless another image of the same scan says the same.
-fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>) -> Result<(), UserError> {
+fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>, hear: &mut dyn Listener) -> Result<(), UserError> {
     // Uncorrected values need no step back, and a scale for each slice is finer than one for all.
     let rank = |shot: &Shot| (shot.scan.decay_correction as u8, u8::from(shot.scan.calibration != "rescale"));
     let Some(n) = cycle.shots.iter().position(|known| (known.time_h - shot.time_h).abs() <= SAME_SCAN_H) else {
@@ -193,7 +193,7 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>) -> Result<(), UserError>
     }
     let replace = rank(&shot) < rank(known);
     let (kept, left) = if replace { (&shot, known) } else { (known, &shot) };
-    printer::note(&format!(
+    hear.info(format!(
         "{} and {} are one scan at {:.4} h and say the same: the first is used",
         kept.image.input.path, left.image.input.path, kept.time_h
     ));
@@ -204,22 +204,23 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>) -> Result<(), UserError>
 }
 
 /// The CT and the regions that belong to images.
-pub(super) struct Belongings {
+pub struct Belongings {
     /// CT.
-    pub(super) ct: PathBuf,
+    pub ct: PathBuf,
     /// Regions.
-    pub(super) labels: PathBuf,
+    pub labels: PathBuf,
 }
 
 /// Finds the one CT and the one set of regions for images in the study at `path`; `ct` and `labels` are the user's
 /// own choice.
 ///
 /// Errors: none or several, each named.
-pub(super) fn belongings(
+pub fn belongings(
     path: &Path,
     cycle: &Shots,
     ct: Option<&Path>,
     labels: Option<&Path>,
+    hear: &mut dyn Listener,
 ) -> Result<Belongings, UserError> {
     let entries = dicom::contents(path).or_user_error()?;
     let image = &cycle.shots[0].image;
@@ -243,12 +244,12 @@ pub(super) fn belongings(
                 return Err(ambiguous(path, "CT", "--ct", &fit, &refused, &image.input.path));
             };
             if all.len() > 1 {
-                printer::note(&format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
+                hear.info(format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
             }
             one.path.clone()
         }
     };
-    input::must_agree(origin_of(&ct).or_user_error()?.as_ref(), image.origin.as_ref())?;
+    images::must_agree(origin_of(&ct).or_user_error()?.as_ref(), image.origin.as_ref())?;
     let labels = match labels {
         Some(labels) => labels.to_path_buf(),
         None => {
@@ -280,7 +281,7 @@ fn covers(entry: &Entry, image: &Image<f64>, one_frame: bool) -> Result<(), Stri
     if !one_frame {
         return Err("another frame of reference".to_owned());
     }
-    let ct = input::ct(&entry.path, &mut Vec::new()).map_err(|error| error.message().to_owned())?;
+    let ct = images::ct(&entry.path, &mut Vec::new()).map_err(|error| error.message().to_owned())?;
     let outside = outside_share(image, &ct.volume.grid);
     if outside > UNCOVERED_SHARE {
         return Err(format!("{:.0} % of the activity lies outside", 100.0 * outside));
@@ -304,6 +305,6 @@ fn outside_share(image: &Image<f64>, grid: &VoxelGrid) -> f64 {
 }
 
 /// Where the first image of some shots came from.
-pub(super) fn origin(cycle: &Shots) -> Option<&Origin> {
+pub fn origin(cycle: &Shots) -> Option<&Origin> {
     cycle.shots.iter().find_map(|shot| shot.image.origin.as_ref())
 }

@@ -17,7 +17,7 @@ const AIR_HU: f64 = -500.0;
 
 /// What an image may be used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
     /// CT, HU.
     Ct,
     /// Activity integrated over time.
@@ -33,7 +33,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Ct => "a CT",
             Self::Integrated => "time-integrated activity",
@@ -47,53 +47,53 @@ impl Role {
 
 /// An image and what it seems to be.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub struct Candidate {
     /// The file, or the folder of a DICOM series.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     /// What it seems to be.
-    pub(super) role: Role,
+    pub role: Role,
     /// Why, and what it holds.
-    pub(super) why: String,
+    pub why: String,
     /// What does not fit.
-    pub(super) doubts: Vec<String>,
+    pub doubts: Vec<String>,
     /// Its grid; none for contours.
-    pub(super) grid: Option<VoxelGrid>,
+    pub grid: Option<VoxelGrid>,
     /// Hours that the name seems to state.
-    pub(super) hours_by_name: Option<f64>,
+    pub hours_by_name: Option<f64>,
     /// What a DICOM file says about the scan.
-    pub(super) scan: Option<Scan>,
+    pub scan: Option<Scan>,
     /// Whether it is DICOM.
-    pub(super) is_dicom: bool,
+    pub is_dicom: bool,
 }
 
 /// Label names that were read.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub struct Names {
     /// The file.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     /// What it says.
-    pub(super) names: LabelNames,
+    pub names: LabelNames,
 }
 
 /// What a folder holds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Survey {
+pub struct Survey {
     /// Images by path.
-    pub(super) images: Vec<Candidate>,
+    pub images: Vec<Candidate>,
     /// Files of label names.
-    pub(super) names: Vec<Names>,
+    pub names: Vec<Names>,
     /// Files that are not used, each with the reason.
-    pub(super) left: Vec<String>,
+    pub left: Vec<String>,
 }
 
 impl Survey {
     /// Images of some roles.
-    pub(super) fn of(&self, roles: &[Role]) -> Vec<&Candidate> {
+    pub fn of(&self, roles: &[Role]) -> Vec<&Candidate> {
         self.images.iter().filter(|image| roles.contains(&image.role)).collect()
     }
 
     /// Takes another survey in.
-    pub(super) fn add(&mut self, other: Survey) {
+    pub fn add(&mut self, other: Survey) {
         self.images.extend(other.images);
         self.names.extend(other.names);
         self.left.extend(other.left);
@@ -102,7 +102,7 @@ impl Survey {
 
 /// How far a folder is searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub enum Reach {
     /// Files in the folder itself.
     Here,
     /// NIfTI files in the folder, or below where it holds none; DICOM everywhere below.
@@ -112,7 +112,7 @@ pub(super) enum Reach {
 /// Looks at every image of a folder.
 ///
 /// Errors: a folder that cannot be read; DICOM files of two patients.
-pub(super) fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
+pub fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
     let mut found = Survey::default();
     let mut files = files_of(folder)?;
     if reach == Reach::Below && !files.iter().any(|path| is_nifti(path)) {
@@ -139,7 +139,7 @@ pub(super) fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
 }
 
 /// Folders directly in a folder, in the order of their names, hidden ones left out.
-pub(super) fn folders_of(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+pub fn folders_of(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
     let mut folders: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| path.is_dir()).collect();
     folders.sort_by_key(|path| natural(path));
     Ok(folders)
@@ -192,7 +192,7 @@ fn is_text(path: &Path) -> bool {
 }
 
 /// A key that puts cycle10 behind cycle2.
-pub(super) fn natural(path: &Path) -> Vec<(String, u64)> {
+pub fn natural(path: &Path) -> Vec<(String, u64)> {
     let mut key = Vec::new();
     let text = path.to_string_lossy().to_lowercase();
     let mut rest = text.as_str();
@@ -337,7 +337,7 @@ fn short(value: f64) -> String {
 }
 
 /// Whether an error says that a folder holds no DICOM file at all.
-pub(super) fn no_dicom(error: &IoError) -> bool {
+pub fn no_dicom(error: &IoError) -> bool {
     matches!(error, IoError::Invalid { field, found, .. } if field == "folder" && found.starts_with("no DICOM"))
 }
 

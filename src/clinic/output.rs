@@ -1,9 +1,11 @@
-//! The files of a run and its words: dose maps, region table, pictures, record.
+//! The files of a run: dose maps, region table, pictures, record.
 
-use super::args::DicomOut;
 use super::case::{Case, Computed, ComputedPass};
-use super::progress::duration;
-use super::{page, printer};
+use super::failure::{AtPath, Failure};
+use super::invocation::Invocation;
+use super::notes::Listener;
+use super::pages::{self, Further};
+use super::request::DicomOut;
 use crate::cores;
 use crate::dose::regions::{
     RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms, write_csv,
@@ -14,27 +16,27 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
 use crate::report::EnergyBalance;
-use crate::report::page::viewer::Scale;
-use crate::report::page::{Banner, Section};
 use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
-use crate::report::table::{balance_lines, region_lines};
-use anyhow::{Context, bail};
+use crate::report::table::balance_lines;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
 
 /// The dose in DICOM.
-pub(super) const DOSE_FILE: &str = "dose_gy.dcm";
+pub const DOSE_FILE: &str = "dose_gy.dcm";
 /// The regions in DICOM.
-pub(super) const LABELS_FILE: &str = "labels.dcm";
+pub const LABELS_FILE: &str = "labels.dcm";
+/// The batches of a shard.
+pub const TALLY_FILE: &str = "tally.lutra";
+/// What merging a shard needs of its case.
+pub const CASE_FILE: &str = "case.lutra";
 /// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
 /// are removed.
-pub(super) const FILE_NAMES: [&str; 29] = [
+pub const FILE_NAMES: [&str; 29] = [
     "dose_gy.nii.gz",
     "sigma_rel.nii.gz",
     "dose_electron_gy.nii.gz",
@@ -62,132 +64,64 @@ pub(super) const FILE_NAMES: [&str; 29] = [
     "label_names.csv",
     DOSE_FILE,
     LABELS_FILE,
-    super::shard::TALLY_FILE,
-    super::shard::CASE_FILE,
+    TALLY_FILE,
+    CASE_FILE,
 ];
 
-/// When the program began.
-#[derive(Clone, Copy)]
-pub(super) struct Clock {
-    moment: SystemTime,
-    instant: Instant,
-}
-
-impl Clock {
-    /// Begins now.
-    pub(super) fn start() -> Self {
-        Self { moment: SystemTime::now(), instant: Instant::now() }
-    }
-
-    /// When it began.
-    pub(super) fn moment(self) -> SystemTime {
-        self.moment
-    }
-}
-
 /// A further set of slices: stem of the file names, and the labels whose centre it passes through.
-pub(super) type ExtraSlices<'a> = (&'a str, &'a [u16]);
-
-/// Writes everything into `folder`, puts it in its place, prints the table and the balance.
-///
-/// Errors, and no output: a ledger that does not close, a disk that cannot be written.
-pub(super) fn finish(
-    case: &Case,
-    computed: &Computed,
-    folder: AtomicOutputDir,
-    clock: Clock,
-    seed: u64,
-    extra: &[ExtraSlices<'_>],
-) -> anyhow::Result<()> {
-    finish_with(case, computed, folder, clock, seed, extra, &mut |_, _, _| Ok(Further::default()))
-}
-
-/// What a subcommand adds to the common output.
-#[derive(Default)]
-pub(super) struct Further {
-    /// Text that follows the table on the terminal.
-    pub(super) text: String,
-    /// Sections of the report.
-    pub(super) sections: Vec<Section>,
-    /// Further layers of its slices.
-    pub(super) layers: Vec<OwnLayer>,
-    /// Title and banner of the report, where they are not those of a dose.
-    pub(super) headline: Option<(&'static str, Banner)>,
-}
-
-/// A layer of the report's slices with its values.
-pub(super) struct OwnLayer {
-    /// Name.
-    pub(super) name: String,
-    /// Unit.
-    pub(super) unit: String,
-    /// One value a voxel.
-    pub(super) values: Vec<f32>,
-    /// Scale.
-    pub(super) scale: Scale,
-}
+pub type ExtraSlices<'a> = (&'a str, &'a [u16]);
 
 /// Makes what else goes into the folder before it is put in its place, from the dose map and the region table.
-pub(super) type MakeFurther<'a> = dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir) -> anyhow::Result<Further> + 'a;
-
-/// As [`finish`], with further files and text.
-pub(super) fn finish_with(
-    case: &Case,
-    computed: &Computed,
-    folder: AtomicOutputDir,
-    clock: Clock,
-    seed: u64,
-    extra: &[ExtraSlices<'_>],
-    further: &mut MakeFurther<'_>,
-) -> anyhow::Result<()> {
-    let written = write(case, computed, folder, clock, seed, extra, further)?;
-    printer::record_file(&written.place.join("run.json"))?;
-    printer::data(&region_lines(&written.rows));
-    printer::data(&format!("\n{}", balance_lines(&balances(computed))));
-    printer::data(&written.text);
-    for warning in case.warnings.iter().chain(&computed.warnings) {
-        printer::warning(warning);
-    }
-    let about = format!(
-        "{} electron and {} photon histories in {} on {}",
-        computed.electron.histories,
-        computed.photon.histories,
-        duration(Duration::from_secs_f64(computed.wall_seconds)),
-        computed.device.name
-    );
-    printer::results(&about, &written.place);
-    Ok(())
-}
+pub type MakeFurther<'a> =
+    dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir, &mut dyn Listener) -> Result<Further, Failure> + 'a;
 
 /// What was written, and what there is to say of it.
-pub(super) struct Written {
+pub struct Written {
     /// The folder.
-    pub(super) place: PathBuf,
+    pub place: PathBuf,
     /// The dose.
-    pub(super) dose: DoseMap,
+    pub dose: DoseMap,
     /// Regions and groups of regions.
-    pub(super) rows: Vec<RegionDose>,
+    pub rows: Vec<RegionDose>,
     /// What the subcommand adds.
-    pub(super) text: String,
+    pub text: String,
 }
 
-fn balances(computed: &Computed) -> [EnergyBalance; 2] {
+/// The energy balances of both passes.
+pub fn balances(computed: &Computed) -> [EnergyBalance; 2] {
     [&computed.electron, &computed.photon].map(|pass| pass.balance.clone())
 }
 
-/// As [`finish_with`], without a word on the terminal.
-pub(super) fn write(
+/// Adds nothing to the common output.
+pub fn nothing_further(
+    _: &DoseMap,
+    _: &[RegionDose],
+    _: &AtomicOutputDir,
+    _: &mut dyn Listener,
+) -> Result<Further, Failure> {
+    Ok(Further::default())
+}
+
+/// Writes everything into `folder` and puts it in its place.
+///
+/// Errors, and no output: a ledger that does not close, a disk that cannot be written.
+#[allow(clippy::too_many_arguments, reason = "everything that a folder is made of, once")]
+pub fn write(
     case: &Case,
     computed: &Computed,
     folder: AtomicOutputDir,
-    clock: Clock,
+    invocation: &Invocation,
     seed: u64,
     extra: &[ExtraSlices<'_>],
     further: &mut MakeFurther<'_>,
-) -> anyhow::Result<Written> {
+    hear: &mut dyn Listener,
+) -> Result<Written, Failure> {
     let balances = balances(computed);
     if balances.iter().any(|balance| !balance.is_exact()) {
-        bail!("the energy balance does not close: nothing was written\n{}", balance_lines(&balances).trim_end());
+        return Err(Failure::run(format!(
+            "the energy balance does not close: nothing was written\n{}",
+            balance_lines(&balances).trim_end()
+        )));
     }
     let mut dose = DoseMap::from_energy(
         &case.decays.grid,
@@ -209,9 +143,9 @@ pub(super) fn write(
             scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
         };
         let path = folder.file("organs.csv");
-        write_csv(&all_rows, BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))?;
-        let Further { text, sections, layers, headline } = further(&dose, &rows, &folder)?;
-        page::write_dose(
+        write_csv(&all_rows, BufWriter::new(File::create(&path)?)).at(&path)?;
+        let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
+        pages::dose::write_dose(
             case,
             computed,
             &dose,
@@ -219,39 +153,39 @@ pub(super) fn write(
             &group_rows,
             histograms,
             &folder,
-            clock,
+            invocation,
             seed,
             sections,
             &layers,
             headline,
         )?;
         let pictures = pictures.join().expect("the thread of the pictures does not panic")?;
-        write_dicom(case, &dose, &pictures, &folder)?;
+        write_dicom(case, &dose, &pictures, &folder, hear)?;
         maps.join().expect("the thread of the maps does not panic")?;
-        anyhow::Ok((text, all_rows))
+        Ok::<_, Failure>((text, all_rows))
     })?;
-    write_record(case, computed, &all_rows, &folder, clock, seed)?;
+    write_record(case, computed, &all_rows, &folder, invocation, seed)?;
     let place = folder.commit()?;
     Ok(Written { place, dose, rows: all_rows, text })
 }
 
 /// Energies of a pass for the dose map.
-pub(super) fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
+pub fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
     PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
 }
 
 /// The regions, the groups of regions, and the histograms of both.
-pub(super) struct Tables {
+pub struct Tables {
     /// Regions.
-    pub(super) rows: Vec<RegionDose>,
+    pub rows: Vec<RegionDose>,
     /// Groups of regions.
-    pub(super) group_rows: Vec<RegionDose>,
+    pub group_rows: Vec<RegionDose>,
     /// Of the regions, then of the groups.
-    pub(super) histograms: Vec<RegionHistogram>,
+    pub histograms: Vec<RegionHistogram>,
 }
 
 /// Tables and histograms of a dose.
-pub(super) fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> anyhow::Result<Tables> {
+pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables, Failure> {
     let table = |labels: &[u16],
                  names: &BTreeMap<u16, String>,
                  electron: &BTreeMap<u16, RegionEnergy>,
@@ -280,7 +214,7 @@ pub(super) fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> anyhow
     Ok(Tables { rows, group_rows, histograms })
 }
 
-fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::Result<()> {
+fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> Result<(), Failure> {
     let maps = [
         ("dose_gy.nii.gz", &dose.dose_gy, "absorbed dose, Gy"),
         ("sigma_rel.nii.gz", &dose.sigma_rel, "relative standard error of the dose"),
@@ -294,11 +228,11 @@ fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> anyhow::
 
 /// Doses as RT Dose can hold them. Tallies are signed, so that their mean is right: a voxel with hardly any dose may
 /// come out a little below 0, which the standard has no room for. NIfTI keeps it; here it is 0, and that is said.
-pub(super) fn storable(mut gy: Vec<f64>, name: &str) -> Vec<f64> {
+pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f64> {
     let below = gy.iter().filter(|gy| **gy < 0.0).count();
     if below > 0 {
         let lowest = gy.iter().copied().fold(0.0, f64::min);
-        printer::note(&format!(
+        hear.info(format!(
             "{name}: {below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
              since RT Dose holds none below; the NIfTI map keeps them"
         ));
@@ -308,11 +242,17 @@ pub(super) fn storable(mut gy: Vec<f64>, name: &str) -> Vec<f64> {
 }
 
 /// Writes the dose as RT Dose and the regions as SEG, where the user asks for them.
-fn write_dicom(case: &Case, dose: &DoseMap, pictures: &[Drawn], folder: &AtomicOutputDir) -> anyhow::Result<()> {
+fn write_dicom(
+    case: &Case,
+    dose: &DoseMap,
+    pictures: &[Drawn],
+    folder: &AtomicOutputDir,
+    hear: &mut dyn Listener,
+) -> Result<(), Failure> {
     let Some(out) = case.dicom else { return Ok(()) };
     let grid = &case.decays.grid;
     let gy = dose.dose_gy.iter().map(|&gy| f64::from(gy)).collect();
-    let gy = Volume { grid: grid.clone(), data: storable(gy, DOSE_FILE) };
+    let gy = Volume { grid: grid.clone(), data: storable(gy, DOSE_FILE, hear) };
     let options = DoseOptions {
         dose_type: DoseType::Physical,
         depth: out.depth,
@@ -332,13 +272,13 @@ fn write_dicom(case: &Case, dose: &DoseMap, pictures: &[Drawn], folder: &AtomicO
 }
 
 /// Writes pictures as Secondary Capture objects.
-pub(super) fn write_captures(
+pub fn write_captures(
     pictures: &[Drawn],
     description: &str,
     origin: Option<&Origin>,
     out: DicomOut,
     folder: &AtomicOutputDir,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     let capture = |one: &Drawn| Capture {
         path: folder.file(&format!("{}.dcm", one.name)),
         title: one.name.replace('_', " "),
@@ -352,13 +292,13 @@ pub(super) fn write_captures(
 }
 
 /// Writes values of the case's grid in the axis order of the user's files.
-pub(super) fn write_map<T: Stored>(
+pub fn write_map<T: Stored>(
     case: &Case,
     values: &[T],
     folder: &AtomicOutputDir,
     name: &str,
     description: &str,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     let values = case.orientation.restored(case.decays.grid.dims, values)?;
     let description = format!("{description}; {}", run_record::program());
     let options = WriteOptions { description, form_code: case.form_code };
@@ -372,7 +312,7 @@ fn write_pictures(
     rows: &[RegionDose],
     folder: &AtomicOutputDir,
     extra: &[ExtraSlices<'_>],
-) -> anyhow::Result<Vec<Drawn>> {
+) -> Result<Vec<Drawn>, Failure> {
     let background = match &case.hu {
         Some(hu) => Background::Hu(hu),
         None => Background::Density(&case.density_g_cm3),
@@ -399,14 +339,14 @@ fn write_pictures(
 }
 
 /// Writes `run.json` with the hashes of the files written so far.
-pub(super) fn write_record(
+pub fn write_record(
     case: &Case,
     computed: &Computed,
     rows: &[RegionDose],
     folder: &AtomicOutputDir,
-    clock: Clock,
+    invocation: &Invocation,
     seed: u64,
-) -> anyhow::Result<()> {
+) -> Result<(), Failure> {
     let passes = [&computed.electron, &computed.photon];
     let grid = &case.decays.grid;
     let mass_g = case.density_g_cm3.iter().map(|&density| f64::from(density)).sum::<f64>() * grid.voxel_cm3();
@@ -414,8 +354,8 @@ pub(super) fn write_record(
         schema: SCHEMA,
         program: run_record::program(),
         platform: run_record::platform(),
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-        started_utc: utc(clock.moment),
+        command: invocation.command.clone(),
+        started_utc: utc(invocation.moment),
         inputs: case.inputs.clone(),
         settings: case
             .settings
@@ -448,18 +388,18 @@ pub(super) fn write_record(
             cpu_seconds: cpu_seconds(),
             transport_cpu_seconds: computed.cpu_seconds,
             transport_wall_seconds: computed.wall_seconds,
-            wall_seconds: clock.instant.elapsed().as_secs_f64(),
+            wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
         warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");
-    record.write(BufWriter::new(File::create(&path)?)).with_context(|| format!("{}", path.display()))
+    record.write(BufWriter::new(File::create(&path)?)).at(&path)
 }
 
 /// SHA-256 of the files written so far, by name.
-fn hashes(folder: &AtomicOutputDir) -> anyhow::Result<BTreeMap<String, String>> {
+fn hashes(folder: &AtomicOutputDir) -> Result<BTreeMap<String, String>, Failure> {
     let mut hashes = BTreeMap::new();
     for name in folder.names()? {
         let file = InputFile::read("output", &folder.file(&name))?;

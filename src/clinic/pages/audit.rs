@@ -7,7 +7,7 @@ use crate::svalues::audit::{Audit, AuditRow};
 use crate::svalues::compare::Verdict;
 
 /// The section.
-pub(super) fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Section {
+pub fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Section {
     let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
     let mut blocks = vec![
         Block::Text(format!(
@@ -45,7 +45,7 @@ pub(super) fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) ->
 }
 
 /// What stands on top: which shortcut serves, and where the worst one fails.
-pub(super) fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
+pub fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
     let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
     let limit = percent(tolerance_rel, 1);
     let off = |row: &AuditRow| (row.ratio - 1.0).abs();

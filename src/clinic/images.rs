@@ -1,8 +1,8 @@
-//! Images and regions of any format as a command meets them: in RAS+ order, with their digest, their doubts and where
+//! Images and regions of any format as a request meets them: in RAS+ order, with their digest, their doubts and where
 //! they came from.
 
 use super::failure::{OrUserError, UserError};
-use super::printer;
+use super::notes::Listener;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
 use crate::io::labels::LabelNames;
@@ -17,45 +17,45 @@ use std::path::{Path, PathBuf};
 const WARN_VOLUME_REL: f64 = 0.05;
 
 /// An image in canonical order (axes towards right, front, head).
-pub(super) struct Image<T> {
+pub struct Image<T> {
     /// The values.
-    pub(super) volume: Volume<T>,
+    pub volume: Volume<T>,
     /// Order of the axes in the user's file.
-    pub(super) orientation: Orientation,
+    pub orientation: Orientation,
     /// Kind of coordinates (NIfTI form code).
-    pub(super) form_code: i16,
+    pub form_code: i16,
     /// The files, for the record.
-    pub(super) input: InputFile,
+    pub input: InputFile,
     /// Where a DICOM image came from.
-    pub(super) origin: Option<Origin>,
+    pub origin: Option<Origin>,
 }
 
 /// The anatomy that regions are put on.
-pub(super) struct Anatomy<'a> {
+pub struct Anatomy<'a> {
     /// Its grid, in canonical order.
-    pub(super) grid: &'a VoxelGrid,
+    pub grid: &'a VoxelGrid,
     /// Where it came from, if from DICOM.
-    pub(super) origin: Option<&'a Origin>,
+    pub origin: Option<&'a Origin>,
 }
 
 /// Regions in canonical order on their own grid; those of DICOM on the anatomy's.
-pub(super) struct RegionMap {
+pub struct RegionMap {
     /// One label a voxel.
-    pub(super) labels: Volume<u16>,
+    pub labels: Volume<u16>,
     /// Names of the labels.
-    pub(super) names: BTreeMap<u16, String>,
+    pub names: BTreeMap<u16, String>,
     /// Files read.
-    pub(super) inputs: Vec<InputFile>,
+    pub inputs: Vec<InputFile>,
 }
 
 /// The record of some files under the path that the user gave.
-pub(super) fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
+pub fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_of(files).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
 
 /// The record of an input that is not opened here.
-pub(super) fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
+pub fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
     recorded(role, path, &files_of(path).or_user_error()?)
 }
 
@@ -74,12 +74,12 @@ fn turned<T: Copy>(
 }
 
 /// Opens a CT, HU; its notes become warnings.
-pub(super) fn ct(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, UserError> {
+pub fn ct(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, UserError> {
     turned("ct", path, open::open_ct(path).or_user_error()?, warnings)
 }
 
 /// Opens an activity image, and what a DICOM file says about the scan.
-pub(super) fn activity(
+pub fn activity(
     role: &str,
     path: &Path,
     options: &ActivityOptions,
@@ -90,16 +90,12 @@ pub(super) fn activity(
 }
 
 /// Opens a dose map, Gy.
-pub(super) fn dose(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f64>, UserError> {
+pub fn dose(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f64>, UserError> {
     turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
 }
 
 /// Opens a NIfTI image of finite values.
-pub(super) fn nifti_image<T: Sample>(
-    role: &str,
-    path: &Path,
-    warnings: &mut Vec<String>,
-) -> Result<Image<T>, UserError> {
+pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String>) -> Result<Image<T>, UserError> {
     let image = nifti::read_image::<T>(path).or_user_error()?;
     if let Some([i, j, k]) = image.first_nonfinite {
         return Err(UserError::new(
@@ -121,14 +117,15 @@ pub(super) fn nifti_image<T: Sample>(
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
-/// from `names`, else from the DICOM object. The volumes of DICOM regions are reported unless `quiet`.
+/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is said unless `quiet`.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
-pub(super) fn regions(
+pub fn regions(
     path: &Path,
     names: Option<&Path>,
     anatomy: &Anatomy<'_>,
     quiet: bool,
+    hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<RegionMap, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
@@ -142,7 +139,7 @@ pub(super) fn regions(
             report.grid_cm3,
             100.0 * report.change_rel()
         );
-        if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
+        if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { hear.info(text) }
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
@@ -156,17 +153,18 @@ pub(super) fn regions(
 }
 
 /// Names of labels; empty without a file.
-pub(super) fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserError> {
+pub fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserError> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let names = LabelNames::read(path).or_user_error()?;
     Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())
 }
 
 /// Labels on another grid; what that does to the volume of a region is said.
-pub(super) fn labels_on(
+pub fn labels_on(
     regions: &RegionMap,
     target: &VoxelGrid,
     what: &str,
+    hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<u16>, UserError> {
     let moved = labels_to(&regions.labels, target).or_user_error()?;
@@ -180,14 +178,14 @@ pub(super) fn labels_on(
                 change.after_cm3,
                 100.0 * change.change_rel()
             );
-            if change.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
+            if change.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { hear.info(text) }
         }
     }
     Ok(moved.volume.data)
 }
 
 /// Refuses two images of different patients or frames of reference, where both say.
-pub(super) fn must_agree(one: Option<&Origin>, other: Option<&Origin>) -> Result<(), UserError> {
+pub fn must_agree(one: Option<&Origin>, other: Option<&Origin>) -> Result<(), UserError> {
     match (one, other) {
         (Some(one), Some(other)) => one.must_agree(other).or_user_error(),
         _ => Ok(()),

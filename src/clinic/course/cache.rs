@@ -4,25 +4,33 @@
 //! settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
 //! used.
 
-use super::args::{ActivityChoice, DoseRequest, SceneInput, Stop};
-use super::course::{Computed, Mapped};
-use super::failure::{Failure, OrUserError, UserError};
-use super::input::hashed;
-use super::tia::{Integrated, write_json};
-use super::{dose, output, printer, transport};
+use super::parts::{Computed, KeptRun, Mapped};
+use crate::clinic::failure::{Failure, OrUserError, UserError};
+use crate::clinic::files::write_json;
+use crate::clinic::images::hashed;
+use crate::clinic::notes::Listener;
+use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
+use crate::clinic::series::Integrated;
+use crate::clinic::{from_files, output, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::open::origin_of;
-use crate::report::EnergyBalance;
-use crate::report::run_record::{self, InputFile, PassRecord};
-use anyhow::bail;
+use crate::report::run_record::{self, InputFile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+
+/// Where finished cycles are kept, and by which program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Hash of the program: one that was built anew may compute anew.
+    pub program_sha256: String,
+}
 
 /// Layout of a cache entry; raised when its content changes meaning.
 const CACHE_SCHEMA: u32 = 3;
@@ -41,81 +49,6 @@ struct KeptRegion {
     dose_photon_gy: f64,
 }
 
-/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct KeptPass {
-    pass: String,
-    histories: u64,
-    batches: u32,
-    emitted: String,
-    deposited: String,
-    escaped: String,
-    radiated: String,
-    estimated: String,
-}
-
-/// How a finished cycle was transported, for the report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct KeptRun {
-    passes: Vec<KeptPass>,
-    /// Seed.
-    pub(super) seed: u64,
-    /// Settings by name.
-    pub(super) settings: BTreeMap<String, serde_json::Value>,
-    /// Data sets by name.
-    pub(super) data_sets: BTreeMap<String, String>,
-    /// Decays on the grid.
-    pub(super) decays: f64,
-    /// Whether matter came from a CT.
-    pub(super) from_ct: bool,
-}
-
-impl KeptRun {
-    fn of(case: &super::case::Case, computed: &super::case::Computed, seed: u64) -> Self {
-        let passes = [&computed.electron, &computed.photon].map(|pass| KeptPass {
-            pass: pass.balance.pass.clone(),
-            histories: pass.histories,
-            batches: pass.batches,
-            emitted: pass.balance.emitted.to_string(),
-            deposited: pass.balance.deposited.to_string(),
-            escaped: pass.balance.escaped.to_string(),
-            radiated: pass.balance.radiated.to_string(),
-            estimated: pass.balance.estimated.to_string(),
-        });
-        Self {
-            passes: passes.to_vec(),
-            seed,
-            settings: case.settings.iter().chain(&computed.settings).map(|(n, v)| (n.clone(), v.clone())).collect(),
-            data_sets: case.data_sets.clone(),
-            decays: crate::source::sum(case.decays.data.iter().copied()),
-            from_ct: case.hu.is_some(),
-        }
-    }
-
-    /// Histories by pass.
-    pub(super) fn passes(&self) -> Vec<PassRecord> {
-        let record = |p: &KeptPass| PassRecord { pass: p.pass.clone(), histories: p.histories, batches: p.batches };
-        self.passes.iter().map(record).collect()
-    }
-
-    /// Energy balances; none where the entry is damaged.
-    pub(super) fn balances(&self) -> Option<Vec<EnergyBalance>> {
-        self.passes
-            .iter()
-            .map(|p| {
-                Some(EnergyBalance {
-                    pass: p.pass.clone(),
-                    emitted: p.emitted.parse().ok()?,
-                    deposited: p.deposited.parse().ok()?,
-                    escaped: p.escaped.parse().ok()?,
-                    radiated: p.radiated.parse().ok()?,
-                    estimated: p.estimated.parse().ok()?,
-                })
-            })
-            .collect()
-    }
-}
-
 /// A finished cycle's record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
@@ -131,17 +64,17 @@ struct Kept {
 }
 
 /// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
-pub(super) fn keep_tia(series: &Integrated, cache: &Path) -> Result<PathBuf, Failure> {
+pub fn keep_tia(series: &Integrated, cache: &Cache) -> Result<PathBuf, Failure> {
     let decays = &series.map.decays;
     let mut hash = Sha256::new();
     hash.update(format!("{:?} {}", decays.grid, series.form_code));
     for value in &decays.data {
         hash.update(value.to_le_bytes());
     }
-    let file = cache.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
+    let file = cache.folder.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
     let whole = nifti::read_as::<f64>(&file).is_ok_and(|kept| kept.data == decays.data);
     if !whole {
-        make_folder(cache)?;
+        make_folder(&cache.folder)?;
         let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
         nifti::write_with(&file, decays, &options).or_user_error()?;
     }
@@ -157,27 +90,15 @@ fn make_folder(folder: &Path) -> Result<(), UserError> {
     })
 }
 
-/// Hash of the program file: a program that was built anew may compute anew.
-fn program_sha256() -> Result<String, UserError> {
-    static HASH: OnceLock<Option<String>> = OnceLock::new();
-    let read = || Some(InputFile::read("program", &std::env::current_exe().ok()?).ok()?.sha256);
-    HASH.get_or_init(read).clone().ok_or_else(|| {
-        UserError::new(
-            "the program's own file: cannot read: it was moved or replaced while running",
-            "Start the command again.",
-        )
-    })
-}
-
 /// Everything a transported dose depends on, by name.
-fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserError> {
+fn dependencies(request: &DoseRequest, cache: &Cache) -> Result<BTreeMap<String, String>, UserError> {
     let histories = match request.run.stop {
         Stop::Histories(count) => count,
         Stop::Default | Stop::TargetSigma { .. } | Stop::Seconds(_) => transport::DEFAULT_HISTORIES,
     };
     let mut depends_on = BTreeMap::from([
         ("program".to_owned(), run_record::program()),
-        ("program_sha256".to_owned(), program_sha256()?),
+        ("program_sha256".to_owned(), cache.program_sha256.clone()),
         ("cache".to_owned(), CACHE_SCHEMA.to_string()),
         ("nuclide".to_owned(), request.nuclide.clone()),
         ("grid".to_owned(), format!("{:?}", request.grid)),
@@ -215,23 +136,23 @@ fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
 }
 
 /// The dose of a request: from the cache, else by transport.
-pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure> {
-    let depends_on = dependencies(request)?;
+pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener) -> Result<Computed, Failure> {
+    let depends_on = dependencies(request, cache)?;
     let mut hash = Sha256::new();
     for (name, value) in &depends_on {
         hash.update(format!("{name}\0{value}\0"));
     }
-    let entry = cache.join(run_record::hex(&hash.finalize()));
+    let entry = cache.folder.join(run_record::hex(&hash.finalize()));
     let found = whole(&entry, &depends_on);
     let reused = found.is_some();
     let kept = match found {
         Some(kept) => kept,
         None => {
             if entry.exists() {
-                printer::warning(&format!("{}: the cache entry is damaged and computed again", entry.display()));
+                hear.warning(format!("{}: the cache entry is damaged and computed again", entry.display()));
             }
-            make_folder(cache)?;
-            compute_into(request, &entry, depends_on.clone())?;
+            make_folder(&cache.folder)?;
+            compute_into(request, &entry, depends_on.clone(), hear)?;
             whole(&entry, &depends_on).ok_or_else(|| {
                 UserError::new(
                     format!("{}: what was written cannot be read back", entry.display()),
@@ -285,12 +206,17 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
 }
 
 /// Computes a dose and keeps it as a cache entry, whole or not at all.
-fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
-    let mut case = dose::case(request)?;
-    let computed = transport::compute(&mut case, &request.run, request.emissions)?;
-    let kept = || -> anyhow::Result<()> {
+fn compute_into(
+    request: &DoseRequest,
+    entry: &Path,
+    depends_on: BTreeMap<String, String>,
+    hear: &mut dyn Listener,
+) -> Result<(), Failure> {
+    let mut case = from_files::case(request, hear)?;
+    let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
+    let kept = || -> Result<(), Failure> {
         if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
-            bail!("the energy balance does not close: nothing was kept");
+            return Err(Failure::run("the energy balance does not close: nothing was kept"));
         }
         let mut map = DoseMap::from_energy(
             &case.decays.grid,
@@ -338,5 +264,5 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         folder.commit()?;
         Ok(())
     };
-    kept().map_err(Failure::Run)
+    kept()
 }

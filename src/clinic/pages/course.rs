@@ -1,24 +1,23 @@
 //! The report page of a course: verdict and limits on top, the cycles under them.
 
-use super::course::{Computed, Frame};
-use super::output::Clock;
-use super::page::{
-    DVH_CAPTION, INTENDED_USE, dvh_words, energy_section, histogram_table, series, shown, uncertainty_words,
-    volume_points_gy, write_histograms,
+use super::blocks::{
+    DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, series, shown,
+    uncertainty_words, volume_points_gy, write_histograms,
 };
 use crate::bed::{LimitQuantity, Window};
-use crate::course::accumulate::{Accumulated, CycleDose, RegionParameters, TotalRow};
+use crate::clinic::course::frame::Frame;
+use crate::clinic::course::histograms::Histograms;
+use crate::clinic::course::parts::Computed;
+use crate::clinic::failure::{AtPath, Failure};
+use crate::clinic::invocation::Invocation;
+use crate::course::accumulate::{Accumulated, CycleDose, TotalRow};
 use crate::course::decision::{State, Verdict};
 use crate::course::file::{Course, CycleContent};
-use crate::course::frame::{IDENTITY, resample};
 use crate::course::protocol::Protocol;
 use crate::course::rules::{Answer, Eligibility};
 use crate::course::tia::{RegionIntegral, flag_words};
 use crate::course::time_activity::Kinetics;
 use crate::decay::Nuclide;
-use crate::dose::AIR_LIMIT_G_CM3;
-use crate::dose::dvh::band::{Noise, banded, curve};
-use crate::dose::dvh::pieces::{Field, Member, region_dvh};
 use crate::dose::regions::RegionHistogram;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::page::chart::{self, ActivityChart, CourseChart, CourseLine, WindowBand};
@@ -29,160 +28,36 @@ use crate::report::page::{
 };
 use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{InputFile, platform, program, utc};
-use anyhow::Context;
-use std::collections::BTreeMap;
 
-/// Edges of the classes of the uncertainty map, %.
-const SIGMA_EDGES: [f64; 7] = [1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
 /// Points of a drawn time-activity curve.
 const CURVE_POINTS: usize = 120;
 
-/// Radiobiology by region.
-pub(super) type Parameters<'a> = dyn Fn(&str) -> Option<RegionParameters> + 'a;
-
-/// Cumulative histograms of the course's frame.
-#[derive(Default)]
-pub(super) struct Histograms {
-    dose: Vec<RegionHistogram>,
-    /// Of the regions with radiobiology, in the order of `dose`.
-    bed: Vec<RegionHistogram>,
-    /// Relative standard error of the cumulative dose by voxel, where every cycle states it.
-    sigma_rel: Option<Vec<f32>>,
-}
-
-impl Histograms {
-    /// Histograms of dose and BED; empty without voxel sums.
-    pub(super) fn of(
-        course: &Course,
-        cycles: &[CycleDose],
-        computed: &[Computed],
-        frame: Option<&Frame>,
-        accumulated: &Accumulated,
-        parameters: &Parameters<'_>,
-    ) -> Self {
-        let (Some(frame), Some(voxels)) = (frame, &accumulated.voxels) else {
-            return Self::default();
-        };
-        let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
-        let se_gy = standard_errors(course, cycles, computed, frame);
-        let mut members: BTreeMap<u16, Vec<Member>> = BTreeMap::new();
-        for (n, &label) in frame.labels.iter().enumerate() {
-            let air = frame.density_g_cm3.as_ref().is_some_and(|d| f64::from(d[n]) < AIR_LIMIT_G_CM3);
-            if label > 0 && !air {
-                members.entry(label).or_default().push((n, 1.0));
-            }
-        }
-        let mut found = Self::default();
-        for (&label, region) in &frame.names {
-            let Some(list) = members.get(&label) else { continue };
-            let share = |n: usize| f32::from(u8::from(frame.labels[n] == label));
-            let squares = cycles.iter().filter_map(|c| c.regions.get(region)).map(|r| r.dose_se_gy * r.dose_se_gy);
-            let mean_se_gy = squares.sum::<f64>().sqrt();
-            // how a small change of dose changes the quantity in a voxel
-            let one = |values: &[f32], slope: &dyn Fn(usize) -> f64| {
-                let field = Field {
-                    grid: &frame.grid,
-                    dose_gy: values,
-                    density_g_cm3: frame.density_g_cm3.as_deref(),
-                    least_density_g_cm3: AIR_LIMIT_G_CM3,
-                };
-                let dvh = region_dvh(&field, list, &share);
-                let curve = match &se_gy {
-                    None => curve(&dvh),
-                    Some(se_gy) => {
-                        let mean_slope = list.iter().map(|&(n, _)| slope(n)).sum::<f64>() / list.len() as f64;
-                        banded(
-                            &dvh,
-                            &Noise {
-                                dose_gy: list.iter().map(|&(n, _)| values[n]).collect(),
-                                se_gy: list.iter().map(|&(n, _)| (f64::from(se_gy[n]) * slope(n)) as f32).collect(),
-                                mass: list
-                                    .iter()
-                                    .map(|&(n, _)| frame.density_g_cm3.as_ref().map_or(1.0, |d| d[n]))
-                                    .collect(),
-                                mean_se_gy: mean_se_gy * mean_slope,
-                            },
-                        )
-                    }
-                };
-                RegionHistogram { label, name: region.clone(), dvh, curve }
-            };
-            found.dose.push(one(&sum, &|_| 1.0));
-            if let Some(tissue) = parameters(region) {
-                let alpha_beta = tissue.radiobiology.alpha_beta_gy();
-                let slope = |n: usize| {
-                    let dose = voxels.sums.sum_dose_gy[n];
-                    if dose > 0.0 { 1.0 + 2.0 * voxels.sums.sum_g_dose2_gy2[n] / dose / alpha_beta } else { 1.0 }
-                };
-                found.bed.push(one(&voxels.bed_gy, &slope));
-            }
-        }
-        found.sigma_rel =
-            se_gy.map(|se| se.iter().zip(&sum).map(|(&se, &dose)| if dose > 0.0 { se / dose } else { 0.0 }).collect());
-        found
-    }
-
-    /// Puts the points of these histograms into the table, so that all files of the run show one number.
-    pub(super) fn refine(&self, totals: &mut [TotalRow]) {
-        for row in totals {
-            let point = |list: &[RegionHistogram], percent: f64| {
-                let one = list.iter().find(|one| one.name == row.region)?;
-                one.dvh.dose_at_volume_gy(percent).map(f64::from)
-            };
-            if row.dose_d50_gy.is_some() {
-                row.dose_d98_gy = point(&self.dose, 98.0).or(row.dose_d98_gy);
-                row.dose_d50_gy = point(&self.dose, 50.0).or(row.dose_d50_gy);
-                row.dose_d2_gy = point(&self.dose, 2.0).or(row.dose_d2_gy);
-            }
-            if row.bed_d50_gy.is_some() {
-                row.bed_d98_gy = point(&self.bed, 98.0).or(row.bed_d98_gy);
-                row.bed_d50_gy = point(&self.bed, 50.0).or(row.bed_d50_gy);
-                row.bed_d2_gy = point(&self.bed, 2.0).or(row.bed_d2_gy);
-            }
-        }
-    }
-}
-
-/// Standard error of the cumulative dose by voxel, Gy; none where a cycle with a dose map does not state its own.
-fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Frame) -> Option<Vec<f32>> {
-    let mut variance = vec![0.0_f64; frame.labels.len()];
-    for ((cycle, given), one) in cycles.iter().zip(&course.cycles).zip(computed) {
-        let Some(dose) = &cycle.dose_gy else { continue };
-        let sigma = one.map.as_ref()?.sigma_rel.as_ref()?;
-        let (moved, _) = resample(sigma, &frame.grid, &given.transform.unwrap_or(IDENTITY))?;
-        for ((sum, &gy), &rel) in variance.iter_mut().zip(dose).zip(&moved.data) {
-            *sum += f64::from(gy * rel).powi(2);
-        }
-    }
-    Some(variance.into_iter().map(|v| v.sqrt() as f32).collect())
-}
-
 /// What the page is made from.
-pub(super) struct Found<'a> {
+pub struct Found<'a> {
     /// The course.
-    pub(super) course: &'a Course,
+    pub course: &'a Course,
     /// Its protocol.
-    pub(super) protocol: &'a Protocol,
+    pub protocol: &'a Protocol,
     /// Doses by cycle.
-    pub(super) cycles: &'a [CycleDose],
+    pub cycles: &'a [CycleDose],
     /// Cycles as computed.
-    pub(super) computed: &'a [Computed],
+    pub computed: &'a [Computed],
     /// The course's frame, where there is one.
-    pub(super) frame: Option<&'a Frame>,
+    pub frame: Option<&'a Frame>,
     /// Sums.
-    pub(super) accumulated: &'a Accumulated,
+    pub accumulated: &'a Accumulated,
     /// The verdict.
-    pub(super) verdict: &'a Verdict,
+    pub verdict: &'a Verdict,
     /// Histograms.
-    pub(super) histograms: &'a Histograms,
+    pub histograms: &'a Histograms,
     /// When it began.
-    pub(super) clock: Clock,
+    pub invocation: &'a Invocation,
     /// The course file.
-    pub(super) course_file: InputFile,
+    pub course_file: InputFile,
 }
 
 /// Writes `report.html`, and `dvh.csv` and `dvh.json` where there are voxel sums.
-pub(super) fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> anyhow::Result<()> {
+pub fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> Result<(), Failure> {
     if !found.histograms.dose.is_empty() {
         write_histograms(
             &[("cumulative absorbed dose", &found.histograms.dose), ("cumulative BED", &found.histograms.bed)],
@@ -191,7 +66,7 @@ pub(super) fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> anyhow::Resu
         )?;
     }
     let path = folder.file("report.html");
-    std::fs::write(&path, render(&page(found))).with_context(|| format!("{}", path.display()))
+    std::fs::write(&path, render(&page(found))).at(&path)
 }
 
 fn quantity_word(quantity: LimitQuantity) -> &'static str {
@@ -232,7 +107,7 @@ fn page(f: &Found<'_>) -> Page {
         warnings: verdict.warnings.iter().map(clean).collect(),
         sections,
         unknown,
-        run_facts: vec![("Started (UTC)".into(), utc(f.clock.moment())), ("Ran on".into(), platform())],
+        run_facts: vec![("Started (UTC)".into(), utc(f.invocation.moment)), ("Ran on".into(), platform())],
         intended_use: format!("{} {INTENDED_USE}", verdict.intended_use),
     }
 }

@@ -1,10 +1,11 @@
 //! Where a course comes from: a COURSE.toml, or what lies in a DICOM folder.
 
-use super::args::{ImageChoice, StudyChoice};
-use super::course::read_protocol;
-use super::failure::{OrUserError, UserError};
-use super::tia::{OpenSeries, in_file, named_nuclide, read_text};
-use super::{printer, study};
+use crate::clinic::failure::{OrUserError, UserError};
+use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
+use crate::clinic::notes::Listener;
+use crate::clinic::request::{ImageChoice, StudyChoice};
+use crate::clinic::series::OpenSeries;
+use crate::clinic::study;
 use crate::course::decision::check_choices;
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::input::days_between;
@@ -16,24 +17,24 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A course and how its files are found.
-pub(super) struct CourseSource {
+pub struct CourseSource {
     /// The course.
-    pub(super) course: Course,
+    pub course: Course,
     /// Its protocol.
-    pub(super) protocol: Protocol,
+    pub protocol: Protocol,
     /// The file that other files are named beside; empty where they are named from the working folder.
-    pub(super) base: PathBuf,
+    pub base: PathBuf,
     /// The images of each cycle, opened; none for a course from its file.
-    pub(super) series: Vec<Option<OpenSeries>>,
+    pub series: Vec<Option<OpenSeries>>,
     /// Days of the cycles in words: those of a DICOM folder count from the first, since dates identify.
-    pub(super) days: Vec<String>,
+    pub days: Vec<String>,
     /// How DICOM images are read.
-    pub(super) images: ImageChoice,
+    pub images: ImageChoice,
 }
 
 impl CourseSource {
     /// A course from its file.
-    pub(super) fn of_file(path: &Path) -> Result<Self, UserError> {
+    pub fn of_file(path: &Path) -> Result<Self, UserError> {
         let file = path.display().to_string();
         let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
@@ -53,18 +54,18 @@ impl CourseSource {
     }
 
     /// A course from a DICOM folder: each injection is a cycle.
-    pub(super) fn of_study(path: &Path, choice: &StudyChoice) -> Result<Self, UserError> {
+    pub fn of_study(path: &Path, choice: &StudyChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
         let half_life_h = Nuclide::load(&choice.images.nuclide).or_user_error()?.half_life_h;
         let own = [path.to_path_buf()];
         let paths = if choice.activity.is_empty() { &own[..] } else { &choice.activity };
-        let shots = study::cycles(paths, &choice.images.reader(half_life_h))?;
+        let shots = study::cycles(paths, &choice.images.reader(half_life_h), hear)?;
         let first = shots[0].shots[0].scan.timing.injection;
         let mut cycles: Vec<CourseCycle> = Vec::new();
         let mut series = Vec::new();
         let mut days = Vec::new();
         for (index, cycle) in shots.into_iter().enumerate() {
             let number = index + 1;
-            let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref())?;
+            let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref(), hear)?;
             let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
             let date = jiff::civil::date(2000, 1, 1).checked_add(jiff::Span::new().days(day)).map_err(|_| {
                 UserError::new(
@@ -80,7 +81,7 @@ impl CourseSource {
                 )
             })?;
             let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
-            printer::note(&format!(
+            hear.info(format!(
                 "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
                 times.join(", "),
                 belongings.ct.display(),
@@ -132,5 +133,19 @@ impl CourseSource {
         };
         let protocol = read_protocol(path, &protocol)?;
         Ok(Self { protocol, course, base: PathBuf::new(), series, days, images: choice.images.clone() })
+    }
+}
+
+/// Reads a protocol: built in, or a file beside `path`.
+pub fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
+    match choice {
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
+            let error = UserError::from_library(&error);
+            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
+        }),
+        ProtocolChoice::File(name) => {
+            let file = beside(path, name);
+            Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()
+        }
     }
 }

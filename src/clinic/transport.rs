@@ -1,10 +1,9 @@
 //! From a case to its tallies: chooses the engine, runs it, turns tallies into energies.
 
-use super::args::{Checkpoint, EngineChoice, RunOptions, Stop};
 use super::case::{Case, Computed, ComputedPass};
-use super::failure::{Failure, OrUserError, UserError};
-use super::printer;
-use super::progress::Bar;
+use super::failure::{Failure, OrUserError, RunFault, UserError};
+use super::notes::{Heard, Listener};
+use super::request::{Checkpoint, EngineChoice, RunOptions, Stop};
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
 use crate::report::EnergyBalance;
@@ -14,39 +13,38 @@ use crate::transport::checkpoint::{self, Keeper};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::{GpuEngine, GpuOptions, automatic, list_adapters};
-use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simulation, Surroundings, run_batches};
+use crate::transport::run::{self, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Electron histories where the user asks for nothing else.
-pub(super) const DEFAULT_HISTORIES: u64 = 8_000_000;
-
-impl Progress for Bar {
-    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
-        self.show(fraction_done, sigma_rel, message);
-    }
-}
+pub const DEFAULT_HISTORIES: u64 = 8_000_000;
 
 /// Runs the transport of a case. Its volumes are lent to the scene and the plan while it runs; after an error it is
 /// spent.
-pub(super) fn compute(case: &mut Case, options: &RunOptions, emissions: Emissions) -> Result<Computed, Failure> {
+pub fn compute(
+    case: &mut Case,
+    options: &RunOptions,
+    emissions: Emissions,
+    hear: &mut dyn Listener,
+) -> Result<Computed, Failure> {
     let plan = plan(case, options, emissions);
     let scene = lent(case)?;
     let cpu_before = cpu_seconds().unwrap_or(0.0);
-    let mut engine = engine(options)?;
-    let Kept { mut keeper, resume, warnings } = kept(options)?;
+    let mut engine = engine(options, hear)?;
+    let Kept { mut keeper, resume, warnings } = kept(options, hear)?;
     let mut other = || cpu(options);
-    let mut bar = Bar::new();
+    let mut heard = Heard(hear);
     let around = Surroundings {
-        progress: &mut bar,
+        progress: &mut heard,
         fallback: (options.engine == EngineChoice::Auto).then_some(&mut other),
         keeper: keeper.as_mut(),
         resume,
     };
     let result = run_batches(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), around);
-    bar.finish();
+    hear.progress_ended();
     if let (Err(_), Some(checkpoint)) = (&result, &options.checkpoint) {
         // a run that ended before its first checkpoint leaves nothing: only an empty folder can be removed so
         let _kept_where_it_holds_something = std::fs::remove_dir(&checkpoint.folder);
@@ -72,7 +70,7 @@ pub(super) fn compute(case: &mut Case, options: &RunOptions, emissions: Emission
 }
 
 /// Takes the checkpoints away: the results are in their place.
-pub(super) fn end(computed: Computed) {
+pub fn end(computed: Computed) {
     if let Some(keeper) = computed.keeper {
         keeper.discard();
     }
@@ -86,7 +84,7 @@ fn lent(case: &mut Case) -> Result<Scene, UserError> {
 }
 
 /// The scene of a case.
-pub(super) fn scene(case: &Case) -> Result<Scene, UserError> {
+pub fn scene(case: &Case) -> Result<Scene, UserError> {
     Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
         .map_err(|error| UserError::from_library_colon(&error))
 }
@@ -99,13 +97,13 @@ struct Kept {
     warnings: Vec<String>,
 }
 
-fn kept(options: &RunOptions) -> Result<Kept, UserError> {
+fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError> {
     let Some(Checkpoint { folder, every_s, resume }) = &options.checkpoint else { return Ok(Kept::default()) };
     let mut kept = Kept::default();
     let mut serial = 0;
     if *resume {
         let found = checkpoint::resume(folder).or_user_error()?;
-        printer::note(&match &found.store {
+        hear.info(match &found.store {
             Some(store) => format!(
                 "going on from {} after {} batches and {:.0} s",
                 folder.display(),
@@ -118,7 +116,7 @@ fn kept(options: &RunOptions) -> Result<Kept, UserError> {
         kept.resume = found.store;
         kept.warnings = found.warnings;
     } else if folder.is_dir() {
-        printer::note(&format!(
+        hear.info(format!(
             "starting anew; {} is of an interrupted run, which --resume would have continued",
             folder.display()
         ));
@@ -131,7 +129,7 @@ fn kept(options: &RunOptions) -> Result<Kept, UserError> {
 }
 
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
-pub(super) fn failure(error: RunError) -> Failure {
+pub fn failure(error: RunError) -> Failure {
     match &error {
         RunError::Resume { .. } => Failure::User(UserError::from_library(&error)),
         RunError::Length { .. }
@@ -142,7 +140,7 @@ pub(super) fn failure(error: RunError) -> Failure {
         | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. }) => {
             Failure::User(UserError::from_library_colon(&error))
         }
-        _ => Failure::Run(error.into()),
+        _ => Failure::Run(RunFault::of(&error)),
     }
 }
 
@@ -181,7 +179,7 @@ fn cpu(options: &RunOptions) -> Box<dyn Engine> {
 }
 
 /// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
-pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
+pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn Engine>, Failure> {
     let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
     match options.engine {
         EngineChoice::Cpu(_) => Ok(cpu(options)),
@@ -203,7 +201,7 @@ pub(super) fn engine(options: &RunOptions) -> Result<Box<dyn Engine>, Failure> {
                 },
             };
             let engine = cpu(options);
-            printer::note(&format!("{reason}: running on the CPU with {}", engine.device().name));
+            hear.info(format!("{reason}: running on the CPU with {}", engine.device().name));
             Ok(engine)
         }
     }
@@ -221,12 +219,7 @@ fn settings(plan: &RunPlan) -> BTreeMap<String, Value> {
 }
 
 /// The result of a simulation in the terms of the files to write.
-pub(super) fn computed(
-    case: &Case,
-    simulation: Simulation,
-    settings: BTreeMap<String, Value>,
-    cpu_seconds: f64,
-) -> Computed {
+pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, Value>, cpu_seconds: f64) -> Computed {
     let device = simulation.device;
     let mut warnings = simulation.warnings;
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {

@@ -1,11 +1,9 @@
-//! `lutra demo --practice`: the demo's patient as the files that a clinic has, to learn on.
+//! The demo's patient as the files that a clinic has, to learn on.
 //!
 //! Three cycles of 7.4 GBq: CT, labels, and activity images in Bq/mL at 24, 72 and 168 h without blur or noise, so
 //! that what comes out can be checked by hand. What a clinic would look up in its protocols is in `facts.txt`.
 
-use super::args::DemoRequest;
 use super::failure::{Failure, OrUserError};
-use super::printer;
 use crate::demo::{self, Demo, label};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
@@ -13,9 +11,9 @@ use crate::io::nifti;
 use crate::report::run_record;
 
 /// Scans after injection, h.
-const TIMES_H: [f64; 3] = [24.0, 72.0, 168.0];
+pub const TIMES_H: [f64; 3] = [24.0, 72.0, 168.0];
 /// Days of the injections.
-const DATES: [&str; 3] = ["2025-01-14", "2025-03-25", "2025-06-03"];
+pub const DATES: [&str; 3] = ["2025-01-14", "2025-03-25", "2025-06-03"];
 /// Seconds of an hour.
 const SECONDS_PER_H: f64 = 3600.0;
 
@@ -54,31 +52,20 @@ fn part_of(demo_label: u16) -> &'static Part {
     }
 }
 
-/// Writes the practice patient.
-pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, false).or_user_error()?;
-    printer::note(
-        "making the practice patient: 120 x 90 x 90 voxels of 3 mm, three cycles of 7.4 GBq of 177Lu-DOTATATE",
-    );
+/// Writes the practice patient into `folder`; returns what a clinic would look up.
+pub fn write(folder: &AtomicOutputDir) -> Result<String, Failure> {
     let made = demo::make(demo::DEFAULT_SEED);
-    write(&made, &folder).or_user_error()?;
+    write_volumes(&made, folder).or_user_error()?;
     let names: String = PARTS.iter().map(|part| format!("{},{}\n", part.label, part.name)).collect();
-    let texts = [("label_names.csv", format!("value,name\n{names}")), ("facts.txt", facts())];
-    for (name, text) in &texts {
-        std::fs::write(folder.file(name), text).map_err(anyhow::Error::from)?;
+    let facts = facts();
+    for (name, text) in [("label_names.csv", &format!("value,name\n{names}")), ("facts.txt", &facts)] {
+        std::fs::write(folder.file(name), text)?;
     }
-    let place = folder.commit().or_user_error()?;
-    printer::record(&serde_json::json!({
-        "folder": place, "administered_mbq": demo::ADMINISTERED_MBQ, "dates": DATES, "times_h": TIMES_H,
-        "unit": "bq_ml", "decay_correction": "none",
-    }))?;
-    printer::data(&texts[1].1);
-    printer::results("", &place);
-    Ok(())
+    Ok(facts)
 }
 
 /// Writes the volumes.
-fn write(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io::IoError> {
+fn write_volumes(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io::IoError> {
     let text = |what: &str| format!("{what}; practice, {}", run_record::program());
     let failed = |error| crate::io::IoError::write(folder.target(), error);
     let grid = &made.ct.grid;

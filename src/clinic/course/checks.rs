@@ -1,0 +1,138 @@
+//! What a course must not lose by a slip of the pen, and the verdict on what was added up.
+
+use super::parts::Computed;
+use crate::clinic::failure::{OrUserError, UserError};
+use crate::course::accumulate::{CycleDose, RegionParameters};
+use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
+use crate::course::file::Course;
+use crate::course::protocol::Protocol;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Refuses a ledger entry under a name that nothing has: a treatment before this course must not get lost by a slip of the
+/// pen.
+pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed: &[Computed]) -> Result<(), UserError> {
+    let mut known: Vec<&str> = computed.iter().flat_map(|one| one.regions.keys()).map(String::as_str).collect();
+    known.extend(protocol.organ.structures.iter().map(String::as_str));
+    known.push(&protocol.organ.name);
+    known.sort_unstable();
+    known.dedup();
+    if let Some(entry) = course.ledger.iter().find(|entry| !known.contains(&entry.structure.as_str())) {
+        return Err(UserError::new(
+            format!(
+                "{}: ledger ({}): structure: found \"{}\"; allowed: {}",
+                path.display(),
+                entry.what,
+                entry.structure,
+                known.join(", ")
+            ),
+            "Correct the name: a treatment under another name would not be counted.",
+        ));
+    }
+    Ok(())
+}
+
+/// Warnings of the cycles, one that several share said once.
+pub fn by_cycle(computed: &[Computed]) -> Vec<String> {
+    let mut shared: Vec<(&str, Vec<String>)> = Vec::new();
+    for (index, one) in computed.iter().enumerate() {
+        for warning in &one.warnings {
+            let number = (index + 1).to_string();
+            match shared.iter_mut().find(|(known, _)| known == warning) {
+                Some((_, cycles)) => cycles.push(number),
+                None => shared.push((warning, vec![number])),
+            }
+        }
+    }
+    shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
+}
+
+/// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
+/// unseen.
+pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+    let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
+    if regions.is_empty() {
+        return Vec::new();
+    }
+    let steering = protocol.organ.structures.iter().map(|name| (name.as_str(), "the protocol steers by it"));
+    let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
+    let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
+    let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let mut seen = BTreeSet::new();
+    steering
+        .chain(half_lives)
+        .chain(tissues)
+        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .map(|(name, why)| {
+            let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
+            let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
+            let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
+            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+        })
+        .collect()
+}
+
+/// Radiobiology of a region: the protocol's for the steering organ, the course's for all others.
+pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<RegionParameters> {
+    let own = course.radiobiology_of(region);
+    let steering = protocol.organ.structures.iter().any(|name| name == region);
+    let radiobiology = if steering { protocol.radiobiology().ok()? } else { own?.radiobiology };
+    Some(RegionParameters {
+        radiobiology,
+        alpha_per_gy: own.and_then(|r| r.alpha_per_gy),
+        geud_a: own.and_then(|r| r.geud_a),
+    })
+}
+
+/// The verdict on the accumulated cycles.
+pub fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result<Verdict, UserError> {
+    let given: Vec<GivenCycle> = course
+        .cycles
+        .iter()
+        .map(|cycle| GivenCycle {
+            administered_gbq: cycle.administered_mbq / 1000.0,
+            prescribed_gbq: cycle.prescribed_mbq.map(|mbq| mbq / 1000.0),
+            interval_d: cycle.interval_d,
+        })
+        .collect();
+    let tissue = protocol.radiobiology().or_user_error()?;
+    let mut structures = Vec::new();
+    for name in &protocol.organ.structures {
+        let doses: Vec<Option<OrganDose>> = cycles
+            .iter()
+            .zip(&course.cycles)
+            .map(|(cycle, file)| {
+                let region = cycle.regions.get(name)?;
+                let statistics = region.dose_se_gy / region.dose_gy;
+                let plan = &protocol.uncertainty;
+                Some(OrganDose {
+                    dose_gy: region.dose_gy,
+                    g: region.g(&tissue)?,
+                    mass_g: region.mass_g,
+                    random_rel_sigma: file
+                        .random_rel_sigma
+                        .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
+                    // what a series states of its images does not shrink what the protocol says of a dose
+                    systematic_rel_sigma: file
+                        .systematic_rel_sigma
+                        .or_else(|| region.systematic_rel_sigma.map(|stated| stated.max(plan.systematic_rel))),
+                })
+            })
+            .collect();
+        if doses.iter().any(Option::is_some) || cycles.iter().all(|cycle| cycle.regions.is_empty()) {
+            structures.push(StructureHistory { structure: name.clone(), cycles: doses });
+        }
+    }
+    decide(&DecisionInput {
+        protocol,
+        step: course.step,
+        cycles: &given,
+        structures: &structures,
+        ledger: &course.ledger,
+        facts: &course.facts,
+        overrides: &course.overrides,
+        stop_flags: &course.stop_flags,
+        reduction_factor: course.reduction_factor,
+    })
+    .or_user_error()
+}

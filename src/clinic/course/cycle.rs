@@ -1,0 +1,261 @@
+//! One cycle of a course: from what the course says of it to the doses of its regions.
+
+use super::cache::{Cache, keep_tia, transported};
+use super::parts::{Computed, Mapped};
+use crate::clinic::failure::{Failure, OrUserError, UserError};
+use crate::clinic::files::{beside, named_nuclide};
+use crate::clinic::images::{self, Anatomy};
+use crate::clinic::notes::Listener;
+use crate::clinic::request::{ActivityChoice, DoseRequest, GridChoice, ImageChoice, RunOptions, SceneInput};
+use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
+use crate::course::accumulate::RegionCycle;
+use crate::course::file::{Course, CourseCycle, CycleContent};
+use crate::course::tia::EarlierHalfLife;
+use crate::source::ActivityUnit;
+use crate::transport::emission::Emissions;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What one cycle is computed from.
+pub struct CycleFrom<'a> {
+    /// The file that other files are named beside.
+    pub path: &'a Path,
+    /// The course.
+    pub course: &'a Course,
+    /// The cycle.
+    pub cycle: &'a CourseCycle,
+    /// Its number, counted from 1.
+    pub number: usize,
+    /// Where finished cycles are kept.
+    pub cache: &'a Cache,
+    /// Options of the transport.
+    pub run: &'a RunOptions,
+    /// How DICOM images are read.
+    pub images: &'a ImageChoice,
+}
+
+/// The doses of one cycle, whatever its content; `earlier` are half-lives of earlier cycles.
+pub fn compute_cycle(
+    from: &CycleFrom<'_>,
+    opened: Option<OpenSeries>,
+    earlier: &BTreeMap<String, EarlierHalfLife>,
+    hear: &mut dyn Listener,
+) -> Result<Computed, Failure> {
+    let CycleFrom { path, course, cycle, number, cache, images, .. } = *from;
+    let nuclide = named_nuclide(path, &course.nuclide);
+    match &cycle.content {
+        CycleContent::Missing(reason) => {
+            let mut none = Computed::without_map(BTreeMap::new());
+            none.warnings.push(format!("no dosimetry: {reason}"));
+            Ok(none)
+        }
+        CycleContent::Stated(doses) => Ok(Computed::without_map(
+            doses
+                .iter()
+                .map(|(name, stated)| {
+                    let region = RegionCycle {
+                        mass_g: stated.mass_g,
+                        effective_half_life_h: cycle.effective_half_life_h.get(name).copied(),
+                        ..RegionCycle::of_dose(stated.dose_gy, "stated")
+                    };
+                    (name.clone(), region)
+                })
+                .collect(),
+        )),
+        CycleContent::Dose(file) => Ok(ready_map(from, file, hear)?),
+        CycleContent::Tia { file, unit } => {
+            let unit: ActivityUnit = unit.parse().or_user_error()?;
+            let request = dose_request(from, beside(path, file), unit, nuclide)?;
+            let mut done = transported(&request, cache, hear)?;
+            for (name, region) in &mut done.regions {
+                region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
+                region.method = "ready TIA map".to_owned();
+            }
+            Ok(done)
+        }
+        CycleContent::Series(file) => {
+            let opened = match opened {
+                Some(opened) => opened,
+                None => OpenSeries::open(
+                    &beside(path, file),
+                    &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
+                    hear,
+                )?,
+            };
+            let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
+            let ct = named(&cycle.ct).or(named(&course.ct));
+            let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
+            let label_names = named(&course.label_names);
+            let own = SeriesRegions {
+                labels: labels.as_deref(),
+                label_names: label_names.as_deref(),
+                ct: ct.as_deref(),
+                // the dose's own report of the regions follows
+                quiet: true,
+            };
+            let series = integrate(opened, earlier, own, hear)?;
+            let tia = keep_tia(&series, cache)?;
+            let nuclide = series.nuclide.clone();
+            let mut request = dose_request(from, tia, ActivityUnit::Decays, nuclide)?;
+            if cycle.labels.is_none() && course.labels.is_none() {
+                request.labels = series.labels.clone();
+                request.label_names = series.label_names.clone();
+            }
+            let mut done = transported(&request, cache, hear)?;
+            for (name, region) in &mut done.regions {
+                let Some(integral) =
+                    series.map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref())
+                else {
+                    continue;
+                };
+                region.effective_half_life_h = Some(integral.effective_half_life_h);
+                region.half_life_rel_sigma = integral.half_life_rel_sigma;
+                region.kinetics = Some(integral.kinetics.clone());
+                region.curve_rel_sigma = integral.rel_sigma;
+                region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
+                region.method = integral.method.clone();
+            }
+            for region in &series.map.regions {
+                let Some(integral) = &region.integral else { continue };
+                let half_life = EarlierHalfLife {
+                    half_life_h: integral.effective_half_life_h,
+                    rel_sigma: integral.half_life_rel_sigma,
+                    cycle: u32::try_from(number).unwrap_or(u32::MAX),
+                };
+                done.half_lives.insert(region.name.clone(), half_life);
+            }
+            done.curves = series.map.regions.iter().filter(|region| region.label != 0).cloned().collect();
+            done.inputs.extend(series.inputs);
+            done.warnings.extend(series.warnings);
+            done.warnings.extend(series.map.warnings);
+            Ok(done)
+        }
+    }
+}
+
+/// What `lutra dose` would be asked for this cycle.
+fn dose_request(
+    from: &CycleFrom<'_>,
+    activity: PathBuf,
+    unit: ActivityUnit,
+    nuclide: String,
+) -> Result<DoseRequest, UserError> {
+    let CycleFrom { path, course, cycle, number, run, .. } = *from;
+    let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
+        UserError::new(
+            format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
+            "Add ct = \"ct.nii.gz\", or give the cycle as dose or doses_gy.",
+        )
+    })?;
+    Ok(DoseRequest {
+        config: None,
+        scene: SceneInput::Ct(beside(path, ct)),
+        activity: ActivityChoice::Map { file: activity, unit },
+        administered_mbq: Some(cycle.administered_mbq),
+        nuclide,
+        emissions: Emissions::All,
+        labels: cycle.labels.as_ref().or(course.labels.as_ref()).map(|name| beside(path, name)),
+        label_names: course.label_names.as_ref().map(|name| beside(path, name)),
+        out: PathBuf::new(),
+        dicom: None,
+        force: false,
+        grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), GridChoice::parse)?,
+        run: run.clone(),
+    })
+}
+
+/// Share of all dose that negative voxels of a ready map may hold: noise of a transport, not another quantity.
+const NEGATIVE_SHARE: f64 = 0.02;
+
+/// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
+fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Result<Computed, UserError> {
+    let CycleFrom { path, course, cycle, number, .. } = *from;
+    let dose_path = beside(path, file);
+    let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
+    let image = images::dose(&dose_path, &mut warnings)?;
+    let (form_code, origin) = (image.form_code, image.origin);
+    let dose_gy = image.volume.map(|gy| gy as f32);
+    let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
+    let (above, below) = (sum_of(1.0), sum_of(-1.0));
+    if below > NEGATIVE_SHARE * above {
+        return Err(UserError::new(
+            format!(
+                "{}: voxel values: found negative doses that are {:.1} % of all dose; allowed: {:.0} %, as statistics",
+                dose_path.display(),
+                100.0 * below / above.max(f64::MIN_POSITIVE),
+                100.0 * NEGATIVE_SHARE
+            ),
+            "Check that this is a dose map in Gy.",
+        ));
+    }
+    if below > 0.0 {
+        warnings.push(format!(
+            "{}: voxels with a negative dose, {:.3} % of all dose: the statistics of a transport",
+            dose_path.display(),
+            100.0 * below / above
+        ));
+    }
+    let labels_name = cycle.labels.as_ref().or(course.labels.as_ref()).ok_or_else(|| {
+        UserError::new(
+            format!("{}: cycles[{number}].labels: found none; allowed: a label map on the dose's grid", path.display()),
+            "Add labels = \"labels.nii.gz\".",
+        )
+    })?;
+    let labels_path = beside(path, labels_name);
+    let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
+    let names_path = course.label_names.as_ref().map(|name| beside(path, name));
+    let regions = images::regions(&labels_path, names_path.as_deref(), &anatomy, false, hear, &mut warnings)?;
+    let images::RegionMap { labels, names, inputs: region_inputs } = regions;
+    if !labels.grid.same_as(&dose_gy.grid) {
+        return Err(UserError::new(
+            format!(
+                "{}: grid: found {}; allowed: that of the dose map, {}",
+                labels_path.display(),
+                labels.grid.describe(),
+                dose_gy.grid.describe()
+            ),
+            "Resample the labels to the dose map with nearest-neighbour interpolation.",
+        ));
+    }
+    let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
+    for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {
+        let sum = sums.entry(label).or_default();
+        sum.0 += f64::from(dose);
+        sum.1 += 1;
+    }
+    let name_of = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+    let regions = sums
+        .iter()
+        .map(|(&label, &(sum, voxels))| {
+            let name = name_of(label);
+            let region = RegionCycle {
+                label: Some(label),
+                effective_half_life_h: cycle.effective_half_life_h.get(&name).copied(),
+                ..RegionCycle::of_dose(sum / f64::from(voxels), "ready dose map")
+            };
+            (name, region)
+        })
+        .collect();
+    let present = sums.keys().map(|&label| (label, name_of(label))).collect();
+    let mut inputs = vec![image.input];
+    inputs.extend(region_inputs);
+    Ok(Computed {
+        regions,
+        map: Some(Mapped {
+            dose_gy,
+            sigma_rel: None,
+            density_g_cm3: None,
+            labels: labels.data,
+            names: present,
+            form_code,
+            origin,
+        }),
+        half_lives: BTreeMap::new(),
+        inputs,
+        tally_sha256: None,
+        warnings,
+        reused: false,
+        curves: Vec::new(),
+        run: None,
+    })
+}

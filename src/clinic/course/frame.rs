@@ -1,0 +1,140 @@
+//! Where the doses of cycles are added by voxel.
+
+use super::parts::Computed;
+use crate::clinic::failure::UserError;
+use crate::clinic::files::beside;
+use crate::clinic::images::{self, Anatomy};
+use crate::clinic::notes::Unheard;
+use crate::course::accumulate::CycleDose;
+use crate::course::file::{Course, CourseCycle};
+use crate::course::frame::{IDENTITY, resample};
+use crate::grid::VoxelGrid;
+use crate::io::dicom::{self, Origin};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The course's frame: where voxel sums are formed.
+pub struct Frame {
+    /// Its grid.
+    pub grid: VoxelGrid,
+    /// Label of each voxel.
+    pub labels: Vec<u16>,
+    /// Names of the labels.
+    pub names: BTreeMap<u16, String>,
+    /// Mass density, g/cm3, where known.
+    pub density_g_cm3: Option<Vec<f32>>,
+    /// Kind of coordinates.
+    pub form_code: i16,
+    /// The image whose frame of reference it is, if that is DICOM.
+    pub origin: Option<Origin>,
+}
+
+/// Whether a cycle lies in the course's frame as it is: its anatomy is the course's.
+fn in_frame(cycle: &CourseCycle) -> bool {
+    cycle.transform.is_none() && cycle.ct.is_none() && cycle.labels.is_none()
+}
+
+impl Frame {
+    /// The frame: that of the first map with the course's own anatomy. Where every cycle has its own, the course's labels
+    /// give it; where the course states none, the first cycle without a transform does. None without any map.
+    pub fn of(
+        path: &Path,
+        course: &Course,
+        computed: &[Computed],
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Self>, UserError> {
+        let maps = || course.cycles.iter().zip(computed).filter_map(|(cycle, one)| Some((cycle, one.map.as_ref()?)));
+        let Some((_, any)) = maps().next() else { return Ok(None) };
+        let stated = course.ct.is_some() || course.labels.is_some();
+        let own = maps().find(|(cycle, _)| in_frame(cycle));
+        let first = || maps().find(|(cycle, _)| !stated && cycle.transform.is_none());
+        if let Some((_, map)) = own.or_else(first) {
+            return Ok(Some(Self {
+                grid: map.dose_gy.grid.clone(),
+                labels: map.labels.clone(),
+                names: map.names.clone(),
+                density_g_cm3: map.density_g_cm3.clone(),
+                form_code: map.form_code,
+                origin: map.origin.clone(),
+            }));
+        }
+        let Some(labels) = &course.labels else {
+            warnings.push(
+                "every cycle has its own anatomy and the course has no labels: there is no frame for voxel sums"
+                    .to_owned(),
+            );
+            return Ok(None);
+        };
+        let labels = beside(path, labels);
+        let ct = course.ct.as_ref().map(|ct| images::ct(&beside(path, ct), &mut Vec::new())).transpose()?;
+        let anatomy = match &ct {
+            Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
+            None if dicom::is_dicom(&labels) => {
+                return Err(UserError::new(
+                    format!("{}: ct: found none; allowed: the CT of the course's frame", labels.display()),
+                    "Name the CT that the regions were drawn on as ct of the course.",
+                ));
+            }
+            None => Anatomy { grid: &any.dose_gy.grid, origin: None },
+        };
+        let names = course.label_names.as_ref().map(|name| beside(path, name));
+        let images::RegionMap { labels, names, .. } =
+            images::regions(&labels, names.as_deref(), &anatomy, true, &mut Unheard, warnings)?;
+        let present: BTreeMap<u16, String> = labels
+            .data
+            .iter()
+            .filter(|label| **label > 0)
+            .map(|label| (*label, names.get(label).cloned().unwrap_or_else(|| format!("label_{label}"))))
+            .collect();
+        warnings.push("the course's frame has labels but no density: histograms weigh voxels by volume".to_owned());
+        Ok(Some(Self {
+            grid: labels.grid,
+            labels: labels.data,
+            names: present,
+            density_g_cm3: None,
+            form_code: 1,
+            origin: ct.and_then(|ct| ct.origin),
+        }))
+    }
+}
+
+/// The cycles for accumulation: every map that lies in the course's frame or has a transform to it, on its grid.
+pub fn cycle_doses(
+    course: &Course,
+    days: &[String],
+    computed: &[Computed],
+    frame: Option<&Frame>,
+    warnings: &mut Vec<String>,
+) -> Vec<CycleDose> {
+    let stated = course.ct.is_some() || course.labels.is_some();
+    let mut first_apart = true;
+    let mut cycles = Vec::new();
+    for (index, (cycle, one)) in course.cycles.iter().zip(computed).enumerate() {
+        let dose_gy = one.map.as_ref().zip(frame).and_then(|(map, frame)| {
+            // where the course states no anatomy, its frame is that of the first cycle without a transform
+            let gives_frame = !stated && cycle.transform.is_none() && std::mem::take(&mut first_apart);
+            if cycle.transform.is_none() && !in_frame(cycle) && !gives_frame {
+                warnings.push(format!(
+                    "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
+                    index + 1
+                ));
+                return None;
+            }
+            let (moved, outside) = resample(&map.dose_gy, &frame.grid, &cycle.transform.unwrap_or(IDENTITY))?;
+            if outside > 0 {
+                warnings.push(format!(
+                    "cycle {}: its dose map does not reach {outside} voxels of the course's grid",
+                    index + 1
+                ));
+            }
+            Some(moved.data)
+        });
+        cycles.push(CycleDose {
+            date: days[index].clone(),
+            administered_gbq: cycle.administered_mbq / 1000.0,
+            regions: one.regions.clone(),
+            dose_gy,
+        });
+    }
+    cycles
+}

@@ -1,0 +1,184 @@
+//! A treatment: from its cycles to an accumulated dose, the limits of a protocol and a verdict.
+//!
+//! Each cycle's dose is computed once and kept ([`cache`]): a cycle added later costs only itself.
+
+/// Doses of cycles, kept between requests.
+pub mod cache;
+
+/// Names that must fit, and the verdict.
+pub mod checks;
+
+/// A virtual cohort.
+pub mod cohort;
+
+/// The doses of one cycle.
+pub mod cycle;
+
+/// Where doses are added by voxel.
+pub mod frame;
+
+/// Cumulative histograms.
+pub mod histograms;
+
+/// A cycle as computed.
+pub mod parts;
+
+/// The files of a course.
+pub mod save;
+
+/// Where a course comes from.
+pub mod source;
+
+use super::failure::{Failure, OrUserError};
+use super::files::in_file;
+use super::images::hashed;
+use super::invocation::Invocation;
+use super::notes::Listener;
+use super::pages;
+use super::request::{DicomOut, RunOptions, StudyChoice};
+use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, accumulate};
+use crate::course::decision::Verdict;
+use crate::course::file::Course;
+use crate::course::protocol::Protocol;
+use crate::course::tia::EarlierHalfLife;
+use crate::io::atomic::AtomicOutputDir;
+use cache::Cache;
+use cycle::{CycleFrom, compute_cycle};
+use frame::{Frame, cycle_doses};
+use histograms::Histograms;
+use parts::Computed;
+use source::CourseSource;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A course and all that was found.
+pub struct CourseResult {
+    /// The COURSE.toml or the DICOM folder.
+    pub path: PathBuf,
+    /// The course.
+    pub course: Course,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Days of the cycles in words.
+    pub days: Vec<String>,
+    /// Doses by cycle.
+    pub cycles: Vec<CycleDose>,
+    /// Cycles as computed.
+    pub computed: Vec<Computed>,
+    /// The course's frame, where there is one.
+    pub frame: Option<Frame>,
+    /// Sums.
+    pub accumulated: Accumulated,
+    /// Cumulative histograms.
+    pub histograms: Histograms,
+    /// The verdict, with every warning.
+    pub verdict: Verdict,
+}
+
+/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder.
+///
+/// Errors: those of the files; names that nothing has; transport.
+pub fn patient(
+    path: &Path,
+    choice: Option<&StudyChoice>,
+    cache: &Cache,
+    run: &RunOptions,
+    hear: &mut dyn Listener,
+) -> Result<CourseResult, Failure> {
+    let CourseSource { course, protocol, base, mut series, days, images } = match choice {
+        Some(choice) => CourseSource::of_study(path, choice, hear)?,
+        None => CourseSource::of_file(path)?,
+    };
+    let mut computed = Vec::new();
+    let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
+    for (index, cycle) in course.cycles.iter().enumerate() {
+        let number = index + 1;
+        hear.info(format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
+        let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
+        let one = compute_cycle(&from, series[index].take(), &earlier, hear)?;
+        if one.reused {
+            hear.info(format!("cycle {number}: unchanged, taken from {}", cache.folder.display()));
+        }
+        for (name, region) in &one.regions {
+            if let Some(half_life_h) = region.effective_half_life_h {
+                let cycle = u32::try_from(number).unwrap_or(u32::MAX);
+                let rel_sigma = region.half_life_rel_sigma;
+                earlier.insert(name.clone(), EarlierHalfLife { half_life_h, rel_sigma, cycle });
+            }
+        }
+        earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
+        computed.push(one);
+    }
+    let mut warnings = checks::by_cycle(&computed);
+    checks::check_ledger(path, &course, &protocol, &computed)?;
+    let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
+    let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);
+    let anatomy = frame.as_ref().map(|frame| CourseFrame {
+        labels: &frame.labels,
+        names: &frame.names,
+        density_g_cm3: frame.density_g_cm3.as_deref(),
+    });
+    let mut accumulated = accumulate(&cycles, anatomy, &|region| checks::parameters(&course, &protocol, region))
+        .or_user_error()
+        .map_err(|e| in_file(path, &e))?;
+    warnings.extend(accumulated.warnings.iter().cloned());
+    warnings.extend(checks::names_without_region(&course, &protocol, &cycles));
+    let mut verdict = checks::verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
+    verdict.warnings.extend(warnings);
+    let parameters = |region: &str| checks::parameters(&course, &protocol, region);
+    let histograms = Histograms::of(&course, &cycles, &computed, frame.as_ref(), &accumulated, &parameters);
+    histograms.refine(&mut accumulated.totals);
+    Ok(CourseResult {
+        path: path.to_path_buf(),
+        course,
+        protocol,
+        days,
+        cycles,
+        computed,
+        frame,
+        accumulated,
+        histograms,
+        verdict,
+    })
+}
+
+impl CourseResult {
+    /// Writes every file of the course into `folder`.
+    ///
+    /// Errors: a disk that cannot be written; DICOM asked for and no dose map.
+    pub fn save(
+        &self,
+        folder: &AtomicOutputDir,
+        invocation: &Invocation,
+        dicom: Option<DicomOut>,
+        hear: &mut dyn Listener,
+    ) -> Result<(), Failure> {
+        let written = save::Written {
+            path: &self.path,
+            course: &self.course,
+            days: &self.days,
+            cycles: &self.cycles,
+            accumulated: &self.accumulated,
+            verdict: &self.verdict,
+            computed: &self.computed,
+            frame: self.frame.as_ref(),
+            dicom,
+        };
+        save::write(folder, &written, hear)?;
+        pages::course::write(
+            folder,
+            &pages::course::Found {
+                course: &self.course,
+                protocol: &self.protocol,
+                cycles: &self.cycles,
+                computed: &self.computed,
+                frame: self.frame.as_ref(),
+                accumulated: &self.accumulated,
+                verdict: &self.verdict,
+                histograms: &self.histograms,
+                invocation,
+                course_file: hashed("course", &self.path)?,
+            },
+        )
+    }
+}

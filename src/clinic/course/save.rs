@@ -1,0 +1,201 @@
+//! The files of a course.
+
+use super::frame::Frame;
+use super::parts::Computed;
+use crate::clinic::failure::{AtPath, Failure};
+use crate::clinic::files::{write_json, write_rows};
+use crate::clinic::images::hashed;
+use crate::clinic::notes::Listener;
+use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
+use crate::clinic::request::DicomOut;
+use crate::course::accumulate::{Accumulated, CycleDose};
+use crate::course::decision::Verdict;
+use crate::course::file::Course;
+use crate::course::words::verdict_words;
+use crate::grid::{Orientation, Volume};
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
+use crate::io::nifti::{self, WriteOptions};
+use crate::report::png::{self, Background, Drawn, Outline, Picture};
+use crate::report::run_record;
+use std::path::Path;
+
+/// Names of the files written.
+pub const FILE_NAMES: [&str; 18] = [
+    DOSE_FILE,
+    LABELS_FILE,
+    BED_FILE,
+    "dose_sum_axial.dcm",
+    "dose_sum_coronal.dcm",
+    "dose_sum_sagittal.dcm",
+    "verdict.json",
+    "verdict.txt",
+    "cycles.csv",
+    "cumulative.csv",
+    "dose_sum_gy.nii.gz",
+    "g_dose2_sum_gy2.nii.gz",
+    "bed_gy.nii.gz",
+    "eqd2_gy.nii.gz",
+    "cohort.json",
+    "report.html",
+    "dvh.csv",
+    "dvh.json",
+];
+
+/// The BED in DICOM.
+pub const BED_FILE: &str = "bed_gy.dcm";
+
+/// Name of a cycle's dose map in the course's frame, cycles counted from 1.
+pub fn cycle_map(cycle: usize) -> String {
+    format!("cycle_{cycle}_dose_gy.nii.gz")
+}
+
+/// What is written.
+pub struct Written<'a> {
+    /// The course's file or folder.
+    pub path: &'a Path,
+    /// The course.
+    pub course: &'a Course,
+    /// Days of its cycles.
+    pub days: &'a [String],
+    /// Doses by cycle.
+    pub cycles: &'a [CycleDose],
+    /// Sums.
+    pub accumulated: &'a Accumulated,
+    /// The verdict.
+    pub verdict: &'a Verdict,
+    /// Cycles as computed.
+    pub computed: &'a [Computed],
+    /// The course's frame, where there is one.
+    pub frame: Option<&'a Frame>,
+    /// DICOM outputs.
+    pub dicom: Option<DicomOut>,
+}
+
+/// Tables, maps and the verdict.
+pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener) -> Result<(), Failure> {
+    write_rows(&folder.file("cycles.csv"), &w.accumulated.cycles)?;
+    write_rows(&folder.file("cumulative.csv"), &w.accumulated.totals)?;
+    let text = folder.file("verdict.txt");
+    std::fs::write(&text, verdict_words(w.verdict)).at(&text)?;
+    let cycles: Vec<serde_json::Value> = w
+        .course
+        .cycles
+        .iter()
+        .zip(w.computed)
+        .zip(w.days)
+        .map(|((cycle, one), day)| {
+            serde_json::json!({
+                "date": day,
+                "administered_mbq": cycle.administered_mbq,
+                "inputs": one.inputs,
+                "tally_sha256": one.tally_sha256,
+            })
+        })
+        .collect();
+    let record = serde_json::json!({
+        "schema": 1,
+        "program": run_record::program(),
+        "course": hashed("course", w.path)?,
+        "patient": w.course.patient_id,
+        "verdict": w.verdict,
+        "cycles": cycles,
+        "regions_by_cycle": w.accumulated.cycles,
+        "regions_cumulative": w.accumulated.totals,
+    });
+    write_json(&folder.file("verdict.json"), &record)?;
+    if let (Some(frame), Some(voxels)) = (w.frame, &w.accumulated.voxels) {
+        let orientation: Orientation = frame.grid.orientation();
+        let write_map = |name: &str, text: &str, data: Vec<f32>| -> Result<(), Failure> {
+            let volume = orientation.restore(Volume { grid: frame.grid.clone(), data })?;
+            let description = format!("{text}; {}", run_record::program());
+            nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
+            Ok(())
+        };
+        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
+        let stated = "0 where no radiobiology is stated";
+        write_map("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy))?;
+        write_map("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2))?;
+        write_map("bed_gy.nii.gz", &format!("cumulative BED, Gy; {stated}"), voxels.bed_gy.clone())?;
+        write_map("eqd2_gy.nii.gz", &format!("cumulative EQD2, Gy; {stated}"), voxels.eqd2_gy.clone())?;
+        for (index, cycle) in w.cycles.iter().enumerate() {
+            if let Some(dose_gy) = &cycle.dose_gy {
+                write_map(&cycle_map(index + 1), "absorbed dose of the cycle, Gy", dose_gy.clone())?;
+            }
+        }
+        if let Some(out) = w.dicom {
+            write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out, hear)?;
+        }
+    } else if w.dicom.is_some() {
+        return Err(Failure::run(
+            "--dicom: there is no dose map to write: no cycle has one, or the maps have no frame in common",
+        ));
+    }
+    Ok(())
+}
+
+/// Writes the course's dose and BED as RT Dose and its regions as SEG.
+fn write_dicom(
+    folder: &AtomicOutputDir,
+    frame: &Frame,
+    dose_gy: &[f64],
+    bed_gy: &[f32],
+    course: &Course,
+    out: DicomOut,
+    hear: &mut dyn Listener,
+) -> Result<(), Failure> {
+    let cycles = course.cycles.len();
+    let options = |dose_type, description: &str, comment: String| DoseOptions {
+        dose_type,
+        depth: out.depth,
+        description: description.to_owned(),
+        comment,
+        deidentify: out.deidentify,
+        created: None,
+    };
+    let mut volume =
+        |data: Vec<f64>, name: &str| Volume { grid: frame.grid.clone(), data: output::storable(data, name, hear) };
+    let origin = frame.origin.as_ref();
+    let absorbed = options(DoseType::Physical, "Lutra absorbed dose, all cycles", format!("sum of {cycles} cycles"));
+    let dose = volume(dose_gy.to_vec(), DOSE_FILE);
+    dicom::write_rtdose(folder.file(DOSE_FILE), &dose, origin, &absorbed)?;
+    let bed = options(
+        DoseType::Effective,
+        "Lutra BED, all cycles",
+        format!("BED of {cycles} cycles; 0 where no alpha/beta is stated"),
+    );
+    let bed_gy = volume(bed_gy.iter().map(|&gy| f64::from(gy)).collect(), BED_FILE);
+    dicom::write_rtdose(folder.file(BED_FILE), &bed_gy, origin, &bed)?;
+    let labels = Volume { grid: frame.grid.clone(), data: frame.labels.clone() };
+    let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
+    dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
+    if out.pictures {
+        let pictures = pictures(frame, dose_gy);
+        output::write_captures(&pictures, "Lutra absorbed dose, all cycles, pictures", origin, out, folder)?;
+    }
+    Ok(())
+}
+
+/// Slices of the course's dose through its hottest place.
+fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
+    let dose_gy: Vec<f32> = dose_gy.iter().map(|&gy| gy as f32).collect();
+    // without a density (ready dose maps) the anatomy stays dark
+    let nothing = vec![0.84_f32; frame.labels.len()];
+    let background = Background::Density(frame.density_g_cm3.as_ref().unwrap_or(&nothing));
+    let mean = |label: u16| {
+        let (sum, count) = (frame.labels.iter().zip(&dose_gy).filter(|(own, _)| **own == label))
+            .fold((0.0, 0_usize), |(sum, count), (_, gy)| (sum + f64::from(*gy), count + 1));
+        (count > 0).then(|| sum / count as f64)
+    };
+    let outlines: Vec<Outline> =
+        frame.names.iter().map(|(&label, name)| Outline { label, name: name.clone(), dose_gy: mean(label) }).collect();
+    let picture = Picture {
+        grid: &frame.grid,
+        background,
+        dose_gy: &dose_gy,
+        labels: Some(&frame.labels),
+        outlines: &outlines,
+        title: "Absorbed dose of all cycles over density",
+    };
+    png::slices(&picture, "dose_sum", png::hottest_voxel(&picture))
+}

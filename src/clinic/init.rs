@@ -1,0 +1,633 @@
+//! A commented configuration from a folder of images.
+//!
+//! What the files say is written down with the reason; what no file says (units, corrections, times, activities,
+//! dates) is left as `"?"`, and the next command refuses the file by the name of that field until a person has
+//! filled it in.
+
+use super::failure::{Failure, OrUserError, UserError};
+use super::request::InitRequest;
+use super::survey::{Candidate, Reach, Role, Survey, folders_of, survey};
+use crate::course::input::{BLANK, blanks};
+use crate::course::protocol::{BUILT_IN, Protocol};
+use crate::io::atomic::write_file;
+use std::path::{Component, Path, PathBuf};
+
+/// Columns of a comment.
+const WIDTH: usize = 112;
+/// Voxels of a CT above which the grid of the activity is proposed for the result.
+const LARGE_CT_VOXELS: usize = 20_000_000;
+
+/// A file to be written.
+struct Draft {
+    path: PathBuf,
+    text: Text,
+}
+
+/// TOML text as it grows.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    /// A comment, broken into lines.
+    fn comment(&mut self, text: &str) -> &mut Self {
+        let mut line = String::from("#");
+        for word in text.split_whitespace() {
+            if line.chars().count() + 1 + word.chars().count() > WIDTH {
+                self.line(&line);
+                line = String::from("#  ");
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        self.line(&line)
+    }
+
+    fn line(&mut self, text: &str) -> &mut Self {
+        self.0.push_str(text.trim_end());
+        self.0.push('\n');
+        self
+    }
+
+    fn gap(&mut self) -> &mut Self {
+        self.line("")
+    }
+
+    /// A field with text.
+    fn text(&mut self, field: &str, value: &str) -> &mut Self {
+        let value = toml::Value::String(value.to_owned());
+        self.line(&format!("{field} = {value}"))
+    }
+
+    /// A field that a person has to fill in, and why.
+    fn blank(&mut self, field: &str, why: &str) -> &mut Self {
+        self.comment(&format!("FILL IN: {why}")).line(&format!("{field} = \"{BLANK}\""))
+    }
+}
+
+/// What was drafted.
+pub struct Drafted {
+    /// The files written.
+    pub written: Vec<PathBuf>,
+    /// What a person has to fill in: file, line, field.
+    pub to_fill_in: Vec<(PathBuf, usize, String)>,
+    /// Files that are not used, each with the reason.
+    pub left: Vec<String>,
+    /// The command that takes the draft.
+    pub next: String,
+}
+
+/// Drafts the configuration of a folder and writes it.
+///
+/// Errors: a folder that cannot be read; a configuration that exists, unless the request allows it.
+pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
+    let (drafts, left, next, force) = match request {
+        InitRequest::Dose { folder, out, force } => {
+            let found = survey(folder, Reach::Below)?;
+            let left = found.left.clone();
+            let next = format!("lutra dose --config {} --out DIR", shown(out));
+            (vec![dose_draft(folder, out, &found)?], left, next, *force)
+        }
+        InitRequest::Course { folder, protocol, force } => {
+            let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
+            let next = format!("lutra course {} --out DIR", shown(&folder.join("COURSE.toml")));
+            (drafts, left, next, *force)
+        }
+    };
+    if let Some(draft) = drafts.iter().find(|draft| draft.path.exists() && !force) {
+        return Err(UserError::new(
+            format!("{}: output file: found one; allowed: a new file", draft.path.display()),
+            "Go on with the one that is there, or give --force to replace it.",
+        )
+        .into());
+    }
+    for draft in &drafts {
+        write_file(&draft.path, |file| file.write_all(draft.text.0.as_bytes())).or_user_error()?;
+    }
+    let to_fill_in = drafts
+        .iter()
+        .flat_map(|draft| blanks(&draft.text.0).into_iter().map(|(line, field)| (draft.path.clone(), line, field)))
+        .collect();
+    Ok(Drafted { written: drafts.into_iter().map(|draft| draft.path).collect(), to_fill_in, left, next })
+}
+
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(' ') { format!("'{text}'") } else { text }
+}
+
+/// The path of a file as seen from a folder, with `/` between its parts.
+fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
+    // one series of a DICOM folder: FOLDER#3
+    if let Some((folder, number)) = to.to_str().and_then(|text| text.rsplit_once('#')).filter(|_| !to.exists()) {
+        return Ok(format!("{}#{number}", relative(from, Path::new(folder))?));
+    }
+    let whole = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().map_err(|error| UserError::from_library(&crate::io::IoError::read(path, error)))
+    };
+    let (from, to) = (whole(from)?, whole(to)?);
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    if common == 0 {
+        return Ok(to.display().to_string());
+    }
+    let up = from.components().skip(common).map(|_| "..".to_owned());
+    let down = to.components().skip(common).map(|part| match part {
+        Component::Normal(name) => name.to_string_lossy().into_owned(),
+        other => other.as_os_str().to_string_lossy().into_owned(),
+    });
+    let parts: Vec<String> = up.chain(down).collect();
+    Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+}
+
+/// A field with the one candidate, or a blank that names all there are.
+fn choose(
+    text: &mut Text,
+    base: &Path,
+    field: &str,
+    what: &str,
+    candidates: &[&Candidate],
+    otherwise: &str,
+) -> Result<(), UserError> {
+    match candidates {
+        [] => {
+            text.blank(field, otherwise);
+        }
+        [one] => {
+            text.comment(&format!("{what}: {}.", one.why));
+            for doubt in &one.doubts {
+                text.comment(&format!("DOUBT: {doubt}"));
+            }
+            text.text(field, &relative(base, &one.path)?);
+        }
+        several => {
+            for one in several {
+                text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
+            }
+            text.blank(field, &format!("which of these {} is the {what}?", several.len()));
+        }
+    }
+    Ok(())
+}
+
+fn parent_of(path: &Path) -> PathBuf {
+    path.parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Labels and their names: optional fields, left out where there are none.
+fn labels(text: &mut Text, base: &Path, found: &Survey, missing: &str) -> Result<(), UserError> {
+    let maps = found.of(&[Role::Labels]);
+    if maps.is_empty() {
+        text.comment(missing);
+        return Ok(());
+    }
+    choose(text, base, "labels", "labels", &maps, "")?;
+    match found.names.as_slice() {
+        [] if maps.iter().all(|map| map.is_dicom) => {}
+        [] => {
+            text.comment("No file of label names (CSV value,name; JSON; ITK-SNAP) was found: regions are called label_1 and so on.");
+        }
+        [one] => {
+            let names: Vec<String> = one.names.iter().map(|(n, name)| format!("{n} {name}")).collect();
+            text.comment(&format!("Names: {}.", names.join(", ")));
+            text.text("label_names", &relative(base, &one.path)?);
+        }
+        several => {
+            for one in several {
+                text.comment(&format!("{}: {} names.", relative(base, &one.path)?, one.names.len()));
+            }
+            text.blank("label_names", &format!("which of these {} belongs to the labels?", several.len()));
+        }
+    }
+    Ok(())
+}
+
+const UNIT_OF_TIA: &str = "what a value of this map means; a NIfTI file does not say. decays: decays in the voxel; \
+    mbq_h: MBq h in the voxel; bq_ml_h: Bq h per mL. Look it up where the map was made: a wrong unit makes every dose \
+    wrong by that factor.";
+const ADMINISTERED: &str = "administered activity, MBq (7.4 GBq is 7400): what was measured in the syringe or bottle \
+    before less what was left after, at the time of injection.";
+
+/// `dose.toml`.
+fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserError> {
+    let base = parent_of(out);
+    let mut text = Text::default();
+    text.comment("Configuration of `lutra dose`, drafted by `lutra init dose` from the images of a folder.");
+    text.comment("Read it line by line: each guess says why it was made, each \"?\" is for a person to fill in.");
+    text.comment(
+        "Paths are those beside this file. Fields are the options that `lutra help dose` lists, with _ for -.",
+    );
+    text.gap();
+    choose(&mut text, &base, "ct", "CT", &found.of(&[Role::Ct]), "no CT was found: give its path.")?;
+    text.gap();
+    activity(&mut text, &base, folder, found)?;
+    text.gap();
+    let images = found.of(&[Role::Moment]);
+    let stated = |image: &&Candidate| image.scan.as_ref().is_some_and(|scan| scan.administered_mbq.is_some());
+    if text.0.contains("\nactivity = [") && images.iter().any(stated) {
+        text.comment(ADMINISTERED);
+        text.comment("The images state it; a value here comes before theirs.");
+        text.line("# administered_mbq = 7400");
+    } else {
+        text.blank("administered_mbq", &format!("{ADMINISTERED} Delete the line if doses per GBq are not wanted."));
+    }
+    text.gap();
+    text.comment("Nuclide: nothing in an image says it for sure; lu177 is the default and the one that is validated.");
+    text.text("nuclide", "lu177");
+    text.gap();
+    labels(&mut text, &base, found, "No label map was found: the dose is reported for all that is not air.")?;
+    text.gap();
+    let ct = found.of(&[Role::Ct]);
+    let large = ct.iter().filter_map(|image| image.grid.as_ref()).map(|grid| grid.len()).max();
+    text.comment("Grid of the result: ct, activity, or an edge length in mm.");
+    match large {
+        Some(voxels) if voxels > LARGE_CT_VOXELS => {
+            text.comment(&format!(
+                "The CT has {:.0} million voxels: that of the activity is enough and quicker.",
+                voxels as f64 / 1e6
+            ));
+            text.text("grid", "activity");
+        }
+        _ => {
+            text.line("# grid = \"activity\"");
+        }
+    }
+    text.gap();
+    text.comment("How long to run: until 95 % of the voxels above a tenth of the highest dose have this relative standard error.");
+    text.line("target_sigma = 0.02");
+    text.line("# target_labels = [2, 3]      # .. or the voxels of these labels");
+    text.line("# histories = 2e7             # .. or so many electron histories");
+    Ok(Draft { path: out.to_path_buf(), text })
+}
+
+/// DICOM images of one injection, which the run integrates itself.
+fn dicom_activity(text: &mut Text, base: &Path, images: &[&Candidate]) -> Result<(), UserError> {
+    let mut images = images.to_vec();
+    images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
+    let mut paths = Vec::new();
+    for one in &images {
+        let path = relative(base, &one.path)?;
+        text.comment(&format!("{path}: {}.", one.why));
+        for doubt in &one.doubts {
+            text.comment(&format!("DOUBT: {doubt}"));
+        }
+        paths.push(toml::Value::String(path).to_string());
+    }
+    text.comment(
+        "DICOM images state unit and times themselves and are integrated region by region, one exponential each.",
+    );
+    text.comment(
+        "They must be of one injection: take out those of others. Images of one moment that agree count once.",
+    );
+    text.line(&format!("activity = [{}]", paths.join(", ")));
+    let mut times: Vec<f64> = images.iter().map(|one| hours(one)).collect();
+    times.dedup_by(|a, b| (*a - *b).abs() < 0.05);
+    if times.len() == 1 {
+        text.gap();
+        text.blank(
+            "effective_half_life",
+            "effective half-life of everything, h: one image says nothing of how the activity leaves.",
+        );
+    }
+    Ok(())
+}
+
+/// The activity map of a dose: integrated over time, or a blank that says what is missing.
+fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Result<(), UserError> {
+    let integrated = found.of(&[Role::Integrated]);
+    let unclear = found.of(&[Role::Activity]);
+    let moments = found.of(&[Role::Moment]);
+    if integrated.is_empty() && unclear.is_empty() && !moments.is_empty() && moments.iter().all(|one| one.is_dicom) {
+        return dicom_activity(text, base, &moments);
+    }
+    if integrated.is_empty() && unclear.len() != 1 {
+        for one in unclear.iter().chain(&moments) {
+            text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
+        }
+        let found = match (unclear.len(), moments.len()) {
+            (0, 0) => "no activity map was found.".to_owned(),
+            (0, _) => "the images above hold activity at a moment; a dose needs it integrated over time.".to_owned(),
+            _ => "which of the images above is integrated over time, if any?".to_owned(),
+        };
+        text.blank(
+            "activity",
+            &format!(
+                "{found} `lutra init course {}` and `lutra tia` make a map of decays from images at several times.",
+                shown(folder)
+            ),
+        );
+    } else {
+        let candidates = if integrated.is_empty() { &unclear } else { &integrated };
+        choose(text, base, "activity", "time-integrated activity", candidates, "")?;
+        if integrated.is_empty() {
+            text.comment("DOUBT: nothing says that this map is integrated over time; an image at one moment is not.");
+        }
+        for one in moments {
+            text.comment(&format!(
+                "Not this one, it seems to be activity at a moment: {}.",
+                relative(base, &one.path)?
+            ));
+        }
+    }
+    text.gap();
+    text.blank("activity_unit", UNIT_OF_TIA);
+    Ok(())
+}
+
+/// A cycle's folder and what is in it.
+struct Cycle {
+    folder: PathBuf,
+    found: Survey,
+}
+
+fn brings_dosimetry(found: &Survey) -> bool {
+    !found.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]).is_empty()
+}
+
+/// `COURSE.toml` and a `SERIES.toml` for each cycle with images at several times.
+fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<String>), UserError> {
+    let mut common = survey(folder, Reach::Here)?;
+    let mut cycles = Vec::new();
+    for inner in folders_of(folder)? {
+        let found = survey(&inner, Reach::Below)?;
+        if brings_dosimetry(&found) { cycles.push(Cycle { folder: inner, found }) } else { common.add(found) }
+    }
+    let mut left = common.left.clone();
+    if cycles.is_empty() {
+        if !brings_dosimetry(&common) {
+            return Err(UserError::new(
+                format!(
+                    "{}: images: found no activity image and no dose map; allowed: a folder with one folder of images \
+                     a cycle, or with the images of one cycle",
+                    folder.display()
+                ),
+                format!("`lutra inspect {}` says what is there.", shown(folder)),
+            ));
+        }
+        cycles.push(Cycle { folder: folder.to_path_buf(), found: common.clone() });
+    } else {
+        let unused = common.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]);
+        left.extend(
+            unused.iter().map(|one| format!("{}: it lies beside the folders of the cycles", one.path.display())),
+        );
+        left.extend(cycles.iter().flat_map(|cycle| cycle.found.left.clone()));
+    }
+    let protocol = protocol.map(Protocol::built_in).transpose().or_user_error()?;
+    let mut drafts = Vec::new();
+    let course = course_text(folder, protocol.as_ref(), &common, &cycles, &mut drafts)?;
+    drafts.insert(0, Draft { path: folder.join("COURSE.toml"), text: course });
+    Ok((drafts, left))
+}
+
+fn course_text(
+    folder: &Path,
+    protocol: Option<&Protocol>,
+    common: &Survey,
+    cycles: &[Cycle],
+    drafts: &mut Vec<Draft>,
+) -> Result<Text, UserError> {
+    let mut text = Text::default();
+    text.comment(
+        "Configuration of `lutra course`, drafted by `lutra init course` from a folder with one folder a cycle.",
+    );
+    text.comment("Read it line by line: each guess says why it was made, each \"?\" is for a person to fill in.");
+    text.comment("Paths are those beside this file. The fields are listed in docs/formats.md.");
+    text.line("schema = 1").gap();
+    let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+    match protocol {
+        Some(protocol) => {
+            text.comment(&format!("{} ({}).", protocol.title, protocol.source));
+            text.text("protocol", &protocol.id);
+        }
+        None => {
+            text.blank(
+                "protocol",
+                &format!(
+                    "by which protocol the patient is treated: {}; or protocol_file = \"mine.toml\".",
+                    known.join(", ")
+                ),
+            );
+        }
+    }
+    text.comment("The step of the protocol that the patient is in; 1 is where everyone begins.");
+    text.line("step = 1").gap();
+    let own_ct =
+        cycles.iter().filter(|cycle| cycle.folder != folder && !cycle.found.of(&[Role::Ct]).is_empty()).count();
+    if own_ct < cycles.len() || !common.of(&[Role::Ct]).is_empty() {
+        choose(
+            &mut text,
+            folder,
+            "ct",
+            "CT of all cycles without their own",
+            &common.of(&[Role::Ct]),
+            "no CT was found: give its path.",
+        )?;
+    } else {
+        text.comment("Each cycle has its own CT: see there.");
+    }
+    let missing = "No label map was found beside the cycles' folders: give labels here or with the cycles.";
+    labels(&mut text, folder, common, missing)?;
+    steering(&mut text, protocol, common, cycles);
+    text.gap();
+    text.comment("Grid of the dose: ct, activity, or an edge length in mm.");
+    text.line("# grid = \"activity\"").gap();
+    if cycles.iter().any(|cycle| kind_of(&cycle.found) != Dosimetry::Series) {
+        text.comment(
+            "Cycles with a ready map bring no curve: the BED needs the effective half-life of each structure, h.",
+        );
+        text.line("[effective_half_life_h]");
+        for structure in structures(protocol) {
+            text.blank(
+                &structure,
+                &format!(
+                    "effective half-life of {structure}, h, from this patient's images or stated with its source."
+                ),
+            );
+        }
+        text.gap();
+    }
+    text.line("[patient]");
+    text.comment("A pseudonym for the record, never a name. Reasons to stop: \"progression\", \"refusal\", ..");
+    text.line("# id = \"P-001\"").line("# stop_flags = []").gap();
+    text.comment("What the rules of the protocol ask for. What is left out is unknown, and unknown is never a pass.");
+    text.line("[patient.facts]");
+    for rule in protocol.map(|p| p.rules.as_slice()).unwrap_or_default() {
+        text.line(&format!("# {} =          # {}", rule.fact, rule.text));
+    }
+    text.gap();
+    for (number, cycle) in (1..).zip(cycles) {
+        cycle_text(&mut text, folder, number, cycle, common, drafts)?;
+    }
+    Ok(text)
+}
+
+fn structures(protocol: Option<&Protocol>) -> Vec<String> {
+    match protocol {
+        Some(protocol) => protocol.organ.structures.clone(),
+        None => ["kidney_left", "kidney_right"].map(str::to_owned).to_vec(),
+    }
+}
+
+/// Whether the labels hold the structures that steer.
+fn steering(text: &mut Text, protocol: Option<&Protocol>, common: &Survey, cycles: &[Cycle]) {
+    let names = common.names.iter().chain(cycles.iter().flat_map(|cycle| &cycle.found.names)).next();
+    let Some(names) = names else { return };
+    let lacking: Vec<String> = structures(protocol).into_iter().filter(|s| names.names.value(s).is_none()).collect();
+    if !lacking.is_empty() {
+        text.comment(&format!(
+            "DOUBT: the protocol steers by {}, but no label is called {}: without these names there is no verdict on them.",
+            structures(protocol).join(" and "),
+            lacking.join(" or ")
+        ));
+    }
+}
+
+/// What a cycle's folder brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dosimetry {
+    Series,
+    Integrated,
+    Dose,
+}
+
+fn kind_of(found: &Survey) -> Dosimetry {
+    match (found.of(&[Role::Moment]).len(), found.of(&[Role::Activity]).len(), found.of(&[Role::Integrated]).len()) {
+        (0, 0, 1..) => Dosimetry::Integrated,
+        (0, 0, 0) => Dosimetry::Dose,
+        _ => Dosimetry::Series,
+    }
+}
+
+fn cycle_text(
+    text: &mut Text,
+    folder: &Path,
+    number: usize,
+    cycle: &Cycle,
+    common: &Survey,
+    drafts: &mut Vec<Draft>,
+) -> Result<(), UserError> {
+    text.comment(&format!("Cycle {number}: {}.", relative(folder, &cycle.folder)?));
+    text.line("[[cycles]]");
+    text.blank("date", "day of the injection, as in 2025-01-31.");
+    let stated: Vec<f64> =
+        cycle.found.images.iter().filter_map(|image| image.scan.as_ref()?.administered_mbq).collect();
+    match stated.first() {
+        Some(&mbq) if stated.iter().all(|other| (other / mbq - 1.0).abs() < 1e-3) => {
+            text.comment("Administered activity, MBq, as the DICOM images state it: check it against the protocol of the injection.");
+            text.line(&format!("administered_mbq = {mbq:.1}"));
+        }
+        _ => {
+            text.blank("administered_mbq", ADMINISTERED);
+        }
+    }
+    let own = cycle.folder != folder;
+    let (found, base) = (&cycle.found, folder);
+    match kind_of(found) {
+        Dosimetry::Series => {
+            let path = cycle.folder.join("SERIES.toml");
+            let series = series_text(&cycle.folder, number, found, common)?;
+            text.comment("Images at several times: how they are integrated stands in this file.");
+            text.text(
+                "series",
+                &if own { format!("{}/SERIES.toml", relative(base, &cycle.folder)?) } else { "SERIES.toml".to_owned() },
+            );
+            drafts.push(Draft { path, text: series });
+        }
+        Dosimetry::Integrated => {
+            choose(text, base, "tia", "time-integrated activity", &found.of(&[Role::Integrated]), "")?;
+            text.blank("tia_unit", UNIT_OF_TIA);
+        }
+        Dosimetry::Dose => {
+            choose(text, base, "dose", "dose map, Gy", &found.of(&[Role::Dose]), "")?;
+        }
+    }
+    if own && !found.of(&[Role::Ct]).is_empty() {
+        choose(text, base, "ct", "CT of this cycle", &found.of(&[Role::Ct]), "")?;
+    }
+    if own && !found.of(&[Role::Labels]).is_empty() {
+        choose(text, base, "labels", "labels of this cycle", &found.of(&[Role::Labels]), "")?;
+    }
+    if own && (!found.of(&[Role::Ct]).is_empty() || !found.of(&[Role::Labels]).is_empty()) && number > 1 {
+        text.comment("Region sums need no registration. Voxel sums do: transform = [[..], [..], [..]], 3 x 4, from this cycle's world (RAS, mm) to the course's.");
+    }
+    text.gap();
+    Ok(())
+}
+
+/// `SERIES.toml` of one cycle.
+fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> Result<Text, UserError> {
+    let mut images = found.of(&[Role::Moment, Role::Activity]);
+    images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
+    let all_dicom = images.iter().all(|image| image.is_dicom);
+    let mut text = Text::default();
+    text.comment(&format!(
+        "Images of cycle {number} for `lutra tia` and `lutra course`, drafted by `lutra init course`."
+    ));
+    text.comment(
+        "Each guess says why it was made, each \"?\" is for a person to fill in. Paths are those beside this file.",
+    );
+    text.line("schema = 1").gap();
+    text.comment("Administered activity, MBq; optional here, it refuses images whose unit cannot be right.");
+    text.line("# administered_mbq = 7400").gap();
+    if all_dicom {
+        text.comment("DICOM images are read as Bq/mL at the middle of the scan; their own correction is undone.");
+        text.text("unit", "bq_ml").text("decay_correction", "none");
+    } else {
+        text.blank(
+            "unit",
+            "what a value of the images means; a NIfTI file does not say: bq_ml, bq_voxel or mbq_voxel.",
+        );
+        text.blank(
+            "decay_correction",
+            "the moment that the values were corrected to: none (activity at mid-scan), to_scan_start or to_injection. \
+             Look it up in the protocol of the reconstruction; for 177Lu at 168 h a mistake here is a factor of 2.",
+        );
+    }
+    text.gap();
+    let source = if found.of(&[Role::Labels]).is_empty() { common } else { found };
+    let mut own = Text::default();
+    labels(&mut own, base, &Survey { names: names_for(found, common), ..source.clone() }, "")?;
+    if source.of(&[Role::Labels]).is_empty() {
+        text.blank("labels", "no label map was found; a series needs one on the grid of its images.");
+    } else {
+        text.comment("The label map must lie on the grid of the images.");
+        text.0.push_str(&own.0);
+    }
+    text.gap();
+    text.comment(
+        "Random relative uncertainty of a region's activity in one image, and what all images share; optional.",
+    );
+    text.line("# relative_error = 0.05").line("# systematic_error = 0.10").gap();
+    for image in images {
+        text.line("[[images]]");
+        text.comment(&format!("{}.", image.why));
+        for doubt in &image.doubts {
+            text.comment(&format!("DOUBT: {doubt}"));
+        }
+        text.text("file", &relative(base, &image.path)?);
+        match (image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection), image.hours_by_name) {
+            (Some(hours), _) => {
+                text.comment("Middle of the scan, h after injection, from the DICOM header.");
+                text.line(&format!("time_h = {hours:.4}"));
+            }
+            (None, guess) => {
+                let hint = guess.map_or(String::new(), |hours| format!(" The name suggests {hours}."));
+                text.blank("time_h", &format!("middle of the scan, h after injection.{hint}"));
+            }
+        }
+        text.gap();
+    }
+    text.line("[fit]");
+    text.comment("One exponential for each region; with 3 or 4 points no test can choose. Others: docs/methods/time_integration.md.");
+    text.text("method", "mono");
+    Ok(text)
+}
+
+fn names_for(found: &Survey, common: &Survey) -> Vec<super::survey::Names> {
+    if found.names.is_empty() { common.names.clone() } else { found.names.clone() }
+}
+
+/// Where an image stands in its series; those that do not tell come last.
+fn hours(image: &Candidate) -> f64 {
+    let stated = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
+    stated.or(image.hours_by_name).unwrap_or(f64::INFINITY)
+}

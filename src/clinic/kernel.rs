@@ -1,0 +1,67 @@
+//! Voxel S-value kernels and the point kernels that they are folded from.
+
+use super::failure::{Failure, OrUserError, RunFault, UserError};
+use super::notes::Listener;
+use super::request::{KernelRequest, MediumRequest};
+use crate::decay::Nuclide;
+use crate::materials::tissues::{Tissue, read_tissues};
+use crate::svalues::SvalueError;
+use crate::svalues::point_kernel::{KernelPlan, PointKernel};
+use crate::svalues::voxel_kernel::VoxelKernel;
+use crate::transport::cpu::CpuEngine;
+use std::path::Path;
+
+/// Photon histories for each electron history of a kernel.
+const PHOTONS_PER_ELECTRON: u64 = 5;
+/// Densities that stand for a tissue where the user gives none and the tissue's own is that of its solid part.
+const USUAL_G_CM3: [(&str, f64); 2] = [("soft", 1.04), ("lung", 0.26)];
+
+/// A fault of the input is the user's to mend, all else the run's.
+pub fn failure(error: SvalueError) -> Failure {
+    match error {
+        SvalueError::Run(run) => super::transport::failure(run),
+        SvalueError::Dose(_) => Failure::Run(RunFault::of(&error)),
+        other => Failure::User(UserError::from_library(&other)),
+    }
+}
+
+/// The point kernel that a request asks for, and the density that it stands for, g/cm3.
+pub fn point_kernel(request: &MediumRequest, hear: &mut dyn Listener) -> Result<(PointKernel, f64, Nuclide), Failure> {
+    let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
+    let plain = request.tissue.to_lowercase();
+    let tissue = if Path::new(&request.tissue).is_file() {
+        read_tissues(Path::new(&request.tissue)).or_user_error()?.remove(0)
+    } else {
+        Tissue::built_in(if plain == "soft" { "soft-tissue" } else { &plain }).or_user_error()?
+    };
+    let usual =
+        USUAL_G_CM3.iter().find(|(name, _)| *name == plain).map_or(tissue.density_g_cm3, |(_, density)| *density);
+    let density = request.density_g_cm3.unwrap_or(usual);
+    let plan = KernelPlan {
+        electron_histories: request.histories,
+        photon_histories: request.histories.saturating_mul(PHOTONS_PER_ELECTRON),
+        seed: request.seed,
+        ..KernelPlan::default()
+    };
+    hear.info(format!("point kernel of {} in {}, {} electron histories", nuclide.name, tissue.name, request.histories));
+    let mut engine = CpuEngine::new(request.threads.unwrap_or(0));
+    let point = PointKernel::compute(&nuclide, &tissue, &plan, &mut engine).map_err(failure)?;
+    Ok((point, density, nuclide))
+}
+
+/// A voxel S-value kernel and what belongs to it.
+pub struct KernelResult {
+    /// The kernel.
+    pub kernel: VoxelKernel,
+    /// Density that it stands for, g/cm3.
+    pub density_g_cm3: f64,
+    /// Energy that the nuclide sends out, keV per decay.
+    pub expected_kev: f64,
+}
+
+/// The voxel kernel that a request asks for.
+pub fn voxel_kernel(request: &KernelRequest, hear: &mut dyn Listener) -> Result<KernelResult, Failure> {
+    let (point, density_g_cm3, _) = point_kernel(&request.medium, hear)?;
+    let kernel = VoxelKernel::fold(&point, request.spacing_mm, density_g_cm3, request.half).map_err(failure)?;
+    Ok(KernelResult { kernel, density_g_cm3, expected_kev: point.nuclide_electron_kev + point.nuclide_photon_kev })
+}

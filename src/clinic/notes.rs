@@ -1,0 +1,78 @@
+//! What there is to say of a request while it is worked on and after.
+
+/// How much a note matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// What is being done, and by which choice.
+    Info,
+    /// What the reader of a result must not overlook.
+    Warning,
+}
+
+/// One thing to say.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Note {
+    /// How much it matters.
+    pub severity: Severity,
+    /// The sentence.
+    pub text: String,
+}
+
+impl Note {
+    /// Something that is being done.
+    pub fn info(text: impl Into<String>) -> Self {
+        Self { severity: Severity::Info, text: text.into() }
+    }
+
+    /// Something that must not be overlooked.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, text: text.into() }
+    }
+}
+
+/// Hears how a request goes, as it goes.
+pub trait Listener {
+    /// A note, at the moment that it is known. Warnings that belong to a result stand in the result as well.
+    fn note(&mut self, note: Note);
+
+    /// How far the transport is: the share done from 0 to 1, the relative standard error reached if it is known, and
+    /// what is being done.
+    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str);
+
+    /// The transport is over.
+    fn progress_ended(&mut self);
+}
+
+impl dyn Listener + '_ {
+    /// Says what is being done.
+    pub fn info(&mut self, text: impl Into<String>) {
+        self.note(Note::info(text));
+    }
+
+    /// Says what must not be overlooked.
+    pub fn warning(&mut self, text: impl Into<String>) {
+        self.note(Note::warning(text));
+    }
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unheard;
+
+impl Listener for Unheard {
+    fn note(&mut self, _: Note) {}
+
+    fn progress(&mut self, _: f64, _: Option<f64>, _: &str) {}
+
+    fn progress_ended(&mut self) {}
+}
+
+/// A listener as the transport's.
+pub(crate) struct Heard<'a>(pub(crate) &'a mut dyn Listener);
+
+impl crate::transport::run::Progress for Heard<'_> {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+        self.0.progress(fraction_done, sigma_rel, message);
+    }
+}

@@ -1,0 +1,339 @@
+//! From a series of activity images to decays per voxel.
+
+use super::failure::{OrUserError, UserError};
+use super::files::{beside, in_file, named_nuclide, read_text};
+use super::images::{self, Anatomy, Image, RegionMap, hashed};
+use super::notes::Listener;
+use super::request::ImageChoice;
+use super::study::{self, Shots};
+use crate::course::hybrid::PlanarPoint;
+use crate::course::series::{DecayCorrection, ImageUnit, Series};
+use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMap, integrate_series};
+use crate::course::time_activity::{ErrorModel, Model};
+use crate::decay::Nuclide;
+use crate::grid::{Orientation, VoxelGrid};
+use crate::io::dicom::{self, ActivityOptions, Origin};
+use crate::report::run_record::InputFile;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A series as integrated.
+pub struct Integrated {
+    /// The map and its regions.
+    pub map: TiaMap,
+    /// Order of the axes in the user's files.
+    pub orientation: Orientation,
+    /// Kind of coordinates.
+    pub form_code: i16,
+    /// Files read.
+    pub inputs: Vec<InputFile>,
+    /// Regions: the file or folder.
+    pub labels: Option<PathBuf>,
+    /// Names of the labels.
+    pub label_names: Option<PathBuf>,
+    /// Nuclide name or file.
+    pub nuclide: String,
+    /// Notes of the readers.
+    pub warnings: Vec<String>,
+}
+
+/// A series as opened: its images as activity, and how they are to be integrated.
+pub struct OpenSeries {
+    /// What messages call it.
+    name: PathBuf,
+    series: Series,
+    images: Vec<ActivityImage>,
+    /// Order of the axes in the user's files.
+    pub orientation: Orientation,
+    /// Kind of coordinates.
+    pub form_code: i16,
+    /// Files read.
+    pub inputs: Vec<InputFile>,
+    /// Regions that the series names.
+    labels: Option<PathBuf>,
+    label_names: Option<PathBuf>,
+    /// Nuclide name or file.
+    nuclide: String,
+    half_life_h: f64,
+    /// Where a DICOM series came from.
+    pub origin: Option<Origin>,
+    /// Notes of the readers.
+    pub warnings: Vec<String>,
+}
+
+impl OpenSeries {
+    /// Grid of the images, in canonical order.
+    pub fn grid(&self) -> &VoxelGrid {
+        &self.images[0].activity_mbq.grid
+    }
+
+    /// Administered activity that the series states, MBq.
+    pub fn administered_mbq(&self) -> Option<f64> {
+        self.series.administered_mbq
+    }
+
+    /// Whether the series names its regions.
+    pub fn names_regions(&self) -> bool {
+        self.labels.is_some()
+    }
+
+    /// Mid-scan times, h.
+    pub fn times_h(&self) -> Vec<f64> {
+        self.images.iter().map(|image| image.time_h).collect()
+    }
+
+    /// Opens what a SERIES.toml names, or the DICOM images of a folder.
+    pub fn open(path: &Path, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        if dicom::is_dicom(path) { Self::of_images(&[path.to_path_buf()], choice, hear) } else { Self::of_file(path) }
+    }
+
+    /// Opens DICOM images of one injection.
+    pub fn of_images(paths: &[PathBuf], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let half_life_h = Nuclide::load(&choice.nuclide).or_user_error()?.half_life_h;
+        let mut cycles = study::cycles(paths, &choice.reader(half_life_h), hear)?;
+        match cycles.len() {
+            1 => Self::of_shots(cycles.remove(0), choice),
+            several => Err(UserError::new(
+                format!(
+                    "{}: injections: found {several} cycles; allowed: the images of one",
+                    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+                ),
+                "Give the images of one cycle; lutra course FOLDER takes all cycles.",
+            )),
+        }
+    }
+
+    /// The images of one injection as a series.
+    pub fn of_shots(shots: Shots, choice: &ImageChoice) -> Result<Self, UserError> {
+        let half_life_h = Nuclide::load(&choice.nuclide).or_user_error()?.half_life_h;
+        let administered_mbq = match choice.administered_mbq {
+            Some(mbq) => Some(mbq),
+            None => shots.administered_mbq()?,
+        };
+        let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
+            (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
+            (None, 1) => {
+                let shot = &shots.shots[0];
+                return Err(UserError::new(
+                    format!(
+                        "{}: time points: found one, at {:.4} h; allowed: two or more, or --effective-half-life",
+                        shot.image.input.path, shot.time_h
+                    ),
+                    "One image says nothing of the kinetics: give the other time points, or an effective half-life.",
+                ));
+            }
+            (None, _) => Method::Model(Model::Mono),
+        };
+        let series = Series {
+            nuclide: choice.nuclide.clone(),
+            administered_mbq,
+            unit: ImageUnit::BqMl,
+            decay_correction: DecayCorrection::None,
+            labels: String::new(),
+            label_names: None,
+            systematic_rel_sigma: 0.0,
+            voxelwise: false,
+            images: Vec::new(),
+            planar: Vec::new(),
+            error_model: ErrorModel::default(),
+            default_method,
+            regions: Vec::new(),
+        };
+        let origin = study::origin(&shots).cloned();
+        let Shots { shots, warnings } = shots;
+        let mut images = Vec::new();
+        let mut inputs = Vec::new();
+        let mut frame = None;
+        for shot in shots {
+            images::must_agree(origin.as_ref(), shot.image.origin.as_ref())?;
+            let scale = ImageUnit::BqMl.mbq_per_value(shot.image.volume.grid.voxel_cm3());
+            images.push(ActivityImage {
+                name: shot.image.input.path.clone(),
+                time_h: shot.time_h,
+                activity_mbq: shot.image.volume.map(|value| value * scale),
+                rel_sigma: None,
+            });
+            frame.get_or_insert((shot.image.orientation, shot.image.form_code));
+            inputs.push(shot.image.input);
+        }
+        let (orientation, form_code) =
+            frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
+        let (nuclide, labels, label_names) = (choice.nuclide.clone(), None, None);
+        let name = images.first().map(|image| PathBuf::from(&image.name)).unwrap_or_default();
+        Ok(Self {
+            name,
+            series,
+            images,
+            orientation,
+            form_code,
+            inputs,
+            labels,
+            label_names,
+            nuclide,
+            half_life_h,
+            origin,
+            warnings,
+        })
+    }
+
+    /// Opens what a SERIES.toml names.
+    fn of_file(path: &Path) -> Result<Self, UserError> {
+        let (text, name) = (read_text(path)?, path.display().to_string());
+        let stated = Series::stated(&text, &name).or_user_error()?;
+        let nuclide_name = named_nuclide(path, &stated.nuclide);
+        let nuclide = Nuclide::load(&nuclide_name).or_user_error()?;
+        let options = ActivityOptions {
+            decay_correction: stated.decay_correction.and_then(|correction| match correction {
+                // what a DICOM image is brought to, whatever its own correction
+                DecayCorrection::None => None,
+                DecayCorrection::ToScanStart => Some(dicom::DecayCorrection::Start),
+                DecayCorrection::ToInjection => Some(dicom::DecayCorrection::Administration),
+            }),
+            half_life_h: Some(nuclide.half_life_h),
+            assume_bq_ml: stated.unit == Some(ImageUnit::BqMl),
+        };
+        let mut inputs = vec![hashed("series", path)?];
+        let mut warnings = Vec::new();
+        let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
+        let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
+        for name in stated.files.iter().filter(|name| dicom::is_dicom(beside(path, name))) {
+            let file = beside(path, name);
+            let read = |options: &ActivityOptions, warnings: &mut Vec<String>| {
+                images::activity("image", &file, options, warnings)
+            };
+            let (image, scan) = match read(&options, &mut warnings) {
+                // an image that is silent about its correction has the one that the series states
+                Err(error) if stated.decay_correction == Some(DecayCorrection::None) => {
+                    let told = ActivityOptions { decay_correction: Some(dicom::DecayCorrection::None), ..options };
+                    read(&told, &mut warnings).map_err(|_| error)?
+                }
+                other => other?,
+            };
+            opened.insert(name.clone(), image);
+            own.insert(name.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
+        }
+        let series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let mut images = Vec::new();
+        let mut frame = None;
+        let mut origin: Option<Origin> = None;
+        for image in &series.images {
+            let file = beside(path, &image.file);
+            let read = match opened.remove(&image.file) {
+                Some(read) => read,
+                None => images::activity("image", &file, &options, &mut warnings)?.0,
+            };
+            images::must_agree(origin.as_ref(), read.origin.as_ref())?;
+            let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
+            let scale = series.unit.mbq_per_value(read.volume.grid.voxel_cm3()) * decay;
+            images.push(ActivityImage {
+                name: file.display().to_string(),
+                time_h: image.time_h,
+                activity_mbq: read.volume.map(|value| value * scale),
+                rel_sigma: image.rel_sigma,
+            });
+            frame.get_or_insert((read.orientation, read.form_code));
+            inputs.push(read.input);
+            origin = origin.or(read.origin);
+        }
+        let (orientation, form_code) =
+            frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
+        Ok(Self {
+            name: path.to_path_buf(),
+            labels: Some(beside(path, &series.labels)),
+            label_names: series.label_names.as_ref().map(|name| beside(path, name)),
+            series,
+            images,
+            orientation,
+            form_code,
+            inputs,
+            nuclide: nuclide_name,
+            half_life_h: nuclide.half_life_h,
+            origin,
+            warnings,
+        })
+    }
+
+    /// The map of decays, the images cut into these regions; `earlier` are half-lives of earlier cycles.
+    pub fn integrate(
+        &mut self,
+        regions: Option<&RegionMap>,
+        earlier: &BTreeMap<String, EarlierHalfLife>,
+        hear: &mut dyn Listener,
+    ) -> Result<TiaMap, UserError> {
+        let grid = self.grid().clone();
+        let (labels, names) = match regions {
+            Some(regions) => {
+                (images::labels_on(regions, &grid, "the images", hear, &mut self.warnings)?, regions.names.clone())
+            }
+            None => (vec![0; grid.len()], BTreeMap::new()),
+        };
+        let series = &self.series;
+        let mut planar: BTreeMap<String, Vec<PlanarPoint>> = BTreeMap::new();
+        for image in &series.planar {
+            for (region, &counts) in &image.counts {
+                let point = PlanarPoint { time_h: image.time_h, counts, rel_sigma: image.rel_sigma };
+                planar.entry(region.clone()).or_default().push(point);
+            }
+        }
+        integrate_series(&TiaInput {
+            images: &self.images,
+            labels: &labels,
+            names: &names,
+            physical_half_life_h: self.half_life_h,
+            default_method: &series.default_method,
+            region_methods: &series.regions,
+            planar: &planar,
+            earlier,
+            error_model: series.error_model,
+            systematic_rel_sigma: series.systematic_rel_sigma,
+            voxelwise: series.voxelwise,
+            administered_mbq: series.administered_mbq,
+        })
+        .or_user_error()
+        .map_err(|e| in_file(&self.name, &e))
+    }
+}
+
+/// Where the regions of a series come from.
+#[derive(Clone, Copy)]
+pub struct SeriesRegions<'a> {
+    /// Regions, in place of those that the series names.
+    pub labels: Option<&'a Path>,
+    /// Their names.
+    pub label_names: Option<&'a Path>,
+    /// CT that DICOM regions are put on and that the images must belong to; the images' own grid without one.
+    pub ct: Option<&'a Path>,
+    /// Whether their volumes are not reported.
+    pub quiet: bool,
+}
+
+/// Opens and integrates a series; `earlier` are half-lives of earlier cycles.
+pub fn integrate(
+    mut opened: OpenSeries,
+    earlier: &BTreeMap<String, EarlierHalfLife>,
+    from: SeriesRegions<'_>,
+    hear: &mut dyn Listener,
+) -> Result<Integrated, UserError> {
+    let ct = from.ct.map(|ct| images::ct(ct, &mut Vec::new())).transpose()?;
+    if let Some(ct) = &ct {
+        images::must_agree(ct.origin.as_ref(), opened.origin.as_ref())?;
+    }
+    let anatomy = match &ct {
+        Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
+        None => Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() },
+    };
+    let (labels, label_names) = match from.labels {
+        Some(labels) => (Some(labels.to_path_buf()), from.label_names.map(Path::to_path_buf)),
+        None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.map(Path::to_path_buf))),
+    };
+    let mut notes = Vec::new();
+    let regions = labels
+        .as_ref()
+        .map(|labels| images::regions(labels, label_names.as_deref(), &anatomy, from.quiet, hear, &mut notes))
+        .transpose()?;
+    let map = opened.integrate(regions.as_ref(), earlier, hear)?;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;
+    inputs.extend(regions.into_iter().flat_map(|regions| regions.inputs));
+    warnings.extend(notes);
+    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, warnings })
+}

@@ -1,0 +1,44 @@
+//! The files of an integrated series.
+
+use super::failure::Failure;
+use super::files::{write_json, write_rows};
+use super::series::Integrated;
+use crate::course::tia::RegionRow;
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::nifti::{self, WriteOptions};
+use crate::report::run_record;
+use std::collections::BTreeMap;
+
+/// Names of the files written.
+pub const FILE_NAMES: [&str; 4] = ["decays.nii.gz", "decays_sigma_rel.nii.gz", "regions.csv", "tia.json"];
+
+/// Writes the maps, the table and the record.
+pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure> {
+    let options = |text: &str| WriteOptions {
+        description: format!("{text}; {}", run_record::program()),
+        form_code: done.form_code,
+    };
+    let decays = done.orientation.restore(done.map.decays.clone())?;
+    nifti::write_with(folder.file("decays.nii.gz"), &decays, &options("decays per voxel"))?;
+    let sigma = done.orientation.restore(done.map.rel_sigma.clone())?;
+    nifti::write_with(folder.file("decays_sigma_rel.nii.gz"), &sigma, &options("relative sigma of the decays"))?;
+    let rows: Vec<RegionRow> = done.map.regions.iter().filter_map(|region| region.row()).collect();
+    write_rows(&folder.file("regions.csv"), &rows)?;
+    let points: BTreeMap<&str, _> = done.map.regions.iter().map(|r| (r.name.as_str(), &r.points)).collect();
+    let parameters: BTreeMap<&str, _> =
+        done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.parameters))).collect();
+    let flags: BTreeMap<&str, _> =
+        done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.flags))).collect();
+    let record = serde_json::json!({
+        "schema": 1,
+        "program": run_record::program(),
+        "inputs": done.inputs,
+        "nuclide": done.nuclide,
+        "regions": rows,
+        "points": points,
+        "parameters": parameters,
+        "flags": flags,
+        "warnings": done.warnings.iter().chain(&done.map.warnings).collect::<Vec<_>>(),
+    });
+    write_json(&folder.file("tia.json"), &record)
+}
