@@ -412,7 +412,10 @@ fn compute_cycle(
                 region.method = integral.method.clone();
             }
             for region in &series.map.regions {
-                let Some(integral) = &region.integral else { continue };
+                // the physical tail of a refused fit is no half-life that a later cycle could take for measured
+                let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {
+                    continue;
+                };
                 let half_life = EarlierHalfLife {
                     half_life_h: integral.effective_half_life_h,
                     rel_sigma: integral.half_life_rel_sigma,
