@@ -1132,7 +1132,7 @@ impl RawCourse {
             (false, Some(option)) => {
                 return Err(UserError::new(
                     format!("{option}: found beside {}; allowed: with a DICOM folder", course.display()),
-                    "A COURSE.toml states it itself.",
+                    "A COURSE.toml states it itself; of an image, the SERIES.toml that its cycle names does.",
                 ));
             }
             (false, None) => None,

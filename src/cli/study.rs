@@ -177,7 +177,7 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
              apart",
             b.image.input.path, a.image.input.path
         ),
-        "Correct the time of injection in the header.",
+        "Correct the time of injection in the header, or state it for the images of one cycle with --injection-time.",
     ))
 }
 
