@@ -4,7 +4,7 @@
 use super::examples;
 use super::failure::{OrUserError, UserError};
 use crate::course::protocol::{BUILT_IN, Protocol};
-use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth};
+use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, IfSilent, StatedMoment};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -541,13 +541,16 @@ pub struct RawInspect {
     /// A DICOM folder or file, or a NIfTI file
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
-    /// Decay correction of an activity image that does not state it: none, start or admin
+    /// Decay correction of activity images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin")]
     pub decay_correction: Option<String>,
-    /// Half-life where the file states none, h
+    /// Half-life that the scanner corrected with, h, whatever the file says
     #[arg(long, value_name = "H")]
     pub half_life: Option<f64>,
-    /// Take values as Bq/mL where the file states no unit
+    /// The injection by the scanner's clock, whatever the file says, as in 2026-03-02T10:00
+    #[arg(long, value_name = "TIME")]
+    pub injection_time: Option<String>,
+    /// Take values as Bq/mL where the file states no unit or one that is no activity concentration
     #[arg(long)]
     pub assume_bq_ml: bool,
 }
@@ -558,10 +561,16 @@ pub struct RawImages {
     /// Effective half-life, h, in place of a fit: for one image
     #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
     pub effective_half_life: Option<f64>,
-    /// Decay correction of images that do not state it: none, start or admin
+    /// Decay correction of the images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin", help_heading = "DICOM activity images")]
     pub decay_correction: Option<String>,
-    /// Take values as Bq/mL where the file states no unit
+    /// Half-life that the scanner corrected with, h, whatever the files say
+    #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
+    pub half_life: Option<f64>,
+    /// The one injection by the scanner's clock, whatever the files say, as in 2026-03-02T10:00
+    #[arg(long, value_name = "TIME", help_heading = "DICOM activity images")]
+    pub injection_time: Option<String>,
+    /// Take values as Bq/mL where the files state no unit or one that is no activity concentration
     #[arg(long, help_heading = "DICOM activity images")]
     pub assume_bq_ml: bool,
 }
@@ -599,7 +608,7 @@ pub struct DicomOut {
 pub struct ImageChoice {
     /// Nuclide name or file.
     pub nuclide: String,
-    /// What the user states where the files are silent.
+    /// What the user states about them.
     pub options: ActivityOptions,
     /// Effective half-life of everything, h.
     pub effective_half_life_h: Option<f64>,
@@ -612,6 +621,8 @@ impl RawImages {
         [
             ("--effective-half-life", self.effective_half_life.is_some()),
             ("--decay-correction", self.decay_correction.is_some()),
+            ("--half-life", self.half_life.is_some()),
+            ("--injection-time", self.injection_time.is_some()),
             ("--assume-bq-ml", self.assume_bq_ml),
         ]
         .into_iter()
@@ -622,11 +633,12 @@ impl RawImages {
         let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
         Ok(ImageChoice {
             nuclide,
-            options: ActivityOptions {
-                decay_correction: self.decay_correction.as_deref().map(decay_correction).transpose()?,
-                half_life_h: None,
-                assume_bq_ml: self.assume_bq_ml,
-            },
+            options: stated_of_images(
+                self.decay_correction.as_deref(),
+                self.half_life,
+                self.injection_time.as_deref(),
+                self.assume_bq_ml,
+            )?,
             effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
             administered_mbq,
         })
@@ -634,9 +646,22 @@ impl RawImages {
 }
 
 impl ImageChoice {
+    /// What the user states about the images, for the run record; the injection without its date, which identifies.
+    pub fn settings(&self) -> Value {
+        let options = &self.options;
+        json!({
+            "assume_bq_ml": options.assume_bq_ml,
+            "decay_correction": options.decay_correction.map(DecayCorrection::name),
+            "effective_half_life_h": self.effective_half_life_h,
+            "half_life_h": options.half_life_h,
+            "injection_time_stated": options.injection.is_some(),
+        })
+    }
+
     /// Options of the reader: the nuclide's half-life where the file states none.
     pub fn reader(&self, half_life_h: f64) -> ActivityOptions {
-        ActivityOptions { half_life_h: self.options.half_life_h.or(Some(half_life_h)), ..self.options }
+        let if_silent = IfSilent { half_life_h: Some(half_life_h), ..self.options.if_silent };
+        ActivityOptions { if_silent, ..self.options }
     }
 }
 
@@ -923,18 +948,47 @@ pub enum CourseRequest {
 pub struct InspectRequest {
     /// What to look at.
     pub path: PathBuf,
-    /// What the user states where the file is silent.
+    /// What the user states about activity images.
     pub options: ActivityOptions,
 }
 
 impl RawInspect {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<InspectRequest, UserError> {
-        let half_life_h = self.half_life.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?;
-        let decay_correction = self.decay_correction.as_deref().map(decay_correction).transpose()?;
-        let options = ActivityOptions { decay_correction, half_life_h, assume_bq_ml: self.assume_bq_ml };
+        let options = stated_of_images(
+            self.decay_correction.as_deref(),
+            self.half_life,
+            self.injection_time.as_deref(),
+            self.assume_bq_ml,
+        )?;
         Ok(InspectRequest { path: self.path, options })
     }
+}
+
+/// What options state about DICOM activity images.
+fn stated_of_images(
+    correction: Option<&str>,
+    half_life_h: Option<f64>,
+    injection_time: Option<&str>,
+    assume_bq_ml: bool,
+) -> Result<ActivityOptions, UserError> {
+    Ok(ActivityOptions {
+        decay_correction: correction.map(decay_correction).transpose()?,
+        half_life_h: half_life_h.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?,
+        injection: injection_time.map(stated_moment).transpose()?,
+        assume_bq_ml,
+        ..ActivityOptions::default()
+    })
+}
+
+/// The moment that an option names.
+fn stated_moment(given: &str) -> Result<StatedMoment, UserError> {
+    StatedMoment::parse(given).ok_or_else(|| {
+        UserError::new(
+            format!("--injection-time: found \"{given}\"; allowed: a date and a time, as in 2026-03-02T10:00"),
+            "Write it by the scanner's clock, or with its offset from UTC, as in 2026-03-02T10:00+01:00.",
+        )
+    })
 }
 
 /// The decay correction that an option names.
@@ -1078,7 +1132,7 @@ impl RawCourse {
             (false, Some(option)) => {
                 return Err(UserError::new(
                     format!("{option}: found beside {}; allowed: with a DICOM folder", course.display()),
-                    "A COURSE.toml states it itself.",
+                    "A COURSE.toml states it itself; of an image, the SERIES.toml that its cycle names does.",
                 ));
             }
             (false, None) => None,
@@ -2232,6 +2286,9 @@ impl DoseRequest {
             ("grid".to_owned(), grid),
             ("nuclide".to_owned(), json!(self.nuclide)),
         ]);
+        if let ActivityChoice::Images { choice, .. } = &self.activity {
+            settings.insert("stated_of_images".to_owned(), choice.settings());
+        }
         settings
     }
 }

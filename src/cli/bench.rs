@@ -18,7 +18,9 @@ use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::materials::tissues::Tissue;
-use crate::report::run_record::{cpu_seconds, peak_memory_bytes, platform, program, reset_peak_memory, utc};
+use crate::report::run_record::{
+    cpu_seconds, peak_memory_bytes, platform, program, recorded_command, reset_peak_memory, utc,
+};
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
 use anyhow::{Context, anyhow};
@@ -280,7 +282,7 @@ fn empty(
         schema: SCHEMA,
         program: program(),
         platform: platform(),
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
         started_utc: String::new(),
         mode,
         scene,

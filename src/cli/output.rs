@@ -414,7 +414,7 @@ pub(super) fn write_record(
         schema: SCHEMA,
         program: run_record::program(),
         platform: run_record::platform(),
-        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        command: run_record::recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())),
         started_utc: utc(clock.moment),
         inputs: case.inputs.clone(),
         settings: case
