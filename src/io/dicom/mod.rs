@@ -10,6 +10,7 @@ mod inspect;
 mod layout;
 mod nuclear;
 mod object;
+mod outline;
 mod pixels;
 mod regions;
 mod rtdose;
