@@ -121,7 +121,8 @@ pub(super) fn nifti_image<T: Sample>(
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
-/// from `names`, else from the DICOM object. The volumes of DICOM regions are reported unless `quiet`.
+/// from `names`, else from the DICOM object. The volumes of DICOM regions are reported; with `quiet` only those
+/// that the grid changes much.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
 pub(super) fn regions(
@@ -133,7 +134,7 @@ pub(super) fn regions(
 ) -> Result<RegionMap, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
     warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
-    for report in opened.reports.iter().filter(|_| !quiet) {
+    for report in &opened.reports {
         let text = format!(
             "region {} {}: {:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
             report.label,
@@ -142,7 +143,11 @@ pub(super) fn regions(
             report.grid_cm3,
             100.0 * report.change_rel()
         );
-        if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { printer::note(&text) }
+        if report.change_rel().abs() > WARN_VOLUME_REL {
+            warnings.push(text);
+        } else if !quiet {
+            printer::note(&text);
+        }
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();

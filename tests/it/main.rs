@@ -26,6 +26,7 @@ mod engine_lanes;
 mod engine_parity;
 mod engine_shards;
 mod io_dicom_aside;
+mod io_dicom_contours;
 mod io_dicom_hostile;
 mod io_dicom_made;
 mod io_dicom_shared;

@@ -11,6 +11,7 @@ mod inspect;
 mod layout;
 mod nuclear;
 mod object;
+mod outline;
 mod pixels;
 mod regions;
 mod rtdose;
