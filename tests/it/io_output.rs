@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use lutra::io::atomic::{AtomicOutputDir, write_file};
+use lutra::io::atomic::{AtomicOutputDir, OutputFiles, write_file};
+use lutra::io::inputs::Inputs;
 use lutra::io::labels::LabelNames;
 use lutra::io::sha256_hex;
 
@@ -19,7 +20,7 @@ fn names(path: &std::path::Path) -> Vec<String> {
 fn io_a_new_output_folder_appears_at_the_commit() {
     let home = folder();
     let target = home.path().join("deep/er/out");
-    let out = AtomicOutputDir::create(&target, false).unwrap();
+    let out = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap();
     fs::write(out.file("a.txt"), "a").unwrap();
     assert!(!target.exists());
     assert_eq!(out.commit().unwrap(), target);
@@ -31,7 +32,7 @@ fn io_a_new_output_folder_appears_at_the_commit() {
 fn io_a_dropped_output_leaves_nothing() {
     let home = folder();
     for target in ["out", "new/er/out"] {
-        let out = AtomicOutputDir::create(home.path().join(target), false).unwrap();
+        let out = AtomicOutputDir::create(home.path().join(target), false, &Inputs::none()).unwrap();
         fs::write(out.file("a.txt"), "a").unwrap();
         drop(out);
         assert!(names(home.path()).is_empty(), "{target}");
@@ -39,7 +40,7 @@ fn io_a_dropped_output_leaves_nothing() {
     let target = home.path().join("old");
     fs::create_dir(&target).unwrap();
     fs::write(target.join("a.txt"), "before").unwrap();
-    let out = AtomicOutputDir::create(&target, true).unwrap();
+    let out = AtomicOutputDir::create(&target, true, &Inputs::none()).unwrap();
     fs::write(out.file("a.txt"), "after").unwrap();
     drop(out);
     assert_eq!(names(&target), ["a.txt"]);
@@ -52,13 +53,13 @@ fn io_existing_output_needs_force_and_foreign_files_stay() {
     let target = home.path().join("out");
     fs::create_dir(&target).unwrap();
     // Empty: fine without force.
-    AtomicOutputDir::create(&target, false).unwrap().commit().unwrap();
+    AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap().commit().unwrap();
     for (name, text) in [("dose.nii", "old"), ("stale.nii", "old"), ("notes.txt", "mine")] {
         fs::write(target.join(name), text).unwrap();
     }
-    let error = AtomicOutputDir::create(&target, false).unwrap_err().to_string();
+    let error = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap_err().to_string();
     assert!(error.contains("3 entries") && error.contains("--force"), "{error}");
-    let out = AtomicOutputDir::create(&target, true).unwrap().replaces(&["dose.nii", "stale.nii"]);
+    let out = AtomicOutputDir::create(&target, true, &Inputs::none()).unwrap().replaces(&["dose.nii", "stale.nii"]);
     fs::write(out.file("dose.nii"), "new").unwrap();
     fs::create_dir(out.file("slices")).unwrap();
     out.commit().unwrap();
@@ -73,13 +74,13 @@ fn io_output_to_a_file_or_below_one_is_refused() {
     let file = home.path().join("file");
     fs::write(&file, "x").unwrap();
     for force in [false, true] {
-        let error = AtomicOutputDir::create(&file, force).unwrap_err().to_string();
+        let error = AtomicOutputDir::create(&file, force, &Inputs::none()).unwrap_err().to_string();
         assert!(error.contains("a file"), "{error}");
     }
-    let error = AtomicOutputDir::create(file.join("out"), false).unwrap_err().to_string();
+    let error = AtomicOutputDir::create(file.join("out"), false, &Inputs::none()).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
-    assert!(AtomicOutputDir::create("/", false).is_err());
-    let error = AtomicOutputDir::create("/proc/nothing/here", false).unwrap_err().to_string();
+    assert!(AtomicOutputDir::create("/", false, &Inputs::none()).is_err());
+    let error = AtomicOutputDir::create("/proc/nothing/here", false, &Inputs::none()).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
 }
 
@@ -87,7 +88,7 @@ fn io_output_to_a_file_or_below_one_is_refused() {
 fn io_output_made_meanwhile_is_not_overwritten() {
     let home = folder();
     let target = home.path().join("out");
-    let out = AtomicOutputDir::create(&target, false).unwrap();
+    let out = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap();
     fs::create_dir(&target).unwrap();
     fs::write(target.join("theirs"), "x").unwrap();
     assert!(out.commit().unwrap_err().to_string().contains("meanwhile"));
@@ -204,10 +205,10 @@ fn io_leftovers_of_killed_runs_are_swept() {
             file.set_modified(long_ago).expect("set");
         }
     }
-    let living = AtomicOutputDir::create(place.path().join("one"), false).expect("made");
+    let living = AtomicOutputDir::create(place.path().join("one"), false, &Inputs::none()).expect("made");
     std::fs::write(living.file("kept"), "whole").expect("written");
     assert_eq!(living.names().expect("names"), ["kept"], "the lock is no output");
-    let second = AtomicOutputDir::create(place.path().join("two"), false).expect("made");
+    let second = AtomicOutputDir::create(place.path().join("two"), false, &Inputs::none()).expect("made");
     let found = names();
     assert!(!found.contains(&".lutra-partial-dead".to_owned()), "{found:?}");
     assert!(!found.contains(&".lutra-partial-a.tmp".to_owned()), "{found:?}");
@@ -221,6 +222,6 @@ fn io_leftovers_of_killed_runs_are_swept() {
     let inside = place.path().join("one/.lutra-partial-dead");
     std::fs::create_dir(&inside).expect("made");
     std::fs::write(inside.join(".lutra-lock"), "").expect("written");
-    drop(AtomicOutputDir::create(place.path().join("one"), true).expect("made"));
+    drop(AtomicOutputDir::create(place.path().join("one"), true, &Inputs::none()).expect("made"));
     assert!(!inside.exists());
 }

@@ -30,6 +30,7 @@ pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use seg_out::{SegOptions, write_seg};
+pub(crate) use study::files_below;
 pub use study::{Entry, Kind, Origin, contents};
 pub use time::Moment;
 
