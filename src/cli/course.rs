@@ -66,7 +66,9 @@ fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
     names.extend((1..=cycles).map(cycle_map));
     if let Some(out) = dicom {
         names.extend([DOSE_FILE, LABELS_FILE, BED_FILE].map(str::to_owned));
-        names.extend(["axial", "coronal", "sagittal"].iter().filter(|_| out.pictures).map(|p| format!("dose_sum_{p}.dcm")));
+        names.extend(
+            ["axial", "coronal", "sagittal"].iter().filter(|_| out.pictures).map(|p| format!("dose_sum_{p}.dcm")),
+        );
     }
     names
 }

@@ -168,16 +168,8 @@ pub(super) fn of_kernel(request: &KernelRequest) -> Inputs {
 
 /// What `lutra dpk` reads.
 pub(super) fn of_medium(request: &MediumRequest) -> Inputs {
-    let MediumRequest {
-        tissue,
-        density_g_cm3: _,
-        nuclide,
-        histories: _,
-        seed: _,
-        threads: _,
-        out: _,
-        force: _,
-    } = request;
+    let MediumRequest { tissue, density_g_cm3: _, nuclide, histories: _, seed: _, threads: _, out: _, force: _ } =
+        request;
     let mut inputs = Inputs::none();
     add_named(&mut inputs, tissue);
     add_named(&mut inputs, nuclide);

@@ -346,7 +346,8 @@ impl AtomicOutputDir {
         let written = Written::read(&self.target);
         names.iter().try_for_each(|name| self.replaceable(&written, name))?;
         let stale = written.names().filter(|name| !names.iter().any(|new| new == name));
-        let stale = stale.filter(|name| self.is_ours(&written, name) && self.inputs.at(&self.target.join(name)).is_none());
+        let stale =
+            stale.filter(|name| self.is_ours(&written, name) && self.inputs.at(&self.target.join(name)).is_none());
         Ok(names.iter().cloned().chain(stale.map(str::to_owned)).collect())
     }
 

@@ -113,7 +113,8 @@ impl Inputs {
     /// Whether an input lies somewhere below `place`, or is what lies there.
     pub(super) fn any_below(&self, place: &Path) -> bool {
         let Ok(place) = place.canonicalize() else { return false };
-        self.paths().any(|path| path.canonicalize().is_ok_and(|path| path.starts_with(&place))) || self.at(&place).is_some()
+        self.paths().any(|path| path.canonicalize().is_ok_and(|path| path.starts_with(&place)))
+            || self.at(&place).is_some()
     }
 }
 
@@ -180,7 +181,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("temporary folder");
         let base = folder.path().canonicalize().expect("there");
         fs::create_dir(base.join("cycle1")).expect("made");
-        for name in ["ct.hdr", "CT.img", "ctx.img", "names.csv", "nuclide.toml", "cycle1/a.nii", "cycle1/b.nii", "no.nii"] {
+        for name in
+            ["ct.hdr", "CT.img", "ctx.img", "names.csv", "nuclide.toml", "cycle1/a.nii", "cycle1/b.nii", "no.nii"]
+        {
             fs::write(base.join(name), name).expect("written");
         }
         let series = "[[images]]\nfile = \"a.nii\"\n[\"b.nii\"]\nx = 1\n";
@@ -191,7 +194,13 @@ mod tests {
         let mut inputs = Inputs::none();
         inputs.add_description(base.join("COURSE.toml"));
         let wanted = [
-            "COURSE.toml", "CT.img", "ct.hdr", "cycle1/SERIES.toml", "cycle1/a.nii", "cycle1/b.nii", "names.csv",
+            "COURSE.toml",
+            "CT.img",
+            "ct.hdr",
+            "cycle1/SERIES.toml",
+            "cycle1/a.nii",
+            "cycle1/b.nii",
+            "names.csv",
             "nuclide.toml",
         ];
         assert_eq!(names(&inputs, &base), wanted);
