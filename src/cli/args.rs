@@ -48,10 +48,11 @@ pub struct RawCompare {
     /// Factor between the maps below which no scale is named, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
     tolerance: f64,
-    /// Folder for the results; it must not exist unless --force is given
+    /// Folder for the results; it must be new or empty unless --force is given
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Write into a folder that holds results already
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     force: bool,
 }
@@ -216,7 +217,7 @@ pub struct RawInitDose {
     /// Where to write the configuration [default: FOLDER/dose.toml]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Replace a configuration that exists
+    /// Replace a configuration that exists; images are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -230,7 +231,7 @@ pub struct RawInitCourse {
     /// Protocol of the course, where it is known already: iluminet, reluth, .. as `lutra course` takes it
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,
-    /// Replace configurations that exist
+    /// Replace configurations that exist; images are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -249,7 +250,8 @@ pub struct RawMan {
     /// Folder of the pages, one a subcommand
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into a folder that is not empty, replacing files of the same names
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -280,7 +282,8 @@ pub struct RawMerge {
     /// Merge what is there even if shards are missing: a true result of fewer histories
     #[arg(long)]
     pub allow_missing: bool,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -344,7 +347,7 @@ pub struct RawMedium {
     /// Output file; its ending chooses the layout
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Replace a file that exists
+    /// Replace a file that exists; inputs are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -372,6 +375,9 @@ pub struct RawParity {
     /// Where to write the comparison for machines
     #[arg(long, value_name = "FILE", default_value = "parity.json")]
     pub out: PathBuf,
+    /// Replace a file that exists; inputs are never touched
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `bench`, as given.
@@ -530,7 +536,8 @@ pub struct RawRun {
     /// Threads of the CPU engine [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -720,7 +727,8 @@ pub struct RawValidate {
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -817,7 +825,8 @@ pub struct RawTia {
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -1267,6 +1276,8 @@ pub struct ParityRequest {
     pub trace: Option<TraceChoice>,
     /// Where the comparison for machines goes.
     pub json: PathBuf,
+    /// Whether that file may exist.
+    pub force: bool,
 }
 
 impl RawMerge {
@@ -1300,6 +1311,7 @@ impl RawParity {
             seed: self.seed,
             trace: self.trace.as_deref().map(trace).transpose()?,
             json: self.out,
+            force: self.force,
         })
     }
 }
@@ -1605,6 +1617,8 @@ pub struct MediumRequest {
     pub threads: Option<usize>,
     /// Output file.
     pub out: PathBuf,
+    /// Whether it may exist.
+    pub force: bool,
 }
 
 /// `kernel`, checked.
@@ -1692,12 +1706,6 @@ impl RawMedium {
         if self.threads == Some(0) {
             return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave it out to use all cores."));
         }
-        if self.out.exists() && !self.force {
-            return Err(UserError::new(
-                format!("{}: output file: found one; allowed: a new file", self.out.display()),
-                "Choose another --out, or give --force to replace it.",
-            ));
-        }
         let density_g_cm3 = self.density.map(|d| in_range("--density", d, 0.001, 30.0, "g/cm3")).transpose()?;
         let histories = whole_number("--histories", &self.histories)?;
         Ok(MediumRequest {
@@ -1708,6 +1716,7 @@ impl RawMedium {
             seed: self.seed,
             threads: self.threads,
             out: self.out,
+            force: self.force,
         })
     }
 }
@@ -1734,12 +1743,6 @@ impl RawSvalue {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<SvalueRequest, UserError> {
         let sources = label_list("--source-label", &self.source_label)?;
-        if self.out.exists() && !self.run.force {
-            return Err(UserError::new(
-                format!("{}: output file: found one; allowed: a new file", self.out.display()),
-                "Choose another --out, or give --force to replace it.",
-            ));
-        }
         let dose = RawDose {
             config: None,
             ct: self.ct,

@@ -2,9 +2,9 @@
 
 use super::args::{AuditRequest, Stop};
 use super::case::{Case, Computed};
-use super::failure::{Failure, OrUserError};
-use super::output::{self, Clock, FILE_NAMES, Further, OwnLayer};
-use super::{dose, kernel, page_audit, printer, transport};
+use super::failure::Failure;
+use super::output::{self, Clock, Further, OwnLayer};
+use super::{dose, guard, kernel, page_audit, printer, transport};
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
@@ -41,9 +41,10 @@ const PICTURE_LEAST_SHARE: f64 = 0.01;
 /// Runs `lutra audit`.
 pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
     let clock = Clock::start();
-    let mut names: Vec<&str> = FILE_NAMES.to_vec();
-    names.extend(["audit.csv", "audit.json"]);
-    let folder = AtomicOutputDir::create(&request.dose.out, request.dose.force).or_user_error()?.replaces(&names);
+    let mut names = guard::dose_names(request.dose.dicom);
+    names.extend(["audit.csv", "audit.json", "difference_*.png", "difference_*_percent.nii.gz", "dvh_*.png"]);
+    let (out, force, run) = (&request.dose.out, request.dose.force, &request.dose.run);
+    let folder = guard::folder_of_run(out, force, run, &guard::of_audit(request), &names)?;
     let mut case = dose::case(&request.dose)?;
     let plan = plan(request, &mut case)?;
     let mut options = request.dose.run.clone();

@@ -12,11 +12,12 @@ use super::bench_words::{scaling_table, table};
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::{Failure, OrUserError, UserError};
 use super::output::{self, Clock, Further, Written};
-use super::{demo, dose, printer, transport};
+use super::{demo, dose, guard, printer, transport};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::materials::tissues::Tissue;
 use crate::report::run_record::{
     cpu_seconds, peak_memory_bytes, platform, program, recorded_command, reset_peak_memory, utc,
@@ -46,7 +47,7 @@ const HOST_BYTES_A_VOXEL: u64 = 80;
 /// Runs `lutra bench`.
 pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
     let clock = Clock::start();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&[FILE]);
+    let folder = guard::folder(&request.out, request.force, &guard::of_bench(request), &[FILE])?;
     let mut bench = match &request.what {
         BenchScene::Scaling(grids) => scaling(request, grids, folder.path())?,
         BenchScene::Demo => {
@@ -156,7 +157,7 @@ fn take(
     let (began, cpu_before) = (Instant::now(), cpu_seconds());
     let clock = Clock::start();
     let out = place.join("run");
-    let folder = AtomicOutputDir::create(&out, false).or_user_error()?;
+    let folder = AtomicOutputDir::create(&out, false, &Inputs::none()).or_user_error()?;
     let mut case = make()?;
     let read = began.elapsed().as_secs_f64();
     let computed = transport::compute(&mut case, run, emissions)?;

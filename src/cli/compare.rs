@@ -8,8 +8,8 @@ use super::failure::{Failure, OrUserError, UserError};
 use super::input::{hashed, read_names};
 use super::output::Clock;
 use super::page::{INTENDED_USE, dvh_words, histogram_table, series, shown, volume_points_gy, write_histograms};
-use super::printer;
 use super::tia::{write_json, write_rows};
+use super::{guard, printer};
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
@@ -102,7 +102,7 @@ struct Found {
 /// Runs `lutra compare`.
 pub(super) fn run(request: &CompareRequest) -> Result<(), Failure> {
     let clock = Clock::start();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let folder = guard::folder(&request.out, request.force, &guard::of_compare(request), &FILE_NAMES)?;
     let (a, b) = (read("A", &request.a)?, read("B", &request.b)?);
     let (grids, laid) = lay(&a, &b, request)?;
     let header = header(&a, &b, &laid, request.tolerance_rel);

@@ -9,12 +9,12 @@ use super::args::{
 use super::course_source::CourseSource;
 use super::failure::{Failure, OrUserError, UserError};
 use super::input::{self, Anatomy, hashed};
-use super::kept::{KeptRun, keep_tia, transported};
+use super::kept::{Cache, KeptRun, keep_tia, transported};
 use super::output::{DOSE_FILE, LABELS_FILE};
 use super::tia::{
     OpenSeries, SeriesRegions, beside, in_file, integrate, named_nuclide, read_text, write_json, write_rows,
 };
-use super::{output, page_course, printer};
+use super::{guard, output, page_course, printer};
 use crate::bed::LimitQuantity;
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
@@ -27,6 +27,7 @@ use crate::course::words::verdict_words;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, Origin, SegOptions};
+use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
 use crate::report::png::{self, Background, Drawn, Outline, Picture};
 use crate::report::run_record::{self, InputFile};
@@ -36,14 +37,8 @@ use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Names of the files written.
-const FILE_NAMES: [&str; 18] = [
-    DOSE_FILE,
-    LABELS_FILE,
-    BED_FILE,
-    "dose_sum_axial.dcm",
-    "dose_sum_coronal.dcm",
-    "dose_sum_sagittal.dcm",
+/// Names of the files written; there are further ones a cycle and with `--dicom`.
+const FILE_NAMES: [&str; 11] = [
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -52,7 +47,6 @@ const FILE_NAMES: [&str; 18] = [
     "g_dose2_sum_gy2.nii.gz",
     "bed_gy.nii.gz",
     "eqd2_gy.nii.gz",
-    "cohort.json",
     "report.html",
     "dvh.csv",
     "dvh.json",
@@ -66,18 +60,26 @@ fn cycle_map(cycle: usize) -> String {
     format!("cycle_{cycle}_dose_gy.nii.gz")
 }
 
-/// The folder of the results; with `force` what an earlier run left there goes.
-fn output_folder(out: &Path, force: bool) -> Result<AtomicOutputDir, UserError> {
-    let maps: Vec<String> = (1..=99).map(cycle_map).collect();
-    let names: Vec<&str> = FILE_NAMES.iter().copied().chain(maps.iter().map(String::as_str)).collect();
-    Ok(AtomicOutputDir::create(out, force).or_user_error()?.replaces(&names))
+/// Names of the files that a course of so many cycles may write.
+fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
+    let mut names: Vec<String> = FILE_NAMES.map(str::to_owned).to_vec();
+    names.extend((1..=cycles).map(cycle_map));
+    if let Some(out) = dicom {
+        names.extend([DOSE_FILE, LABELS_FILE, BED_FILE].map(str::to_owned));
+        names.extend(
+            ["axial", "coronal", "sagittal"].iter().filter(|_| out.pictures).map(|p| format!("dose_sum_{p}.dcm")),
+        );
+    }
+    names
 }
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
         CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
-            patient(course, study.as_deref(), out, cache, *force, *dicom, run)
+            let inputs = guard::of_course(request);
+            let folder = guard::folder(out, *force, &inputs, &FILE_NAMES)?;
+            patient(course, study.as_deref(), folder, &Cache { folder: cache, inputs: &inputs }, *dicom, run)
         }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
             cohort(protocol, *patients, *seed, out.as_deref(), *force)
@@ -144,18 +146,17 @@ impl Computed {
 fn patient(
     path: &Path,
     choice: Option<&StudyChoice>,
-    out: &Path,
-    cache: &Path,
-    force: bool,
+    folder: AtomicOutputDir,
+    cache: &Cache<'_>,
     dicom: Option<DicomOut>,
     run: &RunOptions,
 ) -> Result<(), Failure> {
     let clock = output::Clock::start();
-    let folder = output_folder(out, force)?;
     let CourseSource { course, protocol, base, mut series, days, images } = match choice {
         Some(choice) => CourseSource::of_study(path, choice)?,
         None => CourseSource::of_file(path)?,
     };
+    folder.expect(&names(course.cycles.len(), dicom)).or_user_error()?;
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
@@ -164,7 +165,7 @@ fn patient(
         let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
         let one = compute_cycle(&from, series[index].take(), &earlier)?;
         if one.reused {
-            printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.display()));
+            printer::note(&format!("cycle {number}: unchanged, taken from {}", cache.folder.display()));
         }
         for (name, region) in &one.regions {
             if let Some(half_life_h) = region.effective_half_life_h {
@@ -328,7 +329,7 @@ struct CycleFrom<'a> {
     course: &'a Course,
     cycle: &'a CourseCycle,
     number: usize,
-    cache: &'a Path,
+    cache: &'a Cache<'a>,
     run: &'a RunOptions,
     images: &'a ImageChoice,
 }
@@ -876,7 +877,7 @@ fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
 
 /// The virtual cohort.
 fn cohort(protocol: &str, patients: u32, seed: u64, out: Option<&Path>, force: bool) -> Result<(), Failure> {
-    let folder = out.map(|out| output_folder(out, force)).transpose()?;
+    let folder = out.map(|out| guard::folder(out, force, &Inputs::none(), &["cohort.json"])).transpose()?;
     let protocol = Protocol::built_in(protocol).or_user_error()?;
     let window = protocol.steps[0]
         .window

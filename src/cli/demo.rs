@@ -2,12 +2,13 @@
 
 use super::args::DemoRequest;
 use super::case::Case;
-use super::failure::{Failure, OrUserError};
-use super::output::{self, Clock, FILE_NAMES};
-use super::{practice, printer, transport};
+use super::failure::Failure;
+use super::output::{self, Clock};
+use super::{guard, practice, printer, transport};
 use crate::decay::Nuclide;
 use crate::demo::{self, label};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
 use crate::report::run_record::InputFile;
@@ -16,13 +17,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 
+/// Names of the files that a demo writes beside those of a dose.
+const FILE_NAMES: [&str; 7] = [
+    "ct.nii.gz",
+    "decays.nii.gz",
+    "labels.nii.gz",
+    "label_names.csv",
+    "kidneys_axial.png",
+    "kidneys_coronal.png",
+    "kidneys_sagittal.png",
+];
+
 /// Runs the demo.
 pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
     if request.practice {
         return practice::run(request);
     }
     let clock = Clock::start();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let names = [&guard::dose_names(None)[..], &FILE_NAMES].concat();
+    let folder = guard::folder_of_run(&request.out, request.force, &request.run, &Inputs::none(), &names)?;
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
     let mut case = case(request, &folder)?;
     let computed = transport::compute(&mut case, &request.run, Emissions::All)?;

@@ -4,14 +4,13 @@ use super::args::{ActivityChoice, DoseRequest, GridChoice, SceneInput, Stop};
 use super::case::Case;
 use super::failure::{Failure, OrUserError, UserError};
 use super::input::{self, Anatomy, RegionMap, hashed};
-use super::output::{self, Clock, FILE_NAMES};
+use super::output::{self, Clock};
 use super::tia::OpenSeries;
-use super::{printer, shard, transport};
+use super::{guard, printer, shard, transport};
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Orientation, Volume, VoxelGrid};
-use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::Origin;
 use crate::io::nifti;
 use crate::materials::hu_curve::HuCalibration;
@@ -31,7 +30,11 @@ const OUTSIDE_HU: f32 = -1000.0;
 /// Runs `lutra dose`.
 pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
     let clock = Clock::start();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let names = match request.run.shard {
+        Some(_) => shard::FILE_NAMES.to_vec(),
+        None => guard::dose_names(request.dicom),
+    };
+    let folder = guard::folder_of_run(&request.out, request.force, &request.run, &guard::of_dose(request), &names)?;
     let mut case = case(request)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions)?;
     match &computed.store {

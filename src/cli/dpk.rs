@@ -2,13 +2,14 @@
 
 use super::args::MediumRequest;
 use super::failure::{Failure, OrUserError};
-use super::{kernel, printer};
-use crate::io::atomic::write_file;
+use super::{guard, kernel, printer};
+use crate::io::atomic::OutputFiles;
 use crate::svalues::point_kernel::{Shells, mean_and_error};
 use crate::units::GY_PER_KEV_G;
 
 /// Runs `lutra dpk`.
 pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
+    let claimed = OutputFiles::claim(&[&request.out], request.force, &guard::of_medium(request)).or_user_error()?;
     let (point, density, _) = kernel::point_kernel(request)?;
     let mut text = format!(
         "# lutra point kernel: {} in {} at {density} g/cm3\n# kev_per_decay_in_the_nuclide: electrons {:.4}, photons {:.4}\n# closure_rel: {:+.2e}\n# provenance: {}\n\
@@ -25,7 +26,7 @@ pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
             rows(name, shells, density, &mut text);
         }
     }
-    write_file(&request.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
+    claimed.write(&request.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
     let radii = |shells: &Shells| [0.5, 0.9].map(|share| radius_mm(shells, density, share));
     printer::record(&serde_json::json!({
         "nuclide": point.nuclide,

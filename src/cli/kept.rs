@@ -12,7 +12,8 @@ use super::tia::{Integrated, write_json};
 use super::{dose, output, printer, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
-use crate::io::atomic::AtomicOutputDir;
+use crate::io::atomic::{AtomicOutputDir, OutputFiles};
+use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::open::origin_of;
 use crate::report::EnergyBalance;
@@ -28,6 +29,17 @@ use std::sync::OnceLock;
 const CACHE_SCHEMA: u32 = 3;
 /// The maps of an entry.
 const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
+
+/// The record of an entry.
+const RECORD: &str = "cycle.json";
+
+/// Where finished cycles are kept, and the course's inputs, which nothing kept may touch.
+pub(super) struct Cache<'a> {
+    /// The folder.
+    pub(super) folder: &'a Path,
+    /// What the course reads.
+    pub(super) inputs: &'a Inputs,
+}
 
 /// A region of a finished cycle.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -131,17 +143,18 @@ struct Kept {
 }
 
 /// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
-pub(super) fn keep_tia(series: &Integrated, cache: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn keep_tia(series: &Integrated, cache: &Cache<'_>) -> Result<PathBuf, Failure> {
     let decays = &series.map.decays;
     let mut hash = Sha256::new();
     hash.update(format!("{:?} {}", decays.grid, series.form_code));
     for value in &decays.data {
         hash.update(value.to_le_bytes());
     }
-    let file = cache.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
+    let file = cache.folder.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
     let whole = nifti::read_as::<f64>(&file).is_ok_and(|kept| kept.data == decays.data);
     if !whole {
-        make_folder(cache)?;
+        make_folder(cache.folder)?;
+        OutputFiles::claim(&[&file], true, cache.inputs).or_user_error()?;
         let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
         nifti::write_with(&file, decays, &options).or_user_error()?;
     }
@@ -205,7 +218,7 @@ fn dependencies(request: &DoseRequest) -> Result<BTreeMap<String, String>, UserE
 
 /// The entry's record, if the entry is whole and belongs to `depends_on`.
 fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
-    let text = std::fs::read_to_string(entry.join("cycle.json")).ok()?;
+    let text = std::fs::read_to_string(entry.join(RECORD)).ok()?;
     let kept: Kept = serde_json::from_str(&text).ok()?;
     let maps = MAPS.iter().all(|name| {
         let found = InputFile::read("map", &entry.join(name)).ok().map(|file| file.sha256);
@@ -215,13 +228,13 @@ fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
 }
 
 /// The dose of a request: from the cache, else by transport.
-pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Computed, Failure> {
+pub(super) fn transported(request: &DoseRequest, cache: &Cache<'_>) -> Result<Computed, Failure> {
     let depends_on = dependencies(request)?;
     let mut hash = Sha256::new();
     for (name, value) in &depends_on {
         hash.update(format!("{name}\0{value}\0"));
     }
-    let entry = cache.join(run_record::hex(&hash.finalize()));
+    let entry = cache.folder.join(run_record::hex(&hash.finalize()));
     let found = whole(&entry, &depends_on);
     let reused = found.is_some();
     let kept = match found {
@@ -230,8 +243,8 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
             if entry.exists() {
                 printer::warning(&format!("{}: the cache entry is damaged and computed again", entry.display()));
             }
-            make_folder(cache)?;
-            compute_into(request, &entry, depends_on.clone())?;
+            make_folder(cache.folder)?;
+            compute_into(request, &entry, cache.inputs, depends_on.clone())?;
             whole(&entry, &depends_on).ok_or_else(|| {
                 UserError::new(
                     format!("{}: what was written cannot be read back", entry.display()),
@@ -285,7 +298,16 @@ pub(super) fn transported(request: &DoseRequest, cache: &Path) -> Result<Compute
 }
 
 /// Computes a dose and keeps it as a cache entry, whole or not at all.
-fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String, String>) -> Result<(), Failure> {
+fn compute_into(
+    request: &DoseRequest,
+    entry: &Path,
+    inputs: &Inputs,
+    depends_on: BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let own = [&MAPS[..], &[RECORD]].concat();
+    let folder = AtomicOutputDir::create(entry, true, inputs)
+        .and_then(|folder| folder.owning(&own).expecting(&own))
+        .or_user_error()?;
     let mut case = dose::case(request)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions)?;
     let kept = || -> anyhow::Result<()> {
@@ -301,7 +323,6 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         )?;
         map.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
         let rows = output::tables(&case, &computed, &map)?.rows;
-        let folder = AtomicOutputDir::create(entry, true)?;
         let grid = &case.decays.grid;
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
         nifti::write_values(folder.file(MAPS[0]), grid, &map.dose_gy, &options("absorbed dose, Gy"))?;
@@ -334,7 +355,7 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
             form_code: case.form_code,
             run: KeptRun::of(&case, &computed, request.run.seed),
         };
-        write_json(&folder.file("cycle.json"), &kept)?;
+        write_json(&folder.file(RECORD), &kept)?;
         folder.commit()?;
         Ok(())
     };

@@ -2,8 +2,9 @@
 
 use super::args::{KernelRequest, MediumRequest};
 use super::failure::{Failure, OrUserError, UserError};
-use super::printer;
+use super::{guard, printer};
 use crate::decay::Nuclide;
+use crate::io::atomic::OutputFiles;
 use crate::materials::tissues::{Tissue, read_tissues};
 use crate::svalues::point_kernel::{KernelPlan, PointKernel};
 use crate::svalues::voxel_kernel::VoxelKernel;
@@ -55,9 +56,12 @@ pub(super) fn point_kernel(request: &MediumRequest) -> Result<(PointKernel, f64,
 /// Runs `lutra kernel`.
 pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
     kernel_file::check_ending(&request.medium.out).map_err(failure)?;
+    let files = kernel_file::files(&request.medium.out);
+    let claimed = OutputFiles::claim(&files, request.medium.force, &guard::of_kernel(request)).or_user_error()?;
     let (point, density, nuclide) = point_kernel(&request.medium)?;
     let kernel = VoxelKernel::fold(&point, request.spacing_mm, density, request.half).map_err(failure)?;
-    let files = kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;
+    claimed.check().or_user_error()?;
+    kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;
     let [x, y, z] = kernel.spacing_mm;
     let mut text = format!(
         "{} in {} at {density} g/cm3, voxels of {x} x {y} x {z} mm, offsets to {:?}\n",

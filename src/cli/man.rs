@@ -4,27 +4,25 @@ use super::args::{RawArgs, RawMan};
 use super::failure::{Failure, OrUserError};
 use super::printer;
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use anyhow::Context;
 use clap::CommandFactory;
 use std::path::PathBuf;
 
 /// Writes the pages, `lutra.1` and `lutra-dose.1` and so on.
 pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
+    let folder = AtomicOutputDir::create(&request.out, request.force, &Inputs::none()).or_user_error()?;
     let written = || -> anyhow::Result<Vec<String>> {
         clap_mangen::generate_to(RawArgs::command(), folder.path())?;
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder.path())? {
-            let entry = entry?;
-            let page = std::fs::read_to_string(entry.path())?;
+        let names = folder.names()?;
+        for name in &names {
+            let page = std::fs::read_to_string(folder.file(name))?;
             // what clap calls extra is our examples
-            std::fs::write(entry.path(), page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"))?;
-            names.push(entry.file_name().to_string_lossy().into_owned());
+            std::fs::write(folder.file(name), page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"))?;
         }
         Ok(names)
     };
-    let mut names = written().with_context(|| format!("{}", request.out.display()))?;
-    names.sort();
+    let names = written().with_context(|| format!("{}", request.out.display()))?;
     let place = folder.commit().or_user_error()?;
     let files: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();
     printer::record(&serde_json::json!({ "pages": files }))?;

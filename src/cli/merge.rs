@@ -2,10 +2,9 @@
 
 use super::args::MergeRequest;
 use super::failure::{Failure, OrUserError, UserError};
-use super::output::{self, Clock, FILE_NAMES};
+use super::output::{self, Clock};
 use super::shard::{KeptCase, batches, kept_case};
-use super::transport;
-use crate::io::atomic::AtomicOutputDir;
+use super::{guard, transport};
 use crate::transport::DeviceInfo;
 use crate::transport::batch_store::{BatchStore, MergeError, merge};
 use serde_json::json;
@@ -15,7 +14,7 @@ use std::path::Path;
 /// Runs `lutra merge`.
 pub(super) fn run(request: &MergeRequest) -> Result<(), Failure> {
     let clock = Clock::start();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let folder = guard::folder(&request.out, request.force, &guard::of_merge(request), &guard::dose_names(None))?;
     let store = sum(request)?;
     let mut cases = Vec::new();
     for folder in &request.outputs {

@@ -24,6 +24,7 @@ mod devices;
 mod dose;
 mod dpk;
 mod examples;
+mod guard;
 mod init;
 mod input;
 mod inspect;

@@ -32,40 +32,6 @@ use std::time::{Duration, Instant, SystemTime};
 pub(super) const DOSE_FILE: &str = "dose_gy.dcm";
 /// The regions in DICOM.
 pub(super) const LABELS_FILE: &str = "labels.dcm";
-/// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
-/// are removed.
-pub(super) const FILE_NAMES: [&str; 29] = [
-    "dose_gy.nii.gz",
-    "sigma_rel.nii.gz",
-    "dose_electron_gy.nii.gz",
-    "dose_photon_gy.nii.gz",
-    "organs.csv",
-    "run.json",
-    "report.html",
-    "dvh.csv",
-    "dvh.json",
-    "dose_axial.png",
-    "dose_coronal.png",
-    "dose_sagittal.png",
-    "kidneys_axial.png",
-    "kidneys_coronal.png",
-    "kidneys_sagittal.png",
-    "dose_axial.dcm",
-    "dose_coronal.dcm",
-    "dose_sagittal.dcm",
-    "kidneys_axial.dcm",
-    "kidneys_coronal.dcm",
-    "kidneys_sagittal.dcm",
-    "ct.nii.gz",
-    "decays.nii.gz",
-    "labels.nii.gz",
-    "label_names.csv",
-    DOSE_FILE,
-    LABELS_FILE,
-    super::shard::TALLY_FILE,
-    super::shard::CASE_FILE,
-];
-
 /// When the program began.
 #[derive(Clone, Copy)]
 pub(super) struct Clock {

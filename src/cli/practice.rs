@@ -9,6 +9,7 @@ use super::printer;
 use crate::demo::{self, Demo, label};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::io::nifti;
 use crate::report::run_record;
 
@@ -56,7 +57,7 @@ fn part_of(demo_label: u16) -> &'static Part {
 
 /// Writes the practice patient.
 pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, false).or_user_error()?;
+    let folder = AtomicOutputDir::create(&request.out, false, &Inputs::none()).or_user_error()?.without_record();
     printer::note(
         "making the practice patient: 120 x 90 x 90 voxels of 3 mm, three cycles of 7.4 GBq of 177Lu-DOTATATE",
     );

@@ -24,6 +24,8 @@ use std::time::Duration;
 pub(super) const TALLY_FILE: &str = "tally.lutra";
 /// Grid, matter, regions, names.
 pub(super) const CASE_FILE: &str = "case.lutra";
+/// Names of the files of a shard.
+pub(super) const FILE_NAMES: [&str; 3] = [TALLY_FILE, CASE_FILE, "run.json"];
 /// First bytes of the case's file.
 const MAGIC: &[u8] = b"LUTRA CASE 1\n";
 

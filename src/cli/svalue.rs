@@ -3,14 +3,16 @@
 use super::args::SvalueRequest;
 use super::dose::anatomy;
 use super::failure::{Failure, OrUserError, UserError};
-use super::{printer, transport};
-use crate::io::atomic::write_file;
+use super::{guard, printer, transport};
+use crate::io::atomic::OutputFiles;
 use crate::svalues::MGY_PER_MBQ_S_PER_KEV_G;
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
 
 /// Runs `lutra svalue`.
 pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
+    let (out, force) = (&request.dose.out, request.dose.force);
+    let claimed = OutputFiles::claim(&[out], force, &guard::of_svalue(request)).or_user_error()?;
     let mut case = anatomy(&request.dose)?;
     let voxel_cm3 = case.decays.grid.voxel_cm3();
     let mut masses: BTreeMap<u16, (usize, f64)> = BTreeMap::new();
@@ -78,7 +80,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
             ));
         }
     }
-    write_file(&request.dose.out, |to| to.write_all(csv.as_bytes())).or_user_error()?;
+    claimed.write(out, |to| to.write_all(csv.as_bytes())).or_user_error()?;
     printer::record(&serde_json::json!({ "seed": request.dose.run.seed, "s_values": rows }))?;
     printer::data(&table);
     for warning in &case.warnings {

@@ -3,8 +3,8 @@
 use super::args::{ImageChoice, TiaRequest};
 use super::failure::{Failure, OrUserError, UserError};
 use super::input::{self, Anatomy, Image, RegionMap, hashed};
-use super::printer;
 use super::study::{self, Shots};
+use super::{guard, printer};
 use crate::course::hybrid::PlanarPoint;
 use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionRow, TiaInput, TiaMap, integrate_series};
@@ -362,7 +362,7 @@ pub(super) fn integrate(
 
 /// Runs `lutra tia`.
 pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let folder = guard::folder(&request.out, request.force, &guard::of_tia(request), &FILE_NAMES)?;
     let opened = match request.series.as_slice() {
         [one] => OpenSeries::open(one, &request.images)?,
         several => OpenSeries::of_images(several, &request.images)?,

@@ -49,6 +49,7 @@ const HOMES: &[(&str, &str)] = &[
     ("flate2", "io/|transport/batch_store.rs|validate/assets.rs|report/page/viewer.rs"),
     ("maud", "report/"),
     ("image", "report/"),
+    ("same_file", "io/"),
 ];
 
 fn sources(folder: &Path, out: &mut Vec<PathBuf>) {

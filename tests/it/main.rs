@@ -10,6 +10,7 @@ mod cli_course_kept;
 mod cli_dicom;
 mod cli_dose;
 mod cli_examples;
+mod cli_force;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;

@@ -36,6 +36,7 @@ pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use seg_out::{SegOptions, write_seg};
 pub use stated::{ActivityOptions, IfSilent, StatedMoment};
+pub(crate) use study::files_below;
 pub use study::{Entry, Kind, Origin, contents};
 pub use time::Moment;
 

@@ -302,6 +302,15 @@ impl Series {
     }
 }
 
+/// Every DICOM file of a folder and the folders in it, or of the folder of `FOLDER#3`; none of what is no folder.
+pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
+    let folder = selected(path).map_or_else(|| path.to_path_buf(), |(folder, _)| folder);
+    let mut files = Vec::new();
+    // what cannot be read is told by the reader
+    let _ = collect(&folder, 0, &mut files, &mut 0);
+    files
+}
+
 /// Files of a folder in the order of their names, DICOM only; others are counted.
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, others: &mut usize) -> Result<(), IoError> {
     let mut entries = Vec::new();
