@@ -338,5 +338,5 @@ fn compute_into(request: &DoseRequest, entry: &Path, depends_on: BTreeMap<String
         folder.commit()?;
         Ok(())
     };
-    kept().map_err(Failure::Run)
+    kept().map_err(Failure::from)
 }

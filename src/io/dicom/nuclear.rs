@@ -20,6 +20,7 @@ use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spac
 use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
 use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
+use crate::bounds;
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -175,8 +176,9 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         notes.push(format!("{negative} pixels below 0 Bq/mL"));
     }
     let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
-    if administered.is_some_and(|bq| bq > 0.0 && bq < 1e6) {
-        notes.push("RadionuclideTotalDose below 1 MBq: it may be stated in MBq and not in Bq".to_owned());
+    if let Some(bq) = administered.filter(|bq| !(*bq >= 1e6)) {
+        let doubt = if bq > 0.0 { "it may be stated in MBq and not in Bq" } else { "no activity" };
+        notes.push(format!("RadionuclideTotalDose below 1 MBq: {doubt}; taken as not stated"));
     }
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
@@ -620,6 +622,10 @@ impl Times {
             && (stated / (given * 3600.0) - 1.0).abs() > 0.01
         {
             notes.push(format!("half-life {:.4} h in the file, {given:.4} h of the nuclide", stated / 3600.0));
+        }
+        for slice in slices {
+            bounds::scan_s("ActualFrameDuration (0018,1242)", slice.duration_s)
+                .map_err(|error| object.refused(error.what, error.found, error.allowed, error.next))?;
         }
         let start = slices.iter().filter_map(|slice| slice.start).min();
         let end = slices.iter().filter_map(|slice| slice.start.map(|start| later(start, slice.duration_s))).max();
