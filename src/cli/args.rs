@@ -3,6 +3,7 @@
 
 use super::examples;
 use super::failure::{OrUserError, UserError};
+use crate::bounds;
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, IfSilent, StatedMoment};
 use crate::source::ActivityUnit;
@@ -637,6 +638,7 @@ impl RawImages {
     }
 
     fn check(self, nuclide: String, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
+        // the nuclide's own half-life bounds it where the images are opened
         let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
         Ok(ImageChoice {
             nuclide,
@@ -2109,7 +2111,7 @@ impl RawDose {
 
 /// Administered activity, MBq.
 fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
-    given.map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0")).transpose()
+    given.map(|mbq| bounds::administered_mbq("--administered-mbq", mbq)).transpose().or_user_error()
 }
 
 /// A grid by its name or edge length.
@@ -2217,9 +2219,8 @@ fn in_range(option: &str, value: f64, low: f64, high: f64, what: &str) -> Result
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    let least = if low == f64::MIN_POSITIVE { 0.0 } else { low };
     Err(UserError::new(
-        format!("{option}: found {value}; allowed: from {least} to {high} ({what})"),
+        format!("{option}: found {value}; allowed: from {low} to {high} ({what})"),
         format!("Give {option} in that range."),
     ))
 }

@@ -2,9 +2,10 @@
 
 use super::args::{AuditRequest, Stop};
 use super::case::{Case, Computed};
-use super::failure::Failure;
+use super::failure::{Failure, OrUserError};
 use super::output::{self, Clock, Further, OwnLayer};
 use super::{dose, guard, kernel, page_audit, printer, transport};
+use crate::bounds;
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
@@ -84,6 +85,13 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
             let (kernel, doubts) =
                 raw.interpret(&case.nuclide.name, spacing, &request.declared).map_err(kernel::failure)?;
             case.warnings.extend(doubts);
+            let inside_kev: f64 = kernel.energy_within_kev(kernel.half).iter().sum();
+            match bounds::kernel_energy(&kernel.name, inside_kev, case.nuclide.emitted_kev_per_decay()) {
+                Err(fault) if request.declared.force => {
+                    case.warnings.push(format!("{fault} Taken all the same (--force-kernel)."));
+                }
+                checked => checked.or_user_error()?,
+            }
             user_kernels.push(kernel);
         }
     }

@@ -16,6 +16,7 @@ use super::tia::{
 };
 use super::{guard, output, page_course, printer};
 use crate::bed::LimitQuantity;
+use crate::bounds::{self, BoundsError, Given};
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, RegionCycle, RegionParameters, accumulate};
 use crate::course::cohort::{Cohort, Policy};
 use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
@@ -24,6 +25,7 @@ use crate::course::frame::{IDENTITY, resample};
 use crate::course::protocol::Protocol;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::course::words::verdict_words;
+use crate::decay::Nuclide;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, Origin, SegOptions};
@@ -152,7 +154,7 @@ fn patient(
     run: &RunOptions,
 ) -> Result<(), Failure> {
     let clock = output::Clock::start();
-    let CourseSource { course, protocol, base, mut series, days, images } = match choice {
+    let CourseSource { course, protocol, base, mut series, days, images, doubts } = match choice {
         Some(choice) => CourseSource::of_study(path, choice)?,
         None => CourseSource::of_file(path)?,
     };
@@ -177,7 +179,8 @@ fn patient(
         earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
         computed.push(one);
     }
-    let mut warnings = by_cycle(&computed);
+    let mut warnings = doubts;
+    warnings.extend(by_cycle(&computed));
     check_ledger(path, &course, &protocol, &computed)?;
     let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
     let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);
@@ -377,7 +380,8 @@ fn compute_cycle(
                 None => OpenSeries::open(
                     &beside(path, file),
                     &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
-                )?,
+                )?
+                .given(cycle.administered_mbq),
             };
             let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
             let ct = named(&cycle.ct).or(named(&course.ct));
@@ -467,6 +471,18 @@ fn dose_request(
 /// Share of all dose that negative voxels of a ready map may hold: noise of a transport, not another quantity.
 const NEGATIVE_SHARE: f64 = 0.02;
 
+/// A dose map in the numbers that maps hold. Errors: a dose that no patient has.
+fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
+    let held = |(n, &gy): (usize, &f64)| {
+        bounds::voxel_dose("", gy).map_err(|error| {
+            let [i, j, k] = dose.grid.voxel(n);
+            BoundsError { what: format!("{file}: dose in voxel ({i}, {j}, {k})"), ..error }
+        })
+    };
+    let data = dose.data.iter().enumerate().map(held).collect::<Result<Vec<f32>, _>>().or_user_error()?;
+    Ok(Volume { grid: dose.grid, data })
+}
+
 /// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
 fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
     let CycleFrom { path, course, cycle, number, .. } = *from;
@@ -474,7 +490,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
     let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
     let image = input::dose(&dose_path, &mut warnings)?;
     let (form_code, origin) = (image.form_code, image.origin);
-    let dose_gy = image.volume.map(|gy| gy as f32);
+    let dose_gy = singles(&dose_path.display().to_string(), image.volume)?;
     let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
     let (above, below) = (sum_of(1.0), sum_of(-1.0));
     if below > NEGATIVE_SHARE * above {
@@ -524,6 +540,15 @@ fn ready_map(from: &CycleFrom<'_>, file: &str) -> Result<Computed, UserError> {
         sum.1 += 1;
     }
     let name_of = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+    let nuclide = Nuclide::load(&named_nuclide(path, &course.nuclide)).or_user_error()?;
+    let given = Given::new(Some(cycle.administered_mbq), nuclide.half_life_h);
+    for (&label, &(sum, voxels)) in &sums {
+        let what = format!("{}: region {}: mean dose", dose_path.display(), name_of(label));
+        // the density is not known: what is too much in lung is too much
+        let least_g = f64::from(voxels) * dose_gy.grid.voxel_cm3() * bounds::LIGHTEST_TISSUE_G_CM3;
+        let mean_gy = sum / f64::from(voxels);
+        given.check_dose(&what, mean_gy, Some(least_g), nuclide.emitted_kev_per_decay()).or_user_error()?;
+    }
     let regions = sums
         .iter()
         .map(|(&label, &(sum, voxels))| {
@@ -791,10 +816,20 @@ fn write(folder: &AtomicOutputDir, w: &Written<'_>) -> anyhow::Result<()> {
             nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
             Ok(())
         };
-        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
+        let single = |what: &str, values: &[f64]| {
+            values.iter().map(|&value| bounds::single(what, value)).collect::<Result<Vec<f32>, _>>()
+        };
         let stated = "0 where no radiobiology is stated";
-        write_map("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy))?;
-        write_map("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2))?;
+        write_map(
+            "dose_sum_gy.nii.gz",
+            "cumulative absorbed dose, Gy",
+            single("dose_sum_gy", &voxels.sums.sum_dose_gy)?,
+        )?;
+        write_map(
+            "g_dose2_sum_gy2.nii.gz",
+            "sum of G D^2, Gy^2",
+            single("g_dose2_sum_gy2", &voxels.sums.sum_g_dose2_gy2)?,
+        )?;
         write_map("bed_gy.nii.gz", &format!("cumulative BED, Gy; {stated}"), voxels.bed_gy.clone())?;
         write_map("eqd2_gy.nii.gz", &format!("cumulative EQD2, Gy; {stated}"), voxels.eqd2_gy.clone())?;
         for (index, cycle) in w.cycles.iter().enumerate() {

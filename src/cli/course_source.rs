@@ -5,6 +5,7 @@ use super::course::read_protocol;
 use super::failure::{OrUserError, UserError};
 use super::tia::{OpenSeries, in_file, named_nuclide, read_text};
 use super::{printer, study};
+use crate::bounds;
 use crate::course::decision::check_choices;
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::input::days_between;
@@ -29,6 +30,8 @@ pub(super) struct CourseSource {
     pub(super) days: Vec<String>,
     /// How DICOM images are read.
     pub(super) images: ImageChoice,
+    /// What in the file is unusual and allowed.
+    pub(super) doubts: Vec<String>,
 }
 
 impl CourseSource {
@@ -39,8 +42,8 @@ impl CourseSource {
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
         let nuclide = named_nuclide(path, &course.nuclide);
-        let half_life_h = Nuclide::load(&nuclide).or_user_error()?.half_life_h;
-        course.check_half_lives(half_life_h, &file).or_user_error()?;
+        let loaded = Nuclide::load(&nuclide).or_user_error()?;
+        let doubts = course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
         let options = ActivityOptions::default();
         Ok(Self {
             protocol,
@@ -48,6 +51,7 @@ impl CourseSource {
             series: course.cycles.iter().map(|_| None).collect(),
             days: course.cycles.iter().map(|cycle| cycle.date.to_string()).collect(),
             images: ImageChoice { nuclide, options, effective_half_life_h: None, administered_mbq: None },
+            doubts,
             course,
         })
     }
@@ -79,6 +83,7 @@ impl CourseSource {
                     "State it with --administered-mbq.",
                 )
             })?;
+            bounds::cycle_mbq(&format!("cycle {number}: administered activity"), administered_mbq).or_user_error()?;
             let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
             printer::note(&format!(
                 "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
@@ -131,6 +136,14 @@ impl CourseSource {
             cycles,
         };
         let protocol = read_protocol(path, &protocol)?;
-        Ok(Self { protocol, course, base: PathBuf::new(), series, days, images: choice.images.clone() })
+        Ok(Self {
+            protocol,
+            course,
+            base: PathBuf::new(),
+            series,
+            days,
+            images: choice.images.clone(),
+            doubts: Vec::new(),
+        })
     }
 }

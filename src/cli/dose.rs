@@ -7,6 +7,7 @@ use super::input::{self, Anatomy, RegionMap, hashed};
 use super::output::{self, Clock};
 use super::tia::OpenSeries;
 use super::{guard, printer, shard, transport};
+use crate::bounds::Given;
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
@@ -86,7 +87,7 @@ struct Labels {
 pub(super) fn case(request: &DoseRequest) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let (activity, frame, activity_inputs) = read_activity(request, &mut warnings)?;
+    let (activity, frame, activity_inputs) = read_activity(request, &nuclide, &mut warnings)?;
     let matter = read_matter(request, Some(&frame), &mut warnings)?;
     if let Activity::Images(series) = &activity {
         input::must_agree(matter.origin.as_ref(), series.origin.as_ref())?;
@@ -181,6 +182,7 @@ impl Case {
 /// The activity as read, its frame and its files.
 fn read_activity(
     request: &DoseRequest,
+    nuclide: &Nuclide,
     warnings: &mut Vec<String>,
 ) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
     match &request.activity {
@@ -188,7 +190,9 @@ fn read_activity(
             let image = input::nifti_image::<f64>("activity", file, warnings)?;
             let frame =
                 Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
-            let map = ActivityMap::new(image.volume, *unit, &file.display().to_string()).or_user_error()?;
+            let name = file.display().to_string();
+            let map = ActivityMap::new(image.volume, *unit, &name).or_user_error()?;
+            map.check(&name, &Given::new(request.administered_mbq, nuclide.half_life_h)).or_user_error()?;
             Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![image.input]))
         }
         ActivityChoice::Images { paths, choice } => {

@@ -1,5 +1,7 @@
 //! What ends a command before its work is done, and the exit code that says so.
 
+use crate::bounds::BoundsError;
+use crate::dose::DoseError;
 use std::fmt;
 
 /// Exit code of a fault that the user can mend: input, options, output place.
@@ -108,6 +110,12 @@ impl From<UserError> for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
+        if let Some(impossible) = error.chain().find_map(|cause| match cause.downcast_ref::<DoseError>() {
+            Some(DoseError::Impossible(impossible)) => Some(impossible),
+            _ => cause.downcast_ref::<BoundsError>(),
+        }) {
+            return Self::User(UserError::from_library(impossible));
+        }
         match error.downcast::<UserError>() {
             Ok(user) => Self::User(user),
             Err(other) => Self::Run(other),
@@ -155,5 +163,9 @@ mod tests {
         assert_eq!(Failure::from(user.clone()).exit_code(), 2);
         assert_eq!(Failure::from(anyhow::Error::new(user)).exit_code(), 2);
         assert_eq!(Failure::from(anyhow::anyhow!("device lost")).exit_code(), 1);
+        let impossible = || crate::bounds::voxel_dose("dose", f64::INFINITY).expect_err("no dose");
+        for error in [anyhow::Error::new(impossible()), anyhow::Error::new(DoseError::Impossible(impossible()))] {
+            assert_eq!(Failure::from(error.context("region table")).exit_code(), 2);
+        }
     }
 }

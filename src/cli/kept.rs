@@ -359,5 +359,5 @@ fn compute_into(
         folder.commit()?;
         Ok(())
     };
-    kept().map_err(Failure::Run)
+    kept().map_err(Failure::from)
 }

@@ -21,7 +21,7 @@ const USUAL_G_CM3: [(&str, f64); 2] = [("soft", 1.04), ("lung", 0.26)];
 pub(super) fn failure(error: SvalueError) -> Failure {
     match error {
         SvalueError::Run(run) => super::transport::failure(run),
-        SvalueError::Dose(_) => Failure::Run(error.into()),
+        SvalueError::Dose(dose) => Failure::from(anyhow::Error::new(dose)),
         other => Failure::User(UserError::from_library(&other)),
     }
 }

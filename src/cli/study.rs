@@ -4,6 +4,7 @@
 use super::failure::{OrUserError, UserError};
 use super::input::{self, Image};
 use super::printer;
+use crate::bounds::{self, BoundsError};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
 use crate::io::open::origin_of;
@@ -43,6 +44,15 @@ impl Shots {
     pub(super) fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
+        bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
+            |error| {
+                let next = format!(
+                    "{} DICOM states it in Bq. Correct the header, or state it with --administered-mbq.",
+                    error.next
+                );
+                UserError::from_library(&BoundsError { next, ..error })
+            },
+        )?;
         match stated.find(|(_, other)| (other / mbq - 1.0).abs() > 1e-3) {
             None => Ok(Some(mbq)),
             Some((other, found)) => Err(UserError::new(

@@ -5,6 +5,7 @@ use super::failure::{Failure, OrUserError, UserError};
 use super::input::{self, Anatomy, Image, RegionMap, hashed};
 use super::study::{self, Shots};
 use super::{guard, printer};
+use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
 use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionRow, TiaInput, TiaMap, integrate_series};
@@ -79,6 +80,12 @@ impl OpenSeries {
         self.series.administered_mbq
     }
 
+    /// With the activity given, MBq, where the series does not state it.
+    pub(super) fn given(mut self, administered_mbq: f64) -> Self {
+        self.series.administered_mbq.get_or_insert(administered_mbq);
+        self
+    }
+
     /// Whether the series names its regions.
     pub(super) fn names_regions(&self) -> bool {
         self.labels.is_some()
@@ -117,6 +124,9 @@ impl OpenSeries {
             Some(mbq) => Some(mbq),
             None => shots.administered_mbq()?,
         };
+        if let Some(stated_h) = choice.effective_half_life_h {
+            bounds::effective_half_life_h("--effective-half-life", stated_h, half_life_h).or_user_error()?;
+        }
         let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
             (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
             (None, 1) => {

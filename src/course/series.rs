@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::bounds;
+
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::tia::{Method, RegionMethod};
 use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
@@ -321,7 +323,7 @@ impl Series {
             ));
         }
         if let Some(mbq) = raw.administered_mbq {
-            positive(file, "administered_mbq", mbq, "MBq")?;
+            bounds::administered_mbq("administered_mbq", mbq).map_err(|error| InputError::of_bounds(file, error))?;
         }
         let default_name = match (&raw.fit.method, raw.planar.is_empty()) {
             (Some(name), _) => name.clone(),
@@ -460,7 +462,11 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         let place = |field: &str| format!("images[{index}] ({}): {field}", image.file);
         let half_scan_h = image
             .duration_min
-            .map(|minutes| positive(file, &place("duration_min"), minutes, "min").map(|m| m / 120.0))
+            .map(|minutes| {
+                let minutes = positive(file, &place("duration_min"), minutes, "min")?;
+                let seconds = bounds::scan_s(&place("duration_min"), minutes * 60.0);
+                seconds.map_err(|error| InputError::of_bounds(file, error)).map(|seconds| seconds / 7200.0)
+            })
             .transpose()?;
         let time_h = match (&image.scan_start, image.time_h) {
             (Some(_), Some(_)) => {

@@ -13,6 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::bed::Exponential;
+use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -69,18 +70,9 @@ pub enum TiaError {
         /// The total before, MBq.
         before_mbq: f64,
     },
-    /// More activity than was given.
-    #[error(
-        "{what}: total activity: found {found_mbq:.4e} MBq at injection time; allowed: at most 1.2 times the {administered_mbq} MBq given. Check `unit`, `decay_correction` and `administered_mbq`."
-    )]
-    MoreThanGiven {
-        /// The image.
-        what: String,
-        /// Its total, decay-corrected to injection, MBq.
-        found_mbq: f64,
-        /// What was given, MBq.
-        administered_mbq: f64,
-    },
+    /// More activity or more decays than were given, or a half-life that nature forbids.
+    #[error(transparent)]
+    Impossible(#[from] BoundsError),
     /// A method names a region that has no voxel.
     #[error("regions: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names.")]
     UnknownRegion {
@@ -185,6 +177,19 @@ pub enum Method {
         /// The cycle it is from.
         cycle: Option<u32>,
     },
+}
+
+impl Method {
+    /// The effective half-life that was stated for it, h.
+    pub fn stated_half_life_h(&self) -> Option<f64> {
+        match self {
+            Self::Trapezoid { tail: TailRule::HalfLifeH(half_life_h), .. }
+            | Self::Hanscheid2018 { half_life_for_g_h: half_life_h }
+            | Self::Population { half_life_h, .. } => Some(*half_life_h),
+            Self::PreviousCycle { half_life_h, .. } => *half_life_h,
+            _ => None,
+        }
+    }
 }
 
 /// The method of a named region.
@@ -478,12 +483,37 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         regions.push(region);
     }
     warnings.extend(region_warnings(input, &regions));
+    within_what_was_given(input, &regions)?;
+    let own = input.region_methods.iter().map(|own| (format!("region {}: half_life_h", own.region), &own.method));
+    for (what, method) in std::iter::once(("half_life_h".to_owned(), input.default_method)).chain(own) {
+        let stated_h = method.stated_half_life_h();
+        warnings.extend(stated_h.and_then(|h| bounds::half_life_in_days(&what, h, input.physical_half_life_h)));
+    }
     Ok(TiaMap {
         decays: Volume { grid: grid.clone(), data: decays },
         rel_sigma: Volume { grid, data: rel_sigma },
         regions,
         warnings,
     })
+}
+
+/// Refuses a region, and a whole, of more activity or decays than the activity given can bring: an image may pass by its total
+/// while one region does not, or by its points while a curve through them does not.
+fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
+    let given = Given::new(input.administered_mbq, input.physical_half_life_h);
+    let decays = |what: &str, found: f64| {
+        let next = "The images are within these bounds and their curve is not: take another model, or check times and \
+                    half-lives.";
+        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.to_owned(), ..error })
+    };
+    for region in regions {
+        let what = format!("region {}", region.name);
+        for point in &region.points {
+            given.check_activity(&what, point.time_h, point.activity_mbq, &readings(input, point.time_h))?;
+        }
+        decays(&what, region.map_decays)?;
+    }
+    decays("all regions together", regions.iter().map(|region| region.map_decays).sum())
 }
 
 /// Grids, numbers and units of the images.
@@ -498,6 +528,8 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
     }
     let mut warnings = Vec::new();
     let mut before: Option<f64> = None;
+    let given = Given::new(input.administered_mbq, input.physical_half_life_h);
+    let mut points = Vec::new();
     for image in input.images {
         if !image.activity_mbq.grid.same_as(grid) {
             return Err(TiaError::Grid {
@@ -509,12 +541,9 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
         if let Some(index) = image.activity_mbq.data.iter().position(|v| !v.is_finite()) {
             return Err(TiaError::NotANumber { what: image.name.clone(), index });
         }
-        let total = image.activity_mbq.data.iter().sum::<f64>() * (image.time_h / input.physical_half_life_h).exp2();
-        if let Some(administered_mbq) = input.administered_mbq
-            && total > 1.2 * administered_mbq
-        {
-            return Err(TiaError::MoreThanGiven { what: image.name.clone(), found_mbq: total, administered_mbq });
-        }
+        let found_mbq = image.activity_mbq.data.iter().sum::<f64>();
+        points.push((image.time_h, found_mbq));
+        let total = found_mbq * (image.time_h / input.physical_half_life_h).exp2();
         if let Some(before_mbq) = before {
             if total > UNIT_FACTOR * before_mbq || total * UNIT_FACTOR * UNIT_FACTOR < before_mbq {
                 return Err(TiaError::UnitsDiffer { what: image.name.clone(), found_mbq: total, before_mbq });
@@ -529,23 +558,24 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
             }
         }
         before = Some(total);
+        given.check_activity(&image.name, image.time_h, found_mbq, &readings(input, image.time_h))?;
     }
+    warnings.extend(bounds::times_in_days(&points, input.physical_half_life_h));
     Ok(warnings)
 }
 
-/// Refuses a stated half-life beyond physical decay; a thousandth is rounding of tables.
-fn within_physical(name: &str, method: &Method, physical_h: f64) -> Result<(), TiaError> {
-    let stated = match method {
-        Method::Trapezoid { tail: TailRule::HalfLifeH(half_life_h), .. }
-        | Method::Hanscheid2018 { half_life_for_g_h: half_life_h }
-        | Method::Population { half_life_h, .. }
-        | Method::PreviousCycle { half_life_h: Some(half_life_h), .. } => *half_life_h,
-        _ => return Ok(()),
-    };
-    if stated > physical_h * (1.0 + 1e-3) {
-        return Err(TiaError::BeyondPhysical { region: name.to_owned(), half_life_h: stated, physical_h });
-    }
-    Ok(())
+/// What else the numbers of an image may mean.
+fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 6] {
+    let voxel_ml = input.images[0].activity_mbq.grid.voxel_cm3();
+    let decayed = |hours: f64| (-hours / input.physical_half_life_h).exp2();
+    [
+        Reading::new("as Bq in place of MBq", 1e-6),
+        Reading::new("as Bq/mL in place of MBq in the voxel", 1e-6 * voxel_ml),
+        Reading::new("as Bq/mL in place of Bq in the voxel", voxel_ml),
+        Reading::new("as Bq in the voxel in place of Bq/mL", 1.0 / voxel_ml),
+        Reading::new("as decay-corrected to injection", decayed(time_h)),
+        Reading::new("with times in minutes", decayed(time_h - time_h / 60.0)),
+    ]
 }
 
 /// The integral of a region by its method; a refusal becomes an upper bound with its reason.
@@ -556,7 +586,9 @@ fn region_integral(
 ) -> Result<Option<TimeIntegral>, TiaError> {
     let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
     let half_life_h = input.physical_half_life_h;
-    within_physical(name, method, half_life_h)?;
+    if let Some(stated_h) = method.stated_half_life_h() {
+        bounds::effective_half_life_h(&format!("region {name}: half_life_h"), stated_h, half_life_h)?;
+    }
     let mut level_rel_sigma = 0.0;
     let single = |rule: SingleTimePoint| {
         // The scan nearest to the time at which the rule forgives most.

@@ -4,6 +4,7 @@
 mod engine_contract;
 
 mod cli_bench;
+mod cli_bounds;
 mod cli_course;
 mod cli_course_input;
 mod cli_course_kept;

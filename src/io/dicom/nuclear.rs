@@ -23,6 +23,7 @@ use super::stated::{ActivityOptions, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTIO
 use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
 use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
+use crate::bounds;
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -172,8 +173,9 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         notes.push(format!("{negative} pixels below 0 Bq/mL"));
     }
     let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
-    if administered.is_some_and(|bq| bq > 0.0 && bq < 1e6) {
-        notes.push("RadionuclideTotalDose below 1 MBq: it may be stated in MBq and not in Bq".to_owned());
+    if let Some(bq) = administered.filter(|bq| !(*bq >= 1e6)) {
+        let doubt = if bq > 0.0 { "it may be stated in MBq and not in Bq" } else { "no activity" };
+        notes.push(format!("RadionuclideTotalDose below 1 MBq: {doubt}; taken as not stated"));
     }
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
@@ -700,6 +702,10 @@ impl Times {
         let correction = correction(object, options, notes)?;
         let dated = dated_injection(object, options, notes)?;
         let half_life_s = half_life_s(object, options, notes);
+        for slice in slices {
+            bounds::scan_s("ActualFrameDuration (0018,1242)", slice.duration_s)
+                .map_err(|error| object.refused(error.what, error.found, error.allowed, error.next))?;
+        }
         let start = slices.iter().filter_map(|slice| slice.start).min();
         let end = slices.iter().filter_map(|slice| slice.start.map(|start| later(start, slice.duration_s))).max();
         let scan = start.zip(end).map(|(start, end)| later(start, 0.5 * seconds(start, end)));
