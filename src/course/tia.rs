@@ -109,18 +109,6 @@ pub enum TiaError {
         /// What is wrong.
         source: HybridError,
     },
-    /// A stated half-life beyond physical decay.
-    #[error(
-        "region {region}: half_life_h: found {half_life_h} h; allowed: at most the physical half-life, {physical_h:.2} h. Effective half-lives hold physical decay: 1/T = 1/T_phys + 1/T_biological."
-    )]
-    BeyondPhysical {
-        /// The region.
-        region: String,
-        /// What is stated, h.
-        half_life_h: f64,
-        /// The physical half-life, h.
-        physical_h: f64,
-    },
     /// Something the series leaves open.
     #[error("region {region}: {field}: found none; allowed: {allowed}. {next}")]
     Missing {

@@ -9,7 +9,7 @@ use dicom_object::InMemDicomObject;
 use dicom_object::meta::FileMetaTableBuilder;
 use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::dicom::{
-    ActivityOptions, DecayCorrection, DoseDepth, DoseOptions, DoseType, SegOptions, read_activity, read_ct,
+    ActivityOptions, DoseDepth, DoseOptions, DoseType, SegOptions, read_activity, read_ct,
     read_rtdose, read_rtstruct, read_seg, write_rtdose, write_seg,
 };
 use lutra::io::{open_ct, open_labels};

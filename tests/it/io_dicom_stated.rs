@@ -10,7 +10,7 @@ use lutra::io::dicom::{
 };
 
 use crate::cli_dicom::{ENGINE, done, leaks, refused};
-use crate::io_dicom_made::{Set, image, mapping, nm, pt, pt_folder, put, put_ds, put_items, write};
+use crate::io_dicom_made::{Set, mapping, nm, pt, pt_folder, put, put_ds, put_items, write};
 
 /// Injection at 23:30, scan from 00:30 the next day for an hour, half-life 2 h: 1.5 h to the middle of the scan.
 const START: (&str, &str) = ("20260303", "003000");
