@@ -46,6 +46,9 @@
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
 
+/// What nature and a patient allow, and the refusal of what they do not.
+pub mod bounds;
+
 /// Text files from outside, held to a size and a density.
 pub mod text;
 

@@ -3,6 +3,7 @@
 
 use super::examples;
 use super::failure::{OrUserError, UserError};
+use crate::bounds;
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
     DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice, ImageChoice, InitRequest,
@@ -10,7 +11,7 @@ use crate::clinic::request::{
     Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
 };
 use crate::course::protocol::{BUILT_IN, Protocol};
-use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth};
+use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -47,10 +48,11 @@ pub struct RawCompare {
     /// Factor between the maps below which no scale is named, as a share
     #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
     tolerance: f64,
-    /// Folder for the results; it must not exist unless --force is given
+    /// Folder for the results; it must be new or empty unless --force is given
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Write into a folder that holds results already
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     force: bool,
 }
@@ -196,7 +198,7 @@ pub struct RawInitDose {
     /// Where to write the configuration [default: FOLDER/dose.toml]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Replace a configuration that exists
+    /// Replace a configuration that exists; images are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -210,7 +212,7 @@ pub struct RawInitCourse {
     /// Protocol of the course, where it is known already: iluminet, reluth, .. as `lutra course` takes it
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,
-    /// Replace configurations that exist
+    /// Replace configurations that exist; images are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -229,7 +231,8 @@ pub struct RawMan {
     /// Folder of the pages, one a subcommand
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into a folder that is not empty, replacing files of the same names
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -260,7 +263,8 @@ pub struct RawMerge {
     /// Merge what is there even if shards are missing: a true result of fewer histories
     #[arg(long)]
     pub allow_missing: bool,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -324,7 +328,7 @@ pub struct RawMedium {
     /// Output file; its ending chooses the layout
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Replace a file that exists
+    /// Replace a file that exists; inputs are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -352,6 +356,9 @@ pub struct RawParity {
     /// Where to write the comparison for machines
     #[arg(long, value_name = "FILE", default_value = "parity.json")]
     pub out: PathBuf,
+    /// Replace a file that exists; inputs are never touched
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `bench`, as given.
@@ -510,7 +517,8 @@ pub struct RawRun {
     /// Threads of the CPU engine [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -521,13 +529,16 @@ pub struct RawInspect {
     /// A DICOM folder or file, or a NIfTI file
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
-    /// Decay correction of an activity image that does not state it: none, start or admin
+    /// Decay correction of activity images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin")]
     pub decay_correction: Option<String>,
-    /// Half-life where the file states none, h
+    /// Half-life that the scanner corrected with, h, whatever the file says
     #[arg(long, value_name = "H")]
     pub half_life: Option<f64>,
-    /// Take values as Bq/mL where the file states no unit
+    /// The injection by the scanner's clock, whatever the file says, as in 2026-03-02T10:00
+    #[arg(long, value_name = "TIME")]
+    pub injection_time: Option<String>,
+    /// Take values as Bq/mL where the file states no unit or one that is no activity concentration
     #[arg(long)]
     pub assume_bq_ml: bool,
 }
@@ -538,10 +549,16 @@ pub struct RawImages {
     /// Effective half-life, h, in place of a fit: for one image
     #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
     pub effective_half_life: Option<f64>,
-    /// Decay correction of images that do not state it: none, start or admin
+    /// Decay correction of the images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin", help_heading = "DICOM activity images")]
     pub decay_correction: Option<String>,
-    /// Take values as Bq/mL where the file states no unit
+    /// Half-life that the scanner corrected with, h, whatever the files say
+    #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
+    pub half_life: Option<f64>,
+    /// The one injection by the scanner's clock, whatever the files say, as in 2026-03-02T10:00
+    #[arg(long, value_name = "TIME", help_heading = "DICOM activity images")]
+    pub injection_time: Option<String>,
+    /// Take values as Bq/mL where the files state no unit or one that is no activity concentration
     #[arg(long, help_heading = "DICOM activity images")]
     pub assume_bq_ml: bool,
 }
@@ -568,6 +585,8 @@ impl RawImages {
         [
             ("--effective-half-life", self.effective_half_life.is_some()),
             ("--decay-correction", self.decay_correction.is_some()),
+            ("--half-life", self.half_life.is_some()),
+            ("--injection-time", self.injection_time.is_some()),
             ("--assume-bq-ml", self.assume_bq_ml),
         ]
         .into_iter()
@@ -575,14 +594,16 @@ impl RawImages {
     }
 
     fn check(self, nuclide: String, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
+        // the nuclide's own half-life bounds it where the images are opened
         let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
         Ok(ImageChoice {
             nuclide,
-            options: ActivityOptions {
-                decay_correction: self.decay_correction.as_deref().map(decay_correction).transpose()?,
-                half_life_h: None,
-                assume_bq_ml: self.assume_bq_ml,
-            },
+            options: stated_of_images(
+                self.decay_correction.as_deref(),
+                self.half_life,
+                self.injection_time.as_deref(),
+                self.assume_bq_ml,
+            )?,
             effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
             administered_mbq,
         })
@@ -644,7 +665,8 @@ pub struct RawValidate {
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -741,7 +763,8 @@ pub struct RawTia {
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Write into an output folder that is not empty, replacing files of the same names
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
     #[arg(long)]
     pub force: bool,
 }
@@ -799,11 +822,40 @@ pub struct RawCourse {
 impl RawInspect {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<InspectRequest, UserError> {
-        let half_life_h = self.half_life.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?;
-        let decay_correction = self.decay_correction.as_deref().map(decay_correction).transpose()?;
-        let options = ActivityOptions { decay_correction, half_life_h, assume_bq_ml: self.assume_bq_ml };
+        let options = stated_of_images(
+            self.decay_correction.as_deref(),
+            self.half_life,
+            self.injection_time.as_deref(),
+            self.assume_bq_ml,
+        )?;
         Ok(InspectRequest { path: self.path, options })
     }
+}
+
+/// What options state about DICOM activity images.
+fn stated_of_images(
+    correction: Option<&str>,
+    half_life_h: Option<f64>,
+    injection_time: Option<&str>,
+    assume_bq_ml: bool,
+) -> Result<ActivityOptions, UserError> {
+    Ok(ActivityOptions {
+        decay_correction: correction.map(decay_correction).transpose()?,
+        half_life_h: half_life_h.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?,
+        injection: injection_time.map(stated_moment).transpose()?,
+        assume_bq_ml,
+        ..ActivityOptions::default()
+    })
+}
+
+/// The moment that an option names.
+fn stated_moment(given: &str) -> Result<StatedMoment, UserError> {
+    StatedMoment::parse(given).ok_or_else(|| {
+        UserError::new(
+            format!("--injection-time: found \"{given}\"; allowed: a date and a time, as in 2026-03-02T10:00"),
+            "Write it by the scanner's clock, or with its offset from UTC, as in 2026-03-02T10:00+01:00.",
+        )
+    })
 }
 
 /// The decay correction that an option names.
@@ -924,7 +976,7 @@ impl RawCourse {
             (false, Some(option)) => {
                 return Err(UserError::new(
                     format!("{option}: found beside {}; allowed: with a DICOM folder", course.display()),
-                    "A COURSE.toml states it itself.",
+                    "A COURSE.toml states it itself; of an image, the SERIES.toml that its cycle names does.",
                 ));
             }
             (false, None) => None,
@@ -973,6 +1025,7 @@ impl RawParity {
             seed: self.seed,
             trace: self.trace.as_deref().map(trace).transpose()?,
             json: self.out,
+            force: self.force,
         })
     }
 }
@@ -1172,12 +1225,6 @@ impl RawMedium {
         if self.threads == Some(0) {
             return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave it out to use all cores."));
         }
-        if self.out.exists() && !self.force {
-            return Err(UserError::new(
-                format!("{}: output file: found one; allowed: a new file", self.out.display()),
-                "Choose another --out, or give --force to replace it.",
-            ));
-        }
         let density_g_cm3 = self.density.map(|d| in_range("--density", d, 0.001, 30.0, "g/cm3")).transpose()?;
         let histories = whole_number("--histories", &self.histories)?;
         Ok(MediumRequest {
@@ -1188,6 +1235,7 @@ impl RawMedium {
             seed: self.seed,
             threads: self.threads,
             out: self.out,
+            force: self.force,
         })
     }
 }
@@ -1214,12 +1262,6 @@ impl RawSvalue {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<SvalueRequest, UserError> {
         let sources = label_list("--source-label", &self.source_label)?;
-        if self.out.exists() && !self.run.force {
-            return Err(UserError::new(
-                format!("{}: output file: found one; allowed: a new file", self.out.display()),
-                "Choose another --out, or give --force to replace it.",
-            ));
-        }
         let dose = RawDose {
             config: None,
             ct: self.ct,
@@ -1586,7 +1628,7 @@ impl RawDose {
 
 /// Administered activity, MBq.
 fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
-    given.map(|mbq| in_range("--administered-mbq", mbq, f64::MIN_POSITIVE, 1e9, "MBq above 0")).transpose()
+    given.map(|mbq| bounds::administered_mbq("--administered-mbq", mbq)).transpose().or_user_error()
 }
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {

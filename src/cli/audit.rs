@@ -1,21 +1,19 @@
 //! `lutra audit`: transport once, and every shortcut beside it.
 
-use super::failure::OrUserError;
 use super::progress::{Terminal, invocation};
 use super::show;
 use crate::clinic::audit::{self, audit_into};
 use crate::clinic::failure::Failure;
-use crate::clinic::output::FILE_NAMES;
 use crate::clinic::request::AuditRequest;
-use crate::clinic::transport;
-use crate::io::atomic::AtomicOutputDir;
+use crate::clinic::{guard, transport};
 use crate::svalues::audit::{Audit, AuditRow};
 
 /// Runs `lutra audit`.
 pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
     let invocation = invocation();
-    let names: Vec<&str> = FILE_NAMES.iter().chain(&audit::FILE_NAMES).copied().collect();
-    let folder = AtomicOutputDir::create(&request.dose.out, request.dose.force).or_user_error()?.replaces(&names);
+    let names = [&guard::dose_names(request.dose.dicom)[..], &audit::FILE_NAMES].concat();
+    let (out, force, run) = (&request.dose.out, request.dose.force, &request.dose.run);
+    let folder = guard::folder_of_run(out, force, run, &guard::of_audit(request), &names)?;
     let done = audit_into(request, folder, &invocation, &lines, &mut Terminal::default())?;
     show::dose(&done.case, &done.computed, &done.written)?;
     transport::end(done.computed);

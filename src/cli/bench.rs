@@ -17,11 +17,12 @@ use crate::clinic::invocation::Invocation;
 use crate::clinic::notes::{Listener, Unheard};
 use crate::clinic::output::{self, Written, nothing_further};
 use crate::clinic::request::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
-use crate::clinic::{demo, from_files, transport};
+use crate::clinic::{demo, from_files, guard, transport};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::materials::tissues::Tissue;
 use crate::report::run_record::{cpu_seconds, peak_memory_bytes, platform, program, reset_peak_memory, utc};
 use crate::transport::cpu::Carrier;
@@ -48,7 +49,7 @@ const HOST_BYTES_A_VOXEL: u64 = 80;
 /// Runs `lutra bench`.
 pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
     let invocation = invocation();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&[FILE]);
+    let folder = guard::folder(&request.out, request.force, &guard::of_bench(request), &[FILE])?;
     let mut bench = match &request.what {
         BenchScene::Scaling(grids) => scaling(request, grids, folder.path())?,
         BenchScene::Demo => {
@@ -162,7 +163,7 @@ fn take(
     let (began, cpu_before) = (Instant::now(), cpu_seconds());
     let invocation = Invocation::now(Vec::new());
     let out = place.join("run");
-    let folder = AtomicOutputDir::create(&out, false).or_user_error()?;
+    let folder = AtomicOutputDir::create(&out, false, &Inputs::none()).or_user_error()?;
     let mut case = make(hear)?;
     let read = began.elapsed().as_secs_f64();
     let computed = transport::compute(&mut case, run, emissions, hear)?;

@@ -5,13 +5,13 @@ use super::printer;
 use super::progress::invocation;
 use crate::clinic::compare::{FILE_NAMES, compare};
 use crate::clinic::failure::Failure;
+use crate::clinic::guard;
 use crate::clinic::request::CompareRequest;
-use crate::io::atomic::AtomicOutputDir;
 
 /// Runs `lutra compare`.
 pub(super) fn run(request: &CompareRequest) -> Result<(), Failure> {
     let invocation = invocation();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let folder = guard::folder(&request.out, request.force, &guard::of_compare(request), &FILE_NAMES)?;
     let done = compare(request)?;
     done.save(request, &folder, &invocation)?;
     let place = folder.commit().or_user_error()?;

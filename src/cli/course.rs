@@ -6,32 +6,31 @@ use super::progress::{Terminal, invocation};
 use crate::clinic::course::cache::Cache;
 use crate::clinic::course::cohort::cohort;
 use crate::clinic::course::patient;
-use crate::clinic::course::save::{FILE_NAMES, cycle_map};
+use crate::clinic::course::save::{FILE_NAMES, names};
 use crate::clinic::failure::Failure;
 use crate::clinic::files::write_json;
+use crate::clinic::guard;
 use crate::clinic::request::{CourseRequest, DicomOut, RunOptions, StudyChoice};
 use crate::course::cohort::{Cohort, CohortOutcome};
+use crate::course::file::Course;
 use crate::course::words::verdict_words;
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::report::run_record::{self, InputFile};
 use std::path::Path;
-
-/// The folder of the results; with `force` what an earlier run left there goes.
-fn output_folder(out: &Path, force: bool) -> Result<AtomicOutputDir, UserError> {
-    let maps: Vec<String> = (1..=99).map(cycle_map).collect();
-    let names: Vec<&str> = FILE_NAMES.iter().copied().chain(maps.iter().map(String::as_str)).collect();
-    Ok(AtomicOutputDir::create(out, force).or_user_error()?.replaces(&names))
-}
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
         CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
-            let folder = output_folder(out, *force)?;
-            one_patient(course, study.as_deref(), cache, folder, *dicom, run)
+            let inputs = guard::of_course(request);
+            let folder = guard::folder(out, *force, &inputs, &FILE_NAMES)?;
+            let cache = Cache { folder: cache.clone(), program_sha256: program_sha256()?, inputs };
+            one_patient(course, study.as_deref(), &cache, folder, *dicom, run)
         }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
-            let folder = out.as_deref().map(|out| output_folder(out, *force)).transpose()?;
+            let folder =
+                out.as_deref().map(|out| guard::folder(out, *force, &Inputs::none(), &["cohort.json"])).transpose()?;
             virtual_cohort(protocol, *patients, *seed, folder)
         }
     }
@@ -51,15 +50,15 @@ fn program_sha256() -> Result<String, UserError> {
 fn one_patient(
     course: &Path,
     study: Option<&StudyChoice>,
-    cache: &Path,
+    cache: &Cache,
     folder: AtomicOutputDir,
     dicom: Option<DicomOut>,
     run: &RunOptions,
 ) -> Result<(), Failure> {
     let invocation = invocation();
     let hear = &mut Terminal::default();
-    let cache = Cache { folder: cache.to_path_buf(), program_sha256: program_sha256()? };
-    let result = patient(course, study, &cache, run, hear)?;
+    let check = |course: &Course| Ok(folder.expect(&names(course.cycles.len(), dicom)).or_user_error()?);
+    let result = patient(course, study, cache, run, &check, hear)?;
     result.save(&folder, &invocation, dicom, hear)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("verdict.json"))?;

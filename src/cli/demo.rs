@@ -5,11 +5,12 @@ use super::failure::OrUserError;
 use super::progress::{Terminal, invocation};
 use super::{printer, show};
 use crate::clinic::failure::Failure;
-use crate::clinic::output::{self, FILE_NAMES, nothing_further};
+use crate::clinic::output::{self, nothing_further};
 use crate::clinic::request::DemoRequest;
-use crate::clinic::{demo, practice, transport};
+use crate::clinic::{demo, guard, practice, transport};
 use crate::demo::ADMINISTERED_MBQ;
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::transport::emission::Emissions;
 
 /// Runs the demo.
@@ -18,7 +19,8 @@ pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
         return practice_patient(request);
     }
     let invocation = invocation();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let names = [&guard::dose_names(None)[..], &demo::FILE_NAMES].concat();
+    let folder = guard::folder_of_run(&request.out, request.force, &request.run, &Inputs::none(), &names)?;
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
     let hear = &mut Terminal::default();
     let mut case = demo::case(&request.run, &request.out, &folder)?;
@@ -32,7 +34,7 @@ pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
 }
 
 fn practice_patient(request: &DemoRequest) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, false).or_user_error()?;
+    let folder = AtomicOutputDir::create(&request.out, false, &Inputs::none()).or_user_error()?.without_record();
     printer::note(
         "making the practice patient: 120 x 90 x 90 voxels of 3 mm, three cycles of 7.4 GBq of 177Lu-DOTATATE",
     );

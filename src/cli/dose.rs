@@ -1,14 +1,12 @@
 //! `lutra dose`: from files to a dose map.
 
-use super::failure::OrUserError;
 use super::progress::{Terminal, duration, invocation};
 use super::{printer, show};
 use crate::clinic::case::{Case, Computed};
 use crate::clinic::failure::Failure;
-use crate::clinic::output::{self, FILE_NAMES, balances, nothing_further};
+use crate::clinic::output::{self, balances, nothing_further};
 use crate::clinic::request::DoseRequest;
-use crate::clinic::{from_files, shard, transport};
-use crate::io::atomic::AtomicOutputDir;
+use crate::clinic::{from_files, guard, shard, transport};
 use crate::report::table::balance_lines;
 use crate::transport::batch_store::BatchStore;
 use std::path::Path;
@@ -17,7 +15,11 @@ use std::time::Duration;
 /// Runs `lutra dose`.
 pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
     let invocation = invocation();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let names = match request.run.shard {
+        Some(_) => shard::FILE_NAMES.to_vec(),
+        None => guard::dose_names(request.dicom),
+    };
+    let folder = guard::folder_of_run(&request.out, request.force, &request.run, &guard::of_dose(request), &names)?;
     let hear = &mut Terminal::default();
     let mut case = from_files::case(request, hear)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;

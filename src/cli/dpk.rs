@@ -4,17 +4,19 @@ use super::failure::OrUserError;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
+use crate::clinic::guard;
 use crate::clinic::kernel::point_kernel;
 use crate::clinic::point_kernel::{csv, radius_mm};
 use crate::clinic::request::MediumRequest;
-use crate::io::atomic::write_file;
+use crate::io::atomic::OutputFiles;
 use crate::svalues::point_kernel::Shells;
 
 /// Runs `lutra dpk`.
 pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
+    let claimed = OutputFiles::claim(&[&request.out], request.force, &guard::of_medium(request)).or_user_error()?;
     let (point, density, _) = point_kernel(request, &mut Terminal::default())?;
     let text = csv(&point, density);
-    write_file(&request.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
+    claimed.write(&request.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
     let radii = |shells: &Shells| [0.5, 0.9].map(|share| radius_mm(shells, density, share));
     printer::record(&serde_json::json!({
         "nuclide": point.nuclide,

@@ -1,18 +1,24 @@
 //! `lutra kernel`: a voxel S-value kernel.
 
+use super::failure::OrUserError;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
+use crate::clinic::guard;
 use crate::clinic::kernel::{KernelResult, failure, voxel_kernel};
 use crate::clinic::request::KernelRequest;
+use crate::io::atomic::OutputFiles;
 use crate::svalues::kernel_file;
 
 /// Runs `lutra kernel`.
 pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
     kernel_file::check_ending(&request.medium.out).map_err(failure)?;
+    let files = kernel_file::files(&request.medium.out);
+    let claimed = OutputFiles::claim(&files, request.medium.force, &guard::of_kernel(request)).or_user_error()?;
     let KernelResult { kernel, density_g_cm3: density, expected_kev: expected } =
         voxel_kernel(request, &mut Terminal::default())?;
-    let files = kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;
+    claimed.check().or_user_error()?;
+    kernel_file::write(&kernel, &request.medium.out).map_err(failure)?;
     let [x, y, z] = kernel.spacing_mm;
     let mut text = format!(
         "{} in {} at {density} g/cm3, voxels of {x} x {y} x {z} mm, offsets to {:?}\n",

@@ -5,26 +5,25 @@ use super::failure::OrUserError;
 use super::printer;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use clap::CommandFactory;
 use std::path::PathBuf;
 
 /// Writes the pages, `lutra.1` and `lutra-dose.1` and so on.
 pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
-    let written = || -> std::io::Result<Vec<String>> {
-        clap_mangen::generate_to(RawArgs::command(), folder.path())?;
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder.path())? {
-            let entry = entry?;
-            let page = std::fs::read_to_string(entry.path())?;
+    let folder = AtomicOutputDir::create(&request.out, request.force, &Inputs::none()).or_user_error()?;
+    let written = || -> Result<Vec<String>, Failure> {
+        clap_mangen::generate_to(RawArgs::command(), folder.path()).at(&request.out)?;
+        let names = folder.names()?;
+        for name in &names {
+            let page = std::fs::read_to_string(folder.file(name)).at(&request.out)?;
             // what clap calls extra is our examples
-            std::fs::write(entry.path(), page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n"))?;
-            names.push(entry.file_name().to_string_lossy().into_owned());
+            let page = page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
+            std::fs::write(folder.file(name), page).at(&request.out)?;
         }
         Ok(names)
     };
-    let mut names = written().at(&request.out)?;
-    names.sort();
+    let names = written()?;
     let place = folder.commit().or_user_error()?;
     let files: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();
     printer::record(&serde_json::json!({ "pages": files }))?;

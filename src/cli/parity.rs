@@ -6,8 +6,8 @@ use super::progress::{Bar, Terminal};
 use crate::clinic::case::Case;
 use crate::clinic::failure::{Failure, RunFault};
 use crate::clinic::request::{DeviceChoice, DoseRequest, ParityRequest, ParityScene, TraceChoice};
-use crate::clinic::{demo, from_files, transport};
-use crate::io::atomic::write_file;
+use crate::clinic::{demo, from_files, guard, transport};
+use crate::io::atomic::OutputFiles;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
 use crate::transport::allocation::Expectation;
@@ -50,6 +50,11 @@ impl Row {
 
 /// Runs `lutra parity`.
 pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
+    // a followed history is printed, not written
+    let claimed = match request.trace {
+        None => Some(OutputFiles::claim(&[&request.json], request.force, &guard::of_parity(request)).or_user_error()?),
+        Some(_) => None,
+    };
     let case = case(&request.scene)?;
     let scene = transport::scene(&case)?;
     let plan = RunPlan {
@@ -88,7 +93,9 @@ pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
     let record = record(&rows, &case, request, &identity.fields);
     let mut text = serde_json::to_string_pretty(&record).map_err(|error| Failure::Run(RunFault::of(&error)))?;
     text.push('\n');
-    write_file(&request.json, |file| file.write_all(text.as_bytes())).or_user_error()?;
+    if let Some(claimed) = claimed {
+        claimed.write(&request.json, |file| file.write_all(text.as_bytes())).or_user_error()?;
+    }
     printer::record(&record)?;
     printer::data(&table(&rows, &case));
     printer::results("", &request.json);

@@ -3,6 +3,7 @@
 use super::printer;
 use crate::clinic::invocation::Invocation;
 use crate::clinic::notes::{Listener, Note, Severity};
+use crate::report::run_record::recorded_command;
 use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -98,7 +99,7 @@ impl Listener for Terminal {
 
 /// The command line of this process, now.
 pub fn invocation() -> Invocation {
-    Invocation::now(std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect())
+    Invocation::now(recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())))
 }
 
 /// Time between two lines: what the variable holds, or the usual one where that is no number of seconds.

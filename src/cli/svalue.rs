@@ -4,16 +4,19 @@ use super::failure::OrUserError;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
+use crate::clinic::guard;
 use crate::clinic::request::SvalueRequest;
 use crate::clinic::svalue::{csv, svalues};
-use crate::io::atomic::write_file;
+use crate::io::atomic::OutputFiles;
 
 /// Runs `lutra svalue`.
 pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
+    let (out, force) = (&request.dose.out, request.dose.force);
+    let claimed = OutputFiles::claim(&[out], force, &guard::of_svalue(request)).or_user_error()?;
     let result = svalues(request, &mut Terminal::default())?;
     let seed = request.dose.run.seed;
     let text = csv(&result.rows, seed);
-    write_file(&request.dose.out, |to| to.write_all(text.as_bytes())).or_user_error()?;
+    claimed.write(out, |to| to.write_all(text.as_bytes())).or_user_error()?;
     printer::record(&serde_json::json!({ "seed": seed, "s_values": result.rows }))?;
     let width = result.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("source".len());
     let mut table =

@@ -4,16 +4,16 @@ use super::failure::OrUserError;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
+use crate::clinic::guard;
 use crate::clinic::request::TiaRequest;
 use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::clinic::series_files::{FILE_NAMES, write};
 use crate::course::tia::TiaMap;
-use crate::io::atomic::AtomicOutputDir;
 use std::collections::BTreeMap;
 
 /// Runs `lutra tia`.
 pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?.replaces(&FILE_NAMES);
+    let folder = guard::folder(&request.out, request.force, &guard::of_tia(request), &FILE_NAMES)?;
     let hear = &mut Terminal::default();
     let opened = match request.series.as_slice() {
         [one] => OpenSeries::open(one, &request.images, hear)?,

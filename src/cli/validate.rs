@@ -5,8 +5,9 @@ use super::printer;
 use super::progress::{Bar, Terminal};
 use crate::clinic::failure::{Failure, RunFault};
 use crate::clinic::request::ValidateRequest;
-use crate::clinic::transport;
+use crate::clinic::{guard, transport};
 use crate::io::atomic::AtomicOutputDir;
+use crate::io::inputs::Inputs;
 use crate::transport::run::Progress;
 use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
 use std::path::{Path, PathBuf};
@@ -37,14 +38,17 @@ impl Progress for Bars {
     }
 }
 
+/// Names of the files written.
+const FILE_NAMES: [&str; 3] = ["validation.json", "validation.md", "validation-*.svg"];
+
 /// Runs the problems; a failed verdict ends the command with an error after everything is written.
 pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     let began = Instant::now();
-    let folder = AtomicOutputDir::create(&request.out, request.force).or_user_error()?;
+    let patient = patient_folder();
+    let folder = guard::folder(&request.out, request.force, &inputs(patient.as_deref()), &FILE_NAMES)?;
     let mut engine = transport::engine(&request.run, &mut Terminal::default())?;
     let device = engine.device();
     let mut bars = Bars::default();
-    let patient = patient_folder();
     let mut tell = |name: &str| printer::note(&format!("{:6.0} s  {name}", began.elapsed().as_secs_f64()));
     let outcome = {
         let mut bench = Bench::new(engine.as_mut(), &mut bars, request.run.seed);
@@ -82,6 +86,12 @@ fn write(record: &page::Record, folder: &AtomicOutputDir) -> std::io::Result<()>
         std::fs::write(folder.file(&format!("validation-{}.svg", plot.name)), page::svg(plot))?;
     }
     Ok(())
+}
+
+/// Every file of the CT problem's folder.
+fn inputs(patient: Option<&Path>) -> Inputs {
+    let entries = patient.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect()
 }
 
 /// Folder of the CT problem's volumes: below LUTRA_SHARED, else beside the source tree; none where it is absent.

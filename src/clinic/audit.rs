@@ -1,13 +1,14 @@
 //! Transport once, and every shortcut beside it.
 
 use super::case::{Case, Computed};
-use super::failure::{AtPath, Failure};
+use super::failure::{AtPath, Failure, OrUserError};
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::output::{self, Written};
 use super::pages::{self, Further, OwnLayer};
 use super::request::{AuditRequest, Stop};
 use super::{from_files, kernel, transport};
+use crate::bounds;
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
@@ -41,7 +42,8 @@ const PICTURE_SIGMA_REL: f32 = 0.1;
 const PICTURE_LEAST_SHARE: f64 = 0.01;
 
 /// Names of the files that an audit writes beside those of a dose.
-pub const FILE_NAMES: [&str; 2] = ["audit.csv", "audit.json"];
+pub const FILE_NAMES: [&str; 5] =
+    ["audit.csv", "audit.json", "difference_*.png", "difference_*_percent.nii.gz", "dvh_*.png"];
 
 /// An audit with its transport.
 pub struct Audited {
@@ -85,6 +87,13 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
             let (kernel, doubts) =
                 raw.interpret(&case.nuclide.name, spacing, &request.declared).map_err(kernel::failure)?;
             case.warnings.extend(doubts);
+            let inside_kev: f64 = kernel.energy_within_kev(kernel.half).iter().sum();
+            match bounds::kernel_energy(&kernel.name, inside_kev, case.nuclide.emitted_kev_per_decay()) {
+                Err(fault) if request.declared.force => {
+                    case.warnings.push(format!("{fault} Taken all the same (--force-kernel)."));
+                }
+                checked => checked.or_user_error()?,
+            }
             user_kernels.push(kernel);
         }
     }

@@ -15,6 +15,17 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+/// Names of the files that a demo writes beside those of a dose.
+pub const FILE_NAMES: [&str; 7] = [
+    "ct.nii.gz",
+    "decays.nii.gz",
+    "labels.nii.gz",
+    "label_names.csv",
+    "kidneys_axial.png",
+    "kidneys_coronal.png",
+    "kidneys_sagittal.png",
+];
+
 /// The kidneys of the phantom, which slices of their own pass through.
 pub const KIDNEYS: [u16; 4] = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
 

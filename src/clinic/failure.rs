@@ -155,11 +155,25 @@ of_the_run!(
     serde_json::Error,
     csv::Error,
     crate::io::IoError,
-    crate::dose::DoseError,
     crate::grid::GridError,
     crate::report::png::PngError,
     crate::transport::EngineError,
 );
+
+impl From<crate::bounds::BoundsError> for Failure {
+    fn from(error: crate::bounds::BoundsError) -> Self {
+        Self::User(UserError::from_library(&error))
+    }
+}
+
+impl From<crate::dose::DoseError> for Failure {
+    fn from(error: crate::dose::DoseError) -> Self {
+        match error {
+            crate::dose::DoseError::Impossible(impossible) => impossible.into(),
+            other => Self::Run(RunFault::of(&other)),
+        }
+    }
+}
 
 /// Names the file that an error of the run is about.
 pub trait AtPath<T> {

@@ -6,6 +6,7 @@ use super::images::{self, Anatomy, RegionMap, hashed};
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, GridChoice, SceneInput, Stop};
 use super::series::OpenSeries;
+use crate::bounds::Given;
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
@@ -67,7 +68,7 @@ struct Labels {
 pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let (activity, frame, activity_inputs) = read_activity(request, hear, &mut warnings)?;
+    let (activity, frame, activity_inputs) = read_activity(request, &nuclide, hear, &mut warnings)?;
     let matter = read_matter(request, Some(&frame), &mut warnings)?;
     if let Activity::Images(series) = &activity {
         images::must_agree(matter.origin.as_ref(), series.origin.as_ref())?;
@@ -162,6 +163,7 @@ impl Case {
 /// The activity as read, its frame and its files.
 fn read_activity(
     request: &DoseRequest,
+    nuclide: &Nuclide,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
@@ -170,7 +172,9 @@ fn read_activity(
             let image = images::nifti_image::<f64>("activity", file, warnings)?;
             let frame =
                 Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
-            let map = ActivityMap::new(image.volume, *unit, &file.display().to_string()).or_user_error()?;
+            let name = file.display().to_string();
+            let map = ActivityMap::new(image.volume, *unit, &name).or_user_error()?;
+            map.check(&name, &Given::new(request.administered_mbq, nuclide.half_life_h)).or_user_error()?;
             Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![image.input]))
         }
         ActivityChoice::Images { paths, choice } => {

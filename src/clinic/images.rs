@@ -117,7 +117,8 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
-/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is said unless `quiet`.
+/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is said; with `quiet` only
+/// where the grid changes it much.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
 pub fn regions(
@@ -130,7 +131,7 @@ pub fn regions(
 ) -> Result<RegionMap, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
     warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
-    for report in opened.reports.iter().filter(|_| !quiet) {
+    for report in &opened.reports {
         let text = format!(
             "region {} {}: {:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
             report.label,
@@ -139,7 +140,11 @@ pub fn regions(
             report.grid_cm3,
             100.0 * report.change_rel()
         );
-        if report.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { hear.info(text) }
+        if report.change_rel().abs() > WARN_VOLUME_REL {
+            warnings.push(text);
+        } else if !quiet {
+            hear.info(text);
+        }
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();

@@ -6,10 +6,11 @@
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::request::InitRequest;
-use super::survey::{Candidate, Reach, Role, Survey, folders_of, survey};
+use super::survey::{Candidate, Reach, Role, Survey, folders_of, inputs, survey};
 use crate::course::input::{BLANK, blanks};
 use crate::course::protocol::{BUILT_IN, Protocol};
-use crate::io::atomic::write_file;
+use crate::io::IoError;
+use crate::io::atomic::OutputFiles;
 use std::path::{Component, Path, PathBuf};
 
 /// Columns of a comment.
@@ -80,28 +81,29 @@ pub struct Drafted {
 ///
 /// Errors: a folder that cannot be read; a configuration that exists, unless the request allows it.
 pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
-    let (drafts, left, next, force) = match request {
+    let (folder, drafts, left, next, force) = match request {
         InitRequest::Dose { folder, out, force } => {
             let found = survey(folder, Reach::Below)?;
             let left = found.left.clone();
             let next = format!("lutra dose --config {} --out DIR", shown(out));
-            (vec![dose_draft(folder, out, &found)?], left, next, *force)
+            (folder, vec![dose_draft(folder, out, &found)?], left, next, *force)
         }
         InitRequest::Course { folder, protocol, force } => {
             let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
             let next = format!("lutra course {} --out DIR", shown(&folder.join("COURSE.toml")));
-            (drafts, left, next, *force)
+            (folder, drafts, left, next, *force)
         }
     };
-    if let Some(draft) = drafts.iter().find(|draft| draft.path.exists() && !force) {
-        return Err(UserError::new(
-            format!("{}: output file: found one; allowed: a new file", draft.path.display()),
+    let paths: Vec<&Path> = drafts.iter().map(|draft| draft.path.as_path()).collect();
+    let claimed = OutputFiles::claim(&paths, force, &inputs(folder)?).map_err(|error| match error {
+        IoError::OutputFileExists { path } => UserError::new(
+            format!("{}: output file: found one; allowed: a new file", path.display()),
             "Go on with the one that is there, or give --force to replace it.",
-        )
-        .into());
-    }
+        ),
+        other => UserError::from_library(&other),
+    })?;
     for draft in &drafts {
-        write_file(&draft.path, |file| file.write_all(draft.text.0.as_bytes())).or_user_error()?;
+        claimed.write(&draft.path, |file| file.write_all(draft.text.0.as_bytes())).or_user_error()?;
     }
     let to_fill_in = drafts
         .iter()

@@ -1,6 +1,6 @@
 //! Voxel S-value kernels and the point kernels that they are folded from.
 
-use super::failure::{Failure, OrUserError, RunFault, UserError};
+use super::failure::{Failure, OrUserError, UserError};
 use super::notes::Listener;
 use super::request::{KernelRequest, MediumRequest};
 use crate::decay::Nuclide;
@@ -20,7 +20,7 @@ const USUAL_G_CM3: [(&str, f64); 2] = [("soft", 1.04), ("lung", 0.26)];
 pub fn failure(error: SvalueError) -> Failure {
     match error {
         SvalueError::Run(run) => super::transport::failure(run),
-        SvalueError::Dose(_) => Failure::Run(RunFault::of(&error)),
+        SvalueError::Dose(dose) => Failure::from(dose),
         other => Failure::User(UserError::from_library(&other)),
     }
 }

@@ -28,6 +28,9 @@ pub mod files;
 /// Files to a case.
 pub mod from_files;
 
+/// What each request reads, so that nothing it writes touches it.
+pub mod guard;
+
 /// Images and regions of any format.
 pub mod images;
 

@@ -34,40 +34,6 @@ pub const LABELS_FILE: &str = "labels.dcm";
 pub const TALLY_FILE: &str = "tally.lutra";
 /// What merging a shard needs of its case.
 pub const CASE_FILE: &str = "case.lutra";
-/// Names of every file that a run may write: with `--force`, those of an earlier run that this one does not write
-/// are removed.
-pub const FILE_NAMES: [&str; 29] = [
-    "dose_gy.nii.gz",
-    "sigma_rel.nii.gz",
-    "dose_electron_gy.nii.gz",
-    "dose_photon_gy.nii.gz",
-    "organs.csv",
-    "run.json",
-    "report.html",
-    "dvh.csv",
-    "dvh.json",
-    "dose_axial.png",
-    "dose_coronal.png",
-    "dose_sagittal.png",
-    "kidneys_axial.png",
-    "kidneys_coronal.png",
-    "kidneys_sagittal.png",
-    "dose_axial.dcm",
-    "dose_coronal.dcm",
-    "dose_sagittal.dcm",
-    "kidneys_axial.dcm",
-    "kidneys_coronal.dcm",
-    "kidneys_sagittal.dcm",
-    "ct.nii.gz",
-    "decays.nii.gz",
-    "labels.nii.gz",
-    "label_names.csv",
-    DOSE_FILE,
-    LABELS_FILE,
-    TALLY_FILE,
-    CASE_FILE,
-];
-
 /// A further set of slices: stem of the file names, and the labels whose centre it passes through.
 pub type ExtraSlices<'a> = (&'a str, &'a [u16]);
 

@@ -1,7 +1,7 @@
 //! What can be asked: typed requests, checked by whoever makes them.
 
 use super::failure::UserError;
-use crate::io::dicom::{ActivityOptions, DoseDepth};
+use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -48,7 +48,7 @@ pub struct DicomOut {
 pub struct ImageChoice {
     /// Nuclide name or file.
     pub nuclide: String,
-    /// What the user states where the files are silent.
+    /// What the user states about them.
     pub options: ActivityOptions,
     /// Effective half-life of everything, h.
     pub effective_half_life_h: Option<f64>,
@@ -57,9 +57,22 @@ pub struct ImageChoice {
 }
 
 impl ImageChoice {
+    /// What the user states about the images, for the run record; the injection without its date, which identifies.
+    pub fn settings(&self) -> Value {
+        let options = &self.options;
+        json!({
+            "assume_bq_ml": options.assume_bq_ml,
+            "decay_correction": options.decay_correction.map(DecayCorrection::name),
+            "effective_half_life_h": self.effective_half_life_h,
+            "half_life_h": options.half_life_h,
+            "injection_time_stated": options.injection.is_some(),
+        })
+    }
+
     /// Options of the reader: the nuclide's half-life where the file states none.
     pub fn reader(&self, half_life_h: f64) -> ActivityOptions {
-        ActivityOptions { half_life_h: self.options.half_life_h.or(Some(half_life_h)), ..self.options }
+        let if_silent = IfSilent { half_life_h: Some(half_life_h), ..self.options.if_silent };
+        ActivityOptions { if_silent, ..self.options }
     }
 }
 
@@ -139,7 +152,7 @@ pub enum CourseRequest {
 pub struct InspectRequest {
     /// What to look at.
     pub path: PathBuf,
-    /// What the user states where the file is silent.
+    /// What the user states about activity images.
     pub options: ActivityOptions,
 }
 
@@ -283,6 +296,8 @@ pub struct ParityRequest {
     pub trace: Option<TraceChoice>,
     /// Where the comparison for machines goes.
     pub json: PathBuf,
+    /// Whether that file may exist.
+    pub force: bool,
 }
 
 /// `demo`, checked.
@@ -456,6 +471,8 @@ pub struct MediumRequest {
     pub threads: Option<usize>,
     /// Output file.
     pub out: PathBuf,
+    /// Whether it may exist.
+    pub force: bool,
 }
 
 /// `kernel`, checked.
@@ -535,6 +552,9 @@ impl DoseRequest {
             ("grid".to_owned(), grid),
             ("nuclide".to_owned(), json!(self.nuclide)),
         ]);
+        if let ActivityChoice::Images { choice, .. } = &self.activity {
+            settings.insert("stated_of_images".to_owned(), choice.settings());
+        }
         settings
     }
 }
@@ -566,9 +586,8 @@ pub fn in_range(option: &str, value: f64, low: f64, high: f64, what: &str) -> Re
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    let least = if low == f64::MIN_POSITIVE { 0.0 } else { low };
     Err(UserError::new(
-        format!("{option}: found {value}; allowed: from {least} to {high} ({what})"),
+        format!("{option}: found {value}; allowed: from {low} to {high} ({what})"),
         format!("Give {option} in that range."),
     ))
 }

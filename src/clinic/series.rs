@@ -6,13 +6,14 @@ use super::images::{self, Anatomy, Image, RegionMap, hashed};
 use super::notes::Listener;
 use super::request::ImageChoice;
 use super::study::{self, Shots};
+use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
-use crate::course::series::{DecayCorrection, ImageUnit, Series};
+use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::grid::{Orientation, VoxelGrid};
-use crate::io::dicom::{self, ActivityOptions, Origin};
+use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, StatedMoment};
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,12 @@ impl OpenSeries {
         self.series.administered_mbq
     }
 
+    /// With the activity given, MBq, where the series does not state it.
+    pub fn given(mut self, administered_mbq: f64) -> Self {
+        self.series.administered_mbq.get_or_insert(administered_mbq);
+        self
+    }
+
     /// Whether the series names its regions.
     pub fn names_regions(&self) -> bool {
         self.labels.is_some()
@@ -110,6 +117,9 @@ impl OpenSeries {
             Some(mbq) => Some(mbq),
             None => shots.administered_mbq()?,
         };
+        if let Some(stated_h) = choice.effective_half_life_h {
+            bounds::effective_half_life_h("--effective-half-life", stated_h, half_life_h).or_user_error()?;
+        }
         let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
             (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
             (None, 1) => {
@@ -182,35 +192,15 @@ impl OpenSeries {
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
         let nuclide = Nuclide::load(&nuclide_name).or_user_error()?;
-        let options = ActivityOptions {
-            decay_correction: stated.decay_correction.and_then(|correction| match correction {
-                // what a DICOM image is brought to, whatever its own correction
-                DecayCorrection::None => None,
-                DecayCorrection::ToScanStart => Some(dicom::DecayCorrection::Start),
-                DecayCorrection::ToInjection => Some(dicom::DecayCorrection::Administration),
-            }),
-            half_life_h: Some(nuclide.half_life_h),
-            assume_bq_ml: stated.unit == Some(ImageUnit::BqMl),
-        };
         let mut inputs = vec![hashed("series", path)?];
         let mut warnings = Vec::new();
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
-        for name in stated.files.iter().filter(|name| dicom::is_dicom(beside(path, name))) {
-            let file = beside(path, name);
-            let read = |options: &ActivityOptions, warnings: &mut Vec<String>| {
-                images::activity("image", &file, options, warnings)
-            };
-            let (image, scan) = match read(&options, &mut warnings) {
-                // an image that is silent about its correction has the one that the series states
-                Err(error) if stated.decay_correction == Some(DecayCorrection::None) => {
-                    let told = ActivityOptions { decay_correction: Some(dicom::DecayCorrection::None), ..options };
-                    read(&told, &mut warnings).map_err(|_| error)?
-                }
-                other => other?,
-            };
-            opened.insert(name.clone(), image);
-            own.insert(name.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
+        for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
+            let options = stated_options(&name, &stated, image, nuclide.half_life_h)?;
+            let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
+            opened.insert(image.file.clone(), read);
+            own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
         let series = Series::parse_with(&text, &name, &own).or_user_error()?;
         let mut images = Vec::new();
@@ -220,7 +210,7 @@ impl OpenSeries {
             let file = beside(path, &image.file);
             let read = match opened.remove(&image.file) {
                 Some(read) => read,
-                None => images::activity("image", &file, &options, &mut warnings)?.0,
+                None => images::activity("image", &file, &ActivityOptions::default(), &mut warnings)?.0,
             };
             images::must_agree(origin.as_ref(), read.origin.as_ref())?;
             let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
@@ -292,6 +282,43 @@ impl OpenSeries {
         .or_user_error()
         .map_err(|e| in_file(&self.name, &e))
     }
+}
+
+/// What a series states about a DICOM image. The image's own entry decides over its file, and so does a correction of
+/// the whole series other than `none`, which is what every DICOM image is brought to; the rest fills the silence of files.
+fn stated_options(
+    name: &str,
+    stated: &Stated,
+    image: &StatedImage,
+    half_life_h: f64,
+) -> Result<ActivityOptions, UserError> {
+    let correction = |correction| match correction {
+        DecayCorrection::None => dicom::DecayCorrection::None,
+        DecayCorrection::ToScanStart => dicom::DecayCorrection::Start,
+        DecayCorrection::ToInjection => dicom::DecayCorrection::Administration,
+    };
+    let of_series = stated.decay_correction.map(correction);
+    let moved = of_series.filter(|correction| *correction != dicom::DecayCorrection::None);
+    let injection = |text: &String| {
+        StatedMoment::parse(text).ok_or_else(|| {
+            UserError::new(
+                format!("{name}: injection_time: found \"{text}\"; allowed: as in 2024-03-30T10:00:00+01:00"),
+                "Write date, time and offset from UTC.",
+            )
+        })
+    };
+    Ok(ActivityOptions {
+        decay_correction: image.decay_correction.map(correction).or(moved),
+        half_life_h: image.half_life_h,
+        assume_bq_ml: image.unit == Some(ImageUnit::BqMl),
+        injection: stated.injection_time.as_ref().filter(|_| image.time_h.is_none()).map(injection).transpose()?,
+        hours_after_injection: image.time_h,
+        if_silent: IfSilent {
+            decay_correction: of_series,
+            half_life_h: Some(half_life_h),
+            bq_ml: stated.unit == Some(ImageUnit::BqMl),
+        },
+    })
 }
 
 /// Where the regions of a series come from.

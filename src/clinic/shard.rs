@@ -17,6 +17,8 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+/// Names of the files of a shard.
+pub const FILE_NAMES: [&str; 3] = [TALLY_FILE, CASE_FILE, "run.json"];
 /// First bytes of the case's file.
 const MAGIC: &[u8] = b"LUTRA CASE 1\n";
 

@@ -4,6 +4,7 @@
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Image};
 use super::notes::Listener;
+use crate::bounds::{self, BoundsError};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
 use crate::io::open::origin_of;
@@ -43,6 +44,15 @@ impl Shots {
     pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
+        bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
+            |error| {
+                let next = format!(
+                    "{} DICOM states it in Bq. Correct the header, or state it with --administered-mbq.",
+                    error.next
+                );
+                UserError::from_library(&BoundsError { next, ..error })
+            },
+        )?;
         match stated.find(|(_, other)| (other / mbq - 1.0).abs() > 1e-3) {
             None => Ok(Some(mbq)),
             Some((other, found)) => Err(UserError::new(
@@ -75,7 +85,8 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
                         "{}: time after injection: found none; allowed: a dated injection and a dated scan",
                         entry.display()
                     ),
-                    "Complete the header (0018,1078), or give the image and its time in a SERIES.toml.",
+                    "Complete the header (0018,1078), state --injection-time, or give the image and its time in a \
+                     SERIES.toml.",
                 ));
             };
             opened.push((Shot { image, scan, time_h }, own));
@@ -87,6 +98,9 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
                 a.must_agree_on_patient(b).or_user_error()?;
             }
         }
+    }
+    if options.injection.is_some() {
+        one_dated_injection(opened.iter().map(|(shot, _)| shot))?;
     }
     let mut cycles: Vec<Shots> = Vec::new();
     for (shot, own) in opened {
@@ -141,6 +155,22 @@ fn activities(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, U
     Ok(found)
 }
 
+/// Refuses one stated injection for images whose files date injections of several cycles.
+fn one_dated_injection<'a>(mut shots: impl Iterator<Item = &'a Shot>) -> Result<(), UserError> {
+    let dated = |shot: &'a Shot| Some((shot, shot.scan.timing.dated_injection?));
+    let Some((first, injection)) = shots.find_map(dated) else { return Ok(()) };
+    match shots.filter_map(dated).find(|(_, other)| injection.hours_to(*other).abs() >= CYCLES_APART_H) {
+        None => Ok(()),
+        Some((other, _)) => Err(UserError::new(
+            format!(
+                "--injection-time: found one for the images of several injections ({} and {}); allowed: the images of one",
+                first.image.input.path, other.image.input.path
+            ),
+            "Give the images of one cycle, or state time_h for each image in a SERIES.toml.",
+        )),
+    }
+}
+
 /// Whether two images follow one injection. Errors: neither that nor two cycles.
 fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
     let (Some(first), Some(second)) = (a.scan.timing.injection, b.scan.timing.injection) else { return Ok(true) };
@@ -157,7 +187,7 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
              apart",
             b.image.input.path, a.image.input.path
         ),
-        "Correct the time of injection in the header.",
+        "Correct the time of injection in the header, or state it for the images of one cycle with --injection-time.",
     ))
 }
 

@@ -3,6 +3,7 @@
 use super::failure::UserError;
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Kind, Scan};
+use crate::io::inputs::Inputs;
 use crate::io::labels::LabelNames;
 use crate::io::{IoError, nifti};
 use std::collections::BTreeSet;
@@ -107,6 +108,19 @@ pub enum Reach {
     Here,
     /// NIfTI files in the folder, or below where it holds none; DICOM everywhere below.
     Below,
+}
+
+/// Every file that a survey of the folder and of the folders in it may look at.
+pub fn inputs(folder: &Path) -> Result<Inputs, UserError> {
+    let mut files = files_of(folder)?;
+    for inner in folders_of(folder)? {
+        files.extend(files_of(&inner)?);
+    }
+    files.extend(below(folder, DEEPEST + 1)?);
+    let mut inputs: Inputs = files.iter().filter(|path| is_nifti(path) || is_text(path)).collect();
+    // DICOM
+    inputs.add(folder);
+    Ok(inputs)
 }
 
 /// Looks at every image of a folder.

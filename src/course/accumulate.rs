@@ -12,6 +12,7 @@ use crate::bed::{
     BedAccumulator, BedError, BedMapAccumulator, DoseVolumeHistogram, DvhError, Radiobiology, eqd2_gy, eubed_gy,
     eud_gy, generalised_eud_gy,
 };
+use crate::bounds::{self, BoundsError};
 
 /// Why doses cannot be accumulated.
 #[derive(Debug, Error)]
@@ -33,6 +34,9 @@ pub enum AccumulateError {
     /// A histogram.
     #[error(transparent)]
     Histogram(#[from] DvhError),
+    /// A dose that no patient can have, or a sum that no map can hold.
+    #[error(transparent)]
+    Impossible(#[from] BoundsError),
 }
 
 /// One region in one cycle.
@@ -243,6 +247,8 @@ pub fn accumulate(
     names.dedup();
     for (index, cycle) in cycles.iter().enumerate() {
         for (name, region) in &cycle.regions {
+            let what = format!("cycle {}: region {name}: dose", index + 1);
+            bounds::region_dose(&what, region.dose_gy, Some(1e3 * cycle.administered_gbq))?;
             rows.push(cycle_row(index + 1, cycle, name, region, parameters(name))?);
         }
     }
@@ -327,6 +333,9 @@ fn total_row(
         sum.add_cycle(region.dose_gy, g);
     }
     let bed = parameters.map(|p| sum.bed_gy(p.radiobiology.alpha_beta_gy()));
+    for (what, value) in [("cumulative dose", Some(sum.sum_dose_gy)), ("cumulative BED", bed)] {
+        bounds::single(&format!("region {name}: {what}"), value.unwrap_or(0.0))?;
+    }
     let heaviest = masses.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let lightest = masses.iter().copied().fold(f64::INFINITY, f64::min);
     Ok(TotalRow {
@@ -395,10 +404,15 @@ fn voxel_sums(
     let of_voxel = |(voxel, label): (usize, &u16)| {
         alpha_beta.get(label).map_or((0.0, 0.0), |&alpha_beta| {
             let bed = sums.sum_dose_gy[voxel] + sums.sum_g_dose2_gy2[voxel] / alpha_beta;
-            (bed as f32, eqd2_gy(bed, alpha_beta) as f32)
+            (bed, eqd2_gy(bed, alpha_beta))
         })
     };
-    let (bed_gy, eqd2_gy) = frame.labels.iter().enumerate().map(of_voxel).unzip();
+    let held = |(bed, eqd2): (f64, f64)| -> Result<(f32, f32), BoundsError> {
+        Ok((bounds::single("BED of a voxel", bed)?, bounds::single("EQD2 of a voxel", eqd2)?))
+    };
+    let both: Vec<(f32, f32)> =
+        frame.labels.iter().enumerate().map(|voxel| held(of_voxel(voxel))).collect::<Result<_, _>>()?;
+    let (bed_gy, eqd2_gy) = both.into_iter().unzip();
     Ok(Some(VoxelSums { sums, bed_gy, eqd2_gy }))
 }
 

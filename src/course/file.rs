@@ -6,11 +6,12 @@ use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::bed::{RADIOBIOLOGY_SETS, Radiobiology};
+use crate::bounds::{self, Given};
 
 use super::frame::Transform;
 use super::input::{InputError, TextOrDate, check_transform, day, days_between, from_toml, positive, relative};
 use super::ledger::PriorTreatment;
-use super::rules::{Facts, Override};
+use super::rules::{Fact, Facts, Override};
 
 const NEXT: &str = "See the example in docs/methods/course.md.";
 
@@ -257,6 +258,12 @@ impl Course {
         if !(reduction_factor > 0.0 && reduction_factor <= 1.0) {
             return Err(InputError::new(file, "reduction_factor", reduction_factor, "above 0 and at most 1", NEXT));
         }
+        for (name, fact) in &raw.patient.facts {
+            if let Fact::Number(value) = fact {
+                bounds::fact(&format!("patient.facts.{name}"), name, *value)
+                    .map_err(|error| InputError::of_bounds(file, error))?;
+            }
+        }
         for entry in &raw.ledger {
             entry.validate().map_err(|error| {
                 InputError::new(file, "ledger", error, "finite numbers in their ranges", "Correct the entry.")
@@ -281,22 +288,31 @@ impl Course {
         })
     }
 
-    /// Refuses a stated half-life longer than physical decay, `physical_half_life_h`, allows.
-    pub fn check_half_lives(&self, physical_half_life_h: f64, file: &str) -> Result<(), InputError> {
-        for (index, cycle) in self.cycles.iter().enumerate() {
-            if let Some((region, half_life_h)) =
-                cycle.effective_half_life_h.iter().find(|(_, h)| **h > physical_half_life_h * (1.0 + 1e-3))
-            {
-                return Err(InputError::new(
-                    file,
-                    format!("effective_half_life_h.{region} (cycle {})", index + 1),
-                    format!("{half_life_h} h"),
-                    format!("at most the physical half-life, {physical_half_life_h:.2} h"),
-                    "Effective half-lives hold physical decay: 1/T = 1/T_phys + 1/T_biological.",
-                ));
+    /// Refuses what the nuclide forbids: a stated half-life longer than physical decay, `physical_half_life_h`, allows, and a
+    /// stated dose of more energy than the activity given emits at `kev_per_decay`. Returns doubts: half-lives that look like
+    /// days.
+    pub fn check_nuclide(
+        &self,
+        physical_half_life_h: f64,
+        kev_per_decay: f64,
+        file: &str,
+    ) -> Result<Vec<String>, InputError> {
+        let refused = |error| InputError::of_bounds(file, error);
+        let mut doubts = Vec::new();
+        for (number, cycle) in (1..).zip(&self.cycles) {
+            for (region, &half_life_h) in &cycle.effective_half_life_h {
+                let what = format!("effective_half_life_h.{region} (cycle {number})");
+                bounds::effective_half_life_h(&what, half_life_h, physical_half_life_h).map_err(refused)?;
+                doubts.extend(bounds::half_life_in_days(&what, half_life_h, physical_half_life_h));
+            }
+            let CycleContent::Stated(doses) = &cycle.content else { continue };
+            let given = Given::new(Some(cycle.administered_mbq), physical_half_life_h);
+            for (region, stated) in doses {
+                let what = format!("cycles[{number}].doses_gy.{region}");
+                given.check_dose(&what, stated.dose_gy, stated.mass_g, kev_per_decay).map_err(refused)?;
             }
         }
-        Ok(())
+        Ok(doubts)
     }
 
     /// Radiobiology of a region: its own entry, else the one for all others; none where neither is.
@@ -327,15 +343,8 @@ fn checked_cycle(
         ));
     }
     let administered_mbq = positive(file, &place("administered_mbq"), cycle.administered_mbq, "MBq")?;
-    if !(100.0..=100_000.0).contains(&administered_mbq) {
-        return Err(InputError::new(
-            file,
-            place("administered_mbq"),
-            administered_mbq,
-            "100 to 100000 MBq",
-            "Write 7.4 GBq as 7400.",
-        ));
-    }
+    bounds::cycle_mbq(&place("administered_mbq"), administered_mbq)
+        .map_err(|error| InputError::of_bounds(file, error))?;
     let kinds: Vec<&str> = [
         ("series", cycle.series.is_some()),
         ("tia", cycle.tia.is_some()),
@@ -373,7 +382,10 @@ fn checked_cycle(
         CycleContent::Dose(dose.clone())
     } else if let Some(doses) = &cycle.doses_gy {
         for (region, stated) in doses {
-            positive(file, &place(&format!("doses_gy.{region}.dose_gy")), stated.dose_gy, "Gy")?;
+            let field = place(&format!("doses_gy.{region}.dose_gy"));
+            positive(file, &field, stated.dose_gy, "Gy")?;
+            bounds::region_dose(&field, stated.dose_gy, Some(administered_mbq))
+                .map_err(|error| InputError::of_bounds(file, error))?;
             if let Some(mass_g) = stated.mass_g {
                 positive(file, &place(&format!("doses_gy.{region}.mass_g")), mass_g, "g")?;
             }

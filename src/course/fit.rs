@@ -1,31 +1,29 @@
-//! Least squares for the models of `super::time_activity`: Levenberg-Marquardt (MINPACK's
-//! algorithm, crate `levenberg-marquardt`) from several starts, covariance and flags.
+//! Least squares for the models of `super::time_activity`: residuals, gradients, covariance, flags.
 //!
-//! All parameters are logarithms, so amplitudes and biological rates stay positive; a rate that runs
-//! to zero is held at its bound, leaves the covariance and is flagged.
+//! All parameters are logarithms, so amplitudes and biological rates stay positive. Where a rate or an amplitude may end
+//! and how the least misfit is found: `super::search`. A parameter held at a limit leaves the covariance and is flagged.
 
-use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt};
+use std::cell::RefCell;
+
+use levenberg_marquardt::LeastSquaresProblem;
 use nalgebra::{DMatrix, DVector, Dyn, Owned};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use crate::bed::Exponential;
 
+use super::search::{Best, Bound, search};
 use super::time_activity::{
-    ActivityPoint, CORRELATION_FLAG, ErrorModel, FitFlag, Model, PARAMETER_CV_FLAG, POOR_FIT_PROBABILITY, Parameter,
-    TimeActivityError, TimeIntegral, exponential_kinetics,
+    ActivityPoint, CORRELATION_FLAG, ErrorModel, FitFlag, LEAST_SHARE_OF_POINTS, Model, PARAMETER_CV_FLAG,
+    POOR_FIT_PROBABILITY, Parameter, TimeActivityError, TimeIntegral, exponential_kinetics, shortest_half_life_h,
 };
 
-/// A biological rate below this share of the physical one counts as zero.
-const RATE_AT_BOUND: f64 = 1e-5;
-/// A phase that has fallen by this many e-foldings before the first scan leaves nothing to measure.
-const UNSEEN_EXPONENT: f64 = 12.0;
 /// Fast uptake of the tri-exponential model with zero start, 1/h (open implementation rpt_dosi).
-const FIXED_UPTAKE_PER_H: f64 = 1.3;
-/// Starts for the rate of a fast component, 1/h.
-const FAST_STARTS_PER_H: [f64; 4] = [0.03, 0.1, 0.35, 1.2];
+pub(super) const FIXED_UPTAKE_PER_H: f64 = 1.3;
+/// Residual of a trial outside the models' domain: so much larger than any other that the step is taken back and halved.
+const REJECTED: f64 = 1e100;
 
 /// One term: sign * Sum exp(amplitude parameters) * exp(-(lp + fixed + Sum exp(rate parameters)) t).
-struct Term {
+pub(super) struct Term {
     sign: f64,
     amplitudes: &'static [usize],
     rates: &'static [usize],
@@ -37,7 +35,7 @@ const fn term(sign: f64, amplitudes: &'static [usize], rates: &'static [usize]) 
 }
 
 /// The terms of a model and its parameters' names; the order of parameters is the order of names.
-fn layout(model: Model) -> (Vec<Term>, &'static [&'static str]) {
+pub(super) fn layout(model: Model) -> (Vec<Term>, &'static [&'static str]) {
     match model {
         Model::MonoPhysical => (vec![term(1.0, &[0], &[])], &["a1_mbq"]),
         Model::Mono => (vec![term(1.0, &[0], &[1])], &["a1_mbq", "k1_per_h"]),
@@ -65,18 +63,18 @@ fn layout(model: Model) -> (Vec<Term>, &'static [&'static str]) {
     }
 }
 
-/// Whether parameter `index` of `model` is a rate.
-fn is_rate(names: &[&str], index: usize) -> bool {
-    names[index].ends_with("_per_h")
-}
-
-/// The residuals of a model against points.
-struct Problem<'a> {
-    points: &'a [ActivityPoint],
-    terms: &'a [Term],
-    error_model: ErrorModel,
-    physical_per_h: f64,
-    parameters: DVector<f64>,
+/// The residuals of a model against points, as a function of its free parameters.
+pub(super) struct Problem<'a> {
+    pub(super) points: &'a [ActivityPoint],
+    pub(super) terms: &'a [Term],
+    pub(super) error_model: ErrorModel,
+    pub(super) physical_per_h: f64,
+    /// Logarithms of all parameters; minus infinity for what is held at 0.
+    pub(super) parameters: DVector<f64>,
+    /// Which of them are free.
+    pub(super) free: Vec<usize>,
+    /// The least sum of squares evaluated so far and where it was: no rejected trial can stand in its place.
+    pub(super) best: RefCell<Option<(f64, DVector<f64>)>>,
 }
 
 impl Problem<'_> {
@@ -88,15 +86,23 @@ impl Problem<'_> {
         self.physical_per_h + term.fixed_per_h + term.rates.iter().map(|&p| self.parameters[p].exp()).sum::<f64>()
     }
 
+    /// Terms of the curve, those held at 0 left out.
     fn exponentials(&self) -> Vec<Exponential> {
         self.terms
             .iter()
             .map(|t| Exponential { amplitude: self.amplitude(t), rate_per_h: self.rate_per_h(t) })
+            .filter(|t| t.amplitude != 0.0)
             .collect()
     }
 
+    /// The term that outlives the others; none for a curve of no term.
+    fn slowest(&self) -> Option<&Term> {
+        let present = self.terms.iter().filter(|t| self.amplitude(t) != 0.0);
+        present.min_by(|a, b| self.rate_per_h(a).total_cmp(&self.rate_per_h(b)))
+    }
+
     /// Value and gradient with respect to the parameters at `time_h`.
-    fn value_and_gradient(&self, time_h: f64) -> (f64, DVector<f64>) {
+    pub(super) fn value_and_gradient(&self, time_h: f64) -> (f64, DVector<f64>) {
         let mut value = 0.0;
         let mut gradient = DVector::zeros(self.parameters.len());
         for term in self.terms {
@@ -132,11 +138,33 @@ impl Problem<'_> {
     }
 
     /// Weight of a point's residual: 1/sigma in the residual's own unit.
-    fn inverse_sigma(&self, point: &ActivityPoint) -> f64 {
+    pub(super) fn inverse_sigma(&self, point: &ActivityPoint) -> f64 {
         match self.error_model {
             ErrorModel::Relative => 1.0 / point.rel_sigma.unwrap_or(1.0),
             ErrorModel::Absolute => point.rel_sigma.map_or(1.0, |rel| 1.0 / (rel * point.activity_mbq)),
         }
+    }
+}
+
+impl Problem<'_> {
+    /// Weighted residuals; none outside the model's domain: a curve that is not positive, or a rate beyond the fixed
+    /// uptake, which must be the fastest term.
+    pub(super) fn weighted_residuals(&self) -> Option<DVector<f64>> {
+        let outlived = |t: &Term| t.fixed_per_h > 0.0 || self.rate_per_h(t) < self.physical_per_h + FIXED_UPTAKE_PER_H;
+        if self.terms.iter().any(|t| t.fixed_per_h > 0.0) && !self.terms.iter().all(outlived) {
+            return None;
+        }
+        let mut residuals = DVector::zeros(self.points.len());
+        for (row, point) in self.points.iter().enumerate() {
+            let (value, _) = self.value_and_gradient(point.time_h);
+            let weight = self.inverse_sigma(point);
+            residuals[row] = match self.error_model {
+                _ if value.is_nan() || value <= 0.0 => return None,
+                ErrorModel::Relative => weight * (value / point.activity_mbq).ln(),
+                ErrorModel::Absolute => weight * (value - point.activity_mbq),
+            };
+        }
+        (residuals.norm_squared().is_finite()).then_some(residuals)
     }
 }
 
@@ -145,75 +173,47 @@ impl LeastSquaresProblem<f64, Dyn, Dyn> for Problem<'_> {
     type ResidualStorage = Owned<f64, Dyn>;
     type JacobianStorage = Owned<f64, Dyn, Dyn>;
 
-    fn set_params(&mut self, parameters: &DVector<f64>) {
-        self.parameters.copy_from(parameters);
+    fn set_params(&mut self, free: &DVector<f64>) {
+        for (&p, &value) in self.free.iter().zip(free) {
+            self.parameters[p] = value;
+        }
     }
 
     fn params(&self) -> DVector<f64> {
-        self.parameters.clone()
+        DVector::from_iterator(self.free.len(), self.free.iter().map(|&p| self.parameters[p]))
     }
 
     fn residuals(&self) -> Option<DVector<f64>> {
-        let mut residuals = DVector::zeros(self.points.len());
-        for (row, point) in self.points.iter().enumerate() {
-            let (value, _) = self.value_and_gradient(point.time_h);
-            let weight = self.inverse_sigma(point);
-            residuals[row] = match self.error_model {
-                ErrorModel::Relative if value > 0.0 => weight * (value / point.activity_mbq).ln(),
-                ErrorModel::Relative => return None,
-                ErrorModel::Absolute => weight * (value - point.activity_mbq),
-            };
+        let Some(residuals) = self.weighted_residuals() else {
+            return Some(DVector::from_element(self.points.len(), REJECTED));
+        };
+        let misfit = residuals.norm_squared();
+        let mut best = self.best.borrow_mut();
+        if best.as_ref().is_none_or(|(least, _)| misfit < *least) {
+            *best = Some((misfit, self.parameters.clone()));
         }
-        residuals.iter().all(|r| r.is_finite()).then_some(residuals)
+        Some(residuals)
     }
 
     fn jacobian(&self) -> Option<DMatrix<f64>> {
-        let mut jacobian = DMatrix::zeros(self.points.len(), self.parameters.len());
+        let mut jacobian = DMatrix::zeros(self.points.len(), self.free.len());
         for (row, point) in self.points.iter().enumerate() {
             let (value, gradient) = self.value_and_gradient(point.time_h);
             let weight = self.inverse_sigma(point);
             let scale = match self.error_model {
-                ErrorModel::Relative if value > 0.0 => weight / value,
-                ErrorModel::Relative => return None,
+                _ if value.is_nan() || value <= 0.0 => return None,
+                ErrorModel::Relative => weight / value,
                 ErrorModel::Absolute => weight,
             };
-            for column in 0..gradient.len() {
-                jacobian[(row, column)] = scale * gradient[column];
+            for (column, &p) in self.free.iter().enumerate() {
+                jacobian[(row, column)] = scale * gradient[p];
             }
         }
         jacobian.iter().all(|v| v.is_finite()).then_some(jacobian)
     }
 }
 
-/// Starts of the parameters: terminal exponential from the last points, several fast rates.
-fn starts(points: &[ActivityPoint], model: Model, physical_per_h: f64) -> Vec<DVector<f64>> {
-    let last = points[points.len() - 1];
-    let before = points[points.len().saturating_sub(2)];
-    let slope = if points.len() > 1 {
-        (before.activity_mbq / last.activity_mbq).ln() / (last.time_h - before.time_h)
-    } else {
-        physical_per_h
-    };
-    let slow = (slope - physical_per_h).max(0.02 * physical_per_h);
-    let level = last.activity_mbq.ln() + (physical_per_h + slow) * last.time_h;
-    let physical_level = last.activity_mbq.ln() + physical_per_h * last.time_h;
-    let first = points[0];
-    let over = |fast: f64| {
-        let rest = first.activity_mbq - (level - (physical_per_h + slow) * first.time_h).exp();
-        (rest.max(0.05 * first.activity_mbq)).ln() + (physical_per_h + fast).min(2.0 / first.time_h) * first.time_h
-    };
-    let each = |make: &dyn Fn(f64) -> Vec<f64>| FAST_STARTS_PER_H.iter().map(|&k| DVector::from_vec(make(k))).collect();
-    match model {
-        Model::MonoPhysical => vec![DVector::from_vec(vec![physical_level])],
-        Model::Mono => vec![DVector::from_vec(vec![level, slow.ln()])],
-        Model::UptakePhysicalTail => each(&|k| vec![physical_level, k.ln()]),
-        Model::UptakeClearance => each(&|k| vec![level, slow.ln(), k.ln()]),
-        Model::TwoPhasePhysicalTail => each(&|k| vec![physical_level, over(k), k.ln()]),
-        Model::TwoPhase | Model::TriZeroStart => each(&|k| vec![level, slow.ln(), over(k), k.ln()]),
-    }
-}
-
-/// The best fit over all starts, integrated and judged. `points` have been checked.
+/// The best fit over all starts and limits, integrated and judged. `points` have been checked.
 pub(super) fn fit_model(
     points: &[ActivityPoint],
     model: Model,
@@ -222,52 +222,74 @@ pub(super) fn fit_model(
 ) -> Result<TimeIntegral, TimeActivityError> {
     let physical_per_h = std::f64::consts::LN_2 / physical_half_life_h;
     let (terms, names) = layout(model);
-    let mut best: Option<(f64, DVector<f64>)> = None;
-    for start in starts(points, model, physical_per_h) {
-        let problem = Problem { points, terms: &terms, error_model, physical_per_h, parameters: start };
-        let (fitted, report) = LevenbergMarquardt::new()
-            .with_ftol(1e-14)
-            .with_xtol(1e-14)
-            .with_gtol(1e-14)
-            .with_patience(200)
-            .minimize(problem);
-        let misfit = 2.0 * report.objective_function;
-        let usable = misfit.is_finite()
-            && fitted.parameters.iter().all(|p| p.is_finite())
-            && !report.termination.was_usage_issue();
-        if usable && best.as_ref().is_none_or(|(least, _)| misfit < *least) {
-            best = Some((misfit, fitted.parameters));
-        }
+    let problem = |parameters: DVector<f64>, free: Vec<usize>| Problem {
+        points,
+        terms: &terms,
+        error_model,
+        physical_per_h,
+        parameters,
+        free,
+        best: RefCell::new(None),
+    };
+    let best = search(model, &problem).ok_or(TimeActivityError::NotConverged { model: model.name() })?;
+    judge(&problem(best.parameters.clone(), best.free.clone()), model, names, &best)
+}
+
+/// What no fit may be: a half-life below the shortest that is taken for one, or a curve that does not hold what was
+/// measured between the first and the last scan, whatever the optimiser says of itself.
+pub(super) fn refuse_unsound(
+    points: &[ActivityPoint],
+    curve: &[Exponential],
+    model: Model,
+    physical_half_life_h: f64,
+) -> Result<(), TimeActivityError> {
+    let slowest_per_h = curve.iter().map(|e| e.rate_per_h).fold(f64::INFINITY, f64::min);
+    let (half_life_h, shortest_h) =
+        (std::f64::consts::LN_2 / slowest_per_h, shortest_half_life_h(physical_half_life_h));
+    if half_life_h.is_nan() || half_life_h <= shortest_h * (1.0 + 1e-9) {
+        return Err(TimeActivityError::HalfLifeTooShort { model: model.name(), shortest_h });
     }
-    let (misfit, parameters) = best.ok_or(TimeActivityError::NotConverged { model: model.name() })?;
-    let problem = Problem { points, terms: &terms, error_model, physical_per_h, parameters };
-    judge(&problem, model, names, misfit)
+    let between =
+        |from_h: f64, to_h: f64| -> f64 { curve.iter().map(|e| e.integral_from(from_h) - e.integral_from(to_h)).sum() };
+    let held = between(points[0].time_h, points[points.len() - 1].time_h);
+    let least: f64 =
+        points.windows(2).map(|p| p[0].activity_mbq.min(p[1].activity_mbq) * (p[1].time_h - p[0].time_h)).sum();
+    if held.is_nan() || held < LEAST_SHARE_OF_POINTS * least {
+        return Err(TimeActivityError::MissesThePoints { model: model.name(), share: held / least });
+    }
+    Ok(())
 }
 
 /// Turns the best parameters into an integral with uncertainty and flags.
-fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Result<TimeIntegral, TimeActivityError> {
-    let points = problem.points;
+fn judge(problem: &Problem<'_>, model: Model, names: &[&str], best: &Best) -> Result<TimeIntegral, TimeActivityError> {
+    let (points, misfit, active) = (problem.points, best.misfit, &problem.free);
+    let exponentials = problem.exponentials();
+    refuse_unsound(points, &exponentials, model, std::f64::consts::LN_2 / problem.physical_per_h)?;
     let (tia, gradient) = problem.integral_and_gradient();
     let degrees_of_freedom = points.len() - model.parameters();
     let sigma_known = points[0].rel_sigma.is_some();
     let mut flags = Vec::new();
 
-    let first_h = points[0].time_h;
-    let at_zero = |p: usize| is_rate(names, p) && problem.parameters[p].exp() < RATE_AT_BOUND * problem.physical_per_h;
-    let unseen = |p: usize| is_rate(names, p) && problem.parameters[p].exp() * first_h > UNSEEN_EXPONENT;
-    if (0..names.len()).any(at_zero) {
-        flags.push(FitFlag::AtPhysicalDecay);
+    for &(p, bound) in &best.held {
+        let parameter = names[p].to_owned();
+        flags.extend(match bound {
+            Bound::PhysicalDecay => Some(FitFlag::AtPhysicalDecay),
+            Bound::NotResolved => Some(FitFlag::RateNotResolved { parameter }),
+            Bound::SlowestUptake => Some(FitFlag::RateAtLimit {
+                parameter,
+                half_life_h: std::f64::consts::LN_2 / problem.parameters[p].exp(),
+            }),
+            Bound::Absent => Some(FitFlag::PhaseAbsent { parameter }),
+            // the shortest half-life has been refused, the rate of an absent phase says nothing
+            Bound::ShortestHalfLife | Bound::Unused => None,
+        });
     }
-    for p in (0..names.len()).filter(|&p| unseen(p)) {
-        flags.push(FitFlag::RateNotResolved { parameter: names[p].to_owned() });
-    }
-    let active: Vec<usize> = (0..names.len()).filter(|&p| !at_zero(p) && !unseen(p)).collect();
     // stated errors that do not explain the residuals are too small: they are scaled to do so, as unknown ones are
     let poor = match ChiSquared::new(degrees_of_freedom as f64) {
         Ok(law) if sigma_known => Some(law.sf(misfit)).filter(|probability| *probability < POOR_FIT_PROBABILITY),
         _ => None,
     };
-    let covariance = covariance(problem, &active, misfit, degrees_of_freedom, sigma_known && poor.is_none());
+    let covariance = covariance(problem, misfit, degrees_of_freedom, sigma_known && poor.is_none());
     if covariance.is_none() {
         flags.push(FitFlag::UncertaintyNotAssessable);
     }
@@ -299,22 +321,17 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
         flags.push(FitFlag::PoorFit { chi2: misfit, degrees_of_freedom, probability });
     }
 
-    let exponentials = problem.exponentials();
     let after: f64 = exponentials.iter().map(|e| e.integral_from(points[points.len() - 1].time_h)).sum();
     let from_first: f64 = exponentials.iter().map(|e| e.integral_from(points[0].time_h)).sum();
-    let slowest = exponentials.iter().map(|e| e.rate_per_h).fold(f64::INFINITY, f64::min);
-    // the slow rate is lp + k1 where the model has a k1, else lp, which is known
-    let half_life_rel_sigma = match names.iter().position(|name| *name == "k1_per_h") {
-        None => Some(0.0),
-        Some(p) => parameter_sigma[p].map(|sigma| sigma * problem.parameters[p].exp() / slowest),
-    };
+    let slowest_per_h = exponentials.iter().map(|e| e.rate_per_h).fold(f64::INFINITY, f64::min);
+    let half_life_rel_sigma = half_life_rel_sigma(problem, covariance.as_ref(), slowest_per_h);
     let mut result = TimeIntegral {
         method: model.name().to_owned(),
         kinetics: exponential_kinetics(exponentials)?,
         tia_mbq_h: tia,
         rel_sigma,
         systematic_rel_sigma: 0.0,
-        effective_half_life_h: std::f64::consts::LN_2 / slowest,
+        effective_half_life_h: std::f64::consts::LN_2 / slowest_per_h,
         half_life_rel_sigma,
         before_first_fraction: 1.0 - from_first / tia,
         after_last_fraction: after / tia,
@@ -335,11 +352,25 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], misfit: f64) -> Re
     Ok(result)
 }
 
-/// Covariance of the active parameters; none where it is singular or nothing tells the errors. Where `sigma_known` is
+/// Relative sigma of the rate of the slowest term: 0 where it is physical decay by the model, none where it is held at a
+/// limit or not assessable.
+fn half_life_rel_sigma(problem: &Problem<'_>, covariance: Option<&DMatrix<f64>>, slowest_per_h: f64) -> Option<f64> {
+    let rates = problem.slowest()?.rates;
+    if rates.is_empty() {
+        return Some(0.0);
+    }
+    let gradient = |p: &usize| if rates.contains(p) { problem.parameters[*p].exp() / slowest_per_h } else { 0.0 };
+    if !rates.iter().any(|p| problem.free.contains(p)) {
+        return None;
+    }
+    let g = DVector::from_iterator(problem.free.len(), problem.free.iter().map(gradient));
+    Some((covariance? * &g).dot(&g).max(0.0).sqrt())
+}
+
+/// Covariance of the free parameters; none where it is singular or nothing tells the errors. Where `sigma_known` is
 /// false the scatter about the curve stands for them.
 fn covariance(
     problem: &Problem<'_>,
-    active: &[usize],
     misfit: f64,
     degrees_of_freedom: usize,
     sigma_known: bool,
@@ -347,11 +378,11 @@ fn covariance(
     if !sigma_known && degrees_of_freedom == 0 {
         return None;
     }
-    let jacobian = problem.jacobian()?.select_columns(active);
+    let jacobian = problem.jacobian()?;
     let inverse = (jacobian.transpose() * &jacobian).try_inverse()?;
     let scale = if sigma_known { 1.0 } else { misfit / degrees_of_freedom as f64 };
     let covariance = inverse * scale;
-    (0..active.len()).all(|p| covariance[(p, p)].is_finite() && covariance[(p, p)] >= 0.0).then_some(covariance)
+    (0..problem.free.len()).all(|p| covariance[(p, p)].is_finite() && covariance[(p, p)] >= 0.0).then_some(covariance)
 }
 
 /// Weighted least squares of ln A = ln A0 - lambda t, closed form: (A0, lambda, misfit).

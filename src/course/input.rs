@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
+use crate::bounds::BoundsError;
+
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("{file}: {field}: found {found}; allowed: {allowed}. {next}")]
@@ -39,6 +41,13 @@ impl InputError {
             allowed: allowed.into(),
             next: next.into(),
         }
+    }
+}
+
+impl InputError {
+    /// A field of a file that is outside the bounds of nature or of a patient.
+    pub(super) fn of_bounds(file: &str, error: BoundsError) -> Self {
+        Self::new(file, error.what, error.found, error.allowed, error.next)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod predict;
 pub mod protocol;
 pub mod rules;
+mod search;
 pub mod series;
 pub mod single_time_point;
 pub mod tia;
@@ -30,5 +31,7 @@ pub mod words;
 mod tests;
 #[cfg(test)]
 mod tests_course;
+#[cfg(test)]
+mod tests_fit;
 #[cfg(test)]
 mod tests_series;

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::bounds;
+
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::tia::{Method, RegionMethod};
 use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
@@ -72,6 +74,10 @@ struct RawImage {
     duration_min: Option<f64>,
     #[serde(default)]
     unit: Option<ImageUnit>,
+    #[serde(default)]
+    decay_correction: Option<DecayCorrection>,
+    #[serde(default)]
+    half_life_h: Option<f64>,
     #[serde(default)]
     relative_error: Option<f64>,
 }
@@ -154,12 +160,29 @@ const TIME_TOLERANCE_H: f64 = 0.05;
 pub struct Stated {
     /// Nuclide name or file.
     pub nuclide: String,
-    /// Files of the images.
-    pub files: Vec<String>,
+    /// The images.
+    pub images: Vec<StatedImage>,
     /// Unit of the images, where it is stated.
     pub unit: Option<ImageUnit>,
     /// Decay correction of the images, where it is stated.
     pub decay_correction: Option<DecayCorrection>,
+    /// The injection, where it is stated.
+    pub injection_time: Option<String>,
+}
+
+/// What a series says about one image before it is opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatedImage {
+    /// The file.
+    pub file: String,
+    /// Unit in its own entry.
+    pub unit: Option<ImageUnit>,
+    /// Decay correction in its own entry.
+    pub decay_correction: Option<DecayCorrection>,
+    /// Half-life that its scanner corrected with, h.
+    pub half_life_h: Option<f64>,
+    /// Middle of the scan, h after injection.
+    pub time_h: Option<f64>,
 }
 
 /// One image of a checked series.
@@ -221,11 +244,30 @@ impl Series {
     /// What a series says before its images are opened; `file` names it in errors.
     pub fn stated(text: &str, file: &str) -> Result<Stated, InputError> {
         let raw: RawSeries = from_toml(text, file, NEXT)?;
+        let injection_time = raw.injection_time.as_ref().map(TextOrDate::text);
+        let injection = injection_time.as_deref().map(|text| moment(file, "injection_time", text)).transpose()?;
+        let stated = |(index, image): (usize, &RawImage)| {
+            let place = |field: &str| format!("images[{index}] ({}): {field}", image.file);
+            let start = image.scan_start.as_ref().map(|t| moment(file, &place("scan_start"), &t.text())).transpose()?;
+            // what lacks for it is told with the times of all images
+            let by_clock = injection.zip(start).zip(image.duration_min);
+            let by_clock = by_clock.map(|((from, to), minutes)| hours_between(from, to) + minutes / 120.0);
+            let half_life_h =
+                image.half_life_h.map(|value| positive(file, &place("half_life_h"), value, "h")).transpose()?;
+            Ok(StatedImage {
+                file: image.file.clone(),
+                unit: image.unit,
+                decay_correction: image.decay_correction,
+                half_life_h,
+                time_h: image.time_h.or(by_clock),
+            })
+        };
         Ok(Stated {
             unit: raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)),
             decay_correction: raw.decay_correction,
-            files: raw.images.into_iter().map(|image| image.file).collect(),
+            images: raw.images.iter().enumerate().map(stated).collect::<Result<_, InputError>>()?,
             nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            injection_time,
         })
     }
 
@@ -242,6 +284,7 @@ impl Series {
             return Err(InputError::new(file, "schema", raw.schema, "1", NEXT));
         }
         own_times(&mut raw, file, own)?;
+        of_own_alone(&raw, file, own)?;
         let all_own = !raw.images.is_empty() && raw.images.iter().all(|image| own.contains_key(&image.file));
         if all_own {
             raw.unit.get_or_insert(ImageUnit::BqMl);
@@ -280,7 +323,7 @@ impl Series {
             ));
         }
         if let Some(mbq) = raw.administered_mbq {
-            positive(file, "administered_mbq", mbq, "MBq")?;
+            bounds::administered_mbq("administered_mbq", mbq).map_err(|error| InputError::of_bounds(file, error))?;
         }
         let default_name = match (&raw.fit.method, raw.planar.is_empty()) {
             (Some(name), _) => name.clone(),
@@ -335,21 +378,32 @@ impl Series {
     }
 }
 
-/// Fills in the times of images that state their own. Errors: another time is stated, none is.
+/// Refuses, for an image that says nothing of itself (NIfTI), what is stated against an image's own word.
+fn of_own_alone(raw: &RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
+    for (index, image) in raw.images.iter().enumerate().filter(|(_, image)| !own.contains_key(&image.file)) {
+        let given =
+            [("decay_correction", image.decay_correction.is_some()), ("half_life_h", image.half_life_h.is_some())];
+        if let Some((field, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err(InputError::new(
+                file,
+                format!("images[{index}] ({}): {field}", image.file),
+                "an entry beside a NIfTI image",
+                "an entry beside a DICOM image, whose file it overrules",
+                "State decay_correction once for all NIfTI images; their half-life is the nuclide's.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Fills in the times of images that state their own. Errors: none is stated at all.
 fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
     for (index, image) in raw.images.iter_mut().enumerate() {
         let Some(own_h) = own.get(&image.file) else { continue };
         let place = format!("images[{index}] ({}): time_h", image.file);
         match (image.time_h, own_h) {
-            (Some(given), Some(own_h)) if (given - own_h).abs() > TIME_TOLERANCE_H => {
-                return Err(InputError::new(
-                    file,
-                    place,
-                    format!("{given} h, and {own_h:.4} h in the image"),
-                    format!("one time, to {TIME_TOLERANCE_H} h"),
-                    "Leave time_h out, or correct the header.",
-                ));
-            }
+            // what is stated decides; the image's reader notes it
+            (Some(given), Some(own_h)) if (given - own_h).abs() > TIME_TOLERANCE_H => {}
             (None, None) if image.scan_start.is_none() => {
                 return Err(InputError::new(
                     file,
@@ -408,7 +462,11 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         let place = |field: &str| format!("images[{index}] ({}): {field}", image.file);
         let half_scan_h = image
             .duration_min
-            .map(|minutes| positive(file, &place("duration_min"), minutes, "min").map(|m| m / 120.0))
+            .map(|minutes| {
+                let minutes = positive(file, &place("duration_min"), minutes, "min")?;
+                let seconds = bounds::scan_s(&place("duration_min"), minutes * 60.0);
+                seconds.map_err(|error| InputError::of_bounds(file, error)).map(|seconds| seconds / 7200.0)
+            })
             .transpose()?;
         let time_h = match (&image.scan_start, image.time_h) {
             (Some(_), Some(_)) => {

@@ -48,8 +48,8 @@ fn io_course_is_read() {
     assert_eq!(course.cycles[1].effective_half_life_h["kidney_left"], 50.0);
     assert_eq!(course.protocol, ProtocolChoice::BuiltIn("iluminet".to_owned()));
     assert_eq!(course.facts.len(), 2);
-    course.check_half_lives(159.5, "COURSE.toml").unwrap();
-    let error = course.check_half_lives(49.0, "COURSE.toml").unwrap_err().to_string();
+    course.check_nuclide(159.5, 147.0, "COURSE.toml").unwrap();
+    let error = course.check_nuclide(49.0, 147.0, "COURSE.toml").unwrap_err().to_string();
     assert!(error.contains("effective_half_life_h.kidney_left") && error.contains("49.00 h"), "{error}");
     assert!(course.radiobiology_of("tumour").is_some());
     assert!(course.radiobiology_of("liver").is_none(), "no hidden radiobiology");

@@ -2,9 +2,10 @@
 //!
 //! Region-wise (default): the region's activities are fitted, and the image nearest to T_eff/ln 2, where
 //! an error of the half-life matters least, is scaled to the region's integral. Voxel-wise (on request):
-//! each voxel with three positive points gets a mono-exponential between physical decay and a half-life of
-//! 1 h; where that cannot be had the voxel takes the region's curve. A refused fit loses nothing: the
-//! region falls back to an upper bound with a physical tail, with the reason in its flags.
+//! each voxel with three positive points gets a mono-exponential between physical decay and the shortest
+//! half-life, at most half of it before the first image; where that cannot be had the voxel takes the
+//! region's curve. A refused fit loses nothing: the region falls back to an upper bound with a physical
+//! tail, with the reason in its flags and among the warnings, as has every fit that ends at a limit.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::bed::Exponential;
+use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -20,15 +22,15 @@ use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
 use super::single_time_point::SingleTimePoint;
 use super::time_activity::{
     ActivityPoint, ErrorModel, FitFlag, JoinRule, Kinetics, Model, StartRule, TailRule, TimeActivityError,
-    TimeIntegral, choose_by_aicc, exponential_kinetics, integrate_model, integrate_trapezoid,
+    TimeIntegral, choose_by_aicc, exponential_kinetics, integrate_model, integrate_trapezoid, shortest_half_life_h,
 };
 
-/// Shortest effective half-life of a voxel-wise fit, h.
-const SHORTEST_VOXEL_HALF_LIFE_H: f64 = 1.0;
 /// A planar image within this time of the SPECT counts as acquired with it, h.
 const HYBRID_TOLERANCE_H: f64 = 4.0;
 /// Rise of the decay-corrected total from one image to the next from which a warning is given.
 const TOTAL_RISE_WARNING: f64 = 1.2;
+/// Difference between a region's integral and the sum of its voxels' own, from which a warning is given.
+const VOXELWISE_WARNING: f64 = 0.20;
 /// Change of the decay-corrected total by which two images are taken to be in different units.
 const UNIT_FACTOR: f64 = 100.0;
 
@@ -68,18 +70,9 @@ pub enum TiaError {
         /// The total before, MBq.
         before_mbq: f64,
     },
-    /// More activity than was given.
-    #[error(
-        "{what}: total activity: found {found_mbq:.4e} MBq at injection time; allowed: at most 1.2 times the {administered_mbq} MBq given. Check `unit`, `decay_correction` and `administered_mbq`."
-    )]
-    MoreThanGiven {
-        /// The image.
-        what: String,
-        /// Its total, decay-corrected to injection, MBq.
-        found_mbq: f64,
-        /// What was given, MBq.
-        administered_mbq: f64,
-    },
+    /// More activity or more decays than were given, or a half-life that nature forbids.
+    #[error(transparent)]
+    Impossible(#[from] BoundsError),
     /// A method names a region that has no voxel.
     #[error("regions: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names.")]
     UnknownRegion {
@@ -172,6 +165,19 @@ pub enum Method {
         /// The cycle it is from.
         cycle: Option<u32>,
     },
+}
+
+impl Method {
+    /// The effective half-life that was stated for it, h.
+    pub fn stated_half_life_h(&self) -> Option<f64> {
+        match self {
+            Self::Trapezoid { tail: TailRule::HalfLifeH(half_life_h), .. }
+            | Self::Hanscheid2018 { half_life_for_g_h: half_life_h }
+            | Self::Population { half_life_h, .. } => Some(*half_life_h),
+            Self::PreviousCycle { half_life_h, .. } => *half_life_h,
+            _ => None,
+        }
+    }
 }
 
 /// The method of a named region.
@@ -333,7 +339,14 @@ impl RegionIntegral {
 pub fn flag_words(flag: &FitFlag) -> String {
     match flag {
         FitFlag::Extrapolated { fraction } => format!("{:.1} % extrapolated after the last scan", 100.0 * fraction),
+        FitFlag::MostlyBeforeFirst { fraction } => {
+            format!("{:.1} % extrapolated before the first scan", 100.0 * fraction)
+        }
         FitFlag::AtPhysicalDecay => "no faster than physical decay".to_owned(),
+        FitFlag::RateAtLimit { parameter, half_life_h } => {
+            format!("{parameter} at its limit, a half-life of {half_life_h:.1} h")
+        }
+        FitFlag::PhaseAbsent { parameter } => format!("{parameter} is 0: the points show no such phase"),
         FitFlag::RateNotResolved { parameter } => format!("{parameter} too fast to be seen"),
         FitFlag::UncertainParameter { parameter, cv } => format!("{parameter} uncertain by {:.0} %", 100.0 * cv),
         FitFlag::CorrelatedParameters { parameters, correlation } => {
@@ -347,6 +360,63 @@ pub fn flag_words(flag: &FitFlag) -> String {
         FitFlag::AssumedHalfLife { half_life_h, source } => format!("half-life {half_life_h:.2} h from {source}"),
         FitFlag::FellBack { reason } => format!("fell back: {reason}"),
     }
+}
+
+/// What a user must be told of a flag: a fit that was refused, ends at a limit or rests on what was not imaged. None for
+/// the flags that a table holds.
+fn warning_words(flag: &FitFlag) -> Option<String> {
+    match flag {
+        FitFlag::FellBack { reason } => Some(reason.clone()),
+        FitFlag::AtPhysicalDecay => Some(
+            "the fit ends at physical decay: the activity falls no faster; check decay correction and noise".to_owned(),
+        ),
+        FitFlag::RateNotResolved { parameter } => {
+            Some(format!("the fit ends at a limit: {parameter} is too fast for the first scan and not resolved"))
+        }
+        FitFlag::RateAtLimit { .. } => Some(format!("the fit ends at a limit: {}", flag_words(flag))),
+        FitFlag::PhaseAbsent { .. } => Some(format!("the fit ends at a limit: {}", flag_words(flag))),
+        FitFlag::MostlyBeforeFirst { .. } => Some(
+            "more than half of the integral lies before the first scan, extrapolated: nothing measured bounds it"
+                .to_owned(),
+        ),
+        FitFlag::Extrapolated { .. }
+        | FitFlag::UncertainParameter { .. }
+        | FitFlag::CorrelatedParameters { .. }
+        | FitFlag::PoorFit { .. }
+        | FitFlag::NothingToTestTheFit
+        | FitFlag::UncertaintyNotAssessable
+        | FitFlag::AssumedHalfLife { .. } => None,
+    }
+}
+
+/// What there is to tell of the regions, each once with the regions that it is true of.
+fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<String> {
+    let mut shared: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut tell = |words: String, name| match shared.iter_mut().find(|(known, _)| *known == words) {
+        Some((_, names)) => names.push(name),
+        None => shared.push((words, vec![name])),
+    };
+    for region in regions {
+        let Some(integral) = &region.integral else {
+            // air without labels that every image holds at 0 is no region without a fit
+            let member = |v: usize| input.labels[v] == region.label;
+            let zero = |i: &ActivityImage| i.activity_mbq.data.iter().enumerate().all(|(v, a)| !member(v) || *a == 0.0);
+            if region.label != 0 || !input.images.iter().all(zero) {
+                tell("no image shows activity above 0: the map has no decays there".to_owned(), &region.name);
+            }
+            continue;
+        };
+        for words in integral.flags.iter().filter_map(warning_words) {
+            tell(words, &region.name);
+        }
+        let off = region.map_decays / integral.decays() - 1.0;
+        if off.is_nan() || off.abs() > VOXELWISE_WARNING {
+            let words = format!("its voxels' own fits give {:+.0} % of decays against the region's curve", 100.0 * off);
+            tell(words, &region.name);
+        }
+    }
+    let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
+    shared.iter().map(|(words, names)| format!("{} {}: {words}", word(names), names.join(", "))).collect()
 }
 
 /// The map of decays.
@@ -387,13 +457,6 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             })
             .collect();
         let integral = region_integral(input, &name, &points)?;
-        if let Some(reason) = integral.iter().flat_map(|i| &i.flags).find_map(|flag| match flag {
-            FitFlag::FellBack { reason } => Some(reason),
-            _ => None,
-        }) && label != 0
-        {
-            warnings.push(format!("region {name}: {reason}"));
-        }
         let mut region = RegionIntegral {
             label,
             name,
@@ -407,12 +470,38 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         spread(input, voxels, &mut region, &mut decays, &mut rel_sigma);
         regions.push(region);
     }
+    warnings.extend(region_warnings(input, &regions));
+    within_what_was_given(input, &regions)?;
+    let own = input.region_methods.iter().map(|own| (format!("region {}: half_life_h", own.region), &own.method));
+    for (what, method) in std::iter::once(("half_life_h".to_owned(), input.default_method)).chain(own) {
+        let stated_h = method.stated_half_life_h();
+        warnings.extend(stated_h.and_then(|h| bounds::half_life_in_days(&what, h, input.physical_half_life_h)));
+    }
     Ok(TiaMap {
         decays: Volume { grid: grid.clone(), data: decays },
         rel_sigma: Volume { grid, data: rel_sigma },
         regions,
         warnings,
     })
+}
+
+/// Refuses a region, and a whole, of more activity or decays than the activity given can bring: an image may pass by its total
+/// while one region does not, or by its points while a curve through them does not.
+fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
+    let given = Given::new(input.administered_mbq, input.physical_half_life_h);
+    let decays = |what: &str, found: f64| {
+        let next = "The images are within these bounds and their curve is not: take another model, or check times and \
+                    half-lives.";
+        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.to_owned(), ..error })
+    };
+    for region in regions {
+        let what = format!("region {}", region.name);
+        for point in &region.points {
+            given.check_activity(&what, point.time_h, point.activity_mbq, &readings(input, point.time_h))?;
+        }
+        decays(&what, region.map_decays)?;
+    }
+    decays("all regions together", regions.iter().map(|region| region.map_decays).sum())
 }
 
 /// Grids, numbers and units of the images.
@@ -427,6 +516,8 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
     }
     let mut warnings = Vec::new();
     let mut before: Option<f64> = None;
+    let given = Given::new(input.administered_mbq, input.physical_half_life_h);
+    let mut points = Vec::new();
     for image in input.images {
         if !image.activity_mbq.grid.same_as(grid) {
             return Err(TiaError::Grid {
@@ -438,12 +529,9 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
         if let Some(index) = image.activity_mbq.data.iter().position(|v| !v.is_finite()) {
             return Err(TiaError::NotANumber { what: image.name.clone(), index });
         }
-        let total = image.activity_mbq.data.iter().sum::<f64>() * (image.time_h / input.physical_half_life_h).exp2();
-        if let Some(administered_mbq) = input.administered_mbq
-            && total > 1.2 * administered_mbq
-        {
-            return Err(TiaError::MoreThanGiven { what: image.name.clone(), found_mbq: total, administered_mbq });
-        }
+        let found_mbq = image.activity_mbq.data.iter().sum::<f64>();
+        points.push((image.time_h, found_mbq));
+        let total = found_mbq * (image.time_h / input.physical_half_life_h).exp2();
         if let Some(before_mbq) = before {
             if total > UNIT_FACTOR * before_mbq || total * UNIT_FACTOR * UNIT_FACTOR < before_mbq {
                 return Err(TiaError::UnitsDiffer { what: image.name.clone(), found_mbq: total, before_mbq });
@@ -458,8 +546,24 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
             }
         }
         before = Some(total);
+        given.check_activity(&image.name, image.time_h, found_mbq, &readings(input, image.time_h))?;
     }
+    warnings.extend(bounds::times_in_days(&points, input.physical_half_life_h));
     Ok(warnings)
+}
+
+/// What else the numbers of an image may mean.
+fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 6] {
+    let voxel_ml = input.images[0].activity_mbq.grid.voxel_cm3();
+    let decayed = |hours: f64| (-hours / input.physical_half_life_h).exp2();
+    [
+        Reading::new("as Bq in place of MBq", 1e-6),
+        Reading::new("as Bq/mL in place of MBq in the voxel", 1e-6 * voxel_ml),
+        Reading::new("as Bq/mL in place of Bq in the voxel", voxel_ml),
+        Reading::new("as Bq in the voxel in place of Bq/mL", 1.0 / voxel_ml),
+        Reading::new("as decay-corrected to injection", decayed(time_h)),
+        Reading::new("with times in minutes", decayed(time_h - time_h / 60.0)),
+    ]
 }
 
 /// The integral of a region by its method; a refusal becomes an upper bound with its reason.
@@ -470,6 +574,9 @@ fn region_integral(
 ) -> Result<Option<TimeIntegral>, TiaError> {
     let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
     let half_life_h = input.physical_half_life_h;
+    if let Some(stated_h) = method.stated_half_life_h() {
+        bounds::effective_half_life_h(&format!("region {name}: half_life_h"), stated_h, half_life_h)?;
+    }
     let mut level_rel_sigma = 0.0;
     let single = |rule: SingleTimePoint| {
         // The scan nearest to the time at which the rule forgives most.
@@ -545,8 +652,8 @@ fn region_integral(
     }))
 }
 
-/// An upper bound where a fit was refused: linear between the positive points, flat before the first,
-/// physical decay after the last. None without a positive point.
+/// Where a fit was refused: linear between the positive points, flat before the first, physical decay after the last. An
+/// upper bound of what follows the first scan. None without a positive point.
 fn fall_back(points: &[ActivityPoint], error: &TimeActivityError, physical_half_life_h: f64) -> Option<TimeIntegral> {
     let positive: Vec<&ActivityPoint> = points.iter().filter(|p| p.activity_mbq > 0.0).collect();
     let (first, last) = (positive.first()?, positive.last()?);
@@ -559,7 +666,10 @@ fn fall_back(points: &[ActivityPoint], error: &TimeActivityError, physical_half_
     let kinetics = exponential_kinetics(vec![Exponential { amplitude: tia * rate_per_h, rate_per_h }]).ok()?;
     let fractions = [before / tia, after / tia];
     let mut integral = TimeIntegral::without_fit("physical-bound", kinetics, tia, physical_half_life_h, fractions);
-    let reason = format!("{error}; used physical decay after the last scan, an upper bound");
+    let reason = format!(
+        "{error}; used straight lines between the points, flat before the first and physical decay after the last: an upper \
+         bound of what follows the first scan"
+    );
     integral.flags.insert(0, FitFlag::FellBack { reason });
     integral.set_rel_sigma(None);
     Some(integral)
@@ -583,9 +693,14 @@ fn spread(
 ) {
     let Some(integral) = region.integral.clone() else { return };
     let wanted_h = integral.effective_half_life_h / std::f64::consts::LN_2;
-    region.reference_image = nearest(input.images.iter().map(|i| i.time_h), wanted_h);
+    // an image that shows nothing of the region cannot carry its decays
+    let above = |image: &ActivityImage| voxels.iter().map(|&v| image.activity_mbq.data[v].max(0.0)).sum::<f64>();
+    let shows: Vec<usize> = (0..input.images.len()).filter(|&n| above(&input.images[n]) > 0.0).collect();
+    if !shows.is_empty() {
+        region.reference_image = shows[nearest(shows.iter().map(|&n| input.images[n].time_h), wanted_h)];
+    }
     let reference = &input.images[region.reference_image].activity_mbq.data;
-    let positive: f64 = voxels.iter().map(|&v| reference[v].max(0.0)).sum();
+    let positive = above(&input.images[region.reference_image]);
     let scale = if positive > 0.0 { integral.decays() / positive } else { 0.0 };
     let region_sigma = integral.rel_sigma.map_or(f32::NAN, |sigma| sigma as f32);
     let physical_per_h = std::f64::consts::LN_2 / input.physical_half_life_h;
@@ -604,7 +719,7 @@ fn spread(
 }
 
 /// Decays and relative sigma of one voxel by a mono-exponential; none where it has no three positive
-/// points or falls outside the bounds of half-life.
+/// points, falls outside the bounds of half-life, or would hold more than half of its decays before its first point.
 fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Option<(f64, f32)> {
     let mut time_h = Vec::with_capacity(input.images.len());
     let mut ln_activity = Vec::with_capacity(input.images.len());
@@ -621,7 +736,8 @@ fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Op
         return None;
     }
     let (start_mbq, rate_per_h, misfit) = log_linear(&time_h, &ln_activity, &weight)?;
-    let fastest = std::f64::consts::LN_2 / SHORTEST_VOXEL_HALF_LIFE_H;
+    let shortest_h = shortest_half_life_h(std::f64::consts::LN_2 / physical_per_h).max(time_h[0]);
+    let fastest = std::f64::consts::LN_2 / shortest_h;
     // A rate within rounding of physical decay is physical decay.
     if rate_per_h < physical_per_h * (1.0 - 1e-6) || rate_per_h > fastest {
         return None;

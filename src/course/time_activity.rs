@@ -23,6 +23,22 @@ pub const CORRELATION_FLAG: f64 = 0.80;
 /// Probability of a worse chi-square below which a fit is flagged as poor.
 pub const POOR_FIT_PROBABILITY: f64 = 0.01;
 
+/// Share of an integral before the first scan from which on a fit is flagged: more than half of it was never imaged. A
+/// convention of this program. No physics bounds this part, as physical decay bounds the tail.
+pub const BEFORE_FIRST_FLAG_FRACTION: f64 = 0.50;
+/// Shortest effective half-life that is taken for one, h: that of the fast blood phase of the ligands in use (1 to 2 h).
+/// What falls faster between scans hours apart is noise, background or another region. An assumption.
+pub const SHORTEST_HALF_LIFE_H: f64 = 1.0;
+/// Share of the activity between the first and the last scan that every curve must hold: of the integral of the lower of
+/// both points over each gap. A curve that holds less does not describe the points. A convention of this program.
+pub const LEAST_SHARE_OF_POINTS: f64 = 0.50;
+
+/// Lower limit of effective half-lives, h: [`SHORTEST_HALF_LIFE_H`], a tenth of the physical one for nuclides that do not
+/// live ten hours.
+pub fn shortest_half_life_h(physical_half_life_h: f64) -> f64 {
+    SHORTEST_HALF_LIFE_H.min(0.1 * physical_half_life_h)
+}
+
 /// Why a time-activity curve cannot be integrated. Every refusal has a name.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
@@ -90,6 +106,27 @@ pub enum TimeActivityError {
     NotConverged {
         /// The model asked for.
         model: &'static str,
+    },
+    /// The points fall faster than anything that is taken for kinetics.
+    #[error(
+        "the fit of model `{model}` ends at its shortest effective half-life, {shortest_h} h: nothing in use falls faster; check the region, background correction and times, or take the trapezoid"
+    )]
+    HalfLifeTooShort {
+        /// The model asked for.
+        model: &'static str,
+        /// The limit, h.
+        shortest_h: f64,
+    },
+    /// The fitted curve is not that of the points.
+    #[error(
+        "the curve of model `{model}` holds {:.0} % of what the points hold at least between the first and the last scan, allowed: {:.0} % or more; choose another model or the trapezoid",
+        100.0 * .share, 100.0 * LEAST_SHARE_OF_POINTS
+    )]
+    MissesThePoints {
+        /// The model asked for.
+        model: &'static str,
+        /// Integral of the curve over that of the lower points.
+        share: f64,
     },
     /// The corrected Akaike criterion is not defined for so few points.
     #[error(
@@ -235,8 +272,25 @@ pub enum FitFlag {
         /// Share of the integral after the last scan.
         fraction: f64,
     },
+    /// More than half of the integral lies before the first scan, where nothing bounds it.
+    MostlyBeforeFirst {
+        /// Share of the integral before the first scan.
+        fraction: f64,
+    },
     /// The activity falls no faster than physical decay: a biological rate sits at its bound of 0.
     AtPhysicalDecay,
+    /// A rate sits at another limit of the fit.
+    RateAtLimit {
+        /// Its name.
+        parameter: String,
+        /// The half-life of that limit, h.
+        half_life_h: f64,
+    },
+    /// The points show no such phase: its amplitude sits at its bound of 0.
+    PhaseAbsent {
+        /// Name of the amplitude.
+        parameter: String,
+    },
     /// A rate so fast that its phase is over before the first scan: the points say nothing about it.
     RateNotResolved {
         /// Its name.
@@ -346,6 +400,11 @@ pub struct TimeIntegral {
 }
 
 impl TimeIntegral {
+    /// Whether another method stood in for the one wished.
+    pub fn fell_back(&self) -> bool {
+        self.flags.iter().any(|flag| matches!(flag, FitFlag::FellBack { .. }))
+    }
+
     /// Decays, from MBq h.
     pub fn decays(&self) -> f64 {
         self.tia_mbq_h * crate::units::DECAYS_PER_MBQ_H
@@ -387,8 +446,13 @@ impl TimeIntegral {
         }
     }
 
-    /// Adds the extrapolation flag where it is due.
+    /// Adds the flags of extrapolation where they are due; that of the start not where a single scan leaves no choice.
     pub(super) fn flag_extrapolation(&mut self) {
+        if self.before_first_fraction > BEFORE_FIRST_FLAG_FRACTION
+            && self.before_first_fraction + self.after_last_fraction < 1.0 - 1e-9
+        {
+            self.flags.push(FitFlag::MostlyBeforeFirst { fraction: self.before_first_fraction });
+        }
         if self.after_last_fraction > EXTRAPOLATION_FLAG_FRACTION {
             self.flags.push(FitFlag::Extrapolated { fraction: self.after_last_fraction });
         }
@@ -494,7 +558,7 @@ pub fn integrate_trapezoid(
         [parts.before / tia, parts.after / tia],
     );
     result.set_rel_sigma(rel_sigma);
-    if parts.tail_per_h <= physical_per_h * (1.0 + 1e-9) {
+    if tail == TailRule::Effective && parts.tail_per_h <= physical_per_h * (1.0 + 1e-9) {
         result.flags.push(FitFlag::AtPhysicalDecay);
     }
     Ok(result)

@@ -176,6 +176,11 @@ impl Nuclide {
         self.energy_kev_per_decay(EmissionClass::Beta) + self.energy_kev_per_decay(EmissionClass::Electron)
     }
 
+    /// Mean energy of everything that is emitted, keV per decay.
+    pub fn emitted_kev_per_decay(&self) -> f64 {
+        self.electron_energy_kev_per_decay() + self.energy_kev_per_decay(EmissionClass::Photon)
+    }
+
     /// Highest energy of a beta or electron, keV; 0 without any.
     pub fn max_electron_kev(&self) -> f64 {
         let beta = self.beta.iter().filter(|b| b.probability_per_decay > 0.0).map(|b| b.e_hi_kev);

@@ -13,6 +13,7 @@ pub mod pooling;
 /// Mean dose, uncertainty and histogram points of labelled regions.
 pub mod regions;
 
+use crate::bounds::{self, BoundsError};
 use crate::grid::VoxelGrid;
 use crate::units::GY_PER_KEV_G;
 use thiserror::Error;
@@ -39,6 +40,9 @@ pub enum DoseError {
         /// The label.
         label: u16,
     },
+    /// A dose that no patient can have, or that no map can hold.
+    #[error(transparent)]
+    Impossible(#[from] BoundsError),
 }
 
 /// Energy that one pass deposits, for all decays of the source.
@@ -71,7 +75,8 @@ impl DoseMap {
     /// Dose of each voxel from its energies: D = E / (density x voxel volume).
     ///
     /// `density_g_cm3` has one value a voxel; voxels below `air_limit_g_cm3` get dose 0. The two passes are
-    /// independent, so their variances add. Errors when a slice does not fit the grid.
+    /// independent, so their variances add. Errors when a slice does not fit the grid, and where a dose is not finite or
+    /// above [`bounds::MOST_VOXEL_GY`].
     pub fn from_energy(
         grid: &VoxelGrid,
         density_g_cm3: &[f32],
@@ -101,15 +106,27 @@ impl DoseMap {
             let gy_per_kev = GY_PER_KEV_G / (density * voxel_cm3);
             let energy_kev = electron.energy_kev[n] + photon.energy_kev[n];
             let variance_kev2 = electron.variance_kev2[n] + photon.variance_kev2[n];
-            map.dose_gy[n] = (energy_kev * gy_per_kev) as f32;
-            map.dose_electron_gy[n] = (electron.energy_kev[n] * gy_per_kev) as f32;
-            map.dose_photon_gy[n] = (photon.energy_kev[n] * gy_per_kev) as f32;
+            let gy = |energy_kev: f64| {
+                bounds::voxel_dose("", energy_kev * gy_per_kev)
+                    .map_err(|error| at_voxel("absorbed dose", grid, n, error))
+            };
+            map.dose_gy[n] = gy(energy_kev)?;
+            map.dose_electron_gy[n] = gy(electron.energy_kev[n])?;
+            map.dose_photon_gy[n] = gy(photon.energy_kev[n])?;
             if energy_kev != 0.0 {
-                map.sigma_rel[n] = (variance_kev2.max(0.0).sqrt() / energy_kev.abs()) as f32;
+                let sigma_rel = if variance_kev2 < 0.0 { 0.0 } else { variance_kev2.sqrt() } / energy_kev.abs();
+                map.sigma_rel[n] = bounds::single("", sigma_rel)
+                    .map_err(|error| at_voxel("relative standard error", grid, n, error))?;
             }
         }
         Ok(map)
     }
+}
+
+/// An error with the quantity and the voxel that it is about; words are made where one is wrong, not for every voxel.
+fn at_voxel(quantity: &str, grid: &VoxelGrid, index: usize, error: BoundsError) -> BoundsError {
+    let [i, j, k] = grid.voxel(index);
+    BoundsError { what: format!("{quantity} in voxel ({i}, {j}, {k})"), ..error }
 }
 
 fn fits(what: &'static str, found: usize, wanted: usize) -> Result<(), DoseError> {
@@ -134,6 +151,33 @@ mod tests {
         let asked = DoseMap::from_energy(&grid, &[1.0, 0.001, 1.0], electron, photon, 0.0).expect("fits");
         assert!((f64::from(asked.dose_gy[1]) / (4.0 * GY_PER_KEV_G / 0.001) - 1.0).abs() < 1e-6);
         assert!((asked.sigma_rel[1] - 0.125).abs() < 1e-6, "sqrt(0.16 + 0.09) / 4");
+    }
+
+    /// No map holds what is not finite: energy or variance that overflow, and a dose that no patient has, are named.
+    #[test]
+    fn alarm_impossible_doses_are_refused() {
+        let grid = VoxelGrid::axis_aligned([2, 1, 1], [10.0; 3], [0.0; 3]);
+        let none = PassEnergy { energy_kev: &[0.0; 2], variance_kev2: &[0.0; 2] };
+        let of = |energy_kev: f64, variance_kev2: f64| {
+            let (energy, variance) = ([1e10, energy_kev], [1e18, variance_kev2]);
+            let electron = PassEnergy { energy_kev: &energy, variance_kev2: &variance };
+            let error = |result: Result<DoseMap, DoseError>| result.err().map(|error| error.to_string());
+            let swapped = error(DoseMap::from_energy(&grid, &[1.0; 2], none, electron, 0.0));
+            let found = error(DoseMap::from_energy(&grid, &[1.0; 2], electron, none, 0.0));
+            assert_eq!(found, swapped, "either pass");
+            found
+        };
+        assert_eq!(of(1e10, 1e18), None, "1.6 mGy");
+        let most_kev = bounds::MOST_VOXEL_GY / GY_PER_KEV_G;
+        assert_eq!(of(0.999 * most_kev, 1.0), None);
+        for energy_kev in [1.001 * most_kev, -1.001 * most_kev, 1e52, 1e300, f64::INFINITY, f64::NAN] {
+            let found = of(energy_kev, 1.0).unwrap_or_else(|| panic!("{energy_kev} keV pass"));
+            assert!(found.starts_with("absorbed dose in voxel (1, 0, 0): found"), "{found}");
+        }
+        for variance in [f64::INFINITY, f64::NAN] {
+            let found = of(1.0, variance).unwrap_or_else(|| "no error".to_owned());
+            assert!(found.starts_with("relative standard error in voxel (1, 0, 0)"), "{variance}: {found}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::dvh::Dvh;
 use super::dvh::band::{Curve, Noise, banded};
 use super::dvh::pieces::{Field, whole_dvh};
 use super::{DoseError, DoseMap, fits};
+use crate::bounds;
 use crate::cores;
 use crate::units::GY_PER_KEV_G;
 use serde::Serialize;
@@ -193,12 +194,16 @@ fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<Re
     let gy_per_kev = if mass_g > 0.0 { GY_PER_KEV_G / mass_g } else { 0.0 };
     let dose_gy = (electron.energy_kev + photon.energy_kev) * gy_per_kev;
     let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2).max(0.0).sqrt() * gy_per_kev;
+    let name = input.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+    for (what, gy) in [("mean dose", dose_gy), ("standard error of the mean dose", dose_se_gy)] {
+        bounds::region_dose(&format!("region {name}: {what}"), gy, input.administered_mbq)?;
+    }
     let per_gbq = |gy: f64| input.administered_mbq.map(|mbq| gy / (mbq * 1e-3));
     let empty = sums.members.is_empty();
     let point = |percent: f64| f64::from(dvh.dose_at_volume_gy(percent).unwrap_or(0.0));
     Ok(RegionDose {
         label,
-        name: input.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
+        name,
         voxels: sums.voxels,
         volume_ml: sums.voxels as f64 * voxel_cm3,
         mass_g,
@@ -345,6 +350,31 @@ mod tests {
         lacking.photon.remove(&7);
         let error = table(&lacking).expect_err("label 7 has no photon energy");
         assert_eq!(error.to_string(), "label 7 has voxels but no tallied energy");
+    }
+
+    /// A region's dose that no region has had is refused, whoever gave it.
+    #[test]
+    fn alarm_impossible_regions_are_refused() {
+        let of = |change: &dyn Fn(&mut Fixture), administered_mbq: f64| {
+            let mut fixture = fixture();
+            change(&mut fixture);
+            let result = region_table(&RegionInput { administered_mbq: Some(administered_mbq), ..input(&fixture) });
+            result.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let energy =
+            |factor: f64| move |fixture: &mut Fixture| fixture.electron.get_mut(&7).unwrap().energy_kev *= factor;
+        assert_eq!(of(&energy(1.0), 2000.0), "");
+        let found = of(&energy(10.0), 2.0);
+        assert!(
+            found.starts_with("region tumour: mean dose: found 1.7750e4 Gy/GBq; allowed: at most 10000"),
+            "{found}"
+        );
+        for factor in [1e5, 1e40, f64::INFINITY, f64::NAN] {
+            let found = of(&energy(factor), 2000.0);
+            assert!(found.starts_with("region tumour: mean dose: found"), "{factor}: {found}");
+        }
+        let variance = |fixture: &mut Fixture| fixture.photon.get_mut(&7).unwrap().variance_kev2 = f64::INFINITY;
+        assert!(of(&variance, 2000.0).starts_with("region tumour: standard error"));
     }
 
     #[test]

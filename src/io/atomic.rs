@@ -5,6 +5,9 @@
 //! (empty, or with `force`) may be a mount point that nobody can rename, so its files are written in
 //! a temporary folder inside it and moved up one by one; a failed move puts back what was there.
 //!
+//! Whatever is written is held against the run's inputs ([`Inputs`]): none of them is ever replaced, moved or removed.
+//! With `force` a folder's files go only where Lutra's own record of that folder names them (`outputs`).
+//!
 //! A process that is killed cannot clear up. What it leaves is locked no longer (the system lets go of a dead process's
 //! locks), by which the next run that writes to the same place knows it and removes it.
 
@@ -13,6 +16,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::IoError;
+use super::inputs::{Inputs, folder_of};
+use super::outputs::{self, RECORD, Written};
 
 /// How the names of unfinished output begin.
 const PARTIAL: &str = ".lutra-partial-";
@@ -21,9 +26,9 @@ const LOCK: &str = ".lutra-lock";
 /// Age from which an unlocked temporary file counts as left behind, s: its writer locks it right after making it.
 const LEFT_BEHIND_S: u64 = 60;
 
-/// Removes what killed runs left in `folder`: temporary folders and files that nobody holds. What cannot be told or
-/// removed stays; nothing depends on it.
-fn sweep(folder: &Path) {
+/// Removes what killed runs left in `folder`: temporary folders and files that nobody holds and that are no inputs. What
+/// cannot be told or removed stays; nothing depends on it.
+fn sweep(folder: &Path, inputs: &Inputs) {
     if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)) {
         return;
     }
@@ -31,6 +36,9 @@ fn sweep(folder: &Path) {
     for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL)) {
         let path = entry.path();
         let Ok(kind) = entry.file_type() else { continue };
+        if inputs.any_below(&path) {
+            continue;
+        }
         let free = |file: &Path| File::open(file).is_ok_and(|file| file.try_lock().is_ok());
         if kind.is_dir() && free(&path.join(LOCK)) {
             let _ = fs::remove_dir_all(&path);
@@ -45,13 +53,14 @@ fn sweep(folder: &Path) {
 
 /// Writes one file whole or not at all: `fill` writes its content, which is renamed into place after.
 ///
+/// A file of that name is replaced: a command claims it first ([`OutputFiles`]).
+///
 /// Errors: the folder cannot be written to, `fill` fails, the disk is full; then no file of that name
 /// appears and one that was there stays as it was.
 pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
     let path = path.as_ref();
     let failed = |e: io::Error| IoError::write(path, e);
     let folder = folder_of(path);
-    sweep(folder);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PARTIAL).suffix(".tmp");
     with_mode(&mut builder, 0o666);
@@ -65,11 +74,51 @@ pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> i
     Ok(())
 }
 
-/// The folder that holds a path; the current one for a bare name.
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+/// Single files that a command is going to write, none of them an input.
+#[derive(Clone, Debug)]
+pub struct OutputFiles {
+    paths: Vec<PathBuf>,
+    force: bool,
+    inputs: Inputs,
+}
+
+impl OutputFiles {
+    /// Claims `paths` before any work is done.
+    ///
+    /// Errors: an input of the run lies at one of them; one is there already and `force` is false; one is no file.
+    pub fn claim<P: AsRef<Path>>(paths: &[P], force: bool, inputs: &Inputs) -> Result<Self, IoError> {
+        let paths = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
+        let claimed = Self { paths, force, inputs: inputs.clone() };
+        claimed.check()?;
+        claimed.paths.iter().for_each(|path| sweep(folder_of(path), inputs));
+        Ok(claimed)
+    }
+
+    /// Looks again, before the files are written.
+    ///
+    /// Errors: those of [`OutputFiles::claim`].
+    pub fn check(&self) -> Result<(), IoError> {
+        self.paths.iter().try_for_each(|path| self.check_one(path))
+    }
+
+    fn check_one(&self, path: &Path) -> Result<(), IoError> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.inputs.spare(path)?;
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let found = if path.is_dir() { "a folder" } else { "a device" };
+            return Err(IoError::invalid(path, "output file", found, "a new file", "Choose another --out."));
+        }
+        if self.force { Ok(()) } else { Err(IoError::OutputFileExists { path: path.to_path_buf() }) }
+    }
+
+    /// Writes a claimed file whole or not at all, as [`write_file`].
+    ///
+    /// Errors: those of [`OutputFiles::claim`] and [`write_file`].
+    pub fn write(&self, path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
+        self.check_one(path)?;
+        write_file(path, fill)
     }
 }
 
@@ -96,8 +145,12 @@ pub struct AtomicOutputDir {
     lock: Option<File>,
     /// Whether the folder was there, so that entries move into it one by one.
     target_exists: bool,
-    /// Names in an existing folder that a commit removes where this run does not write them.
-    stale: Vec<String>,
+    /// Files that the run reads.
+    inputs: Inputs,
+    /// Names that are Lutra's in this folder without a record.
+    own: Vec<String>,
+    /// Whether the output gets a record.
+    recorded: bool,
     /// Folders above the target that were made for it, deepest last.
     made: Vec<PathBuf>,
     /// Whether the output is in place.
@@ -105,11 +158,11 @@ pub struct AtomicOutputDir {
 }
 
 impl AtomicOutputDir {
-    /// Prepares output to `target`; folders above it are made where missing.
+    /// Prepares output to `target` of a run that reads `inputs`; folders above it are made where missing.
     ///
-    /// Errors: `target` is a file, it is a folder with entries and `force` is false, or no file can
-    /// be written there. It is checked here, before any work is done.
-    pub fn create(target: impl AsRef<Path>, force: bool) -> Result<Self, IoError> {
+    /// Errors: `target` is a file, an input lies in it, it is a folder with entries and `force` is false, or no file
+    /// can be written there. It is checked here, before any work is done.
+    pub fn create(target: impl AsRef<Path>, force: bool, inputs: &Inputs) -> Result<Self, IoError> {
         let target = target.as_ref();
         let failed = |e: io::Error| IoError::write(target, e);
         let mut builder = tempfile::Builder::new();
@@ -129,8 +182,11 @@ impl AtomicOutputDir {
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
             Err(e) => return Err(failed(e)),
         };
+        if target_exists {
+            inputs.spare_folder(target)?;
+        }
         let mut made = Vec::new();
-        sweep(if target_exists { target } else { folder_of(target) });
+        sweep(if target_exists { target } else { folder_of(target) }, inputs);
         let staging = if target_exists {
             let entries = fs::read_dir(target).map_err(failed)?.count();
             if entries > 0 && !force {
@@ -156,18 +212,69 @@ impl AtomicOutputDir {
             }
             staging?
         };
-        let stale = Vec::new();
         let target = target.to_path_buf();
         let lock = File::create(staging.path().join(LOCK)).ok().filter(|file| file.try_lock().is_ok());
-        Ok(Self { target, staging, lock, target_exists, stale, made, committed: false })
+        let (inputs, own, recorded) = (inputs.clone(), Vec::new(), true);
+        Ok(Self { target, staging, lock, target_exists, inputs, own, recorded, made, committed: false })
     }
 
-    /// Names of files that an earlier run may have left: with `force`, those of them that this run
-    /// does not write are removed by the commit, so that no old result stands beside a new one.
-    /// Every other file in the folder stays.
-    pub fn replaces(mut self, names: &[&str]) -> Self {
-        self.stale = names.iter().map(|name| name.to_string()).collect();
+    /// States the names of the files that this run may write; `*` stands for any letters.
+    ///
+    /// Errors: in the folder lies a file of such a name that Lutra's record does not name, or not with this content.
+    pub fn expecting<N: AsRef<str>>(self, names: &[N]) -> Result<Self, IoError> {
+        self.expect(names)?;
+        Ok(self)
+    }
+
+    /// As [`AtomicOutputDir::expecting`].
+    pub fn expect<N: AsRef<str>>(&self, names: &[N]) -> Result<(), IoError> {
+        if !self.target_exists {
+            return Ok(());
+        }
+        let written = Written::read(&self.target);
+        let own = self.recorded.then_some(RECORD);
+        for name in names.iter().map(AsRef::as_ref).chain(own) {
+            match name.split_once('*') {
+                None => self.replaceable(&written, name)?,
+                Some((begin, end)) => {
+                    for entry in fs::read_dir(&self.target).map_err(|e| IoError::write(&self.target, e))?.flatten() {
+                        let found = entry.file_name().to_string_lossy().into_owned();
+                        if found.strip_prefix(begin).is_some_and(|rest| rest.ends_with(end)) {
+                            self.replaceable(&written, &found)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes files of these names for Lutra's without a record: the folder's own name says whose it is. It gets none.
+    pub fn owning<N: AsRef<str>>(mut self, names: &[N]) -> Self {
+        self.own = names.iter().map(|name| name.as_ref().to_owned()).collect();
+        self.without_record()
+    }
+
+    /// Leaves no record: what is written is for people to work on, and no later run replaces it.
+    pub fn without_record(mut self) -> Self {
+        self.recorded = false;
         self
+    }
+
+    /// Whether Lutra wrote the file of this name that lies in the target.
+    fn is_ours(&self, written: &Written, name: &str) -> bool {
+        let plain = || self.target.join(name).symlink_metadata().is_ok_and(|found| found.is_file());
+        written.holds(&self.target, name) || self.own.iter().any(|own| own == name) && plain()
+    }
+
+    /// Refuses to put a file in the place of one that is an input or not Lutra's.
+    fn replaceable(&self, written: &Written, name: &str) -> Result<(), IoError> {
+        let path = self.target.join(name);
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.inputs.spare(&path)?;
+        if self.is_ours(written, name) { Ok(()) } else { Err(IoError::OutputForeign { path }) }
     }
 
     /// The folder to write into until the commit.
@@ -201,16 +308,25 @@ impl AtomicOutputDir {
 
     /// Puts the output in its place and returns that place.
     ///
-    /// Errors: the move fails, or something appeared at the target meanwhile; then what was there
-    /// before stays as it was.
+    /// In a folder that was there, files that Lutra's record names, that are as they were written and that this run does
+    /// not write go, so that no old result stands beside a new one. Every other file stays.
+    ///
+    /// Errors: the move fails, or something appeared at the target meanwhile, or a file there is not Lutra's to replace;
+    /// then what was there before stays as it was.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
         // where an open file can be removed the lock outlives its name: nobody takes what is being moved for left behind
         if cfg!(not(unix)) {
             self.lock = None;
         }
         let _ = fs::remove_file(self.file(LOCK));
+        let mut names = self.names()?;
+        if self.recorded {
+            outputs::write(self.path(), &names)?;
+            names.push(RECORD.to_owned());
+        }
         if self.target_exists {
-            self.move_entries().map_err(|e| IoError::write(&self.target, e))?;
+            let leaving = self.leaving(&names)?;
+            self.move_entries(&names, &leaving).map_err(|e| IoError::write(&self.target, e))?;
         } else {
             if self.target.symlink_metadata().is_ok() {
                 return Err(IoError::OutputExists {
@@ -225,13 +341,18 @@ impl AtomicOutputDir {
         Ok(self.target.clone())
     }
 
-    /// Moves every staged entry up into the target, older ones of the same names out of the way.
-    fn move_entries(&self) -> io::Result<()> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(self.staging.path())? {
-            names.push(entry?.file_name());
-        }
-        names.sort();
+    /// Names in the target that go when `names` come: those of this run, and what Lutra wrote before.
+    fn leaving(&self, names: &[String]) -> Result<Vec<String>, IoError> {
+        let written = Written::read(&self.target);
+        names.iter().try_for_each(|name| self.replaceable(&written, name))?;
+        let stale = written.names().filter(|name| !names.iter().any(|new| new == name));
+        let stale =
+            stale.filter(|name| self.is_ours(&written, name) && self.inputs.at(&self.target.join(name)).is_none());
+        Ok(names.iter().cloned().chain(stale.map(str::to_owned)).collect())
+    }
+
+    /// Moves every staged entry up into the target, those that leave out of the way.
+    fn move_entries(&self, names: &[String], leaving: &[String]) -> io::Result<()> {
         let old = tempfile::Builder::new().prefix(".lutra-old-").tempdir_in(&self.target)?;
         let mut undo: Vec<(PathBuf, PathBuf)> = Vec::new();
         let mut step = |from: PathBuf, to: PathBuf| {
@@ -240,14 +361,13 @@ impl AtomicOutputDir {
             Ok::<(), io::Error>(())
         };
         let moved = (|| {
-            let leaving = names.iter().cloned().chain(self.stale.iter().map(Into::into));
             for name in leaving {
-                let present = self.target.join(&name);
+                let present = self.target.join(name);
                 if present.symlink_metadata().is_ok() {
-                    step(present, old.path().join(&name))?;
+                    step(present, old.path().join(name))?;
                 }
             }
-            for name in &names {
+            for name in names {
                 step(self.staging.path().join(name), self.target.join(name))?;
             }
             Ok(())

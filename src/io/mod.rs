@@ -17,6 +17,12 @@ pub mod open;
 /// Output that appears whole or not at all.
 pub mod atomic;
 
+/// The files that a run reads.
+pub mod inputs;
+
+/// What Lutra wrote into a folder.
+pub mod outputs;
+
 pub use open::{open_activity, open_ct, open_dose, open_labels};
 
 use std::fs::File;
@@ -99,7 +105,7 @@ pub enum IoError {
     /// The output is there already.
     #[error(
         "{}: output folder: found {found}; allowed: a new or empty folder. \
-         Choose another --out, or give --force to replace files of the same names.",
+         Choose another --out, or give --force to replace what Lutra wrote there.",
         path.display()
     )]
     OutputExists {
@@ -107,6 +113,42 @@ pub enum IoError {
         path: PathBuf,
         /// What lies there.
         found: String,
+    },
+    /// The output file is there already.
+    #[error(
+        "{}: output file: found one; allowed: a new file. \
+         Choose another --out, or give --force to replace it.",
+        path.display()
+    )]
+    OutputFileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output would touch a file that the run reads.
+    #[error(
+        "{}: {what}: found {}, an input of this run; allowed: a place without inputs, which nothing may replace. \
+         Choose another --out.",
+        path.display(),
+        input.display()
+    )]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+        /// What kind of output.
+        what: &'static str,
+        /// The input.
+        input: PathBuf,
+    },
+    /// The output would replace a file that is not Lutra's.
+    #[error(
+        "{}: output file: found one that Lutra did not write, or that was changed since ({} says what Lutra wrote); \
+         allowed: none, or one that Lutra wrote. Choose another --out, or move it away.",
+        path.display(),
+        outputs::RECORD
+    )]
+    OutputForeign {
+        /// The file.
+        path: PathBuf,
     },
 }
 

@@ -161,6 +161,8 @@ pub trait Stored: Copy + private::Sealed {
     const SCALAR: ScalarType;
     /// Appends the value's little-endian bytes.
     fn put(self, out: &mut Vec<u8>);
+    /// Whether it has overflowed; NaN has not: it stands for what is not known.
+    fn overflowed(self) -> bool;
 }
 
 mod private {
@@ -168,17 +170,27 @@ mod private {
 }
 
 macro_rules! stored {
-    ($($type:ty => $scalar:ident),*) => {$(
+    ($($type:ty => $scalar:ident, $overflowed:expr);*) => {$(
         impl private::Sealed for $type {}
         impl Stored for $type {
             const SCALAR: ScalarType = ScalarType::$scalar;
             fn put(self, out: &mut Vec<u8>) {
                 out.extend_from_slice(&self.to_le_bytes());
             }
+            fn overflowed(self) -> bool {
+                let overflowed: fn($type) -> bool = $overflowed;
+                overflowed(self)
+            }
         }
     )*};
 }
-stored!(u8 => U8, i16 => I16, u16 => U16, f32 => F32, f64 => F64);
+stored!(
+    u8 => U8, |_| false;
+    i16 => I16, |_| false;
+    u16 => U16, |_| false;
+    f32 => F32, f32::is_infinite;
+    f64 => F64, f64::is_infinite
+);
 
 /// Reads an image as f32. See [`read_as`].
 pub fn read(path: impl AsRef<Path>) -> Result<Volume<f32>, IoError> {
@@ -367,8 +379,8 @@ pub fn write_with<T: Stored>(
 /// equal bytes (the compressed file carries no time). The qform repeats the sform; it is left out
 /// where 32-bit quaternions cannot hold the rotation.
 ///
-/// Errors: another file name, a value count that does not fill the grid, a place that cannot be
-/// written.
+/// Errors: another file name, a value count that does not fill the grid, an infinite value, a place that
+/// cannot be written.
 pub fn write_values<T: Stored>(
     path: impl AsRef<Path>,
     grid: &VoxelGrid,
@@ -392,6 +404,15 @@ pub fn write_values<T: Stored>(
         return Err(grid_error(crate::grid::GridError::Length { found: values.len(), expected: grid.len() }));
     }
     VoxelGrid::from_affine(grid.dims, grid.affine).map_err(grid_error)?;
+    if let Some(n) = values.iter().position(|value| value.overflowed()) {
+        return Err(IoError::invalid(
+            path,
+            "voxel values",
+            format!("an infinite value in voxel {:?}", grid.voxel(n)),
+            "finite numbers",
+            "Check the unit of what it was computed from: nothing was written.",
+        ));
+    }
     let header = encode_header(grid, T::SCALAR, options);
     atomic::write_file(path, |out| {
         if compressed {

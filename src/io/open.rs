@@ -129,7 +129,7 @@ pub fn settled(path: impl AsRef<Path>, grid: VoxelGrid) -> Result<VoxelGrid, IoE
         .map_err(|source| IoError::Grid { path: path.as_ref().to_path_buf(), source })
 }
 
-/// Where a CT or a dose came from, without its voxels; none for NIfTI.
+/// Where the one CT of a folder came from, or the one dose of a folder without a CT, without its voxels; none for NIfTI.
 ///
 /// None, too, where a folder holds several. Errors: a header that cannot be read.
 pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoError> {
@@ -137,9 +137,16 @@ pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoErro
     if !dicom::is_dicom(path) {
         return Ok(None);
     }
-    let mut found = dicom::contents(path)?.into_iter().filter(|entry| matches!(entry.kind, Kind::Ct | Kind::Dose));
-    let first = found.next();
-    Ok(first.filter(|_| found.next().is_none()).map(|entry| entry.origin))
+    let (mut cts, mut doses) = (Vec::new(), Vec::new());
+    for entry in dicom::contents(path)? {
+        match entry.kind {
+            Kind::Ct => cts.push(entry.origin),
+            Kind::Dose => doses.push(entry.origin),
+            _ => {}
+        }
+    }
+    let mut found = if cts.is_empty() { doses } else { cts };
+    Ok(found.pop().filter(|_| found.is_empty()))
 }
 
 /// The files behind an input: a file itself, every DICOM file of a folder, of a folder's series its own.
@@ -147,7 +154,7 @@ pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoErro
 /// Errors: a folder without DICOM; a file that cannot be read.
 pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
     let path = path.as_ref();
-    if path.is_file() || !dicom::is_dicom(path) {
+    if (path.is_file() && dicom::indexed_folder(path).is_none()) || !dicom::is_dicom(path) {
         return Ok(vec![path.to_path_buf()]);
     }
     Ok(dicom::contents(path)?.iter().flat_map(|entry| entry.origin.files().to_vec()).collect())

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::sum;
+use crate::bounds::{BoundsError, Given, Reading};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -170,6 +171,25 @@ impl ActivityMap {
     /// The values in [`ActivityMap::unit`].
     pub fn values(&self) -> &Volume<f64> {
         &self.volume
+    }
+
+    /// Refuses more decays than the activity given can bring; `name` is the file that the error speaks of, and the unit
+    /// that would fit is named in it.
+    pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
+        let voxel_cm3 = self.volume.grid.voxel_cm3();
+        let own = self.unit.decays_per_value(voxel_cm3);
+        let others = [ActivityUnit::Decays, ActivityUnit::MbqH, ActivityUnit::BqMlH];
+        let mut readings: Vec<Reading> = others
+            .into_iter()
+            .filter(|unit| *unit != self.unit)
+            .map(|unit| Reading::new(format!("as {unit}"), unit.decays_per_value(voxel_cm3) / own))
+            .collect();
+        match self.unit {
+            ActivityUnit::Decays => {}
+            ActivityUnit::MbqH => readings.push(Reading::new("as MBq s in the voxel", 1.0 / S_PER_H)),
+            ActivityUnit::BqMlH => readings.push(Reading::new("as Bq s per mL", 1.0 / S_PER_H)),
+        }
+        given.check_decays(name, sum(self.volume.data.iter().copied()) * own, &readings)
     }
 
     /// The decays in every voxel.

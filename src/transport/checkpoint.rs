@@ -48,6 +48,11 @@ pub enum CheckpointError {
     },
 }
 
+/// Every file that checkpoints in `folder` may write, replace or remove.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    NAMES.iter().map(|name| folder.join(name)).flat_map(|path| [path.with_extension("partial"), path]).collect()
+}
+
 /// Writes checkpoints now and then.
 #[derive(Debug)]
 pub struct Keeper {

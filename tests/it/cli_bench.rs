@@ -63,7 +63,7 @@ fn cli_bench_measures_what_dose_computes() {
         assert!(table.contains(word), "{word} is not in\n{table}");
     }
     let left: Vec<_> = std::fs::read_dir(folder.path().join("b")).expect("a folder").collect();
-    assert_eq!(left.len(), 1, "nothing stays but bench.json: {left:?}");
+    assert_eq!(left.len(), 2, "nothing stays but bench.json and lutra.sha256: {left:?}");
     let bench = record(folder.path(), "b");
     assert_eq!((&bench["schema"], &bench["mode"]), (&1.into(), &"case".into()));
     assert_eq!(bench["device"]["engine"], "cpu");

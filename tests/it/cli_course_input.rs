@@ -103,6 +103,44 @@ fn cli_rising_and_negative_points_are_flagged_and_lose_nothing() {
     assert_eq!(body["method"], "mono", "the other regions keep their fits");
 }
 
+/// Noise that leaves a kidney no faster than physical decay, and one whose images are empty: on the terminal and in the
+/// record, not in a column alone; the region that once ended at nothing has its decays.
+#[test]
+fn cli_fits_that_end_at_a_limit_are_told() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let labels = nifti::read_labels(folder.join("labels.nii")).expect("labels");
+    let write_images = |body: [f64; 3], right: [f64; 3], left: [f64; 3]| {
+        for (n, time_h) in ["24", "96", "168"].iter().enumerate() {
+            let image = labels.map(|l| [body[n], right[n], left[n]][usize::from(l) - 1]);
+            nifti::write(folder.join(format!("t{time_h}.nii")), &image, "a").expect("written");
+        }
+    };
+    let text = series(&[24.0, 96.0, 168.0]).replace("relative_error = 0.05\n", "");
+    write(folder, "SERIES.toml", &text);
+    let noisy = [33.76, 14.57, 11.87].map(|a| 1e3 * a);
+    write_images(noisy, [5e5, 4.95e5, 4.9e5], [0.0; 3]);
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let record: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("out/tia.json")).expect("a record")).expect("JSON");
+    for words in [
+        "region kidney_right: the fit ends at physical decay",
+        "region kidney_left: no image shows activity above 0: the map has no decays there",
+    ] {
+        assert!(stderr(&output).contains(words), "{words}: {}", stderr(&output));
+        assert!(record["warnings"].to_string().contains(words), "{words}: {}", record["warnings"]);
+    }
+    assert!(!stderr(&output).contains("body"), "{}", stderr(&output));
+    let table = rows(&folder.join("out/regions.csv"));
+    let body = table.iter().find(|row| row["name"] == "body").expect("the region");
+    assert!(number(body, "map_decays") > 0.0 && number(body, "effective_half_life_h") > 80.0, "{body:?}");
+    // what the physical half-life cannot allow is refused
+    write(folder, "long.toml", &(text + "[fit]\nmethod = \"population-half-life\"\nhalf_life_h = 300\n"));
+    refused(folder, &["tia", "long.toml", "--out", "bad"], &["half_life_h: found 300 h", "physical half-life"]);
+}
+
 #[test]
 fn cli_courses_that_cannot_be_are_refused_by_name() {
     let folder = tempfile::tempdir().expect("temporary folder");

@@ -121,3 +121,27 @@ fn cli_course_computes_a_damaged_entry_again() {
     assert_eq!(run(folder, &[]).0, 0);
     assert_eq!(first, results(folder));
 }
+
+/// A damaged entry is computed again and replaced, unless the course reads a file of it.
+#[test]
+fn cli_course_replaces_no_entry_that_it_reads() {
+    let folder = prepared();
+    let folder = folder.path();
+    run(folder, &[]);
+    let entries = std::fs::read_dir(folder.join("out.cache")).expect("the cache");
+    let entry = entries.map(|e| e.expect("entry").path()).find(|path| path.is_dir()).expect("an entry");
+    std::fs::write(entry.join("density_g_cm3.nii.gz"), "damaged").expect("written");
+    let named = format!("out.cache/{}/dose_gy.nii.gz", entry.file_name().expect("a name").to_string_lossy());
+    write(folder, "COURSE.toml", &COURSE.replacen("protocol", &format!("patient_id = \"{named}\"\nprotocol"), 1));
+    let before = std::fs::read(folder.join(&named)).expect("read");
+    let output =
+        lutra(folder, &["course", "COURSE.toml", "--out", "out", "--force", "--engine", "cpu", "--histories", "4000"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("an input of this run"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(folder.join(&named)).expect("read"), before);
+    assert_eq!(std::fs::read(entry.join("density_g_cm3.nii.gz")).expect("read"), b"damaged");
+    // alarm: the same damage without that name is mended
+    write(folder, "COURSE.toml", COURSE);
+    assert!(run(folder, &[]).1.contains("damaged"));
+    assert_ne!(std::fs::read(entry.join("density_g_cm3.nii.gz")).expect("read"), b"damaged");
+}

@@ -14,7 +14,7 @@ use lutra::io::{nifti, open_dose};
 use crate::io_dicom_made::{CT, PT, Set, image, put, put_ds, put_items, square, structure_set, write};
 use crate::outside::{must_be_valid, python, run};
 
-fn lutra(folder: &Path, arguments: &[&str]) -> Output {
+pub fn lutra(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lutra")).current_dir(folder).args(arguments).output().expect("the program starts")
 }
 
@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A run that must succeed; what it said.
-fn done(folder: &Path, arguments: &[&str]) -> String {
+pub fn done(folder: &Path, arguments: &[&str]) -> String {
     let output = lutra(folder, arguments);
     let said = text(&[output.stdout, output.stderr].concat());
     assert!(output.status.success(), "{arguments:?}: {said}");
@@ -31,7 +31,7 @@ fn done(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// A run that must be refused by name, and leave nothing behind.
-fn refused(folder: &Path, arguments: &[&str]) -> String {
+pub fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = lutra(folder, arguments);
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
@@ -94,7 +94,7 @@ fn slices(class: &str, modality: &str, series: &str, stored: &dyn Fn([usize; 3])
         .collect()
 }
 
-fn pt(n: usize, change: &dyn Fn(&mut Set)) -> Vec<Set> {
+pub fn pt(n: usize, change: &dyn Fn(&mut Set)) -> Vec<Set> {
     let (time_h, day, clock) = SCANS[n];
     let mut all = slices(PT, "PT", &format!("1.2.3.40.{n}"), &|voxel| bq_ml(voxel, time_h) / 10.0);
     for set in &mut all {
@@ -170,7 +170,7 @@ fn twin(folder: &Path) {
 }
 
 /// Every file below a folder.
-fn files(folder: &Path, out: &mut Vec<PathBuf>) {
+pub fn files(folder: &Path, out: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { files(&path, out) } else { out.push(path) }
@@ -178,7 +178,7 @@ fn files(folder: &Path, out: &mut Vec<PathBuf>) {
 }
 
 /// Words of the patient in the bytes of files that are no DICOM objects, unpacked where they are packed.
-fn leaks(folder: &Path) -> Vec<String> {
+pub fn leaks(folder: &Path) -> Vec<String> {
     let mut all = Vec::new();
     files(folder, &mut all);
     let mut found = Vec::new();
@@ -246,7 +246,7 @@ fn tables_apart(a: &Path, b: &Path) -> f64 {
     most
 }
 
-const ENGINE: [&str; 4] = ["--engine", "cpu", "--histories", "20000"];
+pub const ENGINE: [&str; 4] = ["--engine", "cpu", "--histories", "20000"];
 
 #[test]
 fn cli_course_of_a_dicom_folder_equals_its_nifti_twin() {

@@ -145,6 +145,30 @@ fn alarm_io_dicom_a_forgotten_decay_correction_shows() {
 }
 
 #[test]
+fn io_dicom_a_placeholder_for_the_decay_factor_changes_nothing() {
+    let Some(folder) = case("pt_t024_ADMIN") else { return };
+    let changed = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap();
+        let mut object = dicom_object::open_file(entry.path()).unwrap();
+        object.put(dicom_core::DataElement::new(
+            dicom_dictionary_std::tags::DECAY_FACTOR,
+            dicom_core::VR::DS,
+            dicom_core::value::PrimitiveValue::from("1"),
+        ));
+        object.write_to_file(changed.path().join(entry.file_name())).unwrap();
+    }
+    let [twin, found] =
+        [&folder, &changed.path().to_path_buf()].map(|path| read_activity(path, &ActivityOptions::default()).unwrap());
+    assert!(found.image.notes.iter().any(|note| note.contains("a placeholder")), "{:?}", found.image.notes);
+    assert_eq!(found.image.volume.data, twin.image.volume.data);
+    let volume = &found.image.volume;
+    let total_mbq = volume.data.iter().sum::<f64>() * volume.grid.voxel_cm3() * 1e-6;
+    println!("{total_mbq:.3} MBq at the middle of the scan");
+    assert!((total_mbq - 1531.315).abs() < 0.001, "{total_mbq}");
+}
+
+#[test]
 fn io_dicom_nm_equals_its_twin_in_both_directions() {
     let Some(twin) = twin("nifti/nm_t024_ascending.nii.gz") else { return };
     let mut both = Vec::new();

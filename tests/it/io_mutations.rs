@@ -179,8 +179,12 @@ fn deed<T, E>(name: &'static str, read: impl FnOnce() -> Result<T, E>, deeds: &m
 /// Every reader that may meet such a file; what they say plays no part.
 fn read(path: &Path) -> Vec<Deed> {
     let name = path.to_string_lossy().into_owned();
-    let options =
-        ActivityOptions { decay_correction: Some(DecayCorrection::None), half_life_h: Some(159.5), assume_bq_ml: true };
+    let options = ActivityOptions {
+        decay_correction: Some(DecayCorrection::None),
+        half_life_h: Some(159.5),
+        assume_bq_ml: true,
+        ..ActivityOptions::default()
+    };
     let mut deeds = Vec::new();
     if name.ends_with(".toml") || name.ends_with(".json") || name.ends_with(".csv") {
         deed("nuclide", || Nuclide::load(&name), &mut deeds);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// through its own line.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("bounds", &["units"]),
     ("text", &[]),
     ("grid", &["units"]),
     ("cores", &[]),
@@ -14,21 +15,34 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ct", &["grid", "units"]),
     ("decay", &["text", "units"]),
     ("materials", &["ct", "grid", "text", "units", "physics"]),
-    ("source", &["decay", "grid", "units"]),
+    ("source", &["bounds", "decay", "grid", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["kernel", "materials", "units"]),
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
     ("transport", &["cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"]),
-    ("dose", &["cores", "grid", "materials", "neighbourhood", "tally", "units"]),
+    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "units"]),
     ("bed", &[]),
-    ("course", &["bed", "grid", "source", "text", "units"]),
+    ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
-    ("io", &["grid", "text", "units"]),
+    ("io", &["bounds", "grid", "text", "units"]),
     // kernel files and reference volumes are what these two are about
     (
         "svalues",
-        &["decay", "dose", "grid", "io", "kernel", "materials", "physics", "tally", "transport", "text", "units"],
+        &[
+            "bounds",
+            "decay",
+            "dose",
+            "grid",
+            "io",
+            "kernel",
+            "materials",
+            "physics",
+            "tally",
+            "transport",
+            "text",
+            "units",
+        ],
     ),
     (
         "validate",
@@ -49,6 +63,7 @@ const HOMES: &[(&str, &str)] = &[
     ("flate2", "io/|transport/batch_store.rs|validate/assets.rs|report/page/viewer.rs"),
     ("maud", "report/"),
     ("image", "report/"),
+    ("same_file", "io/"),
 ];
 
 fn sources(folder: &Path, out: &mut Vec<PathBuf>) {

@@ -4,12 +4,14 @@
 mod engine_contract;
 
 mod cli_bench;
+mod cli_bounds;
 mod cli_course;
 mod cli_course_input;
 mod cli_course_kept;
 mod cli_dicom;
 mod cli_dose;
 mod cli_examples;
+mod cli_force;
 mod cli_help;
 mod cli_init;
 mod cli_inspect;
@@ -25,9 +27,12 @@ mod engine_double;
 mod engine_lanes;
 mod engine_parity;
 mod engine_shards;
+mod io_dicom_aside;
+mod io_dicom_contours;
 mod io_dicom_hostile;
 mod io_dicom_made;
 mod io_dicom_shared;
+mod io_dicom_stated;
 mod io_hostile_text;
 mod io_mutations;
 mod io_nifti;

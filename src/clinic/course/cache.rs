@@ -14,7 +14,8 @@ use crate::clinic::series::Integrated;
 use crate::clinic::{from_files, output, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
-use crate::io::atomic::AtomicOutputDir;
+use crate::io::atomic::{AtomicOutputDir, OutputFiles};
+use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::open::origin_of;
 use crate::report::run_record::{self, InputFile};
@@ -23,19 +24,24 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where finished cycles are kept, and by which program.
+/// Where finished cycles are kept, by which program, and the course's inputs, which nothing kept may touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     /// The folder.
     pub folder: PathBuf,
     /// Hash of the program: one that was built anew may compute anew.
     pub program_sha256: String,
+    /// What the course reads.
+    pub inputs: Inputs,
 }
 
 /// Layout of a cache entry; raised when its content changes meaning.
 const CACHE_SCHEMA: u32 = 3;
 /// The maps of an entry.
 const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
+
+/// The record of an entry.
+const RECORD: &str = "cycle.json";
 
 /// A region of a finished cycle.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +81,7 @@ pub fn keep_tia(series: &Integrated, cache: &Cache) -> Result<PathBuf, Failure> 
     let whole = nifti::read_as::<f64>(&file).is_ok_and(|kept| kept.data == decays.data);
     if !whole {
         make_folder(&cache.folder)?;
+        OutputFiles::claim(&[&file], true, &cache.inputs).or_user_error()?;
         let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
         nifti::write_with(&file, decays, &options).or_user_error()?;
     }
@@ -126,7 +133,7 @@ fn dependencies(request: &DoseRequest, cache: &Cache) -> Result<BTreeMap<String,
 
 /// The entry's record, if the entry is whole and belongs to `depends_on`.
 fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
-    let text = std::fs::read_to_string(entry.join("cycle.json")).ok()?;
+    let text = std::fs::read_to_string(entry.join(RECORD)).ok()?;
     let kept: Kept = serde_json::from_str(&text).ok()?;
     let maps = MAPS.iter().all(|name| {
         let found = InputFile::read("map", &entry.join(name)).ok().map(|file| file.sha256);
@@ -152,7 +159,7 @@ pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener
                 hear.warning(format!("{}: the cache entry is damaged and computed again", entry.display()));
             }
             make_folder(&cache.folder)?;
-            compute_into(request, &entry, depends_on.clone(), hear)?;
+            compute_into(request, &entry, &cache.inputs, depends_on.clone(), hear)?;
             whole(&entry, &depends_on).ok_or_else(|| {
                 UserError::new(
                     format!("{}: what was written cannot be read back", entry.display()),
@@ -209,9 +216,14 @@ pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener
 fn compute_into(
     request: &DoseRequest,
     entry: &Path,
+    inputs: &Inputs,
     depends_on: BTreeMap<String, String>,
     hear: &mut dyn Listener,
 ) -> Result<(), Failure> {
+    let own = [&MAPS[..], &[RECORD]].concat();
+    let folder = AtomicOutputDir::create(entry, true, inputs)
+        .and_then(|folder| folder.owning(&own).expecting(&own))
+        .or_user_error()?;
     let mut case = from_files::case(request, hear)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
     let kept = || -> Result<(), Failure> {
@@ -227,7 +239,6 @@ fn compute_into(
         )?;
         map.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
         let rows = output::tables(&case, &computed, &map)?.rows;
-        let folder = AtomicOutputDir::create(entry, true)?;
         let grid = &case.decays.grid;
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
         nifti::write_values(folder.file(MAPS[0]), grid, &map.dose_gy, &options("absorbed dose, Gy"))?;
@@ -260,7 +271,7 @@ fn compute_into(
             form_code: case.form_code,
             run: KeptRun::of(&case, &computed, request.run.seed),
         };
-        write_json(&folder.file("cycle.json"), &kept)?;
+        write_json(&folder.file(RECORD), &kept)?;
         folder.commit()?;
         Ok(())
     };

@@ -2,6 +2,7 @@
 
 use super::cache::{Cache, keep_tia, transported};
 use super::parts::{Computed, Mapped};
+use crate::bounds::{self, BoundsError, Given};
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::{beside, named_nuclide};
 use crate::clinic::images::{self, Anatomy};
@@ -11,6 +12,8 @@ use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::course::accumulate::RegionCycle;
 use crate::course::file::{Course, CourseCycle, CycleContent};
 use crate::course::tia::EarlierHalfLife;
+use crate::decay::Nuclide;
+use crate::grid::Volume;
 use crate::source::ActivityUnit;
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
@@ -80,7 +83,8 @@ pub fn compute_cycle(
                     &beside(path, file),
                     &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
                     hear,
-                )?,
+                )?
+                .given(cycle.administered_mbq),
             };
             let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
             let ct = named(&cycle.ct).or(named(&course.ct));
@@ -116,7 +120,10 @@ pub fn compute_cycle(
                 region.method = integral.method.clone();
             }
             for region in &series.map.regions {
-                let Some(integral) = &region.integral else { continue };
+                // the physical tail of a refused fit is no half-life that a later cycle could take for measured
+                let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {
+                    continue;
+                };
                 let half_life = EarlierHalfLife {
                     half_life_h: integral.effective_half_life_h,
                     rel_sigma: integral.half_life_rel_sigma,
@@ -167,6 +174,18 @@ fn dose_request(
 /// Share of all dose that negative voxels of a ready map may hold: noise of a transport, not another quantity.
 const NEGATIVE_SHARE: f64 = 0.02;
 
+/// A dose map in the numbers that maps hold. Errors: a dose that no patient has.
+fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
+    let held = |(n, &gy): (usize, &f64)| {
+        bounds::voxel_dose("", gy).map_err(|error| {
+            let [i, j, k] = dose.grid.voxel(n);
+            BoundsError { what: format!("{file}: dose in voxel ({i}, {j}, {k})"), ..error }
+        })
+    };
+    let data = dose.data.iter().enumerate().map(held).collect::<Result<Vec<f32>, _>>().or_user_error()?;
+    Ok(Volume { grid: dose.grid, data })
+}
+
 /// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
 fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Result<Computed, UserError> {
     let CycleFrom { path, course, cycle, number, .. } = *from;
@@ -174,7 +193,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
     let image = images::dose(&dose_path, &mut warnings)?;
     let (form_code, origin) = (image.form_code, image.origin);
-    let dose_gy = image.volume.map(|gy| gy as f32);
+    let dose_gy = singles(&dose_path.display().to_string(), image.volume)?;
     let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
     let (above, below) = (sum_of(1.0), sum_of(-1.0));
     if below > NEGATIVE_SHARE * above {
@@ -224,6 +243,15 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
         sum.1 += 1;
     }
     let name_of = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+    let nuclide = Nuclide::load(&named_nuclide(path, &course.nuclide)).or_user_error()?;
+    let given = Given::new(Some(cycle.administered_mbq), nuclide.half_life_h);
+    for (&label, &(sum, voxels)) in &sums {
+        let what = format!("{}: region {}: mean dose", dose_path.display(), name_of(label));
+        // the density is not known: what is too much in lung is too much
+        let least_g = f64::from(voxels) * dose_gy.grid.voxel_cm3() * bounds::LIGHTEST_TISSUE_G_CM3;
+        let mean_gy = sum / f64::from(voxels);
+        given.check_dose(&what, mean_gy, Some(least_g), nuclide.emitted_kev_per_decay()).or_user_error()?;
+    }
     let regions = sums
         .iter()
         .map(|(&label, &(sum, voxels))| {

@@ -75,7 +75,7 @@ pub struct CourseResult {
     pub verdict: Verdict,
 }
 
-/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder.
+/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder; `check` sees it before anything is computed.
 ///
 /// Errors: those of the files; names that nothing has; transport.
 pub fn patient(
@@ -83,12 +83,14 @@ pub fn patient(
     choice: Option<&StudyChoice>,
     cache: &Cache,
     run: &RunOptions,
+    check: &dyn Fn(&Course) -> Result<(), Failure>,
     hear: &mut dyn Listener,
 ) -> Result<CourseResult, Failure> {
-    let CourseSource { course, protocol, base, mut series, days, images } = match choice {
+    let CourseSource { course, protocol, base, mut series, days, images, doubts } = match choice {
         Some(choice) => CourseSource::of_study(path, choice, hear)?,
         None => CourseSource::of_file(path)?,
     };
+    check(&course)?;
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
@@ -109,7 +111,8 @@ pub fn patient(
         earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
         computed.push(one);
     }
-    let mut warnings = checks::by_cycle(&computed);
+    let mut warnings = doubts;
+    warnings.extend(checks::by_cycle(&computed));
     checks::check_ledger(path, &course, &protocol, &computed)?;
     let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
     let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);

@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::parts::Computed;
+use crate::bounds;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::files::{write_json, write_rows};
 use crate::clinic::images::hashed;
@@ -20,14 +21,8 @@ use crate::report::png::{self, Background, Drawn, Outline, Picture};
 use crate::report::run_record;
 use std::path::Path;
 
-/// Names of the files written.
-pub const FILE_NAMES: [&str; 18] = [
-    DOSE_FILE,
-    LABELS_FILE,
-    BED_FILE,
-    "dose_sum_axial.dcm",
-    "dose_sum_coronal.dcm",
-    "dose_sum_sagittal.dcm",
+/// Names of the files written; there are further ones a cycle and with DICOM.
+pub const FILE_NAMES: [&str; 11] = [
     "verdict.json",
     "verdict.txt",
     "cycles.csv",
@@ -36,7 +31,6 @@ pub const FILE_NAMES: [&str; 18] = [
     "g_dose2_sum_gy2.nii.gz",
     "bed_gy.nii.gz",
     "eqd2_gy.nii.gz",
-    "cohort.json",
     "report.html",
     "dvh.csv",
     "dvh.json",
@@ -48,6 +42,19 @@ pub const BED_FILE: &str = "bed_gy.dcm";
 /// Name of a cycle's dose map in the course's frame, cycles counted from 1.
 pub fn cycle_map(cycle: usize) -> String {
     format!("cycle_{cycle}_dose_gy.nii.gz")
+}
+
+/// Names of the files that a course of so many cycles may write.
+pub fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
+    let mut names: Vec<String> = FILE_NAMES.map(str::to_owned).to_vec();
+    names.extend((1..=cycles).map(cycle_map));
+    if let Some(out) = dicom {
+        names.extend([DOSE_FILE, LABELS_FILE, BED_FILE].map(str::to_owned));
+        names.extend(
+            ["axial", "coronal", "sagittal"].iter().filter(|_| out.pictures).map(|p| format!("dose_sum_{p}.dcm")),
+        );
+    }
+    names
 }
 
 /// What is written.
@@ -112,10 +119,20 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
             nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: frame.form_code })?;
             Ok(())
         };
-        let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
+        let single = |what: &str, values: &[f64]| {
+            values.iter().map(|&value| bounds::single(what, value)).collect::<Result<Vec<f32>, _>>()
+        };
         let stated = "0 where no radiobiology is stated";
-        write_map("dose_sum_gy.nii.gz", "cumulative absorbed dose, Gy", single(&voxels.sums.sum_dose_gy))?;
-        write_map("g_dose2_sum_gy2.nii.gz", "sum of G D^2, Gy^2", single(&voxels.sums.sum_g_dose2_gy2))?;
+        write_map(
+            "dose_sum_gy.nii.gz",
+            "cumulative absorbed dose, Gy",
+            single("dose_sum_gy", &voxels.sums.sum_dose_gy)?,
+        )?;
+        write_map(
+            "g_dose2_sum_gy2.nii.gz",
+            "sum of G D^2, Gy^2",
+            single("g_dose2_sum_gy2", &voxels.sums.sum_g_dose2_gy2)?,
+        )?;
         write_map("bed_gy.nii.gz", &format!("cumulative BED, Gy; {stated}"), voxels.bed_gy.clone())?;
         write_map("eqd2_gy.nii.gz", &format!("cumulative EQD2, Gy; {stated}"), voxels.eqd2_gy.clone())?;
         for (index, cycle) in w.cycles.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Where a course comes from: a COURSE.toml, or what lies in a DICOM folder.
 
+use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
 use crate::clinic::notes::Listener;
@@ -30,6 +31,8 @@ pub struct CourseSource {
     pub days: Vec<String>,
     /// How DICOM images are read.
     pub images: ImageChoice,
+    /// What in the file is unusual and allowed.
+    pub doubts: Vec<String>,
 }
 
 impl CourseSource {
@@ -40,8 +43,8 @@ impl CourseSource {
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
         let nuclide = named_nuclide(path, &course.nuclide);
-        let half_life_h = Nuclide::load(&nuclide).or_user_error()?.half_life_h;
-        course.check_half_lives(half_life_h, &file).or_user_error()?;
+        let loaded = Nuclide::load(&nuclide).or_user_error()?;
+        let doubts = course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
         let options = ActivityOptions::default();
         Ok(Self {
             protocol,
@@ -49,6 +52,7 @@ impl CourseSource {
             series: course.cycles.iter().map(|_| None).collect(),
             days: course.cycles.iter().map(|cycle| cycle.date.to_string()).collect(),
             images: ImageChoice { nuclide, options, effective_half_life_h: None, administered_mbq: None },
+            doubts,
             course,
         })
     }
@@ -80,6 +84,7 @@ impl CourseSource {
                     "State it with --administered-mbq.",
                 )
             })?;
+            bounds::cycle_mbq(&format!("cycle {number}: administered activity"), administered_mbq).or_user_error()?;
             let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
             hear.info(format!(
                 "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
@@ -132,7 +137,15 @@ impl CourseSource {
             cycles,
         };
         let protocol = read_protocol(path, &protocol)?;
-        Ok(Self { protocol, course, base: PathBuf::new(), series, days, images: choice.images.clone() })
+        Ok(Self {
+            protocol,
+            course,
+            base: PathBuf::new(),
+            series,
+            days,
+            images: choice.images.clone(),
+            doubts: Vec::new(),
+        })
     }
 }
 

@@ -626,9 +626,18 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
     let mut rows = Vec::new();
     for (cycle, one) in f.computed.iter().enumerate() {
         for region in &one.curves {
-            let Some(integral) = &region.integral else { continue };
             let number = f.accumulated.totals.iter().position(|row| row.region == region.name);
             let shown = number.is_some_and(|n| regions[n].on);
+            let Some(integral) = &region.integral else {
+                let title = format!("{}, cycle {}", name(&region.name), cycle + 1);
+                let mut row =
+                    vec![Cell::Region(number.map_or(0, |n| regions[n].colour), title), Cell::Text("none".into())];
+                row.push(Cell::Number(region.points.len().to_string()));
+                row.extend((0..5).map(|_| number_or_unknown(None)));
+                row.push(Cell::Text("no image shows activity above 0: no decays".into()));
+                rows.push(row);
+                continue;
+            };
             let last_h = region.points.last().map_or(1.0, |point| point.time_h) * 1.25;
             let curve: Vec<[f64; 2]> = (0..=CURVE_POINTS)
                 .map(|n| last_h * n as f64 / CURVE_POINTS as f64)

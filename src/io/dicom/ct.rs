@@ -4,10 +4,11 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
+use super::aside::{self, Found};
 use super::object::{DataSet, Object, PixelSource, number};
 use super::pixels::describe_syntax;
 use super::stack::{Plane, functional_group, stack, stated_spacing_mm};
-use super::study::{CT, Kind, Origin, Series, Study};
+use super::study::{CT, Kind, Origin, Series, Study, folder_of};
 use super::{Opened, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;
@@ -20,7 +21,7 @@ const PADDING_HU: f32 = -1000.0;
 /// Slices may come in any order; HU by each slice's own rescale. Errors: no CT or several, a slice
 /// missing, twice, shifted or of another geometry, another unit than HU, unreadable pixels.
 pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
-    let path = path.as_ref();
+    let path = &folder_of(path.as_ref());
     let mut study = Study::open(path)?;
     let mut notes = Vec::new();
     if path.is_file()
@@ -49,24 +50,19 @@ fn siblings(path: &Path, series: &Series) -> Result<Option<Series>, IoError> {
     files.sort();
     let mut objects = Vec::new();
     for file in files {
-        let object = Object::read(&file)?;
+        let Found::Object(object) = aside::read(&file)? else { continue };
         if object.class() == CT && object.text(tags::SERIES_INSTANCE_UID).as_ref() == Some(&uid) {
-            objects.push(object);
+            objects.push(*object);
         }
     }
-    Ok((objects.len() > 1).then_some(Series { kind: Kind::Ct, objects }))
+    Ok((objects.len() > 1).then_some(Series::of(Kind::Ct, objects)))
 }
 
 /// Leaves out scout images, which are no slices.
 fn drop_localizers(study: &mut Study, notes: &mut Vec<String>) {
-    let localizer = |object: &Object| {
-        object
-            .text(tags::IMAGE_TYPE)
-            .is_some_and(|kind| kind.to_uppercase().split('\\').any(|part| part == "LOCALIZER"))
-    };
     for series in study.series.iter_mut().filter(|series| series.kind == Kind::Ct) {
         let before = series.objects.len();
-        series.objects.retain(|object| !localizer(object));
+        series.objects.retain(|object| !object.is_localizer());
         if series.objects.len() < before {
             notes.push(format!("{} localizer images left out", before - series.objects.len()));
         }

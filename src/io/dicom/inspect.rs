@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use dicom_dictionary_std::tags;
 use serde::Serialize;
 
-use super::nuclear::{ActivityImage, ActivityOptions, Scan};
+use super::aside::Aside;
+use super::nuclear::{ActivityImage, Scan};
 use super::object::{items, number, text};
 use super::pixels::describe_syntax;
 use super::regions::Regions;
-use super::study::{Kind, Origin, Series, Study};
+use super::stated::ActivityOptions;
+use super::study::{Kind, Origin, Series, Study, folder_of};
 use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
@@ -21,6 +23,8 @@ use crate::io::IoError;
 pub struct Inspection {
     /// Series in the order of their files.
     pub series: Vec<SeriesReport>,
+    /// Files that belong to no series: an index, what is no image and cannot be read.
+    pub aside: Vec<Aside>,
     /// Files that are not DICOM.
     pub other_files: usize,
     /// What Lutra would use, or why it cannot choose.
@@ -60,7 +64,7 @@ struct Anatomy {
 ///
 /// Errors: nothing of it can be read as DICOM; two patients. What is wrong with one series is in its report.
 pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Inspection, IoError> {
-    let path = path.as_ref();
+    let path = &folder_of(path.as_ref());
     let study = Study::open(path)?;
     let mut reports: Vec<Option<SeriesReport>> = study.series.iter().map(|_| None).collect();
     let mut scans = vec![None; study.series.len()];
@@ -98,7 +102,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     }
     let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
     let verdict = verdict(&series);
-    Ok(Inspection { series, other_files: study.others, verdict })
+    Ok(Inspection { series, aside: study.aside, other_files: study.others, verdict })
 }
 
 type Told = Result<(Vec<String>, Vec<String>), IoError>;
@@ -239,6 +243,9 @@ impl fmt::Display for Inspection {
             if let Some(refusal) = &series.refusal {
                 writeln!(f, "    refused: {refusal}")?;
             }
+        }
+        for aside in &self.aside {
+            writeln!(f, "{}: {}", aside.path.display(), aside.what)?;
         }
         if self.other_files > 0 {
             writeln!(f, "{} files that are not DICOM", self.other_files)?;

@@ -61,6 +61,8 @@ pub(crate) enum PixelBytes {
 pub(crate) struct Layout {
     /// Transfer syntax UID.
     pub(crate) syntax: String,
+    /// SOP class UID of the file meta information, where it states one.
+    pub(crate) media_class: Option<String>,
     /// How the elements are written.
     pub(crate) encoding: Encoding,
     /// The data set, inflated where it was deflated.
@@ -103,7 +105,7 @@ impl Layout {
         if bytes.get(128..132) != Some(b"DICM") {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
-        let (syntax, start) = meta(path, &bytes)?;
+        let Meta { syntax, class: media_class, start } = meta(path, &bytes)?;
         let encoding =
             Encoding { explicit: syntax != "1.2.840.10008.1.2", big_endian: syntax == "1.2.840.10008.1.2.2" };
         let mut data = bytes;
@@ -115,40 +117,79 @@ impl Layout {
         let mut walk = Walk { path, data: &data, encoding, elements: 0, header_end: data.len(), pixels: None };
         walk.elements(0, data.len(), encoding, 0, false)?;
         let (header_end, pixels) = (walk.header_end, walk.pixels);
-        Ok(Self { syntax, encoding, data, header_end, pixels })
+        Ok(Self { syntax, media_class, encoding, data, header_end, pixels })
     }
 }
 
-/// Transfer syntax and the first byte of the data set.
-fn meta(path: &Path, bytes: &[u8]) -> Result<(String, usize), IoError> {
-    let mut syntax = None;
+/// File meta information.
+struct Meta {
+    /// Transfer syntax UID.
+    syntax: String,
+    /// Media storage SOP class UID.
+    class: Option<String>,
+    /// First byte of the data set.
+    start: usize,
+}
+
+/// An element of the file meta information: its number, the first byte of its value, the value's length.
+fn meta_element(bytes: &[u8], at: usize) -> Option<(u16, usize, usize)> {
+    let head = bytes.get(at..at + 8).filter(|head| head[..2] == [2, 0])?;
+    let element = u16::from_le_bytes([head[2], head[3]]);
+    if is_long([head[4], head[5]]) {
+        let raw = bytes.get(at + 8..at + 12)?;
+        return Some((element, at + 12, u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize));
+    }
+    Some((element, at + 8, usize::from(u16::from_le_bytes([head[6], head[7]]))))
+}
+
+/// A UID without its padding; none where it is empty.
+fn uid(value: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(value);
+    let text = text.trim_matches(['\0', ' ']);
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Most bytes of a file that [`media_class`] looks at.
+const META_BYTES: u64 = 4096;
+
+/// The SOP class that a file's meta information states, without looking at the data set.
+pub(crate) fn media_class(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(META_BYTES).read_to_end(&mut bytes).ok()?;
     let mut at = 132;
-    while at + 8 <= bytes.len() && bytes[at..at + 2] == [2, 0] {
-        let element = u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]);
-        let long = is_long([bytes[at + 4], bytes[at + 5]]);
-        let (head, length) = if long {
-            let Some(raw) = bytes.get(at + 8..at + 12) else { break };
-            (12, u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize)
-        } else {
-            (8, u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]) as usize)
-        };
-        let Some(value) = bytes.get(at + head..).and_then(|rest| rest.get(..length)) else {
+    bytes.get(128..at).filter(|head| *head == b"DICM")?;
+    while let Some((element, value, length)) = meta_element(&bytes, at) {
+        let end = value.checked_add(length)?;
+        if element == 0x0002 {
+            return uid(bytes.get(value..end)?);
+        }
+        at = end;
+    }
+    None
+}
+
+fn meta(path: &Path, bytes: &[u8]) -> Result<Meta, IoError> {
+    let (mut syntax, mut class) = (None, None);
+    let mut at = 132;
+    while let Some((element, start, length)) = meta_element(bytes, at) {
+        let Some(value) = bytes.get(start..).and_then(|rest| rest.get(..length)) else {
             return Err(IoError::Truncated {
                 path: path.to_path_buf(),
                 field: "file meta information",
                 found: bytes.len() as u64,
-                expected: (at + head) as u64 + length as u64,
+                expected: start as u64 + length as u64,
             });
         };
-        if element == 0x0010 {
-            let text = String::from_utf8_lossy(value);
-            syntax = Some(text.trim_matches(['\0', ' ']).to_owned());
+        match element {
+            0x0002 => class = uid(value),
+            0x0010 => syntax = uid(value),
+            _ => {}
         }
-        at += head + length;
+        at = start + length;
     }
     match syntax {
-        Some(syntax) if !syntax.is_empty() => Ok((syntax, at)),
-        _ => Err(refused(path, "TransferSyntaxUID (0002,0010)", "none", "a DICOM transfer syntax")),
+        Some(syntax) => Ok(Meta { syntax, class, start: at }),
+        None => Err(refused(path, "TransferSyntaxUID (0002,0010)", "none", "a DICOM transfer syntax")),
     }
 }
 

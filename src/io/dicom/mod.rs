@@ -4,12 +4,14 @@
 //! module (`stack`); every doubt is a note of the result or a refusal that names it. Identifiers of
 //! the patient stay inside the objects: no message, note or record carries them.
 
+mod aside;
 mod capture;
 mod ct;
 mod inspect;
 mod layout;
 mod nuclear;
 mod object;
+mod outline;
 mod pixels;
 mod regions;
 mod rtdose;
@@ -17,19 +19,24 @@ mod rtstruct;
 mod seg;
 mod seg_out;
 mod stack;
+mod stated;
 mod study;
 mod time;
 
+pub use aside::Aside;
+pub(crate) use aside::indexed_folder;
 pub use capture::{Capture, CaptureOptions, write_captures};
 pub use ct::read_ct;
 pub use inspect::{Inspection, SeriesReport, inspect};
-pub use nuclear::{ActivityImage, ActivityOptions, DecayCorrection, Scan, Timing, read_activity};
+pub use nuclear::{ActivityImage, DecayCorrection, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
 pub(crate) use rtdose::open_rtdose;
 pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use seg_out::{SegOptions, write_seg};
+pub use stated::{ActivityOptions, IfSilent, StatedMoment};
+pub(crate) use study::files_below;
 pub use study::{Entry, Kind, Origin, contents};
 pub use time::Moment;
 

@@ -8,6 +8,8 @@
 //!    start of the acquisition, ADMIN the injection;
 //! 3. that moment to the middle of the scan, with the half-life of the file:
 //!    A(scan) = A(reference) 2^(-(t_scan - t_reference) / T).
+//!
+//! What is missing or contradicts itself is refused, unless a person states it: that decides, and a note says so.
 
 use std::path::Path;
 
@@ -17,9 +19,11 @@ use jiff::civil::DateTime;
 use super::ct::one_frame_of_reference;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
+use super::stated::{ActivityOptions, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT};
 use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
 use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
+use crate::bounds;
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -29,6 +33,10 @@ const MAX_HALF_LIVES: f64 = 30.0;
 const DOUBT_REL: f64 = 0.01;
 /// Difference of the stated decay factor from the one computed that is worth a note.
 const NOTE_REL: f64 = 1e-3;
+/// Difference of the half-life in the file from another that is worth a note.
+const HALF_LIFE_NOTE_REL: f64 = 0.01;
+/// Times that a person and a file state and that are no further apart are one time, h.
+const SAME_TIME_H: f64 = 0.05;
 
 /// The moment to which the values of an image were corrected for decay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +64,6 @@ impl DecayCorrection {
     }
 }
 
-/// What the user states where the file is silent. What the file states is never overruled in silence: a
-/// contradiction is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ActivityOptions {
-    /// Decay correction of an image that does not state it.
-    pub decay_correction: Option<DecayCorrection>,
-    /// Half-life where the file states none, h.
-    pub half_life_h: Option<f64>,
-    /// Values are Bq/mL where the file states no unit.
-    pub assume_bq_ml: bool,
-}
-
 /// When an image was taken. Relative times only: dates identify.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
@@ -75,8 +71,10 @@ pub struct Timing {
     pub hours_after_injection: Option<f64>,
     /// Length of the scan, s; 0 where the file does not state it.
     pub duration_s: f64,
-    /// The injection, where it is dated, to be compared with that of another image.
+    /// The injection, where it is dated or stated, to be compared with that of another image.
     pub injection: Option<Moment>,
+    /// The injection that the file dates, whatever was stated.
+    pub dated_injection: Option<Moment>,
 }
 
 /// An activity image and what its file says about it.
@@ -101,7 +99,7 @@ pub struct Scan {
     pub decay_factors: [f64; 2],
     /// Where the scale comes from: `rescale` or `real world value mapping`.
     pub calibration: &'static str,
-    /// Half-life that the file states, h.
+    /// Half-life that a person or else the file states, h.
     pub half_life_h: Option<f64>,
     /// Administered activity that the file states, MBq.
     pub administered_mbq: Option<f64>,
@@ -135,7 +133,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
     let objects = &series.objects;
     let first = &objects[0];
     one_frame_of_reference(path, objects)?;
-    same_in_all(path, objects)?;
+    same_in_all(path, objects, options)?;
     let mut notes = Vec::new();
     let (planes, stack, slices) = match first.class().as_str() {
         PT => pt_slices(path, objects, options, &mut notes)?,
@@ -175,8 +173,9 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         notes.push(format!("{negative} pixels below 0 Bq/mL"));
     }
     let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
-    if administered.is_some_and(|bq| bq > 0.0 && bq < 1e6) {
-        notes.push("RadionuclideTotalDose below 1 MBq: it may be stated in MBq and not in Bq".to_owned());
+    if let Some(bq) = administered.filter(|bq| !(*bq >= 1e6)) {
+        let doubt = if bq > 0.0 { "it may be stated in MBq and not in Bq" } else { "no activity" };
+        notes.push(format!("RadionuclideTotalDose below 1 MBq: {doubt}; taken as not stated"));
     }
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
@@ -193,17 +192,24 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
             decay_correction: times.correction,
             decay_factors: extremes(&factors),
             calibration,
-            half_life_h: stated_half_life_s(first).map(|s| s / 3600.0),
+            half_life_h: options.half_life_h.or(stated_half_life_s(first).map(|s| s / 3600.0)),
             administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
         },
     })
 }
 
-/// Refuses a series whose objects disagree about unit, correction, half-life or injection.
-fn same_in_all(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+/// Refuses a series whose objects disagree about unit, correction, half-life or injection, as far as nobody states it.
+fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Result<(), IoError> {
+    const OTHER: &str = "Give the folder of one series.";
     let first = &objects[0];
-    for tag in [tags::SOP_CLASS_UID, tags::UNITS, tags::DECAY_CORRECTION, tags::IMAGE_TYPE] {
-        if let Some(other) = objects.iter().find(|object| object.text(tag) != first.text(tag)) {
+    for (tag, stated, next) in [
+        (tags::SOP_CLASS_UID, false, OTHER),
+        (tags::UNITS, options.assume_bq_ml, SAY_UNIT),
+        (tags::DECAY_CORRECTION, options.decay_correction.is_some(), SAY_CORRECTION),
+        (tags::IMAGE_TYPE, false, OTHER),
+    ] {
+        let other = objects.iter().find(|object| object.text(tag) != first.text(tag));
+        if let (Some(other), false) = (other, stated) {
             let show = |object: &Object| object.text(tag).unwrap_or("none".to_owned());
             return Err(IoError::invalid(
                 path,
@@ -216,30 +222,30 @@ fn same_in_all(path: &Path, objects: &[Object]) -> Result<(), IoError> {
                     file_name(&other.path)
                 ),
                 "one value in a series",
-                "Give the folder of one series.",
+                next,
             ));
         }
     }
-    let injection = |object: &Object| {
-        radiopharmaceutical(object).map(|set| {
-            [
-                tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
-                tags::RADIOPHARMACEUTICAL_START_TIME,
-                tags::RADIONUCLIDE_HALF_LIFE,
-            ]
-            .map(|tag| text(set, tag))
-        })
-    };
-    match objects.iter().find(|object| injection(object) != injection(first)) {
-        None => Ok(()),
-        Some(other) => Err(IoError::invalid(
-            path,
-            "RadiopharmaceuticalInformationSequence (0054,0016)",
-            format!("other injections or half-lives in {} and {}", file_name(&first.path), file_name(&other.path)),
-            "one in a series",
-            "Give the folder of one series.",
-        )),
+    let times = [tags::RADIOPHARMACEUTICAL_START_DATE_TIME, tags::RADIOPHARMACEUTICAL_START_TIME];
+    let timed = options.injection.is_some() || options.hours_after_injection.is_some();
+    for (tag, what, stated, next) in [
+        (times[0], "injections", timed, SAY_INJECTION),
+        (times[1], "injections", timed, SAY_INJECTION),
+        (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), SAY_HALF_LIFE),
+    ] {
+        let value = |object: &Object| radiopharmaceutical(object).and_then(|set| text(set, tag));
+        let other = objects.iter().find(|object| value(object) != value(first));
+        if let (Some(other), false) = (other, stated) {
+            return Err(IoError::invalid(
+                path,
+                super::object::tag_name(tag),
+                format!("other {what} in {} and {}", file_name(&first.path), file_name(&other.path)),
+                "one in a series",
+                next,
+            ));
+        }
     }
+    Ok(())
 }
 
 type Slices = (Vec<Plane>, Stack, Vec<Slice>);
@@ -282,7 +288,7 @@ fn pt_slices(
             intercept,
             start: acquisition_start(object, notes),
             duration_s: frame_duration_s(object),
-            stated_factor: object.number(tags::DECAY_FACTOR).filter(|f| *f > 0.0),
+            stated_factor: decay_factor(&object.header),
         });
     }
     Ok((planes, stack, slices))
@@ -353,6 +359,7 @@ fn nm_slices(
     let (slope, intercept) = scale(object, &[&object.header], options, notes)?;
     let start = acquisition_start(object, notes);
     let duration_s = nm_duration_s(object, notes);
+    let stated_factor = decay_factor(&object.header);
     let normal = base.normal();
     let mut planes = Vec::with_capacity(frames);
     let mut slices = Vec::with_capacity(frames);
@@ -363,7 +370,7 @@ fn nm_slices(
             name: format!("{} frame {}", base.name, frame + 1),
             ..base.clone()
         });
-        slices.push(Slice { object: 0, frame, slope, intercept, start, duration_s, stated_factor: None });
+        slices.push(Slice { object: 0, frame, slope, intercept, start, duration_s, stated_factor });
     }
     let stack = stack(path, &planes, step_mm.abs())?;
     Ok((planes, stack, slices))
@@ -398,7 +405,13 @@ fn enhanced_slices(
             let duration_s = content
                 .and_then(|set| number(set, tags::FRAME_ACQUISITION_DURATION))
                 .map_or_else(|| frame_duration_s(object), |ms| ms * 1e-3);
-            slices.push(Slice { object: n, frame, slope, intercept, start, duration_s, stated_factor: None });
+            // A legacy converted image keeps the attributes of its slices in the last of these.
+            let stated_factor =
+                [tags::PET_FRAME_CORRECTION_FACTORS_SEQUENCE, tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE]
+                    .into_iter()
+                    .find_map(|tag| group(tag).and_then(decay_factor))
+                    .or_else(|| decay_factor(&object.header));
+            slices.push(Slice { object: n, frame, slope, intercept, start, duration_s, stated_factor });
         }
     }
     let stack = stack(path, &planes, stated_spacing_mm(&objects[0]))?;
@@ -414,6 +427,39 @@ fn stated_half_life_s(object: &Object) -> Option<f64> {
     radiopharmaceutical(object)
         .and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE))
         .filter(|s| s.is_finite() && *s > 0.0)
+}
+
+/// The half-life that undoes a correction, s: stated, the file's, or what holds where it has none.
+fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Option<f64> {
+    let own_h = stated_half_life_s(object).map(|s| s / 3600.0);
+    let differ = |a: f64, b: f64| (a / b - 1.0).abs() > HALF_LIFE_NOTE_REL;
+    let used_h = match (options.half_life_h, own_h) {
+        (Some(given), Some(own)) => {
+            notes.push(if given == own {
+                format!("half-life {given:.4} h as told and in the file")
+            } else {
+                format!("half-life: the file says {own:.4} h, the user states {given:.4} h: {given:.4} h is used")
+            });
+            given
+        }
+        (Some(given), None) => {
+            notes.push(format!("half-life {given:.4} h as told"));
+            given
+        }
+        (None, Some(own)) => {
+            if let Some(nuclide) = options.if_silent.half_life_h.filter(|nuclide| differ(own, *nuclide)) {
+                notes.push(format!("half-life {own:.4} h in the file, {nuclide:.4} h of the nuclide"));
+            }
+            own
+        }
+        (None, None) => options.if_silent.half_life_h?,
+    };
+    Some(used_h * 3600.0)
+}
+
+/// Decay factor that a header or a frame's group states.
+fn decay_factor(set: &DataSet) -> Option<f64> {
+    number(set, tags::DECAY_FACTOR).filter(|factor| *factor > 0.0)
 }
 
 /// Whether a unit is an activity concentration, and its size in Bq/mL.
@@ -445,62 +491,77 @@ fn scale(
             "Export the image again.",
         ))
     };
-    if let Some(mapped) = mapping(object, sets)? {
+    if let Some(mapped) = mapping(object, sets, options, notes)? {
         return checked(mapped.0, mapped.1, "RealWorldValueSlope, RealWorldValueIntercept");
     }
     let find = |tag| sets.iter().find_map(|set| number(set, tag));
     let slope = find(tags::RESCALE_SLOPE);
     let intercept = find(tags::RESCALE_INTERCEPT).unwrap_or(0.0);
     let unit = object.text(tags::UNITS).or_else(|| sets.iter().find_map(|set| text(set, tags::RESCALE_TYPE)));
+    let silent = matches!(unit.as_deref(), None | Some("US"));
     match unit.as_deref().map(|unit| (unit, bq_ml(unit))) {
         Some((_, Some(factor))) => match slope {
             Some(slope) => checked(slope * factor, intercept * factor, "RescaleSlope, RescaleIntercept"),
-            None => Err(object.refused(
-                "RescaleSlope (0028,1053)",
-                "none",
-                "the scale to Bq/mL",
-                "Export the quantitative image again.",
-            )),
-        },
-        None | Some(("US", None)) if options.assume_bq_ml => {
-            let note = "the file states no unit; values taken as Bq/mL as told".to_owned();
-            if !notes.contains(&note) {
-                notes.push(note);
+            None if options.assume_bq_ml => {
+                note_once(notes, "RescaleSlope is absent: stored values taken in their unit as told".to_owned());
+                checked(factor, intercept * factor, "RescaleSlope, RescaleIntercept")
             }
+            None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", SAY_UNIT)),
+        },
+        found if options.assume_bq_ml || (silent && options.if_silent.bq_ml) => {
+            note_once(
+                notes,
+                match found {
+                    Some((unit, _)) if !silent => {
+                        format!("Units: the file says {unit}, the user states Bq/mL: values are taken as Bq/mL")
+                    }
+                    _ => "the file states no unit; values taken as Bq/mL as told".to_owned(),
+                },
+            );
             checked(slope.unwrap_or(1.0), intercept, "RescaleSlope, RescaleIntercept")
         }
         found => {
-            let (found, next) = match found.map(|(unit, _)| unit) {
-                None => {
-                    ("none", "Export the quantitative image in Bq/mL, or say that values are Bq/mL if you know it.")
-                }
-                Some("CNTS" | "PROPCNTS" | "PROPCPS" | "CPS") => {
-                    ("counts", "Calibrate the camera and export the image in Bq/mL.")
-                }
-                Some("GML" | "CM2ML") => ("standardised uptake (SUV)", "Export the image in Bq/mL."),
-                Some(other) => (other, "Export the image in Bq/mL."),
+            let found = match found.map(|(unit, _)| unit) {
+                None => "none",
+                Some("CNTS" | "PROPCNTS" | "PROPCPS" | "CPS") => "counts",
+                Some("GML" | "CM2ML") => "standardised uptake (SUV)",
+                Some(other) => other,
             };
-            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", next))
+            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", SAY_UNIT))
         }
     }
 }
 
+/// Adds a note that is not there yet.
+fn note_once(notes: &mut Vec<String>, note: String) {
+    if !notes.contains(&note) {
+        notes.push(note);
+    }
+}
+
 /// Slope and intercept of the real world value mapping to Bq/mL, where there is one.
-fn mapping(object: &Object, sets: &[&DataSet]) -> Result<Option<(f64, f64)>, IoError> {
+fn mapping(
+    object: &Object,
+    sets: &[&DataSet],
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<(f64, f64)>, IoError> {
     let maps = sets.iter().map(|set| items(set, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE)).find(|maps| !maps.is_empty());
     let Some(maps) = maps else { return Ok(None) };
     let field = "RealWorldValueMappingSequence (0040,9096)";
     let mut found: Vec<(f64, f64)> = Vec::new();
+    let mut other: Vec<(f64, f64)> = Vec::new();
     let mut units = Vec::new();
     for map in maps {
         let unit =
             items(map, tags::MEASUREMENT_UNITS_CODE_SEQUENCE).first().and_then(|code| text(code, tags::CODE_VALUE));
+        let slope = number(map, tags::REAL_WORLD_VALUE_SLOPE);
+        let intercept = number(map, tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
         let Some(factor) = unit.as_deref().and_then(bq_ml) else {
+            other.extend(slope.map(|slope| (slope, intercept)));
             units.push(unit.unwrap_or("none".to_owned()));
             continue;
         };
-        let slope = number(map, tags::REAL_WORLD_VALUE_SLOPE);
-        let intercept = number(map, tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
         let Some(slope) = slope else {
             return Err(object.refused(
                 field,
@@ -512,15 +573,29 @@ fn mapping(object: &Object, sets: &[&DataSet]) -> Result<Option<(f64, f64)>, IoE
         found.push((slope * factor, intercept * factor));
     }
     found.dedup();
-    match found.as_slice() {
-        [one] => Ok(Some(*one)),
-        [] if object.text(tags::UNITS).as_deref().and_then(bq_ml).is_some() => Ok(None),
-        [] => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", "Export the image in Bq/mL.")),
-        several => Err(object.refused(
+    other.dedup();
+    match (found.as_slice(), other.as_slice()) {
+        ([one], _) => Ok(Some(*one)),
+        ([], _) if object.text(tags::UNITS).as_deref().and_then(bq_ml).is_some() => Ok(None),
+        ([], [one]) if options.assume_bq_ml => {
+            let units = units.join(", ");
+            note_once(
+                notes,
+                format!("Units: the file says {units}, the user states Bq/mL: values are taken as Bq/mL by its scale"),
+            );
+            Ok(Some(*one))
+        }
+        ([], []) | ([], [_]) => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", SAY_UNIT)),
+        (scales, others) => Err(object.refused(
             field,
-            format!("{} different scales to Bq/mL", several.len()),
+            if scales.is_empty() {
+                format!("{} different scales in units {}", others.len(), units.join(", "))
+            } else {
+                format!("{} different scales to Bq/mL", scales.len())
+            },
             "one",
-            "Export the image with one scale over all stored values.",
+            "Export the image with one scale over all stored values, or as NIfTI with unit, correction and time in a \
+             SERIES.toml.",
         )),
     }
 }
@@ -542,8 +617,8 @@ fn acquisition_start(object: &Object, notes: &mut Vec<String>) -> Option<DateTim
     own.or_else(|| {
         let series = moment(header, tags::SERIES_DATE, tags::SERIES_TIME);
         let note = "AcquisitionDate and AcquisitionTime are absent: the series' date and time are used".to_owned();
-        if series.is_some() && !notes.contains(&note) {
-            notes.push(note);
+        if series.is_some() {
+            note_once(notes, note);
         }
         series
     })
@@ -573,22 +648,32 @@ fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
     }
 }
 
-/// The moment of injection, if dated; a time of day alone does not tell the day.
-fn injection(object: &Object, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
+/// The moment of injection that the file dates; a time of day alone does not tell the day. A date that cannot be read
+/// is refused, unless the user states when it was.
+fn dated_injection(
+    object: &Object,
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<DateTime>, IoError> {
     let Some(set) = radiopharmaceutical(object) else { return Ok(None) };
     let tag = tags::RADIOPHARMACEUTICAL_START_DATE_TIME;
     if let Some(value) = text(set, tag) {
-        return match moment_dt(&object.header, set, tag) {
-            Some(moment) => Ok(Some(moment)),
-            None => Err(object.refused(
+        let dated = moment_dt(&object.header, set, tag);
+        if dated.is_none() && options.injection.is_none() && options.hours_after_injection.is_none() {
+            return Err(object.refused(
                 "RadiopharmaceuticalStartDateTime (0018,1078)",
                 format!("{} characters that are no date and time", value.len()),
                 "YYYYMMDDHHMMSS",
-                "Correct the injection time in the header.",
-            )),
-        };
+                SAY_INJECTION,
+            ));
+        }
+        if dated.is_none() {
+            notes.push("the file's date and time of injection cannot be read: the user states it".to_owned());
+        }
+        return Ok(dated);
     }
-    if text(set, tags::RADIOPHARMACEUTICAL_START_TIME).is_some() {
+    let told = options.injection.is_some() || options.hours_after_injection.is_some();
+    if text(set, tags::RADIOPHARMACEUTICAL_START_TIME).is_some() && !told {
         notes.push("the injection has a time of day but no date: the time after injection is not known".to_owned());
     }
     Ok(None)
@@ -603,6 +688,8 @@ struct Times {
     reference: Option<DateTime>,
     /// Middle of the scan.
     scan: Option<DateTime>,
+    /// Factor to the middle of the scan where that follows from a stated time and the slices are not all dated.
+    undated_factor: Option<f64>,
 }
 
 impl Times {
@@ -613,22 +700,21 @@ impl Times {
         notes: &mut Vec<String>,
     ) -> Result<Self, IoError> {
         let correction = correction(object, options, notes)?;
-        let injection = injection(object, notes)?;
-        let stated = stated_half_life_s(object);
-        let half_life_s = stated.or(options.half_life_h.map(|h| h * 3600.0));
-        if let (Some(stated), Some(given)) = (stated, options.half_life_h)
-            && (stated / (given * 3600.0) - 1.0).abs() > 0.01
-        {
-            notes.push(format!("half-life {:.4} h in the file, {given:.4} h of the nuclide", stated / 3600.0));
+        let dated = dated_injection(object, options, notes)?;
+        let half_life_s = half_life_s(object, options, notes);
+        for slice in slices {
+            bounds::scan_s("ActualFrameDuration (0018,1242)", slice.duration_s)
+                .map_err(|error| object.refused(error.what, error.found, error.allowed, error.next))?;
         }
         let start = slices.iter().filter_map(|slice| slice.start).min();
         let end = slices.iter().filter_map(|slice| slice.start.map(|start| later(start, slice.duration_s))).max();
         let scan = start.zip(end).map(|(start, end)| later(start, 0.5 * seconds(start, end)));
-        let duration_s = start.zip(end).map_or(0.0, |(start, end)| seconds(start, end));
+        let longest_s = slices.iter().map(|slice| slice.duration_s).fold(0.0, f64::max);
+        let duration_s = start.zip(end).map_or(longest_s, |(start, end)| seconds(start, end));
         if duration_s == 0.0 {
             notes.push("the length of the scan is not stated: its start is taken as its middle".to_owned());
         }
-        let hours_after_injection = injection.zip(scan).map(|(from, to)| seconds(from, to) / 3600.0);
+        let (injection, hours_after_injection) = since_injection(object, dated, scan, options, notes);
         if let Some(hours) = hours_after_injection {
             let longest = half_life_s.map_or(f64::INFINITY, |s| MAX_HALF_LIVES * s / 3600.0);
             if !(0.0..=longest).contains(&hours) {
@@ -636,7 +722,7 @@ impl Times {
                     "time from injection to scan",
                     format!("{hours:.3} h"),
                     "0 to 30 half-lives",
-                    "Correct the date and time of the injection or of the acquisition in the header.",
+                    if hours > longest { format!("{SAY_INJECTION} {SAY_HALF_LIFE}") } else { SAY_INJECTION.to_owned() },
                 ));
             }
         }
@@ -645,61 +731,108 @@ impl Times {
             DecayCorrection::Start => start,
             DecayCorrection::Administration => injection,
         };
+        // A stated time makes the scan one moment where its slices are not all dated.
+        let undated = options.hours_after_injection.filter(|_| slices.iter().any(|slice| slice.start.is_none()));
+        let undated_factor = undated.and_then(|hours| match correction {
+            DecayCorrection::None => Some(1.0),
+            DecayCorrection::Start => half_life_s.map(|s| (-0.5 * duration_s / s).exp2()),
+            DecayCorrection::Administration => half_life_s.map(|s| (-hours * 3600.0 / s).exp2()),
+        });
         let times = Self {
             correction,
-            timing: Timing { hours_after_injection, duration_s, injection: injection.map(Moment::new) },
+            timing: Timing {
+                hours_after_injection,
+                duration_s,
+                injection: injection.map(Moment::new),
+                dated_injection: dated.map(Moment::new),
+            },
             half_life_s,
             reference,
             scan,
+            undated_factor,
         };
-        times.check(object, slices, notes)?;
+        times.check(object, slices, options, notes)?;
         Ok(times)
     }
 
-    /// Refuses a correction that cannot be undone, and one that the stated decay factors contradict.
-    fn check(&self, object: &Object, slices: &[Slice], notes: &mut Vec<String>) -> Result<(), IoError> {
-        if self.correction == DecayCorrection::None {
-            return Ok(());
-        }
+    /// Refuses a correction that cannot be undone, and one that the stated decay factors contradict unless a person
+    /// states it.
+    fn check(
+        &self,
+        object: &Object,
+        slices: &[Slice],
+        options: &ActivityOptions,
+        notes: &mut Vec<String>,
+    ) -> Result<(), IoError> {
+        let corrected = self.correction != DecayCorrection::None;
+        let dated = self.undated_factor.is_some();
         let lacking = [
-            (self.reference.is_none(), "the moment that values were corrected to"),
-            (self.scan.is_none(), "the time of acquisition"),
-            (self.half_life_s.is_none(), "the half-life"),
+            (corrected && self.half_life_s.is_none(), "the half-life", SAY_HALF_LIFE),
+            (corrected && !dated && self.scan.is_none(), "the time of acquisition", SAY_TIME),
+            (
+                corrected && !dated && self.reference.is_none(),
+                "the moment that values were corrected to",
+                SAY_INJECTION,
+            ),
         ];
-        if let Some((_, what)) = lacking.iter().find(|(lacks, _)| *lacks) {
+        if let Some((_, what, next)) = lacking.into_iter().find(|(lacks, ..)| *lacks) {
             return Err(object.refused(
                 "DecayCorrection (0054,1102)",
                 format!("{} without {what}", self.correction.name()),
                 "dates and times of injection and acquisition, and RadionuclideHalfLife",
-                "Complete the header (date and time of the injection: 0018,1078), or export without decay correction.",
+                next,
             ));
         }
-        let mut worst = 0.0f64;
-        for slice in slices {
-            let (Some(stated), Some(reference), Some(start), Some(half_life_s)) =
-                (slice.stated_factor, self.reference, slice.start, self.half_life_s)
-            else {
-                continue;
-            };
-            let ours = ((seconds(reference, start) + 0.5 * slice.duration_s) / half_life_s).exp2();
-            worst = worst.max((ours / stated - 1.0).abs());
+        let worst = slices.iter().filter_map(|slice| self.factor_off(slice)).fold(0.0, f64::max);
+        if worst <= NOTE_REL {
+            return Ok(());
         }
-        if worst > DOUBT_REL {
-            return Err(object.refused(
-                "DecayFactor (0054,1321)",
-                format!("{:.2} % from the factor that the times and the half-life give", 100.0 * worst),
-                "at most 1 %",
-                "The header contradicts itself: find out to which moment the values were corrected.",
+        let name = self.correction.name();
+        // Some scanners state 1 whatever they did: on every frame it says nothing.
+        if corrected && slices.iter().all(|slice| slice.stated_factor == Some(1.0)) {
+            notes.push(format!(
+                "DecayFactor is 1 on every frame beside DecayCorrection {name}: a placeholder, read as {name}; the factor \
+                 comes from the times and the half-life"
             ));
+            return Ok(());
         }
-        if worst > NOTE_REL {
-            notes.push(format!("DecayFactor differs by {:.3} % from the times and the half-life", 100.0 * worst));
+        let from = if corrected { "the times and the half-life" } else { "1, as DecayCorrection NONE asks for" };
+        if worst <= DOUBT_REL {
+            notes.push(format!("DecayFactor differs by {:.3} % from {from}", 100.0 * worst));
+            return Ok(());
         }
-        Ok(())
+        if options.decay_correction.is_some() {
+            notes.push(format!(
+                "DecayFactor is {:.2} % from {from}: the header contradicts the correction {name} that the user states, \
+                 which is used",
+                100.0 * worst
+            ));
+            return Ok(());
+        }
+        let what = if corrected { "the factor that the times and the half-life give" } else { from };
+        Err(object.refused(
+            "DecayFactor (0054,1321)",
+            format!("{:.2} % from {what}", 100.0 * worst),
+            "at most 1 %",
+            format!("The header contradicts itself. {SAY_CORRECTION}"),
+        ))
+    }
+
+    /// How far the decay factor that a slice states is from the one of its times, relative; none where either lacks.
+    fn factor_off(&self, slice: &Slice) -> Option<f64> {
+        let stated = slice.stated_factor?;
+        let ours = match self.correction {
+            DecayCorrection::None => 1.0,
+            _ => ((seconds(self.reference?, slice.start?) + 0.5 * slice.duration_s) / self.half_life_s?).exp2(),
+        };
+        Some((ours / stated - 1.0).abs())
     }
 
     /// Factor that brings the values of one slice to the middle of the scan.
     fn factor(&self, object: &Object, slice: &Slice, name: &str) -> Result<f64, IoError> {
+        if let Some(factor) = self.undated_factor {
+            return Ok(factor);
+        }
         let (Some(half_life_s), Some(scan)) = (self.half_life_s, self.scan) else { return Ok(1.0) };
         let reference = match self.correction {
             DecayCorrection::None => slice.start.map(|start| later(start, 0.5 * slice.duration_s)),
@@ -710,61 +843,86 @@ impl Times {
                 "AcquisitionDate, AcquisitionTime",
                 format!("none in {name}"),
                 "the time of every slice, or of none",
-                "Export the series again.",
+                SAY_TIME,
             ));
         };
         Ok((-seconds(reference, scan) / half_life_s).exp2())
     }
 }
 
-/// The correction that an image states, or that the user states for it.
+/// The injection and the hours from it to the middle of the scan: as stated, else as the file dates them.
+fn since_injection(
+    object: &Object,
+    dated: Option<DateTime>,
+    scan: Option<DateTime>,
+    options: &ActivityOptions,
+    notes: &mut Vec<String>,
+) -> (Option<DateTime>, Option<f64>) {
+    let mut injection = dated;
+    if let Some(stated) = options.injection {
+        let stated = stated.local(&object.header);
+        match dated.map(|dated| seconds(dated, stated) / 3600.0) {
+            None | Some(0.0) => notes.push("injection as told".to_owned()),
+            Some(apart_h) => notes.push(format!(
+                "injection: the user states it {:.4} h {} than the file: the stated one is used",
+                apart_h.abs(),
+                if apart_h > 0.0 { "later" } else { "earlier" }
+            )),
+        }
+        injection = Some(stated);
+    }
+    let own_h = injection.zip(scan).map(|(from, to)| seconds(from, to) / 3600.0);
+    let Some(given) = options.hours_after_injection else { return (injection, own_h) };
+    match own_h {
+        Some(own_h) if (own_h - given).abs() <= SAME_TIME_H => return (injection, Some(own_h)),
+        Some(own_h) => notes.push(format!(
+            "time after injection: the file says {own_h:.4} h, the user states {given:.4} h: {given:.4} h is used"
+        )),
+        None => notes.push(format!("time after injection {given:.4} h as told")),
+    }
+    (scan.map(|scan| later(scan, -given * 3600.0)).or(injection), Some(given))
+}
+
+/// The correction that the user states for an image, or that it states itself.
 fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<DecayCorrection, IoError> {
     let field = "DecayCorrection (0054,1102)";
     let corrected = object.numbers_text(tags::CORRECTED_IMAGE).iter().any(|part| part == "DECY");
     let flag = object.text(tags::DECAY_CORRECTED);
-    let enhanced = object.class() == ENHANCED_PT;
-    let stated = match object.text(tags::DECAY_CORRECTION) {
-        Some(text) => match DecayCorrection::of(&text) {
-            Some(correction) => Some(correction),
-            None => {
-                return Err(object.refused(field, text, "NONE, START or ADMIN", "Export the image again."));
+    let says_corrected = corrected || flag.as_deref() == Some("YES");
+    let own = object.text(tags::DECAY_CORRECTION);
+    if let Some(given) = options.decay_correction {
+        let name = given.name();
+        notes.push(match &own {
+            Some(own) if own != name => {
+                format!("DecayCorrection: the file says {own}, the user states {name}: {name} is used")
             }
-        },
-        None if !corrected && flag.as_deref() != Some("YES") && (object.class() == NM || enhanced) => {
-            Some(DecayCorrection::None)
-        }
-        None => None,
-    };
-    match (stated, options.decay_correction) {
-        (Some(stated), Some(given)) if stated != given && object.text(tags::DECAY_CORRECTION).is_some() => Err(object
-            .refused(
-                field,
-                format!("{} in the file and {} as told", stated.name(), given.name()),
-                "one of them",
-                "Leave the option out, or correct the header.",
-            )),
-        (_, Some(given)) => {
-            notes.push(format!("decay correction {} as told", given.name()));
-            Ok(given)
-        }
-        (Some(stated), None) => {
-            if stated == DecayCorrection::None && corrected {
-                return Err(object.refused(
-                    field,
-                    "NONE, and CorrectedImage lists DECY",
-                    "one of the two",
-                    "Say which decay correction the image has.",
-                ));
+            _ if says_corrected && given == DecayCorrection::None => {
+                "DecayCorrection: the file says that it is decay corrected, the user states NONE: NONE is used"
+                    .to_owned()
             }
-            Ok(stated)
-        }
-        (None, None) => Err(object.refused(
-            field,
-            if corrected || flag.is_some() { "none, though the image is decay corrected" } else { "none" },
-            "NONE, START or ADMIN",
-            "Say which decay correction the image has.",
-        )),
+            _ => format!("decay correction {name} as told"),
+        });
+        return Ok(given);
     }
+    let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, SAY_CORRECTION));
+    if let Some(own) = own {
+        return match DecayCorrection::of(&own) {
+            None => doubt(&own, "NONE, START or ADMIN"),
+            Some(DecayCorrection::None) if corrected => doubt("NONE, and CorrectedImage lists DECY", "one of the two"),
+            Some(correction) => Ok(correction),
+        };
+    }
+    if says_corrected {
+        return doubt("none, though the image is decay corrected", "NONE, START or ADMIN");
+    }
+    if let Some(given) = options.if_silent.decay_correction {
+        notes.push(format!("decay correction {} as told", given.name()));
+        return Ok(given);
+    }
+    if object.class() == NM || object.class() == ENHANCED_PT {
+        return Ok(DecayCorrection::None);
+    }
+    doubt("none", "NONE, START or ADMIN")
 }
 
 impl Object {

@@ -21,6 +21,8 @@ pub(crate) struct Object {
     pub(crate) path: PathBuf,
     /// Transfer syntax UID.
     pub(crate) syntax: String,
+    /// SOP class UID of the file meta information, where it states one.
+    media_class: Option<String>,
     /// The header.
     pub(crate) header: DataSet,
 }
@@ -88,7 +90,8 @@ impl Object {
                 "The file is damaged or not DICOM: export it again.",
             )
         })?;
-        Ok((Self { path: path.to_path_buf(), syntax: layout.syntax.clone(), header }, layout.pixels.clone()))
+        let (syntax, media_class) = (layout.syntax.clone(), layout.media_class.clone());
+        Ok((Self { path: path.to_path_buf(), syntax, media_class, header }, layout.pixels.clone()))
     }
 
     /// An error about a field of this object.
@@ -122,9 +125,19 @@ impl Object {
         items(&self.header, tag)
     }
 
-    /// SOP class UID.
+    /// SOP class UID; that of the file meta information where the header has none, as a DICOMDIR.
     pub(crate) fn class(&self) -> String {
-        self.text(tags::SOP_CLASS_UID).unwrap_or_default()
+        self.text(tags::SOP_CLASS_UID).or_else(|| self.media_class.clone()).unwrap_or_default()
+    }
+
+    /// Whether its pixels are colours.
+    pub(crate) fn is_colour(&self) -> bool {
+        self.number(tags::SAMPLES_PER_PIXEL).is_some_and(|samples| samples > 1.0)
+    }
+
+    /// Whether it is a scout image.
+    pub(crate) fn is_localizer(&self) -> bool {
+        self.text(tags::IMAGE_TYPE).is_some_and(|kind| kind.to_uppercase().split('\\').any(|part| part == "LOCALIZER"))
     }
 
     /// Number of frames, 1 where none is stated.

@@ -4,7 +4,7 @@
 //! painted first and smaller ones over them: an outline of the body keeps what no organ claims, a
 //! tumour stands out of the organ around it. What a region lost to others is reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::grid::Volume;
 use crate::io::labels::LabelNames;
@@ -71,11 +71,17 @@ pub(super) fn paint(
     });
     let voxel_cm3 = labels.grid.voxel_cm3();
     let mut covered: BTreeMap<u16, usize> = BTreeMap::new();
+    // Who painted over whom.
+    let mut takers: BTreeSet<(u16, u16)> = BTreeSet::new();
     for &n in &order {
         let own = voxels(n);
-        covered.insert(regions[n].label, own.len());
+        let label = regions[n].label;
+        covered.insert(label, own.len());
         for voxel in own {
-            labels.data[voxel] = regions[n].label;
+            let before = std::mem::replace(&mut labels.data[voxel], label);
+            if before != 0 && before != label {
+                takers.insert((before, label));
+            }
         }
     }
     let mut kept: BTreeMap<u16, usize> = BTreeMap::new();
@@ -95,6 +101,16 @@ pub(super) fn paint(
         };
         if report.grid_cm3 == 0.0 {
             notes.push(format!("region {} {}: no voxel of the grid", report.label, report.name));
+        } else if !kept.contains_key(&report.label) {
+            let names = regions.iter().filter(|other| takers.contains(&(report.label, other.label)));
+            let names: Vec<String> = names.map(|other| format!("{} {}", other.label, other.name)).collect();
+            notes.push(format!(
+                "region {} {}: all of its {:.3} mL lie in {}, no voxel is left and it has no dose",
+                report.label,
+                report.name,
+                report.grid_cm3,
+                names.join(", ")
+            ));
         } else if report.lost_cm3 > 0.0 {
             notes.push(format!(
                 "region {} {}: {:.3} mL of {:.3} mL belong to smaller regions inside it",
@@ -127,7 +143,11 @@ pub(super) fn labels_of(numbers: &[f64], names: &[String], notes: &mut Vec<Strin
             let plain = if name.trim().is_empty() { format!("label_{label}") } else { name.trim().to_owned() };
             let count = seen.entry(plain.clone()).or_default();
             *count += 1;
-            (label, if *count > 1 { format!("{plain}_{label}") } else { plain })
+            if *count == 1 {
+                return (label, plain);
+            }
+            notes.push(format!("several regions are called {plain}: one of them is {plain}_{label}"));
+            (label, format!("{plain}_{label}"))
         })
         .collect()
 }

@@ -1,15 +1,16 @@
 //! Contours to voxels.
 //!
-//! A voxel belongs to a region when its centre lies inside by the even-odd rule over all contours of
-//! one plane together: holes, islands, and contours joined to their holes by a keyhole all come out
-//! right. A voxel between two planes takes the nearer one, up to half the distance between planes
-//! beyond the last; where planes are wider apart than 1.5 times their usual distance nothing is filled.
+//! A voxel belongs to a region when its centre lies inside the contours of a plane ([`Outline`]) and in
+//! the plane's slab: from half way to the plane below, which belongs to it, to half way to the plane above,
+//! which does not; up to half the usual distance beyond the last planes. Where planes are wider apart
+//! than 1.5 times their usual distance, and than 1.5 planes of the grid, nothing is filled.
 
 use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
-use super::object::{Object, items, number, text};
+use super::object::{DataSet, Object, items, number, text};
+use super::outline::{Findings, Flat, ON_LINE_MM, Outline, RIM_MM, Trouble};
 use super::regions::{Paint, Regions, labels_of, paint};
 use super::stack::{cross, dot};
 use super::study::{Kind, Study};
@@ -20,6 +21,8 @@ use crate::io::IoError;
 const SAME_PLANE_MM: f64 = 0.05;
 /// Planes wider apart than this, in usual distances, have a gap between them.
 const GAP: f64 = 1.5;
+/// Share of the grid's own distance of planes below which an end of a slab and a centre are at one height.
+const SLACK: f64 = 0.05;
 /// Cosine to the normal below which an index axis of the grid runs inside the planes of contours.
 const INSIDE_PLANE: f64 = 1e-6;
 /// Points of one structure set at most.
@@ -37,17 +40,28 @@ struct Roi {
     axes: [[f64; 3]; 2],
     /// Planes from low to high.
     planes: Vec<ContourPlane>,
-    /// Usual distance between planes, mm; 0 for a single plane.
-    usual_mm: f64,
+    /// Volume by the contours, cm3.
+    volume_cm3: f64,
 }
 
-/// All contours of one region in one plane.
+/// What a region is drawn as in one plane.
 struct ContourPlane {
-    depth_mm: f64,
-    /// Closed polygons in the plane's two axes, mm.
-    polygons: Vec<Vec<[f64; 2]>>,
-    /// Lowest and highest second coordinate.
-    heights_mm: [f64; 2],
+    /// The heights whose voxels take this plane: the first belongs, the second does not.
+    slab_mm: [f64; 2],
+    inside: Outline,
+}
+
+/// A closed contour in space, RAS mm.
+struct Contour {
+    points: Vec<[f64; 3]>,
+    xor: bool,
+}
+
+/// A region of StructureSetROISequence.
+struct Stated {
+    number: f64,
+    name: String,
+    frame: Option<String>,
 }
 
 /// Reads the one structure set of a folder or file onto a grid.
@@ -74,7 +88,7 @@ pub fn read_rtstruct(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Optio
 /// Regions of a structure set on a grid.
 pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
     let mut notes = Vec::new();
-    let rois = rois(object, frame, &mut notes)?;
+    let rois = rois(object, reference, frame, &mut notes)?;
     if rois.is_empty() {
         return Err(object.refused(
             "ROIContourSequence (3006,0039)",
@@ -92,7 +106,7 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
         .map(|(roi, (label, name))| Paint {
             label,
             name,
-            own_cm3: roi.volume_cm3(reference),
+            own_cm3: roi.volume_cm3,
             outside_cm3: 0.0,
             below: roi.external,
         })
@@ -102,13 +116,14 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
 }
 
 /// The regions of a structure set with their planes.
-fn rois(object: &Object, frame: Option<&str>, notes: &mut Vec<String>) -> Result<Vec<Roi>, IoError> {
-    let stated: Vec<(f64, String, Option<String>)> = object
+fn rois(object: &Object, grid: &VoxelGrid, frame: Option<&str>, notes: &mut Vec<String>) -> Result<Vec<Roi>, IoError> {
+    let stated: Vec<Stated> = object
         .items(tags::STRUCTURE_SET_ROI_SEQUENCE)
         .iter()
         .filter_map(|item| {
             let name = text(item, tags::ROI_NAME).unwrap_or_default();
-            Some((number(item, tags::ROI_NUMBER)?, name, text(item, tags::REFERENCED_FRAME_OF_REFERENCE_UID)))
+            let frame = text(item, tags::REFERENCED_FRAME_OF_REFERENCE_UID);
+            Some(Stated { number: number(item, tags::ROI_NUMBER)?, name, frame })
         })
         .collect();
     let external: Vec<f64> = object
@@ -117,44 +132,72 @@ fn rois(object: &Object, frame: Option<&str>, notes: &mut Vec<String>) -> Result
         .filter(|item| text(item, tags::RTROI_INTERPRETED_TYPE).as_deref() == Some("EXTERNAL"))
         .filter_map(|item| number(item, tags::REFERENCED_ROI_NUMBER))
         .collect();
-    let mut found = Vec::new();
+    let mut drawn: Vec<(&Stated, Vec<Contour>)> = Vec::new();
     let mut points = 0usize;
     for item in object.items(tags::ROI_CONTOUR_SEQUENCE) {
-        let number_of = number(item, tags::REFERENCED_ROI_NUMBER);
-        let Some((number, name, own_frame)) = stated.iter().find(|(n, _, _)| Some(*n) == number_of) else {
-            return Err(object.refused(
-                "ReferencedROINumber (3006,0084)",
-                number_of.map_or("none".to_owned(), |n| n.to_string()),
-                "a number of StructureSetROISequence",
-                "Export the structure set again.",
-            ));
-        };
-        if let (Some(own), Some(wanted)) = (own_frame.as_deref(), frame)
+        let roi = stated_of(object, item, &stated)?;
+        if let (Some(own), Some(wanted)) = (roi.frame.as_deref(), frame)
             && own != wanted
         {
             return Err(object.refused(
                 "ReferencedFrameOfReferenceUID (3006,0024)",
-                format!("region {name} in another frame of reference than the image"),
+                format!("region {} in another frame of reference than the image", roi.name),
                 "the frame of reference of the CT",
                 "Give the structure set that was drawn on this CT, or register it first.",
             ));
         }
-        let contours = closed_contours(object, item, name, &mut points, notes)?;
-        if let Some(roi) = Roi::new(*number, name.clone(), external.contains(number), contours, notes) {
-            found.push(roi);
+        let contours = closed_contours(object, item, &roi.name, &mut points, notes)?;
+        match drawn.iter_mut().find(|(other, _)| other.number == roi.number) {
+            Some((_, known)) => {
+                notes.push(format!("region {}: its contours come in several items; taken together", roi.name));
+                known.extend(contours);
+            }
+            None => drawn.push((roi, contours)),
         }
     }
+    let bare = |roi: &&Stated| !drawn.iter().any(|(other, list)| other.number == roi.number && !list.is_empty());
+    let without: Vec<&str> = stated.iter().filter(bare).map(|roi| roi.name.as_str()).collect();
+    if !without.is_empty() {
+        notes.push(format!("regions without a closed contour, left out: {}", without.join(", ")));
+    }
+    let mut found = Vec::new();
+    for (roi, contours) in drawn {
+        found.extend(Roi::new(object, roi, external.contains(&roi.number), contours, grid, notes)?);
+    }
     Ok(found)
+}
+
+/// The region that an item of ROIContourSequence belongs to.
+fn stated_of<'a>(object: &Object, item: &DataSet, stated: &'a [Stated]) -> Result<&'a Stated, IoError> {
+    let wanted = number(item, tags::REFERENCED_ROI_NUMBER);
+    let mut same = stated.iter().filter(|roi| Some(roi.number) == wanted);
+    let Some(first) = same.next() else {
+        return Err(object.refused(
+            "ReferencedROINumber (3006,0084)",
+            wanted.map_or("none".to_owned(), |n| n.to_string()),
+            "a number of StructureSetROISequence",
+            "Export the structure set again.",
+        ));
+    };
+    if let Some(other) = same.find(|roi| roi.name != first.name || roi.frame != first.frame) {
+        return Err(object.refused(
+            "ROINumber (3006,0022)",
+            format!("{} for both {} and {}", first.number, first.name, other.name),
+            "a number of its own for each region",
+            "Export the structure set again: it does not say whose the contours are.",
+        ));
+    }
+    Ok(first)
 }
 
 /// Closed planar contours of a region, RAS mm.
 fn closed_contours(
     object: &Object,
-    item: &super::object::DataSet,
+    item: &DataSet,
     name: &str,
     points: &mut usize,
     notes: &mut Vec<String>,
-) -> Result<Vec<Vec<[f64; 3]>>, IoError> {
+) -> Result<Vec<Contour>, IoError> {
     let mut contours = Vec::new();
     let mut degenerate = 0usize;
     let mut other = 0usize;
@@ -187,7 +230,8 @@ fn closed_contours(
             degenerate += 1;
         } else {
             // LPS to RAS.
-            contours.push(values.as_chunks::<3>().0.iter().map(|[x, y, z]| [-x, -y, *z]).collect());
+            let points = values.as_chunks::<3>().0.iter().map(|[x, y, z]| [-x, -y, *z]).collect();
+            contours.push(Contour { points, xor: kind == "CLOSEDPLANAR_XOR" });
         }
     }
     if degenerate > 0 {
@@ -218,99 +262,60 @@ fn area_vector(polygon: &[[f64; 3]]) -> [f64; 3] {
     })
 }
 
+/// A vector across a polygon, as long as twice an area of it: of what it encloses, or, where a figure of eight
+/// encloses as much to the left as to the right, of the widest triangle.
+fn across(polygon: &[[f64; 3]]) -> [f64; 3] {
+    let enclosed = area_vector(polygon);
+    let base = polygon[0];
+    let arm = |p: &[f64; 3]| [p[0] - base[0], p[1] - base[1], p[2] - base[2]];
+    let longest = |list: &mut dyn Iterator<Item = [f64; 3]>| {
+        list.max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b))).unwrap_or_default()
+    };
+    let far = longest(&mut polygon.iter().map(arm));
+    let widest = longest(&mut polygon.iter().map(|p| cross(far, arm(p))));
+    if dot(enclosed, enclosed) < 1e-2 * dot(widest, widest) { widest } else { enclosed }
+}
+
 impl Roi {
     /// Sorts contours into planes. None where nothing is enclosed.
     fn new(
-        number: f64,
-        name: String,
+        object: &Object,
+        stated: &Stated,
         external: bool,
-        contours: Vec<Vec<[f64; 3]>>,
+        contours: Vec<Contour>,
+        grid: &VoxelGrid,
         notes: &mut Vec<String>,
-    ) -> Option<Self> {
-        let largest = contours.iter().map(|c| area_vector(c)).max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b)))?;
+    ) -> Result<Option<Self>, IoError> {
+        let name = stated.name.clone();
+        let vectors = contours.iter().map(|contour| across(&contour.points));
+        let Some(largest) = vectors.max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b))) else { return Ok(None) };
         let length = dot(largest, largest).sqrt();
         if length < 1e-6 {
             notes.push(format!("region {name}: its contours enclose nothing"));
-            return None;
+            return Ok(None);
         }
         let (normal, axes) = frame_of(largest.map(|v| v / length));
-        let mut flat: Vec<(f64, Vec<[f64; 2]>)> = Vec::new();
-        let mut bent = 0usize;
-        for contour in contours {
-            let depths = contour.iter().map(|p| dot(*p, normal));
-            let (low, high) = depths.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), d| (a.min(d), b.max(d)));
-            bent += usize::from(high - low > 0.5);
-            let polygon = contour.iter().map(|p| [dot(*p, axes[0]), dot(*p, axes[1])]).collect();
-            flat.push((0.5 * (low + high), polygon));
+        let groups = in_planes(&name, contours, normal, axes, notes);
+        let depths: Vec<f64> = groups.iter().map(|(depth_mm, _)| *depth_mm).collect();
+        let slabs = Slabs::new(&name, &depths, lone_mm(normal, grid), notes);
+        let mut planes = Vec::new();
+        let mut found = Vec::new();
+        let mut volume_cm3 = 0.0;
+        for (n, (depth_mm, flat)) in groups.into_iter().enumerate() {
+            let (inside, findings) =
+                Outline::of(&flat).map_err(|trouble| troubled(object, &name, depth_mm, trouble))?;
+            volume_cm3 += inside.area_mm2 * slabs.thickness_mm(n) * 1e-3;
+            planes.push(ContourPlane { slab_mm: slabs.ends_mm(n), inside });
+            found.push((depth_mm, findings));
         }
-        if bent > 0 {
-            notes.push(format!("region {name}: {bent} contours leave their plane by more than 0.5 mm"));
-        }
-        flat.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut planes: Vec<ContourPlane> = Vec::new();
-        for (depth_mm, polygon) in flat {
-            match planes.last_mut() {
-                Some(plane) if depth_mm - plane.depth_mm <= SAME_PLANE_MM => plane.add(polygon),
-                _ => planes.push(ContourPlane::new(depth_mm, vec![polygon])),
-            }
-        }
-        let mut steps: Vec<f64> = planes.windows(2).map(|pair| pair[1].depth_mm - pair[0].depth_mm).collect();
-        steps.sort_by(f64::total_cmp);
-        let usual_mm = steps.get(steps.len().saturating_sub(1) / 2).copied().unwrap_or(0.0);
-        let gaps = steps.iter().filter(|step| **step > GAP * usual_mm).count();
-        if gaps > 0 {
-            notes.push(format!("region {name}: {gaps} gaps between planes of contours, left empty"));
-        }
-        Some(Self { number, name, external, normal, axes, planes, usual_mm })
+        tell(&name, &found, notes);
+        Ok(Some(Self { number: stated.number, name, external, normal, axes, planes, volume_cm3 }))
     }
 
-    /// Thickness of the slab of a plane: to half way to its neighbours, at most half the usual distance
-    /// across a gap. `grid` gives the thickness of a lone plane.
-    fn slab_mm(&self, n: usize, grid: &VoxelGrid) -> [f64; 2] {
-        let usual_mm = if self.usual_mm > 0.0 { self.usual_mm } else { self.lone_mm(grid) };
-        let half = |step: Option<f64>| match step {
-            Some(step) if step <= GAP * usual_mm => 0.5 * step,
-            _ => 0.5 * usual_mm,
-        };
-        let depth = |n: usize| self.planes.get(n).map(|plane| plane.depth_mm);
-        let here = self.planes[n].depth_mm;
-        let below = n.checked_sub(1).and_then(depth).map(|d| here - d);
-        [half(below), half(depth(n + 1).map(|d| d - here))]
-    }
-
-    /// Distance between planes of the grid along the contours' normal, mm.
-    fn lone_mm(&self, grid: &VoxelGrid) -> f64 {
-        let along = |axis: usize| [0, 1, 2].map(|row| grid.affine[row][axis]);
-        (0..3).map(|axis| dot(along(axis), self.normal).abs()).fold(0.0, f64::max)
-    }
-
-    /// Volume by the contours: area inside by the even-odd rule times the slab of each plane, cm3.
-    fn volume_cm3(&self, grid: &VoxelGrid) -> f64 {
-        let slab = |n: usize| self.slab_mm(n, grid).iter().sum::<f64>();
-        let planes = self.planes.iter().enumerate();
-        planes.map(|(n, plane)| plane.area_mm2() * slab(n)).sum::<f64>() * 1e-3
-    }
-
-    /// The plane that a depth belongs to.
-    fn plane_at(&self, depth_mm: f64, grid: &VoxelGrid) -> Option<usize> {
-        let above = self.planes.partition_point(|plane| plane.depth_mm < depth_mm);
-        let nearest = match (above.checked_sub(1), self.planes.get(above)) {
-            (None, None) => return None,
-            (None, Some(_)) => above,
-            (Some(below), None) => below,
-            (Some(below), Some(next)) => {
-                if depth_mm - self.planes[below].depth_mm <= next.depth_mm - depth_mm {
-                    below
-                } else {
-                    above
-                }
-            }
-        };
-        let off = depth_mm - self.planes[nearest].depth_mm;
-        let [below, over] = self.slab_mm(nearest, grid);
-        // A hair of slack: contours written with few digits must not lose the slice they lie on.
-        let slack = 1e-3 * (below + over);
-        (-below - slack <= off && off <= over + slack).then_some(nearest)
+    /// The plane whose slab holds a height.
+    fn plane_at(&self, depth_mm: f64) -> Option<usize> {
+        let last = self.planes.partition_point(|plane| plane.slab_mm[0] <= depth_mm).checked_sub(1)?;
+        (depth_mm < self.planes[last].slab_mm[1]).then_some(last)
     }
 
     /// Voxels whose centres lie inside.
@@ -321,23 +326,24 @@ impl Roi {
         let Some(fast) = (0..3).find(inside) else { return self.voxels_one_by_one(grid) };
         let direction = column(fast).map(|v| v / grid.spacing_mm[fast]);
         let across = cross(self.normal, direction);
-        let turned: Vec<ContourPlane> =
-            self.planes.iter().map(|plane| plane.turned(self.axes, direction, across)).collect();
+        let parts = [direction, across].map(|to| self.axes.map(|axis| dot(axis, to)));
+        let turn = |p: [f64; 2]| parts.map(|part| p[0] * part[0] + p[1] * part[1]);
+        let turned: Vec<Outline> = self.planes.iter().map(|plane| plane.inside.turned(turn)).collect();
         let [b, c] = [0, 1, 2].into_iter().filter(|&axis| axis != fast).collect::<Vec<_>>()[..] else {
             return Vec::new();
         };
         let mut found = Vec::new();
-        let mut crossings = Vec::new();
+        let mut spans = Vec::new();
         for kc in 0..grid.dims[c] {
             for kb in 0..grid.dims[b] {
                 let mut voxel = [0usize; 3];
                 (voxel[b], voxel[c]) = (kb, kc);
                 let start = grid.world_mm(voxel.map(|v| v as f64));
-                let Some(plane) = self.plane_at(dot(start, self.normal), grid) else { continue };
-                turned[plane].crossings(dot(start, across), &mut crossings);
+                let Some(plane) = self.plane_at(dot(start, self.normal)) else { continue };
+                turned[plane].spans(dot(start, across), &mut spans);
                 let from = dot(start, direction);
-                for pair in crossings.chunks_exact(2) {
-                    // From the first centre at or after one crossing to the last before the next.
+                for pair in spans.chunks_exact(2) {
+                    // From the first centre at or after one end to the last before the other.
                     let first = ((pair[0] - from) / grid.spacing_mm[fast]).ceil().max(0.0);
                     let end = ((pair[1] - from) / grid.spacing_mm[fast]).ceil().min(grid.dims[fast] as f64).max(0.0);
                     for k in first as usize..end as usize {
@@ -352,14 +358,14 @@ impl Roi {
 
     /// The same for a grid that lies obliquely to the planes.
     fn voxels_one_by_one(&self, grid: &VoxelGrid) -> Vec<usize> {
-        let mut crossings = Vec::new();
+        let mut spans = Vec::new();
         (0..grid.len())
             .filter(|&index| {
                 let point = grid.world_mm(grid.voxel(index).map(|v| v as f64));
-                let Some(plane) = self.plane_at(dot(point, self.normal), grid) else { return false };
-                self.planes[plane].crossings(dot(point, self.axes[1]), &mut crossings);
+                let Some(plane) = self.plane_at(dot(point, self.normal)) else { return false };
+                self.planes[plane].inside.spans(dot(point, self.axes[1]), &mut spans);
                 let u = dot(point, self.axes[0]);
-                crossings.iter().filter(|&&x| x <= u).count() % 2 == 1
+                spans.chunks_exact(2).any(|ends| ends[0] <= u && u < ends[1])
             })
             .collect()
     }
@@ -383,66 +389,138 @@ fn frame_of(normal: [f64; 3]) -> ([f64; 3], [[f64; 3]; 2]) {
     (normal, [first, cross(normal, first)])
 }
 
-impl ContourPlane {
-    fn new(depth_mm: f64, polygons: Vec<Vec<[f64; 2]>>) -> Self {
-        let mut plane = Self { depth_mm, polygons: Vec::new(), heights_mm: [f64::INFINITY, f64::NEG_INFINITY] };
-        polygons.into_iter().for_each(|polygon| plane.add(polygon));
-        plane
-    }
+/// Distance between planes of the grid along a normal, mm.
+fn lone_mm(normal: [f64; 3], grid: &VoxelGrid) -> f64 {
+    let along = |axis: usize| [0, 1, 2].map(|row| grid.affine[row][axis]);
+    (0..3).map(|axis| dot(along(axis), normal).abs()).fold(0.0, f64::max)
+}
 
-    fn add(&mut self, polygon: Vec<[f64; 2]>) {
-        for point in &polygon {
-            self.heights_mm = [self.heights_mm[0].min(point[1]), self.heights_mm[1].max(point[1])];
+/// Contours by planes, from low to high, in the planes' axes.
+fn in_planes(
+    name: &str,
+    contours: Vec<Contour>,
+    normal: [f64; 3],
+    axes: [[f64; 3]; 2],
+    notes: &mut Vec<String>,
+) -> Vec<(f64, Vec<Flat>)> {
+    let mut flat: Vec<(f64, Flat)> = Vec::new();
+    let mut bent = 0usize;
+    for Contour { points, xor } in contours {
+        let depths = points.iter().map(|p| dot(*p, normal));
+        let (low, high) = depths.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), d| (a.min(d), b.max(d)));
+        bent += usize::from(high - low > 0.5);
+        let corners = points.iter().map(|p| axes.map(|axis| dot(*p, axis))).collect();
+        flat.push((0.5 * (low + high), Flat { corners, xor }));
+    }
+    if bent > 0 {
+        notes.push(format!("region {name}: {bent} contours leave their plane by more than 0.5 mm"));
+    }
+    flat.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut groups: Vec<(f64, Vec<Flat>)> = Vec::new();
+    for (depth_mm, contour) in flat {
+        match groups.last_mut() {
+            Some((first_mm, list)) if depth_mm - *first_mm <= SAME_PLANE_MM => list.push(contour),
+            _ => groups.push((depth_mm, vec![contour])),
         }
-        self.polygons.push(polygon);
     }
+    groups
+}
 
-    /// Area inside by the even-odd rule, mm2: exact between the heights of all corners.
-    fn area_mm2(&self) -> f64 {
-        if let [only] = self.polygons.as_slice() {
-            let closed = only.iter().zip(only.iter().cycle().skip(1));
-            return 0.5 * closed.map(|(a, b)| a[0] * b[1] - a[1] * b[0]).sum::<f64>().abs();
+/// The heights that the planes of a region stand for.
+struct Slabs<'a> {
+    depths_mm: &'a [f64],
+    /// Usual distance of planes, mm; of a lone plane that of the grid's.
+    usual_mm: f64,
+    /// Widest distance of planes without a gap, mm.
+    widest_mm: f64,
+    slack_mm: f64,
+}
+
+impl<'a> Slabs<'a> {
+    fn new(name: &str, depths_mm: &'a [f64], lone_mm: f64, notes: &mut Vec<String>) -> Self {
+        let mut steps: Vec<f64> = depths_mm.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        steps.sort_by(f64::total_cmp);
+        let usual_mm = steps.get(steps.len().saturating_sub(1) / 2).copied().unwrap_or(lone_mm);
+        let widest_mm = GAP * usual_mm.max(lone_mm);
+        let gaps = steps.iter().filter(|step| **step > widest_mm).count();
+        if gaps > 0 {
+            let widest = steps.last().copied().unwrap_or(0.0);
+            notes.push(format!(
+                "region {name}: {gaps} gaps between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
+            ));
         }
-        let mut heights: Vec<f64> = self.polygons.iter().flatten().map(|p| p[1]).collect();
-        heights.sort_by(f64::total_cmp);
-        heights.dedup();
-        let mut crossings = Vec::new();
-        heights
-            .windows(2)
-            .map(|pair| {
-                // Between two corner heights every crossing moves on a line: the middle gives the mean width.
-                self.crossings(0.5 * (pair[0] + pair[1]), &mut crossings);
-                let width: f64 = crossings.chunks_exact(2).map(|ends| ends[1] - ends[0]).sum();
-                width * (pair[1] - pair[0])
-            })
-            .sum()
+        Self { depths_mm, usual_mm, widest_mm, slack_mm: SAME_PLANE_MM.min(SLACK * lone_mm) }
     }
 
-    /// Where the line of height `v` crosses the contours, sorted. An edge holds its lower end and not its
-    /// upper one, so that a corner counts once.
-    fn crossings(&self, v: f64, out: &mut Vec<f64>) {
-        out.clear();
-        if !(self.heights_mm[0]..=self.heights_mm[1]).contains(&v) {
+    /// Step from a plane to the next, where no gap lies between.
+    fn step_mm(&self, n: usize) -> Option<f64> {
+        let step = self.depths_mm.get(n + 1)? - self.depths_mm[n];
+        (step <= self.widest_mm).then_some(step)
+    }
+
+    fn thickness_mm(&self, n: usize) -> f64 {
+        let below = n.checked_sub(1).and_then(|below| self.step_mm(below));
+        0.5 * below.unwrap_or(self.usual_mm) + 0.5 * self.step_mm(n).unwrap_or(self.usual_mm)
+    }
+
+    /// Both ends of a slab. Contours written with few digits must not lose or double the slice at an end: both ends
+    /// lie a hair lower, so that a centre within it of either is as if at it. A plane stays in its own slab.
+    fn ends_mm(&self, n: usize) -> [f64; 2] {
+        let half_way =
+            |n: usize, step: f64| 0.5 * (self.depths_mm[n] + self.depths_mm[n + 1]) - self.slack_mm.min(0.25 * step);
+        let here = self.depths_mm[n];
+        let reach = 0.5 * self.usual_mm;
+        let slack = self.slack_mm.min(0.5 * reach);
+        let below = n.checked_sub(1).and_then(|below| Some(half_way(below, self.step_mm(below)?)));
+        let above = self.step_mm(n).map(|step| half_way(n, step));
+        [below.unwrap_or(here - reach - slack), above.unwrap_or(here + reach - slack)]
+    }
+}
+
+/// Says what is to doubt in the planes of a region.
+fn tell(name: &str, found: &[(f64, Findings)], notes: &mut Vec<String>) {
+    let mut say = |value: fn(&Findings) -> f64, text: &dyn Fn(f64, String) -> String| {
+        let hit: Vec<&(f64, Findings)> = found.iter().filter(|(_, findings)| value(findings) > 0.0).collect();
+        if hit.is_empty() {
             return;
         }
-        for polygon in &self.polygons {
-            let Some(mut last) = polygon.last().copied() else { continue };
-            for &point in polygon {
-                if (last[1] <= v) != (point[1] <= v) {
-                    let t = (v - last[1]) / (point[1] - last[1]);
-                    out.push(last[0] + t * (point[0] - last[0]));
-                }
-                last = point;
-            }
+        let mut places: Vec<String> = hit.iter().take(4).map(|(depth_mm, _)| format!("{depth_mm:.2}")).collect();
+        if hit.len() > 4 {
+            places.push(format!("and {} more", hit.len() - 4));
         }
-        out.sort_by(f64::total_cmp);
-    }
+        let sum = hit.iter().map(|(_, findings)| value(findings)).sum();
+        notes.push(format!("region {name}: {}", text(sum, format!("planes at {} mm", places.join(", ")))));
+    };
+    say(|f| f.twice as f64, &|count, at| format!("{count} contours drawn twice ({at}), counted once"));
+    say(|f| f.shared_mm2, &|area, at| {
+        format!("contours partly overlap ({at}): {area:.1} mm2 lie in more than one, counted once")
+    });
+    say(|f| f.crossed_mm2, &|area, at| {
+        format!("a contour crosses itself ({at}): {area:.1} mm2 that it goes round twice are left out, as a hole")
+    });
+    say(|f| f.rims as f64, &|count, at| {
+        format!(
+            "{count} contours inside another leave a rim thinner than {RIM_MM} mm ({at}): taken as holes; only what \
+             coincides within {ON_LINE_MM} mm counts as drawn twice"
+        )
+    });
+    say(|f| f.cancelled as f64, &|count, at| {
+        format!(
+            "{count} contours of type CLOSEDPLANAR_XOR coincide with another ({at}) and cancel it, as the type says"
+        )
+    });
+}
 
-    /// The same contours in other axes of the plane.
-    fn turned(&self, axes: [[f64; 3]; 2], along: [f64; 3], across: [f64; 3]) -> Self {
-        let parts = [along, across].map(|to| [dot(axes[0], to), dot(axes[1], to)]);
-        let turn = |p: &[f64; 2]| parts.map(|part| p[0] * part[0] + p[1] * part[1]);
-        let polygons = self.polygons.iter().map(|polygon| polygon.iter().map(turn).collect()).collect();
-        Self::new(self.depth_mm, polygons)
+fn troubled(object: &Object, name: &str, depth_mm: f64, trouble: Trouble) -> IoError {
+    match trouble {
+        Trouble::Intricate => broken(object, name, &format!("too many crossings in the plane at {depth_mm:.2} mm")),
+        Trouble::Mixed => object.refused(
+            "ContourGeometricType (3006,0042)",
+            format!(
+                "region {name}: CLOSED_PLANAR and CLOSEDPLANAR_XOR contours that overlap in the plane at {depth_mm:.2} mm"
+            ),
+            "one type for the contours of a region",
+            "Export the structure set with one type: the two mean different regions.",
+        ),
     }
 }

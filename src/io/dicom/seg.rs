@@ -96,6 +96,7 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
             "Give the segmentation that holds the regions.",
         ));
     }
+    numbers_are_distinct(object, &segments)?;
     // The header alone can promise 2^31 frames: believe it only if the file holds them.
     let (object, source) = Object::read_with_pixels(&object.path)?;
     source.frame(&object.path, 0)?;
@@ -132,6 +133,22 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
     let mut maps: Vec<Option<Vec<usize>>> = maps.into_iter().map(|hits| Some(hits.voxels)).collect();
     let empty = Volume::filled(reference.clone(), 0u16);
     Ok(paint(empty, &paints, notes, |n| maps[n].take().unwrap_or_default()))
+}
+
+/// A number that two segments bear does not say whose the frames are.
+fn numbers_are_distinct(object: &Object, segments: &[Segment]) -> Result<(), IoError> {
+    let mut seen: BTreeMap<u64, &Segment> = BTreeMap::new();
+    for segment in segments {
+        if let Some(other) = seen.insert(segment.number.to_bits(), segment) {
+            return Err(object.refused(
+                "SegmentNumber (0062,0004)",
+                format!("{} for both {} and {}", segment.number, other.name, segment.name),
+                "a number of its own for each segment",
+                "Export the segmentation again.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The regular lattice that all frames lie on.

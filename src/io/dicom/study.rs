@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
+use super::aside::{self, Aside, Found, class_name, indexed_folder};
 use super::layout::looks_like_dicom;
 use super::object::{DataSet, Object};
 use crate::io::IoError;
@@ -28,7 +29,6 @@ pub(crate) const LABEL_MAP_SEG: &str = "1.2.840.10008.5.1.4.1.1.66.7";
 pub(crate) const RT_STRUCT: &str = "1.2.840.10008.5.1.4.1.1.481.3";
 pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
 pub(crate) const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
-const DICOMDIR: &str = "1.2.840.10008.1.3.10";
 
 /// What an object can be used as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -78,6 +78,8 @@ impl Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) kind: Kind,
+    /// What it is, where it is of no use as anything.
+    what: Option<String>,
     pub(crate) objects: Vec<Object>,
 }
 
@@ -88,14 +90,20 @@ pub(crate) struct Study {
     pub(crate) series: Vec<Series>,
     /// Number of files that are not DICOM.
     pub(crate) others: usize,
+    /// Files that belong to no series.
+    pub(crate) aside: Vec<Aside>,
 }
 
 impl Study {
     /// Reads the headers of a file, or of all DICOM files of a folder and the folders in it.
     ///
     /// Errors: no DICOM file, a damaged one, objects of two patients, more than 200 000 files.
-    /// `FOLDER#3` keeps the third series of the folder alone, as `lutra inspect FOLDER` counts them.
+    /// `FOLDER#3` keeps the third series of the folder alone, as `lutra inspect FOLDER` counts them. A DICOMDIR stands
+    /// for its folder.
     pub(crate) fn open(path: &Path) -> Result<Self, IoError> {
+        if let Some(folder) = indexed_folder(path) {
+            return Self::open(&folder);
+        }
         if let Some((folder, number)) = selected(path) {
             let mut study = Self::open(&folder)?;
             let count = study.series.len();
@@ -119,17 +127,20 @@ impl Study {
             files.push(path.to_path_buf());
         }
         let mut objects = Vec::with_capacity(files.len());
+        let mut aside = Vec::new();
         for file in &files {
-            let object = Object::read(file)?;
-            if object.class() != DICOMDIR {
-                objects.push(object);
+            // A file that was asked for by name is not set aside.
+            match if path.is_dir() { aside::read(file)? } else { Found::Object(Box::new(Object::read(file)?)) } {
+                Found::Object(object) => objects.push(*object),
+                Found::Aside(one) => aside.push(one),
             }
         }
         if objects.is_empty() {
+            let indices = if aside.is_empty() { String::new() } else { format!(" but {}", aside[0].what) };
             return Err(IoError::invalid(
                 path,
                 "folder",
-                format!("no DICOM file ({others} others)"),
+                format!("no DICOM file{indices} ({others} others)"),
                 "DICOM files (PS3.10)",
                 "Give the folder of the exported series.",
             ));
@@ -139,14 +150,16 @@ impl Study {
         let mut list: Vec<Series> = Vec::new();
         for object in objects {
             let kind = Kind::of(&object.class());
-            let key = format!("{kind:?} {}", object.text(tags::SERIES_INSTANCE_UID).unwrap_or_default());
-            let at = *series.entry(key).or_insert_with(|| {
-                list.push(Series { kind, objects: Vec::new() });
+            let what = (kind == Kind::Other).then(|| class_name(&object.class()));
+            let uid = object.text(tags::SERIES_INSTANCE_UID).unwrap_or_default();
+            let at = *series.entry(format!("{kind:?} {what:?} {uid}")).or_insert_with(|| {
+                list.push(Series { kind, what, objects: Vec::new() });
                 list.len() - 1
             });
             list[at].objects.push(object);
         }
-        Ok(Self { series: list, others })
+        set_pictures_aside(&mut list);
+        Ok(Self { series: list, others, aside })
     }
 
     /// Series of one kind.
@@ -212,6 +225,11 @@ pub(crate) fn selected(path: &Path) -> Option<(PathBuf, usize)> {
     Some((folder.clone(), number.parse().ok()?)).filter(|_| folder.is_dir())
 }
 
+/// The path itself, or the folder that a DICOMDIR stands for.
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
+    indexed_folder(path).unwrap_or_else(|| path.to_path_buf())
+}
+
 /// One series of a folder, not yet read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -232,7 +250,7 @@ pub struct Entry {
 ///
 /// Errors: nothing of it can be read as DICOM; two patients.
 pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
-    let path = path.as_ref();
+    let path = &folder_of(path.as_ref());
     let study = Study::open(path)?;
     let entry = |(n, series): (usize, &Series)| {
         let first = &series.objects[0];
@@ -248,7 +266,30 @@ pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
     Ok(study.series.iter().enumerate().map(entry).collect())
 }
 
+/// Takes a series of scouts or of colour pictures, whatever class it has, out of the way of a series of values beside it.
+fn set_pictures_aside(list: &mut [Series]) {
+    let what = |series: &Series| match series.kind {
+        Kind::Ct | Kind::Activity if series.objects.iter().all(Object::is_colour) => Some("colour picture"),
+        Kind::Ct if series.objects.iter().all(Object::is_localizer) => Some("localizer"),
+        _ => None,
+    };
+    let found: Vec<Option<&str>> = list.iter().map(what).collect();
+    for n in 0..list.len() {
+        let Some(what) = found[n] else { continue };
+        let kind = list[n].kind;
+        if (0..list.len()).any(|other| found[other].is_none() && list[other].kind == kind) {
+            list[n].what = Some(format!("{what} of class {}", list[n].objects[0].class()));
+            list[n].kind = Kind::Other;
+        }
+    }
+}
+
 impl Series {
+    /// A series of objects of one kind.
+    pub(crate) fn of(kind: Kind, objects: Vec<Object>) -> Self {
+        Self { kind, what: None, objects }
+    }
+
     /// One line: kind, description, number of files, where.
     pub(crate) fn describe(&self) -> String {
         let object = &self.objects[0];
@@ -257,8 +298,17 @@ impl Series {
         let number = object.text(tags::SERIES_NUMBER).map_or(String::new(), |n| format!(" series {n}"));
         let count = self.objects.len();
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
-        format!("{}{number}, {files} in {place}", self.kind.name())
+        format!("{}{number}, {files} in {place}", self.what.as_deref().unwrap_or(self.kind.name()))
     }
+}
+
+/// Every DICOM file of a folder and the folders in it, or of the folder of `FOLDER#3`; none of what is no folder.
+pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
+    let folder = selected(path).map_or_else(|| path.to_path_buf(), |(folder, _)| folder);
+    let mut files = Vec::new();
+    // what cannot be read is told by the reader
+    let _ = collect(&folder, 0, &mut files, &mut 0);
+    files
 }
 
 /// Files of a folder in the order of their names, DICOM only; others are counted.
@@ -297,18 +347,34 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, others: &mut u
 }
 
 /// Refuses objects of different patients. Names the files, never the patients.
+///
+/// What states no patient counts for none, except the images and regions that a dose is made of: whose they are must be
+/// told by all or by none.
 fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
-    let first = &objects[0];
-    match objects.iter().find(|object| PatientKey::of(&object.header) != PatientKey::of(&first.header)) {
-        None => Ok(()),
-        Some(other) => Err(IoError::invalid(
+    let refused = |found: String| {
+        Err(IoError::invalid(
             path,
             "patient",
-            format!("two patients ({} and {})", first.path.display(), other.path.display()),
+            found,
             "files of one patient",
             "Give a folder that holds one patient only.",
-        )),
+        ))
+    };
+    let Some(first) = objects.iter().find(|object| PatientKey::stated(&object.header).is_some()) else { return Ok(()) };
+    let own = PatientKey::stated(&first.header);
+    for other in objects {
+        let key = PatientKey::stated(&other.header);
+        let [a, b] = [first, other].map(|object| object.path.display().to_string());
+        if key.is_some() && key != own {
+            return refused(format!("two patients ({a} and {b})"));
+        }
+        let must_tell =
+            matches!(Kind::of(&other.class()), Kind::Ct | Kind::Activity | Kind::Segmentation | Kind::StructureSet);
+        if key.is_none() && must_tell {
+            return refused(format!("a patient in {a} and none in {b}"));
+        }
     }
+    Ok(())
 }
 
 /// Who a patient is, as a digest that shows nothing and only compares.
@@ -318,9 +384,14 @@ pub struct PatientKey([u8; 32]);
 impl PatientKey {
     /// The patient of an object: by identifier and, where there is none, by name.
     pub(crate) fn of(header: &DataSet) -> Self {
+        Self::stated(header).unwrap_or_else(|| Self(Sha256::digest(b"").into()))
+    }
+
+    /// The same; none where the object states neither.
+    fn stated(header: &DataSet) -> Option<Self> {
         let field = |tag| super::object::text(header, tag);
-        let identity = field(tags::PATIENT_ID).or_else(|| field(tags::PATIENT_NAME)).unwrap_or_default();
-        Self(Sha256::digest(identity.as_bytes()).into())
+        let identity = field(tags::PATIENT_ID).or_else(|| field(tags::PATIENT_NAME))?;
+        Some(Self(Sha256::digest(identity.as_bytes()).into()))
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn date_time(text: &str) -> Option<(DateTime, Option<i64>)> {
 }
 
 /// Minutes of `+HHMM` or `-HHMM`.
-fn utc_offset(text: &str) -> Option<i64> {
+pub(super) fn utc_offset(text: &str) -> Option<i64> {
     let sign = if text.starts_with('-') { -1 } else { 1 };
     let digits = text.get(1..5).filter(|s| s.bytes().all(|b| b.is_ascii_digit()))?;
     let minutes = digits[..2].parse::<i64>().ok()? * 60 + digits[2..].parse::<i64>().ok()?;

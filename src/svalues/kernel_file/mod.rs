@@ -23,7 +23,7 @@ mod write;
 
 pub use facts::{medium_in, nuclide_in, unit_in};
 pub use read::read;
-pub use write::{check_ending, write};
+pub use write::{check_ending, files, write};
 
 /// Largest relative difference of two voxel edges that counts as none.
 const EDGE_TOLERANCE: f64 = 0.005;

@@ -20,8 +20,8 @@ fn io_kernels_come_back_from_every_layout() {
     let kernel = kernel();
     for name in ["k.nii.gz", "k.nii", "k.csv", "k.txt", "Lu177-3.00-mm-mGyperMBqs-Soft.img"] {
         let path = folder.path().join(name);
-        let files = write(&kernel, &path).unwrap();
-        assert!(files.iter().all(|f| f.is_file()));
+        write(&kernel, &path).unwrap();
+        assert!(files(&path).iter().all(|f| f.is_file()));
         let raw = only(read(&path).unwrap());
         let declared = Declared { density_g_cm3: Some(1.04), ..Declared::default() };
         let (back, _) = raw.interpret("Lu-177", Some([3.0; 3]), &declared).unwrap();

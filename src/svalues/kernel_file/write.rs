@@ -6,7 +6,7 @@ use crate::io::atomic::write_file;
 use crate::io::nifti;
 use crate::svalues::SvalueError;
 use crate::svalues::voxel_kernel::VoxelKernel;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One line that says what a kernel is: unit, nuclide, medium, density.
 fn description(kernel: &VoxelKernel) -> String {
@@ -33,15 +33,22 @@ pub fn check_ending(path: &Path) -> Result<(), SvalueError> {
     Err(fault(&name, "file ending", name.clone(), &ENDINGS.join(", "), next))
 }
 
-/// Writes a kernel in the layout of the file's ending: `.nii`, `.nii.gz` (with a second file `.._sigma_rel`), `.csv`,
-/// `.txt` (the table of Lanconelli et al.), `.img` or `.raw` (f32 cube). Returns the files written. Errors: another
-/// ending; a place that cannot be written.
-pub fn write(kernel: &VoxelKernel, path: &Path) -> Result<Vec<std::path::PathBuf>, SvalueError> {
-    check_ending(path)?;
+/// The files that [`write`] writes for this one: `.nii` and `.nii.gz` have a second one.
+pub fn files(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let lower = name.to_lowercase();
-    let mut files = vec![path.to_path_buf()];
-    if lower.ends_with(".nii") || lower.ends_with(".nii.gz") {
+    let second = [".nii.gz", ".nii"].into_iter().find(|end| lower.ends_with(end));
+    let second = second.map(|end| path.with_file_name(format!("{}_sigma_rel{end}", &name[..name.len() - end.len()])));
+    [path.to_path_buf()].into_iter().chain(second).collect()
+}
+
+/// Writes a kernel in the layout of the file's ending: `.nii`, `.nii.gz` (with a second file `.._sigma_rel`), `.csv`,
+/// `.txt` (the table of Lanconelli et al.), `.img` or `.raw` (f32 cube). Errors: another ending; a place that cannot be
+/// written.
+pub fn write(kernel: &VoxelKernel, path: &Path) -> Result<(), SvalueError> {
+    check_ending(path)?;
+    let lower = path.to_string_lossy().to_lowercase();
+    if let [_, second] = &files(path)[..] {
         let dims = kernel.half.map(|h| 2 * h + 1);
         let origin = [0, 1, 2].map(|a| -(kernel.half[a] as f64) * kernel.spacing_mm[a]);
         let grid = VoxelGrid::axis_aligned(dims, kernel.spacing_mm, origin);
@@ -50,10 +57,7 @@ pub fn write(kernel: &VoxelKernel, path: &Path) -> Result<Vec<std::path::PathBuf
         let options = |description: String| nifti::WriteOptions { description, form_code: 1 };
         let volume = |data| Volume { grid: grid.clone(), data };
         nifti::write_with(path, &volume(s), &options(description(kernel)))?;
-        let end = if lower.ends_with(".gz") { ".nii.gz" } else { ".nii" };
-        let second = path.with_file_name(format!("{}_sigma_rel{end}", &name[..name.len() - end.len()]));
-        nifti::write_with(&second, &volume(sigma), &options("relative standard error of S".to_owned()))?;
-        files.push(second);
+        nifti::write_with(second, &volume(sigma), &options("relative standard error of S".to_owned()))?;
     } else if lower.ends_with(".csv") {
         write_file(path, |to| to.write_all(csv_text(kernel).as_bytes()))?;
     } else if lower.ends_with(".txt") {
@@ -62,7 +66,7 @@ pub fn write(kernel: &VoxelKernel, path: &Path) -> Result<Vec<std::path::PathBuf
         let bytes: Vec<u8> = cube(kernel).flat_map(|o| (kernel.s_mgy_per_mbq_s(o) as f32).to_le_bytes()).collect();
         write_file(path, |to| to.write_all(&bytes))?;
     }
-    Ok(files)
+    Ok(())
 }
 
 fn sigma_rel(kernel: &VoxelKernel, offset: [usize; 3]) -> f64 {

@@ -1,0 +1,204 @@
+//! What each request reads, so that nothing it writes touches it.
+//!
+//! Each request is taken apart field by field: a new field has to be named here before the program compiles.
+
+use super::failure::{OrUserError, UserError};
+use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
+use super::request::{
+    ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DicomOut,
+    DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RunOptions,
+    SceneInput, StudyChoice, SvalueRequest, TiaRequest,
+};
+use crate::io::atomic::AtomicOutputDir;
+use crate::io::dicom;
+use crate::io::inputs::Inputs;
+use crate::transport::checkpoint;
+use std::path::Path;
+
+/// The folder of a command's results, guarded against its inputs and against files that are not Lutra's; `names` are
+/// those of the files that it may write.
+pub fn folder<N: AsRef<str>>(
+    out: &Path,
+    force: bool,
+    inputs: &Inputs,
+    names: &[N],
+) -> Result<AtomicOutputDir, UserError> {
+    AtomicOutputDir::create(out, force, inputs).and_then(|folder| folder.expecting(names)).or_user_error()
+}
+
+/// As [`folder`], of a command that transports: its checkpoints spare the inputs too.
+pub fn folder_of_run<N: AsRef<str>>(
+    out: &Path,
+    force: bool,
+    run: &RunOptions,
+    inputs: &Inputs,
+    names: &[N],
+) -> Result<AtomicOutputDir, UserError> {
+    let Some(Checkpoint { folder: place, every_s: _, resume }) = &run.checkpoint else {
+        return folder(out, force, inputs, names);
+    };
+    let files = checkpoint::files(place);
+    files.iter().try_for_each(|file| inputs.spare(file)).or_user_error()?;
+    let mut all = inputs.clone();
+    files.iter().filter(|_| *resume).for_each(|file| all.add(file));
+    folder(out, force, &all, names)
+}
+
+/// Names of the files of a whole run.
+pub fn dose_names(dicom: Option<DicomOut>) -> Vec<&'static str> {
+    let mut names = vec![
+        "dose_gy.nii.gz",
+        "sigma_rel.nii.gz",
+        "dose_electron_gy.nii.gz",
+        "dose_photon_gy.nii.gz",
+        "organs.csv",
+        "run.json",
+        "report.html",
+        "dvh.csv",
+        "dvh.json",
+        "dose_axial.png",
+        "dose_coronal.png",
+        "dose_sagittal.png",
+    ];
+    if let Some(out) = dicom {
+        names.extend([DOSE_FILE, LABELS_FILE]);
+        if out.pictures {
+            names.extend(["dose_axial.dcm", "dose_coronal.dcm", "dose_sagittal.dcm"]);
+        }
+    }
+    names
+}
+
+/// A name that may be that of a file: of a nuclide, of a tissue.
+fn add_named(inputs: &mut Inputs, name: &str) {
+    if Path::new(name).is_file() {
+        inputs.add(name);
+    }
+}
+
+fn add_images(inputs: &mut Inputs, choice: &ImageChoice) {
+    let ImageChoice { nuclide, options: _, effective_half_life_h: _, administered_mbq: _ } = choice;
+    add_named(inputs, nuclide);
+}
+
+/// What `lutra dose` reads.
+pub fn of_dose(request: &DoseRequest) -> Inputs {
+    let DoseRequest {
+        config,
+        scene,
+        activity,
+        administered_mbq: _,
+        nuclide,
+        emissions: _,
+        labels,
+        label_names,
+        out: _,
+        dicom: _,
+        force: _,
+        grid: _,
+        run: _,
+    } = request;
+    let mut inputs: Inputs = [config, labels, label_names].into_iter().flatten().collect();
+    match scene {
+        SceneInput::Ct(ct) => inputs.add(ct),
+        SceneInput::Explicit { density, tissue, tissue_table } => {
+            [density, tissue, tissue_table].iter().for_each(|path| inputs.add(path));
+        }
+    }
+    match activity {
+        ActivityChoice::Map { file, unit: _ } => inputs.add(file),
+        ActivityChoice::Images { paths, choice } => {
+            paths.iter().for_each(|path| inputs.add(path));
+            add_images(&mut inputs, choice);
+        }
+        ActivityChoice::None => {}
+    }
+    add_named(&mut inputs, nuclide);
+    inputs
+}
+
+/// What `lutra audit` reads.
+pub fn of_audit(request: &AuditRequest) -> Inputs {
+    let AuditRequest { dose, tolerance_rel: _, kernels, declared: _, s_tables, phantom: _ } = request;
+    let mut inputs = of_dose(dose);
+    kernels.iter().chain(s_tables).for_each(|path| inputs.add(path));
+    inputs
+}
+
+/// What `lutra svalue` reads.
+pub fn of_svalue(request: &SvalueRequest) -> Inputs {
+    let SvalueRequest { dose, sources: _ } = request;
+    of_dose(dose)
+}
+
+/// What `lutra bench` reads.
+pub fn of_bench(request: &BenchRequest) -> Inputs {
+    match &request.what {
+        BenchScene::Demo | BenchScene::Scaling(_) => Inputs::none(),
+        BenchScene::Files(dose) => of_dose(dose),
+    }
+}
+
+/// What `lutra parity` reads.
+pub fn of_parity(request: &ParityRequest) -> Inputs {
+    match &request.scene {
+        ParityScene::Demo => Inputs::none(),
+        ParityScene::Files(ct, decays) => [ct, decays].into_iter().collect(),
+    }
+}
+
+/// What `lutra merge` reads.
+pub fn of_merge(request: &MergeRequest) -> Inputs {
+    let MergeRequest { outputs, out: _, allow_missing: _, force: _ } = request;
+    outputs.iter().flat_map(|shard| [shard.join(TALLY_FILE), shard.join(CASE_FILE)]).collect()
+}
+
+/// What `lutra compare` reads.
+pub fn of_compare(request: &CompareRequest) -> Inputs {
+    let CompareRequest { a, b, labels, label_names, tolerance_rel: _, out: _, force: _ } = request;
+    [Some(a), Some(b), labels.as_ref(), label_names.as_ref()].into_iter().flatten().collect()
+}
+
+/// What `lutra kernel` reads.
+pub fn of_kernel(request: &KernelRequest) -> Inputs {
+    let KernelRequest { spacing_mm: _, half: _, medium } = request;
+    of_medium(medium)
+}
+
+/// What `lutra dpk` reads.
+pub fn of_medium(request: &MediumRequest) -> Inputs {
+    let MediumRequest { tissue, density_g_cm3: _, nuclide, histories: _, seed: _, threads: _, out: _, force: _ } =
+        request;
+    let mut inputs = Inputs::none();
+    add_named(&mut inputs, tissue);
+    add_named(&mut inputs, nuclide);
+    inputs
+}
+
+/// What `lutra tia` reads: DICOM, or a SERIES.toml and what it names.
+pub fn of_tia(request: &TiaRequest) -> Inputs {
+    let TiaRequest { series, labels, label_names, ct, images, out: _, force: _ } = request;
+    let mut inputs: Inputs = [labels, label_names, ct].into_iter().flatten().collect();
+    series.iter().for_each(|path| add_described(&mut inputs, path));
+    add_images(&mut inputs, images);
+    inputs
+}
+
+/// What `lutra course` reads: a DICOM folder, or a COURSE.toml and what it names.
+pub fn of_course(request: &CourseRequest) -> Inputs {
+    let CourseRequest::Patient { course, out: _, cache: _, study, dicom: _, force: _, run: _ } = request else {
+        return Inputs::none();
+    };
+    let mut inputs = Inputs::none();
+    add_described(&mut inputs, course);
+    if let Some(choice) = study {
+        let StudyChoice { ct, activity, labels, label_names, protocol: _, images } = &**choice;
+        [ct, labels, label_names].into_iter().flatten().chain(activity).for_each(|path| inputs.add(path));
+        add_images(&mut inputs, images);
+    }
+    inputs
+}
+
+fn add_described(inputs: &mut Inputs, path: &Path) {
+    if dicom::is_dicom(path) { inputs.add(path) } else { inputs.add_description(path) }
+}

@@ -1,0 +1,121 @@
+//! What a person states about activity images: the last word on every doubt about correction, half-life, unit and times.
+//!
+//! Whose patient it is and where it lies cannot be stated away.
+
+use dicom_dictionary_std::tags;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+
+use super::nuclear::DecayCorrection;
+use super::object::{DataSet, text};
+use super::time::utc_offset;
+
+/// Next step where the decay correction is in doubt.
+pub(super) const SAY_CORRECTION: &str = "Find out to which moment the values were corrected and state it: \
+     --decay-correction none, start or admin, or decay_correction in the image's entry of a SERIES.toml.";
+/// Next step where the unit is in doubt.
+pub(super) const SAY_UNIT: &str = "Export the quantitative image in Bq/mL; if you know that the values are Bq/mL, state \
+     it: --assume-bq-ml, or unit = \"bq_ml\" in the image's entry of a SERIES.toml.";
+/// Next step where the half-life is in doubt.
+pub(super) const SAY_HALF_LIFE: &str = "State the half-life that the scanner used, h: --half-life, or half_life_h in the \
+     image's entry of a SERIES.toml.";
+/// Next step where the time from the injection is in doubt.
+pub(super) const SAY_INJECTION: &str = "Correct the header, or state the injection by the scanner's clock, as in \
+     --injection-time 2026-03-02T10:00; or time_h (middle of the scan, h after injection) in the image's entry of a \
+     SERIES.toml.";
+/// Next step where the moment of the scan is in doubt.
+pub(super) const SAY_TIME: &str = "Correct the header, or state time_h (middle of the scan, h after injection) in the \
+     image's entry of a SERIES.toml.";
+
+/// What a person states about an activity image. It decides over the file, and a note says where the two differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ActivityOptions {
+    /// Decay correction.
+    pub decay_correction: Option<DecayCorrection>,
+    /// Half-life that the scanner corrected with, h.
+    pub half_life_h: Option<f64>,
+    /// Values are Bq/mL after the file's scale, whatever other unit it states; kBq/mL and MBq/mL are brought to it.
+    pub assume_bq_ml: bool,
+    /// The injection.
+    pub injection: Option<StatedMoment>,
+    /// From the injection to the middle of the scan, h. Within 0.05 h of the file's own time that one is kept.
+    pub hours_after_injection: Option<f64>,
+    /// What fills the silence of a file and decides over nothing.
+    pub if_silent: IfSilent,
+}
+
+/// What holds where a file says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct IfSilent {
+    /// Decay correction.
+    pub decay_correction: Option<DecayCorrection>,
+    /// Half-life, h: that of the nuclide.
+    pub half_life_h: Option<f64>,
+    /// Values are Bq/mL.
+    pub bq_ml: bool,
+}
+
+/// A moment as a person states it, by the scanner's clock or with an offset from UTC.
+#[derive(Clone, Copy, PartialEq)]
+pub struct StatedMoment {
+    clock: DateTime,
+    offset_min: Option<i64>,
+}
+
+impl std::fmt::Debug for StatedMoment {
+    /// Dates identify.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StatedMoment")
+    }
+}
+
+impl StatedMoment {
+    /// A moment from ISO 8601 text: `2026-03-02T10:00`, with or without an offset as `+01:00`; none where it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let time_at = text.find(['T', 't', ' '])?;
+        let (clock, offset_min) = match text[time_at..].find(['+', '-', 'Z', 'z']) {
+            None => (text, None),
+            Some(at) => {
+                let (clock, offset) = text.split_at(time_at + at);
+                let offset =
+                    if offset.eq_ignore_ascii_case("z") { "+0000".to_owned() } else { offset.replace(':', "") };
+                (clock, Some(utc_offset(&offset).filter(|_| offset.len() == 5)?))
+            }
+        };
+        Some(Self { clock: clock.parse().ok()?, offset_min })
+    }
+
+    /// The moment in the local time of an object.
+    pub(super) fn local(self, object: &DataSet) -> DateTime {
+        let own = text(object, tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|text| utc_offset(&text));
+        match (self.offset_min, own) {
+            (Some(stated), Some(own)) => {
+                self.clock.checked_add(SignedDuration::from_mins(own - stated)).unwrap_or(self.clock)
+            }
+            _ => self.clock,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_dicom_stated_moments_in_every_spelling() {
+        let day = jiff::civil::date(2026, 3, 2);
+        for (text, clock, offset_min) in [
+            ("2026-03-02T10:00", day.at(10, 0, 0, 0), None),
+            ("2026-03-02 10:00:30", day.at(10, 0, 30, 0), None),
+            ("2026-03-02T10:00:00+01:30", day.at(10, 0, 0, 0), Some(90)),
+            ("2026-03-02T10:00-0500", day.at(10, 0, 0, 0), Some(-300)),
+            ("2026-03-02T10:00:00Z", day.at(10, 0, 0, 0), Some(0)),
+        ] {
+            assert_eq!(StatedMoment::parse(text), Some(StatedMoment { clock, offset_min }), "{text}");
+        }
+        for bad in ["", "2026-03-02", "10:00", "2026-13-02T10:00", "2026-03-02T10:00+1", "2026-03-02T10:00+99:00"] {
+            assert_eq!(StatedMoment::parse(bad), None, "{bad}");
+        }
+    }
+}
