@@ -182,10 +182,7 @@ fn cli_impossible_courses_are_refused() {
     write(
         folder,
         "SILENT.toml",
-        &series(&[4.0, 24.0])
-            .replace("administered_mbq = 7400\n", "")
-            .replace("bq_ml", "bq_voxel")
-            .replace("bq_voxel", "mbq_voxel"),
+        &series(&[4.0, 24.0]).replace("administered_mbq = 7400\n", "").replace("bq_ml", "mbq_voxel"),
     );
     for (text, words) in [
         (with("tia = \"tia.nii\"\ntia_unit = \"mbq_h\""), &["tia.nii: total decays", "would fit as decays"][..]),
