@@ -238,7 +238,11 @@ pub(super) fn transported(request: &DoseRequest, cache: &Cache<'_>) -> Result<Co
     let found = whole(&entry, &depends_on);
     let reused = found.is_some();
     let kept = match found {
-        Some(kept) => kept,
+        Some(kept) => {
+            // the entry does not depend on the activity given, the bounds do
+            dose::check_activity(request)?;
+            kept
+        }
         None => {
             if entry.exists() {
                 printer::warning(&format!("{}: the cache entry is damaged and computed again", entry.display()));
