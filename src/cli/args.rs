@@ -695,7 +695,7 @@ pub struct RawDose {
     /// What a value of a NIfTI map means: decays, mbq_h (both per voxel) or bq_ml_h
     #[arg(long, value_name = "UNIT", help_heading = "Activity")]
     pub activity_unit: Option<String>,
-    /// Administered activity, MBq, for doses per activity
+    /// Administered activity, MBq, for doses per activity; it bounds the decays that the map can hold
     #[arg(long, value_name = "MBQ", help_heading = "Activity")]
     pub administered_mbq: Option<f64>,
     /// Built-in nuclide, or a nuclide file (TOML or JSON)
@@ -757,6 +757,9 @@ pub struct RawTia {
     /// Built-in nuclide, or a nuclide file, for DICOM images
     #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
     pub nuclide: String,
+    /// Administered activity, MBq, of DICOM images in place of what they state; it bounds what they can show
+    #[arg(long, value_name = "MBQ")]
+    pub administered_mbq: Option<f64>,
     /// DICOM activity images.
     #[command(flatten)]
     pub images: RawImages,
@@ -905,6 +908,7 @@ impl RawTia {
     pub fn check(self) -> Result<TiaRequest, UserError> {
         let of_file = self.series.iter().any(|path| !dicom::is_dicom(path));
         let own = self.images.any().or(self.labels.is_some().then_some("--labels"));
+        let own = own.or(self.administered_mbq.is_some().then_some("--administered-mbq"));
         if let (true, Some(option)) = (of_file, own) {
             return Err(UserError::new(
                 format!("{option}: found beside a SERIES.toml; allowed: with DICOM folders or files"),
@@ -922,7 +926,7 @@ impl RawTia {
             labels: self.labels,
             label_names: self.label_names,
             ct: self.ct,
-            images: self.images.check(self.nuclide, None)?,
+            images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
             out: self.out,
             force: self.force,
         })

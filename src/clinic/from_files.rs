@@ -169,13 +169,9 @@ fn read_activity(
 ) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
     match &request.activity {
         ActivityChoice::Map { file, unit } => {
-            let image = images::nifti_image::<f64>("activity", file, warnings)?;
-            let frame =
-                Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
-            let name = file.display().to_string();
-            let map = ActivityMap::new(image.volume, *unit, &name).or_user_error()?;
-            map.check(&name, &Given::new(request.administered_mbq, nuclide.half_life_h)).or_user_error()?;
-            Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![image.input]))
+            let given = Given::new(request.administered_mbq, nuclide.half_life_h);
+            let (map, frame, input) = activity_map(file, *unit, &given, warnings)?;
+            Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![input]))
         }
         ActivityChoice::Images { paths, choice } => {
             let mut series = OpenSeries::of_images(paths, choice, hear)?;
@@ -196,6 +192,28 @@ fn read_activity(
             "Say where the decays are.",
         )),
     }
+}
+
+/// A map of time-integrated activity, held to what was given.
+fn activity_map(
+    file: &Path,
+    unit: ActivityUnit,
+    given: &Given,
+    warnings: &mut Vec<String>,
+) -> Result<(ActivityMap, Frame, InputFile), UserError> {
+    let image = images::nifti_image::<f64>("activity", file, warnings)?;
+    let frame = Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
+    let name = file.display().to_string();
+    let map = ActivityMap::new(image.volume, unit, &name).or_user_error()?;
+    map.check(&name, given).or_user_error()?;
+    Ok((map, frame, image.input))
+}
+
+/// Holds a map of activity to what was given, for a dose that was kept from when something else was given.
+pub fn check_activity(request: &DoseRequest) -> Result<(), UserError> {
+    let ActivityChoice::Map { file, unit } = &request.activity else { return Ok(()) };
+    let half_life_h = Nuclide::load(&request.nuclide).or_user_error()?.half_life_h;
+    activity_map(file, *unit, &Given::new(request.administered_mbq, half_life_h), &mut Vec::new()).map(|_| ())
 }
 
 /// Decays, the administered activity that the images state, MBq, and their times, h.

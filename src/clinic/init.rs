@@ -230,7 +230,12 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
         text.comment("The images state it; a value here comes before theirs.");
         text.line("# administered_mbq = 7400");
     } else {
-        text.blank("administered_mbq", &format!("{ADMINISTERED} Delete the line if doses per GBq are not wanted."));
+        text.blank(
+            "administered_mbq",
+            &format!(
+                "{ADMINISTERED} Delete the line if it is not known: doses per GBq and the bound on decays go with it."
+            ),
+        );
     }
     text.gap();
     text.comment("Nuclide: nothing in an image says it for sure; lu177 is the default and the one that is validated.");

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
+use crate::bounds::MOST_REGION_GY;
 
 /// Why a ledger entry cannot be used.
 #[derive(Debug, Error, PartialEq)]
@@ -95,10 +96,16 @@ impl PriorTreatment {
     /// Checks ranges.
     pub fn validate(&self) -> Result<(), LedgerError> {
         let check = |field: &'static str, value: f64, zero_allowed: bool| {
-            if value.is_finite() && (value > 0.0 || (zero_allowed && value == 0.0)) {
+            // a sum of G D^2 has the square of the highest dose
+            let most = if field == "sum_g_dose2_gy2" { MOST_REGION_GY * MOST_REGION_GY } else { MOST_REGION_GY };
+            if value <= most && (value > 0.0 || (zero_allowed && value == 0.0)) {
                 Ok(())
             } else {
-                let allowed = if zero_allowed { "finite and not below 0" } else { "finite and above 0" };
+                let allowed = match (field, zero_allowed) {
+                    ("sum_g_dose2_gy2", _) => "not below 0 and at most 1e10 Gy^2",
+                    (_, true) => "not below 0 and at most 1e5 Gy",
+                    (_, false) => "above 0 and at most 1e5 Gy",
+                };
                 Err(LedgerError::Value { what: self.what.clone(), field, value, allowed })
             }
         };

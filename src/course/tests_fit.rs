@@ -304,7 +304,7 @@ fn sound(points: &[ActivityPoint], model: Model, fit: &TimeIntegral) {
     let lp = LN_2 / PHYSICAL_H;
     assert!(fit.tia_mbq_h.is_finite() && fit.tia_mbq_h > 0.0, "{}", context());
     let half_life_h = fit.effective_half_life_h;
-    assert!(half_life_h <= PHYSICAL_H * (1.0 + 1e-9) && half_life_h >= SHORTEST_HALF_LIFE_H, "{}", context());
+    assert!((SHORTEST_HALF_LIFE_H..=PHYSICAL_H * (1.0 + 1e-9)).contains(&half_life_h), "{}", context());
     let Kinetics::Exponentials(curve) = &fit.kinetics else { panic!("a sum of exponentials") };
     let shortfall = points.iter().map(|p| (p.activity_mbq / curve.value(p.time_h)).ln()).fold(0.0, f64::max);
     let (first, last) = (points[0], points[points.len() - 1]);
@@ -344,6 +344,7 @@ fn law_no_model_loses_what_the_points_hold() {
                     }
                     Err(error) => {
                         let kind = format!("{error:?}").split(' ').next().unwrap_or_default().to_owned();
+                        let kind = if kind == "MissesThePoints" { format!("{kind} {}", model.name()) } else { kind };
                         *refused.entry(kind).or_default() += 1;
                     }
                 }
@@ -361,30 +362,29 @@ fn law_no_model_loses_what_the_points_hold() {
 #[test]
 fn law_no_region_of_positive_points_comes_without_decays() {
     let mut random = Noise::new(44);
-    for _ in 0..150 {
+    for series in 0..120 {
         let points = random_series(&mut random);
         if points.is_empty() {
             continue;
         }
         for model in Model::ALL.into_iter().filter(|m| m.parameters() <= points.len()) {
-            for voxelwise in [false, true] {
-                let map = integrated(
-                    &images(std::slice::from_ref(&points)),
-                    &[1],
-                    &Method::Model(model),
-                    ErrorModel::Relative,
-                    voxelwise,
-                );
-                let Ok(map) = map else { continue };
-                let region = by_region(&map, 1);
-                assert!(region.map_decays.is_finite() && region.map_decays > 0.0, "{} {points:?}", model.name());
-                let integral = region.integral.as_ref().unwrap();
-                if integral.fell_back() {
-                    assert!(map.warnings.iter().any(|w| w.starts_with("region label_1: ")), "{:?}", map.warnings);
-                    let rate = LN_2 / PHYSICAL_H;
-                    let last = points[points.len() - 1].activity_mbq;
-                    assert!(integral.tia_mbq_h >= (lower_sum(&points) + last / rate) * (1.0 - 1e-9));
-                }
+            let voxelwise = series % 2 == 0;
+            let map = integrated(
+                &images(std::slice::from_ref(&points)),
+                &[1],
+                &Method::Model(model),
+                ErrorModel::Relative,
+                voxelwise,
+            );
+            let Ok(map) = map else { continue };
+            let region = by_region(&map, 1);
+            assert!(region.map_decays.is_finite() && region.map_decays > 0.0, "{} {points:?}", model.name());
+            let integral = region.integral.as_ref().unwrap();
+            if integral.fell_back() {
+                assert!(map.warnings.iter().any(|w| w.starts_with("region label_1: ")), "{:?}", map.warnings);
+                let rate = LN_2 / PHYSICAL_H;
+                let last = points[points.len() - 1].activity_mbq;
+                assert!(integral.tia_mbq_h >= (lower_sum(&points) + last / rate) * (1.0 - 1e-9));
             }
         }
     }
@@ -442,7 +442,7 @@ fn law_a_fit_that_ends_at_a_limit_says_so() {
 /// Two images a short while apart: noise makes a steep line, whose integral lies before the first image.
 #[test]
 fn law_what_no_image_saw_is_told() {
-    let steep = series(&[(100.0, 10.0), (104.0, 5.0)], Some(0.3));
+    let steep = series(&[(100.0, 0.01), (104.0, 0.005)], Some(0.3));
     let regions = [steep];
     let method = Method::Model(Model::Mono);
     let map = integrated(&images(&regions), &[1], &method, ErrorModel::Relative, false).unwrap();
@@ -502,5 +502,5 @@ fn io_stated_half_lives_beyond_physical_decay_are_refused() {
     let run = |half_life_h| integrated(&images(&one), &[1], &method(half_life_h), ErrorModel::Relative, false);
     assert!(run(PHYSICAL_H).is_ok());
     let error = run(200.0).unwrap_err().to_string();
-    assert!(error.contains("region label_1: half_life_h: found 200 h; allowed: at most"), "{error}");
+    assert!(error.contains("region label_1: half_life_h: found 200 h; allowed: above 0 and at most"), "{error}");
 }

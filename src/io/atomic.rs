@@ -320,7 +320,7 @@ impl AtomicOutputDir {
         }
         let _ = fs::remove_file(self.file(LOCK));
         let mut names = self.names()?;
-        if self.recorded {
+        if self.recorded && !names.is_empty() {
             outputs::write(self.path(), &names)?;
             names.push(RECORD.to_owned());
         }

@@ -100,8 +100,11 @@ impl Inputs {
         if self.files.is_empty() {
             return Ok(());
         }
-        for entry in fs::read_dir(folder).map_err(|e| IoError::write(folder, e))? {
-            let path = entry.map_err(|e| IoError::write(folder, e))?.path();
+        let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut paths: Vec<PathBuf> = entries.map_err(|e: std::io::Error| IoError::write(folder, e))?;
+        // the first by name is told, whatever order the system lists them in
+        paths.sort();
+        for path in paths {
             if let Some(input) = self.at(&path) {
                 let (path, input) = (folder.to_path_buf(), input.to_path_buf());
                 return Err(IoError::OutputIsInput { path, what: "output folder", input });

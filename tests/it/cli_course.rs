@@ -33,7 +33,7 @@ fn cli_tia_integrates_a_series() {
     for (text, words) in [
         (series(&[24.0, 4.0]), "images in order of time"),
         (series(&[4.0, 24.0]).replace("decay_correction = \"none\"\n", ""), "decay_correction"),
-        (series(&[4.0, 24.0]).replace("\"bq_ml\"", "\"mbq_voxel\""), "at most 1.2 times"),
+        (series(&[4.0, 24.0]).replace("\"bq_ml\"", "\"mbq_voxel\""), "1.2 times what is then left"),
         (series(&[4.0, 25.0]), "t25.nii"),
     ] {
         write(folder, "bad.toml", &text);

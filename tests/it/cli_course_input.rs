@@ -42,7 +42,7 @@ fn cli_series_that_cannot_be_are_refused_by_name() {
             good.replacen("time_h = 24\n", "time_h = 24\nunit = \"mbq_voxel\"\n", 1),
             vec!["\"mbq_voxel\" beside \"bq_ml\""],
         ),
-        (good.replace("\"bq_ml\"", "\"mbq_voxel\""), vec!["bad.toml", "t4.nii", "at most 1.2 times"]),
+        (good.replace("\"bq_ml\"", "\"mbq_voxel\""), vec!["bad.toml", "t4.nii", "1.2 times what is then left"]),
         // four points cannot choose between models, nor bear more parameters than they are
         (
             fit("method = \"aicc\"\ncandidates = [\"mono\", \"two-phase\"]"),
@@ -194,8 +194,12 @@ fn cli_doubtful_courses_say_what_is_doubtful() {
         "cycle 2 came 152 d after the one before; protocol `iluminet` allows 56 to 84 d",
     );
     says(&good.replace("2024-03-15", "2024-02-01"), "below 42 d the cross term");
+    // high, and not impossible
+    says(&good.replace("dose_gy = 4.5,", "dose_gy = 90,"), "times the population's 0.54 Gy/GBq: check units");
     // mGy taken for Gy
-    says(&good.replace("dose_gy = 4.5,", "dose_gy = 4500,"), "times the population's 0.54 Gy/GBq: check units");
+    let output = course(folder, &good.replace("dose_gy = 4.5,", "dose_gy = 4500,"));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("Gy, not mGy"), "{}", stderr(&output));
     // one kidney, or a label that is missing
     let alone = good.replace(", kidney_right = { dose_gy = 4.4, mass_g = 150 }", "");
     let alone = alone.replace(", kidney_right = { dose_gy = 4.5, mass_g = 150 }", "");

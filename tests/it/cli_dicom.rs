@@ -394,6 +394,57 @@ fn cli_svalue_and_audit_take_dicom() {
     assert!(!folder.join("audit.checkpoint").exists(), "nothing is left beside the output");
 }
 
+/// What a header states about length, activity and half-life is held to nature, in every command that reads it.
+#[test]
+fn cli_impossible_headers_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    study(&folder.join("study"));
+    let place = |name: &str, change: &dyn Fn(&mut Set)| {
+        let own = folder.join(name);
+        std::fs::create_dir(&own).unwrap();
+        for (n, set) in pt(1, change).iter().enumerate() {
+            write(&own.join(format!("{n}")), set);
+        }
+    };
+    let given = |bq: &'static str| {
+        move |set: &mut Set| {
+            let mut drug = Set::new_empty();
+            put(&mut drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, "20260302100000");
+            put(&mut drug, tags::RADIONUCLIDE_HALF_LIFE, VR::DS, "574067.52");
+            put(&mut drug, tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, bq);
+            put_items(set, tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]);
+        }
+    };
+    place("long", &|set| put(set, tags::ACTUAL_FRAME_DURATION, VR::IS, "997200000"));
+    place("little", &given("1.2e6"));
+    place("much", &given("7.4e18"));
+    place("bright", &|set| put(set, tags::RESCALE_SLOPE, VR::DS, "1e5"));
+    place("sound", &|_| {});
+    let bright = "bright --effective-half-life 50";
+    for (images, words) in [
+        ("long --effective-half-life 50", "ActualFrameDuration (0018,1242): found 277 h; allowed: 0 to 12 h"),
+        ("little --effective-half-life 50", "the 1.2 MBq given"),
+        ("much --effective-half-life 50", "RadionuclideTotalDose: found 7400000000000"),
+        (bright, "total activity: found"),
+        (
+            "sound --effective-half-life 200",
+            "--effective-half-life: found 200 h; allowed: above 0 and at most the physical",
+        ),
+        ("sound --effective-half-life 0", "--effective-half-life: found 0"),
+    ] {
+        for command in ["dose --ct study --activity", "tia"] {
+            let line = format!("{command} {images} --out out");
+            let said = refused(folder, &line.split(' ').collect::<Vec<_>>());
+            assert!(said.contains(words), "{line}: {said}");
+            assert!(!folder.join("out").exists(), "{line}: something is left");
+        }
+    }
+    // what a person states decides over a header
+    let line = "tia much --effective-half-life 50 --administered-mbq 7400 --out out";
+    done(folder, &line.split(' ').collect::<Vec<_>>());
+}
+
 #[test]
 fn cli_images_of_another_patient_frame_or_scan_are_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -589,7 +640,7 @@ fn reference_written_pictures_read_the_same_elsewhere() {
     let record: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("a/run.json")).unwrap()).unwrap();
     let mut stated: Vec<&str> = record["outputs"].as_object().unwrap().keys().map(String::as_str).collect();
-    stated.push("run.json");
+    stated.extend(["run.json", "lutra.sha256"]);
     stated.sort_unstable();
     let mut lying = Vec::new();
     files(&folder.join("a"), &mut lying);

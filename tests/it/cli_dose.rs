@@ -174,6 +174,7 @@ fn cli_dose_writes_everything_it_promises() {
             "dose_sagittal.png",
             "dvh.csv",
             "dvh.json",
+            "lutra.sha256",
             "organs.csv",
             "report.html",
             "run.json",

@@ -195,7 +195,7 @@ fn cli_parity_compares_and_traces() {
     let devices = json["devices"].as_array().expect("a list");
     assert_eq!(devices.len(), 4, "the scalar engine and the three named");
     assert!(devices.iter().all(|d| d["tally_sha256"] == devices[0]["tally_sha256"]));
-    let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --out p.json");
+    let missing = case.lutra("parity --scene ct.nii.gz decays.nii --histories 100 --devices gpu:99 --out q.json");
     assert_eq!(missing.status.code(), Some(1), "a device that is not there is no agreement");
     let trace = case.lutra("parity --scene ct.nii.gz decays.nii --histories 4000 --devices cpu --trace electron:1:7");
     succeeded(&trace);

@@ -83,9 +83,9 @@ fn alarm_io_dicom_decay_factors_that_contradict_still_ring() {
         });
         let error = read(&folder, &plain()).unwrap_err();
         assert!(error.contains("DecayFactor (0054,1321)") && error.contains("--decay-correction"), "{n}: {error}");
-        for (given, halvings) in [(DecayCorrection::Administration, 0.75), (DecayCorrection::None, 0.0)] {
+        for (given, halvings) in [(DecayCorrection::Administration, 0.75f64), (DecayCorrection::None, 0.0)] {
             let told = read(&folder, &ActivityOptions { decay_correction: Some(given), ..plain() }).unwrap();
-            assert!(close(first(&told), 1000.0 * (-halvings as f64).exp2()), "{n}");
+            assert!(close(first(&told), 1000.0 * (-halvings).exp2()), "{n}");
         }
     }
 }
@@ -422,11 +422,12 @@ fn io_dicom_what_fills_a_silence_decides_over_nothing() {
     let activity = read(&pair("ADMIN", &|_, _| {}), &options).unwrap();
     assert!(close(first(&activity), 1000.0 * (-0.75f64).exp2()), "the file's correction and half-life stand");
     assert!(noted(&activity, "half-life 2.0000 h in the file, 5.0000 h of the nuclide"));
-    for change in [
-        (&|_: usize, set: &mut Set| put(set, tags::UNITS, VR::CS, "CNTS")) as &dyn Fn(usize, &mut Set),
+    let contradictions: [&dyn Fn(usize, &mut Set); 3] = [
+        &|_, set| put(set, tags::UNITS, VR::CS, "CNTS"),
         &|_, set| put(set, tags::DECAY_FACTOR, VR::DS, "2.5"),
         &|_, set| put(set, tags::CORRECTED_IMAGE, VR::CS, "DECY"),
-    ] {
+    ];
+    for change in contradictions {
         read(&pair("NONE", change), &options).unwrap_err();
     }
     let silent = pair("ADMIN", &|_, set| {

@@ -213,6 +213,28 @@ fn cli_course_report_holds_what_it_must() {
     assert!(totals.contains("kidney_left") && json.contains("cumulative BED"));
 }
 
+/// A kidney that falls no faster than physical decay: its fit ends at a limit, and course page and verdict say so.
+#[test]
+fn cli_course_report_tells_of_a_fit_at_its_limit() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let labels = nifti::read_labels(folder.join("labels.nii")).expect("labels");
+    for (n, time_h) in [4, 24, 96, 168].into_iter().enumerate() {
+        let name = folder.join(format!("t{time_h}.nii"));
+        let image = nifti::read(&name).expect("the image");
+        let flat = 5.0e5 - 1.0e3 * n as f64;
+        let data = labels.data.iter().zip(&image.data).map(|(l, a)| if *l == 2 { flat } else { f64::from(*a) });
+        nifti::write(&name, &Volume { grid: image.grid.clone(), data: data.collect::<Vec<f64>>() }, "a")
+            .expect("written");
+    }
+    course(folder, "one");
+    let words = "region kidney_right: the fit ends at physical decay";
+    let verdict = std::fs::read_to_string(folder.join("one/verdict.json")).expect("the verdict");
+    assert!(verdict.contains(words), "{verdict}");
+    assert!(page(folder, "one").contains(words));
+}
+
 #[test]
 fn alarm_a_path_or_a_patient_in_a_page_is_seen() {
     let folder = Path::new("/somewhere/Doe");

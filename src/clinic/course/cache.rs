@@ -153,7 +153,11 @@ pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener
     let found = whole(&entry, &depends_on);
     let reused = found.is_some();
     let kept = match found {
-        Some(kept) => kept,
+        Some(kept) => {
+            // the entry does not depend on the activity given, the bounds do
+            from_files::check_activity(request)?;
+            kept
+        }
         None => {
             if entry.exists() {
                 hear.warning(format!("{}: the cache entry is damaged and computed again", entry.display()));

@@ -173,7 +173,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         notes.push(format!("{negative} pixels below 0 Bq/mL"));
     }
     let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
-    if let Some(bq) = administered.filter(|bq| !(*bq >= 1e6)) {
+    if let Some(bq) = administered.filter(|bq| bq.is_nan() || *bq < 1e6) {
         let doubt = if bq > 0.0 { "it may be stated in MBq and not in Bq" } else { "no activity" };
         notes.push(format!("RadionuclideTotalDose below 1 MBq: {doubt}; taken as not stated"));
     }

@@ -22,7 +22,7 @@ const SLIVER: f64 = 0.05;
 /// A hole that leaves a rim thinner than this may be the outline drawn again, mm.
 pub(super) const RIM_MM: f64 = 0.5;
 /// Looks at edges for each corner of a plane at most, and a plane's own: above are no contours but an attack.
-const MAX_WORK: [usize; 2] = [5_000, 1_000_000];
+const MAX_WORK: [usize; 2] = [500, 2_000_000];
 
 /// A point of a plane, mm.
 pub(super) type Point = [f64; 2];
@@ -277,6 +277,12 @@ impl<'a> Standing<'a> {
     }
 }
 
+/// An edge with its places at both ends of a band.
+struct Part<'a> {
+    edge: &'a Edge,
+    ends: [f64; 2],
+}
+
 /// Cuts the plane into bands without a corner or a crossing inside and calls `f` with what the middle line of each
 /// crosses, from left to right, and the band's height, mm: widths there are the mean ones. `f` gives its looks.
 fn bands(edges: &[Edge], work: &mut Work, mut f: impl FnMut(&[Crossing], f64) -> usize) -> Result<(), Trouble> {
@@ -286,50 +292,53 @@ fn bands(edges: &[Edge], work: &mut Work, mut f: impl FnMut(&[Crossing], f64) ->
     heights.sort_by(f64::total_cmp);
     heights.dedup();
     let mut coming = sorted.into_iter().peekable();
-    let mut active: Vec<&Edge> = Vec::new();
-    let (mut crossings, mut ends, mut cuts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut active: Vec<Part<'_>> = Vec::new();
+    let (mut crossings, mut cuts) = (Vec::new(), Vec::new());
     for pair in heights.windows(2) {
         let (from, to) = (pair[0], pair[1]);
-        active.retain(|edge| edge.high[1] > from);
+        active.retain(|part| part.edge.high[1] > from);
         while let Some(edge) = coming.next_if(|edge| edge.low[1] <= from) {
-            active.push(edge);
+            active.push(Part { edge, ends: [0.0; 2] });
         }
-        ends.clear();
-        ends.extend(active.iter().map(|edge| [edge.at(from), edge.at(to)]));
+        work.spend(active.len())?;
+        for part in &mut active {
+            part.ends = [part.edge.at(from), part.edge.at(to)];
+        }
+        // They stay in order from band to band, so that sorting is one look at each.
+        active.sort_by(|a, b| a.ends[0].total_cmp(&b.ends[0]).then(a.ends[1].total_cmp(&b.ends[1])));
         cuts.clear();
         cuts.extend([from, to]);
-        crossing_heights(&mut ends, [from, to], &mut cuts, work)?;
+        crossing_heights(&active, [from, to], &mut cuts, work)?;
         for pair in cuts.windows(2) {
             let middle = 0.5 * (pair[0] + pair[1]);
             crossings.clear();
-            crossings.extend(active.iter().map(|edge| Crossing {
-                at: edge.at(middle),
-                owner: edge.owner,
-                up: edge.up,
+            crossings.extend(active.iter().map(|part| Crossing {
+                at: part.edge.at(middle),
+                owner: part.edge.owner,
+                up: part.edge.up,
             }));
             crossings.sort_by(|a: &Crossing, b| a.at.total_cmp(&b.at));
             let looks = f(&crossings, pair[1] - pair[0]);
-            work.spend(looks + active.len())?;
+            work.spend(looks)?;
         }
     }
     Ok(())
 }
 
-/// Adds the heights at which edges cross between two heights; `ends` are their places at both.
+/// Adds the heights at which edges cross between two heights.
 fn crossing_heights(
-    ends: &mut [[f64; 2]],
+    active: &[Part<'_>],
     [from, to]: [f64; 2],
     cuts: &mut Vec<f64>,
     work: &mut Work,
 ) -> Result<(), Trouble> {
-    ends.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    if ends.is_sorted_by(|a, b| a[1] <= b[1]) {
+    if active.is_sorted_by(|a, b| a.ends[1] <= b.ends[1]) {
         return Ok(());
     }
-    work.spend(ends.len() * ends.len())?;
-    for (n, a) in ends.iter().enumerate() {
-        for b in ends[n + 1..].iter().filter(|b| a[1] > b[1]) {
-            let (before, after) = (b[0] - a[0], a[1] - b[1]);
+    work.spend(active.len() * active.len())?;
+    for (n, a) in active.iter().enumerate() {
+        for b in active[n + 1..].iter().filter(|b| a.ends[1] > b.ends[1]) {
+            let (before, after) = (b.ends[0] - a.ends[0], a.ends[1] - b.ends[1]);
             cuts.push(from + before / (before + after) * (to - from));
         }
     }
