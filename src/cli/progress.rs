@@ -48,6 +48,14 @@ impl Bar {
         }
     }
 
+    /// A warning in a line of its own, above the bar.
+    pub fn say(&self, note: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| printer::warning(note)),
+            None => printer::warning(note),
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(self) {
         if let Some(bar) = &self.bar {

@@ -18,14 +18,20 @@ use crate::transport::run::{self, PassResult, Progress, RunError, RunPlan, Simul
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Electron histories where the user asks for nothing else.
 pub(super) const DEFAULT_HISTORIES: u64 = 8_000_000;
 
 impl Progress for Bar {
-    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()> {
         self.show(fraction_done, sigma_rel, message);
+        ControlFlow::Continue(())
+    }
+
+    fn note(&mut self, note: &str) {
+        self.say(note);
     }
 }
 
