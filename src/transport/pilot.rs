@@ -101,9 +101,15 @@ impl Pilot {
         self.first + self.at.1
     }
 
-    /// Number and job of the batch to be run.
-    pub(crate) fn job(&self, data: &SceneData, plan: &RunPlan) -> (u32, Job) {
-        (self.batch(), job(data, self.passes[self.at.0], &self.expectation, self.batch(), plan.seed))
+    /// The batch to be run.
+    pub(crate) fn place(&self) -> (Pass, u32) {
+        (self.passes[self.at.0], self.batch())
+    }
+
+    /// Its job.
+    pub(crate) fn job(&self, data: &SceneData, plan: &RunPlan) -> Job {
+        let (pass, batch) = self.place();
+        job(data, pass, &self.expectation, batch, plan.seed)
     }
 
     /// Takes what the batch left and the time that it took, s. The electron histories of a batch, once they are known.

@@ -41,6 +41,10 @@ pub struct Task {
 }
 
 impl Task {
+    fn of(job: Job, place: Place, total: Option<u32>, asked: Moment) -> Self {
+        Self { job, place, total, asked, ready: Moment::now(), recipe: None, ahead: None }
+    }
+
     /// The job.
     pub fn job(&self) -> &Job {
         &self.job
@@ -189,17 +193,8 @@ impl<'a> Session<'a> {
             let asked = Moment::now();
             let batches = match &mut self.stage {
                 Stage::Pilot(_, pilot) => {
-                    let (batch, job) = pilot.job(&self.data, &self.inputs.plan);
-                    let place = (job.pass, batch);
-                    return Ok(Some(Task {
-                        job,
-                        place,
-                        total: None,
-                        asked,
-                        ready: Moment::now(),
-                        recipe: None,
-                        ahead: None,
-                    }));
+                    let job = pilot.job(&self.data, &self.inputs.plan);
+                    return Ok(Some(Task::of(job, pilot.place(), None, asked)));
                 }
                 Stage::Batches(batches) => batches,
                 Stage::Prepared(..) | Stage::Failed => {
@@ -213,17 +208,20 @@ impl<'a> Session<'a> {
             job.params.histories = job.params.first.saturating_add(self.pace.histories(place.0)).min(total);
             self.watches.passes[0][place.0 as usize] += asked.seconds();
             if job.params.first < total {
-                let total = Some(total);
-                return Ok(Some(Task { job, place, total, asked, ready: Moment::now(), recipe, ahead: None }));
+                return Ok(Some(Task { recipe, ..Task::of(job, place, Some(total), asked) }));
             }
             // none is left to be run
             self.end_batch(place)?;
         }
     }
 
-    /// Takes what an engine, which has spent so much by now, made of a task. Bins come back, emptied, for the engine.
+    /// Takes what an engine, which has spent so much by now, made of a task. Bins come back, emptied, for the engine. An
+    /// answer to a task that is answered already counts for nothing.
     pub fn take(&mut self, task: Task, tally: BatchTally, spent: EngineSpent) -> Result<Option<EmptyBins>, RunError> {
         self.watches.engine_spent(spent);
+        if !self.awaits(&task) {
+            return Ok(None);
+        }
         let taken = match task.total {
             None => self.take_pilot(&task, tally).map(|()| None),
             Some(total) => self.take_part(task, total, tally),
@@ -260,6 +258,16 @@ impl<'a> Session<'a> {
             warnings: Vec::new(),
             store,
         })
+    }
+
+    /// Whether the answer to a task is the next one.
+    fn awaits(&self, task: &Task) -> bool {
+        let first = task.job.params.first;
+        match (&self.stage, task.total) {
+            (Stage::Pilot(_, pilot), None) => pilot.place() == task.place,
+            (Stage::Batches(b), Some(total)) => b.next() == Some(task.place) && b.begun(task.place, total) == first,
+            _ => false,
+        }
     }
 
     /// Chooses between pilot and batches, once.

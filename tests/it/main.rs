@@ -24,6 +24,7 @@ mod engine_cpu;
 mod engine_double;
 mod engine_lanes;
 mod engine_parity;
+mod engine_session;
 mod engine_shards;
 mod io_dicom_hostile;
 mod io_dicom_made;

@@ -18,6 +18,15 @@ struct Coming {
     waker: Option<Waker>,
 }
 
+/// Unmaps a buffer at its end: also where nobody waits for it any more, so that the next job can map it.
+struct Unmaps<'a>(&'a wgpu::Buffer);
+
+impl Drop for Unmaps<'_> {
+    fn drop(&mut self) {
+        self.0.unmap();
+    }
+}
+
 const WHOLE: &str = "no thread panics while it holds the note of a buffer";
 
 impl GpuEngine {
@@ -46,13 +55,14 @@ impl GpuEngine {
                 waker.wake();
             }
         });
-        poll_fn(|context| self.poll_mapped(&coming, context)).await?;
-        let taken = {
-            let view = buffer.slice(0..bytes).get_mapped_range().map_err(|e| self.failed(e.to_string()))?;
-            take(&view)
-        };
-        buffer.unmap();
-        Ok(taken)
+        let mapping = Unmaps(buffer);
+        if let Err(error) = poll_fn(|context| self.poll_mapped(&coming, context)).await {
+            // what never came cannot be given back
+            std::mem::forget(mapping);
+            return Err(error);
+        }
+        let view = buffer.slice(0..bytes).get_mapped_range().map_err(|e| self.failed(e.to_string()))?;
+        Ok(take(&view))
     }
 
     fn poll_mapped(&self, coming: &Mutex<Coming>, context: &mut Context<'_>) -> Poll<Result<(), EngineError>> {
