@@ -78,8 +78,11 @@ fn narrowest_mm(scene: &Scene) -> f64 {
     scene.grid.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-/// The tables of a scene's tissues, and the bremsstrahlung in water: lowest energy, highest energy, photons per decay.
-fn tables(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<(PhysicsTables, Vec<(f64, f64, f64)>), RunError> {
+/// Groups of particles: lowest energy, highest energy, number per decay.
+type Groups = Vec<(f64, f64, f64)>;
+
+/// The tables of a scene's tissues, and the bremsstrahlung in water.
+fn tables(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<(PhysicsTables, Groups), RunError> {
     let mut settings = plan.settings;
     if plan.scoring == Scoring::Voxels {
         // coarse voxels bear longer steps: 3 mm voxels with 0.3 instead of 0.1 transport mean free paths differ by

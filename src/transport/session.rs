@@ -99,7 +99,7 @@ impl Pace {
 /// Where a run stands.
 enum Stage {
     /// Nothing was run; the state to go on from, if any.
-    Prepared(Box<Prepared>, Option<BatchStore>),
+    Prepared(Box<Prepared>, Option<Box<BatchStore>>),
     /// The size of batches is looked for.
     Pilot(Box<Prepared>, Box<Pilot>),
     /// Batches are run.
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             data: Arc::clone(&prepared.data),
             spent_before: resume.as_ref().map_or(0.0, |store| store.wall_seconds),
-            stage: Stage::Prepared(Box::new(prepared), resume),
+            stage: Stage::Prepared(Box::new(prepared), resume.map(Box::new)),
             inputs,
             pace: Pace::default(),
             watches,
@@ -278,7 +278,7 @@ impl<'a> Session<'a> {
         let pilot = if resume.is_none() { Pilot::of(plan, &self.data, &prepared.source) } else { None };
         match (pilot, resume) {
             (Some(pilot), _) => self.stage = Stage::Pilot(prepared, Box::new(pilot)),
-            (None, Some(store)) => self.begin(|plan| Batches::resumed(*prepared, plan, store)),
+            (None, Some(store)) => self.begin(|plan| Batches::resumed(*prepared, plan, *store)),
             (None, None) => {
                 let histories = if let Stop::Histories(n) = plan.stop { n as f64 } else { 1.0 };
                 let per_batch = (histories / f64::from(batch_count(plan))).max(1.0);

@@ -9,7 +9,7 @@ use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::emission::Pass;
-use lutra::transport::gpu::GpuOptions;
+use lutra::transport::gpu::{GpuEngine, GpuOptions};
 use lutra::transport::run::{Inputs, RunPlan, Session, Silent, audit, simulate};
 use lutra::transport::{AsyncEngine, Engine, Scene, Scoring};
 use std::future::poll_fn;
@@ -75,7 +75,7 @@ fn agree_awaited() {
                 assert!(begun.is_pending(), "a device needs time");
             }
             while run.next_batch_async(gpu).await.expect("runs") {}
-            run.finish(AsyncEngine::device(gpu)).expect("over").into_simulation()
+            run.finish(<GpuEngine as AsyncEngine>::device(gpu)).expect("over").into_simulation()
         });
         assert_eq!(got.tally_hash, expected.expect("runs").tally_hash);
     });
