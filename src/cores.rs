@@ -1,7 +1,8 @@
-//! Work on disjoint ranges of voxels, on all cores.
+//! Work on disjoint ranges of voxels, on all cores; two works at a time; and the door to threads.
 //!
 //! What is computed never depends on the number of cores: a piece knows nothing of the others, and results come back
-//! in the order of the pieces. Sums over pieces are for callers whose numbers add exactly.
+//! in the order of the pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads
+//! (WebAssembly) does one work after the other.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -11,8 +12,36 @@ const LEAST: usize = 1 << 15;
 /// Pieces a core: they cost unequally, and a core that has finished takes another.
 const PIECES: usize = 4;
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+/// Whether the target has threads.
+const THREADS: bool = cfg!(not(target_family = "wasm"));
+
+/// Threads that the machine offers, at least 1.
+pub(crate) fn cores() -> usize {
+    if THREADS { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 }
+}
+
+/// What `here` and `there` make, at the same time; `there` on a thread of its own. Also on one core: the first may wait for
+/// a device.
+pub(crate) fn beside<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
+    if !THREADS {
+        return (here(), there());
+    }
+    std::thread::scope(|scope| {
+        let there = scope.spawn(there);
+        let here = here();
+        (here, there.join().expect("what runs beside does not panic"))
+    })
+}
+
+/// What `work` makes on each of so many threads, all of which share it; without threads, one time after the other.
+pub(crate) fn on_threads<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
+    if !THREADS {
+        return (0..threads).map(|_| work()).collect();
+    }
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        handles.into_iter().map(|h| h.join().expect("a thread that shares work does not panic")).collect()
+    })
 }
 
 /// How many voxels a piece of `count` has.
@@ -70,6 +99,23 @@ mod tests {
             assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), count);
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
         }
+    }
+
+    /// Two works at a time, and one on many threads, give what they give alone.
+    #[test]
+    fn law_works_beside_each_other_are_both_done() {
+        assert_eq!(beside(|| 3, || 4), (3, 4));
+        let left = Mutex::new(100);
+        let take = || {
+            let mut mine = 0;
+            while let Some(rest) = left.lock().map(|mut n| (*n > 0).then(|| *n -= 1)).expect("no panic") {
+                let () = rest;
+                mine += 1;
+            }
+            mine
+        };
+        let shares = on_threads(3, take);
+        assert_eq!((shares.len(), shares.iter().sum::<u32>()), (3, 100));
     }
 
     #[test]

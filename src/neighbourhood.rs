@@ -1,6 +1,7 @@
 //! What lies around a voxel: sums over it and its neighbours, and the dose that decays bring there, roughly.
 
 use crate::grid::VoxelGrid;
+use std::borrow::Cow;
 
 /// Mass of a voxel behind a face at least, g/cm2: the range of a beta of 177Lu of mean energy (134 keV, 0.028 g/cm2 in
 /// water). Electrons lose only part of their energy in thinner voxels, so that the dose of one grows no more.
@@ -90,13 +91,40 @@ const REACH: [usize; 2] = [2, 1];
 /// Which voxels are alike, so that their doses have about the same variance: near each other, of like density, decays and
 /// surroundings. It follows from the scene alone, never from tallies, so that what is pooled by it has no bias.
 pub struct Alike<'a> {
-    dims: [usize; 3],
     density_g_cm3: &'a [f32],
     decays: &'a [f64],
+    likeness: Cow<'a, Likeness>,
+}
+
+/// What [`Alike`] knows besides densities and decays by voxel: kept apart where these are lent for a moment only.
+#[derive(Clone, Debug)]
+pub struct Likeness {
+    dims: [usize; 3],
     dose: Vec<f32>,
     faint_decays: f64,
     thin_g_cm3: f32,
     least_g_cm3: f64,
+}
+
+impl Likeness {
+    /// Of a scene's densities and decays by voxel; voxels below `least_g_cm3` (or of no density) take no part.
+    pub fn new(grid: &VoxelGrid, density_g_cm3: &[f32], decays: &[f64], least_g_cm3: f64) -> Self {
+        let mut dose = rough_dose(grid, density_g_cm3, decays);
+        let least = dose.iter().copied().fold(0.0, f32::max) * FAINT as f32;
+        dose.iter_mut().for_each(|dose| *dose = dose.max(least).max(f32::MIN_POSITIVE));
+        Self {
+            dims: grid.dims,
+            dose,
+            faint_decays: (decays.iter().copied().fold(0.0, f64::max) * FAINT).max(f64::MIN_POSITIVE),
+            thin_g_cm3: thin_g_cm3(grid),
+            least_g_cm3,
+        }
+    }
+
+    /// With the densities and decays that they were made of.
+    pub fn of<'a>(&'a self, density_g_cm3: &'a [f32], decays: &'a [f64]) -> Alike<'a> {
+        Alike { density_g_cm3, decays, likeness: Cow::Borrowed(self) }
+    }
 }
 
 /// Whether two positive numbers differ by no more than a factor.
@@ -107,33 +135,23 @@ fn within(a: f32, b: f32, factor: f32) -> bool {
 impl<'a> Alike<'a> {
     /// Of a scene's densities and decays by voxel; voxels below `least_g_cm3` (or of no density) take no part.
     pub fn new(grid: &VoxelGrid, density_g_cm3: &'a [f32], decays: &'a [f64], least_g_cm3: f64) -> Self {
-        let mut dose = rough_dose(grid, density_g_cm3, decays);
-        let least = dose.iter().copied().fold(0.0, f32::max) * FAINT as f32;
-        dose.iter_mut().for_each(|dose| *dose = dose.max(least).max(f32::MIN_POSITIVE));
-        Self {
-            dims: grid.dims,
-            density_g_cm3,
-            decays,
-            dose,
-            faint_decays: (decays.iter().copied().fold(0.0, f64::max) * FAINT).max(f64::MIN_POSITIVE),
-            thin_g_cm3: thin_g_cm3(grid),
-            least_g_cm3,
-        }
+        let likeness = Cow::Owned(Likeness::new(grid, density_g_cm3, decays, least_g_cm3));
+        Self { density_g_cm3, decays, likeness }
     }
 
     /// Whether a voxel takes part.
     pub fn counts(&self, v: usize) -> bool {
-        f64::from(self.density_g_cm3[v]) >= self.least_g_cm3 && self.density_g_cm3[v] > 0.0
+        f64::from(self.density_g_cm3[v]) >= self.likeness.least_g_cm3 && self.density_g_cm3[v] > 0.0
     }
 
     fn alike(&self, v: usize, w: usize) -> bool {
-        let thin = |v: usize| self.density_g_cm3[v] < self.thin_g_cm3;
-        let decays = |v: usize| (self.decays[v].max(self.faint_decays) / self.faint_decays) as f32;
+        let thin = |v: usize| self.density_g_cm3[v] < self.likeness.thin_g_cm3;
+        let decays = |v: usize| (self.decays[v].max(self.likeness.faint_decays) / self.likeness.faint_decays) as f32;
         match (thin(v), thin(w)) {
-            (true, true) => within(self.dose[v], self.dose[w], THIN_ALIKE),
+            (true, true) => within(self.likeness.dose[v], self.likeness.dose[w], THIN_ALIKE),
             (false, false) => {
                 within(self.density_g_cm3[v], self.density_g_cm3[w], ALIKE)
-                    && within(self.dose[v], self.dose[w], ALIKE)
+                    && within(self.likeness.dose[v], self.likeness.dose[w], ALIKE)
                     && within(decays(v), decays(w), ALIKE)
             }
             _ => false,
@@ -142,9 +160,9 @@ impl<'a> Alike<'a> {
 
     /// The mean of `variance` over voxel `v`, which must count, and its like neighbours that do.
     pub fn pooled(&self, v: usize, variance: &impl Fn(usize) -> f64) -> f64 {
-        let [nx, ny, nz] = self.dims;
+        let [nx, ny, nz] = self.likeness.dims;
         let (x, y, z) = (v % nx, v / nx % ny, v / (nx * ny));
-        let reach = REACH[usize::from(self.density_g_cm3[v] >= self.thin_g_cm3)];
+        let reach = REACH[usize::from(self.density_g_cm3[v] >= self.likeness.thin_g_cm3)];
         let range = |at: usize, count: usize| at.saturating_sub(reach)..(at + reach + 1).min(count);
         let (mut sum, mut count) = (0.0, 0u32);
         for k in range(z, nz) {

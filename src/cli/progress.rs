@@ -7,6 +7,7 @@ use crate::report::run_record::recorded_command;
 use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// Steps of the bar.
@@ -52,6 +53,14 @@ impl Bar {
         }
     }
 
+    /// A warning in a line of its own, above the bar.
+    pub fn say(&self, note: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| printer::warning(note)),
+            None => printer::warning(note),
+        }
+    }
+
     /// Takes the bar away.
     pub fn finish(self) {
         if let Some(bar) = &self.bar {
@@ -67,8 +76,13 @@ impl Default for Bar {
 }
 
 impl Progress for Bar {
-    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()> {
         self.show(fraction_done, sigma_rel, message);
+        ControlFlow::Continue(())
+    }
+
+    fn note(&mut self, note: &str) {
+        self.say(note);
     }
 }
 
@@ -82,12 +96,16 @@ impl Listener for Terminal {
     fn note(&mut self, note: Note) {
         match note.severity {
             Severity::Info => printer::note(&note.text),
-            Severity::Warning => printer::warning(&note.text),
+            Severity::Warning => match &self.bar {
+                Some(bar) => bar.say(&note.text),
+                None => printer::warning(&note.text),
+            },
         }
     }
 
-    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) {
+    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) -> ControlFlow<()> {
         self.bar.get_or_insert_with(Bar::new).show(fraction_done, sigma_rel, what);
+        ControlFlow::Continue(())
     }
 
     fn progress_ended(&mut self) {

@@ -10,6 +10,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::transport::run::Progress;
 use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -29,12 +30,12 @@ impl Bars {
 }
 
 impl Progress for Bars {
-    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()> {
         if fraction_done < self.fraction {
             self.finish();
         }
         self.fraction = fraction_done;
-        self.bar.get_or_insert_with(Bar::new).update(fraction_done, sigma_rel, message);
+        self.bar.get_or_insert_with(Bar::new).update(fraction_done, sigma_rel, message)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What there is to say of a request while it is worked on and after.
 
+use std::ops::ControlFlow;
+
 /// How much a note matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -37,8 +39,8 @@ pub trait Listener {
     fn note(&mut self, note: Note);
 
     /// How far the transport is: the share done from 0 to 1, the relative standard error reached if it is known, and
-    /// what is being done.
-    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str);
+    /// what is being done. `Break` ends the run; where checkpoints are kept it can be taken up again.
+    fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) -> ControlFlow<()>;
 
     /// The transport is over.
     fn progress_ended(&mut self);
@@ -63,7 +65,9 @@ pub struct Unheard;
 impl Listener for Unheard {
     fn note(&mut self, _: Note) {}
 
-    fn progress(&mut self, _: f64, _: Option<f64>, _: &str) {}
+    fn progress(&mut self, _: f64, _: Option<f64>, _: &str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
 
     fn progress_ended(&mut self) {}
 }
@@ -72,7 +76,11 @@ impl Listener for Unheard {
 pub(crate) struct Heard<'a>(pub(crate) &'a mut dyn Listener);
 
 impl crate::transport::run::Progress for Heard<'_> {
-    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) {
-        self.0.progress(fraction_done, sigma_rel, message);
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()> {
+        self.0.progress(fraction_done, sigma_rel, message)
+    }
+
+    fn note(&mut self, note: &str) {
+        self.0.warning(note);
     }
 }

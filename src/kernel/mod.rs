@@ -30,7 +30,7 @@ pub trait Sink {
     fn absorbed(&mut self, units: u32, weight: u32);
     /// Energy that leaves the grid with a particle of that `home`.
     fn escaped(&mut self, home: u32, units: u32, weight: u32);
-    /// Energy given to bremsstrahlung, which is not followed; never counted at home.
+    /// Energy given to bremsstrahlung, whose photons are part of the photon pass; never counted at home.
     fn radiated(&mut self, units: u32, weight: u32);
     /// Something that must not happen happened: one of the `FLAG_` bits.
     fn flag(&mut self, bits: u32);

@@ -285,6 +285,12 @@ fn parse_electrons(elements: &mut [Element]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::materials::tissues::SYMBOLS;
+
+    #[test]
+    fn law_symbols_are_those_of_the_tissues() {
+        assert!(elements().iter().map(|e| e.symbol.as_str()).eq(SYMBOLS));
+    }
 
     #[test]
     fn law_every_element_is_complete() {

@@ -19,7 +19,7 @@ pub struct Ledger {
     pub deposited: u128,
     /// Energy that left the grid.
     pub escaped: u128,
-    /// Energy given to bremsstrahlung, which is not followed.
+    /// Energy given to bremsstrahlung, whose photons are part of the photon pass.
     pub radiated: u128,
     /// Expected energy tallied along photon tracks (0 for electrons): equals `deposited` within statistics.
     pub estimated: u128,

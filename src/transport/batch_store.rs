@@ -11,8 +11,9 @@
 
 use crate::tally::{BatchTally, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::emission::Pass;
-use crate::transport::run::{PassResult, Simulation};
-use crate::transport::{DeviceInfo, SceneData};
+pub use crate::transport::identity::{Identity, InputHashes};
+use crate::transport::identity::{hash_numbers, hex};
+pub use crate::transport::plan::Shard;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -23,121 +24,6 @@ use std::io::{self, Read, Write};
 
 /// First bytes of a stored file; the number is raised when the layout changes.
 const MAGIC: &[u8] = b"LUTRA BATCHES 1\n";
-
-/// Lower-case hexadecimal of a SHA-256.
-pub(crate) fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Hashes numbers as little-endian bytes.
-fn hash_numbers<T: bytemuck::Pod, const N: usize>(hasher: &mut Sha256, numbers: &[T], bytes: impl Fn(T) -> [u8; N]) {
-    if cfg!(target_endian = "little") {
-        hasher.update(bytemuck::cast_slice::<T, u8>(numbers));
-    } else {
-        numbers.iter().for_each(|&number| hasher.update(bytes(number)));
-    }
-}
-
-/// Hashes of what a run takes besides scene and tables: known before either is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InputHashes {
-    activity: String,
-    regions: String,
-}
-
-impl InputHashes {
-    /// Of decays by voxel and labels by voxel.
-    pub fn of(decays: &[f64], labels: Option<&[u16]>) -> Self {
-        let sha = |fill: &dyn Fn(&mut Sha256)| {
-            let mut hasher = Sha256::new();
-            fill(&mut hasher);
-            hex(hasher)
-        };
-        std::thread::scope(|scope| {
-            let regions = scope.spawn(|| sha(&|h| hash_numbers(h, labels.unwrap_or_default(), u16::to_le_bytes)));
-            Self {
-                activity: sha(&|h| hash_numbers(h, decays, f64::to_le_bytes)),
-                regions: regions.join().expect("hashing does not panic"),
-            }
-        })
-    }
-}
-
-/// What makes two runs the same run: named values in a fixed order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Name and value.
-    pub fields: Vec<(String, String)>,
-}
-
-impl Identity {
-    /// The first name whose values differ, with this value and the other's.
-    pub fn difference<'a>(&'a self, other: &'a Identity) -> Option<(&'a str, &'a str, &'a str)> {
-        let at = |list: &'a Identity, n: usize| list.fields.get(n).map_or(("nothing", "nothing"), |f| (&f.0, &f.1));
-        (0..self.fields.len().max(other.fields.len())).find_map(|n| {
-            let ((name, mine), (other_name, theirs)) = (at(self, n), at(other, n));
-            (name != other_name || mine != theirs).then_some((name, mine, theirs))
-        })
-    }
-
-    /// Identity of a run: scene and tables as engines take them, activity, regions, and what the plan adds.
-    pub fn of(scene: &SceneData, inputs: &InputHashes, plan: Vec<(String, String)>) -> Self {
-        let sha = |fill: &dyn Fn(&mut Sha256)| {
-            let mut hasher = Sha256::new();
-            fill(&mut hasher);
-            hex(hasher)
-        };
-        let kernel = sha(&|h| {
-            for pass in [Pass::Electron, Pass::Photon] {
-                h.update(crate::transport::gpu::shader::pass_source(pass));
-            }
-        });
-        let p = &scene.params;
-        let words = |h: &mut Sha256, words: &[u32]| h.update(bytemuck::cast_slice::<u32, u8>(words));
-        let matter = sha(&|h| {
-            words(h, &[p.nx, p.ny, p.nz, p.dx_mm.to_bits(), p.dy_mm.to_bits(), p.dz_mm.to_bits()]);
-            words(h, &scene.voxels);
-        });
-        let emissions = sha(&|h| {
-            words(h, &scene.electron_emission.words);
-            words(h, &[u32::MAX]);
-            words(h, &scene.photon_emission.words);
-        });
-        let tables = sha(&|h| {
-            // the seed has a field of its own
-            h.update(bytemuck::bytes_of(&crate::kernel::single::context::Params { seed_low: 0, seed_high: 0, ..*p }));
-            for table in [&scene.electron_table, &scene.photon_table, &scene.scatter_table] {
-                h.update(bytemuck::cast_slice::<f32, u8>(table));
-            }
-        });
-        let mut fields = vec![
-            ("version".to_owned(), format!("lutra {} kernel {}", env!("CARGO_PKG_VERSION"), &kernel[..16])),
-            ("scene".to_owned(), matter),
-            ("activity".to_owned(), inputs.activity.clone()),
-            ("regions".to_owned(), inputs.regions.clone()),
-            ("emissions".to_owned(), emissions),
-            ("physics settings and tables".to_owned(), tables),
-        ];
-        fields.extend(plan);
-        Self { fields }
-    }
-}
-
-/// A part of a run: batches whose number leaves `index` when divided by `count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// From 0 up to `count`, left out.
-    pub index: u32,
-    /// Number of shards, at least 1.
-    pub count: u32,
-}
-
-impl Shard {
-    /// Whether a batch belongs to it.
-    pub fn holds(&self, batch: u32) -> bool {
-        batch % self.count == self.index
-    }
-}
 
 /// One batch of one pass in the list of batches done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -392,42 +278,6 @@ impl BatchStore {
             }
         };
         Err(MergeError::Missing { found: present.len(), planned: self.planned, missing })
-    }
-
-    /// The result of the batches; `device`: who ran them.
-    pub fn into_simulation(self, device: DeviceInfo) -> Simulation {
-        let tally_hash = self.tally_hash();
-        let labels = self.labels;
-        let result = |store: PassStore, local_kev: Vec<f64>, region_local_kev: Vec<f64>| {
-            let sums = |n: usize| store.rows.iter().map(|row| row.regions[n]).collect();
-            PassResult {
-                pass: store.pass,
-                histories: store.rows.iter().map(|row| row.histories).sum(),
-                batch_histories: store.rows.iter().map(|row| row.histories).collect(),
-                decays_per_history: store.decays_per_history,
-                regions: labels.iter().enumerate().map(|(n, &label)| (label, sums(n))).collect(),
-                moments: store.moments,
-                ledger: store.ledger,
-                local_kev,
-                region_local_kev,
-                kev_per_entry: store.kev_per_entry,
-                seconds: store.seconds,
-            }
-        };
-        let [electron, photon] = self.passes;
-        Simulation {
-            photon: result(photon, Vec::new(), vec![0.0; self.region_local_kev.len()]),
-            electron: result(electron, self.local_kev, self.region_local_kev),
-            device,
-            tally_hash,
-            decays: self.decays,
-            sigma_rel_95: None,
-            sigma_rel_50: None,
-            wall_seconds: self.wall_seconds,
-            setup_seconds: 0.0,
-            spent: crate::transport::spent::Spent::default(),
-            warnings: Vec::new(),
-        }
     }
 }
 

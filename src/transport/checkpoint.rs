@@ -1,13 +1,15 @@
 //! Checkpoints: the state of a run on disk, so that it can be killed at any moment.
 //!
 //! Two files take turns. Each is written under another name, forced to the disk and renamed, and ends in a checksum:
-//! whatever happens while one is written, or to one of them later, the other is whole.
+//! whatever happens while one is written, or to one of them later, the other is whole. One that cannot be written takes
+//! nobody's place: it is tried again when the next one is due.
 
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
+use crate::transport::clock::Moment;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The two files.
 const NAMES: [&str; 2] = ["checkpoint-a.lutra", "checkpoint-b.lutra"];
@@ -58,9 +60,12 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 pub struct Keeper {
     folder: PathBuf,
     every: Duration,
-    last: Instant,
+    last: Moment,
     cost: Duration,
+    /// Of the last one written.
     serial: u64,
+    /// Whether the last one that was due could not be written.
+    failing: bool,
 }
 
 impl Keeper {
@@ -68,7 +73,8 @@ impl Keeper {
     /// stay until they are overwritten.
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
         fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned(), every, last: Instant::now(), cost: Duration::ZERO, serial: 0 })
+        let (folder, last) = (folder.to_owned(), Moment::now());
+        Ok(Self { folder, every, last, cost: Duration::ZERO, serial: 0, failing: false })
     }
 
     /// Goes on counting behind a checkpoint that was read.
@@ -82,31 +88,61 @@ impl Keeper {
         self.every
     }
 
+    /// The folder, if it holds a checkpoint of this run.
+    pub fn holds(&self) -> Option<&Path> {
+        (self.serial > 0).then_some(&self.folder)
+    }
+
     /// Whether it is time to write one.
     pub fn due(&self) -> bool {
         self.every.is_zero() || self.last.elapsed() >= self.every.max(self.cost * LEAST_PAUSE)
     }
 
-    /// Writes one in place of the older of the two.
+    /// Writes one when it is time to. What is to be known at once: that it could not be written, and, once, that one
+    /// could again.
+    pub fn tend(&mut self, store: &BatchStore) -> Option<String> {
+        if !self.due() {
+            return None;
+        }
+        let failed_before = self.failing;
+        match self.save(store) {
+            Ok(()) => failed_before.then(|| format!("{}: checkpoints are written again", self.folder.display())),
+            Err(_) if failed_before => None,
+            Err(error) => {
+                let kept = if self.serial > 0 { "the last one stays, and " } else { "" };
+                Some(format!("{error} The run goes on: {kept}it is tried again when the next one is due."))
+            }
+        }
+    }
+
+    /// Writes one in place of the older of the two; if that fails both stay what they are.
     pub fn save(&mut self, store: &BatchStore) -> Result<(), CheckpointError> {
-        let began = Instant::now();
+        let began = Moment::now();
+        let written = self.write(store, self.serial + 1);
+        (self.last, self.cost, self.failing) = (Moment::now(), began.elapsed(), written.is_err());
+        written?;
         self.serial += 1;
-        let path = self.folder.join(NAMES[(self.serial % 2) as usize]);
-        let partial = path.with_extension("partial");
-        let write = || {
-            let mut writer = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
-            write_store(&mut writer, store, self.serial)?;
-            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().map_err(|source| CheckpointError::Write { path: path.clone(), source })?;
         if self.serial == 1 {
             // the first of a run: what an earlier run left in the other place is out of date
             let _ = fs::remove_file(self.folder.join(NAMES[0]));
         }
-        self.last = Instant::now();
-        self.cost = began.elapsed();
         Ok(())
+    }
+
+    fn write(&self, store: &BatchStore, serial: u64) -> Result<(), CheckpointError> {
+        let path = self.folder.join(NAMES[(serial % 2) as usize]);
+        let partial = path.with_extension("partial");
+        let write = || {
+            let mut writer = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
+            write_store(&mut writer, store, serial)?;
+            writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            fs::rename(&partial, &path)
+        };
+        write().map_err(|source| {
+            // half a file would only take the room that is lacking
+            let _ = fs::remove_file(&partial);
+            CheckpointError::Write { path: path.clone(), source }
+        })
     }
 
     /// Takes the checkpoints away: the run is over. What else lies in the folder stays, and so does the folder then.

@@ -1,6 +1,7 @@
 //! CpuEngine: the kernel on threads, one history at a time (the yardstick of every other engine) or several at once in
 //! the lanes of SIMD registers, with the same integers.
 
+use crate::cores;
 use crate::kernel::lanes::{self, Entry, Feed, Set};
 use crate::kernel::single::context::{Context, FLAG_TALLY_OVERFLOW};
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
@@ -8,12 +9,12 @@ use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, EmptyBins, Ledger};
+use crate::transport::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::time::Instant;
 
 /// Histories a thread takes at a time.
 const BLOCK: u32 = 1024;
@@ -89,7 +90,7 @@ impl CpuEngine {
     /// An engine that carries histories in a given way. Panics in [`Engine::run`] when the machine lacks it.
     pub fn with(threads: usize, carrier: Carrier) -> Self {
         let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => cores::cores(),
             n => n,
         };
         Self { threads, carrier, scene: None, spare: EmptyBins::default(), spent: EngineSpent::default() }
@@ -235,60 +236,17 @@ impl Engine for CpuEngine {
     }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        let scene = self.scene.as_ref().expect("a scene is loaded before a job is run");
-        let began = Instant::now();
+        let scene = Arc::clone(self.scene.as_ref().expect("a scene is loaded before a job is run"));
+        let clock = Moment::now();
         let mut bins = std::mem::take(&mut self.spare);
         if bins.len() != scene.bins {
             bins = EmptyBins::new(scene.bins);
         }
         // the same memory: it goes to the threads, then into the batch, and comes back with `reuse`
         let tally: Vec<AtomicI64> = bins.into_bins().into_iter().map(AtomicI64::new).collect();
-        let cleared = Instant::now();
-        let cx = job.context(scene);
-        let next = AtomicU32::new(cx.params.first);
-        let shared = &tally[..];
-        let alone = self.threads == 1;
-        let take = || {
-            let first = next.fetch_add(BLOCK, Ordering::Relaxed);
-            (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
-        };
-        let one_by_one = || {
-            let mut sink = SharedSink { tally: shared, alone, ledger: Ledger::default(), flags: 0 };
-            let mut stack = Stack::default();
-            let mut finished = 0u64;
-            while let Some((first, end)) = take() {
-                for h in first..end {
-                    match job.pass {
-                        Pass::Electron => electron_history(&cx, h, &mut stack, &mut sink),
-                        Pass::Photon => photon_history(&cx, h, &mut sink),
-                    }
-                }
-                finished += u64::from(end - first);
-            }
-            (sink.ledger, sink.flags, finished)
-        };
-        let in_lanes = |set| {
-            let mut feed =
-                Shared { take: &take, sink: SharedSink { tally: shared, alone, ledger: Ledger::default(), flags: 0 } };
-            let account = lanes::carry(set, job.pass == Pass::Photon, &cx, &mut feed);
-            let ledger = Ledger {
-                emitted: account.emitted,
-                deposited: account.deposited,
-                escaped: account.escaped,
-                radiated: account.radiated,
-                estimated: account.estimated,
-            };
-            (ledger, account.flags | feed.sink.flags, account.histories)
-        };
-        let work = || match self.carrier {
-            Carrier::Scalar => one_by_one(),
-            Carrier::Lanes(set) => in_lanes(set),
-        };
-        let parts: Vec<(Ledger, u32, u64)> = std::thread::scope(|scope| {
-            let handles: Vec<_> = (0..self.threads).map(|_| scope.spawn(work)).collect();
-            handles.into_iter().map(|h| h.join().expect("a transport thread does not panic")).collect()
-        });
-        let carried = Instant::now();
+        let cleared = clock.seconds();
+        let parts = self.carry(job, &scene, &tally);
+        let carried = clock.seconds();
         let mut batch =
             BatchTally { energy: tally.into_iter().map(AtomicI64::into_inner).collect(), ..BatchTally::default() };
         for (ledger, flags, finished) in parts {
@@ -299,10 +257,63 @@ impl Engine for CpuEngine {
         let slot = job.pass as usize;
         let bytes = scene.bytes() + 8 * scene.bins as u64 + 4 * job.source_table.len() as u64;
         self.spent.device_bytes = self.spent.device_bytes.max(bytes);
-        self.spent.kernel_seconds[slot] += (carried - cleared).as_secs_f64();
-        self.spent.read_back_seconds[slot] += (cleared - began).as_secs_f64() + carried.elapsed().as_secs_f64();
+        self.spent.kernel_seconds[slot] += carried - cleared;
+        self.spent.read_back_seconds[slot] += cleared + clock.seconds() - carried;
         Ok(batch)
     }
+}
+
+/// What a thread has of its histories: account, flags, number.
+type Part = (Ledger, u32, u64);
+
+impl CpuEngine {
+    /// Runs a job's histories into `tally`, on all threads of the engine.
+    fn carry(&self, job: &Job, scene: &SceneData, tally: &[AtomicI64]) -> Vec<Part> {
+        let cx = job.context(scene);
+        let next = AtomicU32::new(cx.params.first);
+        let alone = self.threads == 1;
+        let take = || {
+            let first = next.fetch_add(BLOCK, Ordering::Relaxed);
+            (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
+        };
+        cores::on_threads(self.threads, || {
+            let sink = SharedSink { tally, alone, ledger: Ledger::default(), flags: 0 };
+            match self.carrier {
+                Carrier::Scalar => one_by_one(job.pass, &cx, &take, sink),
+                Carrier::Lanes(set) => in_lanes(set, job.pass, &cx, &take, sink),
+            }
+        })
+    }
+}
+
+/// Follows the histories that `take` gives, one at a time.
+fn one_by_one(pass: Pass, cx: &Context, take: &impl Fn() -> Option<(u32, u32)>, mut sink: SharedSink<'_>) -> Part {
+    let mut stack = Stack::default();
+    let mut finished = 0u64;
+    while let Some((first, end)) = take() {
+        for h in first..end {
+            match pass {
+                Pass::Electron => electron_history(cx, h, &mut stack, &mut sink),
+                Pass::Photon => photon_history(cx, h, &mut sink),
+            }
+        }
+        finished += u64::from(end - first);
+    }
+    (sink.ledger, sink.flags, finished)
+}
+
+/// Follows the histories that `take` gives, several at once.
+fn in_lanes(set: Set, pass: Pass, cx: &Context, take: &impl Fn() -> Option<(u32, u32)>, sink: SharedSink<'_>) -> Part {
+    let mut feed = Shared { take, sink };
+    let account = lanes::carry(set, pass == Pass::Photon, cx, &mut feed);
+    let ledger = Ledger {
+        emitted: account.emitted,
+        deposited: account.deposited,
+        escaped: account.escaped,
+        radiated: account.radiated,
+        estimated: account.estimated,
+    };
+    (ledger, account.flags | feed.sink.flags, account.histories)
 }
 
 #[cfg(test)]
@@ -314,7 +325,8 @@ mod tests {
     use crate::materials::tissues::Tissue;
     use crate::transport::Scene;
     use crate::transport::allocation::Expectation;
-    use crate::transport::run::{RunPlan, job, prepare};
+    use crate::transport::plan::RunPlan;
+    use crate::transport::prepare::{job, prepare};
 
     /// Keeps what lanes leave, on this thread.
     struct Kept<'a> {

@@ -9,17 +9,35 @@ pub mod allocation;
 /// Batches stored, added, taken up again.
 pub mod batch_store;
 
+/// Which batch comes next.
+mod batches;
+
 /// The state of a run on disk.
 pub mod checkpoint;
+
+/// The door to the clock.
+mod clock;
 
 /// The kernel on threads.
 pub mod cpu;
 
+/// Sessions with engines.
+mod drive;
+
 /// Nuclide to sampling table.
 pub mod emission;
 
+/// Why a run fails.
+pub mod error;
+
 /// The kernel on any adapter that wgpu reaches.
 pub mod gpu;
+
+/// The engine at work and the one that takes over.
+pub mod hand;
+
+/// What makes a run this run.
+pub mod identity;
 
 /// Where histories are wanted.
 pub mod importance;
@@ -27,16 +45,34 @@ pub mod importance;
 /// One job on two engines: where do they part?
 pub mod parity;
 
+/// How large batches are.
+mod pilot;
+
+/// What to run.
+pub mod plan;
+
+/// What engines take.
+pub mod prepare;
+
+/// Who hears how a run goes.
+pub mod progress;
+
+/// What a run gives.
+pub mod result;
+
 /// Batches from first to last.
 pub mod run;
 
 /// Matter on a grid.
 pub mod scene;
 
+/// A run step by step.
+pub mod session;
+
 /// Where the time goes.
 pub mod spent;
 
-/// Uncertainty reached, and size of batches.
+/// Uncertainty reached.
 pub mod stopping;
 
 pub use scene::{Scene, SceneError};
@@ -85,6 +121,21 @@ pub struct SceneData {
 }
 
 impl SceneData {
+    /// Passes with emissions.
+    pub fn passes(&self) -> Vec<Pass> {
+        let mut passes = vec![Pass::Electron, Pass::Photon];
+        passes.retain(|pass| self.emission(*pass).rows() > 0);
+        passes
+    }
+
+    /// Emissions of a pass.
+    pub fn emission(&self, pass: Pass) -> &EmissionTable {
+        match pass {
+            Pass::Electron => &self.electron_emission,
+            Pass::Photon => &self.photon_emission,
+        }
+    }
+
     /// Memory of voxels and tables, bytes.
     pub fn bytes(&self) -> u64 {
         let words = self.voxels.len()
@@ -109,6 +160,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// Number of its batch.
+    pub fn batch(&self) -> u32 {
+        self.params.batch / 2
+    }
+
     /// Histories that the job runs.
     pub fn histories(&self) -> u32 {
         self.params.histories - self.params.first
@@ -125,17 +181,13 @@ impl Job {
 
     /// What the kernel reads for this job.
     pub fn context<'a>(&'a self, scene: &'a SceneData) -> Context<'a> {
-        let emission = match self.pass {
-            Pass::Electron => &scene.electron_emission,
-            Pass::Photon => &scene.photon_emission,
-        };
         Context {
             params: self.params,
             voxels: &scene.voxels,
             electron_table: &scene.electron_table,
             photon_table: &scene.photon_table,
             scatter_table: &scene.scatter_table,
-            emission_table: &emission.words,
+            emission_table: &scene.emission(self.pass).words,
             source_table: &self.source_table,
         }
     }
@@ -190,8 +242,8 @@ pub enum EngineError {
     },
 }
 
-/// A device that turns jobs into integers.
-pub trait Engine {
+/// A device that turns jobs into integers. It can be moved to another thread.
+pub trait Engine: Send {
     /// What the device says of itself.
     fn device(&self) -> DeviceInfo;
     /// Takes the scene; must precede [`Engine::run`].
@@ -200,6 +252,20 @@ pub trait Engine {
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
     /// Takes back the bins of an earlier batch for the next one, so that nothing is copied or cleared. An engine that has
     /// no use for them drops them.
+    fn reuse(&mut self, _bins: EmptyBins) {}
+    /// What it spent since it was made, and what it holds.
+    fn spent(&self) -> EngineSpent;
+}
+
+/// As [`Engine`], for callers that must not block: a browser awaits its device.
+pub trait AsyncEngine {
+    /// What the device says of itself.
+    fn device(&self) -> DeviceInfo;
+    /// Takes the scene; must precede [`AsyncEngine::run_async`].
+    fn load_async(&mut self, scene: Arc<SceneData>) -> impl Future<Output = Result<(), EngineError>>;
+    /// Runs a job to its end.
+    fn run_async(&mut self, job: &Job) -> impl Future<Output = Result<BatchTally, EngineError>>;
+    /// Takes back the bins of an earlier batch, as [`Engine::reuse`] does.
     fn reuse(&mut self, _bins: EmptyBins) {}
     /// What it spent since it was made, and what it holds.
     fn spent(&self) -> EngineSpent;

@@ -2,6 +2,7 @@
 //!
 //! Times are no result: nothing that is computed depends on them.
 
+use crate::transport::clock::Moment;
 use crate::transport::emission::Pass;
 use serde::Serialize;
 
@@ -113,6 +114,70 @@ impl Spent {
             + self.pass_seconds(Pass::Electron)
             + self.pass_seconds(Pass::Photon)
             + self.looks_seconds
+    }
+}
+
+/// The watches of a run.
+#[derive(Debug)]
+pub(crate) struct Watches {
+    /// When it began.
+    pub(crate) began: Moment,
+    /// What was spent on what, as far as it is known.
+    pub(crate) spent: Spent,
+    /// Time before the first history, s.
+    pub(crate) setup_seconds: f64,
+    /// Time on allocation, in the engine, on sums, s by pass.
+    pub(crate) passes: [[f64; 2]; 3],
+    /// When the pilot began.
+    pilot: Moment,
+    /// What the engine had spent before the run, before its first batch, and by now.
+    engine: [EngineSpent; 3],
+}
+
+impl Watches {
+    /// Watches that run from now on.
+    pub(crate) fn start() -> Self {
+        let now = Moment::now();
+        let (spent, engine) = (Spent::default(), [EngineSpent::default(); 3]);
+        Self { began: now, spent, setup_seconds: 0.0, passes: [[0.0; 2]; 3], pilot: now, engine }
+    }
+
+    /// The engine, which had spent `before`, has the scene.
+    pub(crate) fn loaded(&mut self, before: EngineSpent, load_seconds: f64) {
+        self.engine = [before; 3];
+        self.spent.load_seconds = load_seconds;
+        self.setup_seconds = self.began.seconds();
+        self.pilot = Moment::now();
+    }
+
+    /// The engine has spent so much by now.
+    pub(crate) fn engine_spent(&mut self, now: EngineSpent) {
+        self.engine[2] = now;
+    }
+
+    /// The pilot, if there was one, is over.
+    pub(crate) fn pilot_ends(&mut self) {
+        self.engine[1] = self.engine[2];
+        self.spent.compile_seconds = self.engine[1].since(&self.engine[0]).compile_seconds.iter().sum();
+        self.spent.pilot_seconds = self.pilot.seconds() - self.spent.compile_seconds;
+    }
+
+    /// Where the time went.
+    pub(crate) fn account(&self) -> Spent {
+        let engine = self.engine[2].since(&self.engine[1]);
+        let named = |n: usize| engine.compile_seconds[n] + engine.kernel_seconds[n] + engine.read_back_seconds[n];
+        let [allocation_seconds, in_engine, sums_seconds] = self.passes;
+        Spent {
+            allocation_seconds,
+            sums_seconds,
+            compile_seconds: self.spent.compile_seconds + engine.compile_seconds.iter().sum::<f64>(),
+            kernel_seconds: engine.kernel_seconds,
+            read_back_seconds: engine.read_back_seconds,
+            dispatch_seconds: [0, 1].map(|n| in_engine[n] - named(n)),
+            kernel_clock: engine.kernel_clock,
+            device_bytes: engine.device_bytes,
+            ..self.spent
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! How certain a run is, when that is enough, and how large its batches are.
+//! How certain a run is, and when that is enough.
 //!
 //! The aim is a quantile: 95 % of the target voxels reach it. The largest error of a million voxels fluctuates from
 //! look to look, a quantile does not. Looks are due at growing numbers of batches, never before the least number, and
@@ -7,28 +7,15 @@
 
 use crate::cores;
 use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike};
-use crate::tally::{ENTRY_KEV, Regions};
 use crate::transport::batch_store::{BatchStore, Looks, PassStore};
-use crate::transport::emission::Pass;
-use crate::transport::run::{MOST_HISTORIES_A_BATCH, RunError, RunPlan, Source, audit, flag_names, job};
-use crate::transport::{EngineError, Job, Scene, SceneData, Scoring};
+use crate::transport::plan::RunPlan;
+use crate::transport::{Scene, Scoring};
 use std::ops::Range;
-use std::time::Instant;
 
 /// Looks in a row that must meet the aim.
 pub const LOOKS_IN_A_ROW: u32 = 2;
 /// Share of the largest energy density from which on a voxel is a target where none are named.
-const HOT_SHARE: f64 = 0.1;
-/// Batches from here on are the pilot's: no run comes so far.
-const PILOT_BATCH: u32 = u32::MAX >> 2;
-/// Batches of a pilot.
-const PILOT_BATCHES: u32 = 8;
-/// Electron histories of a pilot's batch at first.
-const PILOT_HISTORIES: f64 = 1000.0;
-/// How often a pilot is doubled at most.
-const PILOT_DOUBLINGS: u32 = 9;
-/// Fewest electron histories of a batch.
-const LEAST_HISTORIES: f64 = 100.0;
+pub(crate) const HOT_SHARE: f64 = 0.1;
 
 /// When the first look is due: so that the second falls on the least number of batches.
 pub fn first_look(batches: u32) -> u32 {
@@ -117,123 +104,14 @@ pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene, alike: O
     parts.concat()
 }
 
-/// Runs a job; the number is the batch, for what is said of a failure.
-type Run<'a> = dyn FnMut(&Job, u32) -> Result<crate::tally::BatchTally, EngineError> + 'a;
-
-fn active(data: &SceneData) -> impl Iterator<Item = Pass> {
-    let [electron, photon] = [data.electron_emission.rows() > 0, data.photon_emission.rows() > 0];
-    [(Pass::Electron, electron), (Pass::Photon, photon)].into_iter().filter(|(_, a)| *a).map(|(pass, _)| pass)
-}
-
-fn share(plan: &RunPlan, pass: Pass) -> f64 {
-    if pass == Pass::Electron { 1.0 } else { plan.photon_share }
-}
-
-/// Electron histories of a batch such that about the plan's number of batches reach the aim.
-///
-/// A pilot of a few small batches, whose tallies are thrown away, is doubled until the target as a whole is known to
-/// within its own size; its energy-weighted variance then tells the histories needed. Voxels fainter than the bulk need
-/// more batches of that size; too large a batch could not be undone.
-pub(crate) fn pilot_for_sigma(
-    run: &mut Run<'_>,
-    data: &SceneData,
-    scene: &Scene,
-    source: &Source<'_>,
-    plan: &RunPlan,
-    goal: f64,
-) -> Result<f64, RunError> {
-    let mut histories = PILOT_HISTORIES;
-    let mut batch = PILOT_BATCH;
-    for doubling in 0.. {
-        // energy by bin and its variance, for all decays in tally entries of weight 1 a particle
-        let mut sum: Vec<f64> = source.local_kev.iter().map(|local| local / ENTRY_KEV).collect();
-        let mut variance = vec![0.0f64; data.bins];
-        for pass in active(data) {
-            let expectation = source.expect(pass, histories * share(plan, pass));
-            let particles = match pass {
-                Pass::Electron => data.electron_emission.yield_per_decay,
-                Pass::Photon => data.photon_emission.yield_per_decay,
-            };
-            let worth = expectation.decays_per_history * particles / f64::from(PILOT_BATCHES);
-            let mut moments = crate::tally::Moments::new(data.bins);
-            for n in 0..PILOT_BATCHES {
-                let tally = checked(run, &job(data, pass, &expectation, batch + n, plan.seed), batch + n, plan)?;
-                moments.absorb(tally.energy, Regions::default()).map_err(|bin| RunError::Overflow { bin })?;
-            }
-            let n = f64::from(PILOT_BATCHES);
-            for bin in 0..data.bins {
-                sum[bin] += moments.sum[bin] as f64 * worth;
-                variance[bin] += moments.variance_of_mean(bin) * n * n * worth * worth;
-            }
-        }
-        batch += PILOT_BATCHES;
-        let counts: Vec<usize> = match (&plan.target, plan.scoring) {
-            (Some(target), Scoring::Voxels) => (0..data.bins).filter(|&v| target[v]).collect(),
-            _ => {
-                let density = |v: usize| f64::from(scene.density_g_cm3.get(v).copied().unwrap_or(1.0));
-                let dose = |v: usize| if density(v) >= AIR_LIMIT_G_CM3 { sum[v] / density(v) } else { 0.0 };
-                let top = (0..data.bins).map(dose).fold(0.0, f64::max);
-                (0..data.bins).filter(|&v| dose(v) > HOT_SHARE * top).collect()
-            }
-        };
-        let noise: f64 = counts.iter().map(|&v| variance[v]).sum();
-        let signal = counts.iter().map(|&v| sum[v] * sum[v] - variance[v]).sum::<f64>();
-        if signal > noise || doubling >= PILOT_DOUBLINGS {
-            let relative = noise / signal.max(noise).max(f64::MIN_POSITIVE);
-            let needed = histories * f64::from(PILOT_BATCHES) * relative / (goal * goal);
-            let most = MOST_HISTORIES_A_BATCH / plan.photon_share.max(1.0);
-            return Ok((needed / f64::from(plan.batches)).clamp(LEAST_HISTORIES, most).round());
-        }
-        histories *= 2.0;
-    }
-    unreachable!("the loop ends by its last doubling")
-}
-
-/// Electron histories of a batch such that the plan's number of batches takes about `seconds`, the pilot included.
-pub(crate) fn pilot_for_seconds(
-    run: &mut Run<'_>,
-    data: &SceneData,
-    source: &Source<'_>,
-    plan: &RunPlan,
-    seconds: f64,
-) -> Result<f64, RunError> {
-    let started = Instant::now();
-    let mut histories = 10_000.0;
-    let mut batch = PILOT_BATCH;
-    loop {
-        let clock = Instant::now();
-        for pass in active(data) {
-            let expectation = source.expect(pass, histories * share(plan, pass));
-            checked(run, &job(data, pass, &expectation, batch, plan.seed), batch, plan)?;
-        }
-        let took = clock.elapsed().as_secs_f64().max(1e-4);
-        // long enough to mean something, short enough to cost little
-        if took >= (0.02 * seconds).min(0.5) || histories >= 1e7 {
-            let left = (seconds - started.elapsed().as_secs_f64()).max(0.1 * seconds);
-            let most = MOST_HISTORIES_A_BATCH / plan.photon_share.max(1.0);
-            return Ok((histories * left / f64::from(plan.batches) / took).clamp(LEAST_HISTORIES, most));
-        }
-        histories *= 4.0;
-        batch += 1;
-    }
-}
-
-fn checked(run: &mut Run<'_>, job: &Job, batch: u32, plan: &RunPlan) -> Result<crate::tally::BatchTally, RunError> {
-    let tally = run(job, batch)?;
-    let flags = audit(&tally, u64::from(job.histories()));
-    if flags != 0 {
-        return Err(RunError::Flags { batch, pass: job.pass, flags: flag_names(flags), seed: plan.seed });
-    }
-    Ok(tally)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::grid::VoxelGrid;
     use crate::materials::tissues::Tissue;
-    use crate::tally::Moments;
-    use crate::transport::batch_store::{Identity, PassStore};
+    use crate::tally::{Moments, Regions};
+    use crate::transport::batch_store::Identity;
+    use crate::transport::emission::Pass;
 
     /// Looks fall on 19, 20, 22, 24 .. batches where 20 are the least; two in a row end the run.
     #[test]

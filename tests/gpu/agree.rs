@@ -9,9 +9,12 @@ use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::emission::Pass;
-use lutra::transport::gpu::GpuOptions;
-use lutra::transport::run::{RunPlan, Silent, audit, simulate};
-use lutra::transport::{Engine, Scene, Scoring};
+use lutra::transport::gpu::{GpuEngine, GpuOptions};
+use lutra::transport::run::{Inputs, RunPlan, Session, Silent, audit, simulate};
+use lutra::transport::{AsyncEngine, Engine, Scene, Scoring};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 /// One batch of both passes on the CPU.
 fn on_cpu(scene: &Scene, decays: &[f64], plan: &RunPlan, histories: f64) -> [BatchTally; 2] {
@@ -52,6 +55,30 @@ fn agree_shells() {
     let (scene, decays) = single([1, 1, 1], 3000.0, 1.0, 0);
     let scoring = Scoring::Shells { bins: 60, width_mm: 0.03 };
     adapter::shared(|gpu| hold(gpu, &scene, &decays, &RunPlan { scoring, ..plan(1) }, 10_000.0, "shells"));
+}
+
+/// A run that awaits the device has the integers of one that blocks, also after a job that nobody waited for to its end.
+#[test]
+fn agree_awaited() {
+    let (scene, decays) = mixed();
+    let plan = plan(20_000);
+    adapter::shared(|gpu| {
+        let expected = simulate(&scene, &decays, &lutetium(), &plan, &mut CpuEngine::new(2), &mut Silent);
+        let mut run = Session::new(Inputs::lent(&scene, &decays, &plan), &lutetium(), None).expect("sound inputs");
+        let got = pollster::block_on(async {
+            run.load_async(gpu).await.expect("fits");
+            assert!(run.next_batch_async(gpu).await.expect("runs"));
+            let task = run.task().expect("goes on").expect("is not over");
+            {
+                let mut dropped = pin!(gpu.run_async(task.job()));
+                let begun = poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
+                assert!(begun.is_pending(), "a device needs time");
+            }
+            while run.next_batch_async(gpu).await.expect("runs") {}
+            run.finish(<GpuEngine as AsyncEngine>::device(gpu)).expect("over").into_simulation()
+        });
+        assert_eq!(got.tally_hash, expected.expect("runs").tally_hash);
+    });
 }
 
 /// The whole run on the demo's abdomen: sums, squares, hash.

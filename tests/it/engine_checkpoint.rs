@@ -1,12 +1,16 @@
 //! A run that is interrupted, damaged or left by its device ends in the single run's integers, or in a refusal.
 
 use crate::small::{self, Fault, Faulty};
+use lutra::tally::BatchTally;
 use lutra::transport::batch_store::BatchStore;
 use lutra::transport::checkpoint::{CheckpointError, Keeper, resume};
 use lutra::transport::cpu::CpuEngine;
-use lutra::transport::run::{Outcome, RunError, RunPlan, Silent, Stop, Surroundings, run_batches};
-use lutra::transport::{Engine, EngineError, Scene, stopping};
+use lutra::transport::run::{Outcome, Progress, RunError, RunPlan, Silent, Stop, Surroundings, run_batches};
+use lutra::transport::spent::EngineSpent;
+use lutra::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, stopping};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const HISTORIES: u64 = 30_000;
@@ -149,6 +153,147 @@ fn engine_lost_device_is_followed_by_the_other_engine() {
     // without another engine the failure is the end
     let strict = small::run_on(&scene, &plan, &mut Faulty::after(13, Fault::Lost));
     assert!(matches!(strict, Err(RunError::Engine(EngineError::Device { .. }))));
+}
+
+/// Hears notes, and what a run had done by then.
+#[derive(Default)]
+struct Notes {
+    done: f64,
+    heard: Vec<(f64, String)>,
+}
+
+impl Progress for Notes {
+    fn update(&mut self, fraction_done: f64, _: Option<f64>, _: &str) -> ControlFlow<()> {
+        self.done = fraction_done;
+        ControlFlow::Continue(())
+    }
+    fn note(&mut self, note: &str) {
+        self.heard.push((self.done, note.to_owned()));
+    }
+}
+
+/// The CPU engine; before some of its jobs something happens.
+struct Meddled<'a> {
+    inner: CpuEngine,
+    jobs: usize,
+    meddle: &'a (dyn Fn(usize) + Sync),
+}
+
+impl Engine for Meddled<'_> {
+    fn device(&self) -> DeviceInfo {
+        self.inner.device()
+    }
+    fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
+        self.inner.load(scene)
+    }
+    fn spent(&self) -> EngineSpent {
+        self.inner.spent()
+    }
+    fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
+        self.jobs += 1;
+        (self.meddle)(self.jobs);
+        self.inner.run(job)
+    }
+}
+
+/// Runs with checkpoints in `folder` while `meddle` happens before each job; what was heard, and the end.
+fn meddled(folder: &Path, meddle: &(dyn Fn(usize) + Sync)) -> (Vec<(f64, String)>, Outcome) {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let mut keeper = Keeper::new(folder, Duration::ZERO).expect("a folder");
+    let mut notes = Notes::default();
+    let around = Surroundings { progress: &mut notes, fallback: None, keeper: Some(&mut keeper), resume: None };
+    let mut engine = Meddled { inner: CpuEngine::new(2), jobs: 0, meddle };
+    let end = run_batches(&scene, &small::decays(&scene), &small::nuclide(), &plan, &mut engine, around);
+    (notes.heard, end.expect("a run does without checkpoints"))
+}
+
+/// What makes a folder of checkpoints unwritable, and the way back.
+fn meddle(how: &str, folder: &Path, aside: &Path, broken: bool) {
+    let renamed = |from: &Path, to: &Path| std::fs::rename(from, to).expect("renamed");
+    match (how, broken) {
+        ("removed", true) => renamed(folder, aside),
+        ("a file in its place", true) => {
+            renamed(folder, aside);
+            std::fs::write(folder, "not a folder").expect("written");
+        }
+        ("a file in its place", false) => {
+            std::fs::remove_file(folder).expect("removed");
+            renamed(aside, folder);
+        }
+        ("removed", false) => renamed(aside, folder),
+        // one of the two places is taken: renaming fails after everything was written
+        (_, true) => {
+            let place = folder.join("checkpoint-a.lutra");
+            let _ = std::fs::remove_file(&place);
+            std::fs::create_dir_all(place.join("taken")).expect("a folder");
+        }
+        (_, false) => std::fs::remove_dir_all(folder.join("checkpoint-a.lutra")).expect("removed"),
+    }
+}
+
+/// Where a checkpoint cannot be written: said at once and once, the last one stays, and later ones are written again.
+#[test]
+fn engine_unwritable_checkpoint_is_told_and_tried_again() {
+    let scene = small::scene();
+    let whole = small::run(&scene, &small::plan(&scene, HISTORIES, 9));
+    for how in ["removed", "a file in its place", "a place taken"] {
+        let parent = tempfile::tempdir().expect("temporary folder");
+        let (folder, aside) = (parent.path().join("kept"), parent.path().join("aside"));
+        let serials = Mutex::new(Vec::new());
+        let (heard, end) = meddled(&folder, &|job| match job {
+            10 => meddle(how, &folder, &aside, true),
+            20 => {
+                let here = if aside.exists() { &aside } else { &folder };
+                let left: Vec<PathBuf> =
+                    files(here).into_iter().filter(|p| p.extension().is_some_and(|e| e == "partial")).collect();
+                assert!(left.is_empty(), "{how}: nothing half-written stays: {left:?}");
+                meddle(how, &folder, &aside, false);
+                serials.lock().expect("no panic").push(newest(&folder).1);
+            }
+            _ => {}
+        });
+        assert_eq!(end.store.tally_hash(), whole.tally_hash(), "{how}");
+        let [(first, failed), (later, again)] = &heard[..] else { panic!("{how}: {heard:?}") };
+        assert!(failed.contains("cannot write the checkpoint") && failed.contains("the last one stays"), "{failed}");
+        assert!(again.contains("written again"), "{again}");
+        assert!(0.0 < *first && first < later && *later < 0.9, "{how}: said at once: {heard:?}");
+        assert_eq!(end.warnings, [failed.clone(), again.clone()]);
+        let at_fault = serials.lock().expect("no panic")[0];
+        assert!(at_fault >= 8, "{how}: the checkpoint {at_fault} from before the fault stays");
+        let (store, serial) = newest(&folder);
+        assert!(serial > at_fault, "{how}: {serial} after {at_fault}");
+        let resumed =
+            kept(&scene, &small::plan(&scene, HISTORIES, 9), &folder, Some((store, serial)), &mut CpuEngine::new(2));
+        assert_eq!(resumed.expect("ends").store.tally_hash(), whole.tally_hash(), "{how}");
+    }
+}
+
+/// Where a run fails while checkpoints cannot be written, the last good one is gone on from.
+#[test]
+fn engine_last_good_checkpoint_outlives_the_fault() {
+    let scene = small::scene();
+    let plan = small::plan(&scene, HISTORIES, 9);
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let aside = folder.path().join("aside");
+    let end = meddled(folder.path(), &|job| {
+        if job == 15 {
+            meddle("a place taken", folder.path(), &aside, true);
+        }
+    });
+    let (store, serial) = newest(folder.path());
+    assert!(serial % 2 == 1 && !store.batches().is_empty());
+    std::fs::remove_dir_all(folder.path().join("checkpoint-a.lutra")).expect("removed");
+    let resumed = kept(&scene, &plan, folder.path(), Some((store, serial)), &mut CpuEngine::new(2)).expect("ends");
+    assert_eq!(resumed.store.tally_hash(), end.1.store.tally_hash());
+}
+
+/// The notes above are those of the fault: a folder that nobody meddles with is not spoken of.
+#[test]
+fn alarm_notes_come_from_the_fault_alone() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let (heard, end) = meddled(folder.path(), &|_| {});
+    assert_eq!((heard.len(), end.warnings.len()), (0, 0), "{heard:?}");
 }
 
 /// An engine that loses a history or an energy ends the run at once, whatever could take over.

@@ -26,6 +26,7 @@ mod engine_cpu;
 mod engine_double;
 mod engine_lanes;
 mod engine_parity;
+mod engine_session;
 mod engine_shards;
 mod io_dicom_aside;
 mod io_dicom_contours;

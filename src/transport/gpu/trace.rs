@@ -1,8 +1,8 @@
 //! One history on the GPU, step by step: one thread, one step a dispatch, its state and tallies read back after each.
 
-use super::{GpuEngine, account, layout};
+use super::read_back::{flags_and_finished, ledger};
+use super::{GpuEngine, layout};
 use crate::kernel::single::context::Params;
-use crate::tally::Ledger;
 use crate::transport::parity::Step;
 use crate::transport::{EngineError, Job};
 
@@ -10,10 +10,10 @@ impl GpuEngine {
     /// Follows one history of a job, `most` steps at most. Slow: a dispatch and a read-back of the tally for each step.
     ///
     /// Panics when no scene is loaded.
-    pub fn follow(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
+    pub async fn follow_async(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
         let job = job.part(history, history + 1);
         let group = self.bind(&job)?;
-        let l = self.loaded.as_ref().expect("a scene is loaded before a job is run");
+        let l = self.held();
         let (_, pipeline) = self.pipelines[job.pass as usize].as_ref().expect("the pipeline was just made");
         let state_words = layout::RNG_WORDS + layout::PARTICLE_WORDS;
         let state = self.buffer(
@@ -40,20 +40,14 @@ impl GpuEngine {
             encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, 4 * layout::LEDGER_WORDS as u64);
             encoder.copy_buffer_to_buffer(&l.threads, 0, &state, 0, state.size());
             self.queue.submit([encoder.finish()]);
-            let ledger = self.read(&l.ledger_out, layout::LEDGER_WORDS)?;
+            let ledger_words = self.read(&l.ledger_out, layout::LEDGER_WORDS).await?;
             let mut tally = vec![0; l.scene.bins];
-            self.read_tally(l, &mut tally)?;
-            let words = self.read(&state, state_words)?;
+            self.read_tally(l, &mut tally).await?;
+            let words = self.read(&state, state_words).await?;
             let mut step = Step {
                 bins: tally.into_iter().enumerate().filter(|(_, x)| *x != 0).collect(),
-                ledger: Ledger {
-                    emitted: account(&ledger, 0),
-                    deposited: account(&ledger, 1),
-                    escaped: account(&ledger, 2),
-                    radiated: account(&ledger, 3),
-                    estimated: account(&ledger, 4),
-                },
-                flags: ledger[layout::LEDGER_FLAGS],
+                flags: flags_and_finished(&ledger_words).0,
+                ledger: ledger(&ledger_words),
                 ..Step::default()
             };
             step.rng.copy_from_slice(&words[..layout::RNG_WORDS]);

@@ -1,0 +1,115 @@
+//! The adapters that wgpu reaches, and which of them is taken.
+
+use crate::transport::{DeviceInfo, EngineError};
+
+/// An adapter as `lutra devices` lists it.
+#[derive(Clone, Debug)]
+pub struct AdapterSummary {
+    /// Number to ask for it by: `gpu:N`.
+    pub number: usize,
+    /// What it says of itself.
+    pub info: DeviceInfo,
+    /// Discrete, integrated, virtual, software or other.
+    pub kind: &'static str,
+    /// Largest storage buffer binding, bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer, bytes.
+    pub max_buffer_bytes: u64,
+    /// Largest workgroup.
+    pub max_workgroup: u32,
+    /// Storage buffers a shader stage may bind.
+    pub max_storage_buffers: u32,
+}
+
+impl AdapterSummary {
+    /// Whether the kernel can run on it at all.
+    pub fn usable(&self) -> bool {
+        self.max_storage_buffers >= 8
+    }
+}
+
+fn kind_name(kind: wgpu::DeviceType) -> &'static str {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    wgpu::Instance::new(descriptor)
+}
+
+pub(super) fn device_info(info: &wgpu::AdapterInfo) -> DeviceInfo {
+    DeviceInfo {
+        engine: "gpu".into(),
+        name: info.name.clone(),
+        backend: info.backend.to_string(),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+    }
+}
+
+async fn adapters() -> Vec<wgpu::Adapter> {
+    instance().enumerate_adapters(wgpu::Backends::all()).await
+}
+
+fn summary(number: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
+    let (info, limits) = (adapter.get_info(), adapter.limits());
+    AdapterSummary {
+        number,
+        info: device_info(&info),
+        kind: kind_name(info.device_type),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        max_workgroup: limits.max_compute_invocations_per_workgroup,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+    }
+}
+
+/// All adapters of the machine, in the order of their numbers.
+pub async fn find_adapters() -> Vec<AdapterSummary> {
+    adapters().await.iter().enumerate().map(|(number, adapter)| summary(number, adapter)).collect()
+}
+
+/// The adapter that `auto` takes: the first discrete, else integrated, else virtual one; never a software adapter,
+/// which is slower than the CPU engine on the same cores.
+pub fn automatic(adapters: &[AdapterSummary]) -> Option<usize> {
+    ["discrete", "integrated", "virtual"]
+        .iter()
+        .find_map(|kind| adapters.iter().find(|a| a.kind == *kind && a.usable()))
+        .map(|a| a.number)
+}
+
+/// Adapter `number`; `None`: the one that `auto` takes, else the first usable one of any kind.
+pub(super) async fn choose(number: Option<usize>) -> Result<wgpu::Adapter, EngineError> {
+    let all = adapters().await;
+    let count = all.len();
+    let (pick, missing) = match number {
+        Some(n) => (
+            Some(n),
+            EngineError::NoDevice {
+                found: format!(
+                    "--engine gpu:{n}: found {count} adapters, counted from 0; allowed: one of them, or cpu"
+                ),
+                hint: "run `lutra devices` to see the adapters, or use --engine cpu".into(),
+            },
+        ),
+        None => {
+            let summaries: Vec<AdapterSummary> =
+                all.iter().enumerate().map(|(n, adapter)| summary(n, adapter)).collect();
+            let usable = || summaries.iter().find(|a| a.usable()).map(|a| a.number);
+            (
+                automatic(&summaries).or_else(usable),
+                EngineError::NoDevice {
+                    found: format!("no usable adapter among {count} found"),
+                    hint: "install a Vulkan driver (Debian: mesa-vulkan-drivers), or use --engine cpu".into(),
+                },
+            )
+        }
+    };
+    pick.and_then(|n| all.into_iter().nth(n)).ok_or(missing)
+}

@@ -1,0 +1,152 @@
+//! Buffers on the device.
+
+use super::{GpuEngine, STAMP_BYTES, layout};
+use crate::kernel::single::context::Params;
+use crate::transport::emission::Pass;
+use crate::transport::{EngineError, SceneData};
+use std::sync::Arc;
+
+/// Buffers of a loaded scene.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) scene: Arc<SceneData>,
+    pub(super) params: wgpu::Buffer,
+    pub(super) voxels: wgpu::Buffer,
+    pub(super) electron_table: wgpu::Buffer,
+    pub(super) photon_table: wgpu::Buffer,
+    pub(super) scatter_table: wgpu::Buffer,
+    pub(super) electron_emission: wgpu::Buffer,
+    pub(super) photon_emission: wgpu::Buffer,
+    pub(super) source: wgpu::Buffer,
+    pub(super) tally: wgpu::Buffer,
+    pub(super) tally_out: wgpu::Buffer,
+    pub(super) ledger: wgpu::Buffer,
+    pub(super) ledger_out: wgpu::Buffer,
+    pub(super) threads: wgpu::Buffer,
+}
+
+impl Loaded {
+    /// All buffers, bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        [
+            &self.params,
+            &self.voxels,
+            &self.electron_table,
+            &self.photon_table,
+            &self.scatter_table,
+            &self.electron_emission,
+            &self.photon_emission,
+            &self.source,
+            &self.tally,
+            &self.tally_out,
+            &self.ledger,
+            &self.ledger_out,
+            &self.threads,
+        ]
+        .iter()
+        .map(|buffer| buffer.size())
+        .sum()
+    }
+}
+
+impl GpuEngine {
+    /// A buffer of so many bytes, if the device allows it.
+    pub(super) fn buffer(
+        &self,
+        label: &'static str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, EngineError> {
+        let allowed = if usage.contains(wgpu::BufferUsages::STORAGE) {
+            self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size)
+        } else {
+            self.limits.max_buffer_size
+        };
+        if bytes > allowed {
+            return Err(EngineError::TooLarge {
+                what: label,
+                needed_mib: bytes as f64 / 1_048_576.0,
+                allowed_mib: allowed as f64 / 1_048_576.0,
+                device: self.info.name.clone(),
+            });
+        }
+        Ok(self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.max(16),
+            usage,
+            mapped_at_creation: false,
+        }))
+    }
+
+    fn filled<T: bytemuck::Pod>(&self, label: &'static str, data: &[T]) -> Result<wgpu::Buffer, EngineError> {
+        let bytes = bytemuck::cast_slice(data);
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.buffer(label, bytes.len() as u64, usage)?;
+        if !bytes.is_empty() {
+            self.queue.write_buffer(&buffer, 0, bytes);
+        }
+        Ok(buffer)
+    }
+
+    /// Brings a scene to the device.
+    pub(super) fn hold(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
+        use wgpu::BufferUsages as U;
+        self.loaded = None;
+        let thread_bytes = 4
+            * u64::from(self.thread_count())
+            * layout::thread_words(Pass::Electron).max(layout::thread_words(Pass::Photon)) as u64;
+        let loaded = Loaded {
+            params: self.buffer("lutra.params", size_of::<Params>() as u64, U::UNIFORM | U::COPY_DST)?,
+            voxels: self.filled("lutra.voxels", &scene.voxels)?,
+            electron_table: self.filled("lutra.electron_table", &scene.electron_table)?,
+            photon_table: self.filled("lutra.photon_table", &scene.photon_table)?,
+            scatter_table: self.filled("lutra.scatter_table", &scene.scatter_table)?,
+            electron_emission: self.filled("lutra.electron_emission", &scene.electron_emission.words)?,
+            photon_emission: self.filled("lutra.photon_emission", &scene.photon_emission.words)?,
+            source: self.buffer("lutra.source", 16, U::STORAGE | U::COPY_DST)?,
+            tally: self.buffer("lutra.tally", 8 * scene.bins as u64, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
+            tally_out: self.buffer("lutra.tally_out", window_bytes(scene.bins), U::MAP_READ | U::COPY_DST)?,
+            ledger: self.buffer(
+                "lutra.ledger",
+                4 * layout::LEDGER_WORDS as u64,
+                U::STORAGE | U::COPY_SRC | U::COPY_DST,
+            )?,
+            // the timestamps lie behind the ledger: one copy to the host brings both
+            ledger_out: self.buffer(
+                "lutra.ledger_out",
+                4 * layout::LEDGER_WORDS as u64 + STAMP_BYTES,
+                U::MAP_READ | U::COPY_DST,
+            )?,
+            threads: self.buffer("lutra.threads", thread_bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
+            scene,
+        };
+        self.check()?;
+        self.spent.device_bytes = loaded.bytes();
+        self.loaded = Some(loaded);
+        Ok(())
+    }
+}
+
+/// Size of the window through which a tally of so many bins comes to the host: an eighth of it, 16 MiB at most. A copy
+/// of the whole would take as much of the device as the tally itself; windows this large are as fast.
+fn window_bytes(bins: usize) -> u64 {
+    let eighth = (bins as u64).div_ceil(8).min(2 << 20);
+    // a small tally comes at once
+    8 * eighth.max(1 << 13).min(bins.max(2) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::window_bytes;
+
+    /// No more than an eighth of a large tally, never nothing, whole bins.
+    #[test]
+    fn law_the_window_is_a_small_part_of_the_tally() {
+        for bins in [1, 2, 3, 8192, 100_000, 1 << 24, 1 << 30] {
+            let bytes = window_bytes(bins);
+            assert!(bytes >= 16 && bytes.is_multiple_of(8));
+            assert!(bytes <= (bins as u64).div_ceil(8) * 8 || bins <= 65_536, "{bins} bins: {bytes} B");
+            assert!(bytes <= 16 << 20);
+        }
+    }
+}

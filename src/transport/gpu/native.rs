@@ -1,0 +1,64 @@
+//! The blocking doors of the native program: here, and only here, a thread waits for a device.
+
+use super::{AdapterSummary, GpuEngine, GpuOptions, find_adapters};
+use crate::tally::{BatchTally, EmptyBins};
+use crate::transport::parity::Step;
+use crate::transport::spent::EngineSpent;
+use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+
+/// Waits for `work`; while it waits for the device, the device is polled and the thread sleeps.
+fn wait<T>(device: &wgpu::Device, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    pollster::block_on(poll_fn(|context| {
+        let state = work.as_mut().poll(context);
+        if state.is_pending() {
+            // what goes wrong here `work` meets too: it polls the device itself before it looks
+            let _ = device.poll(wgpu::PollType::wait_indefinitely());
+        }
+        state
+    }))
+}
+
+/// As [`find_adapters`], blocking.
+pub fn list_adapters() -> Vec<AdapterSummary> {
+    pollster::block_on(find_adapters())
+}
+
+impl GpuEngine {
+    /// As [`GpuEngine::open`], blocking.
+    pub fn new(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
+        pollster::block_on(Self::open(number, options))
+    }
+
+    /// As [`GpuEngine::follow_async`], blocking.
+    ///
+    /// Panics when no scene is loaded.
+    pub fn follow(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
+        wait(&self.device.clone(), self.follow_async(job, history, most))
+    }
+}
+
+impl Engine for GpuEngine {
+    fn device(&self) -> DeviceInfo {
+        self.info.clone()
+    }
+
+    fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
+        self.hold(scene)
+    }
+
+    fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
+        wait(&self.device.clone(), self.run_job(job))
+    }
+
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.spare = bins;
+    }
+
+    fn spent(&self) -> EngineSpent {
+        self.spent
+    }
+}

@@ -1,0 +1,81 @@
+//! The engine at work, and the one that takes over when it fails.
+
+use crate::tally::{BatchTally, EmptyBins};
+use crate::transport::spent::EngineSpent;
+use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
+use std::sync::Arc;
+
+/// Makes an engine that takes over.
+pub type Fallback<'a> = dyn FnMut() -> Box<dyn Engine> + Send + 'a;
+
+/// The engine at work, and the one that takes over when it fails: an engine too.
+pub(crate) struct Hand<'a> {
+    asked: &'a mut dyn Engine,
+    other: Option<Box<dyn Engine>>,
+    fallback: Option<&'a mut Fallback<'a>>,
+    scene: Option<Arc<SceneData>>,
+    /// What the user should know.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl<'a> Hand<'a> {
+    /// `asked` at work; `fallback` makes the other one, `None`: a failure is the end.
+    pub(crate) fn new(asked: &'a mut dyn Engine, fallback: Option<&'a mut Fallback<'a>>) -> Self {
+        Self { asked, other: None, fallback, scene: None, warnings: Vec::new() }
+    }
+
+    fn engine(&mut self) -> &mut dyn Engine {
+        match &mut self.other {
+            Some(engine) => engine.as_mut(),
+            None => self.asked,
+        }
+    }
+
+    /// Takes the other engine, where there is one, because of `error`.
+    fn change(&mut self, error: EngineError, done: &str) -> Result<(), EngineError> {
+        let reason = match &error {
+            EngineError::Device { device, message } => format!("{device} failed ({message})"),
+            EngineError::TooLarge { what, needed_mib, allowed_mib, device } => {
+                format!("{device} is too small: {what} needs {needed_mib:.0} MiB of {allowed_mib:.0} MiB")
+            }
+            EngineError::NoDevice { .. } => return Err(error),
+        };
+        let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
+        let mut engine = make();
+        engine.load(Arc::clone(scene))?;
+        self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name));
+        self.other = Some(engine);
+        Ok(())
+    }
+}
+
+impl Engine for Hand<'_> {
+    fn device(&self) -> DeviceInfo {
+        self.other.as_ref().map_or_else(|| self.asked.device(), |other| other.device())
+    }
+
+    fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
+        self.scene = Some(Arc::clone(&scene));
+        self.engine().load(scene).or_else(|error| self.change(error, "the run was done"))
+    }
+
+    /// A job that fails counts for nothing and is run again as a whole by the other engine.
+    fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
+        self.engine().run(job).or_else(|error| {
+            self.change(error, &format!("the run went on from batch {}", job.batch()))?;
+            self.engine().run(job)
+        })
+    }
+
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.engine().reuse(bins);
+    }
+
+    /// What both engines spent.
+    fn spent(&self) -> EngineSpent {
+        match &self.other {
+            Some(other) => self.asked.spent().and(&other.spent()),
+            None => self.asked.spent(),
+        }
+    }
+}

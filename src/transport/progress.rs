@@ -1,0 +1,23 @@
+//! Who hears how a run goes, and may end it.
+
+use std::ops::ControlFlow;
+
+/// Hears how a run goes.
+pub trait Progress {
+    /// `fraction_done` 0 to 1; `sigma_rel`: 95th percentile over the target voxels, once known. Whether to go on:
+    /// `Break` ends the run before its next job, with a checkpoint where such are kept.
+    fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()>;
+
+    /// Something to be known at once; it is among the run's warnings too.
+    fn note(&mut self, _note: &str) {}
+}
+
+/// Hears nothing.
+#[derive(Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn update(&mut self, _: f64, _: Option<f64>, _: &str) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
