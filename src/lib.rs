@@ -115,6 +115,11 @@ pub mod cli;
 /// Disjoint ranges of voxels on all cores.
 mod cores;
 
+// What tests need from outside, and how they say that it is missing.
+#[cfg(test)]
+#[path = "../tests/needs/mod.rs"]
+mod needs;
+
 pub use decay::Nuclide;
 pub use dose::DoseMap;
 pub use grid::{Volume, VoxelGrid};

@@ -268,14 +268,7 @@ fn law_previous_half_life_comes_from_the_course() {
 // ---- the known case ---------------------------------------------------------------------------
 
 fn case(name: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let folder = shared.join("cases").join(name);
-    if folder.join("case.json").is_file() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
+    crate::needs::shared(&format!("cases/{name}/case.json"))?.parent().map(std::path::Path::to_path_buf)
 }
 
 const TIMES: [(&str, f64); 4] = [("t004", 4.1), ("t024", 24.3), ("t072", 71.6), ("t168", 167.8)];

@@ -232,16 +232,8 @@ mod tests {
 
     /// The liver CT of the shared reference data; none where that folder is absent.
     fn liver_ct() -> Option<Case> {
-        let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
-            || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-            std::path::PathBuf::from,
-        );
-        let reference = shared.join("refs/ct-liver-g48");
-        let ct = shared.join("cases/liver-ct/g48/ct.nii.gz");
-        if !(reference.is_dir() && ct.is_file()) {
-            println!("SKIPPED: no reference CT below {}", shared.display());
-            return None;
-        }
+        let reference = crate::needs::shared("refs/ct-liver-g48")?;
+        let ct = crate::needs::shared("cases/liver-ct/g48/ct.nii.gz")?;
         let data: Vec<f32> = nifti_values(&ct).iter().map(|&v| v as f32).collect();
         Some(Case {
             hu: Volume { grid: VoxelGrid::axis_aligned([77, 64, 70], [4.8; 3], [0.0; 3]), data },

@@ -282,6 +282,9 @@ mod tests {
         ]
     }
 
+    /// 0.05 % of the stopping power, to which ESTAR prints it. What is found is 0.0052.
+    const DELTA_ALLOWED: f64 = 0.01;
+
     fn worst_delta_difference(i_scale: f64) -> f64 {
         estar_delta()
             .into_iter()
@@ -295,13 +298,13 @@ mod tests {
     #[test]
     fn reference_delta_matches_estar() {
         let worst = worst_delta_difference(1.0);
-        assert!(worst < 0.01, "worst difference {worst}");
+        assert!(worst < DELTA_ALLOWED, "worst difference {worst}");
     }
 
     #[test]
     fn alarm_delta_rings_for_a_wrong_mean_excitation_energy() {
-        assert!(worst_delta_difference(1.03) > 0.01);
-        assert!(worst_delta_difference(0.97) > 0.01);
+        assert!(worst_delta_difference(1.01) > DELTA_ALLOWED);
+        assert!(worst_delta_difference(0.99) > DELTA_ALLOWED);
     }
 
     #[test]

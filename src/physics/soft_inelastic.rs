@@ -43,7 +43,7 @@ pub fn soft_transport_cm2_g(tissue: &Tissue, e_kev: f64, cut_kev: f64) -> (f64, 
 ///
 /// Arguments as `soft_transport_cm2_g`. Shells whose resonance energy exceeds the cut keep their
 /// distant collisions here; their close ones are the hard collisions of `moller`. Shells above the
-/// electron's energy do not take part. Cost: 5 microseconds in water.
+/// electron's energy do not take part.
 pub fn soft_inelastic_of(model: &OscillatorModel, e_kev: f64, cut_kev: f64) -> SoftInelastic {
     let scale = model.electrons_per_g() * COLLISION_CM2_KEV / beta_squared(e_kev);
     let transverse = transverse_number(model, e_kev);
@@ -212,7 +212,8 @@ mod tests {
     fn law_oscillators_reproduce_the_stopping_power() {
         for tissue in [water(), pmma()] {
             let model = checked_model(&tissue);
-            for (e_kev, tolerance) in [(10.0, 0.03), (30.0, 0.01), (300.0, 3e-3), (3000.0, 3e-3)] {
+            // as stated in the methods: what Bethe's formula drops falls as the binding over the energy
+            for (e_kev, tolerance) in [(10.0, 1.5e-3), (30.0, 5e-4), (300.0, 1e-4), (3000.0, 1e-4)] {
                 let whole = soft_inelastic_of(&model, e_kev, f64::INFINITY).stopping_kev_cm2_g;
                 let ratio = whole / collision_of(&model, e_kev);
                 println!("{} {e_kev} keV: oscillator sum / Bethe {ratio:.5}", tissue.name);
@@ -238,7 +239,8 @@ mod tests {
     #[test]
     fn law_inelastic_deflection_is_a_seventh_of_the_elastic_in_water() {
         let model = checked_model(&water());
-        for e_kev in [1.0, 3.0, 10.0, 100.0, 500.0, 3000.0] {
+        let mut shares = Vec::new();
+        for e_kev in [1.0, 10.0, 100.0, 500.0, 3000.0] {
             let (tr1, tr2) = elastic::transport_cm2_g(&water(), e_kev);
             let whole = soft_inelastic_of(&model, e_kev, f64::INFINITY);
             let soft = soft_inelastic_of(&model, e_kev, 10.0);
@@ -248,7 +250,11 @@ mod tests {
                 whole.tr2_cm2_g / tr2,
                 soft.tr1_cm2_g / tr1
             );
-            assert!((0.13..0.165).contains(&share), "{e_kev} {share}");
+            shares.push(share);
+        }
+        // as the methods state them, to their last digit; one electron for every nuclear charge: about 1/6.6
+        for (share, stated) in shares.iter().zip([0.135, 0.142, 0.150, 0.157, 0.156]) {
+            assert!((share - stated).abs() <= 5.1e-4, "{shares:?}");
         }
     }
 
@@ -260,24 +266,44 @@ mod tests {
         assert!(((soft + hard) / whole - 1.0).abs() > 1e-4);
     }
 
+    /// The close part by its eight points a panel is the one by many: the closed cost is right and not only small.
     #[test]
-    fn law_integrals_take_microseconds() {
-        let model = checked_model(&water());
-        let started = std::time::Instant::now();
-        let mut sum = 0.0;
-        for i in 0..768 {
-            sum += soft_inelastic_of(&model, 1.0 + 4.0 * f64::from(i), 10.0).tr1_cm2_g;
+    fn law_close_transport_is_converged() {
+        for e_kev in [1.0, 30.0, 300.0, 3000.0] {
+            for low in [1e-5, 1e-3, 0.1, 0.45] {
+                let closed = close_transport_cm2(e_kev, low * e_kev, f64::INFINITY);
+                let fine = close_with(100, e_kev, low * e_kev);
+                assert!(apart(closed, fine) < 1e-7, "{e_kev} {low}: {closed:?} {fine:?}");
+            }
         }
-        println!("768 soft inelastic integrals in water: {:?} (sum {sum})", started.elapsed());
-        assert!(sum.is_finite());
+    }
+
+    /// The transport cross sections of close collisions up to half the energy, with a number of panels.
+    fn close_with(panels: u32, e_kev: f64, low_kev: f64) -> (f64, f64) {
+        let rest = 2.0 * ELECTRON_REST_KEV;
+        integrate_log_pair(low_kev, 0.5 * e_kev, panels, |w_kev| {
+            let cos = moller::primary_cos(e_kev, w_kev);
+            let sin_sq = rest * w_kev / (e_kev * (e_kev - w_kev + rest));
+            (dcs_cm2_kev(e_kev, w_kev) * (1.0 - cos), dcs_cm2_kev(e_kev, w_kev) * 1.5 * sin_sq)
+        })
+    }
+
+    fn apart(a: (f64, f64), b: (f64, f64)) -> f64 {
+        f64::max((a.0 / b.0 - 1.0).abs(), (a.1 / b.1 - 1.0).abs())
+    }
+
+    #[test]
+    fn alarm_close_transport_rings_for_too_few_panels() {
+        let closed = close_transport_cm2(3000.0, 0.03, f64::INFINITY);
+        assert!(apart(closed, close_with(1, 3000.0, 0.03)) > 1e-7);
     }
 
     #[test]
     fn alarm_oscillator_sum_rings_for_a_wrong_mean_excitation_energy() {
         let mut tissue = water();
-        tissue.mean_excitation_ev *= 1.05;
+        tissue.mean_excitation_ev *= 1.01;
         let whole = soft_inelastic_of(&checked_model(&tissue), 300.0, f64::INFINITY);
         let ratio = whole.stopping_kev_cm2_g / collision_of(&checked_model(&water()), 300.0);
-        assert!((ratio - 1.0).abs() > 3e-3, "{ratio}");
+        assert!((ratio - 1.0).abs() > 1e-4, "{ratio}");
     }
 }

@@ -267,6 +267,10 @@ mod tests {
         [3000.0, 1.784, 0.03761, 1.567, 0.009868],
     ];
 
+    /// Allowed differences from ESTAR (collision, radiative, range, yield), as the methods state them. Four digits leave
+    /// 0.05 %; radiative stopping powers and yields come from another evaluation.
+    const ALLOWED: [f64; 4] = [5.5e-4, 0.0155, 5.5e-4, 0.0115];
+
     /// Worst relative differences from ESTAR: collision, radiative, range, yield.
     fn worst_against_estar(spoil: impl Fn(&mut Tissue)) -> [f64; 4] {
         let mut worst = [0.0_f64; 4];
@@ -301,24 +305,27 @@ mod tests {
     #[test]
     fn reference_water_air_pmma_agree_with_estar() {
         let [collision, radiative, range, yielded] = worst_against_estar(|_| {});
-        assert!(collision < 1e-3, "collision {collision}");
-        assert!(radiative < 0.02, "radiative {radiative}");
-        assert!(range < 2e-3, "range {range}");
-        assert!(yielded < 0.025, "yield {yielded}");
+        for ((what, found), allowed) in
+            [("collision", collision), ("radiative", radiative), ("range", range), ("yield", yielded)]
+                .into_iter()
+                .zip(ALLOWED)
+        {
+            assert!(found < allowed, "{what} {found}");
+        }
     }
 
     #[test]
     fn alarm_estar_comparison_rings_for_wrong_mean_excitation_or_composition() {
         let [collision, ..] = worst_against_estar(|tissue| tissue.mean_excitation_ev *= 1.01);
-        assert!(collision > 1e-3, "1 % in I: {collision}");
+        assert!(collision > ALLOWED[0], "1 % in I: {collision}");
         let [collision, _, range, _] = worst_against_estar(|tissue| {
             tissue.mass_fractions.iter_mut().for_each(|(_, fraction)| *fraction *= 1.01);
         });
-        assert!(collision > 1e-3 && range > 2e-3, "1 % in Z/A: {collision} {range}");
-        let [_, radiative, ..] = worst_against_estar(|tissue| {
+        assert!(collision > ALLOWED[0] && range > ALLOWED[2], "1 % in Z/A: {collision} {range}");
+        let [_, radiative, _, yielded] = worst_against_estar(|tissue| {
             tissue.mass_fractions.iter_mut().filter(|(z, _)| *z == 8).for_each(|part| part.0 = 9);
         });
-        assert!(radiative > 0.02, "fluorine for oxygen: {radiative}");
+        assert!(radiative > ALLOWED[1] && yielded > ALLOWED[3], "fluorine for oxygen: {radiative} {yielded}");
     }
 
     #[test]
@@ -369,15 +376,9 @@ mod tests {
         assert!(matches!(StoppingTable::build(&water(), &[1.0, 2.0], 0.0), Err(StoppingError::Cut { .. })));
     }
 
-    /// Lines of a file of the shared reference data, or None with SKIPPED printed.
+    /// Lines of a file of the shared reference data, where there is one.
     fn shared_lines(path: &str) -> Option<Vec<Vec<String>>> {
-        let root = std::env::var("LUTRA_SHARED")
-            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_string());
-        let file = std::path::Path::new(&root).join(path);
-        let Ok(text) = std::fs::read_to_string(&file) else {
-            println!("SKIPPED: {} is not there", file.display());
-            return None;
-        };
+        let text = std::fs::read_to_string(crate::needs::shared(path)?).expect("the file is readable");
         let split = |line: &str| line.split(',').map(str::to_string).collect();
         Some(text.lines().filter(|line| !line.starts_with('#')).map(split).collect())
     }

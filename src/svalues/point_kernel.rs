@@ -247,9 +247,10 @@ pub(super) mod tests {
         nuclide.electrons.clear();
         let plan = KernelPlan { electron_histories: 4000, photon_histories: 4000, ..KernelPlan::default() };
         let tissue = Tissue::built_in("soft-tissue").unwrap();
-        let kernel = PointKernel::compute(&nuclide, &tissue, &plan, &mut CpuEngine::new(0)).unwrap();
-        let electron = kernel.electron.unwrap();
-        assert!(electron.total_kev() < 0.92 * expected);
+        let mut kernel = PointKernel::compute(&nuclide, &tissue, &plan, &mut CpuEngine::new(0)).unwrap();
+        assert!(kernel.closure_rel().abs() < 0.01, "of few histories: {}", kernel.closure_rel());
+        kernel.nuclide_electron_kev = expected;
+        assert!(kernel.closure_rel() < -0.05, "{}", kernel.closure_rel());
     }
 
     #[test]

@@ -107,14 +107,8 @@ mod tests {
     /// the kernel of the nearer of the two stands in at the mixture's density, within 2 % (its photons are another's).
     #[test]
     fn reference_spheres_of_every_published_mixture() {
-        let shared = std::env::var_os("LUTRA_SHARED").map_or_else(
-            || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-            std::path::PathBuf::from,
-        );
-        let Ok(text) = std::fs::read_to_string(shared.join("data/ref/sphere_S_177Lu.csv")) else {
-            println!("SKIPPED: no data/ref/sphere_S_177Lu.csv in {}", shared.display());
-            return;
-        };
+        let Some(table) = crate::needs::shared("data/ref/sphere_S_177Lu.csv") else { return };
+        let text = std::fs::read_to_string(table).unwrap();
         let plan = super::super::point_kernel::KernelPlan {
             electron_histories: 20_000,
             photon_histories: 100_000,

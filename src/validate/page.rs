@@ -65,6 +65,7 @@ fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "**FAIL**",
+        Verdict::Open => "**open**",
         Verdict::Skipped => "skipped",
     }
 }
@@ -103,7 +104,10 @@ fn cells(row: &Row) -> [String; 7] {
         format!("{}{unit}{}", figure(row.reference.value), relative_sigma(row.reference)),
         format!("{} ± {:.2}{base}", percent(row.difference), 100.0 * row.sigma),
         format!("{} %", (100.0 * row.allowed * 1e6).round() / 1e6),
-        verdict(row.verdict).into(),
+        match row.known.filter(|_| row.verdict == Verdict::Open) {
+            Some(known) => format!("{}: known, to {} %", verdict(row.verdict), (100.0 * known * 1e6).round() / 1e6),
+            None => verdict(row.verdict).into(),
+        },
     ]
 }
 
@@ -115,7 +119,7 @@ pub fn lines(comparisons: &[Comparison], failing: bool) -> String {
         let _ = writeln!(
             text,
             "{:<8} {problem:<22} {quantity:<58} {lutra:>30} {reference:>30} {difference:>24}  {allowed}",
-            verdict.trim_matches('*')
+            verdict.replace("**", "")
         );
     }
     text
@@ -129,7 +133,7 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
     let _ = writeln!(
         text,
         "Written by `lutra validate{}`; do not edit by hand. Lutra {}, engine {} ({}), seed {}. {} rows pass, {} fail, \
-         {} skipped.\n",
+         {} open, {} skipped.\n",
         if record.extent == Extent::Quick { " --quick" } else { "" },
         record.version,
         record.device.engine,
@@ -137,11 +141,13 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
         record.seed,
         count(Verdict::Pass),
         count(Verdict::Fail),
+        count(Verdict::Open),
         count(Verdict::Skipped),
     );
     text.push_str(
         "A row passes when Lutra differs from the reference by no more than the allowed difference and two combined \
-         standard errors (±: one standard error). R1 to R6 are EGSnrc calculations with the same emissions, tissues \
+         standard errors (±: one standard error). An open row is asked what rows of its kind are asked, is known to miss \
+         it, and fails beyond the difference that is known. R1 to R6 are EGSnrc calculations with the same emissions, tissues \
          and mean excitation energies; `assets/reference/PROVENANCE.md` names code, settings, decay data and \
          statistics of every reference. \"Worst\" rows stand for all members of a group; the members are in \
          `validation.json`. Voxels count as agreeing when they lie within the percentage named and two combined \
@@ -303,6 +309,35 @@ mod tests {
         let drawn = svg(&plot);
         assert!(drawn.contains("a title") && drawn.matches("<circle").count() > 30);
         assert_eq!(drawn, svg(&plot));
+    }
+
+    #[test]
+    fn io_open_rows_are_told_and_counted() {
+        let judge = |lutra: f64| {
+            let (lutra, reference) = (Value::new(lutra, 0.0), Value::new(10.0, 0.0));
+            Row::judge("R1", "radius", "mm", lutra, reference, Judged::Relative, 0.01).open(0.02)
+        };
+        let comparisons = [Comparison { rows: vec![judge(10.15), judge(10.0)], ..Comparison::default() }];
+        let text = lines(&comparisons, false);
+        assert!(text.starts_with("open: known, to 2 %") && text.contains("\npass "), "{text}");
+        let device = DeviceInfo {
+            engine: "cpu".to_owned(),
+            name: "a processor".to_owned(),
+            backend: "cpu".to_owned(),
+            driver: String::new(),
+        };
+        let record = Record {
+            version: "0",
+            extent: Extent::Quick,
+            seed: 1,
+            device: &device,
+            wall_seconds: 1.0,
+            passes: true,
+            comparisons: &comparisons,
+        };
+        let page = markdown(&record, "");
+        assert!(page.contains("1 rows pass, 0 fail, 1 open, 0 skipped"), "{page}");
+        assert!(page.contains("| 1 % | **open**: known, to 2 % |"), "{page}");
     }
 
     #[test]

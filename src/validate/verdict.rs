@@ -43,6 +43,8 @@ pub enum Verdict {
     Pass,
     /// Beyond that.
     Fail,
+    /// Beyond that and known to be: see [`Row::open`].
+    Open,
     /// Not run; the note says why.
     Skipped,
 }
@@ -68,6 +70,9 @@ pub struct Row {
     pub sigma: f64,
     /// Allowed difference beyond two combined standard errors.
     pub allowed: f64,
+    /// Difference up to which a row beyond its allowed one is open and does not fail; none where no such is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<f64>,
     /// Whether it passes.
     pub verdict: Verdict,
 }
@@ -100,6 +105,7 @@ impl Row {
             difference,
             sigma,
             allowed,
+            known: None,
             verdict: Verdict::Fail,
         };
         // a NaN fails
@@ -107,6 +113,16 @@ impl Row {
             row.verdict = Verdict::Pass;
         }
         row
+    }
+
+    /// The row where Lutra is known not to meet what rows of its kind ask: it stays in the table as open while its
+    /// difference is within `known` and two combined standard errors, and fails beyond. One that passes, passes.
+    pub fn open(mut self, known: f64) -> Self {
+        self.known = Some(known);
+        if self.verdict == Verdict::Fail && self.excess() + self.allowed <= known {
+            self.verdict = Verdict::Open;
+        }
+        self
     }
 
     /// A problem that was not run.
@@ -227,6 +243,36 @@ mod tests {
             Row::judge("p", "q", "", Value::new(found, 0.0), Value::new(0.95, 0.0), Judged::AtLeast, 0.0).verdict
         };
         assert_eq!((share(0.96), share(1.0)), (Verdict::Pass, Verdict::Pass));
+    }
+
+    #[test]
+    fn law_a_known_difference_is_open_and_neither_passes_nor_fails() {
+        let open = |lutra: f64, sigma: f64| {
+            let (l, r) = (Value::new(lutra, sigma), Value::new(10.0, 0.0));
+            Row::judge("p", "q", "u", l, r, Judged::Relative, 0.01).open(0.02).verdict
+        };
+        assert_eq!(
+            (open(10.05, 0.0), open(9.85, 0.0), open(10.18, 0.0)),
+            (Verdict::Pass, Verdict::Open, Verdict::Open)
+        );
+        let comparison = |verdict: f64| {
+            let (l, r) = (Value::new(verdict, 0.0), Value::new(10.0, 0.0));
+            let row = Row::judge("p", "q", "u", l, r, Judged::Relative, 0.01).open(0.02);
+            Comparison { rows: vec![row], ..Comparison::default() }
+        };
+        assert!(comparison(10.15).passes() && !comparison(10.21).passes());
+    }
+
+    #[test]
+    fn alarm_an_open_row_fails_beyond_what_is_known() {
+        let row = |lutra: f64| {
+            let (l, r) = (Value::new(lutra, 0.0), Value::new(10.0, 0.0));
+            Row::judge("p", "q", "u", l, r, Judged::Relative, 0.01).open(0.02)
+        };
+        assert_eq!((row(10.21).verdict, row(9.79).verdict), (Verdict::Fail, Verdict::Fail));
+        assert_eq!(row(f64::NAN).verdict, Verdict::Fail);
+        // a group is told by the row that fails, not by one that is open
+        assert_eq!(Row::worst(&[row(10.15), row(10.25), row(10.0)]).map(|row| row.verdict), Some(Verdict::Fail));
     }
 
     #[test]

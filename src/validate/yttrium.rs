@@ -3,10 +3,10 @@
 //! The reference leaves out bremsstrahlung and scales the kernel of 1 MeV up to 2.28 MeV. Energy by length is
 //! compared in 0.25 mm shells where it is above a tenth of its largest value; below that lies 1 % of the energy.
 //!
-//! No standard error comes with the reference, but its codes tell one: at 1 MeV, where both are published, ETRAN lies
-//! up to 2.6 % above EGSnrc between 0.4 and 0.7 of the range and 8 % and more below it beyond 0.8. Half of the
-//! first, 1.3 %, is taken as the standard error of a shell. Lutra's own kernel of 1 MeV is compared with EGSnrc's,
-//! and ETRAN's stands in the details.
+//! No standard error comes with the reference, and none is made up for it: a shell is asked for 2 % as the shells of 1 MeV
+//! are. That ETRAN meets this is not known. At 1 MeV, where both are published, it lies up to 2.6 % above EGSnrc between
+//! 0.4 and 0.7 of the range and 8 % and more below it beyond 0.8; Lutra's own kernel of 1 MeV is compared with EGSnrc's,
+//! and ETRAN's stands in the details. A shell beyond 2 % is open up to the sum of both, 4.6 %.
 
 use super::assets;
 use super::bench::{Bench, ValidationError};
@@ -18,8 +18,9 @@ use crate::transport::emission::{Emissions, Pass};
 
 /// Thickness of a compared shell, mm.
 const SHELL_MM: f64 = 0.25;
-/// Standard error of a shell of the superposed kernel.
-const ETRAN_SIGMA_REL: f64 = 0.013;
+/// Allowed difference of a shell, and up to which it is open: 2.6 % more, by which ETRAN and EGSnrc differ at 1 MeV.
+const SHELL_ALLOWED: f64 = 0.02;
+const SHELL_KNOWN: f64 = 0.046;
 
 /// The point kernel of 90Y betas in water.
 pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
@@ -47,10 +48,11 @@ pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationEr
             format!("shell {low} to {high} mm"),
             "keV",
             kernel.between(low, high),
-            Value::new(reference, ETRAN_SIGMA_REL * reference),
+            Value::new(reference, 0.0),
             Judged::Relative,
-            0.02,
-        );
+            SHELL_ALLOWED,
+        )
+        .open(SHELL_KNOWN);
         if reference > 0.01 * top {
             points.push(PlotPoint::of(0.5 * (low + high), &row));
         }

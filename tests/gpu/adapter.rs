@@ -1,11 +1,11 @@
 //! Which adapter the tests take, and what happens without one.
 
+use crate::needs::{self, Need};
 use lutra::transport::gpu::{AdapterSummary, GpuEngine, GpuOptions, automatic, list_adapters};
-use std::io::Write;
 use std::sync::{Mutex, OnceLock};
 
 /// The adapter that all tests take: the one `auto` would take, else the first usable one. `None` skips the test,
-/// with a line that the test harness does not swallow; `REQUIRE_GPU=1` makes it a failure.
+/// see `needs`.
 pub fn chosen() -> Option<&'static AdapterSummary> {
     static CHOSEN: OnceLock<Option<AdapterSummary>> = OnceLock::new();
     let chosen = CHOSEN.get_or_init(|| {
@@ -15,9 +15,7 @@ pub fn chosen() -> Option<&'static AdapterSummary> {
     });
     if chosen.is_none() {
         let why = "no adapter that the kernel can run on (Debian: apt-get install mesa-vulkan-drivers libvulkan1)";
-        assert!(std::env::var("REQUIRE_GPU").as_deref() != Ok("1"), "REQUIRE_GPU=1 and {why}");
-        let name = std::thread::current().name().unwrap_or("a GPU test").to_string();
-        writeln!(std::io::stderr(), "SKIPPED: {why}: {name}").expect("stderr is writable");
+        needs::skip(Need::Gpu, why);
     }
     chosen.as_ref()
 }

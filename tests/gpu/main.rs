@@ -1,4 +1,4 @@
-//! Tests that need an adapter. Without one they print SKIPPED and why; with `REQUIRE_GPU=1` they fail.
+//! Tests that need an adapter. Without one they are skipped (`needs`).
 
 #[macro_use]
 #[path = "../it/engine_contract.rs"]
@@ -8,6 +8,8 @@ mod adapter;
 mod agree;
 mod bench;
 mod engine_gpu;
+#[path = "../needs/mod.rs"]
+mod needs;
 mod twin_electron;
 mod twin_math;
 mod twin_photon;

@@ -12,6 +12,7 @@ use lutra::io::dicom::{read_rtdose, read_seg};
 use lutra::io::{nifti, open_dose};
 
 use crate::io_dicom_made::{CT, PT, Set, image, put, put_ds, put_items, square, structure_set, write};
+use crate::needs;
 use crate::outside::{must_be_valid, python, run};
 
 pub fn lutra(folder: &Path, arguments: &[&str]) -> Output {
@@ -504,14 +505,8 @@ fn cli_images_of_another_patient_frame_or_scan_are_refused_by_name() {
 
 /// The case's folder, where there is one.
 fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = root.join("cases/liver-ct-dicom");
-    if !case.exists() {
-        println!("SKIPPED: {} is not there", case.display());
-        return None;
-    }
-    case.canonicalize().ok()
+    let case = needs::shared("cases/liver-ct-dicom")?;
+    Some(case.canonicalize().expect("it exists"))
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as a user runs it: what it writes, what it says, what it refuses.
 
+use crate::needs::{self, Need};
 use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::nifti;
 use std::path::{Path, PathBuf};
@@ -233,8 +234,7 @@ fn cli_dose_is_the_same_for_any_number_of_threads_and_twice() {
 fn engine_gpu_gives_the_tally_of_the_cpu() {
     let patient = Patient::new();
     if lutra::transport::gpu::list_adapters().iter().all(|adapter| !adapter.usable()) {
-        assert!(std::env::var_os("REQUIRE_GPU").is_none_or(|value| value != "1"), "REQUIRE_GPU=1 and no adapter");
-        println!("SKIPPED: no adapter");
+        needs::skip(Need::Gpu, "no adapter that the kernel can run on");
         return;
     }
     let hash = |engine: &str| {
@@ -299,40 +299,56 @@ fn largest_difference(a: &Volume<f32>, b: &Volume<f32>) -> f32 {
     (0..a.data.len()).map(difference).fold(0.0, f32::max)
 }
 
+/// The dose of the patient's files stored along other axes; `fault` has the turned activity first.
+fn turned_dose(
+    patient: &Patient,
+    name: &str,
+    (axes, reversed): ([usize; 3], [bool; 3]),
+    fault: impl Fn(&mut Volume<f32>),
+) -> Volume<f32> {
+    let mut options = Vec::new();
+    for (option, file) in [("--ct", "ct.nii.gz"), ("--activity", "decays.nii"), ("--labels", "labels.nii.gz")] {
+        let mut volume = turned(&nifti::read(patient.path(file)).expect("written above"), axes, reversed);
+        if option == "--activity" {
+            fault(&mut volume);
+        }
+        let path = patient.path(&format!("{name}-{file}"));
+        nifti::write(&path, &volume, "turned").expect("written");
+        options.push((option, path));
+    }
+    let options: Vec<(&str, &str)> = options.iter().map(|(option, path)| (*option, path.as_str())).collect();
+    succeeded(&patient.dose(name, &options));
+    nifti::read(patient.out(name).join("dose_gy.nii.gz")).expect("the dose")
+}
+
 #[test]
 fn cli_dose_does_not_depend_on_the_axis_order_of_the_files() {
     let patient = Patient::new();
-    let dose = |name: &str, axes: [usize; 3], reversed: [bool; 3]| {
-        let mut options = Vec::new();
-        for (option, file) in [("--ct", "ct.nii.gz"), ("--activity", "decays.nii"), ("--labels", "labels.nii.gz")] {
-            let volume = turned(&nifti::read(patient.path(file)).expect("written above"), axes, reversed);
-            let path = patient.path(&format!("{name}-{file}"));
-            nifti::write(&path, &volume, "turned").expect("written");
-            options.push((option, path));
-        }
-        let options: Vec<(&str, &str)> = options.iter().map(|(option, path)| (*option, path.as_str())).collect();
-        succeeded(&patient.dose(name, &options));
-        nifti::read(patient.out(name).join("dose_gy.nii.gz")).expect("the dose")
-    };
-    let straight = dose("straight", TURNS[0].0, TURNS[0].1);
-    for (n, (axes, reversed)) in TURNS.into_iter().enumerate().skip(1) {
-        let other = dose(&format!("turn{n}"), axes, reversed);
-        assert_eq!(other.grid.dims, axes.map(|axis| straight.grid.dims[axis]), "written in the CT's own order");
+    let straight = turned_dose(&patient, "straight", TURNS[0], |_| {});
+    for (n, turn) in TURNS.into_iter().enumerate().skip(1) {
+        let other = turned_dose(&patient, &format!("turn{n}"), turn, |_| {});
+        assert_eq!(other.grid.dims, turn.0.map(|axis| straight.grid.dims[axis]), "written in the CT's own order");
         assert_eq!(largest_difference(&straight, &other), 0.0, "turn {n}");
     }
 }
 
-/// The comparison of the test above sees a flipped axis and a shift by one voxel.
+/// The same runs with a file whose voxels run against its header, or one voxel further on.
 #[test]
 fn alarm_a_flipped_axis_or_a_shift_is_seen() {
     let patient = Patient::new();
-    let volume = nifti::read(patient.path("decays.nii")).expect("written above");
-    let mut flipped = turned(&volume, [0, 1, 2], [true, false, false]);
-    flipped.grid = volume.grid.clone();
-    assert!(largest_difference(&volume, &flipped) > 0.0);
-    let mut shifted = volume.clone();
-    shifted.data.rotate_left(1);
-    assert!(largest_difference(&volume, &shifted) > 0.0);
+    let straight = turned_dose(&patient, "straight", TURNS[0], |_| {});
+    let flipped = |volume: &mut Volume<f32>| {
+        let grid = volume.grid.clone();
+        *volume = turned(volume, [0, 1, 2], [true, false, false]);
+        volume.grid = grid;
+    };
+    let shifted = |volume: &mut Volume<f32>| volume.data.rotate_left(1);
+    for (n, turn) in TURNS.into_iter().enumerate().take(3) {
+        let other = turned_dose(&patient, &format!("flip{n}"), turn, flipped);
+        assert!(largest_difference(&straight, &other) > 0.0, "a flip in turn {n}");
+        let other = turned_dose(&patient, &format!("shift{n}"), turn, shifted);
+        assert!(largest_difference(&straight, &other) > 0.0, "a shift in turn {n}");
+    }
 }
 
 #[test]
@@ -451,13 +467,7 @@ fn cli_bad_input_is_refused_by_name_and_leaves_nothing() {
 /// add a few percent and some electrons leave through the surface.
 #[test]
 fn reference_kidneys_of_the_liver_case() {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = shared.join("cases/liver-ct/g30");
-    if !case.is_dir() {
-        println!("SKIPPED: {} is not there", case.display());
-        return;
-    }
+    let Some(case) = needs::shared("cases/liver-ct/g30") else { return };
     let folder = tempfile::tempdir().expect("temporary folder");
     let out = folder.path().join("out").display().to_string();
     let path = |name: &str| case.join(name).display().to_string();

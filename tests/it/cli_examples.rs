@@ -2,6 +2,7 @@
 //! shards have the hash of the single run. A system that is not there prints SKIPPED and why; `REQUIRE_WORKFLOWS=1` makes
 //! that a failure for the two that package registries have.
 
+use crate::needs::{self, Need};
 use crate::outside;
 use crate::slurm::Cluster;
 use crate::small;
@@ -390,7 +391,10 @@ fn cli_nextflow_commands_are_the_single_run() {
 fn cli_nextflow_shards_are_the_single_run() {
     let program = std::env::var("LUTRA_NEXTFLOW").unwrap_or_else(|_| "nextflow".to_owned());
     if outside::run(&program, &["-version"]).is_none_or(|(works, _)| !works) {
-        println!("SKIPPED: nextflow is not there (packages of PyPI hold a launcher only, which fetches the program)");
+        needs::skip(
+            Need::Nextflow,
+            "nextflow is not there (packages of PyPI hold a launcher only, which fetches the program)",
+        );
         return;
     }
     let case = Case::new();

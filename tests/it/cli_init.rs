@@ -1,5 +1,6 @@
 //! `lutra init`: what it finds, what it leaves to a person, and that the next command refuses until that is done.
 
+use crate::needs;
 use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::nifti;
 use std::path::{Path, PathBuf};
@@ -205,13 +206,7 @@ fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
 
 #[test]
 fn cli_init_reads_a_dicom_study() {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = root.join("cases/liver-ct-dicom");
-    if !case.exists() {
-        println!("SKIPPED: {} is not there", case.display());
-        return;
-    }
+    let Some(case) = needs::shared("cases/liver-ct-dicom") else { return };
     let folder = tempfile::tempdir().expect("temporary folder");
     let at = folder.path();
     // the case also holds NIfTI twins: which of the two is meant is for a person to say

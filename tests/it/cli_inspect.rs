@@ -1,12 +1,13 @@
 //! `lutra inspect` as a user runs it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
 use crate::io_dicom_made::{PT, image, put, put_ds, write};
+use crate::needs;
 
 fn lutra(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lutra")).args(arguments).output().expect("the program starts")
@@ -55,13 +56,7 @@ fn cli_inspect_says_what_it_would_use_and_names_no_patient() {
 
 #[test]
 fn cli_inspect_of_a_whole_study() {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = root.join("cases/liver-ct-dicom");
-    if !case.exists() {
-        println!("SKIPPED: {} is not there", case.display());
-        return;
-    }
+    let Some(case) = needs::shared("cases/liver-ct-dicom") else { return };
     let (code, out, err) = text(&case);
     println!("{out}");
     assert_eq!(code, Some(0), "{err}");

@@ -179,8 +179,10 @@ fn engine_double_precision_changes_nothing() {
     agree(&differences(Pass::Photon, 400_000.0, 0.0)).expect("photons");
 }
 
-/// A tenth of a per cent would show.
+/// A tenth of a per cent shows, with the histories of the comparison, and not for lack of them.
 #[test]
 fn alarm_a_thousandth_off_is_seen() {
-    assert!(agree(&differences(Pass::Electron, 100_000.0, 2e-3)).is_err());
+    let found = differences(Pass::Electron, 400_000.0, 1e-3);
+    assert!(found.values().all(|(_, error)| *error <= 2.5e-4), "{found:?}");
+    assert!(agree(&found).is_err());
 }

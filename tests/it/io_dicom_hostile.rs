@@ -14,6 +14,7 @@ use lutra::io::{open_activity, open_ct, open_labels};
 
 use crate::io_dicom_made::{CT, NM, PT, Set, image, put, put_ds, put_u16, write};
 use crate::io_nifti::Made;
+use crate::needs;
 
 /// Longest time that a refusal may take.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -193,8 +194,7 @@ fn io_hostile_ct_stays_within_its_memory() {
         let script = format!("ulimit -v {MEMORY_KIB}; exec \"$0\" inspect \"$1\"");
         Command::new("sh").arg("-c").arg(script).arg(program).arg(path).output().unwrap()
     };
-    if !cfg!(target_os = "linux") {
-        println!("SKIPPED: the limit of the address space is that of Linux");
+    if !needs::linux("the limit of the address space is that of Linux") {
         return;
     }
     for (name, make, _) in hostile_ct() {

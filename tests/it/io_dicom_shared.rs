@@ -6,16 +6,11 @@ use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::dicom::{ActivityOptions, Opened, Regions, read_activity, read_ct, read_rtstruct, read_seg};
 use lutra::io::nifti;
 
+use crate::needs;
+
 /// The case's folder, where there is one.
 fn case(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join("cases/liver-ct-dicom").join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: {} is not there", path.display());
-    None
+    needs::shared(&format!("cases/liver-ct-dicom/{path}"))
 }
 
 fn twin(path: &str) -> Option<Volume<f64>> {

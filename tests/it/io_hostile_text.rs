@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::io_nifti::Made;
+use crate::needs;
 
 /// Longest time that a refusal may take.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -98,8 +99,7 @@ fn hostile() -> Vec<Hostile> {
 
 #[test]
 fn io_hostile_text_and_packed_files_are_refused_fast_and_in_little_memory() {
-    if !cfg!(target_os = "linux") {
-        println!("SKIPPED: the limit of the address space is that of Linux");
+    if !needs::linux("the limit of the address space is that of Linux") {
         return;
     }
     for (name, bytes, line, words) in hostile() {

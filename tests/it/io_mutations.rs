@@ -23,6 +23,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::counting::{Memory, measured};
 use crate::io_dicom_made::{CT, NM, PT, image, put, put_ds, seg, square, structure_set, write};
 use crate::io_nifti::Made;
+use crate::needs;
 
 /// Longest time one file of some kB may take.
 const HANG: Duration = Duration::from_secs(5);
@@ -107,21 +108,14 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 
 /// Small true objects, where there are any: compressed slices, contours and segments.
 fn shared() -> Vec<(String, Vec<u8>)> {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = root.join("cases/liver-ct-dicom");
+    let Some(case) = needs::shared("cases/liver-ct-dicom") else { return Vec::new() };
     let first = |name: &str| {
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(case.join("ct_variants").join(name)).ok()?.flatten().map(|e| e.path()).collect();
-        files.sort();
-        files.into_iter().next()
+        let place = case.join("ct_variants").join(name);
+        let files = std::fs::read_dir(&place).unwrap_or_else(|e| panic!("{}: {e}", place.display()));
+        files.flatten().map(|entry| entry.path()).min().unwrap_or_else(|| panic!("{} is empty", place.display()))
     };
     let variants = ["implicit_le", "deflated", "rle", "jpegls", "j2k_lossless", "jpeg_lossless_sv1"];
-    let found: Vec<PathBuf> = variants.into_iter().filter_map(first).collect();
-    if found.is_empty() {
-        println!("SKIPPED: compressed seeds ({} is not there)", case.display());
-    }
-    found.iter().zip(variants).map(|(path, name)| (format!("{name}.dcm"), std::fs::read(path).unwrap())).collect()
+    variants.map(|name| (format!("{name}.dcm"), std::fs::read(first(name)).unwrap())).into()
 }
 
 /// A few changes: bytes, runs, lengths, cuts, doubled parts, interesting numbers.
@@ -238,13 +232,7 @@ fn harm(path: &Path) -> Option<String> {
 /// Large true files, cut short or with a lying length: refused before they are unpacked or parsed.
 #[test]
 fn io_a_large_broken_file_costs_no_more_than_four_times_its_size() {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let case = root.join("cases/liver-ct-dicom");
-    if !case.exists() {
-        println!("SKIPPED: {} is not there", case.display());
-        return;
-    }
+    let Some(case) = needs::shared("cases/liver-ct-dicom") else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut most = 0.0f64;
     for name in ["rtstruct_midedge.dcm", "rtstruct_rtutils.dcm", "seg_binary.dcm", "nm/nm_t024_ascending.dcm"] {

@@ -2,26 +2,13 @@
 
 #![allow(clippy::needless_range_loop)]
 
-use std::path::PathBuf;
-
 use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::{labels::LabelNames, nifti as images};
 use lutra::source::regrid::{average_to, labels_to, redistribute};
 use lutra::source::{ActivityMap, ActivityUnit, DecayMap, sum};
 
 use crate::io_nifti::{orientations, rotation};
-
-/// The folder of shared cases, where there is one.
-fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: {} is not there", path.display());
-    None
-}
+use crate::needs::shared;
 
 fn decays(grid: &VoxelGrid, mut value: impl FnMut([f64; 3]) -> f64) -> DecayMap {
     let data = (0..grid.len()).map(|n| value(grid.world_mm(grid.voxel(n).map(|v| v as f64))));

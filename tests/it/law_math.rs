@@ -1,5 +1,8 @@
 //! The kernel's elementary functions against f64, and its random words against another implementation.
 
+// copies of kernel functions, in which faults are planted, carry the digits of their source
+#![allow(clippy::approx_constant, clippy::excessive_precision)]
+
 use lutra::kernel::single::math;
 use lutra::kernel::single::rng::{Rng, rng_for, rng_next, unit_from_word};
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng};
@@ -118,9 +121,75 @@ fn law_streams_are_alive_and_apart() {
     assert!(unit_from_word(0) > 0.0 && unit_from_word(u32::MAX) < 1.0);
 }
 
+/// Coefficients of `math::exp_of`, in its order.
+const EXP: [f32; 6] = [
+    1.987_569_150_0e-4,
+    1.398_199_950_7e-3,
+    8.333_451_907_3e-3,
+    4.166_579_589_4e-2,
+    1.666_666_545_9e-1,
+    5.000_000_120_1e-1,
+];
+
+/// Coefficients of `math::ln`, in its order.
+const LN: [f32; 9] = [
+    7.037_683_629_2e-2,
+    -1.151_461_031_0e-1,
+    1.167_699_874_0e-1,
+    -1.242_014_084_6e-1,
+    1.424_932_278_7e-1,
+    -1.666_805_766_5e-1,
+    2.000_071_476_5e-1,
+    -2.499_999_399_3e-1,
+    3.333_333_117_4e-1,
+];
+
+/// `math::exp_of` with coefficients that a fault can be planted in.
+fn exp_with(x: f32, coefficients: &[f32; 6]) -> f32 {
+    let n = ((x * 1.442_695_04 + 128.5) as u32) as i32 - 128;
+    let r = (x - n as f32 * 0.693_359_375) + n as f32 * 2.121_944_40e-4;
+    let y = coefficients[1..].iter().fold(coefficients[0], |y, c| y * r + c);
+    ((y * r) * r + r + 1.0) * f32::from_bits(((n + 127) as u32) << 23)
+}
+
+/// `math::ln` with coefficients that a fault can be planted in.
+fn ln_with(x: f32, coefficients: &[f32; 9]) -> f32 {
+    let mut e = (x.to_bits() >> 23) as i32 - 126;
+    let half = f32::from_bits((x.to_bits() & 0x007f_ffff) | 0x3f00_0000);
+    let m = if half < 0.707_106_78 {
+        e -= 1;
+        (half + half) - 1.0
+    } else {
+        half - 1.0
+    };
+    let z = m * m;
+    let y = (coefficients[1..].iter().fold(coefficients[0], |y, c| y * m + c) * m) * z;
+    (m + (y - e as f32 * 2.121_944_40e-4 - 0.5 * z)) + e as f32 * 0.693_359_375
+}
+
+/// Each coefficient in turn off by as much as moves the result by some units in the last place where its power is largest; the
+/// functions with their own coefficients are the kernel's.
 #[test]
 fn alarm_a_coefficient_with_a_wrong_digit_is_seen() {
-    // exp with one Cephes coefficient off in its fourth digit
-    let planted = |x: f32| math::exp_of(x) * (1.0 + 1.0e-6 * x.fract());
-    assert!(worst(positive(1e-9, 80.0), planted, f64::exp).0 > 2.0);
+    let same = |a: f32, b: f32| a.to_bits() == b.to_bits();
+    assert!(positive(1e-9, 80.0).all(|x| same(exp_with(x, &EXP), math::exp_of(x))));
+    assert!(positive(1e-37, 1e37).all(|x| same(ln_with(x, &LN), math::ln(x))));
+    // arguments end at half of ln 2 and at sqrt 2 - 1; coefficient n stands before the power 7 - n and 11 - n
+    let fault = |largest: f32, power: usize| 4.0 * f32::EPSILON / largest.powi(power as i32);
+    let mut missed = Vec::new();
+    for n in 0..EXP.len() {
+        let mut planted = EXP;
+        planted[n] += fault(0.5 * std::f32::consts::LN_2, 7 - n);
+        if worst(positive(1e-9, 80.0), |x| exp_with(x, &planted), f64::exp).0 <= 2.0 {
+            missed.push(format!("exp {n}: {:e} for {:e}", planted[n], EXP[n]));
+        }
+    }
+    for n in 0..LN.len() {
+        let mut planted = LN;
+        planted[n] += fault(std::f32::consts::SQRT_2 - 1.0, 11 - n);
+        if worst(positive(1e-37, 1e37), |x| ln_with(x, &planted), f64::ln).0 <= 1.0 {
+            missed.push(format!("ln {n}: {:e} for {:e}", planted[n], LN[n]));
+        }
+    }
+    assert!(missed.is_empty(), "{missed:?}");
 }

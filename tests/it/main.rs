@@ -42,9 +42,13 @@ mod io_source;
 mod law_births;
 mod law_math;
 mod law_replicas;
+mod law_straggling;
 mod lock_barrier;
 mod lock_directions;
 mod lock_shaders;
+mod lock_skips;
+#[path = "../needs/mod.rs"]
+mod needs;
 mod outside;
 mod patient;
 mod reference_four_cycles;

@@ -1,5 +1,6 @@
-//! Programs from elsewhere that judge what Lutra writes. A test that lacks one prints SKIPPED and why.
+//! Programs from elsewhere that judge what Lutra writes. A test that lacks one is skipped (`needs`).
 
+use crate::needs::{self, Need};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -14,8 +15,9 @@ pub fn run(program: &str, arguments: &[&str]) -> Option<(bool, String)> {
 /// A Python that has pydicom, SimpleITK and numpy: `LUTRA_PYTHON`, else one with a virtual environment of its own that
 /// is made here once and kept in the target folder.
 pub fn python() -> Option<&'static str> {
-    static FOUND: OnceLock<Option<String>> = OnceLock::new();
-    FOUND.get_or_init(|| find_python().map_err(|why| println!("SKIPPED: {why}")).ok()).as_deref()
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(find_python).as_deref();
+    found.map_err(|why| needs::skip(Need::Readers, why)).ok()
 }
 
 fn has_readers(python: &str) -> bool {
@@ -39,7 +41,7 @@ fn find_python() -> Result<String, String> {
 fn make_environment(folder: &Path, packages: &[&str]) -> Result<(), String> {
     let place = folder.display().to_string();
     let python = folder.join("bin/python").display().to_string();
-    let install = ["-m", "pip", "install", "--quiet", "--timeout", "20", "--retries", "1"];
+    let install = ["-m", "pip", "install", "--quiet", "--timeout", "30", "--retries", "4"];
     let steps: [(&str, Vec<&str>); 2] =
         [("python3", vec!["-m", "venv", "--clear", &place]), (&python, [&install[..], packages].concat())];
     for (program, arguments) in steps {
@@ -52,23 +54,12 @@ fn make_environment(folder: &Path, packages: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a workflow system that is not there is a failure: `REQUIRE_WORKFLOWS=1`.
-pub fn workflow_missing(why: &str) {
-    assert!(std::env::var("REQUIRE_WORKFLOWS").as_deref() != Ok("1"), "REQUIRE_WORKFLOWS=1 and {why}");
-    println!("SKIPPED: {why}");
-}
-
 /// Snakemake: `LUTRA_SNAKEMAKE`, else one of the versions in `tests/snakemake.txt` in a virtual environment of its own
 /// that is made here once and kept in the target folder.
 pub fn snakemake() -> Option<&'static str> {
     static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
-    match FOUND.get_or_init(find_snakemake) {
-        Ok(program) => Some(program),
-        Err(why) => {
-            workflow_missing(why);
-            None
-        }
-    }
+    let found = FOUND.get_or_init(find_snakemake).as_deref();
+    found.map_err(|why| needs::skip(Need::Workflows, why)).ok()
 }
 
 fn find_snakemake() -> Result<String, String> {
@@ -89,7 +80,7 @@ fn find_snakemake() -> Result<String, String> {
 pub fn dciodvfy(path: &Path) -> Option<String> {
     let found = run("dciodvfy", &["-new", &path.display().to_string()]);
     if found.is_none() {
-        println!("SKIPPED: dciodvfy is not there (Debian: apt-get install dicom3tools)");
+        needs::skip(Need::Validator, "dciodvfy is not there (Debian: apt-get install dicom3tools)");
     }
     found.map(|(_, text)| text)
 }

@@ -4,6 +4,7 @@
 //! decays (partial volume; with images also their resolution), has the CT's mass and receives photons too. With these
 //! three taken into account the BED agrees within 2 %.
 
+use crate::needs;
 use crate::patient::{lutra, number, rows, stderr, stdout, write};
 use lutra::io::nifti;
 use serde_json::Value;
@@ -13,14 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// The shared case, if it is there.
 fn case() -> Option<PathBuf> {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let folder = shared.join("cases/liver-ct-4cycles");
-    if folder.join("case.json").is_file() {
-        return Some(folder);
-    }
-    println!("SKIPPED: {} is not there", folder.display());
-    None
+    needs::shared("cases/liver-ct-4cycles/case.json")?.parent().map(Path::to_path_buf)
 }
 
 fn json(path: &Path) -> Value {

@@ -1,6 +1,7 @@
 //! The report pages as a reader gets them: what they hold, that they hold no path and no patient, that the same inputs
 //! give the same bytes, and what a browser without a network says of them.
 
+use crate::needs::{self, Need};
 use lutra::grid::{Volume, VoxelGrid};
 use lutra::io::nifti;
 use std::fmt::Write as _;
@@ -285,13 +286,9 @@ fn browse(checks: &Path, options: &[&str], reports: &[PathBuf]) -> (bool, String
 
 /// Runs on the shared cases, where they are there: a dose on a liver CT and a course of four cycles.
 fn shared_runs(folder: &Path) -> Vec<&'static str> {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let (liver, cycles) = (shared.join("cases/liver-ct"), shared.join("cases/liver-ct-4cycles"));
-    if !liver.is_dir() || !cycles.is_dir() {
-        println!("SKIPPED: reports of the shared cases ({} is not there)", shared.join("cases").display());
+    let (Some(liver), Some(cycles)) = (needs::shared("cases/liver-ct"), needs::shared("cases/liver-ct-4cycles")) else {
         return Vec::new();
-    }
+    };
     let at = |place: &Path, name: &str| place.join(name).display().to_string();
     let (ct, tia) = (at(&liver, "g48/ct.nii.gz"), at(&liver, "g48/tia_blur12.nii.gz"));
     let (labels, names) = (at(&liver, "g48/labels.nii.gz"), at(&liver, "case.json"));
@@ -321,7 +318,7 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
     let checks = match browser_check() {
         Ok(checks) => checks,
         Err(why) => {
-            println!("SKIPPED: {why}");
+            needs::skip(Need::Browser, &why);
             return;
         }
     };

@@ -2,6 +2,7 @@
 //! processes, with every file in a folder of their own.
 
 use crate::cli_examples::wait;
+use crate::needs::{self, Need};
 use crate::outside;
 use std::fs;
 use std::net::TcpListener;
@@ -23,7 +24,7 @@ impl Cluster {
     /// The cluster; none, with SKIPPED and why, where Slurm is not installed or does not run.
     pub fn start() -> Option<Self> {
         let found = Self::begin();
-        found.map_err(|why| outside::workflow_missing(&why)).ok()
+        found.map_err(|why| needs::skip(Need::Workflows, &why)).ok()
     }
 
     fn begin() -> Result<Self, String> {

@@ -7,26 +7,14 @@ use super::*;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::PassEnergy;
 use crate::materials::tissues::Tissue;
+use crate::needs::shared;
 use crate::svalues::cause::kernel_report;
 use crate::transport::Scene;
 use crate::transport::cpu::CpuEngine;
 use crate::transport::run::{RunPlan, Silent, Simulation, Stop, simulate};
 use crate::units::GY_PER_KEV_G;
-use std::path::PathBuf;
 
 const SMALL: KernelPlan = KernelPlan { electron_histories: 12_000, photon_histories: 60_000, batches: 20, seed: 177 };
-
-/// The folder of shared reference data; none where it is absent.
-fn shared(below: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join(below);
-    if path.exists() {
-        return Some(path);
-    }
-    println!("SKIPPED: no {}", path.display());
-    None
-}
 
 /// A transported case.
 struct Transported {
