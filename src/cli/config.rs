@@ -155,7 +155,9 @@ fn path_or_text(file: &Path, text: &str, arg: &Arg) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::{DoseRequest, RawCommand, SceneInput, Stop};
+    use crate::cli::args::RawCommand;
+    use crate::clinic::failure::Failure as Ended;
+    use crate::clinic::request::{DoseRequest, SceneInput, Stop};
     use clap::Parser;
 
     fn with(config: &str, line: &str) -> Result<DoseRequest, String> {
@@ -166,7 +168,7 @@ mod tests {
         words.push(file.into_os_string());
         words.extend(line.split_whitespace().map(OsString::from));
         let told = |failure: Failure| match failure {
-            Failure::User(error) => format!("{error} | {}", error.hint().unwrap_or_default()),
+            Failure::Request(Ended::User(error)) => format!("{error} | {}", error.hint().unwrap_or_default()),
             other => format!("{other:?}"),
         };
         let words = expand(words).map_err(told)?;

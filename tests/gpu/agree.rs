@@ -123,7 +123,7 @@ fn alarm_the_comparison_with_the_device_rings() {
     adapter::shared(|gpu| {
         let sound = on_cpu(&scene, &decays, &plan(1), 3_000.0);
         let cpu = CpuEngine::new(2).device();
-        let device = gpu.device();
+        let device = Engine::device(gpu);
         let mut given = |plan: &RunPlan, decays: &[f64], pass| batch(gpu, &scene, decays, plan, pass, 3_000.0).0;
         let rings = |pass: Pass, got: &BatchTally| difference((&cpu, &sound[pass as usize]), (&device, got)).is_some();
 

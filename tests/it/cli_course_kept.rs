@@ -132,7 +132,11 @@ fn cli_course_replaces_no_entry_that_it_reads() {
     let entry = entries.map(|e| e.expect("entry").path()).find(|path| path.is_dir()).expect("an entry");
     std::fs::write(entry.join("density_g_cm3.nii.gz"), "damaged").expect("written");
     let named = format!("out.cache/{}/dose_gy.nii.gz", entry.file_name().expect("a name").to_string_lossy());
-    write(folder, "COURSE.toml", &COURSE.replacen("[[cycles]]", &format!("[patient]\nid = \"{named}\"\n[[cycles]]"), 1));
+    write(
+        folder,
+        "COURSE.toml",
+        &COURSE.replacen("[[cycles]]", &format!("[patient]\nid = \"{named}\"\n[[cycles]]"), 1),
+    );
     let before = std::fs::read(folder.join(&named)).expect("read");
     let output =
         lutra(folder, &["course", "COURSE.toml", "--out", "out", "--force", "--engine", "cpu", "--histories", "4000"]);
