@@ -54,12 +54,11 @@ pub fn recorded_command(words: impl Iterator<Item = String>) -> Vec<String> {
     words
         .map(|word| {
             let value_follows = word == DATED;
-            let recorded = match word.split_once('=') {
+            match word.split_once('=') {
                 _ if std::mem::replace(&mut dated, value_follows) => "(not recorded)".to_owned(),
                 Some((DATED, _)) => format!("{DATED}=(not recorded)"),
                 _ => word,
-            };
-            recorded
+            }
         })
         .collect()
 }

@@ -130,7 +130,8 @@ impl Study {
         let mut aside = Vec::new();
         for file in &files {
             // A file that was asked for by name is not set aside.
-            match if path.is_dir() { aside::read(file)? } else { Found::Object(Box::new(Object::read(file)?)) } {
+            let found = if path.is_dir() { aside::read(file)? } else { Found::Object(Box::new(Object::read(file)?)) };
+            match found {
                 Found::Object(object) => objects.push(*object),
                 Found::Aside(one) => aside.push(one),
             }
@@ -274,8 +275,8 @@ fn set_pictures_aside(list: &mut [Series]) {
         _ => None,
     };
     let found: Vec<Option<&str>> = list.iter().map(what).collect();
-    for n in 0..list.len() {
-        let Some(what) = found[n] else { continue };
+    for (n, what) in found.iter().enumerate() {
+        let Some(what) = what else { continue };
         let kind = list[n].kind;
         if (0..list.len()).any(|other| found[other].is_none() && list[other].kind == kind) {
             list[n].what = Some(format!("{what} of class {}", list[n].objects[0].class()));
