@@ -3,8 +3,9 @@
 use super::progress::{Terminal, duration, invocation};
 use super::{printer, show};
 use crate::clinic::case::{Case, Computed};
+use crate::clinic::dose::balances;
 use crate::clinic::failure::Failure;
-use crate::clinic::output::{self, balances, nothing_further};
+use crate::clinic::output::{self, nothing_further};
 use crate::clinic::request::DoseRequest;
 use crate::clinic::{from_files, guard, shard, transport};
 use crate::report::table::balance_lines;

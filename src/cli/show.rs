@@ -3,8 +3,9 @@
 use super::printer;
 use super::progress::duration;
 use crate::clinic::case::{Case, Computed};
+use crate::clinic::dose::balances;
 use crate::clinic::failure::Failure;
-use crate::clinic::output::{Written, balances};
+use crate::clinic::output::Written;
 use crate::report::table::{balance_lines, region_lines};
 use std::time::Duration;
 

@@ -19,6 +19,9 @@ pub mod course;
 /// The procedural abdomen as a case.
 pub mod demo;
 
+/// Tallies to dose, in memory.
+pub mod dose;
+
 /// What ends a request.
 pub mod failure;
 
@@ -30,6 +33,11 @@ pub mod from_files;
 
 /// What each request reads, so that nothing it writes touches it.
 pub mod guard;
+
+/// Volumes in memory to a case.
+pub mod from_memory;
+
+mod matter;
 
 /// Images and regions of any format.
 pub mod images;

@@ -1,26 +1,23 @@
 //! The files of a run: dose maps, region table, pictures, record.
 
-use super::case::{Case, Computed, ComputedPass};
+use super::case::{Case, Computed};
+use super::dose::{Tables, dose_map, tables};
 use super::failure::{AtPath, Failure};
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::pages::{self, Further};
 use super::request::DicomOut;
 use crate::cores;
-use crate::dose::regions::{
-    RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms, write_csv,
-};
-use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use crate::dose::DoseMap;
+use crate::dose::regions::{RegionDose, write_csv};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
-use crate::report::EnergyBalance;
 use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
-use crate::report::table::balance_lines;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -53,11 +50,6 @@ pub struct Written {
     pub text: String,
 }
 
-/// The energy balances of both passes.
-pub fn balances(computed: &Computed) -> [EnergyBalance; 2] {
-    [&computed.electron, &computed.photon].map(|pass| pass.balance.clone())
-}
-
 /// Adds nothing to the common output.
 pub fn nothing_further(
     _: &DoseMap,
@@ -82,21 +74,7 @@ pub fn write(
     further: &mut MakeFurther<'_>,
     hear: &mut dyn Listener,
 ) -> Result<Written, Failure> {
-    let balances = balances(computed);
-    if balances.iter().any(|balance| !balance.is_exact()) {
-        return Err(Failure::run(format!(
-            "the energy balance does not close: nothing was written\n{}",
-            balance_lines(&balances).trim_end()
-        )));
-    }
-    let mut dose = DoseMap::from_energy(
-        &case.decays.grid,
-        &case.density_g_cm3,
-        energies(&computed.electron),
-        energies(&computed.photon),
-        AIR_LIMIT_G_CM3,
-    )?;
-    dose.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
+    let dose = dose_map(case, computed)?;
     // maps and pictures beside the page: together they take as long as the transport of a small run
     let (text, all_rows) = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));
@@ -133,51 +111,6 @@ pub fn write(
     write_record(case, computed, &all_rows, &folder, invocation, seed)?;
     let place = folder.commit()?;
     Ok(Written { place, dose, rows: all_rows, text })
-}
-
-/// Energies of a pass for the dose map.
-pub fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
-    PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
-}
-
-/// The regions, the groups of regions, and the histograms of both.
-pub struct Tables {
-    /// Regions.
-    pub rows: Vec<RegionDose>,
-    /// Groups of regions.
-    pub group_rows: Vec<RegionDose>,
-    /// Of the regions, then of the groups.
-    pub histograms: Vec<RegionHistogram>,
-}
-
-/// Tables and histograms of a dose.
-pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables, Failure> {
-    let table = |labels: &[u16],
-                 names: &BTreeMap<u16, String>,
-                 electron: &BTreeMap<u16, RegionEnergy>,
-                 photon: &BTreeMap<u16, RegionEnergy>| {
-        region_histograms(&RegionInput {
-            labels,
-            names,
-            density_g_cm3: &case.density_g_cm3,
-            decays: &case.decays.data,
-            dose,
-            electron,
-            photon,
-            administered_mbq: case.administered_mbq,
-            air_limit_g_cm3: AIR_LIMIT_G_CM3,
-        })
-    };
-    let (rows, mut histograms) =
-        table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
-    if case.groups.is_empty() {
-        return Ok(Tables { rows, group_rows: Vec::new(), histograms });
-    }
-    let merged = merge_labels(&case.labels, &case.groups);
-    let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
-    let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
-    histograms.extend(of_groups);
-    Ok(Tables { rows, group_rows, histograms })
 }
 
 fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> Result<(), Failure> {

@@ -532,11 +532,6 @@ impl DoseRequest {
             Emissions::Electrons => "electrons",
             Emissions::Photons => "photons",
         };
-        let grid = match self.grid {
-            GridChoice::Scene => json!("ct"),
-            GridChoice::Activity => json!("activity"),
-            GridChoice::Millimetre(edge_mm) => json!(edge_mm),
-        };
         let mut settings = self.run.settings();
         settings.extend([
             (
@@ -549,7 +544,7 @@ impl DoseRequest {
             ),
             ("administered_mbq".to_owned(), json!(self.administered_mbq)),
             ("emissions".to_owned(), json!(emissions)),
-            ("grid".to_owned(), grid),
+            ("grid".to_owned(), self.grid.setting()),
             ("nuclide".to_owned(), json!(self.nuclide)),
         ]);
         if let ActivityChoice::Images { choice, .. } = &self.activity {
@@ -563,6 +558,15 @@ impl DoseRequest {
 pub const GRID_RANGE_MM: [f64; 2] = [0.1, 50.0];
 
 impl GridChoice {
+    /// As the run record has it.
+    pub fn setting(self) -> Value {
+        match self {
+            Self::Scene => json!("ct"),
+            Self::Activity => json!("activity"),
+            Self::Millimetre(edge_mm) => json!(edge_mm),
+        }
+    }
+
     /// A grid by its name or edge length.
     pub fn parse(text: &str) -> Result<Self, UserError> {
         Ok(match text {

@@ -1,9 +1,10 @@
 //! What a shard leaves in its output folder: its batches, and what the merged run needs to write its files.
 
 use super::case::{Case, Computed};
+use super::dose::balances;
 use super::failure::{AtPath, Failure, UserError};
 use super::invocation::Invocation;
-use super::output::{CASE_FILE, TALLY_FILE, balances, write_record};
+use super::output::{CASE_FILE, TALLY_FILE, write_record};
 use crate::decay::Nuclide;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;

@@ -17,6 +17,7 @@ mod cli_init;
 mod cli_inspect;
 mod cli_shards;
 mod cli_svalues;
+mod clinic_memory;
 mod compare;
 mod counting;
 mod docs_book;

@@ -5,15 +5,15 @@
 //! used.
 
 use super::parts::{Computed, KeptRun, Mapped};
+use crate::clinic::dose::{dose_map, tables};
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::write_json;
 use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
 use crate::clinic::series::Integrated;
-use crate::clinic::{from_files, output, transport};
+use crate::clinic::{from_files, transport};
 use crate::course::accumulate::RegionCycle;
-use crate::dose::{AIR_LIMIT_G_CM3, DoseMap};
 use crate::io::atomic::{AtomicOutputDir, OutputFiles};
 use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
@@ -231,18 +231,8 @@ fn compute_into(
     let mut case = from_files::case(request, hear)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
     let kept = || -> Result<(), Failure> {
-        if ![&computed.electron, &computed.photon].iter().all(|pass| pass.balance.is_exact()) {
-            return Err(Failure::run("the energy balance does not close: nothing was kept"));
-        }
-        let mut map = DoseMap::from_energy(
-            &case.decays.grid,
-            &case.density_g_cm3,
-            output::energies(&computed.electron),
-            output::energies(&computed.photon),
-            AIR_LIMIT_G_CM3,
-        )?;
-        map.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
-        let rows = output::tables(&case, &computed, &map)?.rows;
+        let map = dose_map(&case, &computed)?;
+        let rows = tables(&case, &computed, &map)?.rows;
         let grid = &case.decays.grid;
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
         nifti::write_values(folder.file(MAPS[0]), grid, &map.dose_gy, &options("absorbed dose, Gy"))?;

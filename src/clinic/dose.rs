@@ -1,0 +1,128 @@
+//! Tallies to dose: the map, the regions and their histograms.
+
+use super::case::{Case, Computed, ComputedPass};
+use super::failure::Failure;
+use super::from_files;
+use super::notes::Listener;
+use super::request::{DoseRequest, RunOptions};
+use super::transport;
+use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
+use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use crate::report::EnergyBalance;
+use crate::report::table::balance_lines;
+use crate::transport::emission::Emissions;
+use std::collections::BTreeMap;
+
+/// A dose and all that belongs to it, in memory.
+pub struct DoseResult {
+    /// What the run started from, on one grid in canonical order (axes towards right, front, head).
+    pub case: Case,
+    /// Its tallies.
+    pub computed: Computed,
+    /// Absorbed dose by voxel, Gy, and its relative standard error.
+    pub dose: DoseMap,
+    /// Regions, groups of regions, and the histograms of both.
+    pub tables: Tables,
+}
+
+/// The dose of a request's files, in memory: nothing is written.
+///
+/// Errors: those of the files; a device that fails; a ledger that does not close.
+pub fn dose(request: &DoseRequest, hear: &mut dyn Listener) -> Result<DoseResult, Failure> {
+    let case = from_files::case(request, hear)?;
+    DoseResult::of(case, &request.run, request.emissions, hear)
+}
+
+impl DoseResult {
+    /// The dose of a case, however it was made ([`super::from_memory::Volumes`], [`from_files::case`]).
+    ///
+    /// Errors: as [`dose`].
+    pub fn of(
+        mut case: Case,
+        run: &RunOptions,
+        emissions: Emissions,
+        hear: &mut dyn Listener,
+    ) -> Result<Self, Failure> {
+        let computed = transport::compute(&mut case, run, emissions, hear)?;
+        let dose = dose_map(&case, &computed)?;
+        let tables = tables(&case, &computed, &dose)?;
+        Ok(Self { case, computed, dose, tables })
+    }
+
+    /// Everything that the reader should know, in the order in which it came up.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.case.warnings.iter().chain(&self.computed.warnings).map(String::as_str)
+    }
+}
+
+/// The energy balances of both passes.
+pub fn balances(computed: &Computed) -> [EnergyBalance; 2] {
+    [&computed.electron, &computed.photon].map(|pass| pass.balance.clone())
+}
+
+/// The dose map of a case.
+///
+/// Errors: a ledger that does not close; a dose that no patient has.
+pub fn dose_map(case: &Case, computed: &Computed) -> Result<DoseMap, Failure> {
+    let balances = balances(computed);
+    if balances.iter().any(|balance| !balance.is_exact()) {
+        return Err(Failure::run(format!(
+            "the energy balance does not close: nothing was written\n{}",
+            balance_lines(&balances).trim_end()
+        )));
+    }
+    let mut dose = DoseMap::from_energy(
+        &case.decays.grid,
+        &case.density_g_cm3,
+        energies(&computed.electron),
+        energies(&computed.photon),
+        AIR_LIMIT_G_CM3,
+    )?;
+    dose.pool_errors(&case.density_g_cm3, &case.decays.data, AIR_LIMIT_G_CM3);
+    Ok(dose)
+}
+
+/// Energies of a pass for the dose map.
+pub fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
+    PassEnergy { energy_kev: &pass.energy_kev, variance_kev2: &pass.variance_kev2 }
+}
+
+/// The regions, the groups of regions, and the histograms of both.
+pub struct Tables {
+    /// Regions.
+    pub rows: Vec<RegionDose>,
+    /// Groups of regions.
+    pub group_rows: Vec<RegionDose>,
+    /// Of the regions, then of the groups.
+    pub histograms: Vec<RegionHistogram>,
+}
+
+/// Tables and histograms of a dose.
+pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables, Failure> {
+    let table = |labels: &[u16],
+                 names: &BTreeMap<u16, String>,
+                 electron: &BTreeMap<u16, RegionEnergy>,
+                 photon: &BTreeMap<u16, RegionEnergy>| {
+        region_histograms(&RegionInput {
+            labels,
+            names,
+            density_g_cm3: &case.density_g_cm3,
+            decays: &case.decays.data,
+            dose,
+            electron,
+            photon,
+            administered_mbq: case.administered_mbq,
+            air_limit_g_cm3: AIR_LIMIT_G_CM3,
+        })
+    };
+    let (rows, mut histograms) =
+        table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
+    if case.groups.is_empty() {
+        return Ok(Tables { rows, group_rows: Vec::new(), histograms });
+    }
+    let merged = merge_labels(&case.labels, &case.groups);
+    let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
+    let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
+    histograms.extend(of_groups);
+    Ok(Tables { rows, group_rows, histograms })
+}

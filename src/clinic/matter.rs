@@ -1,0 +1,239 @@
+//! Matter, decays and regions on one grid: what every door to a case has in common.
+
+use super::case::{Case, data_sets};
+use super::failure::{OrUserError, UserError};
+use super::images::{self, Image, RegionMap};
+use super::notes::Listener;
+use super::request::{DicomOut, GridChoice, Stop};
+use crate::ct::check_hounsfield;
+use crate::decay::Nuclide;
+use crate::dose::AIR_LIMIT_G_CM3;
+use crate::grid::{Orientation, Volume, VoxelGrid};
+use crate::io::dicom::Origin;
+use crate::materials::hu_curve::HuCalibration;
+use crate::materials::tissue_map;
+use crate::materials::tissues::Tissue;
+use crate::report::run_record::InputFile;
+use crate::source::DecayMap;
+use crate::source::regrid::{average_to, redistribute};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Share of the decays outside the grid or in air from which on the record warns.
+const WARN_SHARE: f64 = 1e-3;
+/// HU where the CT does not reach: vacuum would stop nothing, air is what is there.
+const OUTSIDE_HU: f32 = -1000.0;
+
+/// Matter on the grid of the result.
+pub(super) struct Matter {
+    pub(super) grid: VoxelGrid,
+    pub(super) density_g_cm3: Vec<f32>,
+    pub(super) tissue: Vec<u8>,
+    pub(super) tissues: Vec<Tissue>,
+    pub(super) hu: Option<Vec<f32>>,
+    pub(super) calibration: Option<String>,
+    /// Grid of the CT or the explicit scene, which labels may lie on.
+    pub(super) own_grid: VoxelGrid,
+    pub(super) orientation: Orientation,
+    pub(super) form_code: i16,
+    pub(super) origin: Option<Origin>,
+    pub(super) inputs: Vec<InputFile>,
+}
+
+/// Grid of the activity, its order in the user's file, and its kind of coordinates.
+pub(super) struct Frame {
+    pub(super) grid: VoxelGrid,
+    pub(super) orientation: Orientation,
+    pub(super) form_code: i16,
+}
+
+/// Regions on the result's grid.
+pub(super) struct Labels {
+    pub(super) labels: Vec<u16>,
+    pub(super) names: BTreeMap<u16, String>,
+    /// As they were read; none without a label map.
+    pub(super) own: Option<RegionMap>,
+}
+
+/// Everything of a case but its decays.
+pub(super) struct Parts {
+    pub(super) nuclide: Nuclide,
+    pub(super) matter: Matter,
+    pub(super) labels: Vec<u16>,
+    pub(super) names: BTreeMap<u16, String>,
+    pub(super) administered_mbq: Option<f64>,
+    pub(super) image_times_h: Vec<f64>,
+    pub(super) dicom: Option<DicomOut>,
+    pub(super) inputs: Vec<InputFile>,
+    pub(super) settings: BTreeMap<String, Value>,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Parts {
+    /// The case, the decays put on its grid; what falls outside or into air is said.
+    pub(super) fn with_decays(mut self, activity: &DecayMap, hear: &mut dyn Listener) -> Result<Case, UserError> {
+        let (matter, warnings) = (&self.matter, &mut self.warnings);
+        let decays_in_file = activity.total_decays();
+        let regridded = redistribute(activity, &matter.grid).or_user_error()?;
+        hear.info(format!(
+            "decays: {:.9e} in the file, {:.9e} on the grid, {:.9e} outside ({:.3e} of all)",
+            regridded.source,
+            regridded.kept,
+            regridded.lost,
+            regridded.lost_share()
+        ));
+        if regridded.lost_share() > WARN_SHARE {
+            warnings.push(format!("{:.2} % of the decays lie outside the grid", 100.0 * regridded.lost_share()));
+        }
+        let decays = regridded.volume.into_volume();
+        let in_air: f64 = (0..decays.data.len())
+            .filter(|&n| f64::from(matter.density_g_cm3[n]) < AIR_LIMIT_G_CM3)
+            .map(|n| decays.data[n])
+            .sum();
+        if in_air > WARN_SHARE * decays_in_file {
+            warnings.push(format!(
+                "{:.2} % of the decays lie in air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated",
+                100.0 * in_air / decays_in_file
+            ));
+        }
+        Ok(self.case(decays, decays_in_file))
+    }
+
+    /// The case with decays on its grid, of which there were `decays_in_file` before any fell outside.
+    pub(super) fn case(self, decays: Volume<f64>, decays_in_file: f64) -> Case {
+        let Self { nuclide, matter, labels, names, administered_mbq, image_times_h, dicom, inputs, settings, warnings } =
+            self;
+        Case {
+            decays,
+            density_g_cm3: matter.density_g_cm3,
+            tissue: matter.tissue,
+            tissues: matter.tissues,
+            hu: matter.hu,
+            labels,
+            names,
+            groups: Vec::new(),
+            administered_mbq,
+            image_times_h,
+            decays_in_file,
+            data_sets: data_sets(&nuclide, matter.calibration.as_deref()),
+            nuclide,
+            orientation: matter.orientation,
+            form_code: matter.form_code,
+            origin: matter.origin,
+            dicom,
+            inputs,
+            settings,
+            warnings,
+        }
+    }
+}
+
+/// Matter from a CT, HU; messages call it `name`.
+pub(super) fn matter_of_ct(
+    ct: Image<f32>,
+    name: &str,
+    grid: GridChoice,
+    activity: Option<&Frame>,
+    warnings: &mut Vec<String>,
+) -> Result<Matter, UserError> {
+    let named = |error: &dyn std::error::Error| {
+        UserError::new(
+            format!("{name}: CT numbers: {error}"),
+            "Give a CT in Hounsfield units: air near -1000, water near 0.",
+        )
+    };
+    check_hounsfield(&ct.volume).map_err(|error| named(&error))?;
+    let own_grid = ct.volume.grid.clone();
+    let (target, orientation, form_code) = match (grid, activity) {
+        (GridChoice::Activity, Some(frame)) => (frame.grid.clone(), frame.orientation.clone(), frame.form_code),
+        (GridChoice::Millimetre(edge_mm), _) => {
+            let cover = own_grid.isotropic_cover(edge_mm).or_user_error()?;
+            let orientation = cover.orientation();
+            (cover, orientation, ct.form_code)
+        }
+        _ => (own_grid.clone(), ct.orientation, ct.form_code),
+    };
+    let averaged = average_to(&ct.volume, &target, OUTSIDE_HU).or_user_error()?;
+    if averaged.uncovered > 0 {
+        warnings.push(format!(
+            "the CT does not reach {} of {} voxels of the grid; they are taken as air",
+            averaged.uncovered,
+            target.len()
+        ));
+    }
+    let calibration = HuCalibration::schneider2000();
+    let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| named(&error))?;
+    warnings.extend(matter.report.warnings.iter().map(|warning| format!("{name}: {warning}")));
+    Ok(Matter {
+        grid: target,
+        density_g_cm3: matter.density_g_cm3,
+        tissue: matter.tissue,
+        tissues: matter.tissues,
+        hu: Some(averaged.volume.data),
+        calibration: Some(calibration.source),
+        own_grid,
+        orientation,
+        form_code,
+        origin: ct.origin,
+        inputs: vec![ct.input],
+    })
+}
+
+/// One region where there is no label map: all that is not air.
+pub(super) fn all_but_air(matter: &Matter) -> Labels {
+    let solid = |&density: &f32| u16::from(f64::from(density) >= AIR_LIMIT_G_CM3);
+    let labels = matter.density_g_cm3.iter().map(solid).collect();
+    Labels { labels, names: BTreeMap::from([(1, "all_but_air".to_owned())]), own: None }
+}
+
+/// Regions on the result's grid; messages call them `name`.
+///
+/// Errors: a grid that is neither the anatomy's nor the activity's; no region.
+pub(super) fn regions_on(
+    own: RegionMap,
+    name: &str,
+    matter: &Matter,
+    activity: Option<&Frame>,
+    hear: &mut dyn Listener,
+    warnings: &mut Vec<String>,
+) -> Result<Labels, UserError> {
+    if let Some(frame) = activity
+        && !own.labels.grid.same_as(&matter.own_grid)
+        && !own.labels.grid.same_as(&frame.grid)
+    {
+        return Err(UserError::new(
+            format!(
+                "{}: grid: found {}; allowed: the grid of the CT or scene ({}) or of the activity map ({})",
+                name,
+                own.labels.grid.describe(),
+                matter.own_grid.describe(),
+                frame.grid.describe()
+            ),
+            "Resample the labels to the CT with nearest-neighbour interpolation.",
+        ));
+    }
+    let labels = images::labels_on(&own, &matter.grid, "the result's", hear, warnings)?;
+    if labels.iter().all(|&label| label == 0) {
+        return Err(UserError::new(
+            format!("{name}: labels: found 0 in every voxel; allowed: at least one region"),
+            "Check that this is the label map, or leave --labels out.",
+        ));
+    }
+    Ok(Labels { labels, names: own.names.clone(), own: Some(own) })
+}
+
+/// Refuses to aim at a label that no voxel has.
+pub(super) fn check_target_labels(stop: &Stop, labels: &[u16]) -> Result<(), UserError> {
+    let Stop::TargetSigma { labels: targets, .. } = stop else { return Ok(()) };
+    let present: BTreeSet<u16> = labels.iter().copied().filter(|&label| label > 0).collect();
+    match targets.iter().find(|target| !present.contains(target)) {
+        None => Ok(()),
+        Some(missing) => {
+            let known: Vec<String> = present.iter().map(u16::to_string).collect();
+            Err(UserError::new(
+                format!("--target-labels: found {missing}, which no voxel has; allowed: {}", known.join(", ")),
+                "Name labels of the label map.",
+            ))
+        }
+    }
+}
