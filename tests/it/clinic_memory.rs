@@ -38,6 +38,21 @@ fn volumes(folder: &Path) -> Volumes {
     }
 }
 
+/// The same values at the same places, its first axis towards the other side.
+fn mirrored(volume: &Volume<f64>) -> Volume<f64> {
+    let (mut grid, last) = (volume.grid.clone(), volume.grid.dims[0] - 1);
+    for row in &mut grid.affine {
+        row[3] += last as f64 * row[0];
+        row[0] = -row[0];
+    }
+    let at = |n: usize| {
+        let [i, j, k] = volume.grid.voxel(n);
+        volume.data[volume.grid.index(last - i, j, k)]
+    };
+    let data = (0..volume.data.len()).map(at).collect();
+    Volume { grid, data }
+}
+
 fn computed(volumes: Volumes) -> Result<DoseResult, Failure> {
     let case = volumes.into_case(&run(), &mut Unheard)?;
     DoseResult::of(case, &run(), Emissions::All, &mut Unheard)
@@ -67,8 +82,7 @@ fn engine_memory_and_files_give_one_dose() {
     assert_eq!(memory.tables.rows.len(), 3);
     assert_eq!(format!("{:?}", memory.tables.rows), format!("{:?}", files.tables.rows));
     // in any axis order
-    let flipped = |volume: &Volume<f64>| volume.grid.orientation().restore(volume.clone()).expect("turned");
-    let turned = Volumes { activity: flipped(&volumes.activity), ..volumes.clone() };
+    let turned = Volumes { activity: mirrored(&volumes.activity), ..volumes.clone() };
     assert_eq!(rows(&computed(turned).expect("turned")), rows(&memory));
     // alarm: one voxel of other activity, one of other matter
     let mut other = volumes.clone();
