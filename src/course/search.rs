@@ -8,8 +8,8 @@
 use levenberg_marquardt::{LevenbergMarquardt, TerminationReason};
 use nalgebra::{DVector, Matrix2, Vector2};
 
-use super::fit::{FIXED_UPTAKE_PER_H, Problem, log_linear};
-use super::time_activity::{ErrorModel, Model, shortest_half_life_h};
+use super::integral::{ErrorModel, Model, shortest_half_life_h};
+use super::residuals::{FIXED_UPTAKE_PER_H, Problem, log_linear};
 
 /// A biological rate below this share of the physical one counts as zero.
 const RATE_AT_BOUND: f64 = 1e-5;
@@ -209,7 +209,7 @@ pub(super) fn search<'a>(model: Model, problem: &dyn Fn(DVector<f64>, Vec<usize>
 
 /// Misfit below which residuals are rounding.
 fn rounding(problem: &Problem<'_>) -> f64 {
-    let unit = |p: &super::time_activity::ActivityPoint| match problem.error_model {
+    let unit = |p: &super::integral::ActivityPoint| match problem.error_model {
         ErrorModel::Relative => problem.inverse_sigma(p),
         ErrorModel::Absolute => problem.inverse_sigma(p) * p.activity_mbq,
     };
@@ -351,7 +351,7 @@ fn with_amplitudes(roles: &[Role], mut problem: Problem<'_>) -> Option<DVector<f
         }
         shapes.push(problem.points.iter().map(|p| problem.value_and_gradient(p.time_h).0).collect());
     }
-    let weight = |p: &super::time_activity::ActivityPoint| p.rel_sigma.map_or(1.0, |s| s.powi(-2));
+    let weight = |p: &super::integral::ActivityPoint| p.rel_sigma.map_or(1.0, |s| s.powi(-2));
     let level = |shape: &[f64]| -> f64 {
         let mean = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
             problem.points.iter().zip(shape).map(|(p, s)| weight(p) * f(p.activity_mbq, *s)).sum()

@@ -12,7 +12,8 @@ use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-use super::fit::{Problem, layout, log_linear, refuse_unsound};
+use super::fit::refuse_unsound;
+use super::residuals::{Problem, layout, log_linear};
 use super::tia::{ActivityImage, Method, RegionIntegral, TiaError, TiaInput, TiaMap, integrate_series};
 use super::time_activity::*;
 use crate::bed::Exponential;

@@ -17,8 +17,8 @@ use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
-use super::fit::log_linear;
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
+use super::residuals::log_linear;
 use super::single_time_point::SingleTimePoint;
 use super::time_activity::{
     ActivityPoint, ErrorModel, FitFlag, JoinRule, Kinetics, Model, StartRule, TailRule, TimeActivityError,

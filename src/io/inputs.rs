@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{IoError, dicom};
+use super::IoError;
+use super::dicom::walk::files_below;
 use crate::text;
 
 /// How far files are followed that name others: a course, its series, their images.
@@ -33,7 +34,7 @@ impl Inputs {
     pub fn add(&mut self, path: impl AsRef<Path>) {
         let path = path.as_ref();
         if !path.is_file() {
-            let files = dicom::files_below(path);
+            let files = files_below(path);
             return files.iter().for_each(|file| self.add_file(file));
         }
         self.add_file(path);

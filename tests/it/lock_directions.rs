@@ -94,12 +94,7 @@ const HOMES: &[(&str, &str)] = &[
 ];
 
 /// Circles between files of a module that are known, by module and files. All of them go away; no new ones.
-const CIRCLES: &[&str] = &[
-    // to be cut with the rework of the fits
-    "course: fit, time_activity",
-    // to be cut with the next work on DICOM
-    "io: dicom/object, dicom/pixels",
-];
+const CIRCLES: &[&str] = &[];
 
 fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
     let mut entries: Vec<PathBuf> =

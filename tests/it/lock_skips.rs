@@ -7,8 +7,14 @@ use std::process::{Command, Output};
 /// Words that tell of a test which looks by itself for what it needs, or says by itself that it skips.
 const OWN_WAYS: &[&str] = &["SKIPPED", "REQUIRE_", "LUTRA_SHARED", "../shared"];
 /// Where they may stand: the helper, this test and the program's own use of the reference data.
-const HOMES: &[&str] =
-    &["tests/needs/mod.rs", "tests/it/lock_skips.rs", "src/cli/validate.rs", "src/validate/r6_patient.rs"];
+const HOMES: &[&str] = &[
+    "tests/needs/mod.rs",
+    "tests/it/lock_skips.rs",
+    "src/cli/validate.rs",
+    "src/validate/r6_patient.rs",
+    // tells the program where its reference data are, and looks for none
+    "tests/it/cli_force.rs",
+];
 /// What ends a test early, and the calls before it that say so.
 const ENDS: &[&str] = &["return;", "else { return }", "return Vec::new()"];
 

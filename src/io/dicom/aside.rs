@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
 
+use super::kind::Kind;
 use super::layout::media_class;
 use super::object::Object;
-use super::study::Kind;
 use crate::io::IoError;
 
 /// Class of the index of a disk.

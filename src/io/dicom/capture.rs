@@ -11,8 +11,9 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use sha2::{Digest, Sha256};
 
+use super::kind::SECONDARY_CAPTURE;
 use super::rtdose::{Identity, cut, uid, write_object};
-use super::study::{Origin, SECONDARY_CAPTURE};
+use super::study::Origin;
 use crate::io::IoError;
 
 /// A picture to write.

@@ -5,10 +5,11 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 
 use super::aside::{self, Found};
+use super::kind::{CT, Kind};
 use super::object::{DataSet, Object, PixelSource, number};
 use super::pixels::describe_syntax;
 use super::stack::{Plane, functional_group, stack, stated_spacing_mm};
-use super::study::{CT, Kind, Origin, Series, Study, folder_of};
+use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;

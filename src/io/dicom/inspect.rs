@@ -7,12 +7,13 @@ use dicom_dictionary_std::tags;
 use serde::Serialize;
 
 use super::aside::Aside;
+use super::kind::Kind;
 use super::nuclear::{ActivityImage, Scan};
 use super::object::{items, number, text};
 use super::pixels::describe_syntax;
 use super::regions::Regions;
 use super::stated::ActivityOptions;
-use super::study::{Kind, Origin, Series, Study, folder_of};
+use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;

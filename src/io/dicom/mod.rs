@@ -8,6 +8,7 @@ mod aside;
 mod capture;
 mod ct;
 mod inspect;
+mod kind;
 mod layout;
 mod nuclear;
 mod object;
@@ -22,22 +23,23 @@ mod stack;
 mod stated;
 mod study;
 mod time;
+pub(crate) mod walk;
 
 pub use aside::Aside;
 pub(crate) use aside::indexed_folder;
 pub use capture::{Capture, CaptureOptions, write_captures};
 pub use ct::read_ct;
 pub use inspect::{Inspection, SeriesReport, inspect};
-pub use nuclear::{ActivityImage, DecayCorrection, Scan, Timing, read_activity};
+pub use kind::Kind;
+pub use nuclear::{ActivityImage, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
 pub(crate) use rtdose::open_rtdose;
 pub use rtdose::{DoseDepth, DoseOptions, DoseType, read_rtdose, write_rtdose};
 pub use rtstruct::read_rtstruct;
 pub use seg::read_seg;
 pub use seg_out::{SegOptions, write_seg};
-pub use stated::{ActivityOptions, IfSilent, StatedMoment};
-pub(crate) use study::files_below;
-pub use study::{Entry, Kind, Origin, contents};
+pub use stated::{ActivityOptions, DecayCorrection, IfSilent, StatedMoment};
+pub use study::{Entry, Origin, contents};
 pub use time::Moment;
 
 use std::path::{Path, PathBuf};
@@ -64,7 +66,7 @@ pub struct Opened<T> {
 /// DICOM.
 pub fn is_dicom(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    path.is_dir() || study::selected(path).is_some() || layout::looks_like_dicom(path)
+    path.is_dir() || walk::selected(path).is_some() || layout::looks_like_dicom(path)
 }
 
 /// Which kind of regions a folder or file holds, and whose they are.

@@ -17,10 +17,13 @@ use dicom_dictionary_std::tags;
 use jiff::civil::DateTime;
 
 use super::ct::one_frame_of_reference;
+use super::kind::{ENHANCED_PT, Kind, NM, PT};
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
-use super::stated::{ActivityOptions, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT};
-use super::study::{ENHANCED_PT, Kind, NM, Origin, PT, Series, Study};
+use super::stated::{
+    ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT,
+};
+use super::study::{Origin, Series, Study};
 use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
 use crate::bounds;
@@ -37,32 +40,6 @@ const NOTE_REL: f64 = 1e-3;
 const HALF_LIFE_NOTE_REL: f64 = 0.01;
 /// Times that a person and a file state and that are no further apart are one time, h.
 const SAME_TIME_H: f64 = 0.05;
-
-/// The moment to which the values of an image were corrected for decay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DecayCorrection {
-    /// Not corrected: the mean over the frame.
-    None,
-    /// To the start of the acquisition.
-    Start,
-    /// To the injection.
-    Administration,
-}
-
-impl DecayCorrection {
-    /// The name as DICOM writes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "NONE",
-            Self::Start => "START",
-            Self::Administration => "ADMIN",
-        }
-    }
-
-    fn of(text: &str) -> Option<Self> {
-        [Self::None, Self::Start, Self::Administration].into_iter().find(|c| c.name() == text)
-    }
-}
 
 /// When an image was taken. Relative times only: dates identify.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
 use super::layout::{Encoding, Layout, PixelBytes};
-use super::pixels;
+use super::pixels::{self, PixelFormat};
 use crate::io::IoError;
 
 /// A data set: the header of an object, or an item of a sequence.
@@ -35,23 +35,6 @@ pub(crate) struct PixelSource {
     encoding: Encoding,
     /// How a pixel is stored.
     pub(crate) format: PixelFormat,
-}
-
-/// How pixels are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PixelFormat {
-    /// Pixels down a column.
-    pub(crate) rows: usize,
-    /// Pixels along a row.
-    pub(crate) columns: usize,
-    /// Frames.
-    pub(crate) frames: usize,
-    /// Bits that one pixel takes: 1, 8, 16 or 32.
-    pub(crate) bits_allocated: usize,
-    /// Bits that count.
-    pub(crate) bits_stored: usize,
-    /// Whether the value is two's complement.
-    pub(crate) signed: bool,
 }
 
 impl Object {
@@ -194,13 +177,6 @@ impl Object {
             bits_stored,
             signed: self.number(tags::PIXEL_REPRESENTATION).unwrap_or(0.0) == 1.0,
         })
-    }
-}
-
-impl PixelFormat {
-    /// Pixels of one frame.
-    pub(crate) fn frame_len(&self) -> usize {
-        self.rows * self.columns
     }
 }
 

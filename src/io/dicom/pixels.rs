@@ -8,8 +8,31 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use super::object::PixelFormat;
 use crate::io::IoError;
+
+/// How pixels are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PixelFormat {
+    /// Pixels down a column.
+    pub(crate) rows: usize,
+    /// Pixels along a row.
+    pub(crate) columns: usize,
+    /// Frames.
+    pub(crate) frames: usize,
+    /// Bits that one pixel takes: 1, 8, 16 or 32.
+    pub(crate) bits_allocated: usize,
+    /// Bits that count.
+    pub(crate) bits_stored: usize,
+    /// Whether the value is two's complement.
+    pub(crate) signed: bool,
+}
+
+impl PixelFormat {
+    /// Pixels of one frame.
+    pub(crate) fn frame_len(&self) -> usize {
+        self.rows * self.columns
+    }
+}
 
 /// Pixels of a compressed frame that need no proof by its size: 2048 x 2048.
 const FREE_PIXELS: usize = 1 << 22;

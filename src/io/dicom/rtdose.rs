@@ -19,9 +19,10 @@ use dicom_object::meta::FileMetaTableBuilder;
 use jiff::civil::DateTime;
 use sha2::{Digest, Sha256};
 
+use super::kind::{Kind, RT_DOSE};
 use super::object::{DataSet, Object, text};
 use super::stack::{Plane, stack};
-use super::study::{Kind, Origin, RT_DOSE, Study};
+use super::study::{Origin, Study};
 use super::{Opened, reserve};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::{IoError, atomic};

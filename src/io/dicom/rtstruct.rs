@@ -9,11 +9,12 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
+use super::kind::Kind;
 use super::object::{DataSet, Object, items, number, text};
 use super::outline::{Findings, Flat, ON_LINE_MM, Outline, RIM_MM, Trouble};
 use super::regions::{Paint, Regions, labels_of, paint};
 use super::stack::{cross, dot};
-use super::study::{Kind, Study};
+use super::study::Study;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
+use super::kind::Kind;
 use super::object::{Object, PixelSource, number, text};
 use super::regions::{Paint, Regions, labels_of, paint};
 use super::stack::{Plane, difference, dot, functional_group, stack, stated_spacing_mm};
-use super::study::{Kind, Study};
+use super::study::Study;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 

@@ -12,10 +12,11 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use sha2::{Digest, Sha256};
 
+use super::kind::SEG;
 use super::object::{DataSet, text};
 use super::reserve;
 use super::rtdose::{Geometry, Identity, cut, list, put_references, uid, write_object};
-use super::study::{Origin, SEG};
+use super::study::Origin;
 use super::time::{date, time};
 use crate::grid::Volume;
 use crate::io::IoError;

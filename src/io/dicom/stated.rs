@@ -6,9 +6,34 @@ use dicom_dictionary_std::tags;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use super::nuclear::DecayCorrection;
 use super::object::{DataSet, text};
 use super::time::utc_offset;
+
+/// The moment to which the values of an image were corrected for decay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecayCorrection {
+    /// Not corrected: the mean over the frame.
+    None,
+    /// To the start of the acquisition.
+    Start,
+    /// To the injection.
+    Administration,
+}
+
+impl DecayCorrection {
+    /// The name as DICOM writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Start => "START",
+            Self::Administration => "ADMIN",
+        }
+    }
+
+    pub(super) fn of(text: &str) -> Option<Self> {
+        [Self::None, Self::Start, Self::Administration].into_iter().find(|c| c.name() == text)
+    }
+}
 
 /// Next step where the decay correction is in doubt.
 pub(super) const SAY_CORRECTION: &str = "Find out to which moment the values were corrected and state it: \

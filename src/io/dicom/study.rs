@@ -8,71 +8,10 @@ use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
 use super::aside::{self, Aside, Found, class_name, indexed_folder};
-use super::layout::looks_like_dicom;
+use super::kind::{Kind, NM};
 use super::object::{DataSet, Object};
+use super::walk::{collect, selected};
 use crate::io::IoError;
-
-/// Most files of a folder that are looked at.
-const MAX_FILES: usize = 200_000;
-/// Deepest folder.
-const MAX_FOLDERS: usize = 12;
-
-pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-pub(crate) const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
-pub(crate) const CONVERTED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.2";
-pub(crate) const PT: &str = "1.2.840.10008.5.1.4.1.1.128";
-pub(crate) const ENHANCED_PT: &str = "1.2.840.10008.5.1.4.1.1.130";
-pub(crate) const CONVERTED_PT: &str = "1.2.840.10008.5.1.4.1.1.128.1";
-pub(crate) const NM: &str = "1.2.840.10008.5.1.4.1.1.20";
-pub(crate) const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
-pub(crate) const LABEL_MAP_SEG: &str = "1.2.840.10008.5.1.4.1.1.66.7";
-pub(crate) const RT_STRUCT: &str = "1.2.840.10008.5.1.4.1.1.481.3";
-pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
-pub(crate) const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
-
-/// What an object can be used as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Computed tomography.
-    Ct,
-    /// Activity: PET or quantitative SPECT.
-    Activity,
-    /// Regions as voxels.
-    Segmentation,
-    /// Regions as contours.
-    StructureSet,
-    /// A dose.
-    Dose,
-    /// Anything else.
-    Other,
-}
-
-impl Kind {
-    /// The kind of a SOP class.
-    pub(crate) fn of(class: &str) -> Self {
-        match class {
-            CT | ENHANCED_CT | CONVERTED_CT => Self::Ct,
-            PT | ENHANCED_PT | CONVERTED_PT | NM => Self::Activity,
-            SEG | LABEL_MAP_SEG => Self::Segmentation,
-            RT_STRUCT => Self::StructureSet,
-            RT_DOSE => Self::Dose,
-            _ => Self::Other,
-        }
-    }
-
-    /// The kind in words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ct => "CT",
-            Self::Activity => "activity image (PT or NM)",
-            Self::Segmentation => "segmentation (SEG)",
-            Self::StructureSet => "structure set (RTSTRUCT)",
-            Self::Dose => "dose (RTDOSE)",
-            Self::Other => "other object",
-        }
-    }
-}
 
 /// One series of a folder: its objects, by file name.
 #[derive(Clone, Debug)]
@@ -216,16 +155,6 @@ impl Study {
     }
 }
 
-/// Folder and number of a path like `FOLDER#3`; none for a path that exists as it stands.
-pub(crate) fn selected(path: &Path) -> Option<(PathBuf, usize)> {
-    if path.exists() {
-        return None;
-    }
-    let (folder, number) = path.to_str()?.rsplit_once('#')?;
-    let folder = PathBuf::from(folder);
-    Some((folder.clone(), number.parse().ok()?)).filter(|_| folder.is_dir())
-}
-
 /// The path itself, or the folder that a DICOMDIR stands for.
 pub(crate) fn folder_of(path: &Path) -> PathBuf {
     indexed_folder(path).unwrap_or_else(|| path.to_path_buf())
@@ -301,50 +230,6 @@ impl Series {
         let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
         format!("{}{number}, {files} in {place}", self.what.as_deref().unwrap_or(self.kind.name()))
     }
-}
-
-/// Every DICOM file of a folder and the folders in it, or of the folder of `FOLDER#3`; none of what is no folder.
-pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
-    let folder = selected(path).map_or_else(|| path.to_path_buf(), |(folder, _)| folder);
-    let mut files = Vec::new();
-    // what cannot be read is told by the reader
-    let _ = collect(&folder, 0, &mut files, &mut 0);
-    files
-}
-
-/// Files of a folder in the order of their names, DICOM only; others are counted.
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, others: &mut usize) -> Result<(), IoError> {
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| IoError::read(folder, e))? {
-        let entry = entry.map_err(|e| IoError::read(folder, e))?;
-        entries.push((entry.file_name(), entry.path(), entry.file_type().map_err(|e| IoError::read(folder, e))?));
-        if entries.len() > MAX_FILES {
-            return Err(IoError::invalid(
-                folder,
-                "folder",
-                format!("more than {MAX_FILES} files"),
-                "the files of one patient's study",
-                "Give the folder of one series.",
-            ));
-        }
-    }
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    for (_, path, kind) in entries {
-        if kind.is_dir() {
-            // A link to a folder is not followed: it may lead back here.
-            if depth < MAX_FOLDERS {
-                collect(&path, depth + 1, files, others)?;
-            }
-        } else if path.is_file() && looks_like_dicom(&path) {
-            files.push(path);
-        } else {
-            *others += 1;
-        }
-        if files.len() > MAX_FILES {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Refuses objects of different patients. Names the files, never the patients.
