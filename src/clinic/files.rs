@@ -45,16 +45,16 @@ pub fn named_nuclide(file: &Path, name: &str) -> String {
 
 /// Writes rows as CSV.
 pub fn write_rows<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<(), Failure> {
-    let file = File::create(path).at(&path)?;
+    let file = File::create(path).at(path)?;
     let mut writer = csv::Writer::from_writer(file);
     for row in rows {
-        writer.serialize(row).at(&path)?;
+        writer.serialize(row).at(path)?;
     }
-    writer.flush().at(&path)
+    writer.flush().at(path)
 }
 
 /// Writes a value as indented JSON.
 pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)? + "\n";
-    std::fs::write(path, text).at(&path)
+    std::fs::write(path, text).at(path)
 }

@@ -202,7 +202,8 @@ mod tests {
         let all = electrons(&nuclide);
         let mut short = nuclide.clone();
         short.electrons.clear();
-        let faults: [(&str, Vec<(f64, f64, f64)>); 3] = [
+        type Faulty = (&'static str, Vec<(f64, f64, f64)>);
+        let faults: [Faulty; 3] = [
             ("no conversion electrons", electrons(&short)),
             ("energies 0.2 % too high", all.iter().map(|&(low, high, n)| (1.002 * low, 1.002 * high, n)).collect()),
             ("0.2 % of the electrons missing", all.iter().map(|&(low, high, n)| (low, high, 0.998 * n)).collect()),

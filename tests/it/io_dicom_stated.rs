@@ -422,7 +422,8 @@ fn io_dicom_what_fills_a_silence_decides_over_nothing() {
     let activity = read(&pair("ADMIN", &|_, _| {}), &options).unwrap();
     assert!(close(first(&activity), 1000.0 * (-0.75f64).exp2()), "the file's correction and half-life stand");
     assert!(noted(&activity, "half-life 2.0000 h in the file, 5.0000 h of the nuclide"));
-    let contradictions: [&dyn Fn(usize, &mut Set); 3] = [
+    type Edit<'a> = &'a dyn Fn(usize, &mut Set);
+    let contradictions: [Edit<'_>; 3] = [
         &|_, set| put(set, tags::UNITS, VR::CS, "CNTS"),
         &|_, set| put(set, tags::DECAY_FACTOR, VR::DS, "2.5"),
         &|_, set| put(set, tags::CORRECTED_IMAGE, VR::CS, "DECY"),
