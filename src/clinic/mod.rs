@@ -1,8 +1,8 @@
 //! The clinic: everything a person can ask, as functions of the library.
 //!
-//! Front ends (the command line, Python, a page, a test) make a typed request ([`request`]), call, and show the typed
+//! Front ends (the command line, Python, a page, a test) make a typed request ([`request`](crate::clinic::request)), call, and show the typed
 //! result. Nothing here prints, reads the command line, or keeps state between requests; what there is to say while a
-//! request is worked on goes to a [`notes::Listener`].
+//! request is worked on goes to a [`Listener`](crate::clinic::notes::Listener).
 
 /// Transport once, and every shortcut beside it.
 pub mod audit;

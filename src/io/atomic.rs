@@ -5,7 +5,7 @@
 //! (empty, or with `force`) may be a mount point that nobody can rename, so its files are written in
 //! a temporary folder inside it and moved up one by one; a failed move puts back what was there.
 //!
-//! Whatever is written is held against the run's inputs ([`Inputs`]): none of them is ever replaced, moved or removed.
+//! Whatever is written is held against the run's inputs ([`Inputs`](crate::io::inputs::Inputs)): none of them is ever replaced, moved or removed.
 //! With `force` a folder's files go only where Lutra's own record of that folder names them (`outputs`).
 //!
 //! A process that is killed cannot clear up. What it leaves is locked no longer (the system lets go of a dead process's

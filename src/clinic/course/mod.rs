@@ -1,6 +1,6 @@
 //! A treatment: from its cycles to an accumulated dose, the limits of a protocol and a verdict.
 //!
-//! Each cycle's dose is computed once and kept ([`cache`]): a cycle added later costs only itself.
+//! Each cycle's dose is computed once and kept ([`cache`](crate::clinic::course::cache)): a cycle added later costs only itself.
 
 /// Doses of cycles, kept between requests.
 pub mod cache;

@@ -33,7 +33,7 @@ pub fn check_ending(path: &Path) -> Result<(), SvalueError> {
     Err(fault(&name, "file ending", name.clone(), &ENDINGS.join(", "), next))
 }
 
-/// The files that [`write`] writes for this one: `.nii` and `.nii.gz` have a second one.
+/// The files that [`write()`] writes for this one: `.nii` and `.nii.gz` have a second one.
 pub fn files(path: &Path) -> Vec<PathBuf> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let lower = name.to_lowercase();
