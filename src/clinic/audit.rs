@@ -17,7 +17,7 @@ use crate::report::dvh_plot::{self, Curve};
 use crate::report::page::number::name;
 use crate::report::page::viewer::Scale;
 use crate::report::png::difference::write_differences;
-use crate::report::png::{Background, Outline, Picture, hottest_voxel};
+use crate::report::png::{Outline, Picture, hottest_voxel};
 use crate::svalues::audit::{self, Audit, AuditInput, AuditPlan, Method};
 use crate::svalues::kernel_file;
 use crate::svalues::organ::OrganTable;
@@ -224,10 +224,7 @@ fn write_pictures(
         .iter()
         .map(|row| Outline { label: row.label, name: row.name.clone(), dose_gy: Some(row.dose_gy) })
         .collect();
-    let background = match &case.hu {
-        Some(hu) => Background::Hu(hu),
-        None => Background::Density(&case.density_g_cm3),
-    };
+    let background = case.background();
     let top = crate::report::png::scale_top_gy(&dose.dose_gy);
     let least_gy = (PICTURE_LEAST_SHARE * top) as f32;
     for method in audit.methods.iter().filter(|m| m.by_voxel) {

@@ -7,6 +7,7 @@ use crate::grid::{Orientation, Volume};
 use crate::io::dicom::Origin;
 use crate::materials::tissues::Tissue;
 use crate::report::EnergyBalance;
+use crate::report::png::Background;
 use crate::report::run_record::{Device, InputFile};
 use crate::transport::batch_store::BatchStore;
 use crate::transport::checkpoint::Keeper;
@@ -56,6 +57,16 @@ pub struct Case {
     pub data_sets: BTreeMap<String, String>,
     /// What the reader should know.
     pub warnings: Vec<String>,
+}
+
+impl Case {
+    /// What lies behind the dose in pictures: the CT where there is one, else the density.
+    pub fn background(&self) -> Background<'_> {
+        match &self.hu {
+            Some(hu) => Background::Hu(hu),
+            None => Background::Density(&self.density_g_cm3),
+        }
+    }
 }
 
 /// One pass as computed.

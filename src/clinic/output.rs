@@ -14,7 +14,7 @@ use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
-use crate::report::png::{Background, Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
+use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
@@ -212,10 +212,7 @@ fn write_pictures(
     folder: &AtomicOutputDir,
     extra: &[ExtraSlices<'_>],
 ) -> Result<Vec<Drawn>, Failure> {
-    let background = match &case.hu {
-        Some(hu) => Background::Hu(hu),
-        None => Background::Density(&case.density_g_cm3),
-    };
+    let background = case.background();
     let outlines: Vec<Outline> = rows
         .iter()
         .map(|row| Outline { label: row.label, name: row.name.clone(), dose_gy: Some(row.dose_gy) })

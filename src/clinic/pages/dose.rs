@@ -18,7 +18,7 @@ use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
 use crate::report::page::{
     Banner, Block, Cell, Fact, Page, Section, ShownRegion, Table, Tone, number_or_unknown, render, statement,
 };
-use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
+use crate::report::png::{Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{self, PassRecord, utc};
 
 /// Writes `report.html`, `dvh.csv` and `dvh.json` of a dose run.
@@ -84,10 +84,7 @@ pub fn slices(
     regions: &[ShownRegion],
     further: &[OwnLayer],
 ) -> Viewer {
-    let background = match &case.hu {
-        Some(hu) => Background::Hu(hu),
-        None => Background::Density(&case.density_g_cm3),
-    };
+    let background = case.background();
     let sigma_percent: Vec<f32> = dose.sigma_rel.iter().map(|sigma| 100.0 * sigma.abs()).collect();
     let picture = Picture {
         grid: &case.decays.grid,
