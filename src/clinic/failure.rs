@@ -151,7 +151,6 @@ macro_rules! of_the_run {
 }
 
 of_the_run!(
-    std::io::Error,
     serde_json::Error,
     csv::Error,
     crate::io::IoError,

@@ -122,6 +122,19 @@ impl OutputFiles {
     }
 }
 
+/// Locks a temporary folder that this process has made; none where the file system knows no locks.
+///
+/// The lock is held before its name appears: a sweep that finds the name never finds it free.
+fn lock_in(staging: &Path) -> Option<File> {
+    let unnamed = staging.join(format!("{LOCK}-new"));
+    let lock = File::create(&unnamed).ok()?;
+    let named = lock.try_lock().is_ok() && fs::rename(&unnamed, staging.join(LOCK)).is_ok();
+    if !named {
+        let _ = fs::remove_file(&unnamed);
+    }
+    named.then_some(lock)
+}
+
 /// Gives a temporary file or folder the permissions an ordinary one would get (the umask still cuts).
 #[cfg(unix)]
 fn with_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
@@ -213,7 +226,7 @@ impl AtomicOutputDir {
             staging?
         };
         let target = target.to_path_buf();
-        let lock = File::create(staging.path().join(LOCK)).ok().filter(|file| file.try_lock().is_ok());
+        let lock = lock_in(staging.path());
         let (inputs, own, recorded) = (inputs.clone(), Vec::new(), true);
         Ok(Self { target, staging, lock, target_exists, inputs, own, recorded, made, committed: false })
     }
@@ -296,7 +309,7 @@ impl AtomicOutputDir {
         for entry in fs::read_dir(self.path()).map_err(failed)? {
             names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
         }
-        names.retain(|name| name != LOCK);
+        names.retain(|name| !name.starts_with(LOCK));
         names.sort();
         Ok(names)
     }

@@ -343,3 +343,23 @@ fn io_leftovers_of_killed_runs_are_swept() {
     drop(AtomicOutputDir::create(place.path().join("one"), true, &Inputs::none()).expect("made"));
     assert!(!inside.exists());
 }
+
+/// Shards begin in one folder at the same moment: none takes another's unfinished folder for one left behind.
+#[test]
+fn io_runs_begun_side_by_side_spare_each_other() {
+    let place = tempfile::tempdir().expect("temporary folder");
+    let begin_and_end = |run: usize| {
+        for turn in 0..60 {
+            let target = place.path().join(format!("shard-{run}-{turn}"));
+            let out = AtomicOutputDir::create(&target, false, &Inputs::none()).expect("made");
+            fs::write(out.file("kept"), "whole").unwrap_or_else(|e| panic!("run {run}, turn {turn}: {e}"));
+            out.commit().unwrap_or_else(|e| panic!("run {run}, turn {turn}: {e}"));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..8).for_each(|run| {
+            scope.spawn(move || begin_and_end(run));
+        });
+    });
+    assert_eq!(names(place.path()).len(), 8 * 60, "nothing but the outputs is left");
+}
