@@ -3,7 +3,7 @@
 use super::failure::OrUserError;
 use super::printer;
 use super::progress::{Bar, Terminal};
-use crate::clinic::failure::{Failure, RunFault};
+use crate::clinic::failure::{AtPath, Failure, RunFault};
 use crate::clinic::request::ValidateRequest;
 use crate::clinic::{guard, transport};
 use crate::io::atomic::AtomicOutputDir;
@@ -80,11 +80,13 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     Err(Failure::run(format!("{} of {rows} rows differ from their reference by more than is allowed", failed.len())))
 }
 
-fn write(record: &page::Record, folder: &AtomicOutputDir) -> std::io::Result<()> {
-    std::fs::write(folder.file("validation.json"), serde_json::to_string_pretty(record)?)?;
-    std::fs::write(folder.file("validation.md"), page::markdown(record, "validation-"))?;
+fn write(record: &page::Record, folder: &AtomicOutputDir) -> Result<(), Failure> {
+    let put = |name: &str, text: &str| std::fs::write(folder.file(name), text).at(&folder.file(name));
+    let json = serde_json::to_string_pretty(record).at(&folder.file("validation.json"))?;
+    put("validation.json", &json)?;
+    put("validation.md", &page::markdown(record, "validation-"))?;
     for plot in record.comparisons.iter().flat_map(|c: &Comparison| &c.plots) {
-        std::fs::write(folder.file(&format!("validation-{}.svg", plot.name)), page::svg(plot))?;
+        put(&format!("validation-{}.svg", plot.name), &page::svg(plot))?;
     }
     Ok(())
 }

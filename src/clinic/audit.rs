@@ -169,9 +169,9 @@ fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> Result<(), Failure> 
     let path = folder.file("audit.csv");
     let mut writer = csv::Writer::from_path(&path).at(&path)?;
     for row in &audit.rows {
-        writer.serialize(row)?;
+        writer.serialize(row).at(&path)?;
     }
-    writer.flush()?;
+    writer.flush().at(&path)?;
     let rows: Vec<_> =
         audit.rows.iter().zip(&audit.terms).map(|(row, terms)| json!({ "row": row, "terms": terms })).collect();
     let methods: Vec<_> =
@@ -179,9 +179,8 @@ fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> Result<(), Failure> 
     let record = json!({ "methods": methods, "rows": rows, "kernels": audit.kernels, "kernel_runs": audit.provenance });
     let path = folder.file("audit.json");
     let mut file = BufWriter::new(File::create(&path).at(&path)?);
-    serde_json::to_writer_pretty(&mut file, &record)?;
-    file.flush()?;
-    Ok(())
+    serde_json::to_writer_pretty(&mut file, &record).at(&path)?;
+    file.flush().at(&path)
 }
 
 /// A method's name as part of a file name.

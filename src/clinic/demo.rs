@@ -1,7 +1,7 @@
 //! The procedural abdomen as a case, with its inputs written beside it.
 
 use super::case::{Case, data_sets};
-use super::failure::{Failure, RunFault};
+use super::failure::{AtPath, Failure, RunFault};
 use super::output;
 use super::request::RunOptions;
 use crate::decay::Nuclide;
@@ -12,7 +12,6 @@ use crate::materials::tissue_map;
 use crate::report::run_record::InputFile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 
 /// Names of the files that a demo writes beside those of a dose.
@@ -78,11 +77,9 @@ fn write_inputs(case: &Case, out: &Path, folder: &AtomicOutputDir) -> Result<Vec
     output::write_map(case, &hu, folder, "ct.nii.gz", "CT, HU")?;
     output::write_map(case, &case.decays.data, folder, "decays.nii.gz", "decays per voxel")?;
     output::write_map(case, &case.labels, folder, "labels.nii.gz", "region labels")?;
-    let mut names = std::fs::File::create(folder.file("label_names.csv"))?;
-    writeln!(names, "value,name")?;
-    for (label, name) in &case.names {
-        writeln!(names, "{label},{name}")?;
-    }
+    let path = folder.file("label_names.csv");
+    let rows: String = case.names.iter().map(|(label, name)| format!("{label},{name}\n")).collect();
+    std::fs::write(&path, format!("value,name\n{rows}")).at(&path)?;
     let roles = [
         ("ct", "ct.nii.gz"),
         ("activity", "decays.nii.gz"),
@@ -91,7 +88,7 @@ fn write_inputs(case: &Case, out: &Path, folder: &AtomicOutputDir) -> Result<Vec
     ];
     let mut inputs = Vec::new();
     for (role, name) in roles {
-        let mut input = InputFile::read(role, &folder.file(name))?;
+        let mut input = InputFile::read(role, &folder.file(name)).at(&folder.file(name))?;
         input.path = out.join(name).display().to_string();
         inputs.push(input);
     }

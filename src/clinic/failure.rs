@@ -152,7 +152,6 @@ macro_rules! of_the_run {
 
 of_the_run!(
     serde_json::Error,
-    csv::Error,
     crate::io::IoError,
     crate::grid::GridError,
     crate::report::png::PngError,

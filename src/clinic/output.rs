@@ -87,7 +87,7 @@ pub fn write(
             scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
         };
         let path = folder.file("organs.csv");
-        write_csv(&all_rows, BufWriter::new(File::create(&path)?)).at(&path)?;
+        write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
         let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
         pages::dose::write_dose(
             case,
@@ -291,14 +291,14 @@ pub fn write_record(
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");
-    record.write(BufWriter::new(File::create(&path)?)).at(&path)
+    record.write(BufWriter::new(File::create(&path).at(&path)?)).at(&path)
 }
 
 /// SHA-256 of the files written so far, by name.
 fn hashes(folder: &AtomicOutputDir) -> Result<BTreeMap<String, String>, Failure> {
     let mut hashes = BTreeMap::new();
     for name in folder.names()? {
-        let file = InputFile::read("output", &folder.file(&name))?;
+        let file = InputFile::read("output", &folder.file(&name)).at(&folder.file(&name))?;
         hashes.insert(name, file.sha256);
     }
     Ok(hashes)

@@ -3,7 +3,7 @@
 //! Three cycles of 7.4 GBq: CT, labels, and activity images in Bq/mL at 24, 72 and 168 h without blur or noise, so
 //! that what comes out can be checked by hand. What a clinic would look up in its protocols is in `facts.txt`.
 
-use super::failure::{Failure, OrUserError};
+use super::failure::{AtPath, Failure, OrUserError};
 use crate::demo::{self, Demo, label};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
@@ -59,7 +59,7 @@ pub fn write(folder: &AtomicOutputDir) -> Result<String, Failure> {
     let names: String = PARTS.iter().map(|part| format!("{},{}\n", part.label, part.name)).collect();
     let facts = facts();
     for (name, text) in [("label_names.csv", &format!("value,name\n{names}")), ("facts.txt", &facts)] {
-        std::fs::write(folder.file(name), text)?;
+        std::fs::write(folder.file(name), text).at(&folder.file(name))?;
     }
     Ok(facts)
 }

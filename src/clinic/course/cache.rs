@@ -6,7 +6,7 @@
 
 use super::parts::{Computed, KeptRun, Mapped};
 use crate::clinic::dose::{dose_map, tables};
-use crate::clinic::failure::{Failure, OrUserError, UserError};
+use crate::clinic::failure::{AtPath, Failure, OrUserError, UserError};
 use crate::clinic::files::write_json;
 use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
@@ -242,7 +242,7 @@ fn compute_into(
         nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name))?.sha256);
+            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,

@@ -106,7 +106,7 @@ pub fn write_histograms(
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
     let mut writer = csv::Writer::from_path(&path).at(&path)?;
-    writer.write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"])?;
+    writer.write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {
             for n in 0..one.curve.dose_gy.len() {
@@ -118,11 +118,12 @@ pub fn write_histograms(
                     format!("{:.6}", 100.0 * one.curve.share[n]),
                     format!("{:.6}", 100.0 * one.curve.low[n]),
                     format!("{:.6}", 100.0 * one.curve.high[n]),
-                ])?;
+                ])
+                .at(&path)?;
             }
         }
     }
-    writer.flush()?;
+    writer.flush().at(&path)?;
     let region = |one: &RegionHistogram| {
         let points: serde_json::Map<String, serde_json::Value> = [98.0, 95.0, 90.0, 70.0, 50.0, 30.0, 10.0, 5.0, 2.0]
             .iter()
