@@ -98,18 +98,21 @@ pub mod bed;
 pub mod report;
 
 /// Reference problems, their comparison and verdicts.
+#[cfg(feature = "validate")]
 pub mod validate;
 
 /// Files in and out: bytes to typed volumes, no physics.
 pub mod io;
 
 /// The procedural abdomen that needs no data.
+#[cfg(feature = "demo")]
 pub mod demo;
 
 /// Everything a person can ask, as functions: what every front end calls.
 pub mod clinic;
 
 /// The command line.
+#[cfg(feature = "cli")]
 pub mod cli;
 
 /// Disjoint ranges of voxels on all cores.
@@ -127,6 +130,7 @@ pub use materials::tissues::Tissue;
 pub use source::DecayMap as Source;
 pub use transport::cpu::CpuEngine;
 pub use transport::emission::Emissions;
+#[cfg(feature = "gpu")]
 pub use transport::gpu::GpuEngine;
 pub use transport::run::{PassResult, Progress, RunPlan, Silent, Simulation, Stop, simulate};
 pub use transport::{Engine, Scene, Scoring};

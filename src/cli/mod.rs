@@ -11,8 +11,6 @@ pub mod printer;
 
 mod audit;
 mod bench;
-mod bench_record;
-mod bench_words;
 mod compare;
 mod completions;
 mod config;

@@ -7,6 +7,10 @@
 /// Transport once, and every shortcut beside it.
 pub mod audit;
 
+/// What a run costs, and what accuracy its time buys.
+#[cfg(feature = "demo")]
+pub mod bench;
+
 /// What a run starts from and what it found.
 pub mod case;
 
@@ -17,6 +21,7 @@ pub mod compare;
 pub mod course;
 
 /// The procedural abdomen as a case.
+#[cfg(feature = "demo")]
 pub mod demo;
 
 /// Tallies to dose, in memory.
@@ -63,10 +68,15 @@ pub mod output;
 /// The pages of results.
 pub mod pages;
 
+/// Devices held against each other, bit by bit.
+#[cfg(all(feature = "demo", feature = "gpu", not(target_family = "wasm")))]
+pub mod parity;
+
 /// A point kernel as a table.
 pub mod point_kernel;
 
 /// A patient to learn on.
+#[cfg(feature = "demo")]
 pub mod practice;
 
 /// What can be asked.
@@ -92,3 +102,7 @@ pub mod svalue;
 
 /// A case to its tallies.
 pub mod transport;
+
+/// The reference problems.
+#[cfg(feature = "validate")]
+pub mod validation;

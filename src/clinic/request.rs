@@ -8,6 +8,7 @@ use crate::transport::batch_store::Shard;
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::GpuOptions;
+#[cfg(feature = "validate")]
 use crate::validate::Extent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -314,6 +315,7 @@ pub struct DemoRequest {
 }
 
 /// `validate`, checked.
+#[cfg(feature = "validate")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidateRequest {
     /// How much is run.

@@ -12,7 +12,7 @@ use crate::transport::batch_store::BatchStore;
 use crate::transport::checkpoint::{self, Keeper};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
-use crate::transport::gpu::{GpuEngine, GpuOptions, automatic, list_adapters};
+use crate::transport::gpu::{GpuOptions, automatic, list_adapters, open_blocking};
 use crate::transport::run::{self, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
@@ -180,13 +180,10 @@ fn cpu(options: &RunOptions) -> Box<dyn Engine> {
 
 /// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
 pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn Engine>, Failure> {
-    let gpu = |number: Option<usize>| GpuEngine::new(number, GpuOptions::default());
+    let gpu = |number: Option<usize>| open_blocking(number, GpuOptions::default());
     match options.engine {
         EngineChoice::Cpu(_) => Ok(cpu(options)),
-        EngineChoice::Gpu(number) => match gpu(number) {
-            Ok(engine) => Ok(Box::new(engine)),
-            Err(error) => Err(failure(error.into())),
-        },
+        EngineChoice::Gpu(number) => gpu(number).map_err(|error| failure(error.into())),
         EngineChoice::Auto => {
             let adapters = list_adapters();
             let reason = match automatic(&adapters) {
@@ -196,7 +193,7 @@ pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn E
                     format!("no GPU found but {}, which auto does not take", names.join(", "))
                 }
                 Some(number) => match gpu(Some(number)) {
-                    Ok(engine) => return Ok(Box::new(engine)),
+                    Ok(engine) => return Ok(engine),
                     Err(error) => error.to_string(),
                 },
             };

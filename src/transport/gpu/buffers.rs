@@ -1,53 +1,11 @@
 //! Buffers on the device.
 
-use super::{GpuEngine, STAMP_BYTES, layout};
+use super::loaded::{Loaded, STAMP_BYTES};
+use super::{GpuEngine, layout};
 use crate::kernel::single::context::Params;
 use crate::transport::emission::Pass;
 use crate::transport::{EngineError, SceneData};
 use std::sync::Arc;
-
-/// Buffers of a loaded scene.
-#[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) scene: Arc<SceneData>,
-    pub(super) params: wgpu::Buffer,
-    pub(super) voxels: wgpu::Buffer,
-    pub(super) electron_table: wgpu::Buffer,
-    pub(super) photon_table: wgpu::Buffer,
-    pub(super) scatter_table: wgpu::Buffer,
-    pub(super) electron_emission: wgpu::Buffer,
-    pub(super) photon_emission: wgpu::Buffer,
-    pub(super) source: wgpu::Buffer,
-    pub(super) tally: wgpu::Buffer,
-    pub(super) tally_out: wgpu::Buffer,
-    pub(super) ledger: wgpu::Buffer,
-    pub(super) ledger_out: wgpu::Buffer,
-    pub(super) threads: wgpu::Buffer,
-}
-
-impl Loaded {
-    /// All buffers, bytes.
-    pub(super) fn bytes(&self) -> u64 {
-        [
-            &self.params,
-            &self.voxels,
-            &self.electron_table,
-            &self.photon_table,
-            &self.scatter_table,
-            &self.electron_emission,
-            &self.photon_emission,
-            &self.source,
-            &self.tally,
-            &self.tally_out,
-            &self.ledger,
-            &self.ledger_out,
-            &self.threads,
-        ]
-        .iter()
-        .map(|buffer| buffer.size())
-        .sum()
-    }
-}
 
 impl GpuEngine {
     /// A buffer of so many bytes, if the device allows it.

@@ -1,7 +1,8 @@
 //! A job as a number of short dispatches.
 
 use super::read_back::{flags_and_finished, ledger, ticks};
-use super::{GpuEngine, STAMP_BYTES, layout};
+use super::{GpuEngine, layout};
+use super::loaded::STAMP_BYTES;
 use crate::kernel::single::context::Params;
 use crate::tally::BatchTally;
 use crate::transport::clock::Moment;

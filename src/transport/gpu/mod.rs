@@ -1,38 +1,52 @@
-//! GpuEngine: the kernel as compute shaders on any adapter that wgpu reaches.
+//! The kernel as compute shaders on any adapter that wgpu reaches.
 //!
 //! A thread runs many histories in a flat loop and can stop after any step; a job is a number of short dispatches
 //! until every history is finished. How the work is cut changes no bit of the result: histories have their own random
 //! streams and tallies are integers.
 //!
-//! The engine awaits its device and never blocks; `native.rs` blocks for the native program.
+//! The engine awaits its device and never blocks; `native.rs` blocks for the native program. Without the feature `gpu`
+//! the shaders are printed all the same, and no machine has an adapter (`absent.rs`).
 
+#[cfg(feature = "gpu")]
 mod adapters;
+#[cfg(feature = "gpu")]
 mod buffers;
+#[cfg(feature = "gpu")]
 mod dispatch;
+#[cfg(feature = "gpu")]
+mod engine;
+#[cfg(feature = "gpu")]
+mod loaded;
+#[cfg(feature = "gpu")]
+mod pipeline;
+#[cfg(feature = "gpu")]
+mod read_back;
+#[cfg(feature = "gpu")]
+mod trace;
+
+#[cfg(all(feature = "gpu", not(target_family = "wasm")))]
+mod native;
+
+#[cfg(not(feature = "gpu"))]
+mod absent;
 
 /// Sizes that host and shader share.
 pub mod layout;
 
-#[cfg(not(target_family = "wasm"))]
-mod native;
-
-mod pipeline;
-mod read_back;
-
 /// Order of the shader modules.
 pub mod shader;
 
-mod trace;
+mod summary;
 
-pub use adapters::{AdapterSummary, automatic, find_adapters};
-#[cfg(not(target_family = "wasm"))]
-pub use native::list_adapters;
-
-use crate::tally::{BatchTally, EmptyBins};
-use crate::transport::spent::{EngineSpent, KernelClock};
-use crate::transport::{AsyncEngine, DeviceInfo, EngineError, Job, SceneData};
-use buffers::Loaded;
-use std::sync::{Arc, Mutex};
+#[cfg(not(feature = "gpu"))]
+pub use absent::{list_adapters, open_blocking};
+#[cfg(feature = "gpu")]
+pub use adapters::find_adapters;
+#[cfg(feature = "gpu")]
+pub use engine::GpuEngine;
+#[cfg(all(feature = "gpu", not(target_family = "wasm")))]
+pub use native::{list_adapters, open_blocking};
+pub use summary::{AdapterSummary, automatic};
 
 /// How the work is cut into threads and dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,159 +62,5 @@ pub struct GpuOptions {
 impl Default for GpuOptions {
     fn default() -> Self {
         Self { threads: 0, workgroup: 64, steps: 0 }
-    }
-}
-
-/// Timestamps before and after a dispatch, where the device writes such.
-#[derive(Debug)]
-struct Stamps {
-    queries: wgpu::QuerySet,
-    resolved: wgpu::Buffer,
-    /// Seconds of a tick.
-    tick_seconds: f64,
-}
-
-/// Bytes of the two timestamps of a dispatch.
-const STAMP_BYTES: u64 = 16;
-
-/// The GPU engine.
-#[derive(Debug)]
-pub struct GpuEngine {
-    info: DeviceInfo,
-    software: bool,
-    options: GpuOptions,
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    limits: wgpu::Limits,
-    failure: Arc<Mutex<Option<String>>>,
-    pipelines: [Option<(wgpu::BindGroupLayout, wgpu::ComputePipeline)>; 2],
-    steps: [u32; 2],
-    loaded: Option<Loaded>,
-    /// Bins on the host for the next job.
-    spare: EmptyBins,
-    stamps: Option<Stamps>,
-    spent: EngineSpent,
-}
-
-impl GpuEngine {
-    /// The engine on adapter `number` (as [`find_adapters`] counts); `None` takes the first usable one of any kind.
-    pub async fn open(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
-        let adapter = adapters::choose(number).await?;
-        let raw = adapter.get_info();
-        let info = adapters::device_info(&raw);
-        let limits = adapter.limits();
-        let stamped = adapter.features() & wgpu::Features::TIMESTAMP_QUERY;
-        let (device, queue) = adapter
-            .request_device(&wgpu::DeviceDescriptor {
-                label: Some("lutra"),
-                required_features: stamped,
-                required_limits: limits.clone(),
-                ..Default::default()
-            })
-            .await
-            .map_err(|e| EngineError::Device { device: info.name.clone(), message: e.to_string() })?;
-        let failure = heard(&device);
-        let stamps = (!stamped.is_empty()).then(|| Stamps::of(&device, &queue));
-        let kernel_clock = if stamps.is_some() { KernelClock::DeviceTimestamps } else { KernelClock::Wall };
-        let software = raw.device_type == wgpu::DeviceType::Cpu;
-        let first = match options.steps {
-            0 if software => 256,
-            0 => 512,
-            steps => steps,
-        };
-        Ok(Self {
-            info,
-            software,
-            options,
-            failure,
-            device,
-            queue,
-            limits,
-            pipelines: [None, None],
-            steps: [first; 2],
-            loaded: None,
-            spare: EmptyBins::default(),
-            stamps,
-            spent: EngineSpent { kernel_clock, ..EngineSpent::default() },
-        })
-    }
-
-    /// What is on the device.
-    fn held(&self) -> &Loaded {
-        self.loaded.as_ref().expect("a scene is loaded before a job is run")
-    }
-
-    fn check(&self) -> Result<(), EngineError> {
-        match self.failure.lock().expect("no thread panics while it holds the note").take() {
-            Some(message) => Err(EngineError::Device { device: self.info.name.clone(), message }),
-            None => Ok(()),
-        }
-    }
-
-    fn thread_count(&self) -> u32 {
-        match self.options.threads {
-            0 if self.software => 1024,
-            0 => 131_072,
-            n => n,
-        }
-    }
-}
-
-impl Stamps {
-    fn of(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        Self {
-            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("lutra.stamps"),
-                ty: wgpu::QueryType::Timestamp,
-                count: 2,
-            }),
-            resolved: device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("lutra.stamps"),
-                size: STAMP_BYTES,
-                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            }),
-            tick_seconds: f64::from(queue.get_timestamp_period()) * 1e-9,
-        }
-    }
-}
-
-/// Where the first failure of a device is noted.
-fn heard(device: &wgpu::Device) -> Arc<Mutex<Option<String>>> {
-    let failure = Arc::new(Mutex::new(None));
-    let note = Arc::clone(&failure);
-    device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-        note.lock().expect("no thread panics while it holds the note").get_or_insert(e.to_string());
-    }));
-    let note = Arc::clone(&failure);
-    device.set_device_lost_callback(move |reason, message| {
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            note.lock()
-                .expect("no thread panics while it holds the note")
-                .get_or_insert(format!("device lost: {message}"));
-        }
-    });
-    failure
-}
-
-impl AsyncEngine for GpuEngine {
-    fn device(&self) -> DeviceInfo {
-        self.info.clone()
-    }
-
-    async fn load_async(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
-        self.hold(scene)
-    }
-
-    async fn run_async(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        self.run_job(job).await
-    }
-
-    fn reuse(&mut self, bins: EmptyBins) {
-        self.spare = bins;
-    }
-
-    fn spent(&self) -> EngineSpent {
-        self.spent
     }
 }

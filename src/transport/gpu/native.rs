@@ -27,6 +27,13 @@ pub fn list_adapters() -> Vec<AdapterSummary> {
     pollster::block_on(find_adapters())
 }
 
+/// As [`GpuEngine::open`], blocking, as an engine of any kind.
+///
+/// Errors: those of [`GpuEngine::open`].
+pub fn open_blocking(number: Option<usize>, options: GpuOptions) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(Box::new(GpuEngine::new(number, options)?))
+}
+
 impl GpuEngine {
     /// As [`GpuEngine::open`], blocking.
     pub fn new(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {

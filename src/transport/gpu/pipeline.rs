@@ -1,6 +1,6 @@
 //! The kernel of a pass on the device, and what it reads and writes.
 
-use super::buffers::Loaded;
+use super::loaded::Loaded;
 use super::{GpuEngine, layout, shader};
 use crate::transport::clock::Moment;
 use crate::transport::emission::Pass;

@@ -3,7 +3,7 @@
 //! A native device works on only while it is polled: awaiting polls it, and asks to be woken at once (`native.rs` waits in
 //! between). A browser polls its devices by itself.
 
-use super::buffers::Loaded;
+use super::loaded::Loaded;
 use super::{GpuEngine, layout};
 use crate::tally::Ledger;
 use crate::transport::EngineError;

@@ -1,6 +1,6 @@
 //! The tables of `lutra bench` on the terminal.
 
-use super::bench_record::{Bench, PassFigures, Precision, Run};
+use super::record::{Bench, PassFigures, Precision, Run};
 use crate::transport::spent::KernelClock;
 use std::fmt::Write;
 
@@ -103,7 +103,7 @@ fn parts(run: &Run) -> String {
 }
 
 /// The median run.
-pub(super) fn table(bench: &Bench) -> String {
+pub fn table(bench: &Bench) -> String {
     let Some(run) = bench.median_run.and_then(|n| bench.runs.get(n)) else { return String::new() };
     let mut text = device_line(bench);
     let [nx, ny, nz] = bench.scene.dims;
@@ -177,7 +177,7 @@ fn scaling_row(first: String, run: &Run) -> Vec<String> {
 }
 
 /// Growing grids and growing numbers of histories.
-pub(super) fn scaling_table(bench: &Bench) -> String {
+pub fn scaling_table(bench: &Bench) -> String {
     let head = |first: &str| {
         let rest = [
             "s",

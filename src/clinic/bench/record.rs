@@ -8,95 +8,95 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Version of the record's layout; raised when a field changes meaning or goes.
-pub(super) const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 1;
 
 /// `bench.json`.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Bench {
-    pub(super) schema: u32,
-    pub(super) program: String,
-    pub(super) platform: String,
-    pub(super) command: Vec<String>,
-    pub(super) started_utc: String,
+pub struct Bench {
+    pub schema: u32,
+    pub program: String,
+    pub platform: String,
+    pub command: Vec<String>,
+    pub started_utc: String,
     /// `case` or `scaling`.
-    pub(super) mode: &'static str,
-    pub(super) scene: SceneFigures,
-    pub(super) inputs: Vec<InputFile>,
-    pub(super) settings: BTreeMap<String, Value>,
-    pub(super) seed: u64,
-    pub(super) device: DeviceFigures,
+    pub mode: &'static str,
+    pub scene: SceneFigures,
+    pub inputs: Vec<InputFile>,
+    pub settings: BTreeMap<String, Value>,
+    pub seed: u64,
+    pub device: DeviceFigures,
     /// What is judged; none with `--scaling`.
-    pub(super) target: Option<Target>,
-    pub(super) warm_up_seconds: f64,
-    pub(super) runs: Vec<Run>,
+    pub target: Option<Target>,
+    pub warm_up_seconds: f64,
+    pub runs: Vec<Run>,
     /// Place in `runs`, counted from 0.
-    pub(super) median_run: Option<usize>,
+    pub median_run: Option<usize>,
     /// The same histories on growing grids.
-    pub(super) grids: Vec<GridFigures>,
+    pub grids: Vec<GridFigures>,
     /// Growing numbers of histories on one grid.
-    pub(super) histories: Vec<HistoryFigures>,
-    pub(super) warnings: Vec<String>,
+    pub histories: Vec<HistoryFigures>,
+    pub warnings: Vec<String>,
 }
 
 /// The scene.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct SceneFigures {
-    pub(super) name: String,
-    pub(super) dims: [usize; 3],
-    pub(super) spacing_mm: [f64; 3],
-    pub(super) voxels: usize,
-    pub(super) source_voxels: usize,
-    pub(super) decays: f64,
+pub struct SceneFigures {
+    pub name: String,
+    pub dims: [usize; 3],
+    pub spacing_mm: [f64; 3],
+    pub voxels: usize,
+    pub source_voxels: usize,
+    pub decays: f64,
 }
 
 /// What carried the histories.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct DeviceFigures {
-    pub(super) engine: String,
-    pub(super) name: String,
-    pub(super) backend: String,
-    pub(super) driver: String,
+pub struct DeviceFigures {
+    pub engine: String,
+    pub name: String,
+    pub backend: String,
+    pub driver: String,
     /// Threads of the CPU.
-    pub(super) threads: Option<usize>,
+    pub threads: Option<usize>,
     /// Histories that a thread of the CPU carries at once.
-    pub(super) lanes: Option<usize>,
+    pub lanes: Option<usize>,
     /// What the time in the kernel was read from.
-    pub(super) kernel_clock: KernelClock,
+    pub kernel_clock: KernelClock,
 }
 
 /// Threads and lanes of the CPU.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cores {
-    pub(super) threads: usize,
-    pub(super) lanes: usize,
+pub struct Cores {
+    pub threads: usize,
+    pub lanes: usize,
 }
 
 /// The voxels that are judged.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Target {
-    pub(super) what: String,
-    pub(super) labels: Vec<u16>,
+pub struct Target {
+    pub what: String,
+    pub labels: Vec<u16>,
     /// Share of the highest dose above which voxels are judged; 0 for all.
-    pub(super) above_share: f64,
-    pub(super) voxels: usize,
+    pub above_share: f64,
+    pub voxels: usize,
 }
 
 /// How certain some voxels are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Precision {
+pub struct Precision {
     /// Mean of the squared relative standard errors; none where a voxel was never reached.
-    pub(super) mean_sigma_rel_squared: Option<f64>,
-    pub(super) median_sigma_rel: Option<f64>,
-    pub(super) p95_sigma_rel: Option<f64>,
+    pub mean_sigma_rel_squared: Option<f64>,
+    pub median_sigma_rel: Option<f64>,
+    pub p95_sigma_rel: Option<f64>,
     /// Of the least certain voxel; none where one was never reached.
-    pub(super) max_sigma_rel: Option<f64>,
+    pub max_sigma_rel: Option<f64>,
     /// Voxels that no history ever reached.
-    pub(super) unscored: usize,
+    pub unscored: usize,
 }
 
 impl Precision {
     /// From relative standard errors, infinite where nothing was scored; none without voxels.
-    pub(super) fn of(sigma_rel: impl Iterator<Item = f64>) -> Option<Self> {
+    pub fn of(sigma_rel: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = sigma_rel.collect();
         let finite = |value: f64| value.is_finite().then_some(value);
         let count = values.len() as f64;
@@ -116,81 +116,81 @@ impl Precision {
 
 /// 1 / (mean squared relative standard error x seconds), 1/s: what a second buys, whatever the number of histories.
 /// None where a voxel was never reached.
-pub(super) fn efficiency_per_s(precision: &Precision, seconds: f64) -> Option<f64> {
+pub fn efficiency_per_s(precision: &Precision, seconds: f64) -> Option<f64> {
     let product = precision.mean_sigma_rel_squared? * seconds;
     (product > 0.0).then(|| 1.0 / product)
 }
 
 /// Time to a median relative standard error `goal`, s: the time in the kernel goes with the inverse square of the
 /// error, the rest does not depend on the number of histories.
-pub(super) fn seconds_to(goal: f64, precision: &Precision, seconds: f64, kernel_seconds: f64) -> Option<f64> {
+pub fn seconds_to(goal: f64, precision: &Precision, seconds: f64, kernel_seconds: f64) -> Option<f64> {
     let ratio = precision.median_sigma_rel? / goal;
     Some(seconds - kernel_seconds + kernel_seconds * ratio * ratio)
 }
 
 /// One measured run.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Run {
+pub struct Run {
     /// Wall time from the first file to the last, s.
-    pub(super) seconds: f64,
+    pub seconds: f64,
     /// CPU time of all threads, s.
-    pub(super) cpu_seconds: Option<f64>,
+    pub cpu_seconds: Option<f64>,
     /// Wall time before the first history, s.
-    pub(super) first_history_seconds: f64,
-    pub(super) parts: Parts,
-    pub(super) passes: [PassFigures; 2],
+    pub first_history_seconds: f64,
+    pub parts: Parts,
+    pub passes: [PassFigures; 2],
     /// Decays with all their emissions, carried without variance reduction at these rates, 1/s.
-    pub(super) decays_per_s: Option<f64>,
-    pub(super) precision: Option<Precision>,
+    pub decays_per_s: Option<f64>,
+    pub precision: Option<Precision>,
     /// By the wall time of the whole run.
-    pub(super) efficiency_per_s: Option<f64>,
+    pub efficiency_per_s: Option<f64>,
     /// By the CPU time of the whole run; none on a GPU.
-    pub(super) efficiency_per_core_s: Option<f64>,
+    pub efficiency_per_core_s: Option<f64>,
     /// By the time in the kernel alone.
-    pub(super) efficiency_transport_per_s: Option<f64>,
-    pub(super) seconds_to_1_percent_median: Option<f64>,
-    pub(super) memory: Memory,
-    pub(super) tally_sha256: String,
+    pub efficiency_transport_per_s: Option<f64>,
+    pub seconds_to_1_percent_median: Option<f64>,
+    pub memory: Memory,
+    pub tally_sha256: String,
 }
 
 /// Where the wall time went, s. The parts follow each other; with `rest_seconds` they add up to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Parts {
+pub struct Parts {
     /// Files to matter, decays and regions.
-    pub(super) reading_seconds: f64,
+    pub reading_seconds: f64,
     /// Physics tables; beside them the hashes of activity and regions, and where histories are wanted.
-    pub(super) tables_seconds: f64,
+    pub tables_seconds: f64,
     /// Hashes of scene and tables; beside them the energy that needs no sampling.
-    pub(super) identity_seconds: f64,
+    pub identity_seconds: f64,
     /// The scene to the engine.
-    pub(super) load_seconds: f64,
+    pub load_seconds: f64,
     /// Compiling the kernel.
-    pub(super) compile_seconds: f64,
+    pub compile_seconds: f64,
     /// Histories expected by voxel, regions, the state that batches are added to.
-    pub(super) source_seconds: f64,
+    pub source_seconds: f64,
     /// Histories thrown away to find the size of a batch.
-    pub(super) pilot_seconds: f64,
+    pub pilot_seconds: f64,
     /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons.
-    pub(super) allocation_seconds: [f64; 2],
+    pub allocation_seconds: [f64; 2],
     /// The kernel; electrons, photons.
-    pub(super) kernel_seconds: [f64; 2],
+    pub kernel_seconds: [f64; 2],
     /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons.
-    pub(super) dispatch_seconds: [f64; 2],
+    pub dispatch_seconds: [f64; 2],
     /// The tally to the host; electrons, photons.
-    pub(super) read_back_seconds: [f64; 2],
+    pub read_back_seconds: [f64; 2],
     /// Sums and sums of squares; electrons, photons.
-    pub(super) sums_seconds: [f64; 2],
+    pub sums_seconds: [f64; 2],
     /// Looks at the uncertainty reached.
-    pub(super) looks_seconds: f64,
+    pub looks_seconds: f64,
     /// Maps, tables, pictures, report.
-    pub(super) files_seconds: f64,
+    pub files_seconds: f64,
     /// All else: making the engine, the tally hash, energies by voxel and region.
-    pub(super) rest_seconds: f64,
+    pub rest_seconds: f64,
 }
 
 impl Parts {
     /// From the time to read, to compute and to write, and the whole, s.
-    pub(super) fn new(reading: f64, computing: f64, computed: &Computed, files: f64, whole: f64) -> Self {
+    pub fn new(reading: f64, computing: f64, computed: &Computed, files: f64, whole: f64) -> Self {
         let spent: &Spent = &computed.spent;
         let rest = computing - spent.total_seconds() + (whole - reading - computing - files);
         Self {
@@ -213,7 +213,7 @@ impl Parts {
     }
 
     /// What comes before the first history, s.
-    pub(super) fn set_up_seconds(&self) -> f64 {
+    pub fn set_up_seconds(&self) -> f64 {
         self.reading_seconds
             + self.tables_seconds
             + self.identity_seconds
@@ -223,35 +223,35 @@ impl Parts {
     }
 
     /// Both passes in the kernel, s.
-    pub(super) fn kernel_seconds(&self) -> f64 {
+    pub fn kernel_seconds(&self) -> f64 {
         self.kernel_seconds.iter().sum()
     }
 }
 
 /// One pass of a run.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct PassFigures {
-    pub(super) pass: String,
-    pub(super) histories: u64,
-    pub(super) batches: u32,
+pub struct PassFigures {
+    pub pass: String,
+    pub histories: u64,
+    pub batches: u32,
     /// Wall time of the pass: kernel, sums and all between, s.
-    pub(super) seconds: f64,
+    pub seconds: f64,
     /// By the time in the kernel, 1/s.
-    pub(super) histories_per_s: Option<f64>,
-    pub(super) histories_per_core_s: Option<f64>,
-    pub(super) particles_per_decay: f64,
+    pub histories_per_s: Option<f64>,
+    pub histories_per_core_s: Option<f64>,
+    pub particles_per_decay: f64,
     /// Decays whose particles of this pass a second carries, 1/s.
-    pub(super) decays_per_s: Option<f64>,
+    pub decays_per_s: Option<f64>,
     /// Of the energy of this pass alone.
-    pub(super) precision: Option<Precision>,
+    pub precision: Option<Precision>,
     /// Of the energy of this pass alone, by its wall time, 1/s.
-    pub(super) efficiency_per_s: Option<f64>,
+    pub efficiency_per_s: Option<f64>,
     /// The same by threads.
-    pub(super) efficiency_per_core_s: Option<f64>,
+    pub efficiency_per_core_s: Option<f64>,
 }
 
 impl PassFigures {
-    pub(super) fn new(
+    pub fn new(
         pass: &ComputedPass,
         precision: Option<Precision>,
         seconds: f64,
@@ -279,20 +279,20 @@ impl PassFigures {
 
 /// Memory.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Memory {
+pub struct Memory {
     /// Most resident memory of the program during the run, bytes; none where the system does not tell.
-    pub(super) host_peak_bytes: Option<u64>,
-    pub(super) host_peak_bytes_per_voxel: Option<f64>,
+    pub host_peak_bytes: Option<u64>,
+    pub host_peak_bytes_per_voxel: Option<f64>,
     /// Volumes that come in and go out, bytes: density, tissue, labels, decays, the CT where there is one; four maps.
-    pub(super) volumes_bytes: u64,
-    pub(super) host_peak_over_volumes: Option<f64>,
+    pub volumes_bytes: u64,
+    pub host_peak_over_volumes: Option<f64>,
     /// Scene, tables, source, tally and threads on the device, bytes.
-    pub(super) device_bytes: u64,
-    pub(super) device_bytes_per_voxel: f64,
+    pub device_bytes: u64,
+    pub device_bytes_per_voxel: f64,
 }
 
 impl Memory {
-    pub(super) fn of(voxels: usize, with_ct: bool, device_bytes: u64, host_peak_bytes: Option<u64>) -> Self {
+    pub fn of(voxels: usize, with_ct: bool, device_bytes: u64, host_peak_bytes: Option<u64>) -> Self {
         let a_voxel: u64 = 4 + 1 + 2 + 8 + 4 * 4 + if with_ct { 4 } else { 0 };
         let volumes_bytes = a_voxel * voxels as u64;
         Self {
@@ -308,16 +308,16 @@ impl Memory {
 
 /// The run on one grid.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct GridFigures {
-    pub(super) scene: SceneFigures,
-    pub(super) run: Run,
+pub struct GridFigures {
+    pub scene: SceneFigures,
+    pub run: Run,
 }
 
 /// The run with so many times the histories.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct HistoryFigures {
-    pub(super) factor: u64,
-    pub(super) run: Run,
+pub struct HistoryFigures {
+    pub factor: u64,
+    pub run: Run,
 }
 
 #[cfg(test)]
