@@ -115,7 +115,10 @@ pub mod clinic;
 #[cfg(feature = "cli")]
 pub mod cli;
 
-/// Disjoint ranges of voxels on all cores.
+/// The door to the clock.
+mod clock;
+
+/// Disjoint ranges of voxels on all cores, and the door to threads.
 mod cores;
 
 // What tests need from outside, and how they say that it is missing.

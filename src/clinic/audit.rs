@@ -8,6 +8,8 @@ use super::output::{self, Written};
 use super::pages::{self, Further, OwnLayer};
 use super::request::{AuditRequest, Stop};
 use super::{from_files, kernel, transport};
+use crate::clock::Moment;
+use crate::cores;
 use crate::bounds;
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
@@ -26,7 +28,6 @@ use crate::svalues::voxel_kernel::VoxelKernel;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::time::Instant;
 
 /// Electron histories of the transport where the user asks for nothing else: a minute in all on two cores at 3 mm.
 const HISTORIES: u64 = 5_000_000;
@@ -101,7 +102,6 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
     for path in &request.s_tables {
         organ_tables.extend(OrganTable::read(path).map_err(kernel::failure)?);
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(AuditPlan {
         tolerance_rel: request.tolerance_rel,
         kernels: KernelPlan {
@@ -112,7 +112,7 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
         },
         user_kernels,
         organ_tables,
-        threads: request.dose.run.threads.unwrap_or(cores),
+        threads: request.dose.run.threads.unwrap_or_else(cores::cores),
     })
 }
 
@@ -148,13 +148,13 @@ fn compare(
         transport: dose,
         region_energy: &region_energy,
     };
-    let started = Instant::now();
+    let started = Moment::now();
     let mut engine = transport::engine(&request.dose.run, hear)?;
     let audit = audit::run(&input, plan, engine.as_mut(), &mut |what| {
-        hear.info(format!("{:6.1} s  audit: {what}", started.elapsed().as_secs_f64()));
+        hear.info(format!("{:6.1} s  audit: {what}", started.seconds()));
     })
     .map_err(kernel::failure)?;
-    hear.info(format!("{:6.1} s  audit: tables and pictures", started.elapsed().as_secs_f64()));
+    hear.info(format!("{:6.1} s  audit: tables and pictures", started.seconds()));
     write_tables(&audit, folder)?;
     write_pictures(case, &audit, dose, rows, folder)?;
     Ok(Further {

@@ -5,6 +5,7 @@ use super::failure::{Failure, OrUserError, RunFault, UserError};
 use super::notes::Listener;
 use super::request::{DeviceChoice, DoseRequest, ParityRequest, ParityScene, TraceChoice};
 use super::{demo, from_files, guard, transport};
+use crate::clock::Moment;
 use crate::io::atomic::OutputFiles;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
@@ -20,7 +21,6 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Batches of each pass.
 const BATCHES: u32 = 2;
@@ -209,9 +209,9 @@ fn measure(
             // compiles what must be compiled
             engine.run(&job.part(0, job.params.histories.min(64)))?;
         }
-        let clock = Instant::now();
+        let clock = Moment::now();
         let tally = engine.run(job)?;
-        row.seconds[job.pass as usize] += clock.elapsed().as_secs_f64();
+        row.seconds[job.pass as usize] += clock.seconds();
         row.histories[job.pass as usize] += tally.histories;
         let flags = audit(&tally, u64::from(job.histories()));
         match &mut reference {

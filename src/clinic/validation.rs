@@ -4,6 +4,7 @@ use super::failure::{AtPath, Failure, OrUserError, RunFault};
 use super::notes::{Heard, Listener};
 use super::request::ValidateRequest;
 use super::{guard, transport};
+use crate::clock::Moment;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::transport::run::Progress;
@@ -11,7 +12,6 @@ use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, pa
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// A listener of many runs, one after the other: where the share done falls back, a new one has begun.
 struct Runs<'a, 'b> {
@@ -56,14 +56,14 @@ pub fn run(
     patient: Option<&Path>,
     hear: &mut dyn Listener,
 ) -> Result<Validation, Failure> {
-    let began = Instant::now();
+    let began = Moment::now();
     let folder = guard::folder(&request.out, request.force, &inputs(patient), &FILE_NAMES)?;
     let mut engine = transport::engine(&request.run, hear)?;
     let device = engine.device();
     let shared = RefCell::new(hear);
     let mut runs = Runs { hear: &shared, fraction: 0.0 };
     let mut tell =
-        |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.elapsed().as_secs_f64()));
+        |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.seconds()));
     let outcome = {
         let mut bench = Bench::new(engine.as_mut(), &mut runs, request.run.seed);
         validate::run(&mut bench, request.extent, patient, &mut tell)
@@ -72,7 +72,7 @@ pub fn run(
     let comparisons = outcome.map_err(failure)?;
     let all = || comparisons.iter().flat_map(|c| &c.rows);
     let failed = all().filter(|row: &&Row| row.verdict == Verdict::Fail).count();
-    let wall_seconds = began.elapsed().as_secs_f64();
+    let wall_seconds = began.seconds();
     write(
         &page::Record {
             version: env!("CARGO_PKG_VERSION"),

@@ -2,6 +2,7 @@
 
 use super::EnergyBalance;
 use crate::dose::regions::RegionDose;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -214,31 +215,14 @@ fn cpu_from_stat(stat: &str) -> Option<f64> {
     Some((user + system) / 100.0)
 }
 
-/// A moment as ISO 8601 in UTC to the second, as in `2026-11-22T08:01:16Z`; moments before 1970 read as 1970.
-pub fn utc(moment: std::time::SystemTime) -> String {
-    let seconds = moment.duration_since(std::time::UNIX_EPOCH).map_or(0, |span| span.as_secs());
-    let (year, month, day) = civil_from_days(seconds / 86_400);
-    let second = seconds % 86_400;
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Year, month and day of a day count from 1970-01-01 in the Gregorian calendar: eras of 400 years of 146 097 days
-/// that begin on 1 March, so that the leap day comes last.
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+/// A moment as ISO 8601 in UTC to the second, as in `2026-11-22T08:01:16Z`.
+pub fn utc(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn io_hash_is_sha256_of_the_file() {
@@ -253,7 +237,7 @@ mod tests {
 
     #[test]
     fn io_moments_read_as_utc() {
-        let at = |seconds: u64| utc(UNIX_EPOCH + Duration::from_secs(seconds));
+        let at = |seconds: i64| utc(Timestamp::from_second(seconds).expect("a moment of jiff's range"));
         assert_eq!(at(0), "1970-01-01T00:00:00Z");
         assert_eq!(at(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(at(1_795_334_476), "2026-11-22T08:01:16Z");

@@ -5,7 +5,7 @@
 //! nobody's place: it is tried again when the next one is due.
 
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};

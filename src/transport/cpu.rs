@@ -9,7 +9,7 @@ use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, EmptyBins, Ledger};
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};

@@ -1,6 +1,6 @@
 //! Sessions with an engine: one job, one batch, blocking or awaited. The loop is the session's; here it meets engines.
 
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::error::RunError;
 use crate::transport::session::Session;
 use crate::transport::{AsyncEngine, Engine};

@@ -15,9 +15,6 @@ mod batches;
 /// The state of a run on disk.
 pub mod checkpoint;
 
-/// The door to the clock.
-mod clock;
-
 /// The kernel on threads.
 pub mod cpu;
 

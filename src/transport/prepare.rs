@@ -11,7 +11,7 @@ use crate::physics::tables::{PhysicsTables, TableError};
 use crate::physics::thick_target::ThickTarget;
 use crate::transport::allocation::{Expectation, Sources};
 use crate::transport::batch_store::BatchStore;
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::{self, EmissionTable, Pass};
 use crate::transport::error::RunError;
 use crate::transport::identity::{Identity, PlanHashes};

@@ -10,7 +10,7 @@ use crate::neighbourhood::{AIR_LIMIT_G_CM3, Likeness};
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::batch_store::BatchStore;
 use crate::transport::batches::{Batches, Place, Recipe};
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::error::RunError;
 use crate::transport::pilot::Pilot;

@@ -2,7 +2,7 @@
 //!
 //! Times are no result: nothing that is computed depends on them.
 
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use serde::Serialize;
 

@@ -52,6 +52,7 @@ pub mod page;
 pub use bench::{Bench, Fault, ValidationError};
 pub use verdict::{Comparison, Judged, Plot, PlotPoint, Row, Verdict};
 
+use crate::clock::Moment;
 use std::path::Path;
 
 /// How much is run.
@@ -78,9 +79,9 @@ pub fn run(
     let mut done = Vec::new();
     for (name, problem) in problems(extent, patient) {
         tell(name);
-        let started = std::time::Instant::now();
+        let started = Moment::now();
         let mut comparison = problem(bench)?;
-        comparison.seconds = started.elapsed().as_secs_f64();
+        comparison.seconds = started.seconds();
         done.push(comparison);
     }
     Ok(done)

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bounds", &["units"]),
     ("text", &[]),
     ("grid", &["units"]),
+    ("clock", &[]),
     ("cores", &[]),
     ("neighbourhood", &["grid"]),
     ("ct", &["grid", "units"]),
@@ -22,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("physics", &["kernel", "materials", "units"]),
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
-    ("transport", &["cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"]),
+    ("transport", &["clock", "cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"]),
     ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "units"]),
     ("bed", &[]),
     ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
@@ -48,7 +49,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "validate",
-        &["decay", "grid", "io", "kernel", "materials", "physics", "source", "svalues", "tally", "transport", "units"],
+        &[
+            "clock", "decay", "grid", "io", "kernel", "materials", "physics", "source", "svalues", "tally", "transport",
+            "units",
+        ],
     ),
     ("demo", &["ct", "decay", "grid", "materials", "units"]),
     // what a person can ask: above all that computes, below every front end
@@ -57,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "bed",
             "bounds",
+            "clock",
             "cores",
             "course",
             "ct",

@@ -16,6 +16,7 @@ use super::notes::{Listener, Unheard};
 use super::output::{self, Written, nothing_further};
 use super::request::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
 use super::{demo, from_files, guard, transport};
+use crate::clock::Moment;
 use crate::cores::cores as machine_cores;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
@@ -32,7 +33,6 @@ use record::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Name of the record.
 pub const FILE: &str = "bench.json";
@@ -167,16 +167,16 @@ fn take(
     place: &Path,
     hear: &mut dyn Listener,
 ) -> Result<Taken, Failure> {
-    let (began, cpu_before) = (Instant::now(), cpu_seconds());
+    let (began, cpu_before) = (Moment::now(), cpu_seconds());
     let invocation = Invocation::now(Vec::new());
     let out = place.join("run");
     let folder = AtomicOutputDir::create(&out, false, &Inputs::none()).or_user_error()?;
     let mut case = make(hear)?;
-    let read = began.elapsed().as_secs_f64();
+    let read = began.seconds();
     let computed = transport::compute(&mut case, run, emissions, hear)?;
-    let carried = began.elapsed().as_secs_f64();
+    let carried = began.seconds();
     let written = output::write(&case, &computed, folder, &invocation, run.seed, &[], &mut nothing_further, hear)?;
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = began.seconds();
     let cpu_seconds = cpu_before.and_then(|before| Some(cpu_seconds()? - before));
     std::fs::remove_dir_all(&out).at(&out)?;
     let parts = Parts::new(read, carried - read, &computed, seconds - carried, seconds);
@@ -329,9 +329,9 @@ fn measured(
     hear: &mut dyn Listener,
 ) -> Result<Bench, Failure> {
     let warm = short(&request.run, request.warm_up);
-    let began = Instant::now();
+    let began = Moment::now();
     let first = take(make, &warm, emissions, place, hear)?;
-    let warm_up_seconds = began.elapsed().as_secs_f64();
+    let warm_up_seconds = began.seconds();
     hear.info(format!("warm-up: {warm_up_seconds:.2} s"));
     let labels = judged(&first.case, request)?;
     drop(first);
@@ -441,9 +441,9 @@ fn scaling(
         let taken = take(&mut make, &run, Emissions::All, place, &mut Unheard)?;
         Ok((taken, peak_memory_bytes().filter(|_| fresh_peak)))
     };
-    let began = Instant::now();
+    let began = Moment::now();
     let (first, _) = one(smallest, request.warm_up)?;
-    let warm_up_seconds = began.elapsed().as_secs_f64();
+    let warm_up_seconds = began.seconds();
     hear.info(format!("warm-up: {warm_up_seconds:.2} s"));
     let device = cores(&request.run, &first.computed);
     let mut bench = empty("scaling", request, &first, scene_figures("phantom", &first.case), device);

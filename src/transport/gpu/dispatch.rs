@@ -5,7 +5,7 @@ use super::{GpuEngine, layout};
 use super::loaded::STAMP_BYTES;
 use crate::kernel::single::context::Params;
 use crate::tally::BatchTally;
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::{EngineError, Job};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::loaded::Loaded;
 use super::{GpuEngine, layout, shader};
-use crate::transport::clock::Moment;
+use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::{EngineError, Job};
 
