@@ -8,6 +8,7 @@ use crate::clinic::guard;
 use crate::clinic::request::TiaRequest;
 use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::clinic::series_files::{FILE_NAMES, write};
+use crate::clinic::shelf::Shelf;
 use crate::course::tia::TiaMap;
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         ct: request.ct.as_deref(),
         quiet: false,
     };
-    let done = integrate(opened, &BTreeMap::new(), from, hear)?;
+    let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;
     write(&done, &folder)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("tia.json"))?;

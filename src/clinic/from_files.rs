@@ -7,15 +7,17 @@ use super::matter::{Frame, Labels, Matter, Parts, all_but_air, check_target_labe
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
 use super::series::OpenSeries;
+use super::shelf::Shelf;
 use crate::bounds::Given;
 use crate::decay::Nuclide;
-use crate::grid::{Volume, VoxelGrid};
+use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The activity as read: decays, or images still to be integrated over the regions.
 enum Activity {
@@ -23,21 +25,49 @@ enum Activity {
     Images(Box<OpenSeries>),
 }
 
+/// Decays that are in memory already, in canonical order.
+pub struct Decays {
+    /// Decays of each voxel.
+    pub map: DecayMap,
+    /// Order of the axes in the user's files.
+    pub orientation: Orientation,
+    /// Kind of coordinates (NIfTI form code).
+    pub form_code: i16,
+    /// What the record says of them.
+    pub input: InputFile,
+}
+
 /// Everything a run starts from, out of the request's files.
+///
+/// Errors: files that cannot be read or do not fit each other; more decays than the activity given can bring.
 pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
+    case_from(request, None, &mut Shelf::default(), hear)
+}
+
+/// As [`case`], with what is on the shelf already; `decays` stand in for the request's activity.
+pub fn case_from(
+    request: &DoseRequest,
+    decays: Option<Decays>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
-    let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let (activity, frame, activity_inputs) = read_activity(request, &nuclide, hear, &mut warnings)?;
-    let matter = read_matter(request, Some(&frame), &mut warnings)?;
+    let nuclide = shelf.nuclide(&request.nuclide)?;
+    let (activity, frame, activity_inputs) = match decays {
+        Some(decays) => in_hand(decays, request, &nuclide)?,
+        None => read_activity(request, &nuclide, hear, &mut warnings)?,
+    };
+    let matter = read_matter(request, Some(&frame), shelf, &mut warnings)?;
     if let Activity::Images(series) = &activity {
         images::must_agree(matter.origin.as_ref(), series.origin.as_ref())?;
     }
-    let Labels { labels, names, own } = regions(request, &matter, Some(&frame), hear, &mut warnings)?;
+    let Labels { labels, names, own } = regions(request, &matter, Some(&frame), shelf, hear, &mut warnings)?;
+    let own = own.as_ref().map(|own| &own.map);
     check_target_labels(&request.run.stop, &labels)?;
-    let (activity, stated_mbq, image_times_h) = integrated(activity, own.as_ref(), hear, &mut warnings)?;
+    let (activity, stated_mbq, image_times_h) = integrated(activity, own, hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
-    inputs.extend(own.into_iter().flat_map(|own| own.inputs));
+    inputs.extend(own.into_iter().flat_map(|own| own.inputs.clone()));
     inputs.extend(other_files(request)?);
     let parts = Parts {
         nuclide,
@@ -58,11 +88,12 @@ pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, User
 pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let matter = read_matter(request, None, &mut warnings)?;
-    let Labels { labels, names, own } = regions(request, &matter, None, hear, &mut warnings)?;
+    let shelf = &mut Shelf::default();
+    let matter = read_matter(request, None, shelf, &mut warnings)?;
+    let Labels { labels, names, own } = regions(request, &matter, None, shelf, hear, &mut warnings)?;
     let decays = Volume::filled(matter.grid.clone(), 0.0);
     let mut inputs = matter.inputs.clone();
-    inputs.extend(own.into_iter().flat_map(|own| own.inputs));
+    inputs.extend(own.into_iter().flat_map(|own| own.map.inputs.clone()));
     inputs.extend(other_files(request)?);
     let parts = Parts {
         nuclide,
@@ -77,6 +108,18 @@ pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, U
         warnings,
     };
     Ok(parts.case(decays, 0.0))
+}
+
+/// Decays in hand, held to what was given.
+fn in_hand(
+    decays: Decays,
+    request: &DoseRequest,
+    nuclide: &Nuclide,
+) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
+    let given = Given::new(request.administered_mbq, nuclide.half_life_h);
+    decays.map.check(&decays.input.path, &given).or_user_error()?;
+    let frame = Frame { grid: decays.map.grid().clone(), orientation: decays.orientation, form_code: decays.form_code };
+    Ok((Activity::Map(Box::new(decays.map)), frame, vec![decays.input]))
 }
 
 /// The activity as read, its frame and its files.
@@ -106,7 +149,7 @@ fn read_activity(
             };
             Ok((Activity::Images(Box::new(series)), frame, inputs))
         }
-        ActivityChoice::None => Err(UserError::new(
+        ActivityChoice::Decays | ActivityChoice::None => Err(UserError::new(
             "--activity: found none; allowed: a map of decays, or DICOM images",
             "Say where the decays are.",
         )),
@@ -128,11 +171,14 @@ fn activity_map(
     Ok((map, frame, image.input))
 }
 
-/// Holds a map of activity to what was given, for a dose that was kept from when something else was given.
-pub fn check_activity(request: &DoseRequest) -> Result<(), UserError> {
+/// Holds the activity to what was given, for a dose that was kept from when something else was given.
+pub fn check_activity(request: &DoseRequest, decays: Option<&Decays>, shelf: &Shelf) -> Result<(), UserError> {
+    let given = Given::new(request.administered_mbq, shelf.nuclide(&request.nuclide)?.half_life_h);
+    if let Some(decays) = decays {
+        return decays.map.check(&decays.input.path, &given).or_user_error();
+    }
     let ActivityChoice::Map { file, unit } = &request.activity else { return Ok(()) };
-    let half_life_h = Nuclide::load(&request.nuclide).or_user_error()?.half_life_h;
-    activity_map(file, *unit, &Given::new(request.administered_mbq, half_life_h), &mut Vec::new()).map(|_| ())
+    activity_map(file, *unit, &given, &mut Vec::new()).map(|_| ())
 }
 
 /// Decays, the administered activity that the images state, MBq, and their times, h.
@@ -157,19 +203,21 @@ fn integrated(
     }
     warnings.append(&mut series.warnings);
     warnings.extend(map.warnings);
-    let decays = ActivityMap::new(map.decays, ActivityUnit::Decays, "activity images").or_user_error()?;
-    Ok((decays.to_decays(), series.administered_mbq(), series.times_h()))
+    let decays = DecayMap::new(map.decays, "activity images").or_user_error()?;
+    Ok((decays, series.administered_mbq(), series.times_h()))
 }
 
 fn read_matter(
     request: &DoseRequest,
     activity: Option<&Frame>,
+    shelf: &mut Shelf,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
     match &request.scene {
         SceneInput::Ct(path) => {
-            let ct = images::ct(path, warnings)?;
-            matter_of_ct(ct, &path.display().to_string(), request.grid, activity, warnings)
+            let ct = shelf.ct(path)?;
+            warnings.extend(ct.notes.iter().cloned());
+            matter_of_ct(&ct.image, &path.display().to_string(), request.grid, activity, warnings)
         }
         SceneInput::Explicit { density, tissue, tissue_table } => explicit(density, tissue, tissue_table, warnings),
     }
@@ -235,12 +283,21 @@ fn regions(
     request: &DoseRequest,
     matter: &Matter,
     activity: Option<&Frame>,
+    shelf: &mut Shelf,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<Labels, UserError> {
     let Some(path) = &request.labels else { return Ok(all_but_air(matter)) };
-    let anatomy = Anatomy { grid: &matter.own_grid, origin: matter.origin.as_ref() };
-    let own = images::regions(path, request.label_names.as_deref(), &anatomy, false, hear, warnings)?;
+    let names = request.label_names.as_deref();
+    let own = match &request.scene {
+        SceneInput::Ct(ct) => shelf.regions(path, names, ct)?,
+        SceneInput::Explicit { .. } => {
+            let anatomy = Anatomy { grid: &matter.own_grid, origin: matter.origin.as_ref() };
+            Arc::new(images::open_regions(path, names, &anatomy)?)
+        }
+    };
+    own.told.iter().for_each(|text| hear.info(text.clone()));
+    warnings.extend(own.warnings.iter().cloned());
     regions_on(own, &path.display().to_string(), matter, activity, hear, warnings)
 }
 

@@ -2,18 +2,18 @@
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
-use super::images::{Image, RegionMap};
-use super::matter::{Frame, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on};
+use super::from_files::{Decays, case_from};
+use super::images::{Image, OpenedRegions, RegionMap, recorded_values};
 use super::notes::Listener;
-use super::request::{GridChoice, RunOptions};
+use super::request::{DoseRequest, GridChoice, RunOptions};
+use super::shelf::Shelf;
 use crate::bounds::Given;
 use crate::decay::Nuclide;
 use crate::grid::Volume;
-use crate::report::run_record::{InputFile, hex};
 use crate::source::{ActivityMap, ActivityUnit};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Images in memory, each on its own grid, in any axis order.
 #[derive(Clone, Debug)]
@@ -36,16 +36,22 @@ pub struct Volumes {
     pub grid: GridChoice,
 }
 
-/// The record of values that never were a file: their place says so, their digest is that of the bytes of the values.
-fn recorded<T: Copy, const N: usize>(role: &str, values: &[T], bytes: fn(T) -> [u8; N]) -> InputFile {
-    let mut digest = Sha256::new();
-    values.iter().for_each(|&value| digest.update(bytes(value)));
-    InputFile {
-        role: role.to_owned(),
-        path: format!("{role} in memory"),
-        bytes: (values.len() * N) as u64,
-        sha256: hex(&digest.finalize()),
-    }
+/// Where volumes that never were files are said to come from.
+pub(super) fn place(role: &str) -> String {
+    format!("{role} in memory")
+}
+
+/// A volume in memory as an image in canonical order.
+pub(super) fn image(role: &str, volume: Volume<f32>) -> Image<f32> {
+    let input = recorded_values(role, &place(role), &volume.data, f32::to_le_bytes);
+    let (volume, orientation) = volume.to_canonical();
+    Image { volume, orientation, form_code: 1, input, origin: None }
+}
+
+/// Labels in memory as regions in canonical order.
+pub(super) fn regions(labels: Volume<u16>, names: BTreeMap<u16, String>) -> OpenedRegions {
+    let input = recorded_values("labels", &place("labels"), &labels.data, u16::to_le_bytes);
+    OpenedRegions::silent(RegionMap { labels: labels.to_canonical().0, names, inputs: vec![input] })
 }
 
 impl Volumes {
@@ -55,44 +61,27 @@ impl Volumes {
     /// fit.
     pub fn into_case(self, run: &RunOptions, hear: &mut dyn Listener) -> Result<Case, UserError> {
         let Self { ct_hu, activity, unit, labels, names, nuclide, administered_mbq, grid } = self;
-        let mut warnings = Vec::new();
-        let mut inputs =
-            vec![recorded("ct", &ct_hu.data, f32::to_le_bytes), recorded("activity", &activity.data, f64::to_le_bytes)];
+        let mut shelf = Shelf::default();
+        let request = DoseRequest {
+            administered_mbq,
+            nuclide: nuclide.name.clone(),
+            labels: labels.as_ref().map(|_| place("labels").into()),
+            grid,
+            run: run.clone(),
+            ..DoseRequest::of_decays(Path::new(&place("ct")), Path::new(&place("activity")))
+        };
+        let input = recorded_values("activity", &place("activity"), &activity.data, f64::to_le_bytes);
         let (activity, orientation) = activity.to_canonical();
-        let frame = Frame { grid: activity.grid.clone(), orientation, form_code: 1 };
         let map = ActivityMap::new(activity, unit, "activity").or_user_error()?;
         map.check("activity", &Given::new(administered_mbq, nuclide.half_life_h)).or_user_error()?;
-        let (volume, orientation) = ct_hu.to_canonical();
-        let ct = Image { volume, orientation, form_code: 1, input: inputs[0].clone(), origin: None };
-        let matter = matter_of_ct(ct, "ct", grid, Some(&frame), &mut warnings)?;
-        let on_grid = match labels {
-            None => all_but_air(&matter),
-            Some(labels) => {
-                inputs.push(recorded("labels", &labels.data, u16::to_le_bytes));
-                let own = RegionMap { labels: labels.to_canonical().0, names, inputs: Vec::new() };
-                regions_on(own, "labels", &matter, Some(&frame), hear, &mut warnings)?
-            }
-        };
-        check_target_labels(&run.stop, &on_grid.labels)?;
-        let mut settings = run.settings();
-        settings.extend([
-            ("activity_unit".to_owned(), json!(unit.name())),
-            ("administered_mbq".to_owned(), json!(administered_mbq)),
-            ("grid".to_owned(), grid.setting()),
-            ("nuclide".to_owned(), json!(nuclide.name)),
-        ]);
-        let parts = Parts {
-            nuclide,
-            matter,
-            labels: on_grid.labels,
-            names: on_grid.names,
-            administered_mbq,
-            image_times_h: Vec::new(),
-            dicom: None,
-            inputs,
-            settings,
-            warnings,
-        };
-        parts.with_decays(&map.to_decays(), hear)
+        shelf.give_nuclide(&nuclide.name.clone(), nuclide);
+        shelf.give_ct(&place("ct"), image("ct", ct_hu));
+        if let Some(labels) = labels {
+            shelf.give_regions(&place("labels"), regions(labels, names));
+        }
+        let decays = Decays { map: map.to_decays(), orientation, form_code: 1, input };
+        let mut case = case_from(&request, Some(decays), &mut shelf, hear)?;
+        case.settings.insert("activity_unit".to_owned(), json!(unit.name()));
+        Ok(case)
     }
 }

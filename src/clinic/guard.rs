@@ -111,7 +111,7 @@ pub fn of_dose(request: &DoseRequest) -> Inputs {
             paths.iter().for_each(|path| inputs.add(path));
             add_images(&mut inputs, choice);
         }
-        ActivityChoice::None => {}
+        ActivityChoice::Decays | ActivityChoice::None => {}
     }
     add_named(&mut inputs, nuclide);
     inputs

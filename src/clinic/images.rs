@@ -8,8 +8,9 @@ use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Sample, WriteOptions};
 use crate::io::open::{self, digest_of, files_of, settled};
-use crate::report::run_record::InputFile;
+use crate::report::run_record::{InputFile, hex};
 use crate::source::regrid::labels_to;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -48,10 +49,44 @@ pub struct RegionMap {
     pub inputs: Vec<InputFile>,
 }
 
+/// Regions as opened.
+pub struct OpenedRegions {
+    /// The regions.
+    pub map: RegionMap,
+    /// What became of volumes that the grid changes little.
+    pub told: Vec<String>,
+    /// What a careful user should know.
+    pub warnings: Vec<String>,
+}
+
+impl OpenedRegions {
+    /// Regions with nothing to say of them.
+    pub fn silent(map: RegionMap) -> Self {
+        Self { map, told: Vec::new(), warnings: Vec::new() }
+    }
+}
+
 /// The record of some files under the path that the user gave.
 pub fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_of(files).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
+}
+
+/// The record of values that never were a file: `name` says where they come from, their digest is that of the bytes of the values.
+pub fn recorded_values<T: Copy, const N: usize>(
+    role: &str,
+    name: &str,
+    values: &[T],
+    bytes: fn(T) -> [u8; N],
+) -> InputFile {
+    let mut digest = Sha256::new();
+    values.iter().for_each(|&value| digest.update(bytes(value)));
+    InputFile {
+        role: role.to_owned(),
+        path: name.to_owned(),
+        bytes: (values.len() * N) as u64,
+        sha256: hex(&digest.finalize()),
+    }
 }
 
 /// The record of an input that is not opened here.
@@ -117,20 +152,14 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
-/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is said; with `quiet` only
-/// where the grid changes it much.
+/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is told, or warned of where
+/// the grid changes it much.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
-pub fn regions(
-    path: &Path,
-    names: Option<&Path>,
-    anatomy: &Anatomy<'_>,
-    quiet: bool,
-    hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
-) -> Result<RegionMap, UserError> {
+pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) -> Result<OpenedRegions, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
-    warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    let mut told = Vec::new();
+    let mut warnings: Vec<String> = opened.notes.iter().map(|note| format!("{}: {note}", path.display())).collect();
     for report in &opened.reports {
         let text = format!(
             "region {} {}: {:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
@@ -140,11 +169,8 @@ pub fn regions(
             report.grid_cm3,
             100.0 * report.change_rel()
         );
-        if report.change_rel().abs() > WARN_VOLUME_REL {
-            warnings.push(text);
-        } else if !quiet {
-            hear.info(text);
-        }
+        let much = report.change_rel().abs() > WARN_VOLUME_REL;
+        if much { &mut warnings } else { &mut told }.push(text);
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
@@ -154,7 +180,21 @@ pub fn regions(
     }
     let (labels, _) = opened.labels.to_canonical();
     let labels = Volume { grid: settled(path, labels.grid).or_user_error()?, data: labels.data };
-    Ok(RegionMap { labels, names: named, inputs })
+    Ok(OpenedRegions { map: RegionMap { labels, names: named, inputs }, told, warnings })
+}
+
+/// As [`open_regions`]; what it tells is said, what it warns of goes to `warnings`.
+pub fn regions(
+    path: &Path,
+    names: Option<&Path>,
+    anatomy: &Anatomy<'_>,
+    hear: &mut dyn Listener,
+    warnings: &mut Vec<String>,
+) -> Result<RegionMap, UserError> {
+    let opened = open_regions(path, names, anatomy)?;
+    opened.told.into_iter().for_each(|text| hear.info(text));
+    warnings.extend(opened.warnings);
+    Ok(opened.map)
 }
 
 /// Names of labels; empty without a file.

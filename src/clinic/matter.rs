@@ -2,7 +2,7 @@
 
 use super::case::{Case, data_sets};
 use super::failure::{OrUserError, UserError};
-use super::images::{self, Image, RegionMap};
+use super::images::{self, Image, OpenedRegions};
 use super::notes::Listener;
 use super::request::{DicomOut, GridChoice, Stop};
 use crate::ct::check_hounsfield;
@@ -18,6 +18,7 @@ use crate::source::DecayMap;
 use crate::source::regrid::{average_to, redistribute};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Share of the decays outside the grid or in air from which on the record warns.
 const WARN_SHARE: f64 = 1e-3;
@@ -51,8 +52,8 @@ pub(super) struct Frame {
 pub(super) struct Labels {
     pub(super) labels: Vec<u16>,
     pub(super) names: BTreeMap<u16, String>,
-    /// As they were read; none without a label map.
-    pub(super) own: Option<RegionMap>,
+    /// As they were opened; none without a label map.
+    pub(super) own: Option<Arc<OpenedRegions>>,
 }
 
 /// Everything of a case but its decays.
@@ -130,7 +131,7 @@ impl Parts {
 
 /// Matter from a CT, HU; messages call it `name`.
 pub(super) fn matter_of_ct(
-    ct: Image<f32>,
+    ct: &Image<f32>,
     name: &str,
     grid: GridChoice,
     activity: Option<&Frame>,
@@ -151,7 +152,7 @@ pub(super) fn matter_of_ct(
             let orientation = cover.orientation();
             (cover, orientation, ct.form_code)
         }
-        _ => (own_grid.clone(), ct.orientation, ct.form_code),
+        _ => (own_grid.clone(), ct.orientation.clone(), ct.form_code),
     };
     let averaged = average_to(&ct.volume, &target, OUTSIDE_HU).or_user_error()?;
     if averaged.uncovered > 0 {
@@ -174,8 +175,8 @@ pub(super) fn matter_of_ct(
         own_grid,
         orientation,
         form_code,
-        origin: ct.origin,
-        inputs: vec![ct.input],
+        origin: ct.origin.clone(),
+        inputs: vec![ct.input.clone()],
     })
 }
 
@@ -190,36 +191,37 @@ pub(super) fn all_but_air(matter: &Matter) -> Labels {
 ///
 /// Errors: a grid that is neither the anatomy's nor the activity's; no region.
 pub(super) fn regions_on(
-    own: RegionMap,
+    own: Arc<OpenedRegions>,
     name: &str,
     matter: &Matter,
     activity: Option<&Frame>,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<Labels, UserError> {
+    let map = &own.map;
     if let Some(frame) = activity
-        && !own.labels.grid.same_as(&matter.own_grid)
-        && !own.labels.grid.same_as(&frame.grid)
+        && !map.labels.grid.same_as(&matter.own_grid)
+        && !map.labels.grid.same_as(&frame.grid)
     {
         return Err(UserError::new(
             format!(
                 "{}: grid: found {}; allowed: the grid of the CT or scene ({}) or of the activity map ({})",
                 name,
-                own.labels.grid.describe(),
+                map.labels.grid.describe(),
                 matter.own_grid.describe(),
                 frame.grid.describe()
             ),
             "Resample the labels to the CT with nearest-neighbour interpolation.",
         ));
     }
-    let labels = images::labels_on(&own, &matter.grid, "the result's", hear, warnings)?;
+    let labels = images::labels_on(map, &matter.grid, "the result's", hear, warnings)?;
     if labels.iter().all(|&label| label == 0) {
         return Err(UserError::new(
             format!("{name}: labels: found 0 in every voxel; allowed: at least one region"),
             "Check that this is the label map, or leave --labels out.",
         ));
     }
-    Ok(Labels { labels, names: own.names.clone(), own: Some(own) })
+    Ok(Labels { labels, names: map.names.clone(), own: Some(own) })
 }
 
 /// Refuses to aim at a label that no voxel has.

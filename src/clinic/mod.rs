@@ -36,6 +36,8 @@ pub mod files;
 /// Files to a case.
 pub mod from_files;
 
+mod grid_bits;
+
 /// What each request reads, so that nothing it writes touches it.
 pub mod guard;
 
@@ -90,6 +92,9 @@ pub mod series_files;
 
 /// A part of a run.
 pub mod shard;
+
+/// What a request has opened.
+pub mod shelf;
 
 /// What a DICOM folder holds, put together.
 pub mod study;

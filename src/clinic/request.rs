@@ -404,6 +404,8 @@ pub enum ActivityChoice {
         /// How they are read.
         choice: ImageChoice,
     },
+    /// Decays in memory, handed over beside the request.
+    Decays,
     /// None: a scene without any decay yet.
     None,
 }
@@ -541,6 +543,7 @@ impl DoseRequest {
                 match &self.activity {
                     ActivityChoice::Map { unit, .. } => json!(unit.name()),
                     ActivityChoice::Images { .. } => json!("Bq/mL images, integrated over time"),
+                    ActivityChoice::Decays => json!(ActivityUnit::Decays.name()),
                     ActivityChoice::None => Value::Null,
                 },
             ),

@@ -2,9 +2,10 @@
 
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
-use super::images::{self, Anatomy, Image, RegionMap, hashed};
+use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, hashed};
 use super::notes::Listener;
 use super::request::ImageChoice;
+use super::shelf::Shelf;
 use super::study::{self, Shots};
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
@@ -17,6 +18,7 @@ use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, StatedMoment};
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A series as integrated.
 pub struct Integrated {
@@ -63,6 +65,11 @@ pub struct OpenSeries {
 }
 
 impl OpenSeries {
+    /// What messages call it.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
     /// Grid of the images, in canonical order.
     pub fn grid(&self) -> &VoxelGrid {
         &self.images[0].activity_mbq.grid
@@ -183,6 +190,61 @@ impl OpenSeries {
             half_life_h,
             origin,
             warnings,
+        })
+    }
+
+    /// A series of volumes in memory, each the activity at mid-scan, in order of time; `name` is what messages call it.
+    ///
+    /// Errors: no image; times that are not in order.
+    pub fn of_volumes(
+        name: &str,
+        images: Vec<ActivityImage>,
+        nuclide: &Nuclide,
+        administered_mbq: f64,
+        default_method: Method,
+    ) -> Result<Self, UserError> {
+        let refused = |found: String, allowed: &str| {
+            UserError::new(
+                format!("{name}: images: found {found}; allowed: {allowed}"),
+                "Give the images of one cycle.",
+            )
+        };
+        if let Some(pair) = images.windows(2).find(|pair| pair[0].time_h >= pair[1].time_h) {
+            let found = format!("{} h before {} h", pair[0].time_h, pair[1].time_h);
+            return Err(refused(found, "times in order, each once"));
+        }
+        let Some(first) = images.first() else { return Err(refused("none".to_owned(), "one or more")) };
+        let orientation = first.activity_mbq.grid.orientation();
+        let inputs = images
+            .iter()
+            .map(|image| images::recorded_values("image", &image.name, &image.activity_mbq.data, f64::to_le_bytes));
+        Ok(Self {
+            name: name.into(),
+            series: Series {
+                nuclide: nuclide.name.clone(),
+                administered_mbq: Some(administered_mbq),
+                unit: ImageUnit::MbqVoxel,
+                decay_correction: DecayCorrection::None,
+                labels: String::new(),
+                label_names: None,
+                systematic_rel_sigma: 0.0,
+                voxelwise: false,
+                images: Vec::new(),
+                planar: Vec::new(),
+                error_model: ErrorModel::default(),
+                default_method,
+                regions: Vec::new(),
+            },
+            orientation,
+            form_code: 1,
+            inputs: inputs.collect(),
+            images,
+            labels: None,
+            label_names: None,
+            nuclide: nuclide.name.clone(),
+            half_life_h: nuclide.half_life_h,
+            origin: None,
+            warnings: Vec::new(),
         })
     }
 
@@ -334,33 +396,39 @@ pub struct SeriesRegions<'a> {
     pub quiet: bool,
 }
 
-/// Opens and integrates a series; `earlier` are half-lives of earlier cycles.
+/// Integrates a series; `earlier` are half-lives of earlier cycles.
+///
+/// Errors: regions or a CT that cannot be read or are another patient's; a series that cannot be integrated.
 pub fn integrate(
     mut opened: OpenSeries,
     earlier: &BTreeMap<String, EarlierHalfLife>,
     from: SeriesRegions<'_>,
+    shelf: &mut Shelf,
     hear: &mut dyn Listener,
 ) -> Result<Integrated, UserError> {
-    let ct = from.ct.map(|ct| images::ct(ct, &mut Vec::new())).transpose()?;
-    if let Some(ct) = &ct {
-        images::must_agree(ct.origin.as_ref(), opened.origin.as_ref())?;
+    if let Some(ct) = from.ct {
+        images::must_agree(shelf.ct(ct)?.image.origin.as_ref(), opened.origin.as_ref())?;
     }
-    let anatomy = match &ct {
-        Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
-        None => Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() },
-    };
     let (labels, label_names) = match from.labels {
         Some(labels) => (Some(labels.to_path_buf()), from.label_names.map(Path::to_path_buf)),
         None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.map(Path::to_path_buf))),
     };
-    let mut notes = Vec::new();
-    let regions = labels
-        .as_ref()
-        .map(|labels| images::regions(labels, label_names.as_deref(), &anatomy, from.quiet, hear, &mut notes))
-        .transpose()?;
-    let map = opened.integrate(regions.as_ref(), earlier, hear)?;
+    let regions: Option<Arc<OpenedRegions>> = match (&labels, from.ct) {
+        (None, _) => None,
+        (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_deref(), ct)?),
+        (Some(labels), None) => {
+            let anatomy = Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() };
+            Some(Arc::new(images::open_regions(labels, label_names.as_deref(), &anatomy)?))
+        }
+    };
+    if let Some(regions) = regions.as_ref().filter(|_| !from.quiet) {
+        regions.told.iter().for_each(|text| hear.info(text.clone()));
+    }
+    let map = opened.integrate(regions.as_ref().map(|regions| &regions.map), earlier, hear)?;
     let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;
-    inputs.extend(regions.into_iter().flat_map(|regions| regions.inputs));
-    warnings.extend(notes);
+    for regions in regions.iter() {
+        inputs.extend(regions.map.inputs.iter().cloned());
+        warnings.extend(regions.warnings.iter().cloned());
+    }
     Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, warnings })
 }

@@ -3,10 +3,11 @@
 use super::case::{Case, Computed};
 use super::dose::balances;
 use super::failure::{AtPath, Failure, UserError};
+use super::grid_bits::GridBits;
 use super::invocation::Invocation;
 use super::output::{CASE_FILE, TALLY_FILE, write_record};
 use crate::decay::Nuclide;
-use crate::grid::{Volume, VoxelGrid};
+use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::run_record::InputFile;
 use crate::report::table::balance_lines;
@@ -22,26 +23,6 @@ use std::path::{Path, PathBuf};
 pub const FILE_NAMES: [&str; 3] = [TALLY_FILE, CASE_FILE, "run.json"];
 /// First bytes of the case's file.
 const MAGIC: &[u8] = b"LUTRA CASE 1\n";
-
-/// A grid by its bits.
-#[derive(Serialize, Deserialize)]
-struct GridBits {
-    dims: [usize; 3],
-    spacing: [u64; 3],
-    affine: [[u64; 4]; 3],
-}
-
-impl GridBits {
-    fn of(grid: &VoxelGrid) -> Self {
-        let bits = |row: [f64; 4]| row.map(f64::to_bits);
-        Self { dims: grid.dims, spacing: grid.spacing_mm.map(f64::to_bits), affine: grid.affine.map(bits) }
-    }
-
-    fn grid(&self) -> VoxelGrid {
-        let real = |row: [u64; 4]| row.map(f64::from_bits);
-        VoxelGrid { dims: self.dims, spacing_mm: self.spacing.map(f64::from_bits), affine: self.affine.map(real) }
-    }
-}
 
 /// What all shards of a run have in common.
 #[derive(Serialize, Deserialize)]

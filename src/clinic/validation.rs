@@ -51,19 +51,14 @@ pub struct Validation {
 ///
 /// Errors: files that cannot be written; a run that fails. A failed verdict is no error here: [`Validation::fault`]
 /// tells of it.
-pub fn run(
-    request: &ValidateRequest,
-    patient: Option<&Path>,
-    hear: &mut dyn Listener,
-) -> Result<Validation, Failure> {
+pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Listener) -> Result<Validation, Failure> {
     let began = Moment::now();
     let folder = guard::folder(&request.out, request.force, &inputs(patient), &FILE_NAMES)?;
     let mut engine = transport::engine(&request.run, hear)?;
     let device = engine.device();
     let shared = RefCell::new(hear);
     let mut runs = Runs { hear: &shared, fraction: 0.0 };
-    let mut tell =
-        |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.seconds()));
+    let mut tell = |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.seconds()));
     let outcome = {
         let mut bench = Bench::new(engine.as_mut(), &mut runs, request.run.seed);
         validate::run(&mut bench, request.extent, patient, &mut tell)
@@ -86,9 +81,8 @@ pub fn run(
         &folder,
     )?;
     let place = folder.commit().or_user_error()?;
-    let fault = (failed > 0).then(|| {
-        format!("{failed} of {} rows differ from their reference by more than is allowed", all().count())
-    });
+    let fault = (failed > 0)
+        .then(|| format!("{failed} of {} rows differ from their reference by more than is allowed", all().count()));
     Ok(Validation { comparisons, place, wall_seconds, fault })
 }
 

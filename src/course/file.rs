@@ -167,8 +167,8 @@ pub enum CycleContent {
 /// A cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CourseCycle {
-    /// Day of injection.
-    pub date: Date,
+    /// Day of injection; none where only days from the first are known, since dates identify.
+    pub date: Option<Date>,
     /// Days since the cycle before.
     pub interval_d: Option<i64>,
     /// Activity given, MBq.
@@ -251,7 +251,7 @@ impl Course {
         }
         let mut cycles: Vec<CourseCycle> = Vec::new();
         for (index, cycle) in raw.cycles.iter().enumerate() {
-            let before = cycles.last().map(|c| c.date);
+            let before = cycles.last().and_then(|c| c.date);
             cycles.push(checked_cycle(cycle, index + 1, before, &raw.effective_half_life_h, file)?);
         }
         let reduction_factor = raw.reduction_factor.unwrap_or(1.0);
@@ -404,7 +404,7 @@ fn checked_cycle(
     }
     let share = |field: &str, value: Option<f64>| value.map(|value| relative(file, &place(field), value)).transpose();
     Ok(CourseCycle {
-        date,
+        date: Some(date),
         interval_d: before.map(|before| days_between(before, date)),
         administered_mbq,
         prescribed_mbq: cycle

@@ -217,6 +217,11 @@ impl DecayMap {
         Self { volume }
     }
 
+    /// Refuses more decays than the activity given can bring; `name` is what the error speaks of.
+    pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
+        given.check_decays(name, self.total_decays(), &[])
+    }
+
     /// Decays in every voxel.
     pub fn decays(&self) -> &Volume<f64> {
         &self.volume

@@ -4,8 +4,8 @@
 //! whatever happens while one is written, or to one of them later, the other is whole. One that cannot be written takes
 //! nobody's place: it is tried again when the next one is due.
 
-use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use crate::clock::Moment;
+use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! CpuEngine: the kernel on threads, one history at a time (the yardstick of every other engine) or several at once in
 //! the lanes of SIMD registers, with the same integers.
 
+use crate::clock::Moment;
 use crate::cores;
 use crate::kernel::lanes::{self, Entry, Feed, Set};
 use crate::kernel::single::context::{Context, FLAG_TALLY_OVERFLOW};
@@ -9,7 +10,6 @@ use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, EmptyBins, Ledger};
-use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};

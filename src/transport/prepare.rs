@@ -1,5 +1,6 @@
 //! From matter, nuclide and plan to what engines take, and to the job of a batch.
 
+use crate::clock::Moment;
 use crate::cores;
 use crate::decay::Nuclide;
 use crate::kernel::single::context::Params;
@@ -11,7 +12,6 @@ use crate::physics::tables::{PhysicsTables, TableError};
 use crate::physics::thick_target::ThickTarget;
 use crate::transport::allocation::{Expectation, Sources};
 use crate::transport::batch_store::BatchStore;
-use crate::clock::Moment;
 use crate::transport::emission::{self, EmissionTable, Pass};
 use crate::transport::error::RunError;
 use crate::transport::identity::{Identity, PlanHashes};

@@ -4,13 +4,13 @@
 //! Between two steps the state is whole: it can be kept, and a run that goes on from it ends in the same integers. A job
 //! that is handed out and never taken back counts for nothing, and is handed out again.
 
+use crate::clock::Moment;
 use crate::cores;
 use crate::decay::Nuclide;
 use crate::neighbourhood::{AIR_LIMIT_G_CM3, Likeness};
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::batch_store::BatchStore;
 use crate::transport::batches::{Batches, Place, Recipe};
-use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::error::RunError;
 use crate::transport::pilot::Pilot;

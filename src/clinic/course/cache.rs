@@ -1,23 +1,28 @@
-//! Doses of cycles, kept between runs of `lutra course`.
+//! Doses of cycles, kept between runs of a course.
 //!
-//! An entry of the cache lies under the hash of everything its dose depends on: the content of every file read, the
-//! settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
+//! The cache lies beside the way from images to a dose and not across it: a dose is made in memory, and what an entry
+//! holds is a copy. An entry lies under the hash of everything its dose depends on: the content of every file or volume,
+//! the settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
 //! used.
 
 use super::parts::{Computed, KeptRun, Mapped};
-use crate::clinic::dose::{dose_map, tables};
+use crate::clinic::dose::DoseResult;
 use crate::clinic::failure::{AtPath, Failure, OrUserError, UserError};
 use crate::clinic::files::write_json;
+use crate::clinic::from_files::{self, Decays, case_from};
+use crate::clinic::grid_bits::GridBits;
 use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
-use crate::clinic::series::Integrated;
-use crate::clinic::{from_files, transport};
+use crate::clinic::shelf::Shelf;
+use crate::clinic::transport;
 use crate::course::accumulate::RegionCycle;
-use crate::io::atomic::{AtomicOutputDir, OutputFiles};
+use crate::dose::regions::RegionDose;
+use crate::grid::Volume;
+use crate::io::IoError;
+use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
-use crate::io::open::origin_of;
 use crate::report::run_record::{self, InputFile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -36,7 +41,7 @@ pub struct Cache {
 }
 
 /// Layout of a cache entry; raised when its content changes meaning.
-const CACHE_SCHEMA: u32 = 3;
+const CACHE_SCHEMA: u32 = 4;
 /// The maps of an entry.
 const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
 
@@ -55,13 +60,47 @@ struct KeptRegion {
     dose_photon_gy: f64,
 }
 
-/// A finished cycle's record.
+/// An entry's record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Kept {
     schema: u32,
     depends_on: BTreeMap<String, String>,
     /// Hashes of the maps beside it.
     maps_sha256: BTreeMap<String, String>,
+    /// Grid of the maps, which their own headers hold to single precision.
+    grid: GridBits,
+    #[serde(flatten)]
+    told: Told,
+}
+
+impl KeptRegion {
+    fn of(row: &RegionDose) -> Self {
+        Self {
+            label: row.label,
+            name: row.name.clone(),
+            mass_g: row.mass_g,
+            decays: row.decays,
+            dose_gy: row.dose_gy,
+            dose_se_gy: row.dose_se_gy,
+            dose_photon_gy: row.dose_photon_gy,
+        }
+    }
+
+    fn cycle(&self) -> (String, RegionCycle) {
+        let value = RegionCycle {
+            label: Some(self.label),
+            dose_se_gy: self.dose_se_gy,
+            dose_photon_gy: Some(self.dose_photon_gy),
+            mass_g: Some(self.mass_g),
+            ..RegionCycle::of_dose(self.dose_gy, "")
+        };
+        (self.name.clone(), value)
+    }
+}
+
+/// What of a cycle does not depend on its being kept: its regions, how it ran, what there is to say.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Told {
     tally_sha256: String,
     regions: Vec<KeptRegion>,
     warnings: Vec<String>,
@@ -69,23 +108,12 @@ struct Kept {
     run: KeptRun,
 }
 
-/// Keeps the decays of a series in the cache, under the hash of their values, and returns the file.
-pub fn keep_tia(series: &Integrated, cache: &Cache) -> Result<PathBuf, Failure> {
-    let decays = &series.map.decays;
-    let mut hash = Sha256::new();
-    hash.update(format!("{:?} {}", decays.grid, series.form_code));
-    for value in &decays.data {
-        hash.update(value.to_le_bytes());
-    }
-    let file = cache.folder.join(format!("tia-{}.nii.gz", run_record::hex(&hash.finalize())));
-    let whole = nifti::read_as::<f64>(&file).is_ok_and(|kept| kept.data == decays.data);
-    if !whole {
-        make_folder(&cache.folder)?;
-        OutputFiles::claim(&[&file], true, &cache.inputs).or_user_error()?;
-        let options = WriteOptions { description: "decays per voxel".to_owned(), form_code: series.form_code };
-        nifti::write_with(&file, decays, &options).or_user_error()?;
-    }
-    Ok(file)
+/// Four maps of a dose on their grid.
+struct Maps {
+    dose_gy: Volume<f32>,
+    density_g_cm3: Vec<f32>,
+    labels: Vec<u16>,
+    sigma_rel: Vec<f32>,
 }
 
 fn make_folder(folder: &Path) -> Result<(), UserError> {
@@ -98,7 +126,12 @@ fn make_folder(folder: &Path) -> Result<(), UserError> {
 }
 
 /// Everything a transported dose depends on, by name.
-fn dependencies(request: &DoseRequest, cache: &Cache) -> Result<BTreeMap<String, String>, UserError> {
+fn dependencies(
+    request: &DoseRequest,
+    decays: Option<&Decays>,
+    cache: &Cache,
+    shelf: &mut Shelf,
+) -> Result<BTreeMap<String, String>, UserError> {
     let histories = match request.run.stop {
         Stop::Histories(count) => count,
         Stop::Default | Stop::TargetSigma { .. } | Stop::Seconds(_) => transport::DEFAULT_HISTORIES,
@@ -112,162 +145,202 @@ fn dependencies(request: &DoseRequest, cache: &Cache) -> Result<BTreeMap<String,
         ("seed".to_owned(), request.run.seed.to_string()),
         ("histories".to_owned(), histories.to_string()),
     ]);
-    let mut files: Vec<(&str, &Path)> = Vec::new();
-    if let ActivityChoice::Map { file, unit } = &request.activity {
-        depends_on.insert("unit".to_owned(), unit.to_string());
-        files.push(("activity", file));
+    let mut depend = |input: &InputFile| depends_on.insert(format!("{}_sha256", input.role), input.sha256.clone());
+    let [activity, ct] = inputs(request, decays, shelf)?;
+    depend(&activity);
+    depend(&ct);
+    if let (Some(labels), SceneInput::Ct(ct)) = (&request.labels, &request.scene) {
+        let regions = shelf.regions(labels, request.label_names.as_deref(), ct)?;
+        regions.map.inputs.iter().for_each(|input| {
+            depend(input);
+        });
     }
-    if let SceneInput::Ct(ct) = &request.scene {
-        files.push(("ct", ct));
-    }
-    files.extend(request.labels.as_deref().map(|path| ("labels", path)));
-    files.extend(request.label_names.as_deref().map(|path| ("label_names", path)));
     if Path::new(&request.nuclide).is_file() {
-        files.push(("nuclide_file", Path::new(&request.nuclide)));
+        depend(&hashed("nuclide_file", Path::new(&request.nuclide))?);
     }
-    for (role, path) in files {
-        depends_on.insert(format!("{role}_sha256"), hashed(role, path)?.sha256);
-    }
+    match (&request.activity, decays) {
+        (ActivityChoice::Map { unit, .. }, _) => depends_on.insert("unit".to_owned(), unit.to_string()),
+        (_, Some(decays)) => depends_on.insert("decays_on".to_owned(), format!("{:?}", decays.map.grid())),
+        _ => None,
+    };
     Ok(depends_on)
 }
 
-/// The entry's record, if the entry is whole and belongs to `depends_on`.
-fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
-    let text = std::fs::read_to_string(entry.join(RECORD)).ok()?;
-    let kept: Kept = serde_json::from_str(&text).ok()?;
-    let maps = MAPS.iter().all(|name| {
-        let found = InputFile::read("map", &entry.join(name)).ok().map(|file| file.sha256);
-        found.is_some() && found.as_ref() == kept.maps_sha256.get(*name)
-    });
-    (kept.schema == CACHE_SCHEMA && kept.depends_on == *depends_on && maps).then_some(kept)
-}
-
-/// The dose of a request: from the cache, else by transport.
-pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener) -> Result<Computed, Failure> {
-    let depends_on = dependencies(request, cache)?;
-    let mut hash = Sha256::new();
-    for (name, value) in &depends_on {
-        hash.update(format!("{name}\0{value}\0"));
-    }
-    let entry = cache.folder.join(run_record::hex(&hash.finalize()));
-    let found = whole(&entry, &depends_on);
-    let reused = found.is_some();
-    let kept = match found {
-        Some(kept) => {
-            // the entry does not depend on the activity given, the bounds do
-            from_files::check_activity(request)?;
-            kept
-        }
-        None => {
-            if entry.exists() {
-                hear.warning(format!("{}: the cache entry is damaged and computed again", entry.display()));
-            }
-            make_folder(&cache.folder)?;
-            compute_into(request, &entry, &cache.inputs, depends_on.clone(), hear)?;
-            whole(&entry, &depends_on).ok_or_else(|| {
-                UserError::new(
-                    format!("{}: what was written cannot be read back", entry.display()),
-                    "Give --cache a folder on a sound disk.",
-                )
-            })?
-        }
+/// The records of activity and CT.
+fn inputs(request: &DoseRequest, decays: Option<&Decays>, shelf: &mut Shelf) -> Result<[InputFile; 2], UserError> {
+    let none = |what: &str| UserError::new(format!("{what}: found none; allowed: one"), "State it in the course.");
+    let activity = match (&request.activity, decays) {
+        (_, Some(decays)) => decays.input.clone(),
+        (ActivityChoice::Map { file, .. }, None) => hashed("activity", file)?,
+        (_, None) => return Err(none("activity")),
     };
-    let dose_gy = nifti::read(entry.join(MAPS[0])).or_user_error()?;
-    let density = nifti::read(entry.join(MAPS[1])).or_user_error()?;
-    let labels = nifti::read_labels(entry.join(MAPS[2])).or_user_error()?;
-    let sigma_rel = nifti::read(entry.join(MAPS[3])).or_user_error()?;
-    let mut inputs = Vec::new();
-    if let ActivityChoice::Map { file, .. } = &request.activity {
-        inputs.push(hashed("activity", file)?);
-    }
-    let mut origin = None;
-    if let SceneInput::Ct(ct) = &request.scene {
-        inputs.push(hashed("ct", ct)?);
-        origin = origin_of(ct).or_user_error()?;
-    }
-    let regions = kept.regions.iter().map(|region| {
-        let value = RegionCycle {
-            label: Some(region.label),
-            dose_se_gy: region.dose_se_gy,
-            dose_photon_gy: Some(region.dose_photon_gy),
-            mass_g: Some(region.mass_g),
-            ..RegionCycle::of_dose(region.dose_gy, "")
-        };
-        (region.name.clone(), value)
-    });
-    Ok(Computed {
-        regions: regions.collect(),
-        map: Some(Mapped {
-            dose_gy,
-            sigma_rel: Some(sigma_rel),
-            density_g_cm3: Some(density.data),
-            labels: labels.data,
-            names: kept.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
-            form_code: kept.form_code,
-            origin,
-        }),
-        half_lives: BTreeMap::new(),
-        inputs,
-        tally_sha256: Some(kept.tally_sha256),
-        warnings: kept.warnings,
-        reused,
-        curves: Vec::new(),
-        run: Some(kept.run),
-    })
+    let SceneInput::Ct(ct) = &request.scene else { return Err(none("ct")) };
+    Ok([activity, shelf.ct(ct)?.image.input.clone()])
 }
 
-/// Computes a dose and keeps it as a cache entry, whole or not at all.
-fn compute_into(
-    request: &DoseRequest,
-    entry: &Path,
-    inputs: &Inputs,
+/// The place of one dose in the cache.
+struct Entry {
+    folder: PathBuf,
     depends_on: BTreeMap<String, String>,
-    hear: &mut dyn Listener,
-) -> Result<(), Failure> {
-    let own = [&MAPS[..], &[RECORD]].concat();
-    let folder = AtomicOutputDir::create(entry, true, inputs)
-        .and_then(|folder| folder.owning(&own).expecting(&own))
-        .or_user_error()?;
-    let mut case = from_files::case(request, hear)?;
-    let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
-    let kept = || -> Result<(), Failure> {
-        let map = dose_map(&case, &computed)?;
-        let rows = tables(&case, &computed, &map)?.rows;
-        let grid = &case.decays.grid;
-        let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: case.form_code };
-        nifti::write_values(folder.file(MAPS[0]), grid, &map.dose_gy, &options("absorbed dose, Gy"))?;
-        nifti::write_values(folder.file(MAPS[1]), grid, &case.density_g_cm3, &options("density, g/cm3"))?;
-        nifti::write_values(folder.file(MAPS[2]), grid, &case.labels, &options("labels"))?;
+}
+
+impl Entry {
+    fn of(request: &DoseRequest, decays: Option<&Decays>, cache: &Cache, shelf: &mut Shelf) -> Result<Self, UserError> {
+        let depends_on = dependencies(request, decays, cache, shelf)?;
+        let mut hash = Sha256::new();
+        for (name, value) in &depends_on {
+            hash.update(format!("{name}\0{value}\0"));
+        }
+        Ok(Self { folder: cache.folder.join(run_record::hex(&hash.finalize())), depends_on })
+    }
+
+    /// What is kept here, if it is whole.
+    fn find(&self) -> Option<(Told, Maps)> {
+        let text = std::fs::read_to_string(self.folder.join(RECORD)).ok()?;
+        let kept: Kept = serde_json::from_str(&text).ok()?;
+        let maps = MAPS.iter().all(|name| {
+            let found = InputFile::read("map", &self.folder.join(name)).ok().map(|file| file.sha256);
+            found.is_some() && found.as_ref() == kept.maps_sha256.get(*name)
+        });
+        if kept.schema != CACHE_SCHEMA || kept.depends_on != self.depends_on || !maps {
+            return None;
+        }
+        let maps = self.maps(&kept).ok()?;
+        Some((kept.told, maps))
+    }
+
+    fn maps(&self, kept: &Kept) -> Result<Maps, IoError> {
+        let grid = kept.grid.grid();
+        Ok(Maps {
+            dose_gy: Volume { grid, data: nifti::read(self.folder.join(MAPS[0]))?.data },
+            density_g_cm3: nifti::read(self.folder.join(MAPS[1]))?.data,
+            labels: nifti::read_labels(self.folder.join(MAPS[2]))?.data,
+            sigma_rel: nifti::read(self.folder.join(MAPS[3]))?.data,
+        })
+    }
+
+    /// A folder for the entry, before anything is computed.
+    fn prepare(&self, cache: &Cache, hear: &mut dyn Listener) -> Result<AtomicOutputDir, UserError> {
+        if self.folder.exists() {
+            hear.warning(format!("{}: the cache entry is damaged and computed again", self.folder.display()));
+        }
+        make_folder(&cache.folder)?;
+        let own = [&MAPS[..], &[RECORD]].concat();
+        AtomicOutputDir::create(&self.folder, true, &cache.inputs)
+            .and_then(|folder| folder.owning(&own).expecting(&own))
+            .or_user_error()
+    }
+
+    /// Keeps a dose, whole or not at all.
+    fn keep(self, told: &Told, maps: &Maps, folder: AtomicOutputDir) -> Result<(), Failure> {
+        let grid = &maps.dose_gy.grid;
+        let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: told.form_code };
+        nifti::write_values(folder.file(MAPS[0]), grid, &maps.dose_gy.data, &options("absorbed dose, Gy"))?;
+        nifti::write_values(folder.file(MAPS[1]), grid, &maps.density_g_cm3, &options("density, g/cm3"))?;
+        nifti::write_values(folder.file(MAPS[2]), grid, &maps.labels, &options("labels"))?;
         let sigma = "relative standard error of the dose";
-        nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
+        nifti::write_values(folder.file(MAPS[3]), grid, &maps.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
+            let path = folder.file(name);
+            maps_sha256.insert(name.to_owned(), InputFile::read("map", &path).at(&path)?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,
-            depends_on,
+            depends_on: self.depends_on,
             maps_sha256,
-            tally_sha256: computed.tally_sha256.clone(),
-            regions: rows
-                .iter()
-                .map(|row| KeptRegion {
-                    label: row.label,
-                    name: row.name.clone(),
-                    mass_g: row.mass_g,
-                    decays: row.decays,
-                    dose_gy: row.dose_gy,
-                    dose_se_gy: row.dose_se_gy,
-                    dose_photon_gy: row.dose_photon_gy,
-                })
-                .collect(),
-            warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
-            form_code: case.form_code,
-            run: KeptRun::of(&case, &computed, request.run.seed),
+            grid: GridBits::of(grid),
+            told: told.clone(),
         };
         write_json(&folder.file(RECORD), &kept)?;
         folder.commit()?;
         Ok(())
+    }
+}
+
+/// The dose of a request: from the cache, else by transport, and then kept. `decays` stand in for the request's activity.
+///
+/// Errors: those of a dose; a cache that cannot be written to, found before anything is computed. A dose that cannot be
+/// kept afterwards is not lost: a warning says so.
+pub fn transported(
+    request: &DoseRequest,
+    decays: Option<Decays>,
+    cache: Option<&Cache>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<Computed, Failure> {
+    let place = cache.map(|cache| Ok((cache, Entry::of(request, decays.as_ref(), cache, shelf)?)));
+    let place: Option<(&Cache, Entry)> = place.transpose().map_err(|error: UserError| error)?;
+    let read = inputs(request, decays.as_ref(), shelf)?;
+    let found = place.as_ref().and_then(|(_, entry)| entry.find());
+    let reused = found.is_some();
+    let (told, maps) = match found {
+        Some(found) => {
+            // the entry does not depend on the activity given, the bounds do
+            from_files::check_activity(request, decays.as_ref(), shelf)?;
+            found
+        }
+        None => {
+            let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
+            let place = place.transpose().map_err(|error: UserError| error)?;
+            let (told, maps) = computed(request, decays, shelf, hear)?;
+            if let Some((folder, entry)) = place {
+                let name = entry.folder.clone();
+                if let Err(failure) = entry.keep(&told, &maps, folder) {
+                    hear.warning(format!(
+                        "{}: the dose of this cycle could not be kept and is computed again next time: {failure}",
+                        name.display()
+                    ));
+                }
+            }
+            (told, maps)
+        }
     };
-    kept()
+    let SceneInput::Ct(ct) = &request.scene else { unreachable!("a cycle's scene is a CT: its record was made above") };
+    let grid = maps.dose_gy.grid.clone();
+    Ok(Computed {
+        regions: told.regions.iter().map(KeptRegion::cycle).collect(),
+        map: Some(Mapped {
+            dose_gy: maps.dose_gy,
+            sigma_rel: Some(Volume { grid, data: maps.sigma_rel }),
+            density_g_cm3: Some(maps.density_g_cm3),
+            labels: maps.labels,
+            names: told.regions.iter().map(|region| (region.label, region.name.clone())).collect(),
+            form_code: told.form_code,
+            origin: shelf.ct(ct)?.image.origin.clone(),
+        }),
+        half_lives: BTreeMap::new(),
+        inputs: read.to_vec(),
+        tally_sha256: Some(told.tally_sha256),
+        warnings: told.warnings,
+        reused,
+        curves: Vec::new(),
+        run: Some(told.run),
+    })
+}
+
+/// The dose of a request, in memory.
+fn computed(
+    request: &DoseRequest,
+    decays: Option<Decays>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<(Told, Maps), Failure> {
+    let case = case_from(request, decays, shelf, hear)?;
+    let result = DoseResult::of(case, &request.run, request.emissions, hear)?;
+    let told = Told {
+        tally_sha256: result.computed.tally_sha256.clone(),
+        regions: result.tables.rows.iter().map(KeptRegion::of).collect(),
+        warnings: result.warnings().map(str::to_owned).collect(),
+        form_code: result.case.form_code,
+        run: KeptRun::of(&result.case, &result.computed, request.run.seed),
+    };
+    let DoseResult { case, dose, .. } = result;
+    let maps = Maps {
+        dose_gy: Volume { grid: case.decays.grid, data: dose.dose_gy },
+        density_g_cm3: case.density_g_cm3,
+        labels: case.labels,
+        sigma_rel: dose.sigma_rel,
+    };
+    Ok((told, maps))
 }

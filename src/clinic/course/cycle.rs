@@ -1,20 +1,22 @@
 //! One cycle of a course: from what the course says of it to the doses of its regions.
 
-use super::cache::{Cache, keep_tia, transported};
+use super::cache::{Cache, transported};
 use super::parts::{Computed, Mapped};
 use crate::bounds::{self, BoundsError, Given};
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::{beside, named_nuclide};
-use crate::clinic::images::{self, Anatomy};
+use crate::clinic::from_files::Decays;
+use crate::clinic::images::{self, Anatomy, recorded_values};
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, GridChoice, ImageChoice, RunOptions, SceneInput};
-use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
+use crate::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
+use crate::clinic::shelf::Shelf;
 use crate::course::accumulate::RegionCycle;
 use crate::course::file::{Course, CourseCycle, CycleContent};
 use crate::course::tia::EarlierHalfLife;
 use crate::decay::Nuclide;
 use crate::grid::Volume;
-use crate::source::ActivityUnit;
+use crate::source::{ActivityUnit, DecayMap};
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,7 +32,7 @@ pub struct CycleFrom<'a> {
     /// Its number, counted from 1.
     pub number: usize,
     /// Where finished cycles are kept.
-    pub cache: &'a Cache,
+    pub cache: Option<&'a Cache>,
     /// Options of the transport.
     pub run: &'a RunOptions,
     /// How DICOM images are read.
@@ -42,9 +44,10 @@ pub fn compute_cycle(
     from: &CycleFrom<'_>,
     opened: Option<OpenSeries>,
     earlier: &BTreeMap<String, EarlierHalfLife>,
+    shelf: &mut Shelf,
     hear: &mut dyn Listener,
 ) -> Result<Computed, Failure> {
-    let CycleFrom { path, course, cycle, number, cache, images, .. } = *from;
+    let CycleFrom { path, course, cycle, cache, images, .. } = *from;
     let nuclide = named_nuclide(path, &course.nuclide);
     match &cycle.content {
         CycleContent::Missing(reason) => {
@@ -68,8 +71,9 @@ pub fn compute_cycle(
         CycleContent::Dose(file) => Ok(ready_map(from, file, hear)?),
         CycleContent::Tia { file, unit } => {
             let unit: ActivityUnit = unit.parse().or_user_error()?;
-            let request = dose_request(from, beside(path, file), unit, nuclide)?;
-            let mut done = transported(&request, cache, hear)?;
+            let map = ActivityChoice::Map { file: beside(path, file), unit };
+            let request = dose_request(from, map, nuclide)?;
+            let mut done = transported(&request, None, cache, shelf, hear)?;
             for (name, region) in &mut done.regions {
                 region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
                 region.method = "ready TIA map".to_owned();
@@ -86,67 +90,77 @@ pub fn compute_cycle(
                 )?
                 .given(cycle.administered_mbq),
             };
-            let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
-            let ct = named(&cycle.ct).or(named(&course.ct));
-            let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
-            let label_names = named(&course.label_names);
-            let own = SeriesRegions {
-                labels: labels.as_deref(),
-                label_names: label_names.as_deref(),
-                ct: ct.as_deref(),
-                // the dose's own report of the regions follows
-                quiet: true,
-            };
-            let series = integrate(opened, earlier, own, hear)?;
-            let tia = keep_tia(&series, cache)?;
-            let nuclide = series.nuclide.clone();
-            let mut request = dose_request(from, tia, ActivityUnit::Decays, nuclide)?;
-            if cycle.labels.is_none() && course.labels.is_none() {
-                request.labels = series.labels.clone();
-                request.label_names = series.label_names.clone();
-            }
-            let mut done = transported(&request, cache, hear)?;
-            for (name, region) in &mut done.regions {
-                let Some(integral) =
-                    series.map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref())
-                else {
-                    continue;
-                };
-                region.effective_half_life_h = Some(integral.effective_half_life_h);
-                region.half_life_rel_sigma = integral.half_life_rel_sigma;
-                region.kinetics = Some(integral.kinetics.clone());
-                region.curve_rel_sigma = integral.rel_sigma;
-                region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
-                region.method = integral.method.clone();
-            }
-            for region in &series.map.regions {
-                // the physical tail of a refused fit is no half-life that a later cycle could take for measured
-                let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {
-                    continue;
-                };
-                let half_life = EarlierHalfLife {
-                    half_life_h: integral.effective_half_life_h,
-                    rel_sigma: integral.half_life_rel_sigma,
-                    cycle: u32::try_from(number).unwrap_or(u32::MAX),
-                };
-                done.half_lives.insert(region.name.clone(), half_life);
-            }
-            done.curves = series.map.regions.iter().filter(|region| region.label != 0).cloned().collect();
-            done.inputs.extend(series.inputs);
-            done.warnings.extend(series.warnings);
-            done.warnings.extend(series.map.warnings);
-            Ok(done)
+            of_series(from, opened, earlier, shelf, hear)
         }
     }
 }
 
-/// What `lutra dose` would be asked for this cycle.
-fn dose_request(
+/// The doses of a cycle of images: integrated, carried, and back to what the curves say of the regions.
+fn of_series(
     from: &CycleFrom<'_>,
-    activity: PathBuf,
-    unit: ActivityUnit,
-    nuclide: String,
-) -> Result<DoseRequest, UserError> {
+    opened: OpenSeries,
+    earlier: &BTreeMap<String, EarlierHalfLife>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<Computed, Failure> {
+    let CycleFrom { path, course, cycle, number, cache, .. } = *from;
+    let named = |name: &Option<String>| name.as_ref().map(|name| beside(path, name));
+    let ct = named(&cycle.ct).or(named(&course.ct));
+    let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
+    let label_names = named(&course.label_names);
+    let own = SeriesRegions {
+        labels: labels.as_deref(),
+        label_names: label_names.as_deref(),
+        ct: ct.as_deref(),
+        // the dose's own report of the regions follows
+        quiet: true,
+    };
+    let name = format!("{}: decays", opened.name().display());
+    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, warnings } =
+        integrate(opened, earlier, own, shelf, hear)?;
+    let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
+    if cycle.labels.is_none() && course.labels.is_none() {
+        (request.labels, request.label_names) = (labels, label_names);
+    }
+    let decays = Decays {
+        input: recorded_values("activity", &name, &map.decays.data, f64::to_le_bytes),
+        orientation: map.decays.grid.orientation(),
+        form_code,
+        map: DecayMap::new(map.decays, &name).or_user_error()?,
+    };
+    let mut done = transported(&request, Some(decays), cache, shelf, hear)?;
+    for (name, region) in &mut done.regions {
+        let Some(integral) = map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref()) else {
+            continue;
+        };
+        region.effective_half_life_h = Some(integral.effective_half_life_h);
+        region.half_life_rel_sigma = integral.half_life_rel_sigma;
+        region.kinetics = Some(integral.kinetics.clone());
+        region.curve_rel_sigma = integral.rel_sigma;
+        region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
+        region.method = integral.method.clone();
+    }
+    for region in &map.regions {
+        // the physical tail of a refused fit is no half-life that a later cycle could take for measured
+        let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {
+            continue;
+        };
+        let half_life = EarlierHalfLife {
+            half_life_h: integral.effective_half_life_h,
+            rel_sigma: integral.half_life_rel_sigma,
+            cycle: u32::try_from(number).unwrap_or(u32::MAX),
+        };
+        done.half_lives.insert(region.name.clone(), half_life);
+    }
+    done.curves = map.regions.into_iter().filter(|region| region.label != 0).collect();
+    done.inputs.extend(inputs);
+    done.warnings.extend(warnings);
+    done.warnings.extend(map.warnings);
+    Ok(done)
+}
+
+/// What `lutra dose` would be asked for this cycle.
+fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String) -> Result<DoseRequest, UserError> {
     let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
         UserError::new(
@@ -157,7 +171,7 @@ fn dose_request(
     Ok(DoseRequest {
         config: None,
         scene: SceneInput::Ct(beside(path, ct)),
-        activity: ActivityChoice::Map { file: activity, unit },
+        activity,
         administered_mbq: Some(cycle.administered_mbq),
         nuclide,
         emissions: Emissions::All,
@@ -223,7 +237,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let labels_path = beside(path, labels_name);
     let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
     let names_path = course.label_names.as_ref().map(|name| beside(path, name));
-    let regions = images::regions(&labels_path, names_path.as_deref(), &anatomy, false, hear, &mut warnings)?;
+    let regions = images::regions(&labels_path, names_path.as_deref(), &anatomy, hear, &mut warnings)?;
     let images::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
         return Err(UserError::new(

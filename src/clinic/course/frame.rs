@@ -3,8 +3,8 @@
 use super::parts::Computed;
 use crate::clinic::failure::UserError;
 use crate::clinic::files::beside;
-use crate::clinic::images::{self, Anatomy};
-use crate::clinic::notes::Unheard;
+use crate::clinic::images::{self, Anatomy, RegionMap};
+use crate::clinic::shelf::Shelf;
 use crate::course::accumulate::CycleDose;
 use crate::course::file::{Course, CourseCycle};
 use crate::course::frame::{IDENTITY, resample};
@@ -12,6 +12,7 @@ use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, Origin};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The course's frame: where voxel sums are formed.
 pub struct Frame {
@@ -41,6 +42,7 @@ impl Frame {
         path: &Path,
         course: &Course,
         computed: &[Computed],
+        shelf: &mut Shelf,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Self>, UserError> {
         let maps = || course.cycles.iter().zip(computed).filter_map(|(cycle, one)| Some((cycle, one.map.as_ref()?)));
@@ -66,20 +68,25 @@ impl Frame {
             return Ok(None);
         };
         let labels = beside(path, labels);
-        let ct = course.ct.as_ref().map(|ct| images::ct(&beside(path, ct), &mut Vec::new())).transpose()?;
-        let anatomy = match &ct {
-            Some(ct) => Anatomy { grid: &ct.volume.grid, origin: ct.origin.as_ref() },
+        let names = course.label_names.as_ref().map(|name| beside(path, name));
+        let (opened, origin) = match &course.ct {
+            Some(ct) => {
+                let ct = beside(path, ct);
+                (shelf.regions(&labels, names.as_deref(), &ct)?, shelf.ct(&ct)?.image.origin.clone())
+            }
             None if dicom::is_dicom(&labels) => {
                 return Err(UserError::new(
                     format!("{}: ct: found none; allowed: the CT of the course's frame", labels.display()),
                     "Name the CT that the regions were drawn on as ct of the course.",
                 ));
             }
-            None => Anatomy { grid: &any.dose_gy.grid, origin: None },
+            None => {
+                let anatomy = Anatomy { grid: &any.dose_gy.grid, origin: None };
+                (Arc::new(images::open_regions(&labels, names.as_deref(), &anatomy)?), None)
+            }
         };
-        let names = course.label_names.as_ref().map(|name| beside(path, name));
-        let images::RegionMap { labels, names, .. } =
-            images::regions(&labels, names.as_deref(), &anatomy, true, &mut Unheard, warnings)?;
+        warnings.extend(opened.warnings.iter().cloned());
+        let RegionMap { labels, names, .. } = &opened.map;
         let present: BTreeMap<u16, String> = labels
             .data
             .iter()
@@ -88,12 +95,12 @@ impl Frame {
             .collect();
         warnings.push("the course's frame has labels but no density: histograms weigh voxels by volume".to_owned());
         Ok(Some(Self {
-            grid: labels.grid,
-            labels: labels.data,
+            grid: labels.grid.clone(),
+            labels: labels.data.clone(),
             names: present,
             density_g_cm3: None,
             form_code: 1,
-            origin: ct.and_then(|ct| ct.origin),
+            origin,
         }))
     }
 }

@@ -17,6 +17,9 @@ pub mod cycle;
 /// Where doses are added by voxel.
 pub mod frame;
 
+/// A course from volumes in memory.
+pub mod from_memory;
+
 /// Cumulative histograms.
 pub mod histograms;
 
@@ -31,7 +34,6 @@ pub mod source;
 
 use super::failure::{Failure, OrUserError};
 use super::files::in_file;
-use super::images::hashed;
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::pages;
@@ -42,6 +44,7 @@ use crate::course::file::Course;
 use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
 use crate::io::atomic::AtomicOutputDir;
+use crate::report::run_record::InputFile;
 use cache::Cache;
 use cycle::{CycleFrom, compute_cycle};
 use frame::{Frame, cycle_doses};
@@ -53,8 +56,10 @@ use std::path::{Path, PathBuf};
 
 /// A course and all that was found.
 pub struct CourseResult {
-    /// The COURSE.toml or the DICOM folder.
+    /// The COURSE.toml or the DICOM folder; `course in memory` of volumes.
     pub path: PathBuf,
+    /// What the record says of it.
+    pub input: InputFile,
     /// The course.
     pub course: Course,
     /// Its protocol.
@@ -86,19 +91,34 @@ pub fn patient(
     check: &dyn Fn(&Course) -> Result<(), Failure>,
     hear: &mut dyn Listener,
 ) -> Result<CourseResult, Failure> {
-    let CourseSource { course, protocol, base, mut series, days, images, doubts } = match choice {
+    let source = match choice {
         Some(choice) => CourseSource::of_study(path, choice, hear)?,
         None => CourseSource::of_file(path)?,
     };
-    check(&course)?;
+    check(&source.course)?;
+    treated(source, Some(cache), run, hear)
+}
+
+/// A course, wherever it comes from, in memory from its images to its verdict; `cache` keeps the doses of its cycles.
+///
+/// Errors: as [`patient`].
+pub fn treated(
+    source: CourseSource,
+    cache: Option<&Cache>,
+    run: &RunOptions,
+    hear: &mut dyn Listener,
+) -> Result<CourseResult, Failure> {
+    let CourseSource { name: path, input, mut shelf, course, protocol, base, mut series, days, images, doubts } =
+        source;
+    let path = path.as_path();
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
         hear.info(format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
         let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
-        let one = compute_cycle(&from, series[index].take(), &earlier, hear)?;
-        if one.reused {
+        let one = compute_cycle(&from, series[index].take(), &earlier, &mut shelf, hear)?;
+        if let Some(cache) = cache.filter(|_| one.reused) {
             hear.info(format!("cycle {number}: unchanged, taken from {}", cache.folder.display()));
         }
         for (name, region) in &one.regions {
@@ -114,7 +134,7 @@ pub fn patient(
     let mut warnings = doubts;
     warnings.extend(checks::by_cycle(&computed));
     checks::check_ledger(path, &course, &protocol, &computed)?;
-    let frame = Frame::of(&base, &course, &computed, &mut warnings)?;
+    let frame = Frame::of(&base, &course, &computed, &mut shelf, &mut warnings)?;
     let cycles = cycle_doses(&course, &days, &computed, frame.as_ref(), &mut warnings);
     let anatomy = frame.as_ref().map(|frame| CourseFrame {
         labels: &frame.labels,
@@ -133,6 +153,7 @@ pub fn patient(
     histograms.refine(&mut accumulated.totals);
     Ok(CourseResult {
         path: path.to_path_buf(),
+        input,
         course,
         protocol,
         days,
@@ -157,7 +178,7 @@ impl CourseResult {
         hear: &mut dyn Listener,
     ) -> Result<(), Failure> {
         let written = save::Written {
-            path: &self.path,
+            input: &self.input,
             course: &self.course,
             days: &self.days,
             cycles: &self.cycles,
@@ -180,7 +201,7 @@ impl CourseResult {
                 verdict: &self.verdict,
                 histograms: &self.histograms,
                 invocation,
-                course_file: hashed("course", &self.path)?,
+                course_file: self.input.clone(),
             },
         )
     }

@@ -3,22 +3,30 @@
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
+use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ImageChoice, StudyChoice};
 use crate::clinic::series::OpenSeries;
+use crate::clinic::shelf::Shelf;
 use crate::clinic::study;
 use crate::course::decision::check_choices;
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
-use crate::course::input::days_between;
 use crate::course::protocol::Protocol;
 use crate::course::rules::Facts;
 use crate::decay::Nuclide;
 use crate::io::dicom::ActivityOptions;
+use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A course and how its files are found.
 pub struct CourseSource {
+    /// What messages call it: the COURSE.toml, the DICOM folder, or `course in memory`.
+    pub name: PathBuf,
+    /// What the record says of it.
+    pub input: InputFile,
+    /// What is opened already.
+    pub shelf: Shelf,
     /// The course.
     pub course: Course,
     /// Its protocol.
@@ -47,10 +55,17 @@ impl CourseSource {
         let doubts = course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
         let options = ActivityOptions::default();
         Ok(Self {
+            name: path.to_path_buf(),
+            input: hashed("course", path)?,
+            shelf: Shelf::default(),
             protocol,
             base: path.to_path_buf(),
             series: course.cycles.iter().map(|_| None).collect(),
-            days: course.cycles.iter().map(|cycle| cycle.date.to_string()).collect(),
+            days: course
+                .cycles
+                .iter()
+                .map(|cycle| cycle.date.map_or_else(String::new, |day| day.to_string()))
+                .collect(),
             images: ImageChoice { nuclide, options, effective_half_life_h: None, administered_mbq: None },
             doubts,
             course,
@@ -66,17 +81,11 @@ impl CourseSource {
         let first = shots[0].shots[0].scan.timing.injection;
         let mut cycles: Vec<CourseCycle> = Vec::new();
         let mut series = Vec::new();
-        let mut days = Vec::new();
+        let mut days: Vec<i64> = Vec::new();
         for (index, cycle) in shots.into_iter().enumerate() {
             let number = index + 1;
             let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref(), hear)?;
             let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
-            let date = jiff::civil::date(2000, 1, 1).checked_add(jiff::Span::new().days(day)).map_err(|_| {
-                UserError::new(
-                    format!("cycle {number}: injection: found {day} days after the first; allowed: within a lifetime"),
-                    "Correct the date of injection in the header.",
-                )
-            })?;
             let opened = OpenSeries::of_shots(cycle, &choice.images)?;
             let administered_mbq = opened.administered_mbq().ok_or_else(|| {
                 UserError::new(
@@ -93,8 +102,8 @@ impl CourseSource {
                 belongings.labels.display()
             ));
             cycles.push(CourseCycle {
-                date,
-                interval_d: cycles.last().map(|before| days_between(before.date, date)),
+                date: None,
+                interval_d: days.last().map(|before| day - before),
                 administered_mbq,
                 prescribed_mbq: None,
                 content: CycleContent::Series(String::new()),
@@ -105,7 +114,7 @@ impl CourseSource {
                 random_rel_sigma: None,
                 systematic_rel_sigma: None,
             });
-            days.push(format!("day {day}"));
+            days.push(day);
             series.push(Some(opened));
         }
         // One anatomy for all cycles is the course's own: their doses add up by voxel.
@@ -138,11 +147,14 @@ impl CourseSource {
         };
         let protocol = read_protocol(path, &protocol)?;
         Ok(Self {
+            name: path.to_path_buf(),
+            input: hashed("course", path)?,
+            shelf: Shelf::default(),
             protocol,
             course,
             base: PathBuf::new(),
             series,
-            days,
+            days: days.iter().map(|day| format!("day {day}")).collect(),
             images: choice.images.clone(),
             doubts: Vec::new(),
         })

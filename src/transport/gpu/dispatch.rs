@@ -1,11 +1,11 @@
 //! A job as a number of short dispatches.
 
+use super::loaded::STAMP_BYTES;
 use super::read_back::{flags_and_finished, ledger, ticks};
 use super::{GpuEngine, layout};
-use super::loaded::STAMP_BYTES;
+use crate::clock::Moment;
 use crate::kernel::single::context::Params;
 use crate::tally::BatchTally;
-use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use crate::transport::{EngineError, Job};
 use std::time::Duration;

@@ -1,0 +1,101 @@
+//! The images, regions and nuclides of a request: each opened, decoded and hashed once.
+//!
+//! A front end may put volumes of its own on the shelf under names; whatever names them later gets them from there and
+//! touches no file.
+
+use super::failure::{OrUserError, UserError};
+use super::images::{self, Anatomy, Image, OpenedRegions};
+use crate::decay::Nuclide;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A CT as opened.
+pub struct OpenedCt {
+    /// The image, HU.
+    pub image: Image<f32>,
+    /// What its reader had to say.
+    pub notes: Vec<String>,
+}
+
+/// What regions were opened from: their file, that of their names, and the CT whose grid they were put on.
+type RegionsKey = (PathBuf, Option<PathBuf>, PathBuf);
+
+/// What a request has opened. Volumes that were given stay; of files, only the CT and the regions opened last are kept,
+/// since a course of many anatomies would fill the memory.
+#[derive(Default)]
+pub struct Shelf {
+    given_cts: BTreeMap<PathBuf, Arc<OpenedCt>>,
+    given_regions: BTreeMap<PathBuf, Arc<OpenedRegions>>,
+    given_nuclides: BTreeMap<String, Nuclide>,
+    ct: Option<(PathBuf, Arc<OpenedCt>)>,
+    regions: Option<(RegionsKey, Arc<OpenedRegions>)>,
+}
+
+impl Shelf {
+    /// Puts a CT on the shelf.
+    pub fn give_ct(&mut self, name: &str, image: Image<f32>) {
+        self.given_cts.insert(name.into(), Arc::new(OpenedCt { image, notes: Vec::new() }));
+    }
+
+    /// Puts regions on the shelf.
+    pub fn give_regions(&mut self, name: &str, regions: OpenedRegions) {
+        self.given_regions.insert(name.into(), Arc::new(regions));
+    }
+
+    /// Puts a nuclide on the shelf.
+    pub fn give_nuclide(&mut self, name: &str, nuclide: Nuclide) {
+        self.given_nuclides.insert(name.to_owned(), nuclide);
+    }
+
+    /// The CT of this name or path.
+    ///
+    /// Errors: those of [`images::ct`].
+    pub fn ct(&mut self, path: &Path) -> Result<Arc<OpenedCt>, UserError> {
+        if let Some(given) = self.given_cts.get(path) {
+            return Ok(Arc::clone(given));
+        }
+        if let Some((kept, ct)) = &self.ct
+            && kept == path
+        {
+            return Ok(Arc::clone(ct));
+        }
+        // the one before goes first: two CTs need not lie in memory at once
+        self.ct = None;
+        let mut notes = Vec::new();
+        let image = images::ct(path, &mut notes)?;
+        let ct = Arc::new(OpenedCt { image, notes });
+        self.ct = Some((path.to_path_buf(), Arc::clone(&ct)));
+        Ok(ct)
+    }
+
+    /// The regions of this name or path, those of DICOM on the grid of `ct`.
+    ///
+    /// Errors: those of [`images::open_regions`] and [`Shelf::ct`].
+    pub fn regions(&mut self, path: &Path, names: Option<&Path>, ct: &Path) -> Result<Arc<OpenedRegions>, UserError> {
+        if let Some(given) = self.given_regions.get(path) {
+            return Ok(Arc::clone(given));
+        }
+        let key = (path.to_path_buf(), names.map(Path::to_path_buf), ct.to_path_buf());
+        if let Some((kept, regions)) = &self.regions
+            && *kept == key
+        {
+            return Ok(Arc::clone(regions));
+        }
+        let ct = self.ct(ct)?;
+        let anatomy = Anatomy { grid: &ct.image.volume.grid, origin: ct.image.origin.as_ref() };
+        let regions = Arc::new(images::open_regions(path, names, &anatomy)?);
+        self.regions = Some((key, Arc::clone(&regions)));
+        Ok(regions)
+    }
+
+    /// The nuclide of this name, or of the file at this path.
+    ///
+    /// Errors: those of [`Nuclide::load`].
+    pub fn nuclide(&self, name: &str) -> Result<Nuclide, UserError> {
+        match self.given_nuclides.get(name) {
+            Some(given) => Ok(given.clone()),
+            None => Nuclide::load(name).or_user_error(),
+        }
+    }
+}
