@@ -152,16 +152,7 @@ fn lock_a_skipped_test_is_said_and_listed_or_fails() {
 
 #[test]
 fn alarm_every_part_can_be_required() {
-    for need in [
-        Need::Gpu,
-        Need::Browser,
-        Need::Validator,
-        Need::Readers,
-        Need::Workflows,
-        Need::Nextflow,
-        Need::Shared,
-        Need::Linux,
-    ] {
+    for need in [Need::Gpu, Need::Browser, Need::Validator, Need::Readers, Need::Workflows, Need::Shared, Need::Linux] {
         let error = needs::tell(need, "it is gone", "a test", true, None).expect_err("required");
         assert_eq!(error, format!("REQUIRE_{}=1 and it is gone", need.name()));
     }

@@ -22,8 +22,6 @@ pub enum Need {
     Readers,
     /// Slurm, Snakemake.
     Workflows,
-    /// Nextflow: no registry of packages has it whole.
-    Nextflow,
     /// The reference data beside the checkout: `LUTRA_SHARED`, else `../shared`.
     Shared,
     /// A Linux machine, with a POSIX shell and a limit of the address space.
@@ -39,7 +37,6 @@ impl Need {
             Self::Validator => "VALIDATOR",
             Self::Readers => "READERS",
             Self::Workflows => "WORKFLOWS",
-            Self::Nextflow => "NEXTFLOW",
             Self::Shared => "SHARED",
             Self::Linux => "LINUX",
         }
