@@ -72,6 +72,14 @@ pub enum GridError {
         /// Voxels of the grid.
         expected: usize,
     },
+    /// An array of another shape.
+    #[error("array: found a shape of {found:?}; allowed: {expected:?}, one value a voxel along the axes of the grid")]
+    Shape {
+        /// Shape found.
+        found: [usize; 3],
+        /// Voxels of the grid.
+        expected: [usize; 3],
+    },
     /// A volume given back to an orientation that belongs to another grid.
     #[error("volume: found {found:?} voxels; allowed: {expected:?}, the grid that the orientation was taken from")]
     OtherGrid {

@@ -55,6 +55,9 @@ pub mod text;
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 
+/// Volumes as arrays.
+pub mod volume;
+
 /// What lies around a voxel.
 pub mod neighbourhood;
 

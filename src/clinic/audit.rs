@@ -15,7 +15,7 @@ use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
 use crate::io::atomic::AtomicOutputDir;
-use crate::report::dvh_plot::{self, Curve};
+use crate::report::dvh_plot::{self, PlottedCurve};
 use crate::report::page::number::name;
 use crate::report::page::viewer::Scale;
 use crate::report::png::difference::write_differences;
@@ -248,9 +248,9 @@ fn write_pictures(
     for row in rows {
         let voxels: Vec<usize> = (0..case.labels.len()).filter(|&n| case.labels[n] == row.label).collect();
         let dvh = |map: &DoseMap| Dvh::new(voxels.iter().map(|&n| map.dose_gy[n]).collect());
-        let mut curves = vec![Curve { name: "transport".to_owned(), dvh: dvh(dose) }];
+        let mut curves = vec![PlottedCurve { name: "transport".to_owned(), dvh: dvh(dose) }];
         let others = audit.methods.iter().filter(|m| m.by_voxel);
-        curves.extend(others.map(|m| Curve { name: m.name.clone(), dvh: dvh(&m.dose) }));
+        curves.extend(others.map(|m| PlottedCurve { name: m.name.clone(), dvh: dvh(&m.dose) }));
         let path = folder.file(&format!("dvh_{}_{}.png", row.label, plain(&row.name)));
         dvh_plot::draw(&row.name, &curves).save(&path).at(&path)?;
     }

@@ -11,6 +11,8 @@ use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::report::EnergyBalance;
 use crate::report::table::balance_lines;
 use crate::transport::emission::Emissions;
+use crate::volume::view;
+use ndarray::ArrayView3;
 use std::collections::BTreeMap;
 
 /// A dose and all that belongs to it, in memory.
@@ -47,6 +49,20 @@ impl DoseResult {
         let dose = dose_map(&case, &computed)?;
         let tables = tables(&case, &computed, &dose)?;
         Ok(Self { case, computed, dose, tables })
+    }
+
+    /// Absorbed dose, Gy, as an array indexed (i, j, k) along the axes of the case's grid; no copy.
+    pub fn dose_gy(&self) -> ArrayView3<'_, f32> {
+        self.volume(&self.dose.dose_gy)
+    }
+
+    /// Relative standard error of the dose by the statistics of the transport alone, as [`DoseResult::dose_gy`].
+    pub fn sigma_rel(&self) -> ArrayView3<'_, f32> {
+        self.volume(&self.dose.sigma_rel)
+    }
+
+    fn volume<'a, T>(&self, values: &'a [T]) -> ArrayView3<'a, T> {
+        view(&self.case.decays.grid, values).expect("a dose has one value a voxel of its grid")
     }
 
     /// Everything that the reader should know, in the order in which it came up.

@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy, RegionMap, hashed};
-use super::matter::{Frame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on};
+use super::matter::{ActivityFrame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on};
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
 use super::series::OpenSeries;
@@ -115,10 +115,11 @@ fn in_hand(
     decays: Decays,
     request: &DoseRequest,
     nuclide: &Nuclide,
-) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
+) -> Result<(Activity, ActivityFrame, Vec<InputFile>), UserError> {
     let given = Given::new(request.administered_mbq, nuclide.half_life_h);
     decays.map.check(&decays.input.path, &given).or_user_error()?;
-    let frame = Frame { grid: decays.map.grid().clone(), orientation: decays.orientation, form_code: decays.form_code };
+    let frame =
+        ActivityFrame { grid: decays.map.grid().clone(), orientation: decays.orientation, form_code: decays.form_code };
     Ok((Activity::Map(Box::new(decays.map)), frame, vec![decays.input]))
 }
 
@@ -128,7 +129,7 @@ fn read_activity(
     nuclide: &Nuclide,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
-) -> Result<(Activity, Frame, Vec<InputFile>), UserError> {
+) -> Result<(Activity, ActivityFrame, Vec<InputFile>), UserError> {
     match &request.activity {
         ActivityChoice::Map { file, unit } => {
             let given = Given::new(request.administered_mbq, nuclide.half_life_h);
@@ -142,7 +143,7 @@ fn read_activity(
                 .into_iter()
                 .map(|input| InputFile { role: "activity".to_owned(), ..input })
                 .collect();
-            let frame = Frame {
+            let frame = ActivityFrame {
                 grid: series.grid().clone(),
                 orientation: series.orientation.clone(),
                 form_code: series.form_code,
@@ -162,9 +163,10 @@ fn activity_map(
     unit: ActivityUnit,
     given: &Given,
     warnings: &mut Vec<String>,
-) -> Result<(ActivityMap, Frame, InputFile), UserError> {
+) -> Result<(ActivityMap, ActivityFrame, InputFile), UserError> {
     let image = images::nifti_image::<f64>("activity", file, warnings)?;
-    let frame = Frame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
+    let frame =
+        ActivityFrame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
     let name = file.display().to_string();
     let map = ActivityMap::new(image.volume, unit, &name).or_user_error()?;
     map.check(&name, given).or_user_error()?;
@@ -209,7 +211,7 @@ fn integrated(
 
 fn read_matter(
     request: &DoseRequest,
-    activity: Option<&Frame>,
+    activity: Option<&ActivityFrame>,
     shelf: &mut Shelf,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
@@ -282,7 +284,7 @@ fn same_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> 
 fn regions(
     request: &DoseRequest,
     matter: &Matter,
-    activity: Option<&Frame>,
+    activity: Option<&ActivityFrame>,
     shelf: &mut Shelf,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,

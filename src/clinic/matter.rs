@@ -42,7 +42,7 @@ pub(super) struct Matter {
 }
 
 /// Grid of the activity, its order in the user's file, and its kind of coordinates.
-pub(super) struct Frame {
+pub(super) struct ActivityFrame {
     pub(super) grid: VoxelGrid,
     pub(super) orientation: Orientation,
     pub(super) form_code: i16,
@@ -134,7 +134,7 @@ pub(super) fn matter_of_ct(
     ct: &Image<f32>,
     name: &str,
     grid: GridChoice,
-    activity: Option<&Frame>,
+    activity: Option<&ActivityFrame>,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
     let named = |error: &dyn std::error::Error| {
@@ -194,7 +194,7 @@ pub(super) fn regions_on(
     own: Arc<OpenedRegions>,
     name: &str,
     matter: &Matter,
-    activity: Option<&Frame>,
+    activity: Option<&ActivityFrame>,
     hear: &mut dyn Listener,
     warnings: &mut Vec<String>,
 ) -> Result<Labels, UserError> {

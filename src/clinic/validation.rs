@@ -8,7 +8,7 @@ use crate::clock::Moment;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::transport::run::Progress;
-use crate::validate::{self, Bench, Comparison, Row, ValidationError, Verdict, page};
+use crate::validate::{self, Comparison, Row, RowVerdict, ValidationError, Workbench, page};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -60,13 +60,13 @@ pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Lis
     let mut runs = Runs { hear: &shared, fraction: 0.0 };
     let mut tell = |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.seconds()));
     let outcome = {
-        let mut bench = Bench::new(engine.as_mut(), &mut runs, request.run.seed);
+        let mut bench = Workbench::new(engine.as_mut(), &mut runs, request.run.seed);
         validate::run(&mut bench, request.extent, patient, &mut tell)
     };
     shared.borrow_mut().progress_ended();
     let comparisons = outcome.map_err(failure)?;
     let all = || comparisons.iter().flat_map(|c| &c.rows);
-    let failed = all().filter(|row: &&Row| row.verdict == Verdict::Fail).count();
+    let failed = all().filter(|row: &&Row| row.verdict == RowVerdict::Fail).count();
     let wall_seconds = began.seconds();
     write(
         &page::Record {

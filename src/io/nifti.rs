@@ -18,7 +18,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use encode::encode_header;
-use stream::{Source, Take, Value, make_room};
+use stream::{ByteSource, Take, Value, make_room};
 
 use super::{IoError, atomic};
 use crate::grid::{Volume, VoxelGrid};
@@ -227,7 +227,7 @@ pub fn read_as<T: Sample>(path: impl AsRef<Path>) -> Result<Volume<T>, IoError> 
 /// sheared or not finite; sform and qform that disagree.
 pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError> {
     let path = path.as_ref();
-    let mut source = Source::open(path)?;
+    let mut source = ByteSource::open(path)?;
     let header = source.header()?;
     let mut taken = Numbers {
         path,
@@ -303,7 +303,7 @@ impl Take for LabelValues<'_> {
 ///
 /// Errors: as [`read_image`], but for values that are damaged.
 pub fn read_header(path: impl AsRef<Path>) -> Result<Header, IoError> {
-    Source::open(path.as_ref())?.header()
+    ByteSource::open(path.as_ref())?.header()
 }
 
 /// Reads a label map: whole numbers from 0 to 65535, after the scale factors, of any stored type.
@@ -311,7 +311,7 @@ pub fn read_header(path: impl AsRef<Path>) -> Result<Header, IoError> {
 /// Errors: as [`read_image`]; and a value that is not such a number, with the first voxel.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
     let path = path.as_ref();
-    let mut source = Source::open(path)?;
+    let mut source = ByteSource::open(path)?;
     let header = source.header()?;
     let mut taken = LabelValues {
         path,

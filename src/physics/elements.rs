@@ -44,14 +44,14 @@ pub struct KFluorescence {
 
 /// A tabulated function: `x` not descending (two equal neighbours mark an edge), `y` beside it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
+pub struct TabulatedCurve {
     /// Abscissae, not descending.
     pub x: Vec<f64>,
     /// Ordinates, as many as `x`.
     pub y: Vec<f64>,
 }
 
-impl Curve {
+impl TabulatedCurve {
     /// Linear interpolation at `x`; outside the table the nearest end value.
     pub fn lin_lin(&self, x: f64) -> f64 {
         lin_lin(&self.x, &self.y, x)
@@ -146,9 +146,9 @@ pub struct Element {
     /// Pair and triplet production, barn.
     pub pair_b: Vec<f64>,
     /// Form factor F(x), x in 1/Angstrom.
-    pub form_factor: Curve,
+    pub form_factor: TabulatedCurve,
     /// Incoherent scattering function S(x), x in 1/Angstrom.
-    pub incoherent_function: Curve,
+    pub incoherent_function: TabulatedCurve,
     /// Electron kinetic energies of the two transport cross-sections, keV, ascending.
     pub elastic_energy_kev: Vec<f64>,
     /// First elastic transport cross-section, cm2.
@@ -225,8 +225,8 @@ fn atom(index: usize, mut fields: std::str::Split<'static, char>) -> Element {
         incoherent_b: Vec::new(),
         photoelectric_b: Vec::new(),
         pair_b: Vec::new(),
-        form_factor: Curve::default(),
-        incoherent_function: Curve::default(),
+        form_factor: TabulatedCurve::default(),
+        incoherent_function: TabulatedCurve::default(),
         elastic_energy_kev: Vec::new(),
         elastic_tr1_cm2: Vec::new(),
         elastic_tr2_cm2: Vec::new(),

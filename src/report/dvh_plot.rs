@@ -11,7 +11,7 @@ const LEGEND_PX: usize = 330;
 
 /// One curve.
 #[derive(Clone, Debug)]
-pub struct Curve {
+pub struct PlottedCurve {
     /// Name in the legend.
     pub name: String,
     /// Doses of the region's voxels.
@@ -19,7 +19,7 @@ pub struct Curve {
 }
 
 /// Draws the curves, the first in white and broad (the reference), the others in colours.
-pub fn draw(title: &str, curves: &[Curve]) -> RgbImage {
+pub fn draw(title: &str, curves: &[PlottedCurve]) -> RgbImage {
     let [width, height] = PLOT_PX;
     let mut canvas = Canvas::new(LEFT_PX + width + 30 + LEGEND_PX, TOP_PX + height + 60);
     canvas.text(LEFT_PX, 16, title, Text::Bold, WHITE);
@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn law_curves_run_from_all_to_nothing() {
-        let curve = |name: &str, gy: f32| Curve { name: name.into(), dvh: Dvh::new(vec![gy, gy * 0.9, gy * 1.1]) };
+        let curve =
+            |name: &str, gy: f32| PlottedCurve { name: name.into(), dvh: Dvh::new(vec![gy, gy * 0.9, gy * 1.1]) };
         let image = draw("kidney", &[curve("transport", 2.0), curve("local", 1.8)]);
         // at no dose the curves run along the top of the plot
         assert_eq!(image.get_pixel(LEFT_PX as u32 + 3, TOP_PX as u32).0, [240; 3]);

@@ -110,14 +110,14 @@ const LEAST_HEIGHT_PX: usize = 560;
 const OPACITY: f32 = 0.72;
 
 /// The index axes of a grid matched to the world axes.
-pub(super) struct Frame {
+pub(super) struct PictureFrame {
     /// Index axis of each world axis.
     pub(super) axis: [usize; 3],
     /// Whether the index runs against the world axis.
     pub(super) reversed: [bool; 3],
 }
 
-impl Frame {
+impl PictureFrame {
     /// Matches each world axis, the clearest match first, to the free index axis that runs most along it.
     pub(super) fn of(grid: &VoxelGrid) -> Self {
         let along = |world: usize, index: usize| grid.affine[world][index] / grid.spacing_mm[index];
@@ -153,7 +153,7 @@ struct Slice {
 
 impl Slice {
     fn cut(grid: &VoxelGrid, plane: Plane, through: [usize; 3]) -> Self {
-        let frame = Frame::of(grid);
+        let frame = PictureFrame::of(grid);
         let [across, down, normal] = plane.axes();
         let (columns, rows) = (grid.dims[frame.axis[across]], grid.dims[frame.axis[down]]);
         let mut voxel = Vec::with_capacity(columns * rows);
@@ -445,7 +445,7 @@ fn paint_ruler(canvas: &mut Canvas, (left, top, width, height): Area, px_per_mm:
 
 fn paint_header(canvas: &mut Canvas, picture: &Picture<'_>, slice: &Slice, plane: Plane, through: [usize; 3]) {
     let normal = plane.axes()[2];
-    let index_axis = Frame::of(picture.grid).axis[normal];
+    let index_axis = PictureFrame::of(picture.grid).axis[normal];
     let row = picture.grid.affine[normal];
     let place_mm = row[3] + (0..3).map(|axis| row[axis] * through[axis] as f64).sum::<f64>();
     let hottest = slice.values(|n| picture.dose_gy[n]).into_iter().fold(0.0_f32, f32::max);

@@ -9,7 +9,7 @@ use crate::transport::allocation::Expectation;
 use crate::transport::emission::Pass;
 use crate::transport::error::{RunError, checked};
 use crate::transport::plan::{MOST_HISTORIES_A_BATCH, RunPlan, Stop};
-use crate::transport::prepare::{Inputs, Source, job};
+use crate::transport::prepare::{Inputs, SourceVoxels, job};
 use crate::transport::stopping::HOT_SHARE;
 use crate::transport::{Job, Scene, SceneData, Scoring};
 
@@ -73,7 +73,7 @@ pub(crate) struct Pilot {
 
 impl Pilot {
     /// The pilot that a plan needs, if any.
-    pub(crate) fn of(plan: &RunPlan, data: &SceneData, source: &Source) -> Option<Self> {
+    pub(crate) fn of(plan: &RunPlan, data: &SceneData, source: &SourceVoxels) -> Option<Self> {
         let (aim, per_pass, histories) = match plan.stop {
             Stop::Histories(_) => return None,
             Stop::TargetSigma(goal) => {
@@ -118,7 +118,7 @@ impl Pilot {
         tally: BatchTally,
         took_seconds: f64,
         histories: u32,
-        (inputs, data, source): (&Inputs<'_>, &SceneData, &Source),
+        (inputs, data, source): (&Inputs<'_>, &SceneData, &SourceVoxels),
     ) -> Result<Option<f64>, RunError> {
         let (plan, pass) = (&*inputs.plan, self.passes[self.at.0]);
         checked(&tally, histories, (pass, self.batch()), plan.seed)?;
@@ -190,7 +190,7 @@ impl Pilot {
         }
     }
 
-    fn next_round(&mut self, source: &Source) {
+    fn next_round(&mut self, source: &SourceVoxels) {
         match &mut self.aim {
             Aim::Sigma { doublings, sum, variance, .. } => {
                 *doublings += 1;
@@ -209,7 +209,7 @@ impl Pilot {
 }
 
 /// Energy by bin that needs no sampling, tally entries.
-fn at_home(source: &Source) -> Vec<f64> {
+fn at_home(source: &SourceVoxels) -> Vec<f64> {
     source.local_kev.iter().map(|local| local / ENTRY_KEV).collect()
 }
 

@@ -233,14 +233,14 @@ impl<'a> Inputs<'a> {
 
 /// Where histories begin and what needs none.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct SourceVoxels {
     /// Where histories are wanted.
     sources: Arc<Sources>,
     /// Energy by bin that needs no sampling, keV; none where a state to go on from brings its own.
     pub(crate) local_kev: Vec<f64>,
 }
 
-impl Source {
+impl SourceVoxels {
     /// The expectation of about so many histories a batch of a pass.
     pub(crate) fn expect(&self, pass: Pass, histories: f64) -> Expectation {
         match pass {
@@ -258,7 +258,7 @@ pub(crate) struct Prepared {
     /// Which run it is.
     pub(crate) identity: Identity,
     /// Where histories begin.
-    pub(crate) source: Source,
+    pub(crate) source: SourceVoxels,
     /// Decays of the source.
     pub(crate) all_decays: f64,
     /// What was spent on tables, s.
@@ -283,7 +283,7 @@ impl Prepared {
             || if fresh { local_energy(&data, decays, plan.scoring) } else { Vec::new() },
             || hashes.identity(&data, plan),
         );
-        let source = Source { sources, local_kev };
+        let source = SourceVoxels { sources, local_kev };
         Ok(Self { data, identity, source, all_decays, tables_seconds, identity_seconds: clock.seconds() })
     }
 

@@ -55,7 +55,7 @@ pub enum Fault {
 }
 
 /// Engine, settings, nuclide.
-pub struct Bench<'a> {
+pub struct Workbench<'a> {
     engine: &'a mut dyn Engine,
     progress: &'a mut dyn Progress,
     seed: u64,
@@ -70,7 +70,7 @@ const BATCHES: u32 = 24;
 /// Where an electron rests on the spot in shell scoring, as a share of the shell's thickness.
 const CUT_SHARE_OF_SHELL: f64 = 0.05;
 
-impl<'a> Bench<'a> {
+impl<'a> Workbench<'a> {
     /// Runs on `engine`; one seed serves all problems.
     pub fn new(engine: &'a mut dyn Engine, progress: &'a mut dyn Progress, seed: u64) -> Self {
         Self { engine, progress, seed, settings: TransportSettings::default(), fault: None }

@@ -49,8 +49,8 @@ pub mod steps;
 /// The page, the JSON file and the plots.
 pub mod page;
 
-pub use bench::{Bench, Fault, ValidationError};
-pub use verdict::{Comparison, Judged, Plot, PlotPoint, Row, Verdict};
+pub use bench::{Fault, ValidationError, Workbench};
+pub use verdict::{Comparison, Judged, Plot, PlotPoint, Row, RowVerdict};
 
 use crate::clock::Moment;
 use std::path::Path;
@@ -66,12 +66,12 @@ pub enum Extent {
 }
 
 /// A problem as the suite runs it.
-type Problem<'a> = (&'static str, Box<dyn Fn(&mut Bench) -> Result<Comparison, ValidationError> + 'a>);
+type Problem<'a> = (&'static str, Box<dyn Fn(&mut Workbench) -> Result<Comparison, ValidationError> + 'a>);
 
 /// Runs the suite in order. `patient` is the folder of the CT problem; without it that problem is skipped and says so.
 /// `tell` hears the name of each problem as it begins.
 pub fn run(
-    bench: &mut Bench,
+    bench: &mut Workbench,
     extent: Extent,
     patient: Option<&Path>,
     tell: &mut dyn FnMut(&str),
@@ -117,13 +117,13 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
     if full {
         list.push(("R3 4.42 mm", Box::new(|b| r3_voxels::run(b, 4.42, 81, 4_000_000))));
     }
-    for source in r4_slabs::Source::ALL {
+    for source in r4_slabs::SlabSource::ALL {
         let name = match source {
-            r4_slabs::Source::Soft => "R4 source in soft tissue",
-            r4_slabs::Source::Lung => "R4 source in lung",
-            r4_slabs::Source::Bone => "R4 source in bone",
+            r4_slabs::SlabSource::Soft => "R4 source in soft tissue",
+            r4_slabs::SlabSource::Lung => "R4 source in lung",
+            r4_slabs::SlabSource::Bone => "R4 source in bone",
         };
-        if full || source == r4_slabs::Source::Lung {
+        if full || source == r4_slabs::SlabSource::Lung {
             list.push((name, Box::new(move |b| r4_slabs::run(b, source, pick(2_000_000, 12_000_000), full))));
         }
     }

@@ -1,6 +1,6 @@
 //! What a validation leaves behind: `validation.md`, `validation.json` and a plot a comparison (SVG).
 
-use super::{Comparison, Extent, Judged, Plot, Row, Verdict};
+use super::{Comparison, Extent, Judged, Plot, Row, RowVerdict};
 use crate::transport::DeviceInfo;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -61,18 +61,18 @@ fn relative_sigma(value: super::verdict::Value) -> String {
     }
 }
 
-fn verdict(verdict: Verdict) -> &'static str {
+fn verdict(verdict: RowVerdict) -> &'static str {
     match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "**FAIL**",
-        Verdict::Open => "**open**",
-        Verdict::Skipped => "skipped",
+        RowVerdict::Pass => "pass",
+        RowVerdict::Fail => "**FAIL**",
+        RowVerdict::Open => "**open**",
+        RowVerdict::Skipped => "skipped",
     }
 }
 
 /// A row of the table as its cells.
 fn cells(row: &Row) -> [String; 7] {
-    if row.verdict == Verdict::Skipped {
+    if row.verdict == RowVerdict::Skipped {
         let blank = String::new;
         return [
             row.problem.clone(),
@@ -104,7 +104,7 @@ fn cells(row: &Row) -> [String; 7] {
         format!("{}{unit}{}", figure(row.reference.value), relative_sigma(row.reference)),
         format!("{} ± {:.2}{base}", percent(row.difference), 100.0 * row.sigma),
         format!("{} %", (100.0 * row.allowed * 1e6).round() / 1e6),
-        match row.known.filter(|_| row.verdict == Verdict::Open) {
+        match row.known.filter(|_| row.verdict == RowVerdict::Open) {
             Some(known) => format!("{}: known, to {} %", verdict(row.verdict), (100.0 * known * 1e6).round() / 1e6),
             None => verdict(row.verdict).into(),
         },
@@ -114,7 +114,7 @@ fn cells(row: &Row) -> [String; 7] {
 /// The table of `comparisons` in plain text, for the terminal; only failing rows where `failing`.
 pub fn lines(comparisons: &[Comparison], failing: bool) -> String {
     let mut text = String::new();
-    for row in comparisons.iter().flat_map(|c| &c.rows).filter(|r| !failing || r.verdict == Verdict::Fail) {
+    for row in comparisons.iter().flat_map(|c| &c.rows).filter(|r| !failing || r.verdict == RowVerdict::Fail) {
         let [problem, quantity, lutra, reference, difference, allowed, verdict] = cells(row);
         let _ = writeln!(
             text,
@@ -128,7 +128,7 @@ pub fn lines(comparisons: &[Comparison], failing: bool) -> String {
 /// The page. `plot_folder` stands before the names of the plots.
 pub fn markdown(record: &Record, plot_folder: &str) -> String {
     let rows = || record.comparisons.iter().flat_map(|c| &c.rows);
-    let count = |wanted: Verdict| rows().filter(|r| r.verdict == wanted).count();
+    let count = |wanted: RowVerdict| rows().filter(|r| r.verdict == wanted).count();
     let mut text = String::from("# Validation\n\n");
     let _ = writeln!(
         text,
@@ -139,10 +139,10 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
         record.device.engine,
         record.device.backend,
         record.seed,
-        count(Verdict::Pass),
-        count(Verdict::Fail),
-        count(Verdict::Open),
-        count(Verdict::Skipped),
+        count(RowVerdict::Pass),
+        count(RowVerdict::Fail),
+        count(RowVerdict::Open),
+        count(RowVerdict::Skipped),
     );
     text.push_str(
         "A row passes when Lutra differs from the reference by no more than the allowed difference and two combined \

@@ -10,7 +10,7 @@
 //! and at the surface, 0.5 %.
 
 use super::assets;
-use super::bench::{Bench, ValidationError, soft_tissue};
+use super::bench::{ValidationError, Workbench, soft_tissue};
 use super::overlap::absorbed_kev;
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::Nuclide;
@@ -106,7 +106,7 @@ fn attenuation(name: &str, comparison: &mut Comparison) -> Result<(), Validation
 }
 
 /// S values of spheres and kidneys with the default decay data, from point kernels in soft tissue at 1 g/cm3.
-pub fn doses(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn doses(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let nuclide = Nuclide::load("lu177")?;
     let tissue = soft_tissue()?;
     let mut near = |emissions, width, shells| {

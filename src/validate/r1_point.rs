@@ -1,7 +1,7 @@
 //! R1: point sources in endless water. Judges the electrons where they are born and where they end: shells of 20 um.
 
 use super::assets::{self, Table};
-use super::bench::{Bench, ValidationError, water};
+use super::bench::{ValidationError, Workbench, water};
 use super::kernel::{Kernel, radius_of};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::{EmissionClass, Nuclide};
@@ -134,7 +134,7 @@ fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference, allowed: f6
 }
 
 /// Betas of 177Lu.
-pub fn beta(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn beta(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let reference = Reference::read(&assets::r1_point_water()?, "beta_kev", "beta_rel")?;
     let nuclide = bench.lutetium()?;
     let kernel = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Beta, Pass::Electron, 0.02, 120, histories)?;
@@ -167,7 +167,7 @@ pub fn beta(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationE
 }
 
 /// Conversion and Auger electrons of 177Lu.
-pub fn conversion_electrons(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn conversion_electrons(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let reference = Reference::read(&assets::r1_point_water()?, "elec_kev", "elec_rel")?;
     let nuclide = bench.lutetium()?;
     let kernel = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Electrons, Pass::Electron, 0.02, 60, histories)?;
@@ -180,21 +180,21 @@ pub fn conversion_electrons(bench: &mut Bench, histories: u64) -> Result<Compari
 }
 
 /// Gammas and X rays of 177Lu.
-pub fn photons(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn photons(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let nuclide = bench.lutetium()?;
     let reference = Reference::read(&assets::r1_point_water()?, "phot_kev", "phot_rel")?;
     photon_kernel(bench, "R1 photons", "r1-photons", "177Lu photons in water", &nuclide, &reference, histories)
 }
 
 /// Photons of 208.4 keV.
-pub fn gamma_208(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn gamma_208(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let nuclide = Nuclide::monoenergetic(EmissionClass::Photon, 208.4);
     let reference = Reference::read(&assets::r1_photon_208()?, "kev", "rel")?;
     photon_kernel(bench, "R1 208.4 keV", "r1-photon-208", "208.4 keV photons in water", &nuclide, &reference, histories)
 }
 
 fn photon_kernel(
-    bench: &mut Bench,
+    bench: &mut Workbench,
     problem: &str,
     name: &str,
     title: &str,
@@ -219,7 +219,7 @@ fn photon_kernel(
 }
 
 /// Monoenergetic electrons of 100, 200 or 400 keV.
-pub fn electrons(bench: &mut Bench, energy_kev: u32, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn electrons(bench: &mut Workbench, energy_kev: u32, histories: u64) -> Result<Comparison, ValidationError> {
     // the reference's shells: a hundredth of the CSDA range
     let (table, width_mm) = match energy_kev {
         100 => (assets::r1_electron_100()?, 0.001_431),

@@ -1,14 +1,14 @@
 //! R2: spheres of soft tissue with the source spread evenly in them, from the point kernel of each class of emission.
 
 use super::assets;
-use super::bench::{Bench, ValidationError, soft_tissue};
+use super::bench::{ValidationError, Workbench, soft_tissue};
 use super::overlap::absorbed_kev;
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::EmissionClass;
 use crate::transport::emission::{Emissions, Pass};
 
 /// Absorbed fractions of spheres of 0.01 to 300 g, by class.
-pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let nuclide = bench.lutetium()?;
     let tissue = soft_tissue()?;
     let table = assets::r2_spheres()?;

@@ -1,7 +1,7 @@
 //! R3: voxel S values in endless soft tissue.
 
 use super::assets;
-use super::bench::{Bench, ValidationError, soft_tissue};
+use super::bench::{ValidationError, Workbench, soft_tissue};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::Nuclide;
 use crate::grid::VoxelGrid;
@@ -30,7 +30,7 @@ fn offset(a: [usize; 3], b: [usize; 3]) -> [usize; 3] {
 /// Voxel S values for cubes of `edge_mm`; the tissue reaches `across` voxels (odd) from side to side, the source is
 /// the middle one. Photons that would come back from beyond the sides are missing: 1 % of the photon dose at six
 /// voxels with 90 mm on each side, below the statistics with 150 mm.
-pub fn run(bench: &mut Bench, edge_mm: f64, across: usize, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, edge_mm: f64, across: usize, histories: u64) -> Result<Comparison, ValidationError> {
     let grid = VoxelGrid::axis_aligned([across; 3], [edge_mm; 3], [0.0; 3]);
     let middle = [across / 2; 3];
     let source = grid.index(middle[0], middle[1], middle[2]);

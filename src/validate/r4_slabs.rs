@@ -1,7 +1,7 @@
 //! R4: slabs of soft tissue, lung and bone, 2 mm voxels, the source in one of the layers.
 
 use super::assets::{self, Octant};
-use super::bench::{Bench, ValidationError, bone, lung, soft_tissue};
+use super::bench::{ValidationError, Workbench, bone, lung, soft_tissue};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::grid::VoxelGrid;
 use crate::transport::Scene;
@@ -10,7 +10,7 @@ use crate::units::GY_PER_KEV_G;
 
 /// Layer of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SlabSource {
     /// The middle layer of soft tissue.
     Soft,
     /// Lung.
@@ -19,7 +19,7 @@ pub enum Source {
     Bone,
 }
 
-impl Source {
+impl SlabSource {
     /// The three of them.
     pub const ALL: [Self; 3] = [Self::Soft, Self::Lung, Self::Bone];
 
@@ -49,7 +49,7 @@ const DENSITY_G_CM3: [f32; 3] = [1.04, 0.26, 1.85];
 const SLICE: usize = 40 * 40;
 
 /// The slabs, and the decays of one decay spread over the layer of `source`.
-fn scene(source: Source) -> Result<(Scene, Vec<f64>), ValidationError> {
+fn scene(source: SlabSource) -> Result<(Scene, Vec<f64>), ValidationError> {
     let grid = VoxelGrid::axis_aligned([40, 40, 60], [2.0; 3], [0.0; 3]);
     let mut density = vec![0.0; grid.len()];
     let mut tissue = vec![0; grid.len()];
@@ -67,7 +67,12 @@ fn scene(source: Source) -> Result<(Scene, Vec<f64>), ValidationError> {
 }
 
 /// One source layer. Single voxels are judged where `voxels` is true: they need many histories.
-pub fn run(bench: &mut Bench, source: Source, histories: u64, voxels: bool) -> Result<Comparison, ValidationError> {
+pub fn run(
+    bench: &mut Workbench,
+    source: SlabSource,
+    histories: u64,
+    voxels: bool,
+) -> Result<Comparison, ValidationError> {
     let (scene, decays) = scene(source)?;
     // a label a slice: layers and the profile come from them
     let labels: Vec<u16> = (0..scene.grid.len()).map(|n| (n / SLICE) as u16).collect();
@@ -194,7 +199,7 @@ pub(super) fn add_share(
 }
 
 /// Depth profile over the 20 x 20 central columns.
-fn profile(source: Source, kinds: &[Value], octant: &Octant) -> Result<Plot, ValidationError> {
+fn profile(source: SlabSource, kinds: &[Value], octant: &Octant) -> Result<Plot, ValidationError> {
     let mut points = Vec::new();
     for record in assets::r4_profile()?.records() {
         if record.text("source")? != source.name() {

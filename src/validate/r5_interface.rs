@@ -1,7 +1,7 @@
 //! R5: a tumour of soft tissue across the surface of the lung, 0.5 mm voxels.
 
 use super::assets;
-use super::bench::{Bench, ValidationError, lung, soft_tissue};
+use super::bench::{ValidationError, Workbench, lung, soft_tissue};
 use super::r4_slabs::{add_share, by_kind};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::grid::VoxelGrid;
@@ -42,7 +42,7 @@ fn labels(grid: &VoxelGrid) -> Vec<u16> {
 }
 
 /// The tumour. Single voxels are judged where `voxels` is true: they need many histories.
-pub fn run(bench: &mut Bench, histories: u64, voxels: bool) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, histories: u64, voxels: bool) -> Result<Comparison, ValidationError> {
     let grid = VoxelGrid::axis_aligned([ACROSS; 3], [0.5; 3], [0.0; 3]);
     let labels = labels(&grid);
     let is_lung = |n: usize| labels[n] != TUMOUR && grid.voxel(n)[2] < ACROSS / 2;

@@ -4,7 +4,7 @@
 //! reference are built in.
 
 use super::assets;
-use super::bench::{Bench, ValidationError};
+use super::bench::{ValidationError, Workbench};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
@@ -19,7 +19,7 @@ const BY_VOXEL: [u16; 7] = [2, 3, 21, 22, 23, 24, 25];
 const ORGANS: std::ops::RangeInclusive<u16> = 2..=25;
 
 /// Both maps of decays. Without the folder the problem is skipped.
-pub fn run(bench: &mut Bench, folder: Option<&Path>, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, folder: Option<&Path>, histories: u64) -> Result<Comparison, ValidationError> {
     let mut comparison = Comparison::default();
     let Some(folder) = folder else {
         let why = "skipped: the CT's volumes are not at hand (set LUTRA_SHARED to the folder that holds refs/)";

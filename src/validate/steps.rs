@@ -1,18 +1,18 @@
 //! Step lengths halved and doubled: what the electron steps leave of themselves in the results.
 
-use super::bench::{Bench, ValidationError};
-use super::r4_slabs::{self, Source};
+use super::bench::{ValidationError, Workbench};
+use super::r4_slabs::{self, SlabSource};
 use super::verdict::{Comparison, Judged, Row, Value};
 use super::{r1_point, r5_interface};
 
 /// Quantities of R1, R4 and R5 with the bench's settings: problem, quantity, unit, value.
 fn quantities(
-    bench: &mut Bench,
+    bench: &mut Workbench,
     histories: u64,
 ) -> Result<Vec<(String, String, &'static str, Value)>, ValidationError> {
     let parts = [
         r1_point::beta(bench, histories)?,
-        r4_slabs::run(bench, Source::Lung, 6 * histories, false)?,
+        r4_slabs::run(bench, SlabSource::Lung, 6 * histories, false)?,
         r5_interface::run(bench, 8 * histories, false)?,
     ];
     let rows = parts.into_iter().flat_map(|part| part.rows);
@@ -22,7 +22,7 @@ fn quantities(
 }
 
 /// Both step limits times 0.5 and times 2, against the default; 0.3 % is allowed.
-pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let usual = bench.settings;
     let base = quantities(bench, histories)?;
     let mut comparison = Comparison::default();

@@ -38,7 +38,7 @@ pub enum Judged {
 /// Passed or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum RowVerdict {
     /// Within the allowed difference and two combined standard errors.
     Pass,
     /// Beyond that.
@@ -74,7 +74,7 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<f64>,
     /// Whether it passes.
-    pub verdict: Verdict,
+    pub verdict: RowVerdict,
 }
 
 impl Row {
@@ -106,11 +106,11 @@ impl Row {
             sigma,
             allowed,
             known: None,
-            verdict: Verdict::Fail,
+            verdict: RowVerdict::Fail,
         };
         // a NaN fails
         if row.excess() <= 0.0 {
-            row.verdict = Verdict::Pass;
+            row.verdict = RowVerdict::Pass;
         }
         row
     }
@@ -119,8 +119,8 @@ impl Row {
     /// difference is within `known` and two combined standard errors, and fails beyond. One that passes, passes.
     pub fn open(mut self, known: f64) -> Self {
         self.known = Some(known);
-        if self.verdict == Verdict::Fail && self.excess() + self.allowed <= known {
-            self.verdict = Verdict::Open;
+        if self.verdict == RowVerdict::Fail && self.excess() + self.allowed <= known {
+            self.verdict = RowVerdict::Open;
         }
         self
     }
@@ -129,7 +129,7 @@ impl Row {
     pub fn skipped(problem: &str, why: impl Into<String>) -> Self {
         let nothing = Value::new(0.0, 0.0);
         let mut row = Self::judge(problem, why, "", nothing, nothing, Judged::AtLeast, 0.0);
-        row.verdict = Verdict::Skipped;
+        row.verdict = RowVerdict::Skipped;
         row
     }
 
@@ -212,7 +212,7 @@ pub struct Comparison {
 impl Comparison {
     /// Whether no row of the table fails.
     pub fn passes(&self) -> bool {
-        self.rows.iter().all(|row| row.verdict != Verdict::Fail)
+        self.rows.iter().all(|row| row.verdict != RowVerdict::Fail)
     }
 
     /// Adds the worst of `group` to the table under `quantity`, its members to the details.
@@ -229,20 +229,20 @@ impl Comparison {
 mod tests {
     use super::*;
 
-    fn judge(lutra: f64, sigma: f64, allowed: f64) -> Verdict {
+    fn judge(lutra: f64, sigma: f64, allowed: f64) -> RowVerdict {
         let (l, r) = (Value::new(lutra, sigma), Value::new(10.0, 0.0));
         Row::judge("p", "q", "u", l, r, Judged::Relative, allowed).verdict
     }
 
     #[test]
     fn law_a_row_passes_within_the_allowed_difference_and_two_sigma() {
-        assert_eq!(judge(10.1, 0.0, 0.011), Verdict::Pass);
-        assert_eq!(judge(9.9, 0.0, 0.011), Verdict::Pass);
-        assert_eq!(judge(10.3, 0.1, 0.011), Verdict::Pass);
+        assert_eq!(judge(10.1, 0.0, 0.011), RowVerdict::Pass);
+        assert_eq!(judge(9.9, 0.0, 0.011), RowVerdict::Pass);
+        assert_eq!(judge(10.3, 0.1, 0.011), RowVerdict::Pass);
         let share = |found| {
             Row::judge("p", "q", "", Value::new(found, 0.0), Value::new(0.95, 0.0), Judged::AtLeast, 0.0).verdict
         };
-        assert_eq!((share(0.96), share(1.0)), (Verdict::Pass, Verdict::Pass));
+        assert_eq!((share(0.96), share(1.0)), (RowVerdict::Pass, RowVerdict::Pass));
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         };
         assert_eq!(
             (open(10.05, 0.0), open(9.85, 0.0), open(10.18, 0.0)),
-            (Verdict::Pass, Verdict::Open, Verdict::Open)
+            (RowVerdict::Pass, RowVerdict::Open, RowVerdict::Open)
         );
         let comparison = |verdict: f64| {
             let (l, r) = (Value::new(verdict, 0.0), Value::new(10.0, 0.0));
@@ -269,18 +269,18 @@ mod tests {
             let (l, r) = (Value::new(lutra, 0.0), Value::new(10.0, 0.0));
             Row::judge("p", "q", "u", l, r, Judged::Relative, 0.01).open(0.02)
         };
-        assert_eq!((row(10.21).verdict, row(9.79).verdict), (Verdict::Fail, Verdict::Fail));
-        assert_eq!(row(f64::NAN).verdict, Verdict::Fail);
+        assert_eq!((row(10.21).verdict, row(9.79).verdict), (RowVerdict::Fail, RowVerdict::Fail));
+        assert_eq!(row(f64::NAN).verdict, RowVerdict::Fail);
         // a group is told by the row that fails, not by one that is open
-        assert_eq!(Row::worst(&[row(10.15), row(10.25), row(10.0)]).map(|row| row.verdict), Some(Verdict::Fail));
+        assert_eq!(Row::worst(&[row(10.15), row(10.25), row(10.0)]).map(|row| row.verdict), Some(RowVerdict::Fail));
     }
 
     #[test]
     fn alarm_a_row_fails_beyond_that() {
-        assert_eq!(judge(10.12, 0.0, 0.011), Verdict::Fail);
-        assert_eq!(judge(9.6, 0.1, 0.011), Verdict::Fail);
-        assert_eq!(judge(f64::NAN, 0.1, 0.011), Verdict::Fail);
+        assert_eq!(judge(10.12, 0.0, 0.011), RowVerdict::Fail);
+        assert_eq!(judge(9.6, 0.1, 0.011), RowVerdict::Fail);
+        assert_eq!(judge(f64::NAN, 0.1, 0.011), RowVerdict::Fail);
         let share = Row::judge("p", "q", "", Value::new(0.94, 0.0), Value::new(0.95, 0.0), Judged::AtLeast, 0.0);
-        assert_eq!(share.verdict, Verdict::Fail);
+        assert_eq!(share.verdict, RowVerdict::Fail);
     }
 }

@@ -9,7 +9,7 @@
 //! and ETRAN's stands in the details. A shell beyond 2 % is open up to the sum of both, 4.6 %.
 
 use super::assets;
-use super::bench::{Bench, ValidationError};
+use super::bench::{ValidationError, Workbench};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::{EmissionClass, Nuclide};
 use crate::materials::tissues::Tissue;
@@ -23,7 +23,7 @@ const SHELL_ALLOWED: f64 = 0.02;
 const SHELL_KNOWN: f64 = 0.046;
 
 /// The point kernel of 90Y betas in water.
-pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationError> {
+pub fn run(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let nuclide = Nuclide::load("y90")?;
     // ETRAN's water: mean excitation energy 75 eV
     let water = Tissue::built_in("water-nist")?;
@@ -85,7 +85,7 @@ pub fn run(bench: &mut Bench, histories: u64) -> Result<Comparison, ValidationEr
 }
 
 /// Electrons of 1 MeV, in twentieths of their CSDA range.
-fn one_mev(bench: &mut Bench, histories: u64, comparison: &mut Comparison) -> Result<(), ValidationError> {
+fn one_mev(bench: &mut Workbench, histories: u64, comparison: &mut Comparison) -> Result<(), ValidationError> {
     let water = Tissue::built_in("water-nist")?;
     let energies_kev = log_grid(1.0, 1000.0, 400);
     let range_mm = 10.0 * csda_range_g_cm2(&water, &energies_kev)?[energies_kev.len() - 1];

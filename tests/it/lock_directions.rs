@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bounds", &["units"]),
     ("text", &[]),
     ("grid", &["units"]),
+    ("volume", &["grid"]),
     ("clock", &[]),
     ("cores", &[]),
     ("neighbourhood", &["grid"]),
@@ -92,6 +93,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "transport",
             "units",
             "validate",
+            "volume",
         ],
     ),
 ];

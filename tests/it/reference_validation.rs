@@ -5,14 +5,16 @@
 
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::run::Silent;
-use lutra::validate::{Bench, Comparison, Fault, ValidationError, Verdict, published, r1_point, r2_spheres, r3_voxels};
+use lutra::validate::{
+    Comparison, Fault, RowVerdict, ValidationError, Workbench, published, r1_point, r2_spheres, r3_voxels,
+};
 
 fn compare(
     fault: Option<Fault>,
-    problem: impl FnOnce(&mut Bench) -> Result<Comparison, ValidationError>,
+    problem: impl FnOnce(&mut Workbench) -> Result<Comparison, ValidationError>,
 ) -> Comparison {
     let (mut engine, mut silent) = (CpuEngine::new(0), Silent);
-    let mut bench = Bench::new(&mut engine, &mut silent, 177);
+    let mut bench = Workbench::new(&mut engine, &mut silent, 177);
     if let Some(fault) = fault {
         bench = bench.with_fault(fault);
     }
@@ -32,7 +34,7 @@ fn failed(comparison: &Comparison) -> Vec<String> {
             100.0 * row.allowed
         );
     }
-    let rows = comparison.rows.iter().filter(|row| row.verdict == Verdict::Fail);
+    let rows = comparison.rows.iter().filter(|row| row.verdict == RowVerdict::Fail);
     rows.map(|row| format!("{}: {}", row.problem, row.quantity)).collect()
 }
 
@@ -73,7 +75,7 @@ fn reference_conversion_electron_kernel() {
 fn reference_100_kev_kernel() {
     let comparison = compare(None, |b| r1_point::electrons(b, 100, 60_000));
     passes(&comparison);
-    let open = comparison.rows.iter().filter(|row| row.verdict == Verdict::Open);
+    let open = comparison.rows.iter().filter(|row| row.verdict == RowVerdict::Open);
     for row in open {
         let (measured, asked) = (100.0 * row.difference, 100.0 * row.allowed);
         println!("open: {} {}: measured {measured:+.2} %, asked {asked} %", row.problem, row.quantity);

@@ -150,13 +150,13 @@ impl Stream {
 }
 
 /// The header's stream, and how to find the values.
-pub(super) struct Source {
+pub(super) struct ByteSource {
     /// The path that the user gave.
     path: PathBuf,
     stream: Stream,
 }
 
-impl Source {
+impl ByteSource {
     /// Opens the header: for an `.img`, the `.hdr` beside it.
     pub(super) fn open(path: &Path) -> Result<Self, IoError> {
         let header = match split_extension(path) {

@@ -7,7 +7,7 @@ use super::chart::colour_bar;
 use super::number::tick;
 use super::{ShownRegion, base64};
 use crate::grid::VoxelGrid;
-use crate::report::png::{Background, Frame};
+use crate::report::png::{Background, PictureFrame};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use maud::{Markup, PreEscaped, html};
@@ -86,7 +86,7 @@ pub struct Viewer {
 /// From voxels of the grid to packed blocks in world order (right, front, head upwards).
 struct Blocks<'a> {
     grid: &'a VoxelGrid,
-    frame: Frame,
+    frame: PictureFrame,
     /// First voxel along each world axis.
     from: [usize; 3],
     /// Voxels of a block along each world axis.
@@ -161,7 +161,7 @@ fn packed(bytes: &[u8]) -> String {
 impl Viewer {
     /// Packs a scene.
     pub fn new(scene: &Scene<'_>) -> Self {
-        let frame = Frame::of(scene.grid);
+        let frame = PictureFrame::of(scene.grid);
         let hu = |n: usize| match scene.background {
             Background::Hu(hu) => hu[n],
             Background::Density(density) => 1000.0 * (density[n] - 1.0),
@@ -309,7 +309,7 @@ impl Viewer {
 }
 
 /// The box of the body in world order: first voxel and one past the last.
-fn body(scene: &Scene<'_>, frame: &Frame, size: [usize; 3], hu: &dyn Fn(usize) -> f32) -> ([usize; 3], [usize; 3]) {
+fn body(scene: &Scene<'_>, frame: &PictureFrame, size: [usize; 3], hu: &dyn Fn(usize) -> f32) -> ([usize; 3], [usize; 3]) {
     let (mut low, mut high) = (size, [0; 3]);
     for n in 0..scene.grid.len() {
         let labelled = scene.labels.is_some_and(|labels| labels[n] != 0);
