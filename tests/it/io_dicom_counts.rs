@@ -8,7 +8,8 @@ use dicom_dictionary_std::tags;
 use lutra::io::dicom::{ActivityImage, ActivityOptions, contents, inspect, read_activity, read_ct};
 
 use crate::cli_dicom::{ENGINE, done, refused, study};
-use crate::io_dicom_made::{CT, Set, image, nm, pt, pt_folder, put, put_ds, put_u16, write};
+use crate::io_dicom_made::{CT, Set, image, nm, pt, pt_folder, put, put_ds, put_items, put_u16, write};
+use crate::io_dicom_stated::enhanced;
 
 /// A CT slice with its first pixel here.
 fn slice(at: [f64; 3]) -> Set {
@@ -188,6 +189,23 @@ fn io_dicom_beds_with_times_of_their_own_are_undone_by_themselves() {
     assert!(close(factors(&made([0.25, 0.75]).unwrap()), [0.5, 0.5]));
     assert!(close(factors(&made([0.25, 0.25]).unwrap()), [0.5, 0.0]));
     assert!(made([0.25, 0.5]).unwrap_err().contains("DecayFactor (0054,1321)"));
+}
+
+#[test]
+fn io_dicom_frames_of_a_multi_frame_image_have_their_own_moments() {
+    for (correction, halvings) in [("NONE", [0.25, -0.25]), ("START", [0.5, 0.5]), ("ADMIN", [1.0, 1.0])] {
+        let mut set = enhanced(correction, [None, None]);
+        let mut frames = set.element(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).unwrap().items().unwrap().to_vec();
+        for (frame, start) in frames.iter_mut().zip(["20260303003000", "20260303013000"]) {
+            let mut content = Set::new_empty();
+            put(&mut content, tags::FRAME_ACQUISITION_DATE_TIME, VR::DT, start);
+            put_items(frame, tags::FRAME_CONTENT_SEQUENCE, vec![content]);
+        }
+        put_items(&mut set, tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames);
+        let read = activity(&pt_folder(&[set])).unwrap();
+        assert_eq!(read.scan.timing.hours_after_injection, Some(2.0), "{correction}");
+        assert!(close(factors(&read), halvings), "{correction}: {:?}", factors(&read));
+    }
 }
 
 #[test]

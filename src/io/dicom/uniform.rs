@@ -36,8 +36,11 @@ pub(super) const USELESS: [Tag; 3] =
 
 /// The value representation that the dictionary has for a tag; none of what it does not know.
 pub(super) fn dictionary_vr(tag: Tag) -> Option<VR> {
-    if tag.0 % 2 == 1 || tag.1 == 0 {
+    if tag.0 % 2 == 1 {
         return None;
+    }
+    if tag.1 == 0 {
+        return Some(VR::UL);
     }
     StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed())
 }
@@ -72,7 +75,7 @@ fn is_number(vr: VR) -> bool {
 
 /// Whether Lutra can ask for such an element.
 fn is_kept(tag: Tag, vr: VR) -> bool {
-    tag.0 != 0x7FE0 && !is_bulk(vr) && !USELESS.contains(&tag) && dictionary_vr(tag).is_some()
+    tag.0 != 0x7FE0 && tag.1 != 0 && !is_bulk(vr) && !USELESS.contains(&tag) && dictionary_vr(tag).is_some()
 }
 
 /// Bytes that change places between big and little endian.
