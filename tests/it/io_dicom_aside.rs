@@ -169,8 +169,10 @@ fn alarm_io_dicom_a_damaged_image_is_not_set_aside() {
     let one = read_ct(place).unwrap().files[3].clone();
     let bytes = std::fs::read(&one).unwrap();
     std::fs::write(&one, &bytes[..bytes.len() / 2]).unwrap();
-    let error = contents(place).unwrap_err().to_string();
+    let error = open_ct(place).unwrap_err().to_string();
     assert!(error.contains(&one.display().to_string()), "{error}");
+    let report = inspect(place, &ActivityOptions::default()).unwrap();
+    assert!(report.aside.iter().any(|aside| aside.path == one) && report.to_string().contains("refused"), "{report}");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn item(tag: dicom_core::Tag, inner: Set) -> Set {
 }
 
 /// An enhanced PT of two frames with these decay factors.
-fn enhanced(correction: &str, factors: [Option<f64>; 2]) -> Set {
+pub fn enhanced(correction: &str, factors: [Option<f64>; 2]) -> Set {
     let mut set = pt(0.0, START, correction, "BQML");
     put(&mut set, tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.130");
     put(&mut set, tags::NUMBER_OF_FRAMES, VR::IS, "2");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
 
+use super::broken::Broken;
 use super::kind::Kind;
 use super::layout::media_class;
 use super::object::Object;
@@ -89,22 +90,22 @@ pub(super) enum Found {
     Object(Box<Object>),
     /// Set aside.
     Aside(Aside),
+    /// An image, a dose or regions that cannot be read, and why.
+    Broken(Broken, IoError),
 }
 
 /// Reads a file of a folder; an index, and what is no image and cannot be read, is set aside.
-///
-/// Errors: an image, a dose or regions that cannot be read.
-pub(super) fn read(path: &Path) -> Result<Found, IoError> {
-    let aside = |what: String| Ok(Found::Aside(Aside { path: path.to_path_buf(), what }));
+pub(super) fn read(path: &Path) -> Found {
+    let aside = |what: String| Found::Aside(Aside { path: path.to_path_buf(), what });
     match Object::read(path) {
         Ok(object) if is_index_object(&object) => aside(class_name(DICOMDIR)),
-        Ok(object) => Ok(Found::Object(Box::new(object))),
+        Ok(object) => Found::Object(Box::new(object)),
         Err(_) if is_index(path) || named_index(path) => aside(format!("{}, damaged", class_name(DICOMDIR))),
         Err(error) => match media_class(path) {
             Some(class) if Kind::of(&class) == Kind::Other => {
                 aside(format!("{}, not readable: {error}", class_name(&class)))
             }
-            _ => Err(error),
+            class => Found::Broken(Broken::damaged(path, class.as_deref(), &error), error),
         },
     }
 }

@@ -5,10 +5,13 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 
 use super::aside::{self, Found};
+use super::broken::{self, Broken};
+use super::counts::one_frame;
 use super::kind::{CT, Kind};
+use super::layout::looks_like_dicom;
 use super::object::{DataSet, Object, PixelSource, number};
 use super::pixels::describe_syntax;
-use super::stack::{Plane, functional_group, stack, stated_spacing_mm};
+use super::stack::{Lone, Plane, functional_group, stack};
 use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, reserve};
 use crate::grid::Volume;
@@ -27,18 +30,22 @@ pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     let mut notes = Vec::new();
     if path.is_file()
         && study.series[0].kind == Kind::Ct
-        && let Some(wider) = siblings(path, &study.series[0])?
+        && let Some((wider, broken)) = siblings(path, &study.series[0])?
     {
-        notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
+        if wider.objects.len() > 1 {
+            notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
+        }
         study.series = vec![wider];
+        study.broken = broken;
     }
     drop_localizers(&mut study, &mut notes);
     let series = study.only(path, Kind::Ct)?;
+    notes.extend(study.whole(path, series)?);
     volume(path, series, notes)
 }
 
-/// The whole series of a single-slice file, from its folder.
-fn siblings(path: &Path, series: &Series) -> Result<Option<Series>, IoError> {
+/// The whole series of a single-slice file, from its folder, and what cannot be read there.
+fn siblings(path: &Path, series: &Series) -> Result<Option<(Series, Vec<Broken>)>, IoError> {
     let object = &series.objects[0];
     let uid = object.text(tags::SERIES_INSTANCE_UID);
     let (Some(uid), true) = (uid, object.class() == CT) else { return Ok(None) };
@@ -46,17 +53,25 @@ fn siblings(path: &Path, series: &Series) -> Result<Option<Series>, IoError> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .map_err(|e| IoError::read(folder, e))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|file| file.is_file() && super::layout::looks_like_dicom(file))
+        .filter(|file| file.is_file())
         .collect();
     files.sort();
+    let (files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| looks_like_dicom(file));
     let mut objects = Vec::new();
-    for file in files {
-        let Found::Object(object) = aside::read(&file)? else { continue };
-        if object.class() == CT && object.text(tags::SERIES_INSTANCE_UID).as_ref() == Some(&uid) {
-            objects.push(*object);
+    let mut damaged = Vec::new();
+    for file in &files {
+        match aside::read(file) {
+            Found::Object(object)
+                if object.class() == CT && object.text(tags::SERIES_INSTANCE_UID).as_ref() == Some(&uid) =>
+            {
+                objects.push(*object);
+            }
+            Found::Broken(file, _) => damaged.push(file),
+            _ => {}
         }
     }
-    Ok((objects.len() > 1).then_some(Series::of(Kind::Ct, objects)))
+    damaged.extend(broken::among(&others, &files));
+    Ok((objects.len() > 1 || !damaged.is_empty()).then_some((Series::of(Kind::Ct, objects), damaged)))
 }
 
 /// Leaves out scout images, which are no slices.
@@ -88,15 +103,16 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
     for (n, object) in objects.iter().enumerate() {
         check_unit(object, &object.header)?;
         if object.class() == CT {
+            one_frame(object, "CT")?;
             planes.push(Plane::of_image(object)?);
             let (slope, intercept) = rescale(object, &[&object.header])?;
             slices.push(Slice { object: n, frame: 0, slope, intercept });
             continue;
         }
-        let frames = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
         planes.extend(Plane::of_functional_groups(object)?);
-        for (frame, groups) in frames.iter().enumerate() {
-            let group = functional_group(object, groups, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
+        for (frame, groups) in object.frame_groups().enumerate() {
+            let groups = groups?;
+            let group = functional_group(object, &groups, tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
             if let Some(group) = group {
                 check_unit(object, group)?;
             }
@@ -105,7 +121,7 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
             slices.push(Slice { object: n, frame, slope, intercept });
         }
     }
-    let stack = stack(path, &planes, stated_spacing_mm(&objects[0]))?;
+    let stack = stack(path, &planes, Lone::of(&objects[0]))?;
     notes.extend(stack.notes);
     if objects.iter().any(|object| describe_syntax(&object.syntax).2) {
         notes.push("the CT is stored with lossy compression".to_owned());
@@ -117,7 +133,7 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
         let Slice { object, frame, slope, intercept } = slices[n];
         let source = match open.take() {
             Some((held, source)) if held == object => source,
-            _ => Object::read_with_pixels(&objects[object].path)?.1,
+            _ => objects[object].pixels()?,
         };
         let padding = padding(&objects[object], source.format.bits_stored, source.format.signed);
         let values = source.frame(&objects[object].path, frame)?;

@@ -71,7 +71,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     let mut scans = vec![None; study.series.len()];
     let mut anatomies = Vec::new();
     for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind == Kind::Ct) {
-        let opened = ct::volume(path, series, Vec::new());
+        let opened = study.whole(path, series).and_then(|notes| ct::volume(path, series, notes));
         if let Ok(opened) = &opened {
             anatomies.push(Anatomy { grid: opened.volume.grid.clone(), origin: opened.origin.clone() });
         }
@@ -81,11 +81,12 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     let anatomy = if let [one] = anatomies.as_slice() { Some(one) } else { None };
     for (n, series) in study.series.iter().enumerate().filter(|(_, series)| series.kind != Kind::Ct) {
         let result = match series.kind {
-            Kind::Activity => nuclear::activity(path, series, options).map(|activity| {
-                let mut notes = activity.image.notes.clone();
+            Kind::Activity => study.whole(path, series).and_then(|mut notes| {
+                let activity = nuclear::activity(path, series, options)?;
+                notes.extend(activity.image.notes.clone());
                 notes.extend(disagreement(anatomy, activity.image.origin.as_ref()));
                 scans[n] = Some(activity.scan.clone());
-                (activity_facts(&activity), notes)
+                Ok((activity_facts(&activity), notes))
             }),
             Kind::StructureSet | Kind::Segmentation => regions(series, anatomy),
             Kind::Dose => rtdose::read_rtdose(&series.objects[0].path).map(|dose| {
@@ -103,7 +104,9 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     }
     let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
     let verdict = verdict(&series);
-    Ok(Inspection { series, aside: study.aside, other_files: study.others, verdict })
+    let mut aside = study.aside;
+    aside.extend(study.broken.into_iter().map(|file| Aside { path: file.path, what: file.what }));
+    Ok(Inspection { series, aside, other_files: study.others, verdict })
 }
 
 type Told = Result<(Vec<String>, Vec<String>), IoError>;

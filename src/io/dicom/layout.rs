@@ -2,19 +2,19 @@
 //!
 //! A walk over the element structure proves that every length lies inside its container, that
 //! sequences are nested no deeper than `MAX_DEPTH` and that there are no more than `MAX_ELEMENTS`
-//! elements. It allocates nothing but the list of pixel fragments. Only then is the header parsed, and
-//! the pixels are reached by position, so that reading headers of a folder costs no pixel memory.
+//! elements. It writes the header in one form as it goes (`uniform`): what has the value representation UN takes that of
+//! the dictionary (PS3.5 6.2.2), and what lies in a sequence of that kind is read as implicit little endian. Only then is
+//! the header parsed, and the pixels are reached by position, so that reading headers of a folder costs no pixel memory.
 
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
-use dicom_dictionary_std::StandardDataDictionary;
 use flate2::read::DeflateDecoder;
 
+use super::uniform::{Frames, Uniform, dictionary_vr, is_long};
 use crate::io::IoError;
 
 /// Deepest nesting of sequences; real objects stay below 10.
@@ -63,12 +63,15 @@ pub(crate) struct Layout {
     pub(crate) syntax: String,
     /// SOP class UID of the file meta information, where it states one.
     pub(crate) media_class: Option<String>,
-    /// How the elements are written.
-    pub(crate) encoding: Encoding,
+    /// Whether numbers of the data set are big-endian.
+    pub(crate) big_endian: bool,
     /// The data set, inflated where it was deflated.
     pub(crate) data: Vec<u8>,
-    /// End of the elements before the pixels.
-    pub(crate) header_end: usize,
+    /// The elements before the pixels: explicit value representations, little endian. Empty where only the pixels are
+    /// asked for.
+    pub(crate) header: Vec<u8>,
+    /// The groups of the frames, each a data set of that form. Empty as the header.
+    pub(super) frames: Frames,
     /// The pixels, where there are any.
     pub(crate) pixels: Option<PixelBytes>,
 }
@@ -89,6 +92,17 @@ impl Layout {
     /// Errors: not DICOM, a length beyond its container, nesting or number of elements beyond the
     /// limits, a deflated data set that grows without measure, no transfer syntax.
     pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
+        Self::parse(path, Self::bytes(path)?, Uniform::new())
+    }
+
+    /// The same without the header, for the pixels alone.
+    pub(crate) fn read_pixels(path: &Path) -> Result<Self, IoError> {
+        let mut none = Uniform::new();
+        none.leave_out();
+        Self::parse(path, Self::bytes(path)?, none)
+    }
+
+    fn bytes(path: &Path) -> Result<Vec<u8>, IoError> {
         let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
         if size > MAX_FILE_BYTES {
             return Err(refused(path, "file size", format!("{size} bytes"), "at most 4 GiB"));
@@ -96,12 +110,11 @@ impl Layout {
         if !looks_like_dicom(path) {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
-        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
-        Self::parse(path, bytes)
+        std::fs::read(path).map_err(|e| IoError::read(path, e))
     }
 
     /// Checks a file's bytes; `path` names it in errors.
-    pub(crate) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Self, IoError> {
+    fn parse(path: &Path, bytes: Vec<u8>, uniform: Uniform) -> Result<Self, IoError> {
         if bytes.get(128..132) != Some(b"DICM") {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
@@ -114,10 +127,20 @@ impl Layout {
         } else {
             data.drain(..start);
         }
-        let mut walk = Walk { path, data: &data, encoding, elements: 0, header_end: data.len(), pixels: None };
+        let mut walk = Walk { path, data: &data, elements: 0, pixels: None, uniform };
         walk.elements(0, data.len(), encoding, 0, false)?;
-        let (header_end, pixels) = (walk.header_end, walk.pixels);
-        Ok(Self { syntax, media_class, encoding, data, header_end, pixels })
+        let Walk { mut uniform, pixels, .. } = walk;
+        uniform.close(data.len()).map_err(|bytes| {
+            let mib = |bytes: usize| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
+            refused(
+                path,
+                "memory of the header",
+                format!("{} for a file of {}", mib(bytes.end), mib(data.len())),
+                &format!("at most {}, or four times the file", mib(bytes.start)),
+            )
+        })?;
+        let Uniform { header, frames, .. } = uniform;
+        Ok(Self { syntax, media_class, big_endian: encoding.big_endian, data, header, frames, pixels })
     }
 }
 
@@ -135,7 +158,7 @@ struct Meta {
 fn meta_element(bytes: &[u8], at: usize) -> Option<(u16, usize, usize)> {
     let head = bytes.get(at..at + 8).filter(|head| head[..2] == [2, 0])?;
     let element = u16::from_le_bytes([head[2], head[3]]);
-    if is_long([head[4], head[5]]) {
+    if states_long([head[4], head[5]]) {
         let raw = bytes.get(at + 8..at + 12)?;
         return Some((element, at + 12, u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]) as usize));
     }
@@ -208,27 +231,9 @@ fn inflate(path: &Path, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
     Ok(data)
 }
 
-/// Whether an element of this value representation states its length in four bytes.
-fn is_long(vr: [u8; 2]) -> bool {
-    match VR::from_binary(vr) {
-        None => true,
-        Some(vr) => matches!(
-            vr,
-            VR::OB
-                | VR::OD
-                | VR::OF
-                | VR::OL
-                | VR::OV
-                | VR::OW
-                | VR::SQ
-                | VR::SV
-                | VR::UC
-                | VR::UN
-                | VR::UR
-                | VR::UT
-                | VR::UV
-        ),
-    }
+/// Whether an element whose value representation is written so states its length in four bytes.
+fn states_long(vr: [u8; 2]) -> bool {
+    VR::from_binary(vr).is_none_or(is_long)
 }
 
 /// Bytes of one value where the value representation fixes them.
@@ -244,10 +249,9 @@ fn unit_bytes(vr: VR) -> usize {
 struct Walk<'a> {
     path: &'a Path,
     data: &'a [u8],
-    encoding: Encoding,
     elements: usize,
-    header_end: usize,
     pixels: Option<PixelBytes>,
+    uniform: Uniform,
 }
 
 impl Walk<'_> {
@@ -260,18 +264,18 @@ impl Walk<'_> {
         }
     }
 
-    fn u16(&self, at: usize) -> Result<u16, IoError> {
+    fn u16(&self, at: usize, encoding: Encoding) -> Result<u16, IoError> {
         let raw = self.data.get(at..).and_then(|rest| rest.first_chunk::<2>()).ok_or_else(|| self.cut(at, 2))?;
-        Ok(if self.encoding.big_endian { u16::from_be_bytes(*raw) } else { u16::from_le_bytes(*raw) })
+        Ok(if encoding.big_endian { u16::from_be_bytes(*raw) } else { u16::from_le_bytes(*raw) })
     }
 
-    fn u32(&self, at: usize) -> Result<u32, IoError> {
+    fn u32(&self, at: usize, encoding: Encoding) -> Result<u32, IoError> {
         let raw = self.data.get(at..).and_then(|rest| rest.first_chunk::<4>()).ok_or_else(|| self.cut(at, 4))?;
-        Ok(if self.encoding.big_endian { u32::from_be_bytes(*raw) } else { u32::from_le_bytes(*raw) })
+        Ok(if encoding.big_endian { u32::from_be_bytes(*raw) } else { u32::from_le_bytes(*raw) })
     }
 
-    fn tag(&self, at: usize) -> Result<Tag, IoError> {
-        Ok(Tag(self.u16(at)?, self.u16(at + 2)?))
+    fn tag(&self, at: usize, encoding: Encoding) -> Result<Tag, IoError> {
+        Ok(Tag(self.u16(at, encoding)?, self.u16(at + 2, encoding)?))
     }
 
     /// Walks elements from `at` to `end`, or to the item's end mark where `open`; returns the byte after.
@@ -289,8 +293,7 @@ impl Walk<'_> {
         let mut last = None;
         while at < end {
             self.count()?;
-            let start = at;
-            let tag = self.tag(at)?;
+            let tag = self.tag(at, encoding)?;
             if tag == ITEM_END && open {
                 return Ok(at + 8);
             }
@@ -299,34 +302,49 @@ impl Walk<'_> {
                 return Err(refused(self.path, "order of elements", found, "ascending tags, each once"));
             }
             last = Some(tag);
-            let (vr, head, length) = self.head(at, tag, encoding)?;
-            at += head;
-            if tag == PIXEL_DATA && depth == 0 {
-                self.header_end = start;
-                at = self.pixel_data(at, length, end)?;
-            } else if length == UNDEFINED {
-                at = match vr {
-                    VR::SQ => self.items(at, end, encoding, depth, true)?,
-                    // PS3.5 6.2.2: an unknown sequence is written with implicit value representations.
-                    VR::UN => self.items(at, end, Encoding { explicit: false, ..encoding }, depth, true)?,
-                    _ => return Err(refused(self.path, &format!("length of {tag}"), "undefined", "a length")),
-                };
-            } else {
-                let stop = self.stop(at, length, end)?;
-                if vr == VR::SQ {
-                    self.items(at, stop, encoding, depth, false)?;
-                } else if !(length as usize).is_multiple_of(unit_bytes(vr)) {
-                    // A reader of whole numbers would stop short of the end and take the rest for the next element.
-                    let (found, allowed) = (format!("{length} bytes"), format!("a multiple of {}", unit_bytes(vr)));
-                    return Err(refused(self.path, &format!("length of {tag}"), found, &allowed));
-                }
-                at = stop;
-            }
+            at = self.element(at, end, tag, encoding, depth)?;
         }
         if open {
             return Err(self.cut(at, 8));
         }
         Ok(at)
+    }
+
+    /// Walks one element; returns the byte after.
+    fn element(&mut self, at: usize, end: usize, tag: Tag, encoding: Encoding, depth: usize) -> Result<usize, IoError> {
+        let (stated, head, length) = self.head(at, tag, encoding)?;
+        let at = at + head;
+        if tag == PIXEL_DATA && (depth == 0 || length == UNDEFINED) {
+            let (pixels, next) = self.pixel_data(at, length, end, encoding)?;
+            if depth == 0 {
+                self.pixels = Some(pixels);
+                // What comes behind the pixels is no header.
+                self.uniform.leave_out();
+            }
+            return Ok(next);
+        }
+        // PS3.5 6.2.2: what is unknown to its writer is little endian, and a sequence of it implicit.
+        let unknown = stated == VR::UN && encoding.explicit;
+        let vr = if unknown { dictionary_vr(tag).unwrap_or(VR::UN) } else { stated };
+        let open = length == UNDEFINED;
+        let stop = if open { end } else { self.stop(at, length, end)? };
+        let plain = Encoding { explicit: false, big_endian: false };
+        let encodings = [plain, encoding, Encoding { explicit: false, ..encoding }];
+        match vr {
+            VR::SQ if unknown => self.sequence(tag, at, stop, &encodings, depth, open),
+            VR::UN if unknown && open => self.sequence(tag, at, stop, &encodings, depth, open),
+            VR::SQ => self.sequence(tag, at, stop, &[encoding], depth, open),
+            _ if open => Err(refused(self.path, &format!("length of {tag}"), "undefined", "a length")),
+            vr => {
+                if !(length as usize).is_multiple_of(unit_bytes(vr)) {
+                    // A reader of whole numbers would stop short of the end and take the rest for the next element.
+                    let (found, allowed) = (format!("{length} bytes"), format!("a multiple of {}", unit_bytes(vr)));
+                    return Err(refused(self.path, &format!("length of {tag}"), found, &allowed));
+                }
+                self.uniform.value(tag, vr, &self.data[at..stop], encoding.big_endian && !unknown);
+                Ok(stop)
+            }
+        }
     }
 
     fn count(&mut self) -> Result<(), IoError> {
@@ -346,13 +364,13 @@ impl Walk<'_> {
             let raw = self.data.get(at + 4..at + 6).ok_or_else(|| self.cut(at, 8))?;
             let vr = [raw[0], raw[1]];
             let known = VR::from_binary(vr).unwrap_or(VR::UN);
-            if is_long(vr) {
-                return Ok((known, 12, self.u32(at + 8)?));
+            if states_long(vr) {
+                return Ok((known, 12, self.u32(at + 8, encoding)?));
             }
-            return Ok((known, 8, u32::from(self.u16(at + 6)?)));
+            return Ok((known, 8, u32::from(self.u16(at + 6, encoding)?)));
         }
-        let length = self.u32(at + 4)?;
-        let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed());
+        let length = self.u32(at + 4, encoding)?;
+        let vr = dictionary_vr(tag).unwrap_or(VR::UN);
         Ok((if length == UNDEFINED { VR::SQ } else { vr }, 8, length))
     }
 
@@ -361,6 +379,51 @@ impl Walk<'_> {
             Some(stop) if stop <= end => Ok(stop),
             _ => Err(self.cut(at, u64::from(length))),
         }
+    }
+
+    /// Walks a sequence in the first of the encodings that its bytes fit; returns the byte after.
+    fn sequence(
+        &mut self,
+        tag: Tag,
+        at: usize,
+        end: usize,
+        encodings: &[Encoding],
+        depth: usize,
+        open: bool,
+    ) -> Result<usize, IoError> {
+        let fitting = match encodings {
+            [only] => *only,
+            several => self.fitting(at, end, several, depth, open)?,
+        };
+        self.uniform.open_sequence(tag, depth == 0);
+        let next = self.items(at, end, fitting, depth, open)?;
+        self.uniform.close_sequence(depth == 0);
+        Ok(if open { next } else { end })
+    }
+
+    /// The first of the encodings that the bytes of a sequence fit. Errors: that of the first, where none does.
+    ///
+    /// Trials count towards the number of elements, so that trials within trials come to an end.
+    fn fitting(
+        &mut self,
+        at: usize,
+        end: usize,
+        encodings: &[Encoding],
+        depth: usize,
+        open: bool,
+    ) -> Result<Encoding, IoError> {
+        let state = self.uniform.state();
+        let mut first = None;
+        for encoding in encodings {
+            self.uniform.leave_out();
+            let fits = self.items(at, end, *encoding, depth, open);
+            self.uniform.restore(state);
+            match fits {
+                Ok(_) => return Ok(*encoding),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| self.cut(at, 8)))
     }
 
     /// Walks the items of a sequence; returns the byte after.
@@ -374,16 +437,18 @@ impl Walk<'_> {
     ) -> Result<usize, IoError> {
         while at < end {
             self.count()?;
-            let tag = self.tag(at)?;
-            let length = self.u32(at + 4)?;
+            let tag = self.tag(at, encoding)?;
+            let length = self.u32(at + 4, encoding)?;
             at += 8;
             match tag {
                 SEQUENCE_END if open => return Ok(at),
-                ITEM if length == UNDEFINED => at = self.elements(at, end, encoding, depth + 1, true)?,
                 ITEM => {
-                    let stop = self.stop(at, length, end)?;
-                    self.elements(at, stop, encoding, depth + 1, false)?;
-                    at = stop;
+                    let open_item = length == UNDEFINED;
+                    let stop = if open_item { end } else { self.stop(at, length, end)? };
+                    self.uniform.open_item(depth + 1);
+                    let next = self.elements(at, stop, encoding, depth + 1, open_item)?;
+                    at = if open_item { next } else { stop };
+                    self.uniform.close_item(depth + 1);
                 }
                 _ => return Err(refused(self.path, "sequence", format!("{tag} for an item"), "items")),
             }
@@ -394,17 +459,23 @@ impl Walk<'_> {
         Ok(at)
     }
 
-    fn pixel_data(&mut self, mut at: usize, length: u32, end: usize) -> Result<usize, IoError> {
+    /// Where pixels lie, and the byte after.
+    fn pixel_data(
+        &mut self,
+        mut at: usize,
+        length: u32,
+        end: usize,
+        encoding: Encoding,
+    ) -> Result<(PixelBytes, usize), IoError> {
         if length != UNDEFINED {
             let stop = self.stop(at, length, end)?;
-            self.pixels = Some(PixelBytes::Native(at..stop));
-            return Ok(stop);
+            return Ok((PixelBytes::Native(at..stop), stop));
         }
         let mut parts = Vec::new();
         loop {
             self.count()?;
-            let tag = self.tag(at)?;
-            let length = self.u32(at + 4)?;
+            let tag = self.tag(at, encoding)?;
+            let length = self.u32(at + 4, encoding)?;
             at += 8;
             match tag {
                 SEQUENCE_END => break,
@@ -421,7 +492,6 @@ impl Walk<'_> {
         }
         let table = &self.data[parts[0].clone()];
         let offsets = table.chunks_exact(4).map(|raw| u32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect();
-        self.pixels = Some(PixelBytes::Encapsulated { offsets, fragments: parts.split_off(1) });
-        Ok(at)
+        Ok((PixelBytes::Encapsulated { offsets, fragments: parts.split_off(1) }, at))
     }
 }

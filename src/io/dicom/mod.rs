@@ -5,7 +5,10 @@
 //! the patient stay inside the objects: no message, note or record carries them.
 
 mod aside;
+mod beds;
+mod broken;
 mod capture;
+mod counts;
 mod ct;
 mod inspect;
 mod kind;
@@ -23,6 +26,7 @@ mod stack;
 mod stated;
 mod study;
 mod time;
+mod uniform;
 pub(crate) mod walk;
 
 pub use aside::Aside;

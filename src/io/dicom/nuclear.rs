@@ -16,10 +16,12 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use jiff::civil::DateTime;
 
+use super::beds::{self, Bed};
+use super::counts;
 use super::ct::one_frame_of_reference;
 use super::kind::{ENHANCED_PT, Kind, NM, PT};
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
-use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
+use super::stack::{Lone, Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::stated::{
     ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT,
 };
@@ -91,6 +93,8 @@ struct Slice {
     /// Start of its acquisition.
     start: Option<DateTime>,
     duration_s: f64,
+    /// FrameReferenceTime, s.
+    reference_s: Option<f64>,
     /// Decay factor stated for it.
     stated_factor: Option<f64>,
 }
@@ -102,7 +106,11 @@ struct Slice {
 pub fn read_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
     let path = path.as_ref();
     let study = Study::open(path)?;
-    activity(path, study.only(path, Kind::Activity)?, options)
+    let series = study.only(path, Kind::Activity)?;
+    let beside = study.whole(path, series)?;
+    let mut read = activity(path, series, options)?;
+    read.image.notes.extend(beside);
+    Ok(read)
 }
 
 /// Activity of a series.
@@ -112,13 +120,14 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
     one_frame_of_reference(path, objects)?;
     same_in_all(path, objects, options)?;
     let mut notes = Vec::new();
-    let (planes, stack, slices) = match first.class().as_str() {
+    let (planes, stack, mut slices) = match first.class().as_str() {
         PT => pt_slices(path, objects, options, &mut notes)?,
         NM => nm_slices(path, objects, options, &mut notes)?,
         _ => enhanced_slices(path, objects, options, &mut notes)?,
     };
     let calibration = calibration_name(first);
     notes.extend(stack.notes.iter().cloned());
+    take_own_moments(first, &mut slices, &mut notes)?;
     let times = Times::of(first, &slices, options, &mut notes)?;
     let factors: Vec<f64> = slices
         .iter()
@@ -132,7 +141,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         let object = &objects[slice.object];
         let source = match open.take() {
             Some((held, source)) if held == slice.object => source,
-            _ => Object::read_with_pixels(&object.path)?.1,
+            _ => object.pixels()?,
         };
         let values = source.frame(&object.path, slice.frame)?;
         if data.is_empty() {
@@ -173,6 +182,16 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
             administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
         },
     })
+}
+
+/// Moves the start of each slice to the start of its own frame, where only FrameReferenceTime tells beds apart.
+fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<String>) -> Result<(), IoError> {
+    let bed = |slice: &Slice| Bed { start: slice.start, duration_s: slice.duration_s, reference_s: slice.reference_s };
+    let beds: Vec<Bed> = slices.iter().map(bed).collect();
+    for (slice, offset_s) in slices.iter_mut().zip(beds::offsets_s(object, &beds, notes)?) {
+        slice.start = slice.start.map(|start| later(start, offset_s));
+    }
+    Ok(())
 }
 
 /// Refuses a series whose objects disagree about unit, correction, half-life or injection, as far as nobody states it.
@@ -243,18 +262,10 @@ fn pt_slices(
             "Give one static reconstruction; sum the frames first.",
         ));
     }
+    objects.iter().try_for_each(|object| counts::one_frame(object, "PT"))?;
     let planes = objects.iter().map(Plane::of_image).collect::<Result<Vec<_>, _>>()?;
-    let stated = first.number(tags::NUMBER_OF_SLICES).unwrap_or(0.0);
-    let stack = stack(path, &planes, stated_spacing_mm(first))?;
-    if stated > objects.len() as f64 {
-        return Err(IoError::invalid(
-            path,
-            "NumberOfSlices (0054,0081)",
-            format!("{stated} stated and {} files", objects.len()),
-            "every slice of the series",
-            "Export the whole series again; no slice is made up.",
-        ));
-    }
+    let stack = stack(path, &planes, Lone::of(first))?;
+    notes.extend(counts::slices(first, objects.len())?);
     let mut slices = Vec::new();
     for (n, object) in objects.iter().enumerate() {
         let (slope, intercept) = scale(object, &[&object.header], options, notes)?;
@@ -265,6 +276,7 @@ fn pt_slices(
             intercept,
             start: acquisition_start(object, notes),
             duration_s: frame_duration_s(object),
+            reference_s: beds::reference_s(object, &[&object.header])?,
             stated_factor: decay_factor(&object.header),
         });
     }
@@ -311,7 +323,7 @@ fn nm_slices(
         }
     }
     // The header alone can promise 2^31 frames: believe it only if the file holds them.
-    let source = Object::read_with_pixels(&object.path)?.1;
+    let source = object.pixels()?;
     source.frame(&object.path, 0)?;
     let detector = object.items(tags::DETECTOR_INFORMATION_SEQUENCE).first();
     let sets: Vec<&DataSet> = detector.into_iter().chain([&object.header]).collect();
@@ -347,9 +359,9 @@ fn nm_slices(
             name: format!("{} frame {}", base.name, frame + 1),
             ..base.clone()
         });
-        slices.push(Slice { object: 0, frame, slope, intercept, start, duration_s, stated_factor });
+        slices.push(Slice { object: 0, frame, slope, intercept, start, duration_s, reference_s: None, stated_factor });
     }
-    let stack = stack(path, &planes, step_mm.abs())?;
+    let stack = stack(path, &planes, Lone::of(object))?;
     Ok((planes, stack, slices))
 }
 
@@ -363,7 +375,8 @@ fn enhanced_slices(
     let mut slices = Vec::new();
     for (n, object) in objects.iter().enumerate() {
         planes.extend(Plane::of_functional_groups(object)?);
-        for (frame, groups) in object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).iter().enumerate() {
+        for (frame, groups) in object.frame_groups().enumerate() {
+            let groups = &groups?;
             let group = |tag| functional_group(object, groups, tag);
             let mapped = items(groups, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
             let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
@@ -382,16 +395,19 @@ fn enhanced_slices(
             let duration_s = content
                 .and_then(|set| number(set, tags::FRAME_ACQUISITION_DURATION))
                 .map_or_else(|| frame_duration_s(object), |ms| ms * 1e-3);
+            let converted = group(tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE);
+            let timed: Vec<&DataSet> = converted.into_iter().chain([&object.header]).collect();
+            let reference_s = beds::reference_s(object, &timed)?;
             // A legacy converted image keeps the attributes of its slices in the last of these.
             let stated_factor =
                 [tags::PET_FRAME_CORRECTION_FACTORS_SEQUENCE, tags::UNASSIGNED_PER_FRAME_CONVERTED_ATTRIBUTES_SEQUENCE]
                     .into_iter()
                     .find_map(|tag| group(tag).and_then(decay_factor))
                     .or_else(|| decay_factor(&object.header));
-            slices.push(Slice { object: n, frame, slope, intercept, start, duration_s, stated_factor });
+            slices.push(Slice { object: n, frame, slope, intercept, start, duration_s, reference_s, stated_factor });
         }
     }
-    let stack = stack(path, &planes, stated_spacing_mm(&objects[0]))?;
+    let stack = stack(path, &planes, Lone::of(&objects[0]))?;
     Ok((planes, stack, slices))
 }
 
@@ -663,6 +679,8 @@ struct Times {
     half_life_s: Option<f64>,
     /// Moment to which the values were corrected, for START and ADMIN.
     reference: Option<DateTime>,
+    /// Whether START is the start of each slice's own frame.
+    own_starts: bool,
     /// Middle of the scan.
     scan: Option<DateTime>,
     /// Factor to the middle of the scan where that follows from a stated time and the slices are not all dated.
@@ -715,8 +733,9 @@ impl Times {
             DecayCorrection::Start => half_life_s.map(|s| (-0.5 * duration_s / s).exp2()),
             DecayCorrection::Administration => half_life_s.map(|s| (-hours * 3600.0 / s).exp2()),
         });
-        let times = Self {
+        let mut times = Self {
             correction,
+            own_starts: false,
             timing: Timing {
                 hours_after_injection,
                 duration_s,
@@ -728,8 +747,34 @@ impl Times {
             scan,
             undated_factor,
         };
+        times.tell_starts_apart(slices, notes);
         times.check(object, slices, options, notes)?;
         Ok(times)
+    }
+
+    /// Takes START as the start of each slice's own frame where its decay factors say so and not the start of the series.
+    fn tell_starts_apart(&mut self, slices: &[Slice], notes: &mut Vec<String>) {
+        let several = slices.iter().any(|slice| slice.start != slices[0].start);
+        let told = slices.iter().all(|slice| slice.stated_factor.is_some());
+        if self.correction != DecayCorrection::Start || !several || !told || self.worst_off(slices) <= NOTE_REL {
+            return;
+        }
+        self.own_starts = true;
+        if self.worst_off(slices) <= NOTE_REL {
+            notes.push("DecayFactor: each bed was corrected to the start of its own frame; undone so".to_owned());
+        } else {
+            self.own_starts = false;
+        }
+    }
+
+    /// Moment to which the values of a slice were corrected, for START and ADMIN.
+    fn reference(&self, slice: &Slice) -> Option<DateTime> {
+        if self.own_starts { slice.start } else { self.reference }
+    }
+
+    /// How far the stated decay factors are from those of the times, relative, at most.
+    fn worst_off(&self, slices: &[Slice]) -> f64 {
+        slices.iter().filter_map(|slice| self.factor_off(slice)).fold(0.0, f64::max)
     }
 
     /// Refuses a correction that cannot be undone, and one that the stated decay factors contradict unless a person
@@ -760,7 +805,7 @@ impl Times {
                 next,
             ));
         }
-        let worst = slices.iter().filter_map(|slice| self.factor_off(slice)).fold(0.0, f64::max);
+        let worst = self.worst_off(slices);
         if worst <= NOTE_REL {
             return Ok(());
         }
@@ -800,7 +845,7 @@ impl Times {
         let stated = slice.stated_factor?;
         let ours = match self.correction {
             DecayCorrection::None => 1.0,
-            _ => ((seconds(self.reference?, slice.start?) + 0.5 * slice.duration_s) / self.half_life_s?).exp2(),
+            _ => ((seconds(self.reference(slice)?, slice.start?) + 0.5 * slice.duration_s) / self.half_life_s?).exp2(),
         };
         Some((ours / stated - 1.0).abs())
     }
@@ -813,7 +858,7 @@ impl Times {
         let (Some(half_life_s), Some(scan)) = (self.half_life_s, self.scan) else { return Ok(1.0) };
         let reference = match self.correction {
             DecayCorrection::None => slice.start.map(|start| later(start, 0.5 * slice.duration_s)),
-            _ => self.reference,
+            _ => self.reference(slice),
         };
         let Some(reference) = reference else {
             return Err(object.refused(

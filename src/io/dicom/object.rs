@@ -7,8 +7,9 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries;
 
-use super::layout::{Encoding, Layout, PixelBytes};
+use super::layout::{Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
+use super::uniform::Frames;
 use crate::io::IoError;
 
 /// A data set: the header of an object, or an item of a sequence.
@@ -23,8 +24,12 @@ pub(crate) struct Object {
     pub(crate) syntax: String,
     /// SOP class UID of the file meta information, where it states one.
     media_class: Option<String>,
-    /// The header.
+    /// The header, without the groups of the frames.
     pub(crate) header: DataSet,
+    /// The groups of the frames of a multi-frame object.
+    frames: Frames,
+    /// Whether there are pixels.
+    has_pixels: bool,
 }
 
 /// Pixels of one object, frame by frame.
@@ -32,7 +37,7 @@ pub(crate) struct PixelSource {
     data: Vec<u8>,
     bytes: PixelBytes,
     syntax: String,
-    encoding: Encoding,
+    big_endian: bool,
     /// How a pixel is stored.
     pub(crate) format: PixelFormat,
 }
@@ -42,39 +47,45 @@ impl Object {
     ///
     /// Errors: see [`Layout::read`]; a header that cannot be parsed.
     pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
-        Ok(Self::from_layout(path, &Layout::read(path)?)?.0)
+        let Layout { syntax, media_class, header, frames, pixels, data, .. } = Layout::read(path)?;
+        drop(data);
+        let header = parsed(path, &header)?;
+        Ok(Self { path: path.to_path_buf(), syntax, media_class, header, frames, has_pixels: pixels.is_some() })
     }
 
     /// Reads a file's header and keeps its pixels.
     pub(crate) fn read_with_pixels(path: &Path) -> Result<(Self, PixelSource), IoError> {
-        let layout = Layout::read(path)?;
-        let (object, bytes) = Self::from_layout(path, &layout)?;
-        let Some(bytes) = bytes else {
-            return Err(object.refused("PixelData (7FE0,0010)", "none", "an image", "Give the image, not a report."));
-        };
+        let Layout { syntax, media_class, big_endian, header, frames, pixels, data } = Layout::read(path)?;
+        let header = parsed(path, &header)?;
+        let (path, has_pixels) = (path.to_path_buf(), pixels.is_some());
+        let object = Self { path, syntax: syntax.clone(), media_class, header, frames, has_pixels };
+        let Some(bytes) = pixels else { return Err(object.no_pixels()) };
         let format = object.pixel_format()?;
-        let Layout { syntax, encoding, data, .. } = layout;
-        Ok((object, PixelSource { data, bytes, syntax, encoding, format }))
+        Ok((object, PixelSource { data, bytes, syntax, big_endian, format }))
     }
 
-    fn from_layout(path: &Path, layout: &Layout) -> Result<(Self, Option<PixelBytes>), IoError> {
-        let syntax = match (layout.encoding.explicit, layout.encoding.big_endian) {
-            (true, false) => entries::EXPLICIT_VR_LITTLE_ENDIAN.erased(),
-            (true, true) => entries::EXPLICIT_VR_BIG_ENDIAN.erased(),
-            (false, _) => entries::IMPLICIT_VR_LITTLE_ENDIAN.erased(),
+    fn no_pixels(&self) -> IoError {
+        self.refused("PixelData (7FE0,0010)", "none", "an image", "Give the image, not a report.")
+    }
+
+    /// The pixels of its file. Errors: none, a format that is not readable, a file that is another by now.
+    pub(crate) fn pixels(&self) -> Result<PixelSource, IoError> {
+        let Some(Layout { syntax, big_endian, data, pixels: Some(bytes), .. }) =
+            self.has_pixels.then(|| Layout::read_pixels(&self.path)).transpose()?
+        else {
+            return Err(self.no_pixels());
         };
-        let header = InMemDicomObject::read_dataset_with_ts(&layout.data[..layout.header_end], &syntax);
-        let header = header.map_err(|error| {
-            IoError::invalid(
-                path,
-                "header",
-                error.to_string(),
-                "DICOM elements",
-                "The file is damaged or not DICOM: export it again.",
-            )
-        })?;
-        let (syntax, media_class) = (layout.syntax.clone(), layout.media_class.clone());
-        Ok((Self { path: path.to_path_buf(), syntax, media_class, header }, layout.pixels.clone()))
+        Ok(PixelSource { data, bytes, syntax, big_endian, format: self.pixel_format()? })
+    }
+
+    /// Number of frames that have groups of their own.
+    pub(crate) fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The groups of each frame, parsed one at a time.
+    pub(crate) fn frame_groups(&self) -> impl Iterator<Item = Result<DataSet, IoError>> {
+        (0..self.frames.len()).map(|frame| parsed(&self.path, self.frames.get(frame)))
     }
 
     /// An error about a field of this object.
@@ -180,6 +191,20 @@ impl Object {
     }
 }
 
+/// A data set from bytes in the one form that `uniform` writes.
+fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
+    let header = InMemDicomObject::read_dataset_with_ts(bytes, &entries::EXPLICIT_VR_LITTLE_ENDIAN.erased());
+    header.map_err(|error| {
+        IoError::invalid(
+            path,
+            "header",
+            error.to_string(),
+            "DICOM elements",
+            "The file is damaged or not DICOM: export it again.",
+        )
+    })
+}
+
 impl PixelSource {
     /// Stored values of one frame, row by row.
     ///
@@ -187,7 +212,7 @@ impl PixelSource {
     pub(crate) fn frame(&self, path: &Path, frame: usize) -> Result<Vec<i32>, IoError> {
         match &self.bytes {
             PixelBytes::Native(range) => {
-                pixels::native(path, &self.data[range.clone()], &self.format, self.encoding.big_endian, frame)
+                pixels::native(path, &self.data[range.clone()], &self.format, self.big_endian, frame)
             }
             PixelBytes::Encapsulated { offsets, fragments } => {
                 let compressed = pixels::Compressed { data: &self.data, offsets, fragments, syntax: &self.syntax };

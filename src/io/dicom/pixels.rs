@@ -34,6 +34,8 @@ impl PixelFormat {
     }
 }
 
+/// Bytes behind the pixels that are padding whatever they hold.
+const MAX_PADDING: usize = 8;
 /// Pixels of a compressed frame that need no proof by its size: 2048 x 2048.
 const FREE_PIXELS: usize = 1 << 22;
 /// Beyond that, most pixels that one compressed byte may hold.
@@ -127,6 +129,7 @@ pub(super) fn native(
             expected: needed,
         });
     }
+    no_more(path, &bytes[needed as usize..], format)?;
     if format.bits_allocated == 1 {
         // PS3.5 8.1.1: frames of single bits follow each other without padding, lowest bit first.
         let first = frame * len;
@@ -151,6 +154,20 @@ pub(super) fn native(
             .map(|raw| value(raw, format))
             .collect(),
     })
+}
+
+/// Refuses pixels behind those that the header counts: another frame, another row. Padding may follow.
+fn no_more(path: &Path, rest: &[u8], format: &PixelFormat) -> Result<(), IoError> {
+    let row = (format.columns * format.bits_allocated).div_ceil(8);
+    if rest.len() <= MAX_PADDING || (rest.len() < row && rest.iter().all(|byte| *byte == 0)) {
+        return Ok(());
+    }
+    let PixelFormat { frames, rows, columns, .. } = format;
+    Err(refused(
+        path,
+        format!("{} bytes more than {frames} frames of {rows} rows and {columns} columns take", rest.len()),
+        "as many as NumberOfFrames, Rows and Columns say",
+    ))
 }
 
 /// Stored values of a compressed frame.
@@ -200,6 +217,7 @@ fn frame_bytes(path: &Path, source: &Compressed<'_>, frames: usize, frame: usize
     let fragments = source.fragments;
     let join = |parts: &[Range<usize>]| parts.iter().flat_map(|r| &source.data[r.clone()]).copied().collect();
     if frames == 1 {
+        one_image(path, source)?;
         return Ok(join(fragments));
     }
     if fragments.len() == frames {
@@ -214,6 +232,23 @@ fn frame_bytes(path: &Path, source: &Compressed<'_>, frames: usize, frame: usize
     let base = fragments.first().map_or(0, |r| r.start);
     let inside = |r: &&Range<usize>| (first as usize..next as usize).contains(&(r.start - base));
     Ok(join(&fragments.iter().filter(inside).cloned().collect::<Vec<_>>()))
+}
+
+/// Refuses several compressed frames where the header counts one.
+fn one_image(path: &Path, source: &Compressed<'_>) -> Result<(), IoError> {
+    let begins = |part: &&Range<usize>| {
+        let head = source.data.get(part.start..part.end).unwrap_or_default();
+        head.starts_with(&[0xFF, 0xD8, 0xFF]) || head.starts_with(&[0xFF, 0x4F, 0xFF, 0x51])
+    };
+    let found = match codec(source.syntax) {
+        // A frame of RLE is one fragment (PS3.5 A.4.2).
+        Some(Codec::Rle) => source.fragments.len(),
+        _ => source.fragments.iter().filter(begins).count(),
+    };
+    match found.max(source.offsets.len()) {
+        0 | 1 => Ok(()),
+        found => Err(refused(path, format!("{found} compressed frames"), "one, as NumberOfFrames says")),
+    }
 }
 
 /// PS3.5 annex G: byte planes, the highest first, each in PackBits.

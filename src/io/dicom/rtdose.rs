@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::kind::{Kind, RT_DOSE};
 use super::object::{DataSet, Object, text};
-use super::stack::{Plane, stack};
+use super::stack::{Lone, Plane, stack};
 use super::study::{Origin, Study};
 use super::{Opened, reserve};
 use crate::grid::{Volume, VoxelGrid};
@@ -482,8 +482,7 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
             ..base.clone()
         })
         .collect();
-    let thickness = object.number(tags::SLICE_THICKNESS).unwrap_or(0.0);
-    let stack = stack(path, &planes, thickness)?;
+    let stack = stack(path, &planes, Lone::of(&object))?;
     let mut data = reserve(path, stack.grid.len())?;
     for &n in &stack.order {
         let signed = source.format.signed;

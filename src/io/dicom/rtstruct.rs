@@ -15,6 +15,7 @@ use super::outline::{Findings, Flat, ON_LINE_MM, Outline, RIM_MM, Trouble};
 use super::regions::{Paint, Regions, labels_of, paint};
 use super::stack::{cross, dot};
 use super::study::Study;
+use super::uniform::floats;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 
@@ -206,9 +207,8 @@ fn closed_contours(
         let kind = text(contour, tags::CONTOUR_GEOMETRIC_TYPE).unwrap_or_default();
         let values = contour
             .get(tags::CONTOUR_DATA)
-            .map(|element| element.to_multi_float64())
-            .transpose()
-            .map_err(|_| broken(object, name, "values that are no numbers"))?
+            .map(|element| floats(element).ok_or_else(|| broken(object, name, "values that are no numbers")))
+            .transpose()?
             .unwrap_or_default();
         if values.len() % 3 != 0 {
             return Err(broken(object, name, &format!("{} coordinates", values.len())));

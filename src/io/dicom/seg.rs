@@ -12,7 +12,7 @@ use dicom_dictionary_std::tags;
 use super::kind::Kind;
 use super::object::{Object, PixelSource, number, text};
 use super::regions::{Paint, Regions, labels_of, paint};
-use super::stack::{Plane, difference, dot, functional_group, stack, stated_spacing_mm};
+use super::stack::{Lone, Plane, difference, dot, functional_group, stack, stated_spacing_mm};
 use super::study::Study;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
@@ -99,22 +99,22 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
     }
     numbers_are_distinct(object, &segments)?;
     // The header alone can promise 2^31 frames: believe it only if the file holds them.
-    let (object, source) = Object::read_with_pixels(&object.path)?;
+    let source = object.pixels()?;
     source.frame(&object.path, 0)?;
-    let planes = Plane::of_functional_groups(&object)?;
-    let lattice = Lattice::of(&object, &planes)?;
-    let frames = by_segment(&object, &planes, &lattice, content, &segments)?;
-    let threshold = threshold(&object, content, &mut notes)?;
+    let planes = Plane::of_functional_groups(object)?;
+    let lattice = Lattice::of(object, &planes)?;
+    let frames = by_segment(object, &planes, &lattice, content, &segments)?;
+    let threshold = threshold(object, content, &mut notes)?;
     let lookup = Lookup { lattice: &lattice, reference };
     let names: Vec<String> = segments.iter().map(|segment| segment.name.clone()).collect();
     let numbers: Vec<f64> = segments.iter().map(|segment| segment.number).collect();
     let labels = labels_of(&numbers, &names, &mut notes);
     let maps: Vec<Hits> = match content {
-        Content::LabelMap => label_map_hits(&object, &source, &frames, &lookup, &segments)?,
+        Content::LabelMap => label_map_hits(object, &source, &frames, &lookup, &segments)?,
         _ => {
             let mut maps = Vec::new();
             for list in &frames {
-                maps.push(segment_hits(&object, &source, list, &lookup, threshold)?);
+                maps.push(segment_hits(object, &source, list, &lookup, threshold)?);
             }
             maps
         }
@@ -208,7 +208,7 @@ impl Lattice {
         // One grid through the first and the last place; the planes between are on it by the check above.
         let count = place.iter().copied().max().unwrap_or(0) + 1;
         let base = Plane { position_mm: lowest.position_mm, ..first.clone() };
-        let mut grid = stack(&object.path, std::slice::from_ref(&base), step)?.grid;
+        let mut grid = stack(&object.path, std::slice::from_ref(&base), Lone::by("step", step))?.grid;
         grid.dims[2] = count;
         let stack = VoxelGrid::from_affine(grid.dims, grid.affine)
             .map_err(|source| IoError::Grid { path: object.path.clone(), source })?;
@@ -230,8 +230,9 @@ fn by_segment(
         return Ok(vec![all]);
     }
     let mut lists = vec![Vec::new(); segments.len()];
-    for (n, groups) in object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).iter().enumerate() {
-        let group = functional_group(object, groups, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
+    for (n, groups) in object.frame_groups().enumerate() {
+        let groups = groups?;
+        let group = functional_group(object, &groups, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
         let wanted = group.and_then(|set| number(set, tags::REFERENCED_SEGMENT_NUMBER));
         let Some(segment) = segments.iter().position(|segment| Some(segment.number) == wanted) else {
             return Err(object.refused(

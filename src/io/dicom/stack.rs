@@ -19,6 +19,11 @@ const DIRECTION_TOLERANCE: f64 = 1e-4;
 const UNEVEN_TOLERANCE: f64 = 0.05;
 /// Largest shift of a plane inside itself for each mm from plane to plane: beyond, the gantry was tilted.
 const TILT_TOLERANCE: f64 = 1e-3;
+/// Long gaps in a row that are a step of their own.
+const RUN: usize = 3;
+/// Next step where the gantry was tilted.
+const SAY_TILT: &str =
+    "Resample the series without tilt (for example with dcm2niix or gantry-tilt correction of the viewer).";
 /// Planes closer than this lie at the same place, mm.
 const SAME_PLACE_MM: f64 = 1e-3;
 
@@ -123,21 +128,21 @@ impl Plane {
 
     /// Planes of an enhanced multi-frame object, one a frame, from its functional groups.
     pub(crate) fn of_functional_groups(object: &Object) -> Result<Vec<Self>, IoError> {
-        let per_frame = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE);
         let format = object.pixel_format()?;
-        if per_frame.len() != format.frames {
+        if object.frame_count() != format.frames {
             return Err(object.refused(
                 "PerFrameFunctionalGroupsSequence (5200,9230)",
-                format!("{} items", per_frame.len()),
+                format!("{} items", object.frame_count()),
                 format!("{}, one a frame", format.frames),
                 "Export the image again.",
             ));
         }
         let name = file_name(&object.path);
-        per_frame
-            .iter()
+        object
+            .frame_groups()
             .enumerate()
             .map(|(n, frame)| {
+                let frame = &frame?;
                 let mut sets = Vec::new();
                 for group in
                     [tags::PLANE_POSITION_SEQUENCE, tags::PLANE_ORIENTATION_SEQUENCE, tags::PIXEL_MEASURES_SEQUENCE]
@@ -162,14 +167,44 @@ pub(crate) fn functional_group<'a>(
 
 /// Distance between planes as an object states it, mm; 0 where it states none.
 pub(crate) fn stated_spacing_mm(object: &Object) -> f64 {
+    stated_mm(object, [tags::SPACING_BETWEEN_SLICES, tags::SLICE_THICKNESS])
+}
+
+/// The first of these lengths that an object states, mm; 0 where it states none.
+fn stated_mm<const N: usize>(object: &Object, wanted: [dicom_core::Tag; N]) -> f64 {
     let shared = object.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE).first();
     let measures = shared.and_then(|shared| items(shared, tags::PIXEL_MEASURES_SEQUENCE).first());
     let sets = [Some(&object.header), measures];
-    [tags::SPACING_BETWEEN_SLICES, tags::SLICE_THICKNESS]
+    wanted
         .into_iter()
         .find_map(|tag| sets.iter().flatten().find_map(|set| number(set, tag)))
         .filter(|mm| mm.is_finite())
         .map_or(0.0, f64::abs)
+}
+
+/// How thick a lone plane is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lone {
+    mm: f64,
+    /// Where that comes from.
+    by: &'static str,
+}
+
+impl Lone {
+    /// Of this thickness; `by` says where it comes from.
+    pub(crate) fn by(by: &'static str, mm: f64) -> Self {
+        Self { mm, by }
+    }
+
+    /// As an object states it: SliceThickness is that of a slice, SpacingBetweenSlices the distance to a neighbour and
+    /// asked only where there is no thickness.
+    pub(crate) fn of(object: &Object) -> Self {
+        let by = [(tags::SLICE_THICKNESS, "SliceThickness"), (tags::SPACING_BETWEEN_SLICES, "SpacingBetweenSlices")];
+        by.into_iter()
+            .map(|(tag, by)| Self { mm: stated_mm(object, [tag]), by })
+            .find(|lone| lone.mm > 0.0)
+            .unwrap_or(Self { mm: 0.0, by: "nothing" })
+    }
 }
 
 /// Whether two planes have the same directions, pixel size and number of pixels; if not, what differs.
@@ -197,10 +232,10 @@ pub(crate) fn difference(a: &Plane, b: &Plane) -> Option<String> {
 
 /// Puts planes in order along their normal and onto one grid.
 ///
-/// `path` names the series in errors; `single_mm` is the thickness of a lone plane.
-/// Errors: planes that differ in direction or pixel size, two planes at one place, planes missing,
+/// `path` names the series in errors; `lone` is the thickness of a lone plane.
+/// Errors: planes that differ in direction or pixel size, two planes at one place, planes missing, a variable step,
 /// planes at uneven distances, a tilted gantry.
-pub(crate) fn stack(path: &Path, planes: &[Plane], single_mm: f64) -> Result<Stack, IoError> {
+pub(crate) fn stack(path: &Path, planes: &[Plane], lone: Lone) -> Result<Stack, IoError> {
     let refused = |field: &str, found: String, allowed: &str, next: &str| {
         Err(IoError::invalid(path, field, found, allowed, next))
     };
@@ -223,12 +258,13 @@ pub(crate) fn stack(path: &Path, planes: &[Plane], single_mm: f64) -> Result<Sta
     order.sort_by(|&a, &b| depth(a).total_cmp(&depth(b)).then_with(|| planes[a].name.cmp(&planes[b].name)));
     let mut notes = Vec::new();
     let step = if planes.len() == 1 {
-        if !(single_mm > 0.0 && single_mm.is_finite()) {
+        let Lone { mm, by } = lone;
+        if !(mm > 0.0 && mm.is_finite()) {
             let found = "one slice without a thickness".to_owned();
             return refused("slices", found, "several slices, or one with SliceThickness", "Give the whole series.");
         }
-        notes.push(format!("one slice only; its thickness is taken as stated, {single_mm} mm"));
-        normal.map(|v| v * single_mm)
+        notes.push(format!("one slice only; its thickness is taken from {by}, {mm} mm"));
+        normal.map(|v| v * mm)
     } else {
         even_step(path, planes, &order, normal)?
     };
@@ -266,47 +302,18 @@ fn even_step(path: &Path, planes: &[Plane], order: &[usize], normal: [f64; 3]) -
             "Remove one of each pair: two reconstructions or two phases may share the folder.",
         ));
     }
-    let mut sorted = gaps.clone();
-    sorted.sort_by(f64::total_cmp);
-    let typical = sorted[(sorted.len() - 1) / 2];
-    let missing: Vec<String> = order
-        .windows(2)
-        .zip(&gaps)
-        .filter(|(_, gap)| **gap > 1.5 * typical)
-        .map(|(pair, gap)| {
-            let [a, b] = [pair[0], pair[1]];
-            let count = (gap / typical).round() - 1.0;
-            format!(
-                "{count} between {:.3} and {:.3} mm ({} and {})",
-                depth(a),
-                depth(b),
-                planes[a].name,
-                planes[b].name
-            )
-        })
-        .collect();
-    if !missing.is_empty() {
-        return Err(IoError::invalid(
-            path,
-            "slice positions",
-            format!("missing slices in a series of {typical:.3} mm steps: {}", shortened(&missing)),
-            "every slice of the series",
-            "Export the whole series again; no slice is made up.",
-        ));
-    }
+    even_gaps(path, planes, order, &gaps, normal)?;
     let (first, last) = (&planes[order[0]], &planes[order[order.len() - 1]]);
     let steps = (order.len() - 1) as f64;
     let step = [0, 1, 2].map(|n| (last.position_mm[n] - first.position_mm[n]) / steps);
     let forward = dot(step, normal);
-    let sideways = [0, 1, 2].map(|n| step[n] - forward * normal[n]);
-    let shift = dot(sideways, sideways).sqrt() / forward;
-    if shift > TILT_TOLERANCE {
+    if let Some(degrees) = tilt_degrees(step, normal) {
         return Err(IoError::invalid(
             path,
             "slice positions",
-            format!("a gantry tilt of {:.2} degrees (slices shifted inside their plane)", shift.atan().to_degrees()),
+            format!("a gantry tilt of {degrees:.2} degrees (slices shifted inside their plane)"),
             "slices stacked at right angles",
-            "Resample the series without tilt (for example with dcm2niix or gantry-tilt correction of the viewer).",
+            SAY_TILT,
         ));
     }
     for (k, &n) in order.iter().enumerate() {
@@ -324,6 +331,89 @@ fn even_step(path: &Path, planes: &[Plane], order: &[usize], normal: [f64; 3]) -
         }
     }
     Ok(step)
+}
+
+/// Angle between the way from plane to plane and the normal, where the gantry was tilted.
+fn tilt_degrees(way: [f64; 3], normal: [f64; 3]) -> Option<f64> {
+    let forward = dot(way, normal);
+    let sideways = [0, 1, 2].map(|n| way[n] - forward * normal[n]);
+    let shift = dot(sideways, sideways).sqrt() / forward;
+    (shift > TILT_TOLERANCE).then(|| shift.atan().to_degrees())
+}
+
+/// Refuses gaps well beyond the usual one: slices that are missing, or a step that varies, and the tilt beside either.
+fn even_gaps(path: &Path, planes: &[Plane], order: &[usize], gaps: &[f64], normal: [f64; 3]) -> Result<(), IoError> {
+    let mut sorted = gaps.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let typical = sorted[(sorted.len() - 1) / 2];
+    // The usual step may be the longer of two.
+    let least = sorted[0];
+    let long: Vec<usize> = (0..gaps.len()).filter(|&n| gaps[n] > 1.5 * typical).collect();
+    let (first, last) = (&planes[order[0]], &planes[order[order.len() - 1]]);
+    let way = [0, 1, 2].map(|n| last.position_mm[n] - first.position_mm[n]);
+    let tilt = tilt_degrees(way, normal).map_or(String::new(), |d| format!(", and a gantry tilt of {d:.2} degrees"));
+    let varies = varies(gaps, typical);
+    if varies || (typical > 1.5 * least) {
+        return Err(IoError::invalid(
+            path,
+            "slice positions",
+            format!("a variable step between slices: {}{tilt}", steps(gaps)),
+            "one step in a series",
+            format!("Resample the series to one step. {}", if tilt.is_empty() { "" } else { SAY_TILT })
+                .trim()
+                .to_owned(),
+        ));
+    }
+    if long.is_empty() {
+        return Ok(());
+    }
+    let depth = |n: usize| dot(planes[n].position_mm, normal);
+    let missing: Vec<String> = long
+        .iter()
+        .map(|&n| {
+            let [a, b] = [order[n], order[n + 1]];
+            let count = (gaps[n] / typical).round() - 1.0;
+            format!(
+                "{count} between {:.3} and {:.3} mm ({} and {})",
+                depth(a),
+                depth(b),
+                planes[a].name,
+                planes[b].name
+            )
+        })
+        .collect();
+    Err(IoError::invalid(
+        path,
+        "slice positions",
+        format!("missing slices in a series of {typical:.3} mm steps: {}{tilt}", shortened(&missing)),
+        "every slice of the series",
+        "Export the whole series again; no slice is made up.",
+    ))
+}
+
+/// Whether long gaps are steps of their own and not slices that are missing: no whole number of usual steps, or several
+/// in a row.
+fn varies(gaps: &[f64], typical: f64) -> bool {
+    let long = |gap: f64| gap > 1.5 * typical;
+    let odd = |gap: f64| (gap / typical - (gap / typical).round()).abs() > UNEVEN_TOLERANCE;
+    gaps.iter().any(|&gap| long(gap) && odd(gap))
+        || gaps
+            .windows(RUN)
+            .any(|run| run.iter().all(|&gap| long(gap) && (gap / run[0] - 1.0).abs() < UNEVEN_TOLERANCE))
+}
+
+/// The steps of a series, mm, with how often each comes.
+fn steps(gaps: &[f64]) -> String {
+    let mut counts: Vec<(f64, usize)> = Vec::new();
+    for &gap in gaps {
+        match counts.iter_mut().find(|(known, _)| (gap / *known - 1.0).abs() < UNEVEN_TOLERANCE) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((gap, 1)),
+        }
+    }
+    counts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let list: Vec<String> = counts.iter().map(|(gap, count)| format!("{count} of {gap:.3} mm")).collect();
+    shortened(&list)
 }
 
 /// The first few of a list, for a message.

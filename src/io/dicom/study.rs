@@ -1,6 +1,6 @@
 //! What lies in a folder: objects by series, one patient, and where an image came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
 
 use super::aside::{self, Aside, Found, class_name, indexed_folder};
+use super::broken::{self, Broken};
 use super::kind::{Kind, NM};
 use super::object::{DataSet, Object};
 use super::walk::{collect, selected};
@@ -31,6 +32,8 @@ pub(crate) struct Study {
     pub(crate) others: usize,
     /// Files that belong to no series.
     pub(crate) aside: Vec<Aside>,
+    /// Files that were meant to be read and cannot be.
+    pub(crate) broken: Vec<Broken>,
 }
 
 impl Study {
@@ -59,7 +62,7 @@ impl Study {
             return Ok(study);
         }
         let mut files = Vec::new();
-        let mut others = 0;
+        let mut others = Vec::new();
         if path.is_dir() {
             collect(path, 0, &mut files, &mut others)?;
         } else {
@@ -67,15 +70,25 @@ impl Study {
         }
         let mut objects = Vec::with_capacity(files.len());
         let mut aside = Vec::new();
+        let mut broken = broken::among(&others, &files);
+        let others = others.len() - broken.len();
+        let mut first_error = None;
         for file in &files {
             // A file that was asked for by name is not set aside.
-            let found = if path.is_dir() { aside::read(file)? } else { Found::Object(Box::new(Object::read(file)?)) };
+            let found = if path.is_dir() { aside::read(file) } else { Found::Object(Box::new(Object::read(file)?)) };
             match found {
                 Found::Object(object) => objects.push(*object),
                 Found::Aside(one) => aside.push(one),
+                Found::Broken(one, error) => {
+                    broken.push(one);
+                    first_error = first_error.or(Some(error));
+                }
             }
         }
         if objects.is_empty() {
+            if let Some(error) = first_error {
+                return Err(error);
+            }
             let indices = if aside.is_empty() { String::new() } else { format!(" but {}", aside[0].what) };
             return Err(IoError::invalid(
                 path,
@@ -99,7 +112,15 @@ impl Study {
             list[at].objects.push(object);
         }
         set_pictures_aside(&mut list);
-        Ok(Self { series: list, others, aside })
+        Ok(Self { series: list, others, aside, broken })
+    }
+
+    /// What there is to say of files beside a series that cannot be read. Errors: one of them may be a slice of it.
+    pub(crate) fn whole(&self, path: &Path, series: &Series) -> Result<Vec<String>, IoError> {
+        let folders: BTreeSet<_> = series.objects.iter().map(|object| object.path.parent()).collect();
+        let near: Vec<&Broken> = self.broken.iter().filter(|file| folders.contains(&file.path.parent())).collect();
+        broken::must_be_whole(path, series.kind, &series.objects, &near)?;
+        Ok(near.iter().map(|file| file.line()).collect())
     }
 
     /// Series of one kind.
@@ -132,7 +153,8 @@ impl Study {
         match found.as_slice() {
             [one] => Ok(one),
             [] => {
-                let kinds: Vec<String> = self.series.iter().map(Series::describe).collect();
+                let mut kinds: Vec<String> = self.series.iter().map(Series::describe).collect();
+                kinds.extend(self.broken.iter().filter(|file| file.may_be(kind)).map(Broken::line));
                 Err(IoError::invalid(
                     path,
                     "series",

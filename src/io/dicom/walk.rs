@@ -25,16 +25,16 @@ pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
     let folder = selected(path).map_or_else(|| path.to_path_buf(), |(folder, _)| folder);
     let mut files = Vec::new();
     // what cannot be read is told by the reader
-    let _ = collect(&folder, 0, &mut files, &mut 0);
+    let _ = collect(&folder, 0, &mut files, &mut Vec::new());
     files
 }
 
-/// Files of a folder in the order of their names, DICOM only; others are counted.
+/// Files of a folder in the order of their names: those that start like DICOM, and others.
 pub(crate) fn collect(
     folder: &Path,
     depth: usize,
     files: &mut Vec<PathBuf>,
-    others: &mut usize,
+    others: &mut Vec<PathBuf>,
 ) -> Result<(), IoError> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(|e| IoError::read(folder, e))? {
@@ -60,9 +60,9 @@ pub(crate) fn collect(
         } else if path.is_file() && looks_like_dicom(&path) {
             files.push(path);
         } else {
-            *others += 1;
+            others.push(path);
         }
-        if files.len() > MAX_FILES {
+        if files.len().max(others.len()) > MAX_FILES {
             break;
         }
     }

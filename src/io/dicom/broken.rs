@@ -1,0 +1,111 @@
+//! Files of a folder that were meant to be read and cannot be: each is named, and a series that one of them may belong to
+//! is refused, since nothing tells whether its last slice is missing.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use dicom_dictionary_std::tags;
+
+use super::kind::{CT, Kind, PT};
+use super::object::Object;
+use crate::io::IoError;
+
+/// Bytes before the data set: a preamble and the letters DICM.
+const HEAD_BYTES: u64 = 132;
+
+/// A file that cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// What is wrong with it.
+    pub(crate) what: String,
+    /// What it was, where its head tells.
+    kind: Option<Kind>,
+    /// Whether it looks like one of the objects beside it.
+    meant: bool,
+}
+
+impl Broken {
+    /// A file that starts like DICOM and was refused.
+    pub(super) fn damaged(path: &Path, class: Option<&str>, error: &IoError) -> Self {
+        let what = format!("not readable: {error}");
+        Self { path: path.to_path_buf(), what, kind: class.map(Kind::of), meant: true }
+    }
+
+    /// One line for a note.
+    pub(super) fn line(&self) -> String {
+        format!("{}: {}; left out", self.path.display(), self.what)
+    }
+
+    /// Whether it may have been an object of this kind.
+    pub(super) fn may_be(&self, kind: Kind) -> bool {
+        self.kind.map_or(self.meant, |own| own == kind)
+    }
+}
+
+/// Those of the files that are no DICOM which were meant to be: empty ones, ones that cannot be read, and ones with a
+/// name like that of an object in the same folder.
+pub(super) fn among(others: &[PathBuf], objects: &[PathBuf]) -> Vec<Broken> {
+    let folders: BTreeSet<&Path> = objects.iter().filter_map(|path| path.parent()).collect();
+    let names: BTreeSet<(&Path, String)> = objects.iter().flat_map(|path| shapes(path)).collect();
+    let mut found = Vec::new();
+    for path in others.iter().filter(|path| path.parent().is_some_and(|folder| folders.contains(folder))) {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let meant = !hidden && shapes(path).iter().any(|shape| names.contains(shape));
+        let (what, grave) = fault(path);
+        if meant || (grave && !hidden) {
+            found.push(Broken { path: path.clone(), what, kind: None, meant });
+        }
+    }
+    found
+}
+
+/// What a file's name is like: its folder with the name, digits aside, and with its ending, where that is letters.
+fn shapes(path: &Path) -> Vec<(&Path, String)> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let name = name.to_string_lossy().to_lowercase();
+    let mut plain: String = name.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    while plain.contains("##") {
+        plain = plain.replace("##", "#");
+    }
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_owned());
+    let ending = ending.filter(|ending| !ending.is_empty() && ending.chars().all(char::is_alphabetic));
+    let mut shapes = vec![(folder, plain)];
+    shapes.extend(ending.map(|ending| (folder, format!("*.{ending}"))));
+    shapes
+}
+
+/// What is wrong with a file that does not start like DICOM, and whether that is wrong for any file.
+fn fault(path: &Path) -> (String, bool) {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    match read {
+        Err(error) => (format!("cannot be read: {error}"), true),
+        Ok(0) => ("an empty file".to_owned(), true),
+        Ok(bytes) if (bytes as u64) < HEAD_BYTES => (format!("cut to {bytes} bytes"), false),
+        Ok(_) if head.iter().all(|byte| *byte == 0) => ("zeros where DICOM should start".to_owned(), false),
+        Ok(_) => ("does not start like DICOM".to_owned(), false),
+    }
+}
+
+/// Refuses slices of a series beside a file that may be one more of them.
+///
+/// A series whose header states how many slices it has, and that has them, is whole.
+pub(super) fn must_be_whole(path: &Path, kind: Kind, objects: &[Object], near: &[&Broken]) -> Result<(), IoError> {
+    let one_by_one = [CT, PT].contains(&objects[0].class().as_str());
+    let stated = [tags::NUMBER_OF_SLICES, tags::IMAGES_IN_ACQUISITION].map(|tag| objects[0].number(tag));
+    let whole = stated.contains(&Some(objects.len() as f64));
+    match near.iter().find(|file| file.may_be(kind)) {
+        Some(file) if one_by_one && !whole => Err(IoError::invalid(
+            path,
+            "slices",
+            format!("{} beside {} slices: {}", file.path.display(), objects.len(), file.what),
+            "every slice of the series",
+            "Export the series again; if the file is no slice of it, take it out of the folder.",
+        )),
+        _ => Ok(()),
+    }
+}
