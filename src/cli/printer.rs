@@ -7,6 +7,7 @@
 
 use super::failure::Failure;
 use crate::clinic::failure::{self, AtPath};
+use crate::text::{plain, plain_lines};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -42,10 +43,10 @@ pub(super) fn raw(text: &[u8]) {
     let _reader_gone = stdout.write_all(text).and_then(|()| stdout.flush());
 }
 
-/// Writes data for people to standard output; nothing with `--json`.
+/// Writes data for people to standard output; nothing with `--json`. Names in them act on no terminal.
 pub fn data(text: &str) {
     if !is_json() {
-        raw(text.as_bytes());
+        raw(plain_lines(text).as_bytes());
     }
 }
 
@@ -104,8 +105,9 @@ pub fn failure(failure: &Failure) {
     }
 }
 
-/// One line on standard error, its first word marked where the terminal shows marks.
+/// One line on standard error, whatever names it tells, its first word marked where the terminal shows marks.
 fn say(mark: Option<(&str, Style)>, text: &str) {
+    let text = plain(text);
     let mut stderr = anstream::stderr().lock();
     let _reader_gone = match mark {
         Some((word, style)) => writeln!(stderr, "{style}{word}{style:#} {text}"),

@@ -35,6 +35,7 @@ mod io_dicom_hostile;
 mod io_dicom_made;
 mod io_dicom_shared;
 mod io_dicom_stated;
+mod io_dicom_values;
 mod io_hostile_text;
 mod io_mutations;
 mod io_nifti;

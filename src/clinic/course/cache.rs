@@ -242,7 +242,8 @@ fn compute_into(
         nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
+            maps_sha256
+                .insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,

@@ -8,7 +8,9 @@ use crate::report::page::chart::{self, DvhSeries};
 use crate::report::page::number::{grouped, name, percent, scientific, significant, tick};
 use crate::report::page::{Block, Cell, Section, ShownRegion, Table, Tone};
 use crate::report::{ENTRY_KEV, EnergyBalance, run_record};
+use crate::text::PlainLines;
 use serde_json::json;
+use std::fs::File;
 
 /// Regions shown at first in charts and slices.
 const SHOWN: usize = 8;
@@ -105,21 +107,24 @@ pub fn write_histograms(
     folder: &AtomicOutputDir,
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
-    let mut writer = csv::Writer::from_path(&path).at(&path)?;
-    writer.write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
+    let mut writer = csv::Writer::from_writer(PlainLines::new(File::create(&path).at(&path)?));
+    writer
+        .write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"])
+        .at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {
             for n in 0..one.curve.dose_gy.len() {
-                writer.write_record([
-                    (*quantity).to_owned(),
-                    one.label.to_string(),
-                    one.name.clone(),
-                    format!("{:.6e}", one.curve.dose_gy[n]),
-                    format!("{:.6}", 100.0 * one.curve.share[n]),
-                    format!("{:.6}", 100.0 * one.curve.low[n]),
-                    format!("{:.6}", 100.0 * one.curve.high[n]),
-                ])
-                .at(&path)?;
+                writer
+                    .write_record([
+                        (*quantity).to_owned(),
+                        one.label.to_string(),
+                        one.name.clone(),
+                        format!("{:.6e}", one.curve.dose_gy[n]),
+                        format!("{:.6}", 100.0 * one.curve.share[n]),
+                        format!("{:.6}", 100.0 * one.curve.low[n]),
+                        format!("{:.6}", 100.0 * one.curve.high[n]),
+                    ])
+                    .at(&path)?;
             }
         }
     }

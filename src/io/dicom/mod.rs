@@ -6,10 +6,15 @@
 
 mod aside;
 mod capture;
+mod characters;
+mod clock;
 mod ct;
+mod given;
 mod inspect;
+mod isotope;
 mod kind;
 mod layout;
+mod legible;
 mod nuclear;
 mod object;
 mod outline;
@@ -30,6 +35,7 @@ pub(crate) use aside::indexed_folder;
 pub use capture::{Capture, CaptureOptions, write_captures};
 pub use ct::read_ct;
 pub use inspect::{Inspection, SeriesReport, inspect};
+pub use isotope::{Isotope, RunNuclide};
 pub use kind::Kind;
 pub use nuclear::{ActivityImage, Scan, Timing, read_activity};
 pub use regions::{RegionReport, Regions};
@@ -40,7 +46,7 @@ pub use seg::read_seg;
 pub use seg_out::{SegOptions, write_seg};
 pub use stated::{ActivityOptions, DecayCorrection, IfSilent, StatedMoment};
 pub use study::{Entry, Origin, contents};
-pub use time::Moment;
+pub use time::{Moment, TimeZone};
 
 use std::path::{Path, PathBuf};
 

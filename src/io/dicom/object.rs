@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use dicom_parser::DynStatefulDecoder;
 use dicom_transfer_syntax_registry::entries;
 
+use super::characters;
 use super::layout::{Encoding, Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
 use crate::io::IoError;
@@ -63,12 +65,15 @@ impl Object {
             (true, true) => entries::EXPLICIT_VR_BIG_ENDIAN.erased(),
             (false, _) => entries::IMPLICIT_VR_LITTLE_ENDIAN.erased(),
         };
-        let header = InMemDicomObject::read_dataset_with_ts(&layout.data[..layout.header_end], &syntax);
+        let parser = DynStatefulDecoder::new_with_ts(&layout.data[..layout.header_end], &syntax, 0);
+        let header = parser
+            .map_err(|error| error.to_string())
+            .and_then(|parser| characters::read(parser).map_err(|error| error.to_string()));
         let header = header.map_err(|error| {
             IoError::invalid(
                 path,
                 "header",
-                error.to_string(),
+                error,
                 "DICOM elements",
                 "The file is damaged or not DICOM: export it again.",
             )
@@ -106,6 +111,11 @@ impl Object {
     /// Items of a sequence.
     pub(crate) fn items(&self, tag: Tag) -> &[DataSet] {
         items(&self.header, tag)
+    }
+
+    /// The first radiopharmaceutical.
+    pub(crate) fn radiopharmaceutical(&self) -> Option<&DataSet> {
+        self.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE).first()
     }
 
     /// SOP class UID; that of the file meta information where the header has none, as a DICOMDIR.
