@@ -1568,7 +1568,7 @@ impl RawDose {
                 ));
             }
             let choice = images.check(self.nuclide.clone(), administered(self.administered_mbq)?)?;
-            return Ok(ActivityChoice::Images { paths, choice });
+            return Ok(ActivityChoice::Images { paths, choice: Box::new(choice) });
         }
         if let Some(option) = images.any() {
             return Err(UserError::new(

@@ -53,7 +53,7 @@ pub fn data(text: &str) {
 /// Writes data for machines to standard output; nothing without `--json`. To be called once a command.
 pub(super) fn record(value: &impl Serialize) -> Result<(), failure::Failure> {
     if is_json() {
-        raw((serde_json::to_string_pretty(value)? + "\n").as_bytes());
+        raw(plain_lines(&(serde_json::to_string_pretty(value)? + "\n")).as_bytes());
     }
     Ok(())
 }
@@ -61,9 +61,9 @@ pub(super) fn record(value: &impl Serialize) -> Result<(), failure::Failure> {
 /// As [`record`], with the content of a JSON file that the command has written.
 pub(super) fn record_file(path: &Path) -> Result<(), failure::Failure> {
     if is_json() {
-        let text = std::fs::read(path).at(path)?;
-        raw(&text);
-        if !text.ends_with(b"\n") {
+        let text = std::fs::read_to_string(path).at(path)?;
+        raw(plain_lines(&text).as_bytes());
+        if !text.ends_with('\n') {
             raw(b"\n");
         }
     }

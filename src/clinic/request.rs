@@ -406,7 +406,7 @@ pub enum ActivityChoice {
         /// Folders and files.
         paths: Vec<PathBuf>,
         /// How they are read.
-        choice: ImageChoice,
+        choice: Box<ImageChoice>,
     },
     /// None: a scene without any decay yet.
     None,

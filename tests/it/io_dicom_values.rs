@@ -534,6 +534,7 @@ fn cli_no_control_byte_of_a_file_reaches_terminal_table_or_page() {
     let study = place.to_str().unwrap();
     let runs = [
         vec!["inspect", study],
+        vec!["inspect", study, "--json"],
         vec!["dose", "--ct", study, "--activity", study, "--labels", study, "--out", "out"],
         vec!["dose", "--ct", study, "--activity", "nowhere\u{1b}\n", "--out", "other"],
     ];
@@ -601,6 +602,16 @@ fn cli_statements_of_zone_and_nuclide_decide_and_are_recorded() {
     assert!(call(line("fdg", "--out d"), false).contains("Radiopharmaceutical (0018,0031): found 18F"));
     let said = call(line("fdg", "--nuclide lu177 --out d"), true);
     assert!(said.contains("the user states 177Lu"), "{said}");
+    // an activity given that nobody can have been given, in both readings
+    study("total", &|set| {
+        drug("20260302100000", "177Lu")(set);
+        set.update_value(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, |value| {
+            put(&mut value.items_mut().unwrap()[0], tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, "7400");
+        });
+    });
+    let said = call(line("total", "--out f"), false);
+    assert!(said.contains("0.0074 MBq in Bq") && said.contains("7400 MBq in MBq"), "{said}");
+    call(line("total", "--administered-mbq 7400 --out f"), true);
     // the same in a SERIES.toml
     let series = |head: &str, image: &str| {
         std::fs::write(

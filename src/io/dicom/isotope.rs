@@ -423,7 +423,7 @@ mod tests {
             let isotope = Isotope::written(name).unwrap_or_else(|| panic!("{code}: {name}"));
             assert_eq!(isotope.to_string(), *name, "{code}");
             assert_eq!(Isotope::all_in(name), [isotope], "{code}");
-            assert_eq!(CODES.iter().filter(|(other, _)| other == code).count() <= 1, true, "{code} twice");
+            assert!(CODES.iter().filter(|(other, _)| other == code).count() <= 1, "{code} twice");
         }
         for line in ELEMENTS.iter().chain(&MORE_ELEMENTS) {
             let parts: Vec<&str> = line.split(' ').collect();
