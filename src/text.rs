@@ -3,7 +3,12 @@
 //! A parser builds a list of what stands in the text, and of short things it builds much: up to 150 bytes for each byte
 //! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
 //! text has cost no more than four times its size and 10 MiB.
+//!
+//! Words of others, such as names in an image's header, are made plain before anybody is shown them: a control character
+//! can forge a line of a terminal or break a table.
 
+use std::borrow::Cow;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Most bytes of a text file: the longest nuclide has a tenth of that.
@@ -105,9 +110,116 @@ pub fn tokens(text: &str) -> usize {
     count
 }
 
+/// What stands for a character that nobody may be shown.
+const VEILED: char = '\u{FFFD}';
+
+/// What a character of a line is shown as: ends of lines and tabs as a space; other control characters, and those that turn
+/// the direction of the text around them, as the sign for what cannot be shown.
+fn shown(c: char) -> char {
+    match c {
+        '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => VEILED,
+        c if c.is_control() => VEILED,
+        c => c,
+    }
+}
+
+/// A text as one line without control characters.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|c| shown(c) == c) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.chars().map(shown).collect())
+    }
+}
+
+/// Lines of a text without control characters; ends of lines and tabs stay.
+pub fn plain_lines(text: &str) -> Cow<'_, str> {
+    let line = |c: char| if matches!(c, '\n' | '\r' | '\t') { c } else { shown(c) };
+    if text.chars().all(|c| line(c) == c) { Cow::Borrowed(text) } else { Cow::Owned(text.chars().map(line).collect()) }
+}
+
+/// A writer of lines of UTF-8 that lets no control character through but ends of lines and tabs: `?` stands for it.
+pub struct PlainLines<W> {
+    to: W,
+    /// Whether the first byte of a character of two is held back: U+0080 to U+009F are control characters.
+    held: bool,
+}
+
+/// First byte of the characters U+0080 to U+00BF in UTF-8.
+const BEFORE_LATIN: u8 = 0xC2;
+
+impl<W: Write> PlainLines<W> {
+    /// A writer before another.
+    pub fn new(to: W) -> Self {
+        Self { to, held: false }
+    }
+}
+
+impl<W: Write> Write for PlainLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut out = Vec::with_capacity(bytes.len() + 1);
+        for &byte in bytes {
+            let held = std::mem::replace(&mut self.held, byte == BEFORE_LATIN);
+            match byte {
+                0x80..=0x9F if held => out.push(b'?'),
+                _ => {
+                    out.extend(held.then_some(BEFORE_LATIN));
+                    match byte {
+                        BEFORE_LATIN => {}
+                        0x7F => out.push(b'?'),
+                        byte if byte.is_ascii_control() && !matches!(byte, b'\n' | b'\r' | b'\t') => out.push(b'?'),
+                        byte => out.push(byte),
+                    }
+                }
+            }
+        }
+        self.to.write_all(&out)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Words that a file may hold and nobody may be shown, and what is shown of them as a line.
+    const WORDS: [(&str, &str); 6] = [
+        ("kidney_right", "kidney_right"),
+        ("\u{1b}[31mred", "\u{FFFD}[31mred"),
+        ("one\nwarning: two\r\tthree", "one warning: two  three"),
+        ("\u{9b}2J \u{7f}\0\u{85}", "\u{FFFD}2J \u{FFFD}\u{FFFD} "),
+        ("a\u{202E}b\u{2066}c\u{2028}d", "a\u{FFFD}b\u{FFFD}c d"),
+        ("肝臓 Ä é", "肝臓 Ä é"),
+    ];
+
+    #[test]
+    fn law_words_of_others_are_one_plain_line() {
+        for (text, expected) in WORDS {
+            assert_eq!(plain(text), expected);
+            assert_eq!(plain(&plain(text)), expected, "once is enough");
+        }
+        assert_eq!(plain_lines("a\tb\r\nc\u{1b}d"), "a\tb\r\nc\u{FFFD}d");
+    }
+
+    #[test]
+    fn alarm_no_control_byte_passes_a_writer_of_lines() {
+        for (text, _) in WORDS {
+            // in one piece and byte by byte
+            for step in [text.len().max(1), 1] {
+                let mut out = PlainLines::new(Vec::new());
+                text.as_bytes().chunks(step).for_each(|part| out.write_all(part).unwrap());
+                let written = String::from_utf8(out.to).unwrap();
+                assert_eq!(written.chars().count(), text.chars().count(), "{written}");
+                assert!(!written.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')), "{written:?}");
+            }
+        }
+        assert!(WORDS.iter().any(|(text, _)| text.chars().any(char::is_control)), "the words hold none");
+    }
 
     #[test]
     fn law_tokens_are_signs_and_gaps() {

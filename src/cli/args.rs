@@ -11,7 +11,7 @@ use crate::clinic::request::{
     Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
 };
 use crate::course::protocol::{BUILT_IN, Protocol};
-use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment};
+use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -385,9 +385,9 @@ pub struct RawBench {
     /// What a value of a NIfTI map means: decays, mbq_h (both per voxel) or bq_ml_h
     #[arg(long, value_name = "UNIT", help_heading = "Case")]
     pub activity_unit: Option<String>,
-    /// Built-in nuclide, or a nuclide file (TOML or JSON)
-    #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "Case")]
-    pub nuclide: String,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON) [default: lu177]
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Case")]
+    pub nuclide: Option<String>,
     /// Emissions to follow: all, beta, electrons (conversion and Auger electrons) or photons
     #[arg(long, value_name = "CLASS", default_value = "all", help_heading = "Case")]
     pub emissions: String,
@@ -538,6 +538,9 @@ pub struct RawInspect {
     /// The injection by the scanner's clock, whatever the file says, as in 2026-03-02T10:00
     #[arg(long, value_name = "TIME")]
     pub injection_time: Option<String>,
+    /// Zone of the scanner's clock, whatever the file says, as in +01:00
+    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
+    pub time_zone: Option<String>,
     /// Take values as Bq/mL where the file states no unit or one that is no activity concentration
     #[arg(long)]
     pub assume_bq_ml: bool,
@@ -558,6 +561,9 @@ pub struct RawImages {
     /// The one injection by the scanner's clock, whatever the files say, as in 2026-03-02T10:00
     #[arg(long, value_name = "TIME", help_heading = "DICOM activity images")]
     pub injection_time: Option<String>,
+    /// Zone of the scanner's clock, whatever the files say, as in +01:00
+    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true, help_heading = "DICOM activity images")]
+    pub time_zone: Option<String>,
     /// Take values as Bq/mL where the files state no unit or one that is no activity concentration
     #[arg(long, help_heading = "DICOM activity images")]
     pub assume_bq_ml: bool,
@@ -587,21 +593,23 @@ impl RawImages {
             ("--decay-correction", self.decay_correction.is_some()),
             ("--half-life", self.half_life.is_some()),
             ("--injection-time", self.injection_time.is_some()),
+            ("--time-zone", self.time_zone.is_some()),
             ("--assume-bq-ml", self.assume_bq_ml),
         ]
         .into_iter()
         .find_map(|(name, given)| given.then_some(name))
     }
 
-    fn check(self, nuclide: String, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
+    fn check(self, nuclide: Option<String>, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
         // the nuclide's own half-life bounds it where the images are opened
         let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
         Ok(ImageChoice {
-            nuclide,
+            nuclide_stated: nuclide.is_some(),
+            nuclide: nuclide.unwrap_or_else(default_nuclide),
             options: stated_of_images(
                 self.decay_correction.as_deref(),
                 self.half_life,
-                self.injection_time.as_deref(),
+                [self.injection_time.as_deref(), self.time_zone.as_deref()],
                 self.assume_bq_ml,
             )?,
             effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
@@ -698,9 +706,9 @@ pub struct RawDose {
     /// Administered activity, MBq, for doses per activity; it bounds the decays that the map can hold
     #[arg(long, value_name = "MBQ", help_heading = "Activity")]
     pub administered_mbq: Option<f64>,
-    /// Built-in nuclide, or a nuclide file (TOML or JSON)
-    #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "Activity")]
-    pub nuclide: String,
+    /// Built-in nuclide, or a nuclide file (TOML or JSON) [default: lu177]
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Activity")]
+    pub nuclide: Option<String>,
     /// Emissions to follow: all, beta, electrons (conversion and Auger electrons) or photons
     #[arg(long, value_name = "CLASS", default_value = "all", help_heading = "Activity")]
     pub emissions: String,
@@ -754,9 +762,9 @@ pub struct RawTia {
     /// CT that the regions were drawn on, where they are DICOM
     #[arg(long, value_name = "PATH")]
     pub ct: Option<PathBuf>,
-    /// Built-in nuclide, or a nuclide file, for DICOM images
-    #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
-    pub nuclide: String,
+    /// Built-in nuclide, or a nuclide file, for DICOM images [default: lu177]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub nuclide: Option<String>,
     /// Administered activity, MBq, of DICOM images in place of what they state; it bounds what they can show
     #[arg(long, value_name = "MBQ")]
     pub administered_mbq: Option<f64>,
@@ -805,9 +813,9 @@ pub struct RawCourse {
     /// Administered activity of each cycle, MBq, where the images do not state it
     #[arg(long, value_name = "MBQ", help_heading = "DICOM folder")]
     pub administered_mbq: Option<f64>,
-    /// Built-in nuclide, or a nuclide file
-    #[arg(long, value_name = "NAME|FILE", default_value = "lu177", help_heading = "DICOM folder")]
-    pub nuclide: String,
+    /// Built-in nuclide, or a nuclide file [default: lu177]
+    #[arg(long, value_name = "NAME|FILE", help_heading = "DICOM folder")]
+    pub nuclide: Option<String>,
     /// DICOM activity images.
     #[command(flatten)]
     pub images: RawImages,
@@ -828,7 +836,7 @@ impl RawInspect {
         let options = stated_of_images(
             self.decay_correction.as_deref(),
             self.half_life,
-            self.injection_time.as_deref(),
+            [self.injection_time.as_deref(), self.time_zone.as_deref()],
             self.assume_bq_ml,
         )?;
         Ok(InspectRequest { path: self.path, options })
@@ -839,15 +847,31 @@ impl RawInspect {
 fn stated_of_images(
     correction: Option<&str>,
     half_life_h: Option<f64>,
-    injection_time: Option<&str>,
+    [injection_time, time_zone]: [Option<&str>; 2],
     assume_bq_ml: bool,
 ) -> Result<ActivityOptions, UserError> {
     Ok(ActivityOptions {
         decay_correction: correction.map(decay_correction).transpose()?,
         half_life_h: half_life_h.map(|h| in_range("--half-life", h, 1e-3, 1e9, "h")).transpose()?,
         injection: injection_time.map(stated_moment).transpose()?,
+        time_zone: time_zone.map(stated_zone).transpose()?,
         assume_bq_ml,
         ..ActivityOptions::default()
+    })
+}
+
+/// The nuclide of a run for which none is named.
+fn default_nuclide() -> String {
+    "lu177".to_owned()
+}
+
+/// The time zone that an option names.
+fn stated_zone(given: &str) -> Result<TimeZone, UserError> {
+    TimeZone::parse(given).ok_or_else(|| {
+        UserError::new(
+            format!("--time-zone: found \"{given}\"; allowed: an offset from UTC, as in +01:00 or -05:00"),
+            "Write how far the scanner's clock was ahead of UTC on that day, summer time included.",
+        )
     })
 }
 
@@ -1275,7 +1299,7 @@ impl RawSvalue {
             activity: Vec::new(),
             activity_unit: None,
             administered_mbq: None,
-            nuclide: self.nuclide,
+            nuclide: Some(self.nuclide),
             emissions: "all".to_owned(),
             labels: Some(self.labels),
             label_names: self.label_names,
@@ -1347,7 +1371,10 @@ impl RawBench {
                 return Err(contradiction("--scene demo", file, "Measure the demo or a case of your own."));
             }
         }
-        let of_files = [("--nuclide", self.nuclide != "lu177"), ("--emissions", self.emissions != "all")];
+        let of_files = [
+            ("--nuclide", self.nuclide.as_deref().is_some_and(|name| name != "lu177")),
+            ("--emissions", self.emissions != "all"),
+        ];
         let of_files = of_files.into_iter().find_map(|(name, given)| given.then_some(name));
         if let (None, Some(option)) = (file, of_files) {
             return Err(needs(option, "--ct", "The demo and the phantom are of 177Lu with all its emissions."));
@@ -1522,7 +1549,7 @@ impl RawDose {
             force: self.run.force,
             scene,
             administered_mbq,
-            nuclide: self.nuclide,
+            nuclide: self.nuclide.unwrap_or_else(default_nuclide),
             labels: self.labels,
             label_names: self.label_names,
             out: self.out,
@@ -1541,7 +1568,7 @@ impl RawDose {
                 ));
             }
             let choice = images.check(self.nuclide.clone(), administered(self.administered_mbq)?)?;
-            return Ok(ActivityChoice::Images { paths, choice });
+            return Ok(ActivityChoice::Images { paths, choice: Box::new(choice) });
         }
         if let Some(option) = images.any() {
             return Err(UserError::new(

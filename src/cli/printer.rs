@@ -7,6 +7,7 @@
 
 use super::failure::Failure;
 use crate::clinic::failure::{self, AtPath};
+use crate::text::{plain, plain_lines};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -42,17 +43,17 @@ pub(super) fn raw(text: &[u8]) {
     let _reader_gone = stdout.write_all(text).and_then(|()| stdout.flush());
 }
 
-/// Writes data for people to standard output; nothing with `--json`.
+/// Writes data for people to standard output; nothing with `--json`. Names in them act on no terminal.
 pub fn data(text: &str) {
     if !is_json() {
-        raw(text.as_bytes());
+        raw(plain_lines(text).as_bytes());
     }
 }
 
 /// Writes data for machines to standard output; nothing without `--json`. To be called once a command.
 pub(super) fn record(value: &impl Serialize) -> Result<(), failure::Failure> {
     if is_json() {
-        raw((serde_json::to_string_pretty(value)? + "\n").as_bytes());
+        raw(plain_lines(&(serde_json::to_string_pretty(value)? + "\n")).as_bytes());
     }
     Ok(())
 }
@@ -60,9 +61,9 @@ pub(super) fn record(value: &impl Serialize) -> Result<(), failure::Failure> {
 /// As [`record`], with the content of a JSON file that the command has written.
 pub(super) fn record_file(path: &Path) -> Result<(), failure::Failure> {
     if is_json() {
-        let text = std::fs::read(path).at(path)?;
-        raw(&text);
-        if !text.ends_with(b"\n") {
+        let text = std::fs::read_to_string(path).at(path)?;
+        raw(plain_lines(&text).as_bytes());
+        if !text.ends_with('\n') {
             raw(b"\n");
         }
     }
@@ -104,8 +105,9 @@ pub fn failure(failure: &Failure) {
     }
 }
 
-/// One line on standard error, its first word marked where the terminal shows marks.
+/// One line on standard error, whatever names it tells, its first word marked where the terminal shows marks.
 fn say(mark: Option<(&str, Style)>, text: &str) {
+    let text = plain(text);
     let mut stderr = anstream::stderr().lock();
     let _reader_gone = match mark {
         Some((word, style)) => writeln!(stderr, "{style}{word}{style:#} {text}"),

@@ -25,6 +25,7 @@ use crate::svalues::kernel_file;
 use crate::svalues::organ::OrganTable;
 use crate::svalues::point_kernel::KernelPlan;
 use crate::svalues::voxel_kernel::VoxelKernel;
+use crate::text::PlainLines;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -167,7 +168,7 @@ fn compare(
 
 fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> Result<(), Failure> {
     let path = folder.file("audit.csv");
-    let mut writer = csv::Writer::from_path(&path).at(&path)?;
+    let mut writer = csv::Writer::from_writer(PlainLines::new(File::create(&path).at(&path)?));
     for row in &audit.rows {
         writer.serialize(row).at(&path)?;
     }

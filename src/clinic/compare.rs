@@ -31,6 +31,7 @@ use crate::report::run_record::{InputFile, platform, program, utc};
 use crate::source::regrid::average_to;
 use crate::svalues::gamma::{Criterion, MOST_GAMMA, NARROW, WIDE, gamma_map, pass_rate};
 use crate::svalues::maps::{Finding, Relation, relate};
+use crate::text::plain_lines;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -449,7 +450,7 @@ fn write(
     write_json(&folder.file("compare.json"), &record)?;
     let path = folder.file("report.html");
     let page = page(request, a, b, laid, regions, found, invocation)?;
-    std::fs::write(&path, render(&page)).at(&path)
+    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
 }
 
 fn page(

@@ -2,6 +2,7 @@
 
 use super::failure::{AtPath, Failure, UserError};
 use crate::io::IoError;
+use crate::text::PlainLines;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ pub fn named_nuclide(file: &Path, name: &str) -> String {
 /// Writes rows as CSV.
 pub fn write_rows<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<(), Failure> {
     let file = File::create(path).at(path)?;
-    let mut writer = csv::Writer::from_writer(file);
+    let mut writer = csv::Writer::from_writer(PlainLines::new(file));
     for row in rows {
         writer.serialize(row).at(path)?;
     }

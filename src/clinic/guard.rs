@@ -77,7 +77,7 @@ fn add_named(inputs: &mut Inputs, name: &str) {
 }
 
 fn add_images(inputs: &mut Inputs, choice: &ImageChoice) {
-    let ImageChoice { nuclide, options: _, effective_half_life_h: _, administered_mbq: _ } = choice;
+    let ImageChoice { nuclide, nuclide_stated: _, options: _, effective_half_life_h: _, administered_mbq: _ } = choice;
     add_named(inputs, nuclide);
 }
 

@@ -238,8 +238,20 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
         );
     }
     text.gap();
-    text.comment("Nuclide: nothing in an image says it for sure; lu177 is the default and the one that is validated.");
-    text.text("nuclide", "lu177");
+    match images.iter().find_map(|image| image.scan.as_ref()?.nuclide.as_deref()) {
+        Some(other) if other != "177Lu" => {
+            text.blank(
+                "nuclide",
+                &format!("the images state {other}; what stands here decides: built-in name or file."),
+            );
+        }
+        _ => {
+            text.comment(
+                "Nuclide: nothing in an image says it for sure; lu177 is the default and the one that is validated.",
+            );
+            text.text("nuclide", "lu177");
+        }
+    }
     text.gap();
     labels(&mut text, &base, found, "No label map was found: the dose is reported for all that is not air.")?;
     text.gap();

@@ -18,6 +18,7 @@ use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, 
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
+use crate::text::PlainLines;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -87,7 +88,7 @@ pub fn write(
             scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
         };
         let path = folder.file("organs.csv");
-        write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
+        write_csv(&all_rows, PlainLines::new(BufWriter::new(File::create(&path).at(&path)?))).at(&path)?;
         let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
         pages::dose::write_dose(
             case,

@@ -1,7 +1,8 @@
 //! What can be asked: typed requests, checked by whoever makes them.
 
 use super::failure::UserError;
-use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent};
+use crate::decay::Nuclide;
+use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -49,6 +50,8 @@ pub struct DicomOut {
 pub struct ImageChoice {
     /// Nuclide name or file.
     pub nuclide: String,
+    /// Whether a person states the nuclide; it then decides over what the files state.
+    pub nuclide_stated: bool,
     /// What the user states about them.
     pub options: ActivityOptions,
     /// Effective half-life of everything, h.
@@ -67,13 +70,16 @@ impl ImageChoice {
             "effective_half_life_h": self.effective_half_life_h,
             "half_life_h": options.half_life_h,
             "injection_time_stated": options.injection.is_some(),
+            "nuclide_stated": self.nuclide_stated,
+            "time_zone": options.time_zone.map(|zone| zone.to_string()),
         })
     }
 
-    /// Options of the reader: the nuclide's half-life where the file states none.
-    pub fn reader(&self, half_life_h: f64) -> ActivityOptions {
-        let if_silent = IfSilent { half_life_h: Some(half_life_h), ..self.options.if_silent };
-        ActivityOptions { if_silent, ..self.options }
+    /// Options of the reader: the nuclide, and its half-life where the file states none.
+    pub fn reader(&self, nuclide: &Nuclide) -> ActivityOptions {
+        let if_silent = IfSilent { half_life_h: Some(nuclide.half_life_h), ..self.options.if_silent };
+        let nuclide = Some(RunNuclide::new(&nuclide.name, self.nuclide_stated));
+        ActivityOptions { if_silent, nuclide, ..self.options }
     }
 }
 
@@ -402,7 +408,7 @@ pub enum ActivityChoice {
         /// Folders and files.
         paths: Vec<PathBuf>,
         /// How they are read.
-        choice: ImageChoice,
+        choice: Box<ImageChoice>,
     },
     /// Decays in memory, handed over beside the request.
     Decays,

@@ -14,7 +14,7 @@ use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMa
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::grid::{Orientation, VoxelGrid};
-use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, StatedMoment};
+use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -103,8 +103,8 @@ impl OpenSeries {
 
     /// Opens DICOM images of one injection.
     pub fn of_images(paths: &[PathBuf], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
-        let half_life_h = Nuclide::load(&choice.nuclide).or_user_error()?.half_life_h;
-        let mut cycles = study::cycles(paths, &choice.reader(half_life_h), hear)?;
+        let nuclide = Nuclide::load(&choice.nuclide).or_user_error()?;
+        let mut cycles = study::cycles(paths, &choice.reader(&nuclide), hear)?;
         match cycles.len() {
             1 => Self::of_shots(cycles.remove(0), choice),
             several => Err(UserError::new(
@@ -259,7 +259,7 @@ impl OpenSeries {
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
-            let options = stated_options(&name, &stated, image, nuclide.half_life_h)?;
+            let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
             opened.insert(image.file.clone(), read);
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
@@ -352,7 +352,7 @@ fn stated_options(
     name: &str,
     stated: &Stated,
     image: &StatedImage,
-    half_life_h: f64,
+    nuclide: &Nuclide,
 ) -> Result<ActivityOptions, UserError> {
     let correction = |correction| match correction {
         DecayCorrection::None => dicom::DecayCorrection::None,
@@ -369,7 +369,17 @@ fn stated_options(
             )
         })
     };
+    let zone = |text: &String| {
+        TimeZone::parse(text).ok_or_else(|| {
+            UserError::new(
+                format!("{name}: time_zone: found \"{text}\"; allowed: an offset from UTC, as in +01:00"),
+                "Write how far the scanner's clock was ahead of UTC on that day, summer time included.",
+            )
+        })
+    };
     Ok(ActivityOptions {
+        time_zone: stated.time_zone.as_ref().map(zone).transpose()?,
+        nuclide: Some(RunNuclide::new(&nuclide.name, stated.nuclide_stated)),
         decay_correction: image.decay_correction.map(correction).or(moved),
         half_life_h: image.half_life_h,
         assume_bq_ml: image.unit == Some(ImageUnit::BqMl),
@@ -377,7 +387,7 @@ fn stated_options(
         hours_after_injection: image.time_h,
         if_silent: IfSilent {
             decay_correction: of_series,
-            half_life_h: Some(half_life_h),
+            half_life_h: Some(nuclide.half_life_h),
             bq_ml: stated.unit == Some(ImageUnit::BqMl),
         },
     })

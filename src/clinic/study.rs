@@ -43,11 +43,21 @@ impl Shots {
     /// Activity given, MBq, where the files state it, and state it alike.
     pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
+        let doubts = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_doubt.as_ref()?)));
+        if let (Some((shot, doubt)), None) = (doubts.into_iter().next(), stated.clone().next()) {
+            return Err(UserError::new(
+                format!(
+                    "{}: {doubt}; allowed: the activity given, in Bq for PT and in MBq for NM",
+                    shot.image.input.path
+                ),
+                "Correct the header, or state it with --administered-mbq.",
+            ));
+        }
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
         bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
             |error| {
                 let next = format!(
-                    "{} DICOM states it in Bq. Correct the header, or state it with --administered-mbq.",
+                    "{} DICOM states it in Bq for PT and in MBq for NM. Correct the header, or state it with --administered-mbq.",
                     error.next
                 );
                 UserError::from_library(&BoundsError { next, ..error })

@@ -200,6 +200,8 @@ pub struct Course {
     pub step: usize,
     /// Nuclide name or file.
     pub nuclide: String,
+    /// Whether the course names it.
+    pub nuclide_stated: bool,
     /// CT of the course's frame.
     pub ct: Option<String>,
     /// Labels of the course's frame.
@@ -272,6 +274,7 @@ impl Course {
         Ok(Self {
             protocol,
             step: raw.step.unwrap_or(1),
+            nuclide_stated: raw.nuclide.is_some(),
             nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
             ct: raw.ct,
             labels: raw.labels,

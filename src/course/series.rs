@@ -132,6 +132,8 @@ struct RawSeries {
     administered_mbq: Option<f64>,
     #[serde(default)]
     injection_time: Option<TextOrDate>,
+    #[serde(default)]
+    time_zone: Option<String>,
     unit: Option<ImageUnit>,
     decay_correction: Option<DecayCorrection>,
     labels: String,
@@ -160,6 +162,10 @@ const TIME_TOLERANCE_H: f64 = 0.05;
 pub struct Stated {
     /// Nuclide name or file.
     pub nuclide: String,
+    /// Whether the series names it.
+    pub nuclide_stated: bool,
+    /// Zone of the scanner's clock, where it is stated.
+    pub time_zone: Option<String>,
     /// The images.
     pub images: Vec<StatedImage>,
     /// Unit of the images, where it is stated.
@@ -266,7 +272,9 @@ impl Series {
             unit: raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)),
             decay_correction: raw.decay_correction,
             images: raw.images.iter().enumerate().map(stated).collect::<Result<_, InputError>>()?,
+            nuclide_stated: raw.nuclide.is_some(),
             nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            time_zone: raw.time_zone,
             injection_time,
         })
     }

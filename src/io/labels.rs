@@ -76,7 +76,7 @@ impl LabelNames {
 
     /// The value that has this name.
     pub fn value(&self, name: &str) -> Option<u16> {
-        self.names.iter().find(|(_, n)| *n == name).map(|(&value, _)| value)
+        self.names.iter().find(|(_, n)| **n == *name).map(|(&value, _)| value)
     }
 
     /// Values and names, in the order of the values.
@@ -107,7 +107,7 @@ fn refused(path: &Path, field: &str, found: impl Into<String>, next: &str) -> Io
 
 /// Adds one label; `place` says where in the file it stands.
 fn insert(path: &Path, names: &mut BTreeMap<u16, String>, place: &str, value: &str, name: &str) -> Result<(), IoError> {
-    let name = name.trim();
+    let name = text::plain(name.trim());
     let label = value.trim().parse::<u16>().map_err(|_| {
         refused(path, place, format!("value \"{}\"", value.trim()), "Write the value as a whole number.")
     })?;
@@ -118,7 +118,7 @@ fn insert(path: &Path, names: &mut BTreeMap<u16, String>, place: &str, value: &s
         let found = format!("value {label} again (\"{other}\" and \"{name}\")");
         return Err(refused(path, place, found, "Keep one of the two."));
     }
-    if let Some((other, _)) = names.iter().find(|(_, n)| *n == name) {
+    if let Some((other, _)) = names.iter().find(|(_, n)| **n == *name) {
         let found = format!("name \"{name}\" again (values {other} and {label})");
         return Err(refused(path, place, found, "Give each value its own name."));
     }

@@ -417,11 +417,11 @@ fn alarm_io_dicom_another_statement_gives_another_value() {
 
 #[test]
 fn io_dicom_what_fills_a_silence_decides_over_nothing() {
-    let if_silent = IfSilent { decay_correction: Some(DecayCorrection::None), half_life_h: Some(5.0), bq_ml: true };
+    let if_silent = IfSilent { decay_correction: Some(DecayCorrection::None), half_life_h: Some(2.05), bq_ml: true };
     let options = ActivityOptions { if_silent, ..plain() };
     let activity = read(&pair("ADMIN", &|_, _| {}), &options).unwrap();
     assert!(close(first(&activity), 1000.0 * (-0.75f64).exp2()), "the file's correction and half-life stand");
-    assert!(noted(&activity, "half-life 2.0000 h in the file, 5.0000 h of the nuclide"));
+    assert!(noted(&activity, "half-life 2.0000 h in the file, 2.0500 h of the nuclide"));
     type Edit<'a> = &'a dyn Fn(usize, &mut Set);
     let contradictions: [Edit<'_>; 3] = [
         &|_, set| put(set, tags::UNITS, VR::CS, "CNTS"),

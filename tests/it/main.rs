@@ -37,6 +37,7 @@ mod io_dicom_made;
 mod io_dicom_shared;
 mod io_dicom_stated;
 mod io_dicom_unknown;
+mod io_dicom_values;
 mod io_hostile_text;
 mod io_mutations;
 mod io_nifti;

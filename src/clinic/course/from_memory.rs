@@ -86,6 +86,7 @@ impl CourseVolumes {
             protocol: choice.clone(),
             step: 1,
             nuclide: nuclide.name.clone(),
+            nuclide_stated: true,
             ct: Some(place("ct")),
             labels: Some(place("labels")),
             label_names: None,
@@ -112,6 +113,7 @@ impl CourseVolumes {
             days: days.iter().map(|day| format!("day {}", day - days[0])).collect(),
             images: ImageChoice {
                 nuclide: nuclide.name,
+                nuclide_stated: true,
                 options: ActivityOptions::default(),
                 effective_half_life_h: None,
                 administered_mbq: None,

@@ -66,7 +66,13 @@ impl CourseSource {
                 .iter()
                 .map(|cycle| cycle.date.map_or_else(String::new, |day| day.to_string()))
                 .collect(),
-            images: ImageChoice { nuclide, options, effective_half_life_h: None, administered_mbq: None },
+            images: ImageChoice {
+                nuclide,
+                nuclide_stated: course.nuclide_stated,
+                options,
+                effective_half_life_h: None,
+                administered_mbq: None,
+            },
             doubts,
             course,
         })
@@ -74,10 +80,10 @@ impl CourseSource {
 
     /// A course from a DICOM folder: each injection is a cycle.
     pub fn of_study(path: &Path, choice: &StudyChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
-        let half_life_h = Nuclide::load(&choice.images.nuclide).or_user_error()?.half_life_h;
+        let nuclide = Nuclide::load(&choice.images.nuclide).or_user_error()?;
         let own = [path.to_path_buf()];
         let paths = if choice.activity.is_empty() { &own[..] } else { &choice.activity };
-        let shots = study::cycles(paths, &choice.images.reader(half_life_h), hear)?;
+        let shots = study::cycles(paths, &choice.images.reader(&nuclide), hear)?;
         let first = shots[0].shots[0].scan.timing.injection;
         let mut cycles: Vec<CourseCycle> = Vec::new();
         let mut series = Vec::new();
@@ -132,6 +138,7 @@ impl CourseSource {
             protocol: protocol.clone(),
             step: 1,
             nuclide: choice.images.nuclide.clone(),
+            nuclide_stated: choice.images.nuclide_stated,
             ct,
             labels,
             label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),

@@ -8,7 +8,9 @@ use crate::report::page::chart::{self, DvhSeries};
 use crate::report::page::number::{grouped, name, percent, scientific, significant, tick};
 use crate::report::page::{Block, Cell, Section, ShownRegion, Table, Tone};
 use crate::report::{ENTRY_KEV, EnergyBalance, run_record};
+use crate::text::PlainLines;
 use serde_json::json;
+use std::fs::File;
 
 /// Regions shown at first in charts and slices.
 const SHOWN: usize = 8;
@@ -105,7 +107,7 @@ pub fn write_histograms(
     folder: &AtomicOutputDir,
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
-    let mut writer = csv::Writer::from_path(&path).at(&path)?;
+    let mut writer = csv::Writer::from_writer(PlainLines::new(File::create(&path).at(&path)?));
     writer
         .write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"])
         .at(&path)?;

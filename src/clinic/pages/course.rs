@@ -28,6 +28,7 @@ use crate::report::page::{
 };
 use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{InputFile, platform, program, utc};
+use crate::text::plain_lines;
 
 /// Points of a drawn time-activity curve.
 const CURVE_POINTS: usize = 120;
@@ -66,7 +67,7 @@ pub fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> Result<(), Failure>
         )?;
     }
     let path = folder.file("report.html");
-    std::fs::write(&path, render(&page(found))).at(&path)
+    std::fs::write(&path, plain_lines(&render(&page(found))).as_bytes()).at(&path)
 }
 
 fn quantity_word(quantity: LimitQuantity) -> &'static str {

@@ -20,6 +20,7 @@ use crate::report::page::{
 };
 use crate::report::png::{Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{self, PassRecord, utc};
+use crate::text::plain_lines;
 
 /// Writes `report.html`, `dvh.csv` and `dvh.json` of a dose run.
 #[allow(clippy::too_many_arguments, reason = "everything a run has found, once")]
@@ -42,7 +43,7 @@ pub fn write_dose(
     let page =
         dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, invocation, seed, more, layers, headline);
     let path = folder.file("report.html");
-    std::fs::write(&path, render(&page)).at(&path)
+    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
 }
 
 /// The table of doses.

@@ -13,7 +13,7 @@ use super::object::{DataSet, Object, PixelSource, number};
 use super::pixels::describe_syntax;
 use super::stack::{Lone, Plane, functional_group, stack};
 use super::study::{Origin, Series, Study, folder_of};
-use super::{Opened, reserve};
+use super::{Opened, legible, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -101,6 +101,7 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
     let mut planes = Vec::new();
     let mut slices = Vec::new();
     for (n, object) in objects.iter().enumerate() {
+        legible::numbers(object, &[], &mut notes)?;
         check_unit(object, &object.header)?;
         if object.class() == CT {
             one_frame(object, "CT")?;

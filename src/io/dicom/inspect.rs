@@ -17,6 +17,7 @@ use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
+use crate::text::plain;
 
 /// A folder or file as Lutra sees it. Its text names no patient and no date.
 #[derive(Clone, Debug, Serialize)]
@@ -161,6 +162,7 @@ fn activity_facts(activity: &ActivityImage) -> Vec<String> {
         scan.decay_correction.name(),
         if low == high { String::new() } else { format!(" to {high:.6}") }
     ));
+    facts.extend(scan.nuclide.as_ref().map(|nuclide| format!("nuclide {nuclide}")));
     facts.extend(scan.half_life_h.map(|h| format!("half-life {h:.4} h")));
     let total_mbq = volume.data.iter().sum::<f64>() * volume.grid.voxel_cm3() * 1e-6;
     facts.push(format!("{total_mbq:.3} MBq in the image"));
@@ -237,26 +239,26 @@ fn verdict(series: &[SeriesReport]) -> Vec<String> {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, series) in self.series.iter().enumerate() {
-            writeln!(f, "#{} {}", n + 1, series.title)?;
+            writeln!(f, "#{} {}", n + 1, plain(&series.title))?;
             for fact in &series.facts {
-                writeln!(f, "    {fact}")?;
+                writeln!(f, "    {}", plain(fact))?;
             }
             for doubt in &series.doubts {
-                writeln!(f, "    doubt: {doubt}")?;
+                writeln!(f, "    doubt: {}", plain(doubt))?;
             }
             if let Some(refusal) = &series.refusal {
-                writeln!(f, "    refused: {refusal}")?;
+                writeln!(f, "    refused: {}", plain(refusal))?;
             }
         }
         for aside in &self.aside {
-            writeln!(f, "{}: {}", aside.path.display(), aside.what)?;
+            writeln!(f, "{}: {}", plain(&aside.path.display().to_string()), aside.what)?;
         }
         if self.other_files > 0 {
             writeln!(f, "{} files that are not DICOM", self.other_files)?;
         }
         writeln!(f, "Lutra would use")?;
         for line in &self.verdict {
-            writeln!(f, "    {line}")?;
+            writeln!(f, "    {}", plain(line))?;
         }
         Ok(())
     }

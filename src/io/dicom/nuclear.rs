@@ -18,16 +18,18 @@ use jiff::civil::DateTime;
 
 use super::beds::{self, Bed};
 use super::counts;
+use super::clock::Clock;
 use super::ct::one_frame_of_reference;
 use super::kind::{ENHANCED_PT, Kind, NM, PT};
+use super::legible::note_once;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Lone, Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::stated::{
-    ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT,
+    ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT, SAY_ZONE,
 };
 use super::study::{Origin, Series, Study};
-use super::time::{Moment, later, moment, moment_dt, seconds};
-use super::{Opened, reserve};
+use super::time::{Moment, later, seconds};
+use super::{Opened, given, isotope, legible, reserve};
 use crate::bounds;
 use crate::grid::Volume;
 use crate::io::IoError;
@@ -38,8 +40,10 @@ const MAX_HALF_LIVES: f64 = 30.0;
 const DOUBT_REL: f64 = 0.01;
 /// Difference of the stated decay factor from the one computed that is worth a note.
 const NOTE_REL: f64 = 1e-3;
-/// Difference of the half-life in the file from another that is worth a note.
+/// Difference of the half-life in the file from the nuclide's that is worth a note.
 const HALF_LIFE_NOTE_REL: f64 = 0.01;
+/// Difference above which it is another nuclide's: tables of one nuclide differ by 2 % at most.
+const HALF_LIFE_OTHER_REL: f64 = 0.05;
 /// Times that a person and a file state and that are no further apart are one time, h.
 const SAME_TIME_H: f64 = 0.05;
 
@@ -82,6 +86,10 @@ pub struct Scan {
     pub half_life_h: Option<f64>,
     /// Administered activity that the file states, MBq.
     pub administered_mbq: Option<f64>,
+    /// Why a stated administered activity is not taken: field, value and readings.
+    pub administered_doubt: Option<String>,
+    /// Nuclides that the file states, as `177Lu`.
+    pub nuclide: Option<String>,
 }
 
 /// One plane of the image.
@@ -120,6 +128,15 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
     one_frame_of_reference(path, objects)?;
     same_in_all(path, objects, options)?;
     let mut notes = Vec::new();
+    for object in objects {
+        legible::numbers(object, &told(options), &mut notes)?;
+        if let Some(run) = options.nuclide {
+            isotope::check(object, run, &mut notes)?;
+        }
+    }
+    if first.text(tags::FRAME_OF_REFERENCE_UID).is_none() {
+        notes.push("FrameOfReferenceUID is absent: only its coordinates say that the image lies on the CT".to_owned());
+    }
     let (planes, stack, mut slices) = match first.class().as_str() {
         PT => pt_slices(path, objects, options, &mut notes)?,
         NM => nm_slices(path, objects, options, &mut notes)?,
@@ -158,11 +175,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
     if negative > 0 {
         notes.push(format!("{negative} pixels below 0 Bq/mL"));
     }
-    let administered = radiopharmaceutical(first).and_then(|set| number(set, tags::RADIONUCLIDE_TOTAL_DOSE));
-    if let Some(bq) = administered.filter(|bq| bq.is_nan() || *bq < 1e6) {
-        let doubt = if bq > 0.0 { "it may be stated in MBq and not in Bq" } else { "no activity" };
-        notes.push(format!("RadionuclideTotalDose below 1 MBq: {doubt}; taken as not stated"));
-    }
+    let (administered_mbq, administered_doubt) = given::administered_mbq(first, &mut notes);
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
     Ok(ActivityImage {
@@ -179,7 +192,9 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
             decay_factors: extremes(&factors),
             calibration,
             half_life_h: options.half_life_h.or(stated_half_life_s(first).map(|s| s / 3600.0)),
-            administered_mbq: administered.filter(|bq| *bq >= 1e6).map(|bq| bq * 1e-6),
+            administered_mbq,
+            administered_doubt,
+            nuclide: isotope::stated(first),
         },
     })
 }
@@ -194,6 +209,19 @@ fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<Strin
     Ok(())
 }
 
+/// Numbers of a header that a person can state, whether one does, and how.
+fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, &'static str); 7] {
+    [
+        (tags::RADIONUCLIDE_HALF_LIFE, options.half_life_h.is_some(), SAY_HALF_LIFE),
+        (tags::DECAY_FACTOR, options.decay_correction.is_some(), SAY_CORRECTION),
+        (tags::ACTUAL_FRAME_DURATION, false, SAY_TIME),
+        (tags::RESCALE_SLOPE, false, SAY_UNIT),
+        (tags::RESCALE_INTERCEPT, false, SAY_UNIT),
+        (tags::REAL_WORLD_VALUE_SLOPE, false, SAY_UNIT),
+        (tags::REAL_WORLD_VALUE_INTERCEPT, false, SAY_UNIT),
+    ]
+}
+
 /// Refuses a series whose objects disagree about unit, correction, half-life or injection, as far as nobody states it.
 fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Result<(), IoError> {
     const OTHER: &str = "Give the folder of one series.";
@@ -202,6 +230,7 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
         (tags::SOP_CLASS_UID, false, OTHER),
         (tags::UNITS, options.assume_bq_ml, SAY_UNIT),
         (tags::DECAY_CORRECTION, options.decay_correction.is_some(), SAY_CORRECTION),
+        (tags::TIMEZONE_OFFSET_FROM_UTC, options.time_zone.is_some(), SAY_ZONE),
         (tags::IMAGE_TYPE, false, OTHER),
     ] {
         let other = objects.iter().find(|object| object.text(tag) != first.text(tag));
@@ -229,7 +258,7 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
         (times[1], "injections", timed, SAY_INJECTION),
         (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), SAY_HALF_LIFE),
     ] {
-        let value = |object: &Object| radiopharmaceutical(object).and_then(|set| text(set, tag));
+        let value = |object: &Object| object.radiopharmaceutical().and_then(|set| text(set, tag));
         let other = objects.iter().find(|object| value(object) != value(first));
         if let (Some(other), false) = (other, stated) {
             return Err(IoError::invalid(
@@ -274,7 +303,7 @@ fn pt_slices(
             frame: 0,
             slope,
             intercept,
-            start: acquisition_start(object, notes),
+            start: Clock::of(object, options, notes)?.start(notes)?,
             duration_s: frame_duration_s(object),
             reference_s: beds::reference_s(object, &[&object.header])?,
             stated_factor: decay_factor(&object.header),
@@ -346,7 +375,7 @@ fn nm_slices(
         ));
     }
     let (slope, intercept) = scale(object, &[&object.header], options, notes)?;
-    let start = acquisition_start(object, notes);
+    let start = Clock::of(object, options, notes)?.start(notes)?;
     let duration_s = nm_duration_s(object, notes);
     let stated_factor = decay_factor(&object.header);
     let normal = base.normal();
@@ -374,6 +403,7 @@ fn enhanced_slices(
     let mut planes = Vec::new();
     let mut slices = Vec::new();
     for (n, object) in objects.iter().enumerate() {
+        let clock = Clock::of(object, options, notes)?;
         planes.extend(Plane::of_functional_groups(object)?);
         for (frame, groups) in object.frame_groups().enumerate() {
             let groups = &groups?;
@@ -389,9 +419,7 @@ fn enhanced_slices(
             sets.push(&object.header);
             let (slope, intercept) = scale(object, &sets, options, notes)?;
             let content = group(tags::FRAME_CONTENT_SEQUENCE);
-            let start = content
-                .and_then(|set| moment_dt(&object.header, set, tags::FRAME_ACQUISITION_DATE_TIME))
-                .or_else(|| acquisition_start(object, notes));
+            let start = clock.start_of_frame(content, notes)?;
             let duration_s = content
                 .and_then(|set| number(set, tags::FRAME_ACQUISITION_DURATION))
                 .map_or_else(|| frame_duration_s(object), |ms| ms * 1e-3);
@@ -411,21 +439,22 @@ fn enhanced_slices(
     Ok((planes, stack, slices))
 }
 
-/// The first radiopharmaceutical of an object.
-fn radiopharmaceutical(object: &Object) -> Option<&DataSet> {
-    object.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE).first()
-}
-
 fn stated_half_life_s(object: &Object) -> Option<f64> {
-    radiopharmaceutical(object)
-        .and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE))
-        .filter(|s| s.is_finite() && *s > 0.0)
+    object.radiopharmaceutical().and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE)).filter(|s| *s > 0.0)
 }
 
 /// The half-life that undoes a correction, s: stated, the file's, or what holds where it has none.
-fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Option<f64> {
+///
+/// Errors: a half-life of the file that is none, or another nuclide's than the run's, and that nobody states.
+fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<Option<f64>, IoError> {
+    let refused = |found: String, allowed: String| {
+        Err(object.refused("RadionuclideHalfLife (0018,1075)", found, allowed, SAY_HALF_LIFE))
+    };
+    let stated = object.radiopharmaceutical().and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE));
+    if let (Some(s), None) = (stated.filter(|s| *s <= 0.0), options.half_life_h) {
+        return refused(format!("{s} s"), "above 0".to_owned());
+    }
     let own_h = stated_half_life_s(object).map(|s| s / 3600.0);
-    let differ = |a: f64, b: f64| (a / b - 1.0).abs() > HALF_LIFE_NOTE_REL;
     let used_h = match (options.half_life_h, own_h) {
         (Some(given), Some(own)) => {
             notes.push(if given == own {
@@ -440,19 +469,26 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Strin
             given
         }
         (None, Some(own)) => {
-            if let Some(nuclide) = options.if_silent.half_life_h.filter(|nuclide| differ(own, *nuclide)) {
-                notes.push(format!("half-life {own:.4} h in the file, {nuclide:.4} h of the nuclide"));
+            if let Some(nuclide) = options.if_silent.half_life_h {
+                let apart = (own / nuclide - 1.0).abs();
+                if apart > HALF_LIFE_OTHER_REL {
+                    let allowed = format!("{nuclide:.4} h, of the nuclide of this run, to 5 %");
+                    return refused(format!("{own:.4} h"), allowed);
+                }
+                if apart > HALF_LIFE_NOTE_REL {
+                    notes.push(format!("half-life {own:.4} h in the file, {nuclide:.4} h of the nuclide"));
+                }
             }
             own
         }
-        (None, None) => options.if_silent.half_life_h?,
+        (None, None) => return Ok(options.if_silent.half_life_h.map(|h| h * 3600.0)),
     };
-    Some(used_h * 3600.0)
+    Ok(Some(used_h * 3600.0))
 }
 
 /// Decay factor that a header or a frame's group states.
 fn decay_factor(set: &DataSet) -> Option<f64> {
-    number(set, tags::DECAY_FACTOR).filter(|factor| *factor > 0.0)
+    number(set, tags::DECAY_FACTOR)
 }
 
 /// Whether a unit is an activity concentration, and its size in Bq/mL.
@@ -522,13 +558,6 @@ fn scale(
             };
             Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", SAY_UNIT))
         }
-    }
-}
-
-/// Adds a note that is not there yet.
-fn note_once(notes: &mut Vec<String>, note: String) {
-    if !notes.contains(&note) {
-        notes.push(note);
     }
 }
 
@@ -602,74 +631,27 @@ fn calibration_name(object: &Object) -> &'static str {
     if mapped { "real world value mapping" } else { "rescale" }
 }
 
-/// When the acquisition of an object began.
-fn acquisition_start(object: &Object, notes: &mut Vec<String>) -> Option<DateTime> {
-    let header = &object.header;
-    let own = moment(header, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)
-        .or_else(|| moment_dt(header, header, tags::ACQUISITION_DATE_TIME));
-    own.or_else(|| {
-        let series = moment(header, tags::SERIES_DATE, tags::SERIES_TIME);
-        let note = "AcquisitionDate and AcquisitionTime are absent: the series' date and time are used".to_owned();
-        if series.is_some() {
-            note_once(notes, note);
-        }
-        series
-    })
-}
-
 /// Length of a frame, s; 0 where it is not stated.
 fn frame_duration_s(object: &Object) -> f64 {
-    let ms = object.number(tags::ACTUAL_FRAME_DURATION).filter(|ms| ms.is_finite() && *ms > 0.0);
-    ms.map_or(0.0, |ms| ms * 1e-3)
+    object.number(tags::ACTUAL_FRAME_DURATION).map_or(0.0, |ms| ms * 1e-3)
 }
 
 /// Length of a SPECT acquisition, s.
 fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
     let own = frame_duration_s(object);
-    if own > 0.0 {
+    if own != 0.0 {
         return own;
     }
     let rotation = object.items(tags::ROTATION_INFORMATION_SEQUENCE).first();
     let views = rotation.and_then(|set| number(set, tags::NUMBER_OF_FRAMES_IN_ROTATION));
     let ms = rotation.and_then(|set| number(set, tags::ACTUAL_FRAME_DURATION));
     match (views, ms) {
-        (Some(views), Some(ms)) if views * ms > 0.0 && (views * ms).is_finite() => {
+        (Some(views), Some(ms)) if views * ms != 0.0 => {
             notes.push(format!("length of the scan from the rotation: {views} views of {} s", ms * 1e-3));
             views * ms * 1e-3
         }
         _ => 0.0,
     }
-}
-
-/// The moment of injection that the file dates; a time of day alone does not tell the day. A date that cannot be read
-/// is refused, unless the user states when it was.
-fn dated_injection(
-    object: &Object,
-    options: &ActivityOptions,
-    notes: &mut Vec<String>,
-) -> Result<Option<DateTime>, IoError> {
-    let Some(set) = radiopharmaceutical(object) else { return Ok(None) };
-    let tag = tags::RADIOPHARMACEUTICAL_START_DATE_TIME;
-    if let Some(value) = text(set, tag) {
-        let dated = moment_dt(&object.header, set, tag);
-        if dated.is_none() && options.injection.is_none() && options.hours_after_injection.is_none() {
-            return Err(object.refused(
-                "RadiopharmaceuticalStartDateTime (0018,1078)",
-                format!("{} characters that are no date and time", value.len()),
-                "YYYYMMDDHHMMSS",
-                SAY_INJECTION,
-            ));
-        }
-        if dated.is_none() {
-            notes.push("the file's date and time of injection cannot be read: the user states it".to_owned());
-        }
-        return Ok(dated);
-    }
-    let told = options.injection.is_some() || options.hours_after_injection.is_some();
-    if text(set, tags::RADIOPHARMACEUTICAL_START_TIME).is_some() && !told {
-        notes.push("the injection has a time of day but no date: the time after injection is not known".to_owned());
-    }
-    Ok(None)
 }
 
 /// Times of a series and the correction to undo.
@@ -695,8 +677,9 @@ impl Times {
         notes: &mut Vec<String>,
     ) -> Result<Self, IoError> {
         let correction = correction(object, options, notes)?;
-        let dated = dated_injection(object, options, notes)?;
-        let half_life_s = half_life_s(object, options, notes);
+        let clock = Clock::of(object, options, notes)?;
+        let dated = clock.injection(notes)?;
+        let half_life_s = half_life_s(object, options, notes)?;
         for slice in slices {
             bounds::scan_s("ActualFrameDuration (0018,1242)", slice.duration_s)
                 .map_err(|error| object.refused(error.what, error.found, error.allowed, error.next))?;
@@ -709,7 +692,7 @@ impl Times {
         if duration_s == 0.0 {
             notes.push("the length of the scan is not stated: its start is taken as its middle".to_owned());
         }
-        let (injection, hours_after_injection) = since_injection(object, dated, scan, options, notes);
+        let (injection, hours_after_injection) = since_injection(&clock, dated, scan, options, notes)?;
         if let Some(hours) = hours_after_injection {
             let longest = half_life_s.map_or(f64::INFINITY, |s| MAX_HALF_LIVES * s / 3600.0);
             if !(0.0..=longest).contains(&hours) {
@@ -739,8 +722,8 @@ impl Times {
             timing: Timing {
                 hours_after_injection,
                 duration_s,
-                injection: injection.map(Moment::new),
-                dated_injection: dated.map(Moment::new),
+                injection: injection.map(|moment| Moment::new(moment, clock.zone())),
+                dated_injection: dated.map(|moment| Moment::new(moment, clock.zone())),
             },
             half_life_s,
             reference,
@@ -873,16 +856,18 @@ impl Times {
 }
 
 /// The injection and the hours from it to the middle of the scan: as stated, else as the file dates them.
+///
+/// Errors: a stated moment whose zone cannot be compared with the scan's.
 fn since_injection(
-    object: &Object,
+    clock: &Clock<'_>,
     dated: Option<DateTime>,
     scan: Option<DateTime>,
     options: &ActivityOptions,
     notes: &mut Vec<String>,
-) -> (Option<DateTime>, Option<f64>) {
+) -> Result<(Option<DateTime>, Option<f64>), IoError> {
     let mut injection = dated;
     if let Some(stated) = options.injection {
-        let stated = stated.local(&object.header);
+        let stated = clock.stated(stated, notes)?;
         match dated.map(|dated| seconds(dated, stated) / 3600.0) {
             None | Some(0.0) => notes.push("injection as told".to_owned()),
             Some(apart_h) => notes.push(format!(
@@ -894,15 +879,15 @@ fn since_injection(
         injection = Some(stated);
     }
     let own_h = injection.zip(scan).map(|(from, to)| seconds(from, to) / 3600.0);
-    let Some(given) = options.hours_after_injection else { return (injection, own_h) };
+    let Some(given) = options.hours_after_injection else { return Ok((injection, own_h)) };
     match own_h {
-        Some(own_h) if (own_h - given).abs() <= SAME_TIME_H => return (injection, Some(own_h)),
+        Some(own_h) if (own_h - given).abs() <= SAME_TIME_H => return Ok((injection, Some(own_h))),
         Some(own_h) => notes.push(format!(
             "time after injection: the file says {own_h:.4} h, the user states {given:.4} h: {given:.4} h is used"
         )),
         None => notes.push(format!("time after injection {given:.4} h as told")),
     }
-    (scan.map(|scan| later(scan, -given * 3600.0)).or(injection), Some(given))
+    Ok((scan.map(|scan| later(scan, -given * 3600.0)).or(injection), Some(given)))
 }
 
 /// The correction that the user states for an image, or that it states itself.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
+use dicom_parser::DynStatefulDecoder;
 use dicom_transfer_syntax_registry::entries;
 
+use super::characters;
 use super::layout::{Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
 use super::uniform::Frames;
@@ -119,6 +121,11 @@ impl Object {
         items(&self.header, tag)
     }
 
+    /// The first radiopharmaceutical.
+    pub(crate) fn radiopharmaceutical(&self) -> Option<&DataSet> {
+        self.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE).first()
+    }
+
     /// SOP class UID; that of the file meta information where the header has none, as a DICOMDIR.
     pub(crate) fn class(&self) -> String {
         self.text(tags::SOP_CLASS_UID).or_else(|| self.media_class.clone()).unwrap_or_default()
@@ -193,12 +200,14 @@ impl Object {
 
 /// A data set from bytes in the one form that `uniform` writes.
 fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
-    let header = InMemDicomObject::read_dataset_with_ts(bytes, &entries::EXPLICIT_VR_LITTLE_ENDIAN.erased());
+    let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
+    let parser = DynStatefulDecoder::new_with_ts(bytes, &syntax, 0).map_err(|error| error.to_string());
+    let header = parser.and_then(|parser| characters::read(parser).map_err(|error| error.to_string()));
     header.map_err(|error| {
         IoError::invalid(
             path,
             "header",
-            error.to_string(),
+            error,
             "DICOM elements",
             "The file is damaged or not DICOM: export it again.",
         )

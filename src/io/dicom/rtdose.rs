@@ -23,7 +23,7 @@ use super::kind::{Kind, RT_DOSE};
 use super::object::{DataSet, Object, text};
 use super::stack::{Lone, Plane, stack};
 use super::study::{Origin, Study};
-use super::{Opened, reserve};
+use super::{Opened, legible, reserve};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::{IoError, atomic};
 
@@ -434,11 +434,12 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
             "Give the file of the dose that is meant.",
         ));
     };
+    let mut notes = Vec::new();
+    legible::numbers(object, &[], &mut notes)?;
     let unit = object.text(tags::DOSE_UNITS).unwrap_or_default();
     if unit != "GY" {
         return Err(object.refused("DoseUnits (3004,0002)", unit, "GY", "Give an absolute dose."));
     }
-    let mut notes = Vec::new();
     match object.text(tags::DOSE_TYPE).as_deref() {
         Some("PHYSICAL") => {}
         Some("EFFECTIVE") => {
@@ -461,23 +462,13 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     let (object, source) = Object::read_with_pixels(&object.path)?;
     source.frame(&object.path, 0)?;
     let base = Plane::of_image(&object)?;
-    let offsets = object.numbers(tags::GRID_FRAME_OFFSET_VECTOR);
-    if offsets.len() != source.format.frames || offsets.iter().any(|v| !v.is_finite()) {
-        return Err(object.refused(
-            "GridFrameOffsetVector (3004,000C)",
-            format!("{} values", offsets.len()),
-            format!("{}, one a frame", source.format.frames),
-            "Export the dose again.",
-        ));
-    }
-    // PS3.3 C.8.8.3.2: offsets from the first frame along the normal, or (axial planes) positions in z.
-    let relative = |offset: f64| offset - offsets[0];
+    let offsets = frame_offsets_mm(&object, &base, source.format.frames)?;
     let normal = base.normal();
     let planes: Vec<Plane> = offsets
         .iter()
         .enumerate()
         .map(|(n, offset)| Plane {
-            position_mm: [0, 1, 2].map(|axis| base.position_mm[axis] + relative(*offset) * normal[axis]),
+            position_mm: [0, 1, 2].map(|axis| base.position_mm[axis] + offset * normal[axis]),
             name: format!("{} frame {}", base.name, n + 1),
             ..base.clone()
         })
@@ -496,4 +487,54 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
     let files = vec![object.path.clone()];
     Ok(Opened { volume, notes, form_code: 1, files, origin: Some(Origin::new(path, &[object])) })
+}
+
+/// Two places of a dose's header that are no further apart are one, mm.
+const SAME_PLACE_MM: f64 = 1e-3;
+/// Difference of two components of a direction that are one.
+const SAME_DIRECTION: f64 = 1e-4;
+
+/// Places of the frames along the normal of the first, mm from it (PS3.3 C.8.8.3.2).
+///
+/// `GridFrameOffsetVector` holds offsets from the first frame, and then begins with 0; or the heights z of the frames, and
+/// then begins with that of `ImagePositionPatient`. The second is legal only for rows towards the patient's left and
+/// columns towards the back, `1\0\0\0\1\0`; elsewhere its direction has no meaning. One frame needs none.
+///
+/// Errors: another number of values than frames, values out of order, one of the two in a place where it is not legal, or
+/// neither of the two.
+fn frame_offsets_mm(object: &Object, first: &Plane, frames: usize) -> Result<Vec<f64>, IoError> {
+    let field = "GridFrameOffsetVector (3004,000C)";
+    let refused = |found: String, allowed: String| Err(object.refused(field, found, allowed, "Export the dose again."));
+    let stated = object.numbers(tags::GRID_FRAME_OFFSET_VECTOR);
+    if stated.is_empty() && frames == 1 {
+        return Ok(vec![0.0]);
+    }
+    if stated.len() != frames || stated.iter().any(|v| !v.is_finite()) {
+        return refused(format!("{} values", stated.len()), format!("{frames}, one a frame"));
+    }
+    let steps = stated.windows(2).map(|pair| pair[1] - pair[0]);
+    if !(steps.clone().all(|step| step > 0.0) || steps.clone().all(|step| step < 0.0)) {
+        return refused("values that rise and fall, or repeat".to_owned(), "values that rise or fall".to_owned());
+    }
+    let (begin_mm, height_mm) = (stated[0], first.position_mm[2]);
+    let relative = begin_mm.abs() <= SAME_PLACE_MM;
+    let absolute = (begin_mm - height_mm).abs() <= SAME_PLACE_MM;
+    let directions = object.numbers(tags::IMAGE_ORIENTATION_PATIENT);
+    let upright = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let axial = directions.iter().zip(upright).all(|(own, upright)| (own - upright).abs() <= SAME_DIRECTION);
+    match (relative, absolute) {
+        (true, _) => Ok(stated),
+        (false, true) if axial => Ok(stated.iter().map(|height| height - begin_mm).collect()),
+        (false, true) => {
+            let found: Vec<String> = directions.iter().map(f64::to_string).collect();
+            refused(
+                format!("heights z from {begin_mm} mm on beside ImageOrientationPatient {}", found.join("\\")),
+                "offsets from the first frame, which begin with 0; heights for 1\\0\\0\\0\\1\\0 only".to_owned(),
+            )
+        }
+        (false, false) => refused(
+            format!("values from {begin_mm} mm on beside a first frame at z = {height_mm} mm"),
+            format!("offsets from the first frame, which begin with 0, or heights z, which begin with {height_mm}"),
+        ),
+    }
 }

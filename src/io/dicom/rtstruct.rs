@@ -10,6 +10,7 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 
 use super::kind::Kind;
+use super::legible;
 use super::object::{DataSet, Object, items, number, text};
 use super::outline::{Findings, Flat, ON_LINE_MM, Outline, RIM_MM, Trouble};
 use super::regions::{Paint, Regions, labels_of, paint};
@@ -90,6 +91,7 @@ pub fn read_rtstruct(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Optio
 /// Regions of a structure set on a grid.
 pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
     let mut notes = Vec::new();
+    legible::numbers(object, &[], &mut notes)?;
     let rois = rois(object, reference, frame, &mut notes)?;
     if rois.is_empty() {
         return Err(object.refused(

@@ -10,6 +10,7 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 
 use super::kind::Kind;
+use super::legible;
 use super::object::{Object, PixelSource, number, text};
 use super::regions::{Paint, Regions, labels_of, paint};
 use super::stack::{Lone, Plane, difference, dot, functional_group, stack, stated_spacing_mm};
@@ -55,6 +56,7 @@ pub fn read_seg(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Option<&st
 /// Regions of a segmentation on a grid.
 pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
     let mut notes = Vec::new();
+    legible::numbers(object, &[], &mut notes)?;
     let own_frame = object.text(tags::FRAME_OF_REFERENCE_UID);
     if let (Some(own), Some(wanted)) = (own_frame.as_deref(), frame)
         && own != wanted

@@ -2,12 +2,10 @@
 //!
 //! Whose patient it is and where it lies cannot be stated away.
 
-use dicom_dictionary_std::tags;
-use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use super::object::{DataSet, text};
-use super::time::utc_offset;
+use super::isotope::RunNuclide;
+use super::time::TimeZone;
 
 /// The moment to which the values of an image were corrected for decay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +50,10 @@ pub(super) const SAY_INJECTION: &str = "Correct the header, or state the injecti
 pub(super) const SAY_TIME: &str = "Correct the header, or state time_h (middle of the scan, h after injection) in the \
      image's entry of a SERIES.toml.";
 
+/// Next step where the zones of moments are in doubt.
+pub(super) const SAY_ZONE: &str = "State the zone of the scanner's clock on that day: --time-zone +01:00, or time_zone = \
+     \"+01:00\" in a SERIES.toml.";
+
 /// What a person states about an activity image. It decides over the file, and a note says where the two differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ActivityOptions {
@@ -63,6 +65,10 @@ pub struct ActivityOptions {
     pub assume_bq_ml: bool,
     /// The injection.
     pub injection: Option<StatedMoment>,
+    /// Zone of the scanner's clock.
+    pub time_zone: Option<TimeZone>,
+    /// Nuclide of the run, which the file must not contradict unless a person states it.
+    pub nuclide: Option<RunNuclide>,
     /// From the injection to the middle of the scan, h. Within 0.05 h of the file's own time that one is kept.
     pub hours_after_injection: Option<f64>,
     /// What fills the silence of a file and decides over nothing.
@@ -83,8 +89,10 @@ pub struct IfSilent {
 /// A moment as a person states it, by the scanner's clock or with an offset from UTC.
 #[derive(Clone, Copy, PartialEq)]
 pub struct StatedMoment {
-    clock: DateTime,
-    offset_min: Option<i64>,
+    pub(super) clock: DateTime,
+    pub(super) zone: Option<TimeZone>,
+    /// Whether it is stated in UTC, which says nothing of the scanner's zone.
+    pub(super) utc: bool,
 }
 
 impl std::fmt::Debug for StatedMoment {
@@ -99,27 +107,14 @@ impl StatedMoment {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let time_at = text.find(['T', 't', ' '])?;
-        let (clock, offset_min) = match text[time_at..].find(['+', '-', 'Z', 'z']) {
+        let (clock, zone) = match text[time_at..].find(['+', '-', 'Z', 'z']) {
             None => (text, None),
             Some(at) => {
-                let (clock, offset) = text.split_at(time_at + at);
-                let offset =
-                    if offset.eq_ignore_ascii_case("z") { "+0000".to_owned() } else { offset.replace(':', "") };
-                (clock, Some(utc_offset(&offset).filter(|_| offset.len() == 5)?))
+                let (clock, zone) = text.split_at(time_at + at);
+                (clock, Some(TimeZone::parse(zone)?))
             }
         };
-        Some(Self { clock: clock.parse().ok()?, offset_min })
-    }
-
-    /// The moment in the local time of an object.
-    pub(super) fn local(self, object: &DataSet) -> DateTime {
-        let own = text(object, tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|text| utc_offset(&text));
-        match (self.offset_min, own) {
-            (Some(stated), Some(own)) => {
-                self.clock.checked_add(SignedDuration::from_mins(own - stated)).unwrap_or(self.clock)
-            }
-            _ => self.clock,
-        }
+        Some(Self { clock: clock.parse().ok()?, zone, utc: text.ends_with(['Z', 'z']) })
     }
 }
 
@@ -130,14 +125,15 @@ mod tests {
     #[test]
     fn io_dicom_stated_moments_in_every_spelling() {
         let day = jiff::civil::date(2026, 3, 2);
-        for (text, clock, offset_min) in [
-            ("2026-03-02T10:00", day.at(10, 0, 0, 0), None),
-            ("2026-03-02 10:00:30", day.at(10, 0, 30, 0), None),
-            ("2026-03-02T10:00:00+01:30", day.at(10, 0, 0, 0), Some(90)),
-            ("2026-03-02T10:00-0500", day.at(10, 0, 0, 0), Some(-300)),
-            ("2026-03-02T10:00:00Z", day.at(10, 0, 0, 0), Some(0)),
+        for (text, clock, zone) in [
+            ("2026-03-02T10:00", day.at(10, 0, 0, 0), ""),
+            ("2026-03-02 10:00:30", day.at(10, 0, 30, 0), ""),
+            ("2026-03-02T10:00:00+01:30", day.at(10, 0, 0, 0), "+01:30"),
+            ("2026-03-02T10:00-0500", day.at(10, 0, 0, 0), "-05:00"),
+            ("2026-03-02T10:00:00Z", day.at(10, 0, 0, 0), "Z"),
         ] {
-            assert_eq!(StatedMoment::parse(text), Some(StatedMoment { clock, offset_min }), "{text}");
+            let moment = StatedMoment { clock, zone: TimeZone::parse(zone), utc: zone == "Z" };
+            assert_eq!(StatedMoment::parse(text), Some(moment), "{text}");
         }
         for bad in ["", "2026-03-02", "10:00", "2026-13-02T10:00", "2026-03-02T10:00+1", "2026-03-02T10:00+99:00"] {
             assert_eq!(StatedMoment::parse(bad), None, "{bad}");

@@ -276,6 +276,9 @@ fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
         if key.is_some() && key != own {
             return refused(format!("two patients ({a} and {b})"));
         }
+        if PatientKey::are_two(&first.header, &other.header) {
+            return refused(format!("one PatientID with two names and two birth dates ({a} and {b})"));
+        }
         let must_tell =
             matches!(Kind::of(&other.class()), Kind::Ct | Kind::Activity | Kind::Segmentation | Kind::StructureSet);
         if key.is_none() && must_tell {
@@ -293,6 +296,30 @@ impl PatientKey {
     /// The patient of an object: by identifier and, where there is none, by name.
     pub(crate) fn of(header: &DataSet) -> Self {
         Self::stated(header).unwrap_or_else(|| Self(Sha256::digest(b"").into()))
+    }
+
+    /// Whether two objects state other names and other birth dates, whatever identifier. Identifiers of several hospitals
+    /// meet in one; a name alone changes by marriage, a date alone by a slip.
+    fn are_two(one: &DataSet, other: &DataSet) -> bool {
+        let born = |set| super::object::text(set, tags::PATIENT_BIRTH_DATE);
+        // spelling, order of the parts and capitals are no other name; nor is one in other letters
+        let name = |set: &DataSet| {
+            let name = super::object::text(set, tags::PATIENT_NAME)?.to_lowercase();
+            let mut parts: Vec<String> = name
+                .split('=')
+                .next()?
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect();
+            parts.sort();
+            (!parts.is_empty()).then_some(parts)
+        };
+        let differ =
+            |pair: Option<(&[String], &[String])>| pair.is_some_and(|(a, b)| !a.iter().any(|part| b.contains(part)));
+        let names = [name(one), name(other)];
+        let other_name = differ(names[0].as_deref().zip(names[1].as_deref()));
+        other_name && born(one).zip(born(other)).is_some_and(|(a, b)| a != b)
     }
 
     /// The same; none where the object states neither.
@@ -363,7 +390,8 @@ impl Origin {
 
     /// Errors: the other image is of another patient.
     pub fn must_agree_on_patient(&self, other: &Origin) -> Result<(), IoError> {
-        if PatientKey::of(&self.header) != PatientKey::of(&other.header) {
+        let two = PatientKey::are_two(&self.header, &other.header);
+        if two || PatientKey::of(&self.header) != PatientKey::of(&other.header) {
             return Err(IoError::invalid(
                 &other.path,
                 "patient",

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use dicom_core::Tag;
-use dicom_dictionary_std::tags;
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, Time};
 
@@ -11,27 +10,75 @@ use super::object::{DataSet, text};
 
 /// A moment that can be compared with another and tells no date: dates identify.
 #[derive(Clone, Copy, PartialEq)]
-pub struct Moment(DateTime);
+pub struct Moment {
+    clock: DateTime,
+    /// Zone of the clock, where it is known.
+    zone: Option<TimeZone>,
+}
 
 impl Moment {
-    pub(crate) fn new(moment: DateTime) -> Self {
-        Self(moment)
+    pub(crate) fn new(clock: DateTime, zone: Option<TimeZone>) -> Self {
+        Self { clock, zone }
     }
 
-    /// Hours from this moment to a later one; negative to an earlier one.
+    /// Hours from this moment to a later one; negative to an earlier one. By the clocks, unless the zones of both are
+    /// known.
     pub fn hours_to(self, later: Self) -> f64 {
-        seconds(self.0, later.0) / 3600.0
+        let apart_min = self.zone.zip(later.zone).map_or(0, |(own, other)| own.minutes - other.minutes);
+        (seconds(self.clock, later.clock) + 60.0 * apart_min as f64) / 3600.0
     }
 
     /// Calendar days from this moment's day to another's.
     pub fn days_to(self, later: Self) -> i64 {
-        later.0.date().duration_since(self.0.date()).as_hours() / 24
+        later.clock.date().duration_since(self.clock.date()).as_hours() / 24
     }
 }
 
 impl fmt::Debug for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Moment")
+    }
+}
+
+/// A time zone: how far its clocks are ahead of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeZone {
+    minutes: i64,
+}
+
+impl TimeZone {
+    /// A zone from `+01:00`, `-0530` or `Z`; none where it is not one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if text.eq_ignore_ascii_case("z") {
+            return Some(Self { minutes: 0 });
+        }
+        let plain = if text.get(3..4) == Some(":") { text.replacen(':', "", 1) } else { text.to_owned() };
+        Self::of_offset(&plain)
+    }
+
+    /// A zone as DICOM writes it: `+HHMM` or `-HHMM`, from -1200 to +1400.
+    pub(super) fn of_offset(text: &str) -> Option<Self> {
+        let (sign, digits) =
+            if let Some(digits) = text.strip_prefix('-') { (-1, digits) } else { (1, text.strip_prefix('+')?) };
+        if digits.len() != 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let (hours, minutes) = (digits[..2].parse::<i64>().ok()?, digits[2..].parse::<i64>().ok()?);
+        let offset = sign * (hours * 60 + minutes);
+        (minutes < 60 && (-12 * 60..=14 * 60).contains(&offset)).then_some(Self { minutes: offset })
+    }
+
+    /// A clock's reading in this zone as a clock of another zone shows it.
+    pub(super) fn shown_in(self, clock: DateTime, other: Self) -> Option<DateTime> {
+        clock.checked_add(SignedDuration::from_mins(other.minutes - self.minutes)).ok()
+    }
+}
+
+impl fmt::Display for TimeZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, minutes) = (if self.minutes < 0 { '-' } else { '+' }, self.minutes.abs());
+        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
 
@@ -58,39 +105,53 @@ pub(crate) fn time(text: &str) -> Option<Time> {
     Time::new(part(0)?, part(2)?, part(4)?.min(59), micros * 1000).ok()
 }
 
-/// A date and time (DT), and its offset from UTC in minutes where it states one.
-pub(crate) fn date_time(text: &str) -> Option<(DateTime, Option<i64>)> {
-    let (clock, offset) = match text.find(['+', '-']) {
-        Some(at) => (&text[..at], Some(utc_offset(&text[at..])?)),
+/// A date and time (DT), and its zone where it states one.
+pub(crate) fn date_time(text: &str) -> Option<(DateTime, Option<TimeZone>)> {
+    let (clock, zone) = match text.find(['+', '-']) {
+        Some(at) => (&text[..at], Some(TimeZone::of_offset(&text[at..])?)),
         None => (text, None),
     };
     if !clock.is_ascii() || clock.len() < 10 {
         return None;
     }
-    Some((date(&clock[..8])?.to_datetime(time(&clock[8..])?), offset))
+    Some((date(&clock[..8])?.to_datetime(time(&clock[8..])?), zone))
 }
 
-/// Minutes of `+HHMM` or `-HHMM`.
-pub(super) fn utc_offset(text: &str) -> Option<i64> {
-    let sign = if text.starts_with('-') { -1 } else { 1 };
-    let digits = text.get(1..5).filter(|s| s.bytes().all(|b| b.is_ascii_digit()))?;
-    let minutes = digits[..2].parse::<i64>().ok()? * 60 + digits[2..].parse::<i64>().ok()?;
-    (minutes <= 14 * 60).then_some(sign * minutes)
+/// A value that is there and cannot be read: its field, and what it is without showing it, since dates identify.
+pub(crate) struct Illegible {
+    pub(crate) tag: Tag,
+    pub(crate) found: String,
+    pub(crate) allowed: &'static str,
 }
 
-/// The moment of a DT element in the local time of the object that holds it.
-pub(crate) fn moment_dt(object: &DataSet, set: &DataSet, tag: Tag) -> Option<DateTime> {
-    let (moment, offset) = date_time(&text(set, tag)?)?;
-    let local = text(object, tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|text| utc_offset(&text));
-    match (offset, local) {
-        (Some(offset), Some(local)) => moment.checked_add(SignedDuration::from_mins(local - offset)).ok(),
-        _ => Some(moment),
+impl Illegible {
+    fn new(tag: Tag, value: &str, what: &str, allowed: &'static str) -> Self {
+        let length = value.chars().count();
+        let offset = if what == "time of day" && value.get(2..).is_some_and(|rest| rest.contains(['+', '-'])) {
+            ", with an offset from UTC that only a date and time can have"
+        } else {
+            ""
+        };
+        Self { tag, found: format!("{length} characters that are no {what}{offset}"), allowed }
     }
 }
 
-/// The moment of a pair of DA and TM elements.
-pub(crate) fn moment(set: &DataSet, date_tag: Tag, time_tag: Tag) -> Option<DateTime> {
-    Some(date(&text(set, date_tag)?)?.to_datetime(time(&text(set, time_tag)?)?))
+/// The moment of a DT element; none where it is absent.
+pub(crate) fn moment_dt(set: &DataSet, tag: Tag) -> Result<Option<(DateTime, Option<TimeZone>)>, Illegible> {
+    let Some(value) = text(set, tag) else { return Ok(None) };
+    let found = date_time(&value);
+    found.map(Some).ok_or_else(|| Illegible::new(tag, &value, "date and time", "YYYYMMDDHHMMSS, with &ZZXX or without"))
+}
+
+/// The moment of a pair of DA and TM elements; none where one of them is absent.
+pub(crate) fn moment(set: &DataSet, date_tag: Tag, time_tag: Tag) -> Result<Option<DateTime>, Illegible> {
+    let day = text(set, date_tag)
+        .map(|value| date(&value).ok_or_else(|| Illegible::new(date_tag, &value, "date", "YYYYMMDD")))
+        .transpose()?;
+    let clock = text(set, time_tag)
+        .map(|value| time(&value).ok_or_else(|| Illegible::new(time_tag, &value, "time of day", "HHMMSS")))
+        .transpose()?;
+    Ok(day.zip(clock).map(|(day, clock)| day.to_datetime(clock)))
 }
 
 /// Seconds from `from` to `to`.
@@ -126,8 +187,35 @@ mod tests {
             assert_eq!(time(bad), None, "{bad}");
         }
         let (moment, offset) = date_time("20260302100000.000000+0130").unwrap();
-        assert_eq!((moment, offset), (day.at(10, 0, 0, 0), Some(90)));
-        assert_eq!(date_time("20260302"), None);
+        assert_eq!((moment, offset), (day.at(10, 0, 0, 0), TimeZone::parse("+01:30")));
+        for bad in ["20260302", "20260302100000+01", "20260302100000+0160", "20260302100000+1500", "20260302100000Z"] {
+            assert_eq!(date_time(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn io_dicom_zones_in_every_spelling() {
+        for (text, minutes) in
+            [("+01:00", 60), ("+0100", 60), ("-05:30", -330), ("Z", 0), ("z", 0), ("+1400", 840), ("-12:00", -720)]
+        {
+            let zone = TimeZone::parse(text).unwrap();
+            assert_eq!(zone, TimeZone { minutes }, "{text}");
+            assert_eq!(TimeZone::parse(&zone.to_string()), Some(zone));
+        }
+        for bad in ["", "1", "0100", "+1:00", "+01:0", "+01:60", "+15:00", "-13:00", "CET", "+01:00:00", "++100"] {
+            assert_eq!(TimeZone::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn io_dicom_moments_of_known_zones_are_compared_in_one() {
+        let at = |text: &str, zone: Option<&str>| {
+            Moment::new(date_time(text).unwrap().0, zone.map(|zone| TimeZone::parse(zone).unwrap()))
+        };
+        let winter = at("20260302100000", Some("+01:00"));
+        assert_eq!(winter.hours_to(at("20260302110000", Some("+02:00"))), 0.0);
+        assert_eq!(winter.hours_to(at("20260302100000", Some("+02:00"))), -1.0);
+        assert_eq!(winter.hours_to(at("20260302110000", None)), 1.0);
     }
 
     #[test]
