@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
     ("transport", &["cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"]),
-    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "units"]),
+    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "text", "units"]),
     ("bed", &[]),
     ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
@@ -33,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "svalues",
         &[
             "bounds",
+            "cores",
             "decay",
             "dose",
             "grid",
