@@ -1,7 +1,7 @@
 //! The files of a run: dose maps, region table, pictures, record.
 
 use super::case::{Case, Computed};
-use super::dose::{Tables, dose_map, tables};
+use super::dose::{Tables, dose_map, tables, warnings};
 use super::failure::{AtPath, Failure};
 use super::invocation::Invocation;
 use super::notes::Listener;
@@ -78,7 +78,7 @@ pub fn write(
     // maps and pictures beside the page: together they take as long as the transport of a small run
     let (text, all_rows) = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));
-        let Tables { rows, group_rows, histograms } = tables(case, computed, &dose)?;
+        let Tables { rows, group_rows, histograms, .. } = tables(case, computed, &dose)?;
         let mut all_rows = rows.clone();
         all_rows.extend(group_rows.iter().cloned());
         let outlined = all_rows[..rows.len()].to_vec();
@@ -287,7 +287,7 @@ pub fn write_record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
-        warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+        warnings: warnings(case, computed, rows),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");

@@ -5,7 +5,7 @@
 //! used.
 
 use super::parts::{Computed, KeptRun, Mapped};
-use crate::clinic::dose::{dose_map, tables};
+use crate::clinic::dose::{dose_map, tables, warnings};
 use crate::clinic::failure::{AtPath, Failure, OrUserError, UserError};
 use crate::clinic::files::write_json;
 use crate::clinic::images::hashed;
@@ -242,7 +242,8 @@ fn compute_into(
         nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
+            maps_sha256
+                .insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,
@@ -261,7 +262,7 @@ fn compute_into(
                     dose_photon_gy: row.dose_photon_gy,
                 })
                 .collect(),
-            warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+            warnings: warnings(&case, &computed, &rows),
             form_code: case.form_code,
             run: KeptRun::of(&case, &computed, request.run.seed),
         };
