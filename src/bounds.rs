@@ -379,6 +379,14 @@ pub fn fact(what: &str, name: &str, value: f64) -> Result<(), BoundsError> {
     Err(BoundsError::new(what, format!("{value}"), allowed, "Correct the value or its unit."))
 }
 
+/// A share, if it is one: 0 to 1.
+pub fn share(what: &str, value: f64) -> Result<(), BoundsError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(BoundsError::new(what, format!("{value}"), "0 to 1", "Write 40 % as 0.4."))
+}
+
 /// Energy of a kernel inside its cube, keV per decay, if a decay emits as much. The margin is the calibration's: other decay
 /// data and another density change a kernel by some percent.
 pub fn kernel_energy(what: &str, found_kev: f64, emitted_kev: f64) -> Result<(), BoundsError> {

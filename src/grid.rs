@@ -185,6 +185,13 @@ impl VoxelGrid {
         inverse.map(|row| dot(row, offset))
     }
 
+    /// Whether a place in voxel coordinates lies in some voxel, its faces included.
+    pub fn holds(&self, voxel: [f64; 3]) -> bool {
+        // a face that rounding moves is still a face
+        const ROUNDING: f64 = 1e-6;
+        (0..3).all(|axis| (-0.5 - ROUNDING..=self.dims[axis] as f64 - 0.5 + ROUNDING).contains(&voxel[axis]))
+    }
+
     /// Inverse of the affine's 3x3 part, by cofactors.
     fn inverse(&self) -> [[f64; 3]; 3] {
         let [a, b, c] = [0, 1, 2].map(|axis| column(&self.affine, axis));

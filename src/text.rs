@@ -11,6 +11,11 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
+/// JSON whose keys do not repeat.
+pub mod json;
+/// Tables as CSV.
+pub mod rows;
+
 /// Most bytes of a text file: the longest nuclide has a tenth of that.
 pub const MAX_BYTES: u64 = 1 << 20;
 /// Most tokens of a text. The densest file of the kind, a nuclide with some two thousand spectrum bins and lines, has a
@@ -36,8 +41,11 @@ pub enum TextError {
         limit: u64,
     },
     /// Not UTF-8.
-    #[error("text: found bytes that are not UTF-8; allowed: UTF-8 text")]
-    NotUtf8,
+    #[error("line {line}: found bytes that are not UTF-8; allowed: UTF-8 text. Save the file as UTF-8")]
+    NotUtf8 {
+        /// Line of the first such byte, from 1.
+        line: usize,
+    },
     /// Too many tokens.
     #[error("text: found {tokens} tokens (brackets, commas, signs, words, lines); allowed: at most {limit}")]
     TooDense {
@@ -56,9 +64,19 @@ pub fn read(path: &Path) -> Result<String, TextError> {
     if bytes > MAX_BYTES {
         return Err(TextError::TooLong { bytes, limit: MAX_BYTES });
     }
-    let text = String::from_utf8(std::fs::read(path)?).map_err(|_| TextError::NotUtf8)?;
+    let text = utf8(std::fs::read(path)?)?;
     sparse(&text)?;
     Ok(text)
+}
+
+/// Bytes as text.
+///
+/// Errors: [`TextError::NotUtf8`], with the line.
+pub fn utf8(bytes: Vec<u8>) -> Result<String, TextError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        TextError::NotUtf8 { line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
+    })
 }
 
 /// Refuses a text of more than [`MAX_TOKENS`].
@@ -237,6 +255,14 @@ mod tests {
         ] {
             assert_eq!(tokens(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn alarm_bytes_that_are_not_utf8_are_named_with_their_line() {
+        assert_eq!(utf8("name = \"Prä\"\n".into()).expect("text"), "name = \"Prä\"\n");
+        let latin = b"half_life_h = 1\nname = \"Pr\xe4\"\n".to_vec();
+        let error = utf8(latin).expect_err("Latin-1").to_string();
+        assert!(error.starts_with("line 2: found bytes that are not UTF-8"), "{error}");
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl Radiobiology {
     /// # Ok::<(), lutra::bed::BedError>(())
     /// ```
     pub fn bed_gy(&self, dose_gy: f64, g: f64) -> f64 {
+        debug_assert!(is_factor(g), "G = {g}");
         dose_gy * (1.0 + g * dose_gy / self.alpha_beta_gy)
     }
 
@@ -146,6 +147,11 @@ impl Radiobiology {
         let quadratic = g * dose_gy / self.alpha_beta_gy;
         (1.0 + 2.0 * quadratic) / (1.0 + quadratic)
     }
+}
+
+/// Whether a number can be a Lea-Catcheside factor: not below 0, at most 1 and a rounding.
+pub fn is_factor(g: f64) -> bool {
+    (0.0..=1.0 + 1e-9).contains(&g)
 }
 
 /// G of a mono-exponential dose rate: T_rep / (T_rep + T_eff).        [methods/bed.md eq. 3]

@@ -42,7 +42,7 @@ pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
 fn show_shard(case: &Case, computed: &Computed, store: &BatchStore, place: &Path) -> Result<(), Failure> {
     printer::record_file(&place.join("run.json"))?;
     printer::data(&balance_lines(&balances(computed)));
-    show::warnings(case, computed);
+    show::warnings(case, computed, &[]);
     let about = format!(
         "{} of {} batches, for lutra merge, in {} on {}",
         store.batches().len(),

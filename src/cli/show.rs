@@ -3,9 +3,10 @@
 use super::printer;
 use super::progress::duration;
 use crate::clinic::case::{Case, Computed};
-use crate::clinic::dose::balances;
+use crate::clinic::dose::{self, balances};
 use crate::clinic::failure::Failure;
 use crate::clinic::output::Written;
+use crate::dose::regions::RegionDose;
 use crate::report::table::{balance_lines, region_lines};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(super) fn dose(case: &Case, computed: &Computed, written: &Written) -> Resul
     printer::data(&region_lines(&written.rows));
     printer::data(&format!("\n{}", balance_lines(&balances(computed))));
     printer::data(&written.text);
-    warnings(case, computed);
+    warnings(case, computed, &written.rows);
     let about = format!(
         "{} electron and {} photon histories in {} on {}",
         computed.electron.histories,
@@ -28,8 +29,8 @@ pub(super) fn dose(case: &Case, computed: &Computed, written: &Written) -> Resul
 }
 
 /// Says the warnings of a run.
-pub(super) fn warnings(case: &Case, computed: &Computed) {
-    for warning in case.warnings.iter().chain(&computed.warnings) {
-        printer::warning(warning);
+pub(super) fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) {
+    for warning in dose::warnings(case, computed, rows) {
+        printer::warning(&warning);
     }
 }

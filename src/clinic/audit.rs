@@ -2,6 +2,7 @@
 
 use super::case::{Case, Computed};
 use super::failure::{AtPath, Failure, OrUserError};
+use super::files::write_rows;
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::output::{self, Written};
@@ -25,7 +26,6 @@ use crate::svalues::kernel_file;
 use crate::svalues::organ::OrganTable;
 use crate::svalues::point_kernel::KernelPlan;
 use crate::svalues::voxel_kernel::VoxelKernel;
-use crate::text::PlainLines;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -167,12 +167,7 @@ fn compare(
 }
 
 fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> Result<(), Failure> {
-    let path = folder.file("audit.csv");
-    let mut writer = csv::Writer::from_writer(PlainLines::new(File::create(&path).at(&path)?));
-    for row in &audit.rows {
-        writer.serialize(row).at(&path)?;
-    }
-    writer.flush().at(&path)?;
+    write_rows(&folder.file("audit.csv"), &audit.rows)?;
     let rows: Vec<_> =
         audit.rows.iter().zip(&audit.terms).map(|(row, terms)| json!({ "row": row, "terms": terms })).collect();
     let methods: Vec<_> =

@@ -1,7 +1,8 @@
 //! Two dose maps held against each other.
 //!
 //! B is laid on A's grid by its header. Before any number is compared, the maps are tested for the faults that a header
-//! or an export makes: another place, a mirror image, swapped axes, another unit.
+//! or an export makes: another place, a mirror image, swapped axes, another unit. What only one of the maps reaches is left
+//! out of every number, and said.
 
 use super::failure::{AtPath, Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
@@ -24,12 +25,13 @@ use crate::report::page::chart;
 use crate::report::page::number::{name, percent, significant};
 use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
 use crate::report::page::{
-    Banner, Block, Cell, Fact, Page, Section, Table, Tone, number_or_unknown, render, statement,
+    Banner, Block, Cell, Fact, Page, Section, ShownRegion, Table, Tone, number_or_unknown, render, statement,
 };
 use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{InputFile, platform, program, utc};
+use crate::report::table::significant as plain;
 use crate::source::regrid::average_to;
-use crate::svalues::gamma::{Criterion, MOST_GAMMA, NARROW, WIDE, gamma_map, pass_rate};
+use crate::svalues::gamma::{Criterion, Doses, MOST_GAMMA, NARROW, WIDE, gamma_map, pass_rate};
 use crate::svalues::maps::{Finding, Relation, relate};
 use crate::text::plain_lines;
 use serde::Serialize;
@@ -54,8 +56,8 @@ const LEAST_SHARE: f64 = 0.01;
 const TOP_PERCENT: f64 = 10.0;
 /// Edge of B's voxels against A's from which on B is averaged over A's voxels and not interpolated.
 const FINER: f64 = 0.6;
-/// Share of A's voxels with dose that B must reach.
-const LEAST_COVERED: f64 = 0.999;
+/// What a share of a region or map that is reached may lack: rounding.
+const ROUNDING: f64 = 1e-6;
 
 /// A dose map as read, in canonical order.
 struct Map {
@@ -72,9 +74,9 @@ struct Row {
     label: u16,
     region: String,
     volume_ml: f64,
-    a_gy: f64,
-    b_gy: f64,
-    ratio: f64,
+    a_gy: Option<f64>,
+    b_gy: Option<f64>,
+    ratio: Option<f64>,
     a_d98_gy: Option<f32>,
     b_d98_gy: Option<f32>,
     a_d50_gy: Option<f32>,
@@ -85,11 +87,32 @@ struct Row {
     p95_percent: Option<f64>,
     gamma_2mm_1percent: Option<f64>,
     gamma_3mm_3percent: Option<f64>,
+    a_reaches: f64,
+    b_reaches: f64,
+    judged_ml: f64,
+}
+
+impl Row {
+    /// What of the region is left out, in words; none where both maps hold all of it.
+    fn left_out(&self) -> Option<String> {
+        let held = |which: &str, share: f64| {
+            (share < 1.0 - ROUNDING).then(|| match share {
+                0.0 => format!("{which} does not reach it"),
+                _ => format!("{which} reaches {:.2} % of it", 100.0 * share),
+            })
+        };
+        let parts: Vec<String> = [held("A", self.a_reaches), held("B", self.b_reaches)].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| {
+            let numbers = if self.judged_ml > 0.0 { "its numbers are of what both reach" } else { "it has no numbers" };
+            format!("region {}: {}; {numbers}", self.region, parts.join(", "))
+        })
+    }
 }
 
 /// Everything that was found.
 struct Found {
     grids: Vec<String>,
+    left_out: Vec<String>,
     header: Option<String>,
     relation: Relation,
     rows: Vec<Row>,
@@ -104,9 +127,18 @@ struct Found {
 pub struct Comparison {
     a: Map,
     b: Map,
-    laid: Vec<f32>,
+    laid: Laid,
     regions: Regions,
     found: Found,
+}
+
+/// B on A's grid.
+struct Laid {
+    dose_gy: Vec<f32>,
+    /// Whether B reaches a voxel of A; its dose counts for nothing where it does not.
+    reached: Vec<bool>,
+    /// The same as weights, 1 or 0: no density is known.
+    weights: Vec<f32>,
 }
 
 /// Holds two dose maps against each other.
@@ -114,33 +146,58 @@ pub struct Comparison {
 /// Errors: maps that cannot be read or do not overlap; regions that are none.
 pub fn compare(request: &CompareRequest) -> Result<Comparison, Failure> {
     let (a, b) = (read("A", &request.a)?, read("B", &request.b)?);
-    let (grids, laid) = lay(&a, &b, request)?;
+    let (grids, left_out, laid) = lay(&a, &b, request)?;
     let header = header(&a, &b, &laid, request.tolerance_rel);
     let grid = &a.dose_gy.grid;
-    let relation = relate(grid, &a.dose_gy.data, &laid, request.tolerance_rel);
-    let (regions, names) = regions(request, grid)?;
-    let hot = hot_gy(&a.dose_gy.data);
-    let everywhere: Vec<u32> = (0..grid.len() as u32).collect();
-    let rate = |criterion: Criterion| pass_rate(grid, &a.dose_gy.data, &laid, &everywhere, criterion);
-    let least = (LEAST_SHARE * f64::from(a.dose_gy.data.iter().copied().fold(0.0_f32, f32::max))) as f32;
-    let difference_percent: Vec<f32> =
-        a.dose_gy.data.iter().zip(&laid).map(|(&a, &b)| if a > least { 100.0 * (b / a - 1.0) } else { 0.0 }).collect();
+    let relation = relate(grid, &a.dose_gy.data, &laid.dose_gy, &laid.reached, request.tolerance_rel);
+    let regions = regions(request, grid)?;
+    let both: Vec<u32> = (0..grid.len() as u32).filter(|&n| laid.reached[n as usize]).collect();
+    let judged_gy: Vec<f32> = both.iter().map(|&n| a.dose_gy.data[n as usize]).collect();
+    let rate = |criterion: Criterion| pass_rate(a.doses(), b.doses(), &both, criterion);
     let mut found = Found {
         grids,
+        left_out,
         header,
         relation,
         rows: Vec::new(),
         a: Vec::new(),
         b: Vec::new(),
-        gamma: gamma_map(grid, &a.dose_gy.data, &laid, hot, WIDE),
+        gamma: laid.or_zero(gamma_map(a.doses(), b.doses(), hot_gy(&judged_gy), WIDE)),
         passing: [rate(NARROW), rate(WIDE)],
-        difference_percent,
+        difference_percent: difference_percent(&a.dose_gy.data, &laid),
     };
-    for (&label, members) in &regions {
-        let region = names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
-        compare_region(&a, &laid, label, &region, members, &mut found);
+    for region in &regions {
+        compare_region(&a, &b, &laid, region, &mut found);
     }
+    let left_out = found.rows.iter().filter_map(Row::left_out);
+    found.left_out.extend(left_out);
     Ok(Comparison { a, b, laid, regions, found })
+}
+
+impl Map {
+    fn doses(&self) -> Doses<'_> {
+        Doses { grid: &self.dose_gy.grid, gy: &self.dose_gy.data }
+    }
+}
+
+impl Laid {
+    fn new(dose_gy: Vec<f32>, reached: Vec<bool>) -> Self {
+        let weights = reached.iter().map(|&reached| f32::from(u8::from(reached))).collect();
+        Self { dose_gy, reached, weights }
+    }
+
+    /// Values of A's voxels with 0 where B does not reach.
+    fn or_zero(&self, mut values: Vec<f32>) -> Vec<f32> {
+        values.iter_mut().zip(&self.reached).filter(|(_, reached)| !**reached).for_each(|(value, _)| *value = 0.0);
+        values
+    }
+}
+
+/// B / A - 1, %; 0 where A has little dose and where B does not reach.
+fn difference_percent(a_gy: &[f32], laid: &Laid) -> Vec<f32> {
+    let least = (LEAST_SHARE * f64::from(a_gy.iter().copied().fold(0.0_f32, f32::max))) as f32;
+    let of = |(&a, &b): (&f32, &f32)| if a > least { 100.0 * (b / a - 1.0) } else { 0.0 };
+    laid.or_zero(a_gy.iter().zip(&laid.dose_gy).map(of).collect())
 }
 
 impl Comparison {
@@ -185,8 +242,8 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
     Ok(Map { dose_gy, orientation, form_code, file, letters })
 }
 
-/// What the headers say of the two grids, and B on A's grid.
-fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<f32>), UserError> {
+/// What the headers say of the two grids, what only one map reaches, and B on A's grid.
+fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<String>, Laid), UserError> {
     let (ga, gb) = (&a.dose_gy.grid, &b.dose_gy.grid);
     let mut words = Vec::new();
     if a.letters == b.letters {
@@ -199,32 +256,15 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<f
     }
     if ga.same_as(gb) {
         words.push(format!("One grid: {}.", ga.describe()));
-        return Ok((words, b.dose_gy.data.clone()));
+        let laid = Laid::new(b.dose_gy.data.clone(), vec![true; ga.len()]);
+        common_dose(a, &laid, request)?;
+        return Ok((words, Vec::new(), laid));
     }
     words.push(format!("A: {}.", ga.describe()));
     words.push(format!("B: {}.", gb.describe()));
-    let finer = (0..3).all(|axis| gb.spacing_mm[axis] <= FINER * ga.spacing_mm[axis]);
-    let averaged = if finer { average_to(&b.dose_gy, ga, 0.0).ok() } else { None };
-    let how = if averaged.is_some() { "averaged over" } else { "interpolated linearly onto" };
-    let moved = match averaged {
-        Some(averaged) => averaged.volume,
-        None => {
-            let moved = resample(&b.dose_gy, ga, &IDENTITY).ok_or_else(|| {
-                UserError::new(
-                    format!("{}: grid: found one that cannot be inverted", request.b.display()),
-                    "Write the file again.",
-                )
-            })?;
-            moved.0
-        }
-    };
-    let inside = |n: usize| {
-        let place = gb.voxel_at_mm(ga.world_mm(ga.voxel(n).map(|i| i as f64)));
-        (0..3).all(|axis| (-0.5..=gb.dims[axis] as f64 - 0.5).contains(&place[axis]))
-    };
-    let dosed: Vec<usize> = (0..ga.len()).filter(|&n| a.dose_gy.data[n] > 0.0).collect();
-    let covered = dosed.iter().filter(|&&n| inside(n)).count() as f64 / dosed.len().max(1) as f64;
-    if covered == 0.0 {
+    let (how, laid) = laid(ga, &b.dose_gy, request)?;
+    let shares = [reached_share(&a.dose_gy, &|n| laid.reached[n]), reached_share(&b.dose_gy, &reach(gb, ga))];
+    if shares[0] == 0.0 {
         return Err(UserError::new(
             format!(
                 "{}: grid: found {}; allowed: one that overlaps A's, {}",
@@ -235,22 +275,81 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<f
             "Check that both maps are of one patient in one frame of reference.",
         ));
     }
-    words.push(format!("B was {how} A’s grid; it reaches {:.2} % of A’s voxels with dose.", 100.0 * covered));
-    if covered < LEAST_COVERED {
-        words.push("Where B does not reach, its dose counts as 0.".into());
+    common_dose(a, &laid, request)?;
+    words.push(format!("B was {how} A’s grid; gamma is searched on B’s own."));
+    let mut left_out = Vec::new();
+    for ((which, of), share) in [("B", "A"), ("A", "B")].into_iter().zip(shares) {
+        words.push(format!("{which} reaches {:.2} % of {of}’s voxels with dose.", 100.0 * share));
+        if share < 1.0 - ROUNDING {
+            left_out.push(format!(
+                "{which} reaches {:.2} % of {of}’s voxels with dose: what only {of} reaches is left out of every number",
+                100.0 * share
+            ));
+        }
     }
-    Ok((words, moved.data))
+    Ok((words, left_out, laid))
+}
+
+/// B on A's grid, and how it came there.
+fn laid(ga: &VoxelGrid, b: &Volume<f32>, request: &CompareRequest) -> Result<(&'static str, Laid), UserError> {
+    let gb = &b.grid;
+    let finer = (0..3).all(|axis| gb.spacing_mm[axis] <= FINER * ga.spacing_mm[axis]);
+    if finer && let Ok(averaged) = average_to(b, ga, 0.0) {
+        // a mean over part of a voxel is not that of the voxel
+        let whole = |n: usize| {
+            let voxel = ga.voxel(n).map(|i| i as f64);
+            (0..8).all(|corner| {
+                let at = std::array::from_fn(|axis| voxel[axis] + if corner >> axis & 1 == 1 { 0.5 } else { -0.5 });
+                gb.holds(gb.voxel_at_mm(ga.world_mm(at)))
+            })
+        };
+        return Ok(("averaged over", Laid::new(averaged.volume.data, (0..ga.len()).map(whole).collect())));
+    }
+    let (moved, _) = resample(b, ga, &IDENTITY).ok_or_else(|| {
+        UserError::new(
+            format!("{}: grid: found one that cannot be inverted", request.b.display()),
+            "Write the file again.",
+        )
+    })?;
+    Ok(("interpolated linearly onto", Laid::new(moved.data, (0..ga.len()).map(reach(ga, gb)).collect())))
+}
+
+/// Whether a grid reaches the centre of a voxel of another.
+fn reach<'a>(from: &'a VoxelGrid, to: &'a VoxelGrid) -> impl Fn(usize) -> bool + 'a {
+    move |n| to.holds(to.voxel_at_mm(from.world_mm(from.voxel(n).map(|i| i as f64))))
+}
+
+/// Share of a map's voxels with dose that are reached.
+fn reached_share(map: &Volume<f32>, reached: &dyn Fn(usize) -> bool) -> f64 {
+    let dosed = (0..map.data.len()).filter(|&n| map.data[n] > 0.0);
+    let (all, held) = dosed.fold((0_usize, 0_usize), |(all, held), n| (all + 1, held + usize::from(reached(n))));
+    held as f64 / all.max(1) as f64
+}
+
+/// Refuses maps that have no voxel in which both have dose.
+fn common_dose(a: &Map, laid: &Laid, request: &CompareRequest) -> Result<(), UserError> {
+    let both = |n: usize| laid.reached[n] && a.dose_gy.data[n] > 0.0 && laid.dose_gy[n] > 0.0;
+    if (0..laid.reached.len()).any(both) {
+        return Ok(());
+    }
+    Err(UserError::new(
+        format!(
+            "{}: voxel values: found no dose where A has some; allowed: maps with dose in common",
+            request.b.display()
+        ),
+        "Check that both maps are of one patient in one frame of reference.",
+    ))
 }
 
 /// Whether the headers, and not the values, set the maps apart.
-fn header(a: &Map, b: &Map, laid: &[f32], tolerance_rel: f64) -> Option<String> {
+fn header(a: &Map, b: &Map, laid: &Laid, tolerance_rel: f64) -> Option<String> {
     let (ga, gb) = (&a.dose_gy.grid, &b.dose_gy.grid);
     let distance_mm = ga.corner_distance_mm(gb)?;
     if ga.same_as(gb) {
         return None;
     }
-    let by_header = relate(ga, &a.dose_gy.data, laid, tolerance_rel);
-    let by_index = relate(ga, &a.dose_gy.data, &b.dose_gy.data, tolerance_rel);
+    let by_header = relate(ga, &a.dose_gy.data, &laid.dose_gy, &laid.reached, tolerance_rel);
+    let by_index = relate(ga, &a.dose_gy.data, &b.dose_gy.data, &vec![true; ga.len()], tolerance_rel);
     (by_index.unexplained < 0.5 * by_header.unexplained && by_index.findings.len() <= by_header.findings.len()).then(|| {
         let offset: Vec<String> = (0..3)
             .map(|axis| format!("{:+.2}", gb.affine[axis][3] - ga.affine[axis][3]))
@@ -263,40 +362,60 @@ fn header(a: &Map, b: &Map, laid: &[f32], tolerance_rel: f64) -> Option<String> 
     })
 }
 
-/// Regions on A's grid: voxels with the share that the region covers. Without labels there is one: where A has a tenth of
-/// its hottest dose.
-type Regions = BTreeMap<u16, Vec<Member>>;
+/// A region on A's grid.
+struct Region {
+    label: u16,
+    name: String,
+    /// Volume as drawn, mL.
+    volume_ml: f64,
+    /// Its voxels with the share that it covers.
+    members: Vec<Member>,
+    /// The centres of its voxels as drawn, mm.
+    centres_mm: Vec<[f64; 3]>,
+}
 
-fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<(Regions, BTreeMap<u16, String>), UserError> {
-    let Some(path) = &request.labels else { return Ok((BTreeMap::new(), BTreeMap::new())) };
+/// The regions by label; none without a label map.
+type Regions = Vec<Region>;
+
+fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserError> {
+    let Some(path) = &request.labels else { return Ok(Vec::new()) };
     let opened = open::open_labels(path, grid, None).or_user_error()?;
     let mut names: BTreeMap<u16, String> = opened.names.iter().map(|(n, name)| (n, name.to_owned())).collect();
     names.extend(read_names(request.label_names.as_deref())?);
     let (labels, _) = opened.labels.to_canonical();
-    let mut present: Vec<u16> = labels.data.iter().copied().filter(|&label| label > 0).collect();
-    present.sort_unstable();
-    present.dedup();
-    if present.is_empty() {
+    let mut drawn: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (n, &label) in labels.data.iter().enumerate().filter(|(_, label)| **label > 0) {
+        drawn.entry(label).or_default().push(n);
+    }
+    if drawn.is_empty() {
         return Err(UserError::new(
             format!("{}: labels: found 0 in every voxel; allowed: at least one region", path.display()),
             "Check that this is the label map, or leave --labels out.",
         ));
     }
-    let mut regions = BTreeMap::new();
-    for label in present {
-        let members: Vec<Member> = if labels.grid.same_as(grid) {
-            (0..labels.data.len()).filter(|&n| labels.data[n] == label).map(|n| (n, 1.0)).collect()
-        } else {
-            let inside = labels.map(|known| f32::from(u8::from(known == label)));
-            let share = average_to(&inside, grid, 0.0).or_user_error()?;
-            let data = share.volume.data;
-            (0..data.len()).filter(|&n| data[n] > 1e-4).map(|n| (n, data[n].min(1.0))).collect()
-        };
-        if !members.is_empty() {
-            regions.insert(label, members);
-        }
+    let mut regions = Vec::new();
+    for (label, voxels) in drawn {
+        let centre = |&n: &usize| labels.grid.world_mm(labels.grid.voxel(n).map(|i| i as f64));
+        regions.push(Region {
+            label,
+            name: names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
+            volume_ml: voxels.len() as f64 * labels.grid.voxel_cm3(),
+            centres_mm: voxels.iter().map(centre).collect(),
+            members: members(&labels, label, voxels, grid),
+        });
     }
-    Ok((regions, names))
+    Ok(regions)
+}
+
+/// A region's voxels on another grid; none where that does not reach it.
+fn members(labels: &Volume<u16>, label: u16, voxels: Vec<usize>, grid: &VoxelGrid) -> Vec<Member> {
+    if labels.grid.same_as(grid) {
+        return voxels.into_iter().map(|n| (n, 1.0)).collect();
+    }
+    let inside = labels.map(|known| f32::from(u8::from(known == label)));
+    // an error is labels that do not overlap the grid at all
+    let data = average_to(&inside, grid, 0.0).map(|share| share.volume.data).unwrap_or_default();
+    (0..data.len()).filter(|&n| data[n] > 1e-4).map(|n| (n, data[n].min(1.0))).collect()
 }
 
 /// The dose that 2 % of the voxels with a tenth of the highest dose exceed.
@@ -306,41 +425,40 @@ fn hot_gy(dose_gy: &[f32]) -> f64 {
     Dvh::new(warm).dose_at_volume_gy(2.0).map_or(f64::from(top), f64::from)
 }
 
-fn compare_region(a: &Map, laid: &[f32], label: u16, region: &str, members: &[Member], found: &mut Found) {
+fn compare_region(a: &Map, b: &Map, laid: &Laid, region: &Region, found: &mut Found) {
     let grid = &a.dose_gy.grid;
-    let covered: BTreeMap<usize, f32> = members.iter().copied().collect();
+    let weights = &laid.weights;
+    let members: Vec<Member> = region.members.iter().copied().filter(|member| laid.reached[member.0]).collect();
+    // all of the region, so that what is cut off by the border of a map is not cut as if the region ended there
+    let covered: BTreeMap<usize, f32> = region.members.iter().copied().collect();
     let dvh = |dose_gy: &[f32]| {
-        let field = Field { grid, dose_gy, density_g_cm3: None, least_density_g_cm3: 0.0 };
-        region_dvh(&field, members, &|n| covered.get(&n).copied().unwrap_or(0.0))
+        let field = Field { grid, dose_gy, density_g_cm3: Some(weights), least_density_g_cm3: 0.5 };
+        region_dvh(&field, &members, &|n| covered.get(&n).copied().unwrap_or(0.0))
     };
-    let (da, db) = (dvh(&a.dose_gy.data), dvh(laid));
+    let (da, db) = (dvh(&a.dose_gy.data), dvh(&laid.dose_gy));
     let volume: f64 = members.iter().map(|member| f64::from(member.1)).sum();
-    let mean =
-        |dose: &[f32]| members.iter().map(|&(n, share)| f64::from(dose[n]) * f64::from(share)).sum::<f64>() / volume;
-    let (a_gy, b_gy) = (mean(&a.dose_gy.data), mean(laid));
+    let mean = |dose: &[f32]| {
+        let sum = members.iter().map(|&(n, share)| f64::from(dose[n]) * f64::from(share)).sum::<f64>();
+        (volume > 0.0).then(|| sum / volume)
+    };
+    let (a_gy, b_gy) = (mean(&a.dose_gy.data), mean(&laid.dose_gy));
     let mut differences: Vec<f64> = members
         .iter()
         .filter(|&&(n, share)| share >= 0.5 && a.dose_gy.data[n] > 0.0)
-        .map(|&(n, _)| 100.0 * (f64::from(laid[n]) / f64::from(a.dose_gy.data[n]) - 1.0))
+        .map(|&(n, _)| 100.0 * (f64::from(laid.dose_gy[n]) / f64::from(a.dose_gy.data[n]) - 1.0))
         .collect();
-    let quantile = |values: &mut Vec<f64>, q: f64| {
-        values.sort_by(f64::total_cmp);
-        let last = values.len().checked_sub(1)?;
-        values.get((last as f64 * q).round() as usize).copied()
-    };
     let median_percent = quantile(&mut differences, 0.5);
     let mut magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).collect();
-    let p95_percent = quantile(&mut magnitudes, 0.95);
     let voxels: Vec<u32> = members.iter().filter(|member| member.1 >= 0.5).map(|member| member.0 as u32).collect();
-    let gamma = |criterion| pass_rate(grid, &a.dose_gy.data, laid, &voxels, criterion);
+    let gamma = |criterion| pass_rate(a.doses(), b.doses(), &voxels, criterion);
     let point = |dvh: &Dvh, percent: f64| dvh.dose_at_volume_gy(percent);
     found.rows.push(Row {
-        label,
-        region: region.to_owned(),
-        volume_ml: volume * grid.voxel_cm3(),
+        label: region.label,
+        region: region.name.clone(),
+        volume_ml: region.volume_ml,
         a_gy,
         b_gy,
-        ratio: b_gy / a_gy,
+        ratio: a_gy.zip(b_gy).filter(|(a_gy, _)| *a_gy != 0.0).map(|(a_gy, b_gy)| b_gy / a_gy),
         a_d98_gy: point(&da, 98.0),
         b_d98_gy: point(&db, 98.0),
         a_d50_gy: point(&da, 50.0),
@@ -348,13 +466,32 @@ fn compare_region(a: &Map, laid: &[f32], label: u16, region: &str, members: &[Me
         a_d2_gy: point(&da, 2.0),
         b_d2_gy: point(&db, 2.0),
         median_percent,
-        p95_percent,
+        p95_percent: quantile(&mut magnitudes, 0.95),
         gamma_2mm_1percent: gamma(NARROW),
         gamma_3mm_3percent: gamma(WIDE),
+        a_reaches: region.reached_by(&a.dose_gy.grid),
+        b_reaches: region.reached_by(&b.dose_gy.grid),
+        judged_ml: volume * grid.voxel_cm3(),
     });
-    for (dvh, list) in [(da, &mut found.a), (db, &mut found.b)] {
-        list.push(RegionHistogram { label, name: region.to_owned(), curve: curve(&dvh), dvh });
+    // a region that has no voxel in both has no curve
+    for (dvh, list) in [(da, &mut found.a), (db, &mut found.b)].into_iter().filter(|(dvh, _)| !dvh.is_empty()) {
+        list.push(RegionHistogram { label: region.label, name: region.name.clone(), curve: curve(&dvh), dvh });
     }
+}
+
+impl Region {
+    /// Share of its voxels, as drawn, whose centre a grid reaches.
+    fn reached_by(&self, grid: &VoxelGrid) -> f64 {
+        let reached = self.centres_mm.iter().filter(|&&centre| grid.holds(grid.voxel_at_mm(centre))).count();
+        reached as f64 / self.centres_mm.len() as f64
+    }
+}
+
+/// The value below which a share `q` of some values lies, which are put in order; none of none.
+fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    values.get((last as f64 * q).round() as usize).copied()
 }
 
 /// Every finding in words.
@@ -377,26 +514,35 @@ fn words(found: &Found) -> String {
     }
     text.push_str(&format!("\nB over A, sums over the voxels with dose: {:.5}\n", found.relation.factor));
     if !found.rows.is_empty() {
-        let width = found.rows.iter().map(|row| row.region.chars().count()).max().unwrap_or(6).max(6);
+        text.push_str(&table(&found.rows));
+    }
+    for line in &found.left_out {
+        text.push_str(&format!("\nLEFT OUT: {line}\n"));
+    }
+    text
+}
+
+/// The regions as aligned lines.
+fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.region.chars().count()).max().unwrap_or(6).max(6);
+    let mut text = format!(
+        "\n{:<width$}  {:>10} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}\n",
+        "region", "A Gy", "B Gy", "B/A", "median %", "p95 %", "g 2/1", "g 3/3"
+    );
+    let show = |value: Option<f64>, decimals: usize| value.map_or_else(|| "-".into(), |v| format!("{v:.decimals$}"));
+    let dose = |value: Option<f64>| value.map_or_else(|| "-".into(), |gy| plain(gy, 6));
+    for row in rows {
         text.push_str(&format!(
-            "\n{:<width$}  {:>10} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}\n",
-            "region", "A Gy", "B Gy", "B/A", "median %", "p95 %", "g 2/1", "g 3/3"
+            "{:<width$}  {:>10} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}\n",
+            row.region,
+            dose(row.a_gy),
+            dose(row.b_gy),
+            show(row.ratio, 4),
+            show(row.median_percent, 2),
+            show(row.p95_percent, 1),
+            show(row.gamma_2mm_1percent.map(|s| 100.0 * s), 1),
+            show(row.gamma_3mm_3percent.map(|s| 100.0 * s), 1)
         ));
-        let show =
-            |value: Option<f64>, decimals: usize| value.map_or_else(|| "-".into(), |v| format!("{v:.decimals$}"));
-        for row in &found.rows {
-            text.push_str(&format!(
-                "{:<width$}  {:>10.5} {:>10.5} {:>8.4} {:>8} {:>6} {:>6} {:>6}\n",
-                row.region,
-                row.a_gy,
-                row.b_gy,
-                row.ratio,
-                show(row.median_percent, 2),
-                show(row.p95_percent, 1),
-                show(row.gamma_2mm_1percent.map(|s| 100.0 * s), 1),
-                show(row.gamma_3mm_3percent.map(|s| 100.0 * s), 1)
-            ));
-        }
     }
     text
 }
@@ -406,26 +552,18 @@ fn write(
     request: &CompareRequest,
     a: &Map,
     b: &Map,
-    laid: &[f32],
-    regions: &Regions,
+    laid: &Laid,
+    regions: &[Region],
     found: &Found,
     folder: &AtomicOutputDir,
     invocation: &Invocation,
 ) -> Result<(), Failure> {
     write_rows(&folder.file("compare.csv"), &found.rows)?;
-    let difference: Vec<f32> = a.dose_gy.data.iter().zip(laid).map(|(&a, &b)| b - a).collect();
+    let difference = laid.or_zero(a.dose_gy.data.iter().zip(&laid.dose_gy).map(|(&a, &b)| b - a).collect());
     for (name, description, data) in [
-        ("difference_gy.nii.gz", "B - A, Gy", difference),
-        (
-            "difference_percent.nii.gz",
-            "B / A - 1, %; 0 below 1 % of A's hottest dose",
-            found.difference_percent.clone(),
-        ),
-        (
-            "gamma_3mm_3percent.nii.gz",
-            "gamma 3 mm / 3 %, at most 2; 0 where A is below 10 % of its hot end",
-            found.gamma.clone(),
-        ),
+        ("difference_gy.nii.gz", "B - A, Gy; 0 where B does not reach", difference),
+        ("difference_percent.nii.gz", "B/A - 1, %; 0 below 1 % of A's top, beyond B", found.difference_percent.clone()),
+        ("gamma_3mm_3percent.nii.gz", "gamma 3 mm/3 %, at most 2; 0 below A's tenth, beyond B", found.gamma.clone()),
     ] {
         let volume = a.orientation.restore(Volume { grid: a.dose_gy.grid.clone(), data })?;
         let description = format!("{description}; {}", program());
@@ -443,6 +581,7 @@ fn write(
         "header": found.header,
         "relation": found.relation,
         "findings": findings(found),
+        "left_out": found.left_out,
         "gamma_2mm_1percent": found.passing[0],
         "gamma_3mm_3percent": found.passing[1],
         "regions": found.rows,
@@ -457,12 +596,13 @@ fn page(
     request: &CompareRequest,
     a: &Map,
     b: &Map,
-    laid: &[f32],
-    regions: &Regions,
+    laid: &Laid,
+    regions: &[Region],
     found: &Found,
     invocation: &Invocation,
 ) -> Result<Page, Failure> {
-    let shown = shown(&found.rows.iter().map(|row| (row.region.clone(), row.a_gy)).collect::<Vec<_>>());
+    let shown = shown(&found.rows.iter().map(|row| (row.region.clone(), row.a_gy.unwrap_or(0.0))).collect::<Vec<_>>());
+    let with_curve = with_curve(found, &shown);
     let mut files = vec![a.file.clone(), b.file.clone()];
     for (role, path) in [("labels", &request.labels), ("label_names", &request.label_names)] {
         if let Some(path) = path.as_ref().filter(|path| path.is_file()) {
@@ -497,8 +637,8 @@ fn page(
         ));
     } else {
         sections.push(regions_section(found, &shown));
-        let mut curves = series(&found.a, &shown);
-        curves.extend(series(&found.b, &shown).into_iter().map(|mut one| {
+        let mut curves = series(&found.a, &with_curve);
+        curves.extend(series(&found.b, &with_curve).into_iter().map(|mut one| {
             one.second = true;
             one
         }));
@@ -509,7 +649,7 @@ fn page(
             vec![
                 Block::RegionChoice(shown.clone()),
                 Block::Figure {
-                    drawing: chart::dvh(&curves, "Absorbed dose", &format!("A: {}. B: {}", dvh_words(&found.a, &shown), dvh_words(&found.b, &shown))),
+                    drawing: chart::dvh(&curves, "Absorbed dose", &format!("A: {}. B: {}", dvh_words(&found.a, &with_curve), dvh_words(&found.b, &with_curve))),
                     caption: "Full lines: A; dotted: B. By volume: no density is known here. All points are in dvh.csv and dvh.json.".into(),
                 },
             ],
@@ -522,8 +662,10 @@ fn page(
         "Provenance",
         vec![
             Block::Text(
-                "Gamma: Low et al., Med. Phys. 25 (1998) 656, B interpolated linearly; the dose criterion is a share of A’s hot \
+                "Gamma: Low et al., Med. Phys. 25 (1998) 656, B interpolated linearly on its own grid and its least value in closed \
+                 form (Ju et al., Med. Phys. 35 (2008) 879); the dose criterion is a share of A’s hot \
                  end (what 2 % of the region, or of the warm voxels, exceed), voxels below a tenth of it take no part. \
+                 What only one of the maps reaches is left out of every number. \
                  Histograms: by volume; a voxel that a region covers in part counts in part."
                     .into(),
             ),
@@ -542,10 +684,11 @@ fn page(
             note: "of the voxels with dose pass".into(),
         });
     }
-    if let Some(worst) = found.rows.iter().max_by(|a, b| (a.ratio - 1.0).abs().total_cmp(&(b.ratio - 1.0).abs())) {
+    let ratios = found.rows.iter().filter_map(|row| Some((row, row.ratio? - 1.0)));
+    if let Some((worst, off)) = ratios.max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())) {
         facts.push(Fact {
             name: format!("Largest difference: {}", name(&worst.region)),
-            value: format!("{} %", significant(100.0 * (worst.ratio - 1.0), 3)),
+            value: format!("{} %", significant(100.0 * off, 3)),
             note: "of the region’s mean dose".into(),
         });
     }
@@ -567,7 +710,7 @@ fn page(
             },
         },
         facts,
-        warnings: Vec::new(),
+        warnings: found.left_out.clone(),
         sections,
         unknown: vec![
             "The uncertainty of either map: a difference below their noise is no difference.".into(),
@@ -578,7 +721,13 @@ fn page(
     })
 }
 
-fn regions_section(found: &Found, shown: &[crate::report::page::ShownRegion]) -> Section {
+/// The regions that have a curve: those with a voxel that both maps reach.
+fn with_curve(found: &Found, shown: &[ShownRegion]) -> Vec<ShownRegion> {
+    let has = |row: &Row| found.a.iter().any(|one| one.label == row.label);
+    found.rows.iter().zip(shown).filter(|(row, _)| has(row)).map(|(_, region)| region.clone()).collect()
+}
+
+fn regions_section(found: &Found, shown: &[ShownRegion]) -> Section {
     let share = |value: Option<f64>| number_or_unknown(value.map(|v| percent(v, 1)));
     let rows = found
         .rows
@@ -588,9 +737,9 @@ fn regions_section(found: &Found, shown: &[crate::report::page::ShownRegion]) ->
             vec![
                 Cell::Region(region.colour, name(&row.region)),
                 Cell::Number(significant(row.volume_ml, 4)),
-                Cell::Number(significant(row.a_gy, 4)),
-                Cell::Number(significant(row.b_gy, 4)),
-                Cell::Number(format!("{:.4}", row.ratio)),
+                number_or_unknown(row.a_gy.map(|gy| significant(gy, 4))),
+                number_or_unknown(row.b_gy.map(|gy| significant(gy, 4))),
+                number_or_unknown(row.ratio.map(|ratio| format!("{ratio:.4}"))),
                 number_or_unknown(row.median_percent.map(|v| format!("{v:.2}").replace('-', "−"))),
                 number_or_unknown(row.p95_percent.map(|v| format!("{v:.1}"))),
                 share(row.gamma_2mm_1percent),
@@ -599,6 +748,7 @@ fn regions_section(found: &Found, shown: &[crate::report::page::ShownRegion]) ->
         })
         .collect();
     let points = volume_points_gy(found.rows.iter().filter_map(|row| row.a_d2_gy.map(f64::from)));
+    let with_curve = with_curve(found, shown);
     Section::new(
         "regions",
         "Regions",
@@ -619,26 +769,18 @@ fn regions_section(found: &Found, shown: &[crate::report::page::ShownRegion]) ->
                 ],
                 rows,
             )),
-            Block::Table(histogram_table("Histogram points of A, by volume", &found.a, shown, &points)),
-            Block::Table(histogram_table("Histogram points of B, by volume", &found.b, shown, &points)),
+            Block::Table(histogram_table("Histogram points of A, by volume", &found.a, &with_curve, &points)),
+            Block::Table(histogram_table("Histogram points of B, by volume", &found.b, &with_curve, &points)),
         ],
     )
 }
 
-fn slices(
-    a: &Map,
-    laid: &[f32],
-    regions: &Regions,
-    found: &Found,
-    shown: &[crate::report::page::ShownRegion],
-) -> Section {
+fn slices(a: &Map, laid: &Laid, regions: &[Region], found: &Found, shown: &[ShownRegion]) -> Section {
     let grid = &a.dose_gy.grid;
     let mut labels = vec![0_u16; grid.len()];
-    for (&label, members) in regions {
-        for &(n, share) in members {
-            if share >= 0.5 {
-                labels[n] = label;
-            }
+    for region in regions {
+        for &(n, _) in region.members.iter().filter(|member| member.1 >= 0.5) {
+            labels[n] = region.label;
         }
     }
     let region_labels: Vec<u16> = found.rows.iter().map(|row| row.label).collect();
@@ -664,7 +806,7 @@ fn slices(
         layers: vec![
             layer("Difference B / A − 1", "%", &found.difference_percent, Scale::Signed { top: TOP_PERCENT }),
             layer("A", "Gy", &a.dose_gy.data, Scale::Root { top }),
-            layer("B on A’s grid", "Gy", laid, Scale::Root { top }),
+            layer("B on A’s grid", "Gy", &laid.dose_gy, Scale::Root { top }),
             layer(
                 "Gamma 3 mm / 3 %",
                 "",

@@ -10,6 +10,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
 use crate::report::run_record::InputFile;
+use crate::text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,8 +79,8 @@ fn write_inputs(case: &Case, out: &Path, folder: &AtomicOutputDir) -> Result<Vec
     output::write_map(case, &case.decays.data, folder, "decays.nii.gz", "decays per voxel")?;
     output::write_map(case, &case.labels, folder, "labels.nii.gz", "region labels")?;
     let path = folder.file("label_names.csv");
-    let rows: String = case.names.iter().map(|(label, name)| format!("{label},{name}\n")).collect();
-    std::fs::write(&path, format!("value,name\n{rows}")).at(&path)?;
+    let rows = case.names.iter().map(|(label, name)| [label.to_string(), name.clone()]);
+    std::fs::write(&path, text::rows::text(["value", "name"], rows)).at(&path)?;
     let roles = [
         ("ct", "ct.nii.gz"),
         ("activity", "decays.nii.gz"),

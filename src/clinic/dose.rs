@@ -67,8 +67,15 @@ impl DoseResult {
 
     /// Everything that the reader should know, in the order in which it came up.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.case.warnings.iter().chain(&self.computed.warnings).map(String::as_str)
+        let of_run = self.case.warnings.iter().chain(&self.computed.warnings);
+        of_run.chain(&self.tables.notes).map(String::as_str)
     }
+}
+
+/// Everything that the reader should know of a run: of the case, of the transport, of the regions.
+pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<String> {
+    let of_regions = rows.iter().filter_map(RegionDose::note);
+    case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
 }
 
 /// The energy balances of both passes.
@@ -111,6 +118,8 @@ pub struct Tables {
     pub group_rows: Vec<RegionDose>,
     /// Of the regions, then of the groups.
     pub histograms: Vec<RegionHistogram>,
+    /// What must be known of the regions and groups.
+    pub notes: Vec<String>,
 }
 
 /// Tables and histograms of a dose.
@@ -134,11 +143,13 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
     let (rows, mut histograms) =
         table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
     if case.groups.is_empty() {
-        return Ok(Tables { rows, group_rows: Vec::new(), histograms });
+        let notes = rows.iter().filter_map(RegionDose::note).collect();
+        return Ok(Tables { rows, group_rows: Vec::new(), histograms, notes });
     }
     let merged = merge_labels(&case.labels, &case.groups);
     let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
     let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
     histograms.extend(of_groups);
-    Ok(Tables { rows, group_rows, histograms })
+    let notes = rows.iter().chain(&group_rows).filter_map(RegionDose::note).collect();
+    Ok(Tables { rows, group_rows, histograms, notes })
 }

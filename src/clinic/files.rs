@@ -2,7 +2,7 @@
 
 use super::failure::{AtPath, Failure, UserError};
 use crate::io::IoError;
-use crate::text::PlainLines;
+use crate::text;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -30,11 +30,8 @@ pub fn read_text(path: &Path) -> Result<String, UserError> {
         ));
     }
     let bytes = std::fs::read(path).map_err(refused)?;
-    String::from_utf8(bytes).map_err(|_| {
-        UserError::new(
-            format!("{}: text: found bytes that are not UTF-8; allowed: UTF-8 text", path.display()),
-            "Save the file as UTF-8; an image is named inside it.",
-        )
+    text::utf8(bytes).map_err(|error| {
+        UserError::new(format!("{}: {error}", path.display()), "An image is named inside the file, it is not the file.")
     })
 }
 
@@ -47,11 +44,7 @@ pub fn named_nuclide(file: &Path, name: &str) -> String {
 /// Writes rows as CSV.
 pub fn write_rows<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<(), Failure> {
     let file = File::create(path).at(path)?;
-    let mut writer = csv::Writer::from_writer(PlainLines::new(file));
-    for row in rows {
-        writer.serialize(row).at(path)?;
-    }
-    writer.flush().at(path)
+    text::rows::write(rows, std::io::BufWriter::new(file)).at(path)
 }
 
 /// Writes a value as indented JSON.

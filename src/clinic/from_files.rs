@@ -3,7 +3,9 @@
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy, RegionMap, hashed};
-use super::matter::{ActivityFrame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on};
+use super::matter::{
+    ActivityFrame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on, scene_grid,
+};
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
 use super::series::OpenSeries;
@@ -233,6 +235,7 @@ fn explicit(
 ) -> Result<Matter, UserError> {
     let density = images::nifti_image::<f32>("density", density_path, warnings)?;
     let (index, _) = nifti::read_labels(tissue_path).or_user_error()?.to_canonical();
+    scene_grid(&density_path.display().to_string(), &density.volume.grid)?;
     same_grid(tissue_path, &index.grid, &density.volume.grid, "the density map's grid")?;
     let tissues = read_tissues(table_path).or_user_error()?;
     let refused = |n: usize, field: &str, found: String, allowed: String, hint: &str| {

@@ -5,7 +5,7 @@ use super::failure::{OrUserError, UserError};
 use super::images::{self, Image, OpenedRegions};
 use super::notes::Listener;
 use super::request::{DicomOut, GridChoice, Stop};
-use crate::ct::check_hounsfield;
+use crate::ct::{check_hounsfield, contrast};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Orientation, Volume, VoxelGrid};
@@ -16,6 +16,7 @@ use crate::materials::tissues::Tissue;
 use crate::report::run_record::InputFile;
 use crate::source::DecayMap;
 use crate::source::regrid::{average_to, redistribute};
+use crate::transport::Scene;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -144,6 +145,7 @@ pub(super) fn matter_of_ct(
         )
     };
     check_hounsfield(&ct.volume).map_err(|error| named(&error))?;
+    scene_grid(name, &ct.volume.grid)?;
     let own_grid = ct.volume.grid.clone();
     let (target, orientation, form_code) = match (grid, activity) {
         (GridChoice::Activity, Some(frame)) => (frame.grid.clone(), frame.orientation.clone(), frame.form_code),
@@ -177,6 +179,13 @@ pub(super) fn matter_of_ct(
         form_code,
         origin: ct.origin.clone(),
         inputs: vec![ct.input.clone()],
+    })
+}
+
+/// Refuses a grid that no scene can have; messages call its file `name`.
+pub(super) fn scene_grid(name: &str, grid: &VoxelGrid) -> Result<(), UserError> {
+    Scene::holds(grid).map_err(|error| {
+        UserError::new(format!("{name}: {error}"), "Check the unit of its voxel edges (mm); crop or resample it.")
     })
 }
 
@@ -221,7 +230,28 @@ pub(super) fn regions_on(
             "Check that this is the label map, or leave --labels out.",
         ));
     }
+    warnings.extend(contrast_doubts(&labels, &map.names, matter));
     Ok(Labels { labels, names: map.names.clone(), own: Some(own) })
+}
+
+/// Regions of soft tissue whose CT numbers are those of contrast agent.
+fn contrast_doubts(labels: &[u16], names: &BTreeMap<u16, String>, matter: &Matter) -> Vec<String> {
+    let Some(hu) = &matter.hu else { return Vec::new() };
+    let named: BTreeSet<u16> = names
+        .iter()
+        .filter(|(_, name)| contrast::unenhanced_most_hu(name).is_some())
+        .map(|(&label, _)| label)
+        .collect();
+    let mut voxels: BTreeMap<u16, Vec<(f32, f32)>> = BTreeMap::new();
+    for (n, &label) in labels.iter().enumerate().filter(|(_, label)| named.contains(label)) {
+        voxels.entry(label).or_default().push((hu[n], matter.density_g_cm3[n]));
+    }
+    let doubt = |(label, mut voxels): (u16, Vec<(f32, f32)>)| {
+        let middle = voxels.len() / 2;
+        let (_, &mut (hu, density), _) = voxels.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0));
+        contrast::doubt(&names[&label], f64::from(hu), f64::from(density))
+    };
+    voxels.into_iter().filter_map(doubt).collect()
 }
 
 /// Refuses to aim at a label that no voxel has.

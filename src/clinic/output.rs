@@ -1,7 +1,7 @@
 //! The files of a run: dose maps, region table, pictures, record.
 
 use super::case::{Case, Computed};
-use super::dose::{Tables, dose_map, tables};
+use super::dose::{Tables, dose_map, tables, warnings};
 use super::failure::{AtPath, Failure};
 use super::invocation::Invocation;
 use super::notes::Listener;
@@ -18,7 +18,6 @@ use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, 
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
-use crate::text::PlainLines;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -79,7 +78,7 @@ pub fn write(
     // maps and pictures beside the page: together they take as long as the transport of a small run
     let (text, all_rows) = std::thread::scope(|scope| {
         let maps = scope.spawn(|| write_maps(case, &dose, &folder));
-        let Tables { rows, group_rows, histograms } = tables(case, computed, &dose)?;
+        let Tables { rows, group_rows, histograms, .. } = tables(case, computed, &dose)?;
         let mut all_rows = rows.clone();
         all_rows.extend(group_rows.iter().cloned());
         let outlined = all_rows[..rows.len()].to_vec();
@@ -88,7 +87,7 @@ pub fn write(
             scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
         };
         let path = folder.file("organs.csv");
-        write_csv(&all_rows, PlainLines::new(BufWriter::new(File::create(&path).at(&path)?))).at(&path)?;
+        write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
         let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
         pages::dose::write_dose(
             case,
@@ -288,7 +287,7 @@ pub fn write_record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
-        warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+        warnings: warnings(case, computed, rows),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");

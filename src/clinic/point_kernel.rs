@@ -1,29 +1,39 @@
 //! A radial point kernel as a table.
 
 use crate::svalues::point_kernel::{PointKernel, Shells, mean_and_error};
+use crate::text;
 use crate::units::GY_PER_KEV_G;
 
 /// The table as CSV: energy and dose by shell, at `density` g/cm3.
 pub fn csv(point: &PointKernel, density: f64) -> String {
-    let mut text = format!(
-        "# lutra point kernel: {} in {} at {density} g/cm3\n# kev_per_decay_in_the_nuclide: electrons {:.4}, photons {:.4}\n# closure_rel: {:+.2e}\n# provenance: {}\n\
-         part,r_inner_mm,r_outer_mm,energy_keV_per_decay,sigma_rel,energy_inside_keV_per_decay,dose_Gy_per_decay\n",
+    const HEADS: [&str; 7] = [
+        "part",
+        "r_inner_mm",
+        "r_outer_mm",
+        "energy_keV_per_decay",
+        "sigma_rel",
+        "energy_inside_keV_per_decay",
+        "dose_Gy_per_decay",
+    ];
+    let mut table = Vec::new();
+    for (name, shells) in [("electron", &point.electron), ("photon", &point.photon)] {
+        if let Some(shells) = shells {
+            rows(name, shells, density, &mut table);
+        }
+    }
+    format!(
+        "# lutra point kernel: {} in {} at {density} g/cm3\n# kev_per_decay_in_the_nuclide: electrons {:.4}, photons {:.4}\n# closure_rel: {:+.2e}\n# provenance: {}\n{}",
         point.nuclide,
         point.tissue,
         point.nuclide_electron_kev,
         point.nuclide_photon_kev,
         point.closure_rel(),
-        point.provenance
-    );
-    for (name, shells) in [("electron", &point.electron), ("photon", &point.photon)] {
-        if let Some(shells) = shells {
-            rows(name, shells, density, &mut text);
-        }
-    }
-    text
+        point.provenance,
+        text::rows::text(HEADS, table)
+    )
 }
 
-fn rows(name: &str, shells: &Shells, density: f64, text: &mut String) {
+fn rows(name: &str, shells: &Shells, density: f64, table: &mut Vec<[String; 7]>) {
     let width_mm = 10.0 * shells.width_g_cm2 / density;
     let mut inside = 0.0;
     // the last shell holds what lies beyond: it is no shell
@@ -39,11 +49,15 @@ fn rows(name: &str, shells: &Shells, density: f64, text: &mut String) {
         inside += mean;
         let [inner, outer] = [shell, shell + 1].map(|n| n as f64 * width_mm);
         let mass_g = density * 4e-3 / 3.0 * std::f64::consts::PI * (outer.powi(3) - inner.powi(3));
-        text.push_str(&format!(
-            "{name},{inner:.5},{outer:.5},{mean:.6e},{:.2e},{inside:.6e},{:.6e}\n",
-            error / mean,
-            mean / mass_g * GY_PER_KEV_G
-        ));
+        table.push([
+            name.to_owned(),
+            format!("{inner:.5}"),
+            format!("{outer:.5}"),
+            format!("{mean:.6e}"),
+            format!("{:.2e}", error / mean),
+            format!("{inside:.6e}"),
+            format!("{:.6e}", mean / mass_g * GY_PER_KEV_G),
+        ]);
     }
 }
 

@@ -56,9 +56,10 @@ fn part_of(demo_label: u16) -> &'static Part {
 pub fn write(folder: &AtomicOutputDir) -> Result<String, Failure> {
     let made = demo::make(demo::DEFAULT_SEED);
     write_volumes(&made, folder).or_user_error()?;
-    let names: String = PARTS.iter().map(|part| format!("{},{}\n", part.label, part.name)).collect();
+    let rows = PARTS.iter().map(|part| [part.label.to_string(), part.name.to_owned()]);
+    let names = crate::text::rows::text(["value", "name"], rows);
     let facts = facts();
-    for (name, text) in [("label_names.csv", &format!("value,name\n{names}")), ("facts.txt", &facts)] {
+    for (name, text) in [("label_names.csv", &names), ("facts.txt", &facts)] {
         std::fs::write(folder.file(name), text).at(&folder.file(name))?;
     }
     Ok(facts)

@@ -7,6 +7,7 @@ use super::notes::Listener;
 use super::request::SvalueRequest;
 use super::transport;
 use crate::svalues::MGY_PER_MBQ_S_PER_KEV_G;
+use crate::text;
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
 
@@ -90,21 +91,33 @@ pub fn svalues(request: &SvalueRequest, hear: &mut dyn Listener) -> Result<Svalu
 
 /// The S values as CSV, in the layout of organ tables.
 pub fn csv(rows: &[SvalueRow], seed: u64) -> String {
-    let mut csv = format!(
-        "# lutra S values, source uniform by volume; seed {seed}\nnuclide,source,target,S_mGy_per_MBq_s,sigma_rel,electron_mGy_per_MBq_s,photon_mGy_per_MBq_s,target_mass_g\n"
-    );
-    for row in rows {
-        csv.push_str(&format!(
-            "{},\"{}\",\"{}\",{:.6e},{:.2e},{:.6e},{:.6e},{:.4}\n",
-            row.nuclide,
-            row.source,
-            row.target,
-            row.s_mgy_per_mbq_s,
-            row.sigma_rel,
-            row.electron_mgy_per_mbq_s,
-            row.photon_mgy_per_mbq_s,
-            row.target_mass_g
-        ));
-    }
-    csv
+    const HEADS: [&str; 8] = [
+        "nuclide",
+        "source",
+        "target",
+        "S_mGy_per_MBq_s",
+        "sigma_rel",
+        "electron_mGy_per_MBq_s",
+        "photon_mGy_per_MBq_s",
+        "target_mass_g",
+    ];
+    let cells = |row: &SvalueRow| {
+        [
+            row.nuclide.clone(),
+            row.source.clone(),
+            row.target.clone(),
+            format!("{:.6e}", row.s_mgy_per_mbq_s),
+            format!("{:.2e}", row.sigma_rel),
+            format!("{:.6e}", row.electron_mgy_per_mbq_s),
+            format!("{:.6e}", row.photon_mgy_per_mbq_s),
+            plain(row.target_mass_g),
+        ]
+    };
+    let table = text::rows::text(HEADS, rows.iter().map(cells));
+    format!("# lutra S values, source uniform by volume; seed {seed}\n{table}")
+}
+
+/// A mass with four decimals, and with four digits where that says more.
+fn plain(mass_g: f64) -> String {
+    if mass_g < 0.1 { format!("{mass_g:.3e}") } else { format!("{mass_g:.4}") }
 }

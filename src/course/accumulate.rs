@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::bed::{
     BedAccumulator, BedError, BedMapAccumulator, DoseVolumeHistogram, DvhError, Radiobiology, eqd2_gy, eubed_gy,
-    eud_gy, generalised_eud_gy,
+    eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
 
@@ -27,6 +27,18 @@ pub enum AccumulateError {
         cycle: usize,
         /// The region.
         region: String,
+    },
+    /// A repair factor that no dose rate has.
+    #[error(
+        "cycle {cycle}: region {region}: repair factor G: found {g}; allowed: above 0 and at most 1. Check the time-activity curve."
+    )]
+    Factor {
+        /// The cycle, from 1.
+        cycle: usize,
+        /// The region.
+        region: String,
+        /// The factor found.
+        g: f64,
     },
     /// A number outside its range.
     #[error(transparent)]
@@ -286,7 +298,12 @@ fn cycle_row(
     let g = match &tissue {
         None => None,
         Some(tissue) => {
-            Some(region.g(tissue).ok_or_else(|| AccumulateError::HalfLife { cycle: number, region: name.to_owned() })?)
+            let g =
+                region.g(tissue).ok_or_else(|| AccumulateError::HalfLife { cycle: number, region: name.to_owned() })?;
+            if !is_factor(g) {
+                return Err(AccumulateError::Factor { cycle: number, region: name.to_owned(), g });
+            }
+            Some(g)
         }
     };
     let bed = tissue.zip(g).map(|(tissue, g)| tissue.bed_gy(region.dose_gy, g));

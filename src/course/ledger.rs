@@ -6,6 +6,9 @@ use thiserror::Error;
 use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
 use crate::bounds::MOST_REGION_GY;
 
+/// The least repair factor of a treatment: repair of half an hour beside a half-life of decades.
+const LEAST_FACTOR: f64 = 1e-6;
+
 /// Why a ledger entry cannot be used.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
@@ -21,6 +24,22 @@ pub enum LedgerError {
         value: f64,
         /// Values allowed.
         allowed: &'static str,
+    },
+    /// Two numbers of which no course has both.
+    #[error("prior treatment `{what}`: {field} = {value} beside dose_gy = {dose_gy}; must be {allowed}: {why}")]
+    Factor {
+        /// The entry's description.
+        what: String,
+        /// The field.
+        field: &'static str,
+        /// Value found.
+        value: f64,
+        /// Dose declared, Gy.
+        dose_gy: f64,
+        /// Values allowed.
+        allowed: String,
+        /// What the limit is.
+        why: &'static str,
     },
     /// A BED declared for one alpha/beta and wanted for another.
     #[error(
@@ -112,15 +131,50 @@ impl PriorTreatment {
         match self.amount {
             PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 } => {
                 check("dose_gy", dose_gy, true)?;
-                check("sum_g_dose2_gy2", sum_g_dose2_gy2, true)
+                check("sum_g_dose2_gy2", sum_g_dose2_gy2, true)?;
+                let most = dose_gy * dose_gy;
+                self.factor("sum_g_dose2_gy2", sum_g_dose2_gy2, dose_gy, [LEAST_FACTOR * most, most])
             }
-            PriorAmount::Bed { bed_gy: gy, alpha_beta_gy, dose_gy }
-            | PriorAmount::Eqd2 { eqd2_gy: gy, alpha_beta_gy, dose_gy } => {
-                check("bed_gy or eqd2_gy", gy, true)?;
+            PriorAmount::Bed { bed_gy, alpha_beta_gy, dose_gy } => {
+                check("bed_gy", bed_gy, true)?;
                 check("alpha_beta_gy", alpha_beta_gy, false)?;
-                dose_gy.map_or(Ok(()), |dose| check("dose_gy", dose, true))
+                let Some(dose) = dose_gy else { return Ok(()) };
+                check("dose_gy", dose, true)?;
+                self.factor("bed_gy", bed_gy, dose, [dose, dose * (1.0 + dose / alpha_beta_gy)])
+            }
+            PriorAmount::Eqd2 { eqd2_gy, alpha_beta_gy, dose_gy } => {
+                check("eqd2_gy", eqd2_gy, true)?;
+                check("alpha_beta_gy", alpha_beta_gy, false)?;
+                let Some(dose) = dose_gy else { return Ok(()) };
+                check("dose_gy", dose, true)?;
+                let of_bed = |bed_gy: f64| bed_gy / (1.0 + 2.0 / alpha_beta_gy);
+                self.factor("eqd2_gy", eqd2_gy, dose, [dose, dose * (1.0 + dose / alpha_beta_gy)].map(of_bed))
             }
         }
+    }
+
+    /// Refuses a value outside what the factor G of the linear-quadratic model, above 0 and at most 1, makes of the dose; the
+    /// least is that of a dose without end. A dose in several fractions stays below that of all at once.
+    fn factor(
+        &self,
+        field: &'static str,
+        value: f64,
+        dose_gy: f64,
+        [least, most]: [f64; 2],
+    ) -> Result<(), LedgerError> {
+        // what numbers rounded to two or three digits may be off by
+        const ROUNDING: f64 = 0.01;
+        if (least * (1.0 - ROUNDING)..=most * (1.0 + ROUNDING)).contains(&value) {
+            return Ok(());
+        }
+        Err(LedgerError::Factor {
+            what: self.what.clone(),
+            field,
+            value,
+            dose_gy,
+            allowed: format!("{least:.4} to {most:.4}"),
+            why: "the repair factor G lies above 0 and is at most 1, where all is given at once",
+        })
     }
 }
 

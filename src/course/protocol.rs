@@ -311,6 +311,9 @@ impl Protocol {
                 }
             }
         }
+        for rule in &self.rules {
+            rule.limit_in_bounds().map_err(|error| wrong(&error.what, &error.found, &error.allowed))?;
+        }
         if let ActivityRule::SpreadTarget { cycles } = a.rule
             && (cycles == 0 || self.steps[0].window.is_none())
         {

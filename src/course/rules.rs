@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::{self, BoundsError};
+
 /// A fact about the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -113,6 +115,18 @@ pub enum Eligibility {
 }
 
 impl Rule {
+    /// Refuses a limit that the fact can never reach or never miss: it is held to what a patient can have.
+    pub fn limit_in_bounds(&self) -> Result<(), BoundsError> {
+        let what = format!("rules.{}.test", self.id);
+        match &self.test {
+            Test::Above(limit) | Test::AtLeast(limit) | Test::Below(limit) | Test::AtMost(limit) => {
+                bounds::fact(&what, &self.fact, *limit)
+            }
+            Test::FallAtMost { share, .. } => bounds::share(&what, *share),
+            Test::IsFalse(_) | Test::IsTrue(_) => Ok(()),
+        }
+    }
+
     /// The answer for `facts`.
     pub fn answer(&self, facts: &Facts) -> (Answer, String) {
         let Some(fact) = facts.get(&self.fact) else {

@@ -780,6 +780,27 @@ fn law_ledger_prior_course() {
     assert!(matches!(case.decide().state, State::Hold { .. }));
 }
 
+/// The repair factor lies above 0 and is at most 1: a declared sum, BED or EQD2 beside a dose is held to that.
+#[test]
+fn alarm_ledger_entries_with_an_impossible_factor_are_refused() {
+    let entry =
+        |amount| PriorTreatment { what: "before".to_owned(), structure: "kidney_left".to_owned(), amount }.validate();
+    let dose = |dose_gy, sum_g_dose2_gy2| entry(PriorAmount::Dose { dose_gy, sum_g_dose2_gy2 });
+    for (dose_gy, sum) in [(18.0, 4.14), (2.0, 4.0), (2.0, 4.02), (0.0, 0.0)] {
+        assert_eq!(dose(dose_gy, sum), Ok(()), "{dose_gy} Gy, {sum} Gy^2");
+    }
+    for (dose_gy, sum) in [(2.0, 98.8), (2.0, 4.1), (2.0, 0.0), (0.0, 1.0)] {
+        let error = dose(dose_gy, sum).expect_err("impossible").to_string();
+        assert!(error.contains("`before`: sum_g_dose2_gy2 =") && error.contains("at most 1"), "{error}");
+    }
+    let bed = |bed_gy, dose_gy| entry(PriorAmount::Bed { bed_gy, alpha_beta_gy: 2.6, dose_gy: Some(dose_gy) });
+    assert_eq!((bed(20.0, 18.0), bed(3.53, 2.0)), (Ok(()), Ok(())));
+    assert!(bed(40.0, 2.0).is_err() && bed(1.0, 2.0).is_err(), "40 Gy from 2 Gy; less than the dose");
+    let eqd2 = |eqd2_gy, dose_gy| entry(PriorAmount::Eqd2 { eqd2_gy, alpha_beta_gy: 2.6, dose_gy: Some(dose_gy) });
+    assert_eq!((eqd2(40.0, 40.0), eqd2(11.4, 18.0)), (Ok(()), Ok(())));
+    assert!(eqd2(60.0, 10.0).is_err() && eqd2(2.0, 18.0).is_err());
+}
+
 /// A treatment declared for the organ counts for each of its structures; one declared for one side counts for that side,
 /// and in the organ as a whole by its mass.
 #[test]
@@ -881,6 +902,33 @@ fn law_protocol_files_parse_and_refuse_nonsense() {
             let error = Protocol::parse(&text.replacen(find, replace, 1), "mine.toml").unwrap_err().to_string();
             assert!(error.contains("mine.toml") && error.contains(field), "{error}");
         }
+    }
+    // limits of rules are held to what a patient can have
+    let text = BUILT_IN.iter().find(|(name, _)| *name == "iluminet").expect("built in").1;
+    let rule = |fact: &str, test: &str| {
+        let rule =
+            format!("[[rules]]\nid = \"mine\"\ntext = \"t\"\nfact = \"{fact}\"\ntest = {test}\nsource = \"s\"\n");
+        Protocol::parse(&format!("{text}\n{rule}"), "mine.toml").map_err(|error| error.to_string())
+    };
+    for (fact, test) in [
+        ("age_years", "{ at_most = 70 }"),
+        ("gfr_ml_min", "{ above = 40 }"),
+        ("diabetes", "{ is_false = true }"),
+        ("gfr_ml_min", "{ fall_at_most = { baseline = \"gfr_baseline_ml_min\", share = 0.4 } }"),
+    ] {
+        assert!(rule(fact, test).is_ok(), "{fact} {test}: {:?}", rule(fact, test).err());
+    }
+    for (fact, test) in [
+        ("age_years", "{ at_least = -70 }"),
+        ("age_years", "{ below = 700 }"),
+        ("gfr_ml_min", "{ above = nan }"),
+        ("gfr_ml_min", "{ at_most = 4000 }"),
+        ("platelets_per_ul", "{ above = -1 }"),
+        ("haemoglobin_g_dl", "{ at_least = 85 }"),
+        ("gfr_ml_min", "{ fall_at_most = { baseline = \"gfr_baseline_ml_min\", share = 40 } }"),
+    ] {
+        let error = rule(fact, test).expect_err(test);
+        assert!(error.contains("mine.toml") && error.contains("rules.mine.test"), "{error}");
     }
     let error = Protocol::built_in("iluminett").unwrap_err().to_string();
     assert!(error.contains("iluminet, uppsala-23gy"), "{error}");

@@ -1,8 +1,11 @@
 //! Computed tomography: does a volume hold Hounsfield units?
 //!
 //! The most frequent silent fault of a CT import is a rescale intercept that was not applied (values
-//! offset by 1024) or applied to a volume of something else. Such volumes are refused here, before
-//! a density is made of them.
+//! offset by 1024) or applied to a volume of something else. Others are negative values that an unsigned number has
+//! wrapped, and an inverted picture. Such volumes are refused here, before a density is made of them.
+
+/// Contrast agent in what should be unenhanced tissue.
+pub mod contrast;
 
 use crate::grid::Volume;
 
@@ -62,6 +65,37 @@ pub enum CtError {
         /// Highest value.
         max_value: f32,
     },
+    /// Values that no scanner stores.
+    #[error(
+        "the CT's values run from {min_value} to {max_value}, and {count} of them lie outside {LOWEST_HU} to {HIGHEST_HU}, the range of a scanner's 16 bits; allowed: Hounsfield units (air near -1000, water near 0); {cause}"
+    )]
+    OutOfRange {
+        /// Lowest value.
+        min_value: f32,
+        /// Highest value.
+        max_value: f32,
+        /// How many lie outside.
+        count: usize,
+        /// What may have happened.
+        cause: &'static str,
+    },
+    /// More that is dense than there is air and lung.
+    #[error(
+        "{dense_percent:.0} % of the CT's voxels lie above {above_hu} HU and {air_percent:.1} % below {LUNG_HU}; allowed: Hounsfield units (air near -1000, water near 0, dense bone a few percent); were the values inverted, or negative ones saved as unsigned numbers?"
+    )]
+    TooDense {
+        /// CT number of dense bone.
+        above_hu: f32,
+        /// Share of voxels above it, percent.
+        dense_percent: f64,
+        /// Share of voxels of air and lung, percent.
+        air_percent: f64,
+    },
+    /// A picture, not a CT.
+    #[error(
+        "the CT's values run from 0 to 255 as those of an 8-bit picture; allowed: Hounsfield units (air near -1000, water near 0); give the CT itself, not a picture of it"
+    )]
+    Picture,
 }
 
 /// Water of stored values lies in this range when 1024 (or 1000) was not subtracted.
@@ -73,11 +107,26 @@ const OFFSET_SHARE: f64 = 0.15;
 const LOWEST_STORED: f32 = -50.0;
 /// A volume whose highest value is below this holds neither fat, water nor bone.
 const NO_TISSUE_BELOW_HU: f32 = -300.0;
+/// The least and the most that a scanner stores: 16 bits with sign. 12 bits end at 3071 HU, extended scales near 30 700;
+/// padding beyond the field of view lies at -1024 to -32 768.
+const LOWEST_HU: f32 = -32_768.0;
+const HIGHEST_HU: f32 = 32_767.0;
+/// Air, lung and padding in an unsigned number of 16 bits lie between this and 65 535.
+const WRAPPED_HU: f32 = 60_000.0;
+/// Air, lung and padding, in HU.
+const LUNG_HU: f32 = -300.0;
+/// Share of voxels above a CT number from which on a volume cannot be a CT if it holds less air and lung than that. In the
+/// skull, the densest part, cortical bone (900 HU and more) fills a tenth of a head and all bone above 500 HU a fifth; metal
+/// and Teflon rods fill some percent of a field.
+const DENSE: [(f32, f64); 2] = [(900.0, 0.15), (500.0, 0.3)];
+/// Voxels from which on shares of a histogram say something: a cube of 5 cm at 5 mm.
+const LEAST_VOXELS: usize = 1000;
 /// Attenuation coefficients (1/cm) and densities (g/cm3) stay inside 0 to this.
 const COEFFICIENT_MOST: f32 = 5.0;
 
 /// Refuses a volume that cannot be Hounsfield units: wrong size, not finite, constant, stored with
-/// its offset, without tissue, or attenuation coefficients. `hu` in Hounsfield units.
+/// its offset, without tissue, attenuation coefficients, beyond what a scanner stores, more dense than air, or a picture of
+/// 8 bits. `hu` in Hounsfield units.
 pub fn check_hounsfield(hu: &Volume<f32>) -> Result<(), CtError> {
     if hu.data.len() != hu.grid.len() {
         return Err(CtError::Size { found: hu.data.len(), expected: hu.grid.len() });
@@ -91,6 +140,7 @@ pub fn check_hounsfield(hu: &Volume<f32>) -> Result<(), CtError> {
     if min_value >= max_value {
         return Err(CtError::Constant { value: min_value });
     }
+    in_range(hu, min_value, max_value)?;
     if max_value < NO_TISSUE_BELOW_HU {
         return Err(CtError::NoTissue { max_value });
     }
@@ -101,7 +151,36 @@ pub fn check_hounsfield(hu: &Volume<f32>) -> Result<(), CtError> {
     if min_value > LOWEST_STORED && offset > OFFSET_SHARE {
         return Err(CtError::Offset { min_value, percent: 100.0 * offset });
     }
+    if (min_value, max_value) == (0.0, 255.0) {
+        return Err(CtError::Picture);
+    }
+    let share = |inside: &dyn Fn(f32) -> bool| {
+        hu.data.iter().filter(|value| inside(**value)).count() as f64 / hu.data.len() as f64
+    };
+    let air = share(&|value| value < LUNG_HU);
+    for (above_hu, most) in DENSE {
+        let dense = share(&|value| value > above_hu);
+        if hu.data.len() >= LEAST_VOXELS && dense > most && dense > air {
+            return Err(CtError::TooDense { above_hu, dense_percent: 100.0 * dense, air_percent: 100.0 * air });
+        }
+    }
     Ok(())
+}
+
+/// Refuses values that no scanner stores.
+fn in_range(hu: &Volume<f32>, min_value: f32, max_value: f32) -> Result<(), CtError> {
+    let outside = |value: &&f32| !(LOWEST_HU..=HIGHEST_HU).contains(*value);
+    let count = hu.data.iter().filter(outside).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let wrapped = |value: &f32| (WRAPPED_HU..=f32::from(u16::MAX)).contains(value);
+    let cause = if hu.data.iter().filter(outside).all(wrapped) {
+        "negative values were saved as unsigned 16-bit numbers (65536 too high): save the CT as signed ones"
+    } else {
+        "check the rescale slope and intercept, and that this is the CT"
+    };
+    Err(CtError::OutOfRange { min_value, max_value, count, cause })
 }
 
 #[cfg(test)]
@@ -129,6 +208,53 @@ mod tests {
         assert_eq!(check_hounsfield(&volume(patient)), Ok(()));
         assert_eq!(check_hounsfield(&volume(|i| 30.0 + (i % 40) as f32)), Ok(()), "cropped inside an organ");
         assert_eq!(check_hounsfield(&volume(|i| if i % 50 == 0 { 1100.0 } else { 200.0 })), Ok(()), "bone specimen");
+    }
+
+    /// CTs that are none of the usual: metal, padding, phantoms, a skull, extended scales.
+    #[test]
+    fn io_unusual_cts_pass() {
+        let with = |n: usize, value: f32| move |i: usize| if i.is_multiple_of(n) { value } else { patient(i) };
+        for padding in [-1024.0, -2000.0, -2048.0, -3024.0, -8192.0, -10_000.0, -32_768.0] {
+            assert_eq!(check_hounsfield(&volume(with(3, padding))), Ok(()), "{padding}");
+        }
+        for metal in [3071.0, 14_000.0, 30_710.0, 32_767.0] {
+            assert_eq!(check_hounsfield(&volume(with(20, metal))), Ok(()), "{metal}");
+        }
+        // a head that fills its field: a seventh is skull, little air
+        let head = |i: usize| match i % 100 {
+            0..=13 => 1300.0,
+            14..=17 => -1000.0,
+            _ => 35.0 + (i % 9) as f32,
+        };
+        assert_eq!(check_hounsfield(&volume(head)), Ok(()));
+        // a block of Teflon in air; water with an aluminium rod
+        assert_eq!(check_hounsfield(&volume(|i| if i % 3 == 0 { 990.0 } else { -1000.0 + (i % 5) as f32 })), Ok(()));
+        assert_eq!(check_hounsfield(&volume(|i| if i % 12 == 0 { 2600.0 } else { (i % 7) as f32 - 3.0 })), Ok(()));
+        // a picture's range, but not its ends
+        assert_eq!(check_hounsfield(&volume(|i| (i % 255) as f32)), Ok(()));
+    }
+
+    #[test]
+    fn alarm_impossible_histograms_ring() {
+        let told = |value: &dyn Fn(usize) -> f32| check_hounsfield(&volume(value)).expect_err("refused").to_string();
+        // saved as uint16: every negative HU 65536 higher
+        let wrapped = told(&|i| if patient(i) < 0.0 { patient(i) + 65_536.0 } else { patient(i) });
+        assert!(wrapped.contains("65436") && wrapped.contains("unsigned 16-bit"), "{wrapped}");
+        // a crop inside the body has only some fat below 0
+        let fat = told(&|i| if i % 50 == 0 { 65_436.0 } else { 40.0 + (i % 9) as f32 });
+        assert!(fat.contains("20 of them lie outside -32768 to 32767") && fat.contains("unsigned"), "{fat}");
+        // the same in 12 bits
+        let twelve = told(&|i| if patient(i) < 0.0 { patient(i) + 4096.0 } else { patient(i) });
+        assert!(twelve.contains("65 % of the CT's voxels lie above 900 HU"), "{twelve}");
+        // inverted: about 0, and about the middle of its range
+        for inverted in [told(&|i| -patient(i)), told(&|i| -400.0 - patient(i))] {
+            assert!(inverted.contains("were the values inverted"), "{inverted}");
+        }
+        for value in [1e30, -1e30, 40_000.0] {
+            let found = told(&|i| if i == 7 { value } else { patient(i) });
+            assert!(found.contains("1 of them lie outside") && found.contains("rescale slope"), "{value}: {found}");
+        }
+        assert_eq!(check_hounsfield(&volume(|i| (i % 256) as f32)), Err(CtError::Picture));
     }
 
     #[test]

@@ -117,7 +117,8 @@ impl Nuclide {
         if bytes > MAX_FILE_BYTES {
             return Err(NuclideError::TooLong { file: name_or_path.to_owned(), bytes, limit: MAX_FILE_BYTES });
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = crate::text::utf8(std::fs::read(path).map_err(unreadable)?)
+            .map_err(|source| NuclideError::NotText { file: name_or_path.to_owned(), source })?;
         let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         read::from_text(&text, name_or_path, if json { read::Form::Json } else { read::Form::Toml })
     }

@@ -27,6 +27,14 @@ pub enum NuclideError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file is no text.
+    #[error("nuclide file {file}: {source}")]
+    NotText {
+        /// The path.
+        file: String,
+        /// Where.
+        source: crate::text::TextError,
+    },
     /// The file is longer than any nuclide.
     #[error("nuclide file {file}: file size: found {bytes} bytes; allowed: at most {limit}; give a nuclide's file")]
     TooLong {
@@ -88,7 +96,7 @@ pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, N
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             syntax("TOML", format!("line {}: {}", before.matches('\n').count() + 1, e.message()))
         })?,
-        Form::Json => serde_json::from_str(text).map_err(|e| syntax("JSON", e.to_string()))?,
+        Form::Json => crate::text::json::read(text).map_err(|e| syntax("JSON", e.to_string()))?,
     };
     let reader = Reader { file };
     let Value::Object(fields) = &value else {

@@ -2,9 +2,11 @@
 //!
 //! The mean dose of a region is its energy over its mass, air included in both. Its standard error comes from the
 //! batch-to-batch variance of the region's own energy sum: neighbouring voxels share histories, so voxel errors
-//! must not be added in quadrature. Minimum, maximum and histogram points speak of the voxels that carry dose
-//! (not air), by mass, and are biased outwards by the voxels' own noise; `region_histograms` gives the curves with a
-//! band that holds that bias.
+//! must not be added in quadrature. Minimum, maximum and histogram points are all read off the histogram: of the voxels
+//! that carry dose (not air), by mass, with the dose following its neighbours inside each voxel (`dvh::pieces`), so that
+//! minimum <= D98 <= D2 <= maximum for one voxel too. They are biased outwards by the voxels' own noise;
+//! `region_histograms` gives the curves with a band that holds that bias. A region wholly of air has no dose, as its voxels
+//! have none.
 
 use super::dvh::Dvh;
 use super::dvh::band::{Curve, Noise, banded};
@@ -12,6 +14,7 @@ use super::dvh::pieces::{Field, whole_dvh};
 use super::{DoseError, DoseMap, fits};
 use crate::bounds;
 use crate::cores;
+use crate::text;
 use crate::units::GY_PER_KEV_G;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -76,7 +79,7 @@ pub struct RegionDose {
     pub gy_per_gbq: Option<f64>,
     /// Standard error of that, Gy/GBq.
     pub gy_per_gbq_se: Option<f64>,
-    /// Lowest voxel dose, Gy.
+    /// Lowest dose of the histogram, Gy.
     pub min_gy: f64,
     /// Dose that 98 % of the mass receives, Gy.
     pub d98_gy: f64,
@@ -86,8 +89,33 @@ pub struct RegionDose {
     pub d50_gy: f64,
     /// Dose that 2 % of the mass receives, Gy.
     pub d2_gy: f64,
-    /// Highest voxel dose, Gy.
+    /// Highest dose of the histogram, Gy.
     pub max_gy: f64,
+    /// Voxels that carry dose (not air).
+    #[serde(skip)]
+    pub dosed_voxels: usize,
+    /// Of these, those with a dose below 0.
+    #[serde(skip)]
+    pub negative_voxels: usize,
+}
+
+impl RegionDose {
+    /// What the reader must know of the row; none where there is nothing.
+    pub fn note(&self) -> Option<String> {
+        if self.dosed_voxels == 0 {
+            return Some(format!(
+                "region {}: all of its {} voxels are air, which carries no dose: none is stated for it",
+                self.name, self.voxels
+            ));
+        }
+        (self.d98_gy < 0.0).then(|| {
+            format!(
+                "region {}: {} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says \
+                 nothing; raise --histories (its mean dose stands)",
+                self.name, self.negative_voxels, self.dosed_voxels
+            )
+        })
+    }
 }
 
 struct Sums {
@@ -96,20 +124,11 @@ struct Sums {
     decays: f64,
     /// Voxels that carry dose, ascending.
     members: Vec<u32>,
-    lowest_gy: f32,
-    highest_gy: f32,
 }
 
 impl Sums {
     fn none() -> Self {
-        Self {
-            voxels: 0,
-            density_sum_g_cm3: 0.0,
-            decays: 0.0,
-            members: Vec::new(),
-            lowest_gy: f32::INFINITY,
-            highest_gy: f32::NEG_INFINITY,
-        }
+        Self { voxels: 0, density_sum_g_cm3: 0.0, decays: 0.0, members: Vec::new() }
     }
 }
 
@@ -171,10 +190,7 @@ fn of_regions<T: Send>(
         sums.density_sum_g_cm3 += density;
         sums.decays += input.decays[n];
         if density >= input.air_limit_g_cm3 {
-            let dose_gy = input.dose.dose_gy[n];
             sums.members.push(u32::try_from(n).expect("a grid has fewer than 2^31 voxels"));
-            sums.lowest_gy = sums.lowest_gy.min(dose_gy);
-            sums.highest_gy = sums.highest_gy.max(dose_gy);
         }
     }
     let rows = cores::of_each(by_label, |(label, sums)| {
@@ -191,7 +207,8 @@ fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<Re
     let (electron, photon) = (energy_of(input.electron)?, energy_of(input.photon)?);
     let voxel_cm3 = input.dose.grid.voxel_cm3();
     let mass_g = sums.density_sum_g_cm3 * voxel_cm3;
-    let gy_per_kev = if mass_g > 0.0 { GY_PER_KEV_G / mass_g } else { 0.0 };
+    // air carries energy and no dose, voxel by voxel and as a whole region
+    let gy_per_kev = if mass_g > 0.0 && !sums.members.is_empty() { GY_PER_KEV_G / mass_g } else { 0.0 };
     let dose_gy = (electron.energy_kev + photon.energy_kev) * gy_per_kev;
     let dose_se_gy = (electron.variance_kev2 + photon.variance_kev2).max(0.0).sqrt() * gy_per_kev;
     let name = input.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
@@ -199,8 +216,8 @@ fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<Re
         bounds::region_dose(&format!("region {name}: {what}"), gy, input.administered_mbq)?;
     }
     let per_gbq = |gy: f64| input.administered_mbq.map(|mbq| gy / (mbq * 1e-3));
-    let empty = sums.members.is_empty();
     let point = |percent: f64| f64::from(dvh.dose_at_volume_gy(percent).unwrap_or(0.0));
+    let negative = |n: &&u32| input.dose.dose_gy[**n as usize] < 0.0;
     Ok(RegionDose {
         label,
         name,
@@ -214,12 +231,14 @@ fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<Re
         dose_photon_gy: photon.energy_kev * gy_per_kev,
         gy_per_gbq: per_gbq(dose_gy),
         gy_per_gbq_se: per_gbq(dose_se_gy),
-        min_gy: if empty { 0.0 } else { f64::from(sums.lowest_gy) },
+        min_gy: point(100.0),
         d98_gy: point(98.0),
         d90_gy: point(90.0),
         d50_gy: point(50.0),
         d2_gy: point(2.0),
-        max_gy: if empty { 0.0 } else { f64::from(sums.highest_gy) },
+        max_gy: point(0.0),
+        dosed_voxels: sums.members.len(),
+        negative_voxels: sums.members.iter().filter(negative).count(),
     })
 }
 
@@ -247,12 +266,7 @@ pub fn merge_labels(labels: &[u16], groups: &[(u16, String, Vec<u16>)]) -> Vec<u
 /// Writes the table as CSV; the heads carry the units. Numbers are written in full, so that a reader gets back
 /// what was computed.
 pub fn write_csv<W: Write>(rows: &[RegionDose], to: W) -> Result<(), csv::Error> {
-    let mut writer = csv::Writer::from_writer(to);
-    for row in rows {
-        writer.serialize(row)?;
-    }
-    writer.flush()?;
-    Ok(())
+    text::rows::write(rows, to)
 }
 
 #[cfg(test)]
@@ -331,8 +345,46 @@ mod tests {
         close(tumour.dose_se_gy, 0.5 / 4.0);
         close(tumour.gy_per_gbq.expect("activity given"), 2.0);
         close(tumour.gy_per_gbq_se.expect("activity given"), 0.0625);
-        close(tumour.min_gy, 2.0);
-        close(tumour.max_gy, 4.0);
+        // inside the voxels of 2 and 4 Gy the dose runs on by the slopes to their neighbours
+        assert!((1.0..1.01).contains(&tumour.min_gy) && (4.74..4.75).contains(&tumour.max_gy), "{tumour:?}");
+        assert_eq!(tumour.note(), None);
+    }
+
+    /// The points of a histogram lie between its ends, of one voxel beside a hotter one too.
+    #[test]
+    fn law_points_lie_between_minimum_and_maximum() {
+        for row in table(&fixture()).expect("fits") {
+            let points = [row.min_gy, row.d98_gy, row.d90_gy, row.d50_gy, row.d2_gy, row.max_gy];
+            assert!(points.is_sorted(), "{points:?}");
+            assert!(row.voxels > 1 || points[0] < row.dose_gy && row.dose_gy < points[5], "{row:?}");
+        }
+    }
+
+    /// A region of air has no dose, as its voxels have none; one with a single voxel of tissue has.
+    #[test]
+    fn law_a_region_of_air_has_no_dose() {
+        let mut air = fixture();
+        air.density[0] = 0.001;
+        air.dose.dose_gy[0] = 0.0;
+        let partly = table(&air).expect("fits").remove(1);
+        assert!(partly.dose_gy > 4.0 && partly.note().is_none(), "{partly:?}");
+        air.density[1] = 0.001;
+        air.dose.dose_gy[1] = 0.0;
+        let wholly = table(&air).expect("fits").remove(1);
+        let all = [wholly.dose_gy, wholly.dose_se_gy, wholly.dose_electron_gy, wholly.dose_photon_gy, wholly.max_gy];
+        assert_eq!(all, [0.0; 5]);
+        let note = wholly.note().expect("said");
+        assert!(note.starts_with("region tumour: all of its 2 voxels are air"), "{note}");
+    }
+
+    #[test]
+    fn alarm_a_negative_d98_is_said() {
+        let mut noisy = fixture();
+        noisy.dose.dose_gy[0] = -0.5;
+        let row = table(&noisy).expect("fits").remove(1);
+        assert!(row.d98_gy < 0.0, "{row:?}");
+        let note = row.note().expect("said");
+        assert!(note.starts_with("region tumour: 1 of its 2 voxels have a negative dose"), "{note}");
     }
 
     /// The errors that a histogram's band is made of are positive, of doses below 0 too.

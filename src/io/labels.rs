@@ -36,9 +36,9 @@ impl LabelNames {
                 let found = format!("{tokens} tokens (brackets, commas, signs, words, lines)");
                 IoError::invalid(path, "text", found, format!("at most {limit} for a list of label names"), NEXT)
             }
-            TextError::NotUtf8 => IoError::invalid(
+            TextError::NotUtf8 { line } => IoError::invalid(
                 path,
-                "text",
+                &format!("line {line}"),
                 "bytes that are not UTF-8",
                 "UTF-8 text (CSV, TSV, JSON or ITK-SNAP label descriptions)",
                 "Save the file as UTF-8; an image belongs to --labels.",
@@ -161,8 +161,8 @@ fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
 }
 
 /// `{"2": "name"}` or `{"name": 2}`, bare or as the field `labels`.
-fn from_json(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
-    let root: Value = serde_json::from_str(text)
+fn from_json(path: &Path, json: &str) -> Result<BTreeMap<u16, String>, IoError> {
+    let root: Value = text::json::read(json)
         .map_err(|e| refused(path, &format!("line {}", e.line()), e.to_string(), "Write valid JSON."))?;
     let next = "Write {\"2\": \"kidney_right\"}, bare or as the field \"labels\".";
     let labels = match root.get("labels") {

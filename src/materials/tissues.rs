@@ -178,13 +178,13 @@ struct JsonFile {
     tissues: Vec<JsonTissue>,
 }
 
-/// The tissues in JSON `text`; `file` is its name in messages.
-pub fn json_tissues(text: &str, file: &str) -> Result<Vec<Tissue>, MaterialError> {
+/// The tissues in the text `json`; `file` is its name in messages.
+pub fn json_tissues(json: &str, file: &str) -> Result<Vec<Tissue>, MaterialError> {
     let syntax = |e: serde_json::Error| MaterialError::Syntax { file: file.to_owned(), detail: e.to_string() };
-    let list = if text.trim_start().starts_with('[') {
-        serde_json::from_str::<Vec<JsonTissue>>(text).map_err(syntax)?
+    let list = if json.trim_start().starts_with('[') {
+        text::json::read::<Vec<JsonTissue>>(json).map_err(syntax)?
     } else {
-        serde_json::from_str::<JsonFile>(text).map_err(syntax)?.tissues
+        text::json::read::<JsonFile>(json).map_err(syntax)?.tissues
     };
     let tissues = list
         .iter()

@@ -2,7 +2,7 @@
 //!
 //! The first and second transport cross sections per gram are sums over ELSEPA's Dirac partial-wave
 //! results per atom. One screened-Rutherford (Wentzel) law per tissue and energy is given strength
-//! and screening such that BOTH sums are met exactly; the true shape beyond these two moments
+//! and screening such that BOTH sums are met exactly (of heavy elements below 2.6 keV the first alone); the true shape beyond these two moments
 //! (diffraction at low energy, Mott and spin factors at large angles) is not reproduced. The total
 //! cross section of the law is therefore an effective one. Free-atom fields: molecular binding is
 //! neglected. Equations: docs/methods/electrons.md section 4. References: Salvat, Jablonski & Powell,
@@ -136,6 +136,25 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
     Ok(Wentzel { sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(screening)), screening })
 }
 
+/// Screening from which on a law counts as isotropic: tr2/tr1 is 1.02. A larger one would be flatter, but a kernel of f32
+/// draws deflections from it in steps of 1e-7 times the screening.
+const ISOTROPIC: f64 = 16.0;
+
+/// The Wentzel law with the given first transport cross section and, where a law has it, the given second one; else the
+/// nearly isotropic law, whose second is 1.02 times the first.
+///
+/// Of heavy elements below 2.6 keV tr2/tr1 falls below 1, to 0.83: their atoms scatter backwards more than forwards
+/// (diffraction), which no law of this form does (PENELOPE adds a second term there: Salvat, Fernandez-Varea & Sempau). The
+/// first moment, which alone rules how such electrons diffuse, is met exactly; the second is up to a quarter too high over
+/// paths of a transport mean free path, some nanometres, at energies whose whole range is below 0.1 um of gold.
+///
+/// Errors if the pair is no pair of transport cross sections of scattering: `tr1` or `tr2` not above 0, tr2 above 3 tr1.
+pub fn wentzel_nearest(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, WentzelError> {
+    let isotropic = Wentzel { sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(ISOTROPIC)), screening: ISOTROPIC };
+    let as_much_backwards = tr1_cm2_g > 0.0 && tr2_cm2_g > 0.0 && tr2_cm2_g <= isotropic.tr2_cm2_g();
+    if as_much_backwards { Ok(isotropic) } else { wentzel_matching(tr1_cm2_g, tr2_cm2_g) }
+}
+
 impl Wentzel {
     /// First transport cross section, 2 sigma `<mu>`, cm2/g.
     pub fn tr1_cm2_g(&self) -> f64 {
@@ -233,6 +252,41 @@ mod tests {
                 assert!((law.tr1_cm2_g() / tr1 - 1.0).abs() < 1e-12);
                 assert!((law.tr2_cm2_g() / tr2 - 1.0).abs() < 1e-10);
             }
+        }
+    }
+
+    /// Every element has a law at every energy; where both cross sections can be met it is the one that meets them, to the
+    /// last bit, and so it is for every tissue that comes with Lutra.
+    #[test]
+    fn law_heavy_elements_have_a_law_and_others_keep_theirs() {
+        let energies: Vec<f64> = (0..60).map(|n| 10.0_f64.powf(f64::from(n) * 3.5 / 59.0)).collect();
+        let mut isotropic = 0;
+        for z in 1..=92 {
+            let tissue = Tissue::new("element", &[(z, 1.0)], 10.0 * f64::from(z), 1.0).unwrap();
+            for &e_kev in &energies {
+                let (tr1, tr2) = transport_cm2_g(&tissue, e_kev);
+                let law = wentzel_nearest(tr1, tr2).unwrap_or_else(|error| panic!("{z} at {e_kev} keV: {error}"));
+                assert!((law.tr1_cm2_g() / tr1 - 1.0).abs() < 1e-12, "{z} at {e_kev} keV");
+                if law.screening == ISOTROPIC {
+                    isotropic += 1;
+                    assert!(z > 30 && e_kev < 2.7 && tr2 > 0.82 * tr1, "{z} at {e_kev} keV: {}", tr2 / tr1);
+                    assert!((law.tr2_cm2_g() / law.tr1_cm2_g() - 1.02).abs() < 1e-3);
+                } else {
+                    assert_eq!(law, wentzel_matching(tr1, tr2).unwrap(), "{z} at {e_kev} keV");
+                }
+            }
+        }
+        assert!(isotropic > 50, "{isotropic}");
+        let mut known = crate::materials::schneider_tissues();
+        known.extend(["water", "tissue-soft-icrp", "lung", "bone", "air"].map(|name| Tissue::built_in(name).unwrap()));
+        for tissue in known.iter().filter(|tissue| tissue.mass_fractions.iter().all(|(z, _)| *z < 31)) {
+            for &e_kev in &energies {
+                let (tr1, tr2) = transport_cm2_g(tissue, e_kev);
+                assert_eq!(wentzel_nearest(tr1, tr2).unwrap(), wentzel_matching(tr1, tr2).unwrap(), "{}", tissue.name);
+            }
+        }
+        for (tr1, tr2) in [(1.0, 3.1), (0.0, 0.0), (-1.0, 1.0), (1.0, 0.0), (f64::NAN, 1.0)] {
+            assert!(wentzel_nearest(tr1, tr2).is_err(), "{tr1} {tr2}");
         }
     }
 

@@ -8,7 +8,7 @@
 use crate::kernel::single::tables as layout;
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel};
-use crate::physics::elastic::{ElasticTable, WentzelError, wentzel_matching};
+use crate::physics::elastic::{ElasticTable, WentzelError, wentzel_nearest};
 use crate::physics::moller::hard_cross_section_cm2_g;
 use crate::physics::soft_inelastic::soft_inelastic_of;
 use crate::physics::stopping_power::{StoppingError, StoppingTable, log_grid};
@@ -83,7 +83,7 @@ pub enum TableError {
         source: OscillatorError,
     },
     /// The elastic scattering of a tissue.
-    #[error("tissue {tissue} at {energy_kev} keV: {source}")]
+    #[error("tissue {tissue} at {energy_kev} keV: {source}; check its composition")]
     Elastic {
         /// Name of the tissue.
         tissue: String,
@@ -157,7 +157,7 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f3
     }
     for (i, &e) in energy_kev.iter().enumerate() {
         let (tr1, tr2, soft) = &parts[i];
-        let wentzel = wentzel_matching(*tr1, *tr2).map_err(|source| TableError::Elastic {
+        let wentzel = wentzel_nearest(*tr1, *tr2).map_err(|source| TableError::Elastic {
             tissue: name(),
             energy_kev: e,
             source,
@@ -287,5 +287,44 @@ impl PhysicsTables {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Contrast agent, seeds, amalgam, implants: every heavy element has tables, pure and in tissue.
+    #[test]
+    fn law_tissues_with_heavy_elements_have_tables() {
+        let mut tissues = Vec::new();
+        for (name, z, excitation_ev, g_cm3) in [
+            ("silver", 47, 470.0, 10.5),
+            ("tin", 50, 488.0, 7.31),
+            ("iodine", 53, 491.0, 4.93),
+            ("barium", 56, 491.0, 3.5),
+            ("gadolinium", 64, 591.0, 7.9),
+            ("tungsten", 74, 727.0, 19.3),
+            ("platinum", 78, 790.0, 21.45),
+            ("gold", 79, 790.0, 19.32),
+            ("lead", 82, 823.0, 11.35),
+            ("uranium", 92, 890.0, 18.95),
+        ] {
+            tissues.push(Tissue::new(name, &[(z, 1.0)], excitation_ev, g_cm3).unwrap());
+            let mixed = [(1, 0.109), (8, 0.871), (z, 0.02)];
+            tissues.push(Tissue::new(&format!("water with {name}"), &mixed, 78.0, 1.02).unwrap());
+        }
+        tissues.push(Tissue::new("amalgam", &[(29, 0.07), (47, 0.3), (50, 0.13), (80, 0.5)], 640.0, 11.0).unwrap());
+        let tables = PhysicsTables::build(&tissues, &TransportSettings::default()).unwrap();
+        assert!(tables.electron.iter().chain(&tables.photon).chain(&tables.scatter).all(|value| value.is_finite()));
+        let columns = layout::ELECTRON_COLUMNS as usize;
+        for row in tables.electron.chunks(columns) {
+            let of = |column: u32| row[column as usize];
+            assert!(
+                of(layout::COLUMN_STOPPING) > 0.0 && of(layout::COLUMN_STEP) > 0.0 && of(layout::COLUMN_HARD) > 0.0
+            );
+            // the soft deflection needs a second moment not below the first
+            assert!(of(layout::COLUMN_SOFT_2) >= of(layout::COLUMN_SOFT_1), "{row:?}");
+        }
     }
 }

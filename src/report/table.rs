@@ -4,6 +4,9 @@ use super::{ENTRY_KEV, EnergyBalance};
 use crate::dose::regions::RegionDose;
 use std::fmt::Write;
 
+/// Numbers below this are written with a power of ten.
+const LEAST_PLAIN: f64 = 1e-4;
+
 /// The region table as aligned lines, one a region, with a head and a rule; ends in a line feed.
 ///
 /// Doses are rounded to two digits of their standard error (at least 3 and at most 6 digits are shown); the CSV
@@ -21,15 +24,15 @@ pub fn region_lines(rows: &[RegionDose]) -> String {
 }
 
 fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
-    let decimals = decimals_for(row.dose_gy, row.dose_se_gy);
-    let se_percent = if row.dose_gy > 0.0 { 100.0 * row.dose_se_gy / row.dose_gy } else { 0.0 };
+    let (dose, error) = with_error(row.dose_gy, row.dose_se_gy);
+    let se_percent = if row.dose_gy != 0.0 { 100.0 * row.dose_se_gy / row.dose_gy.abs() } else { 0.0 };
     let mut cells = vec![
         row.label.to_string(),
         row.name.clone(),
         significant(row.mass_g, 4),
         format!("{:.3e}", row.decays),
-        format!("{:.decimals$}", row.dose_gy),
-        format!("{:.decimals$}", row.dose_se_gy),
+        dose,
+        error,
         format!("{se_percent:.2}"),
         significant(row.dose_electron_gy, 4),
         significant(row.dose_photon_gy, 4),
@@ -41,20 +44,46 @@ fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
     cells
 }
 
+/// A value and its standard error: two digits of the error, and 3 to 6 of the value; both with one power of ten where the
+/// value is below 0.0001.
+fn with_error(value: f64, error: f64) -> (String, String) {
+    let place = |x: f64| if x == 0.0 || !x.is_finite() { 0 } else { x.abs().log10().floor() as i32 };
+    if value != 0.0 && value.abs() < LEAST_PLAIN {
+        let (leading, unit) = (place(value), 10_f64.powi(place(value)));
+        let decimals = decimals_for(value / unit, error / unit);
+        let scaled = |x: f64| format!("{:.decimals$}e{leading}", x / unit);
+        return (scaled(value), scaled(error));
+    }
+    let decimals = decimals_for(value, error);
+    let shown = |x: f64| {
+        if x != 0.0 && x.abs() < 0.5 * 10_f64.powi(-(decimals as i32)) {
+            // an error, however small, is none of 0
+            significant(x, 2)
+        } else {
+            format!("{x:.decimals$}")
+        }
+    };
+    (shown(value), shown(error))
+}
+
 /// Decimals that show two digits of the error, kept between 3 and 6 digits of the value.
 fn decimals_for(value: f64, error: f64) -> usize {
-    let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
+    let place = |x: f64| if x == 0.0 { 0 } else { x.abs().log10().floor() as i32 };
     let leading = place(value);
     let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
     wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize
 }
 
-/// A number with so many significant digits, in plain notation.
-fn significant(value: f64, digits: i32) -> String {
+/// A number with so many significant digits, for a terminal: in plain notation, below 0.0001 with a power of ten, so that no
+/// digit is lost.
+pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }
-    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    if value.abs() < LEAST_PLAIN {
+        return format!("{value:.*e}", (digits - 1).max(0) as usize);
+    }
+    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
     format!("{value:.decimals$}")
 }
 
@@ -135,6 +164,8 @@ mod tests {
             d50_gy: 2.0,
             d2_gy: 3.0,
             max_gy: 4.0,
+            dosed_voxels: 5,
+            negative_voxels: 0,
         }
     }
 
@@ -155,6 +186,19 @@ mod tests {
         let mut without = row("kidney", 5.0, 0.01);
         without.gy_per_gbq = None;
         assert!(!region_lines(&[without]).contains("Gy/GBq"));
+    }
+
+    /// No digit is lost of small numbers: 8e-9 is not 0.000000008 +- 0.000000000.
+    #[test]
+    fn law_small_numbers_keep_their_digits() {
+        let text = region_lines(&[row("far", 8.123_456e-9, 1.234e-11), row("cold", 0.0, 0.0)]);
+        assert!(text.contains("8.123e-9") && text.contains("0.012e-9"), "{text}");
+        assert!(!text.contains("0.00000000"), "{text}");
+        assert_eq!(with_error(-3.21e-7, 4.5e-7), ("-3.21e-7".into(), "4.50e-7".into()), "noise below 0");
+        assert_eq!(with_error(0.012_345, 0.000_012), ("0.012345".into(), "0.000012".into()));
+        assert_eq!(with_error(4.987_654, 1e-9), ("4.98765".into(), "1.0e-9".into()), "never an error of nothing");
+        assert_eq!(significant(1.234e-12, 3), "1.23e-12");
+        assert_eq!((significant(0.000_123_4, 3), significant(123_456.0, 3)), ("0.000123".into(), "123456".into()));
     }
 
     #[test]

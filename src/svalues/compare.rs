@@ -1,6 +1,6 @@
 //! A shortcut against transport: ratio of region means with its uncertainty, verdict, and statistics of voxels.
 
-use super::gamma::{NARROW, WIDE, pass_rate};
+use super::gamma::{Doses, NARROW, WIDE, pass_rate};
 use crate::dose::DoseMap;
 use serde::Serialize;
 
@@ -66,7 +66,8 @@ pub fn voxel_statistics(transport: &DoseMap, shortcut: &DoseMap, region: &[u32])
     let noise: f64 = dosed.iter().map(|&n| f64::from(transport.sigma_rel[n]).powi(2)).sum();
     let median_percent = quantile(&mut differences, 0.5);
     let mut magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).collect();
-    let gamma = |criterion| pass_rate(&transport.grid, &transport.dose_gy, &shortcut.dose_gy, region, criterion);
+    let on = |gy| Doses { grid: &transport.grid, gy };
+    let gamma = |criterion| pass_rate(on(&transport.dose_gy), on(&shortcut.dose_gy), region, criterion);
     VoxelStatistics {
         median_percent,
         p95_percent: quantile(&mut magnitudes, 0.95),

@@ -3,7 +3,8 @@
 //! Every way of laying B over A by flipping axes, swapping axes of equal length and moving by whole voxels is scored by the
 //! cosine c of the two maps as vectors; sqrt(1 - c^2) is what a scale cannot explain, relative to A. The best way wins
 //! against "as they are" only where it explains clearly more. What is left is tested for a move by less than a voxel (least
-//! squares on the gradient of A) and for a common factor (of the sums, which noise does not bias).                                  [docs/report.md]
+//! squares on the gradient of A) and for a common factor (of the sums, which noise does not bias). Voxels that B does not
+//! reach are not known to be cold: they take no part.                                              [docs/report.md]
 
 use crate::grid::VoxelGrid;
 use serde::Serialize;
@@ -150,13 +151,15 @@ struct Pair<'a> {
     grid: &'a VoxelGrid,
     a: &'a [f32],
     b: &'a [f32],
-    /// Voxels of A that are not 0.
+    /// Whether B reaches a voxel.
+    reached: &'a [bool],
+    /// Voxels of A that are not 0 and that B reaches.
     any: Vec<usize>,
     norm: f64,
 }
 
 impl Pair<'_> {
-    /// Position in B of voxel `at` of A; none outside.
+    /// Position in B of voxel `at` of A; none outside and where B does not reach.
     fn there(&self, way: &Way, at: [usize; 3]) -> Option<usize> {
         let mut place = [0; 3];
         for axis in 0..3 {
@@ -168,7 +171,12 @@ impl Pair<'_> {
             }
             place[axis] = q as usize;
         }
-        Some(self.grid.index(place[0], place[1], place[2]))
+        Some(self.grid.index(place[0], place[1], place[2])).filter(|&there| self.reached[there])
+    }
+
+    /// A map where B reaches, 0 elsewhere.
+    fn where_reached(&self, values: &[f32]) -> Vec<f32> {
+        values.iter().zip(self.reached).map(|(&value, &reached)| if reached { value } else { 0.0 }).collect()
     }
 
     /// Cosine of the maps.
@@ -209,12 +217,15 @@ fn unexplained(cosine: f64) -> f64 {
     (1.0 - cosine * cosine).max(0.0).sqrt()
 }
 
-/// Compares B with A, both on `grid` in canonical order (right, front, head), Gy. A factor within `tolerance_rel` of 1 is
-/// not named.
-pub fn relate(grid: &VoxelGrid, a: &[f32], b: &[f32], tolerance_rel: f64) -> Relation {
-    let squares = |values: &[f32]| values.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
-    let any = (0..a.len()).filter(|&n| a[n] != 0.0).collect();
-    let pair = Pair { grid, a, b, any, norm: (squares(a) * squares(b)).sqrt() };
+/// Compares B with A, both on `grid` in canonical order (right, front, head), Gy; only voxels that B has `reached` take
+/// part. A factor within `tolerance_rel` of 1 is not named.
+pub fn relate(grid: &VoxelGrid, a: &[f32], b: &[f32], reached: &[bool], tolerance_rel: f64) -> Relation {
+    let squares = |values: &[f32]| {
+        let known = values.iter().zip(reached).filter(|(_, reached)| **reached);
+        known.map(|(&v, _)| f64::from(v).powi(2)).sum::<f64>()
+    };
+    let any = (0..a.len()).filter(|&n| a[n] != 0.0 && reached[n]).collect();
+    let pair = Pair { grid, a, b, reached, any, norm: (squares(a) * squares(b)).sqrt() };
     let plain = pair.cosine(&AS_IT_IS);
     let mut best = (AS_IT_IS, plain);
     if unexplained(plain) > ALIKE {
@@ -337,12 +348,13 @@ fn average_around(dims: [usize; 3], values: &mut [f32]) {
 
 /// The factor f of the sums, and the fit B = f A - t . grad A.
 fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
-    let warm = LEAST_SHARE * hot_end(pair.a);
+    let [hot_a, hot_b] = [pair.a, pair.b].map(|values| hot_end(&pair.where_reached(values)));
+    let warm = LEAST_SHARE * hot_a;
     let (mut aa, mut sum_a, mut sum_b) = (0.0, 0.0, 0.0);
     let mut rows: Vec<([f64; 4], f64)> = Vec::new();
     // B may be in another unit: each counts against its own hot end. What is warm is chosen by the mean of both over the
     // voxels around, so that the noise of neither chooses its own hot voxels
-    let unit = hot_end(pair.a) / hot_end(pair.b).max(1e-300);
+    let unit = hot_a / hot_b.max(1e-300);
     let mut around: Vec<f32> = vec![0.0; pair.a.len()];
     for &n in &pair.any {
         if let Some(there) = pair.there(way, pair.grid.voxel(n)) {
@@ -434,7 +446,7 @@ mod tests {
 
     fn found(b: &[f32]) -> Vec<Finding> {
         let (grid, a) = map();
-        relate(&grid, &a, b, 0.005).findings
+        relate(&grid, &a, b, &vec![true; a.len()], 0.005).findings
     }
 
     #[test]
@@ -523,10 +535,10 @@ mod tests {
                 .collect()
         };
         // one noisy map against a clean one: the noisy map's own hot voxels must not make a factor
-        let one = relate(&grid, &a, &noisy(), 0.005);
+        let one = relate(&grid, &a, &noisy(), &vec![true; a.len()], 0.005);
         assert_eq!(one.findings, [], "{one:?}");
         let (a, b) = (noisy(), noisy());
-        let relation = relate(&grid, &a, &b, 0.005);
+        let relation = relate(&grid, &a, &b, &vec![true; a.len()], 0.005);
         assert_eq!(relation.findings, [], "{relation:?}");
         assert!(relation.unexplained > 0.05, "the noise is seen, and it is no fault: {relation:?}");
         assert!((relation.factor - 1.0).abs() < 0.004, "noise does not bias the factor: {relation:?}");
@@ -535,7 +547,36 @@ mod tests {
     #[test]
     fn law_maps_without_dose_give_no_finding() {
         let (grid, a) = map();
-        let relation = relate(&grid, &vec![0.0; a.len()], &a, 0.005);
+        let relation = relate(&grid, &vec![0.0; a.len()], &a, &vec![true; a.len()], 0.005);
         assert_eq!(relation.findings, []);
+    }
+
+    /// What B does not reach says nothing: neither a shift nor a factor, whatever is cut; and what is wrong is found in what
+    /// is left.
+    #[test]
+    fn law_what_b_does_not_reach_takes_no_part() {
+        let (grid, a) = map();
+        for cut in [[0, 0, 12], [0, 12, 0], [9, 0, 0], [0, 4, 6]] {
+            for from_below in [false, true] {
+                let reached: Vec<bool> = (0..a.len())
+                    .map(|n| {
+                        let at = grid.voxel(n);
+                        (0..3).all(|axis| {
+                            if from_below { at[axis] >= cut[axis] } else { at[axis] < grid.dims[axis] - cut[axis] }
+                        })
+                    })
+                    .collect();
+                let held = |values: Vec<f32>| -> Vec<f32> {
+                    values.iter().zip(&reached).map(|(&gy, &reached)| if reached { gy } else { 0.0 }).collect()
+                };
+                let relation = relate(&grid, &a, &held(a.clone()), &reached, 0.005);
+                assert_eq!(relation.findings, [], "{cut:?}");
+                assert!((relation.factor - 1.0).abs() < 1e-6 && relation.unexplained < 1e-3, "{cut:?}: {relation:?}");
+                let scaled = relate(&grid, &a, &held(a.iter().map(|gy| 1.02 * gy).collect()), &reached, 0.005);
+                assert!(matches!(&scaled.findings[..], [Finding::Scale { uniform: true, .. }]), "{cut:?}: {scaled:?}");
+                let counted_as_cold = relate(&grid, &a, &held(a.clone()), &vec![true; a.len()], 0.005);
+                assert_ne!(counted_as_cold.findings, [], "{cut:?}: the fault is seen");
+            }
+        }
     }
 }

@@ -63,6 +63,14 @@ pub enum SceneError {
 }
 
 impl Scene {
+    /// Refuses a grid that no scene can have.
+    pub fn holds(grid: &VoxelGrid) -> Result<(), SceneError> {
+        let sane = grid.dims.iter().all(|&n| (1..=65_535).contains(&n))
+            && grid.spacing_mm.iter().all(|&s| (0.001..=10_000.0).contains(&s))
+            && grid.len() < (1 << 31);
+        if sane { Ok(()) } else { Err(SceneError::Grid { dims: grid.dims, spacing_mm: grid.spacing_mm }) }
+    }
+
     /// A checked scene.
     pub fn new(
         grid: VoxelGrid,
@@ -70,13 +78,8 @@ impl Scene {
         tissue: Vec<u8>,
         tissues: Vec<Tissue>,
     ) -> Result<Self, SceneError> {
+        Self::holds(&grid)?;
         let expected = grid.len();
-        let sane = grid.dims.iter().all(|&n| (1..=65_535).contains(&n))
-            && grid.spacing_mm.iter().all(|&s| (0.001..=10_000.0).contains(&s))
-            && expected < (1 << 31);
-        if !sane {
-            return Err(SceneError::Grid { dims: grid.dims, spacing_mm: grid.spacing_mm });
-        }
         for (field, found) in [("density", density_g_cm3.len()), ("tissue", tissue.len())] {
             if found != expected {
                 return Err(SceneError::Length { field, found, expected });

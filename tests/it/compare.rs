@@ -166,6 +166,136 @@ fn law_another_axis_order_and_another_grid_are_no_fault() {
     assert!(text.contains("averaged over A’s grid") && text.contains("no shift, flip or scale found"), "{text}");
 }
 
+/// Dose that does not end at the borders along head-feet, Gy; a place in voxels of [`grid`].
+fn column([x, y, z]: [f64; 3]) -> f32 {
+    let d2 = (x - 12.0).powi(2) + (y - 13.0).powi(2);
+    ((-d2 / 40.0).exp() * (1.0 + z / 10.0)) as f32
+}
+
+/// The column on another grid, its values times a factor.
+fn column_on(of: &VoxelGrid, factor: f32, moved: [f64; 3]) -> Volume<f32> {
+    map(of, |at| {
+        let place = grid().voxel_at_mm(of.world_mm(at));
+        factor * column(std::array::from_fn(|axis| place[axis] - moved[axis]))
+    })
+}
+
+/// What `compare` says of two columns: a low region, one in the middle that crosses slice 17, and a high one.
+fn said_of_columns(a: &Volume<f32>, b: &Volume<f32>) -> (String, serde_json::Value, String) {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    put(folder, "a.nii.gz", a);
+    put(folder, "b.nii.gz", b);
+    let labels = map(&grid(), |[x, y, z]| match z as usize {
+        _ if !((8.0..16.0).contains(&x) && (9.0..17.0).contains(&y)) => 0.0,
+        4..8 => 1.0,
+        15..18 => 2.0,
+        18..20 => 3.0,
+        _ => 0.0,
+    });
+    put(folder, "labels.nii", &labels);
+    std::fs::write(folder.join("names.csv"), "value,name\n1,low\n2,across\n3,high\n").expect("written");
+    let output = compare(folder, &[]);
+    let words = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{words}");
+    let read = |name: &str| std::fs::read_to_string(folder.join("out").join(name)).expect(name);
+    (words, serde_json::from_str(&read("compare.json")).expect("JSON"), read("report.html"))
+}
+
+/// The grid with slices cut off at the feet and the head.
+fn cut(below: usize, above: usize) -> VoxelGrid {
+    let mut cut = grid();
+    cut.dims[2] -= below + above;
+    cut.affine[2][3] += 3.0 * below as f64;
+    cut
+}
+
+/// Grids that reach 17 of the 20 slices: the lower ones, in whatever way they are laid.
+fn shorter() -> [(&'static str, VoxelGrid); 4] {
+    let mut beside = cut(0, 3);
+    (0..3).for_each(|axis| beside.affine[axis][3] -= 1.2);
+    // centres of slices lie at 100, 103 ...; slice 16 ends at 149.5
+    let coarser = VoxelGrid::axis_aligned([25, 20, 13], [4.0, 4.0, 4.0], [-46.0, -37.0, 100.0]);
+    let finer = VoxelGrid::axis_aligned([60, 48, 34], [1.5; 3], [-44.25, -35.25, 99.25]);
+    [("cut", cut(0, 3)), ("beside", beside), ("coarser", coarser), ("finer", finer)]
+}
+
+#[test]
+fn law_what_only_one_map_reaches_is_left_out() {
+    let whole = column_on(&grid(), 1.0, [0.0; 3]);
+    for (name, short) in shorter() {
+        let part = column_on(&short, 1.0, [0.0; 3]);
+        for (a, b, which) in [(&whole, &part, "B"), (&part, &whole, "A")] {
+            let (text, json, page) = said_of_columns(a, b);
+            let what = format!("{name}, {which} is shorter: {text}");
+            assert!(!text.contains("FOUND") && text.contains("no shift, flip or scale found"), "{what}");
+            assert!(text.contains(&format!("LEFT OUT: {which} reaches 8")), "{what}");
+            if name == "cut" {
+                assert!(text.contains(&format!("LEFT OUT: {which} reaches 85.00 %")), "{what}");
+            }
+            let factor = json["relation"]["factor"].as_f64().expect("a number");
+            assert!((factor - 1.0).abs() < 0.01, "{what}");
+            let share =
+                |n: usize| json["regions"][n][format!("{}_reaches", which.to_lowercase())].as_f64().expect("a share");
+            assert!(share(0) == 1.0 && (share(1) - 2.0 / 3.0).abs() < 1e-9 && share(2) == 0.0, "{what}");
+            assert!(!text.contains("region low:"), "{what}");
+            assert!(text.contains(&format!("region across: {which} reaches 66.67 % of it")), "{what}");
+            assert!(text.contains(&format!("region high: {which} does not reach it; it has no numbers")), "{what}");
+            for (n, field) in [(0, "ratio"), (1, "ratio")] {
+                let ratio = json["regions"][n][field].as_f64().expect("a number");
+                assert!((ratio - 1.0).abs() < 0.02, "{what}");
+            }
+            assert!(json["regions"][2]["ratio"].is_null() && json["regions"][2]["a_d98_gy"].is_null(), "{what}");
+            let passing = json["gamma_3mm_3percent"].as_f64().expect("a share");
+            assert!(passing > 0.99, "{what}: {passing}");
+            assert!(page.contains("does not reach it"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn law_maps_cut_at_both_ends_are_judged_in_what_both_reach() {
+    let (a, b) = (column_on(&cut(0, 4), 1.0, [0.0; 3]), column_on(&cut(4, 0), 1.0, [0.0; 3]));
+    let (text, json, _) = said_of_columns(&a, &b);
+    assert!(text.contains("B reaches 75.00 %") && text.contains("A reaches 75.00 %"), "{text}");
+    assert!(!text.contains("FOUND") && json["gamma_2mm_1percent"] == 1.0, "{text}");
+    assert!(text.contains("region high: A does not reach it"), "{text}");
+}
+
+#[test]
+fn alarm_what_is_wrong_is_found_in_what_both_reach() {
+    let whole = column_on(&grid(), 1.0, [0.0; 3]);
+    let (text, ..) = said_of_columns(&whole, &column_on(&cut(2, 3), 1.02, [0.0; 3]));
+    assert!(text.contains("FOUND: B is scaled against A by +2.00 %"), "{text}");
+    let (text, ..) = said_of_columns(&whole, &column_on(&cut(2, 3), 1.0, [1.0, 0.0, 0.0]));
+    assert!(text.contains("FOUND: B is shifted by 1 voxel (3.00 mm) towards the patient's right"), "{text}");
+    // what is not reached counted as cold: the fault that the tests above must see
+    let mut cold = column_on(&grid(), 1.0, [0.0; 3]);
+    let slices = 17 * grid().dims[0] * grid().dims[1];
+    cold.data[slices..].fill(0.0);
+    let (text, ..) = said_of_columns(&whole, &cold);
+    assert!(text.contains("FOUND") && !text.contains("LEFT OUT"), "{text}");
+}
+
+/// Gamma of a map of 1 Gy against one hot voxel of 1 mm: every voxel within the distance passes.
+#[test]
+fn law_gamma_holds_every_voxel_within_the_distance() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    let grid = VoxelGrid::axis_aligned([11; 3], [1.0; 3], [0.0; 3]);
+    put(folder, "a.nii.gz", &map(&grid, |_| 1.0));
+    put(folder, "b.nii.gz", &map(&grid, |at| f32::from(u8::from(at == [5.0; 3]))));
+    put(folder, "labels.nii", &map(&grid, |_| 1.0));
+    std::fs::write(folder.join("names.csv"), "value,name\n1,all\n").expect("written");
+    assert!(compare(folder, &[]).status.success());
+    let text = std::fs::read_to_string(folder.join("out/compare.json")).expect("written");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for (field, voxels) in [("gamma_2mm_1percent", 33.0), ("gamma_3mm_3percent", 123.0)] {
+        let found = json[field].as_f64().expect("a share");
+        assert!((found - voxels / 1331.0).abs() < 1e-9, "{field}: {found}");
+    }
+}
+
 #[test]
 fn cli_compare_refuses_what_it_cannot_compare() {
     let folder = tempfile::tempdir().expect("temporary folder");

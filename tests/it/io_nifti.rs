@@ -503,6 +503,34 @@ fn io_missing_short_and_foreign_files_are_refused() {
     assert!(refusal(&at.join("flip.nii.gz")).contains("damaged"));
 }
 
+/// A header that holds fewer voxels than the file drops the rest in silence: it is refused, whatever axis is short.
+#[test]
+fn alarm_values_behind_the_header_s_voxels_are_refused() {
+    let home = folder();
+    let at = home.path();
+    let data: Vec<u8> = (0..7 * 8 * 9u32).flat_map(|n| (1.0 + n as f32).to_le_bytes()).collect();
+    for (axis, short) in [(0, 6), (1, 7), (2, 8), (2, 1)] {
+        let mut dims = [7, 8, 9];
+        dims[axis] = short;
+        let made = Made::new(dims, 16, 32);
+        for name in ["more.nii", "more.nii.gz"] {
+            let error = refusal(&made.file(at, name, &data));
+            let left = data.len() - 4 * dims.iter().product::<usize>();
+            assert!(error.contains(name) && error.contains(&format!("dim: found {} x", dims[0])), "{error}");
+            assert!(error.contains(&format!("and {left} bytes behind them")) && error.contains("allowed"), "{error}");
+        }
+    }
+    // zeros that fill up a block of 512 bytes are no values; a slice of them may be one
+    let made = Made::new([7, 8, 9], 16, 32);
+    for name in ["padded.nii", "padded.nii.gz"] {
+        images::read(made.file(at, name, &[data.clone(), vec![0; 160]].concat())).expect("padding");
+        let error = refusal(&made.file(at, name, &[data.clone(), vec![0; 224]].concat()));
+        assert!(error.contains("224 bytes behind them"), "{error}");
+        let error = refusal(&made.file(at, name, &[data.clone(), vec![0, 0, 1]].concat()));
+        assert!(error.contains("3 bytes behind them"), "{error}");
+    }
+}
+
 #[test]
 fn io_random_headers_never_panic() {
     let home = folder();

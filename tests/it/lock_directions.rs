@@ -28,7 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "transport",
         &["clock", "cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"],
     ),
-    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "units"]),
+    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "text", "units"]),
     ("bed", &[]),
     ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "svalues",
         &[
             "bounds",
+            "cores",
             "decay",
             "dose",
             "grid",

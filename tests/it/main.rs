@@ -17,6 +17,7 @@ mod cli_init;
 mod cli_inspect;
 mod cli_shards;
 mod cli_svalues;
+mod cli_tables;
 mod clinic_memory;
 mod compare;
 mod counting;

@@ -8,9 +8,10 @@ use crate::report::page::chart::{self, DvhSeries};
 use crate::report::page::number::{grouped, name, percent, scientific, significant, tick};
 use crate::report::page::{Block, Cell, Section, ShownRegion, Table, Tone};
 use crate::report::{ENTRY_KEV, EnergyBalance, run_record};
-use crate::text::PlainLines;
+use crate::text::rows;
 use serde_json::json;
 use std::fs::File;
+use std::io::BufWriter;
 
 /// Regions shown at first in charts and slices.
 const SHOWN: usize = 8;
@@ -107,28 +108,24 @@ pub fn write_histograms(
     folder: &AtomicOutputDir,
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
-    let mut writer = csv::Writer::from_writer(PlainLines::new(File::create(&path).at(&path)?));
-    writer
-        .write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"])
-        .at(&path)?;
+    let mut table = rows::Table::new(BufWriter::new(File::create(&path).at(&path)?));
+    table.row(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {
             for n in 0..one.curve.dose_gy.len() {
-                writer
-                    .write_record([
-                        (*quantity).to_owned(),
-                        one.label.to_string(),
-                        one.name.clone(),
-                        format!("{:.6e}", one.curve.dose_gy[n]),
-                        format!("{:.6}", 100.0 * one.curve.share[n]),
-                        format!("{:.6}", 100.0 * one.curve.low[n]),
-                        format!("{:.6}", 100.0 * one.curve.high[n]),
-                    ])
-                    .at(&path)?;
+                let share = |share: f64| format!("{:.6}", 100.0 * share);
+                let numbers = [
+                    format!("{:.6e}", one.curve.dose_gy[n]),
+                    share(one.curve.share[n]),
+                    share(one.curve.low[n]),
+                    share(one.curve.high[n]),
+                ];
+                let cells = [*quantity, &one.label.to_string(), &one.name];
+                table.row(cells.into_iter().chain(numbers.iter().map(String::as_str))).at(&path)?;
             }
         }
     }
-    writer.flush().at(&path)?;
+    table.finish().at(&path)?;
     let region = |one: &RegionHistogram| {
         let points: serde_json::Map<String, serde_json::Value> = [98.0, 95.0, 90.0, 70.0, 50.0, 30.0, 10.0, 5.0, 2.0]
             .iter()

@@ -6,6 +6,7 @@ use super::blocks::{
     uncertainty_words, volume_points_gy, write_histograms,
 };
 use crate::clinic::case::{Case, Computed};
+use crate::clinic::dose;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
 use crate::dose::DoseMap;
@@ -212,7 +213,8 @@ fn dose_page(
         decays: crate::source::sum(case.decays.data.iter().copied()),
     };
     sections.extend(statement::sections(&stated, &case.inputs, clinic(case, rows)));
-    let warnings = case.warnings.iter().chain(&computed.warnings);
+    let mut warnings = dose::warnings(case, computed, rows);
+    warnings.extend(group_rows.iter().filter_map(RegionDose::note));
     let (title, banner) = headline.unwrap_or_else(|| ("Absorbed dose report", dose_banner(&balances)));
     Page {
         title: title.into(),
@@ -227,7 +229,7 @@ fn dose_page(
         ),
         banner,
         facts: dose_facts(case, rows, group_rows),
-        warnings: warnings.map(|warning| statement::without_paths(warning, &case.inputs)).collect(),
+        warnings: warnings.iter().map(|warning| statement::without_paths(warning, &case.inputs)).collect(),
         sections,
         unknown: dose_unknown(case),
         run_facts: vec![

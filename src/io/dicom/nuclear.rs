@@ -17,8 +17,8 @@ use dicom_dictionary_std::tags;
 use jiff::civil::DateTime;
 
 use super::beds::{self, Bed};
-use super::counts;
 use super::clock::Clock;
+use super::counts;
 use super::ct::one_frame_of_reference;
 use super::kind::{ENHANCED_PT, Kind, NM, PT};
 use super::legible::note_once;

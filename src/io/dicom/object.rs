@@ -204,13 +204,7 @@ fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
     let parser = DynStatefulDecoder::new_with_ts(bytes, &syntax, 0).map_err(|error| error.to_string());
     let header = parser.and_then(|parser| characters::read(parser).map_err(|error| error.to_string()));
     header.map_err(|error| {
-        IoError::invalid(
-            path,
-            "header",
-            error,
-            "DICOM elements",
-            "The file is damaged or not DICOM: export it again.",
-        )
+        IoError::invalid(path, "header", error, "DICOM elements", "The file is damaged or not DICOM: export it again.")
     })
 }
 

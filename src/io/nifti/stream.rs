@@ -141,11 +141,30 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads on a little so that a compressed stream's checksum is met.
-    fn finish(&mut self) -> Result<(), IoError> {
-        io::copy(&mut (&mut self.reader).take(TRAILING_BYTES), &mut io::sink())
+    /// Reads on a little so that a compressed stream's checksum is met, and so that what stands behind the values is known.
+    ///
+    /// Errors: more values than the header promises. Zeros that fill up less than a slice are none.
+    fn finish(&mut self, header: &Header) -> Result<(), IoError> {
+        let mut rest = Vec::new();
+        (&mut self.reader)
+            .take(TRAILING_BYTES)
+            .read_to_end(&mut rest)
             .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
-        Ok(())
+        let [nx, ny, nz] = header.grid.dims;
+        let slice = (nx * ny * header.scalar.bytes()) as u64;
+        let found = rest.len() as u64;
+        if found < slice.min(TRAILING_BYTES) && rest.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+        let behind = if self.compressed { found } else { self.capacity - self.position };
+        let more = if self.compressed && found == TRAILING_BYTES { " or more" } else { "" };
+        Err(IoError::invalid(
+            &self.path,
+            "dim",
+            format!("{nx} x {ny} x {nz} voxels, and {behind} bytes{more} behind them (a slice has {slice})"),
+            "a header whose dim holds all values of the file",
+            "Correct the header's dim, or export the image again: what lies behind would be dropped.",
+        ))
     }
 }
 
@@ -300,7 +319,7 @@ impl ByteSource {
             decode_block(block, header.scalar, header.big_endian, take);
             done += count;
         }
-        stream.finish()
+        stream.finish(header)
     }
 }
 

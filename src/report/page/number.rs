@@ -1,6 +1,9 @@
 //! Numbers as a reader wants them.
 
-/// A number with so many significant digits, in plain notation; `0` for 0.
+/// Numbers below this are written with a power of ten.
+const LEAST_PLAIN: f64 = 1e-4;
+
+/// A number with so many significant digits, in plain notation, below 0.0001 with a power of ten; `0` for 0.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -8,7 +11,10 @@ pub fn significant(value: f64, digits: i32) -> String {
     if !value.is_finite() {
         return "not finite".to_owned();
     }
-    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 9) as usize;
+    if value.abs() < LEAST_PLAIN {
+        return scientific(value, digits.max(1) as usize);
+    }
+    let decimals = (digits - 1 - value.abs().log10().floor() as i32).clamp(0, 12) as usize;
     minus(format!("{value:.decimals$}"))
 }
 
@@ -16,6 +22,12 @@ pub fn significant(value: f64, digits: i32) -> String {
 /// of the value: more says nothing of a patient. An error below the last digit shown is rounded up to it.
 pub fn with_error(value: f64, error: f64) -> String {
     let place = |x: f64| if x > 0.0 { x.log10().floor() as i32 } else { 0 };
+    if value.is_finite() && value != 0.0 && value.abs() < LEAST_PLAIN {
+        // both with the power of ten of the value
+        let leading = place(value.abs());
+        let unit = 10_f64.powi(leading);
+        return format!("({}) × 10{}", with_error(value / unit, error / unit), raised(&leading.to_string()));
+    }
     let leading = place(value.abs());
     let wanted = if error > 0.0 { 1 - place(error) } else { 3 - leading };
     let decimals = wanted.clamp(2 - leading, 3 - leading).clamp(0, 9) as usize;
@@ -52,7 +64,12 @@ pub fn scientific(value: f64, digits: usize) -> String {
     if exponent == "0" {
         return minus(mantissa.to_owned());
     }
-    let raised: String = exponent
+    minus(format!("{mantissa} × 10")) + &raised(exponent)
+}
+
+/// An exponent in raised digits.
+fn raised(exponent: &str) -> String {
+    exponent
         .chars()
         .map(|c| match c {
             '-' => '⁻',
@@ -62,8 +79,7 @@ pub fn scientific(value: f64, digits: usize) -> String {
             '3' => '³',
             other => char::from_u32('⁴' as u32 + (other as u32 - '4' as u32)).unwrap_or(other),
         })
-        .collect();
-    minus(format!("{mantissa} × 10")) + &raised
+        .collect()
 }
 
 /// A label's name for a person: spaces for underscores.
@@ -102,6 +118,9 @@ mod tests {
         assert_eq!(with_error(33.1, 0.25), "33.10 ± 0.25");
         assert_eq!(with_error(0.301_642, 0.000_077), "0.3016 ± 0.0001", "never an error of nothing");
         assert_eq!(significant(-0.012_345, 3), "−0.0123");
+        assert_eq!(significant(8.123e-9, 3), "8.12 × 10⁻⁹", "no digit is lost");
+        assert_eq!(with_error(8.123e-9, 1.2e-11), "(8.123 ± 0.012) × 10⁻⁹");
+        assert_eq!(with_error(-8.1e-9, 1.2e-8), "(−8.10 ± 12.00) × 10⁻⁹");
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(scientific(1.234e12, 3), "1.23 × 10¹²");
         assert_eq!(scientific(5.6e-7, 2), "5.6 × 10⁻⁷");

@@ -309,7 +309,12 @@ impl Viewer {
 }
 
 /// The box of the body in world order: first voxel and one past the last.
-fn body(scene: &Scene<'_>, frame: &PictureFrame, size: [usize; 3], hu: &dyn Fn(usize) -> f32) -> ([usize; 3], [usize; 3]) {
+fn body(
+    scene: &Scene<'_>,
+    frame: &PictureFrame,
+    size: [usize; 3],
+    hu: &dyn Fn(usize) -> f32,
+) -> ([usize; 3], [usize; 3]) {
     let (mut low, mut high) = (size, [0; 3]);
     for n in 0..scene.grid.len() {
         let labelled = scene.labels.is_some_and(|labels| labels[n] != 0);

@@ -16,7 +16,10 @@ pub fn read(path: &Path) -> Result<Vec<RawKernel>, SvalueError> {
         let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
         vec![raw_cube(&bytes, &name)?]
     } else {
-        let text = std::fs::read_to_string(path).map_err(|e| IoError::read(path, e))?;
+        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        let text = crate::text::utf8(bytes).map_err(|error| {
+            fault(&name, "text", error.to_string(), "a table as UTF-8 text", "Save the file as UTF-8.")
+        })?;
         parse_text(&text, &name)?
     };
     Ok(kernels)

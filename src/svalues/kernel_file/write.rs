@@ -6,6 +6,7 @@ use crate::io::atomic::write_file;
 use crate::io::nifti;
 use crate::svalues::SvalueError;
 use crate::svalues::voxel_kernel::VoxelKernel;
+use crate::text::rows;
 use std::path::{Path, PathBuf};
 
 /// One line that says what a kernel is: unit, nuclide, medium, density.
@@ -90,18 +91,21 @@ fn csv_text(kernel: &VoxelKernel) -> String {
         "# kev_per_decay_radiated: {:.4}\n# provenance: {}\n",
         kernel.radiated_kev, kernel.provenance
     ));
-    text.push_str("i,j,k,S_mGy_per_MBq_s,sigma_rel,electron_keV_per_decay,photon_keV_per_decay\n");
-    for place in 0..kernel.len() {
+    const HEADS: [&str; 7] =
+        ["i", "j", "k", "S_mGy_per_MBq_s", "sigma_rel", "electron_keV_per_decay", "photon_keV_per_decay"];
+    let row = |place: usize| {
         let [i, j, k] = kernel.offset(place);
-        text.push_str(&format!(
-            "{i},{j},{k},{:.6e},{:.2e},{:.6e},{:.6e}\n",
-            kernel.s_mgy_per_mbq_s([i, j, k]),
-            sigma_rel(kernel, [i, j, k]),
-            kernel.electron_kev[place],
-            kernel.photon_kev[place]
-        ));
-    }
-    text
+        [
+            i.to_string(),
+            j.to_string(),
+            k.to_string(),
+            format!("{:.6e}", kernel.s_mgy_per_mbq_s([i, j, k])),
+            format!("{:.2e}", sigma_rel(kernel, [i, j, k])),
+            format!("{:.6e}", kernel.electron_kev[place]),
+            format!("{:.6e}", kernel.photon_kev[place]),
+        ]
+    };
+    text + &rows::text(HEADS, (0..kernel.len()).map(row))
 }
 
 /// The text table: two head lines, then offsets by tabs, the last running fastest.
