@@ -149,3 +149,29 @@ fn cli_refusals_name_file_line_and_bound() {
         assert!(!folder.join("out").exists(), "{line}");
     }
 }
+
+/// A gold seed and iodine in water: transport ends, its balance is exact, and the gold stops what passes it.
+#[test]
+fn engine_heavy_elements_are_transported() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    small::write_files(folder, "ct.nii", ("decays.nii", [1e6, 1e9]), "labels.nii");
+    for name in ["density.nii", "tissue.nii"] {
+        std::fs::copy(folder.join("ct.nii"), folder.join(name)).expect("copied");
+    }
+    let seed = |voxel: [usize; 3]| voxel == [5, 4, 5];
+    change(folder, "density.nii", |voxel, _| if seed(voxel) { 19.3 } else { 1.02 });
+    change(folder, "tissue.nii", |voxel, _| f32::from(u8::from(seed(voxel))));
+    change(folder, "labels.nii", |voxel, _| if seed(voxel) { 2.0 } else { 1.0 });
+    let tissues = "name,density_g_cm3,mean_excitation_ev,composition\n\
+                   iodine-water,1.02,78,H 0.109; O 0.871; I 0.02\ngold,19.3,790,Au 1\n";
+    std::fs::write(folder.join("tissues.csv"), tissues).expect("written");
+    let scene = "--density density.nii --tissue tissue.nii --tissue-table tissues.csv";
+    let output = lutra(folder, &format!("dose {scene} --labels labels.nii --activity decays.nii {RUN} --out out"));
+    let words = said(&output);
+    assert!(output.status.success(), "{words}");
+    assert_eq!(words.matches("[exact]").count(), 2, "{words}");
+    let mut organs = csv::Reader::from_path(folder.join("out/organs.csv")).expect("written");
+    let doses: Vec<f64> = organs.records().map(|row| row.expect("a row")[6].parse().expect("a dose")).collect();
+    assert!(doses.iter().all(|gy| *gy > 0.0), "{words}");
+}
