@@ -348,6 +348,9 @@ fn cli_a_broken_file_is_named_by_every_command() {
         assert!(said.contains("notes.txt: an empty file"), "{line:?}: {said}");
     }
     std::fs::remove_file(folder.join("study/notes.txt")).unwrap();
+    for out in ["a", "b", "c"] {
+        std::fs::remove_dir_all(folder.join(out)).unwrap();
+    }
     // The class in the data set alone does not tell what a file was that is cut: any series may have had it.
     let last = read_ct(folder.join("study")).unwrap().files[7].clone();
     break_file(&last, "half");
