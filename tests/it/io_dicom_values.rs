@@ -1,8 +1,7 @@
 //! Values of a header that steer a dose: read, or refused by name; never taken as absent, never compared with what cannot
 //! be compared.
 
-use dicom_core::value::PrimitiveValue;
-use dicom_core::{DataElement, Tag, VR};
+use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use lutra::grid::Volume;
 use lutra::io::dicom::{
@@ -153,6 +152,9 @@ fn io_dicom_what_a_person_states_stands_for_what_cannot_be_read() {
     read(&factor, &ActivityOptions { decay_correction: Some(DecayCorrection::Start), ..plain() }).unwrap();
 }
 
+/// An injection, and what is changed in the scans beside it.
+type Case<'a> = (&'a str, &'a dyn Fn(&mut Set));
+
 /// The injection of this text, beside scans changed so.
 fn zoned(injection: &str, change: &dyn Fn(&mut Set)) -> tempfile::TempDir {
     pair(&|set| {
@@ -172,7 +174,7 @@ fn by_date_time(set: &mut Set, moment: &str) {
 fn io_dicom_moments_whose_zones_cannot_be_compared_are_refused() {
     let zone = |text: &str| TimeZone::parse(text);
     // a scan without a zone, an injection with one; and the other way round
-    let cases: [(&str, &dyn Fn(&mut Set)); 3] = [
+    let cases: [Case<'_>; 3] = [
         ("20260302223000+0000", &|_| {}),
         ("20260302233000+0100", &|_| {}),
         ("20260302233000", &|set| by_date_time(set, "20260303003000+0100")),
@@ -196,7 +198,7 @@ fn io_dicom_moments_whose_zones_cannot_be_compared_are_refused() {
 #[test]
 fn io_dicom_moments_of_known_zones_are_compared() {
     let offset = |set: &mut Set| put(set, tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+0100");
-    let cases: [(&str, &dyn Fn(&mut Set)); 5] = [
+    let cases: [Case<'_>; 5] = [
         ("20260302223000+0000", &offset),
         ("20260302233000", &offset),
         ("20260302173000.00-0500", &|set| by_date_time(set, "20260303003000+0100")),
