@@ -38,7 +38,7 @@ impl LabelNames {
             }
             TextError::NotUtf8 { line } => IoError::invalid(
                 path,
-                &format!("line {line}"),
+                format!("line {line}"),
                 "bytes that are not UTF-8",
                 "UTF-8 text (CSV, TSV, JSON or ITK-SNAP label descriptions)",
                 "Save the file as UTF-8; an image belongs to --labels.",
