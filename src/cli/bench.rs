@@ -18,6 +18,7 @@ use crate::clinic::notes::{Listener, Unheard};
 use crate::clinic::output::{self, Written, nothing_further};
 use crate::clinic::request::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
 use crate::clinic::{demo, from_files, guard, transport};
+use crate::cores;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
@@ -179,7 +180,7 @@ fn take(
 /// CPU threads and lanes, where the CPU carried the histories.
 fn cores(run: &RunOptions, computed: &Computed) -> Option<Cores> {
     (computed.device.engine == "cpu").then(|| Cores {
-        threads: run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        threads: run.threads.unwrap_or_else(|| cores::cores()),
         lanes: match run.engine {
             EngineChoice::Cpu(Some(carrier)) => carrier.lanes(),
             _ => Carrier::fastest().lanes(),
