@@ -4,6 +4,9 @@
 //! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
 //! text has cost no more than four times its size and 10 MiB.
 
+use crate::reads;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Most bytes of a text file: the longest nuclide has a tenth of that.
@@ -43,15 +46,41 @@ pub enum TextError {
     },
 }
 
+/// What the system knows of a regular file. A pipe, a device or a folder is refused before it is opened: it may never
+/// end, and what it gave cannot be read again to be hashed. Standard input that a shell takes from a file is one.
+///
+/// Errors: not a regular file ([`io::ErrorKind::InvalidInput`]); none of this name.
+pub(crate) fn regular(path: &Path) -> io::Result<Metadata> {
+    let found = std::fs::metadata(path)?;
+    if found.is_file() {
+        return Ok(found);
+    }
+    let kind = if found.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("found {kind}; allowed: a regular file")))
+}
+
+/// The bytes of a regular file of at most `limit` bytes, even if it grows while it is read.
+///
+/// Errors: [`TextError::Unreadable`], [`TextError::TooLong`].
+pub(crate) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, TextError> {
+    let stated = regular(path)?.len();
+    if stated > limit {
+        return Err(TextError::TooLong { bytes: stated, limit });
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(TextError::TooLong { bytes: bytes.len() as u64, limit });
+    }
+    reads::note_bytes(path, &bytes);
+    Ok(bytes)
+}
+
 /// The text of a file of at most [`MAX_BYTES`] and [`MAX_TOKENS`].
 ///
 /// Errors: those of [`TextError`].
 pub fn read(path: &Path) -> Result<String, TextError> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > MAX_BYTES {
-        return Err(TextError::TooLong { bytes, limit: MAX_BYTES });
-    }
-    let text = String::from_utf8(std::fs::read(path)?).map_err(|_| TextError::NotUtf8)?;
+    let text = String::from_utf8(bytes(path, MAX_BYTES)?).map_err(|_| TextError::NotUtf8)?;
     sparse(&text)?;
     Ok(text)
 }

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
-use super::images::{self, Anatomy, RegionMap, hashed};
+use super::images::{self, Anatomy, RegionMap};
 use super::matter::{Frame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on};
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
@@ -12,6 +12,7 @@ use crate::decay::Nuclide;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
+use crate::reads;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap};
 use std::collections::BTreeMap;
@@ -25,6 +26,10 @@ enum Activity {
 
 /// Everything a run starts from, out of the request's files.
 pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
+    read_case(request, hear).inspect_err(|_| reads::forget())
+}
+
+fn read_case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
     let (activity, frame, activity_inputs) = read_activity(request, &nuclide, hear, &mut warnings)?;
@@ -33,7 +38,7 @@ pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, User
         images::must_agree(matter.origin.as_ref(), series.origin.as_ref())?;
     }
     let Labels { labels, names, own } = regions(request, &matter, Some(&frame), hear, &mut warnings)?;
-    check_target_labels(&request.run.stop, &labels)?;
+    check_target_labels(&request.run.stop, &labels, &matter.density_g_cm3)?;
     let (activity, stated_mbq, image_times_h) = integrated(activity, own.as_ref(), hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
@@ -216,7 +221,7 @@ fn explicit(
         orientation: density.orientation,
         form_code: density.form_code,
         origin: None,
-        inputs: vec![density.input, hashed("tissue", tissue_path)?, hashed("tissue_table", table_path)?],
+        inputs: vec![density.input, images::read("tissue", tissue_path)?, images::read("tissue_table", table_path)?],
     })
 }
 
@@ -251,5 +256,5 @@ fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
     if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file() {
         files.push(("nuclide", path));
     }
-    files.into_iter().map(|(role, path)| hashed(role, path)).collect()
+    files.into_iter().map(|(role, path)| images::read(role, path)).collect()
 }

@@ -12,7 +12,7 @@ use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
 use crate::clinic::series::Integrated;
-use crate::clinic::{from_files, transport};
+use crate::clinic::{from_files, room, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::io::atomic::{AtomicOutputDir, OutputFiles};
 use crate::io::inputs::Inputs;
@@ -131,6 +131,17 @@ fn dependencies(request: &DoseRequest, cache: &Cache) -> Result<BTreeMap<String,
     Ok(depends_on)
 }
 
+/// Refuses an input that is not the one that the dose depends on: it was changed meanwhile.
+fn as_computed(input: InputFile, depends_on: &BTreeMap<String, String>) -> Result<InputFile, UserError> {
+    match depends_on.get(&format!("{}_sha256", input.role)) {
+        Some(hash) if *hash != input.sha256 => Err(UserError::new(
+            format!("{}: found another file than a moment ago; allowed: the same from first to last", input.path),
+            "Start again when nothing writes to it any more.",
+        )),
+        _ => Ok(input),
+    }
+}
+
 /// The entry's record, if the entry is whole and belongs to `depends_on`.
 fn whole(entry: &Path, depends_on: &BTreeMap<String, String>) -> Option<Kept> {
     let text = std::fs::read_to_string(entry.join(RECORD)).ok()?;
@@ -178,11 +189,11 @@ pub fn transported(request: &DoseRequest, cache: &Cache, hear: &mut dyn Listener
     let sigma_rel = nifti::read(entry.join(MAPS[3])).or_user_error()?;
     let mut inputs = Vec::new();
     if let ActivityChoice::Map { file, .. } = &request.activity {
-        inputs.push(hashed("activity", file)?);
+        inputs.push(as_computed(hashed("activity", file)?, &depends_on)?);
     }
     let mut origin = None;
     if let SceneInput::Ct(ct) = &request.scene {
-        inputs.push(hashed("ct", ct)?);
+        inputs.push(as_computed(hashed("ct", ct)?, &depends_on)?);
         origin = origin_of(ct).or_user_error()?;
     }
     let regions = kept.regions.iter().map(|region| {
@@ -229,6 +240,10 @@ fn compute_into(
         .and_then(|folder| folder.owning(&own).expecting(&own))
         .or_user_error()?;
     let mut case = from_files::case(request, hear)?;
+    for input in &case.inputs {
+        as_computed(input.clone(), &depends_on)?;
+    }
+    room::on_disk(&folder, &case.density_g_cm3)?;
     let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
     let kept = || -> Result<(), Failure> {
         let map = dose_map(&case, &computed)?;
@@ -242,7 +257,8 @@ fn compute_into(
         nifti::write_values(folder.file(MAPS[3]), grid, &map.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
+            maps_sha256
+                .insert(name.to_owned(), InputFile::read("map", &folder.file(name)).at(&folder.file(name))?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,

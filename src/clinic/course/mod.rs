@@ -31,7 +31,7 @@ pub mod source;
 
 use super::failure::{Failure, OrUserError};
 use super::files::in_file;
-use super::images::hashed;
+use super::images::read;
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::pages;
@@ -156,8 +156,9 @@ impl CourseResult {
         dicom: Option<DicomOut>,
         hear: &mut dyn Listener,
     ) -> Result<(), Failure> {
+        let course_file = read("course", &self.path)?;
         let written = save::Written {
-            path: &self.path,
+            course_file: &course_file,
             course: &self.course,
             days: &self.days,
             cycles: &self.cycles,
@@ -180,7 +181,7 @@ impl CourseResult {
                 verdict: &self.verdict,
                 histograms: &self.histograms,
                 invocation,
-                course_file: hashed("course", &self.path)?,
+                course_file,
             },
         )
     }

@@ -5,7 +5,6 @@ use super::parts::Computed;
 use crate::bounds;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::files::{write_json, write_rows};
-use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
 use crate::clinic::request::DicomOut;
@@ -18,8 +17,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
 use crate::report::png::{self, Background, Drawn, Outline, Picture};
-use crate::report::run_record;
-use std::path::Path;
+use crate::report::run_record::{self, InputFile};
 
 /// Names of the files written; there are further ones a cycle and with DICOM.
 pub const FILE_NAMES: [&str; 11] = [
@@ -59,8 +57,8 @@ pub fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
 
 /// What is written.
 pub struct Written<'a> {
-    /// The course's file or folder.
-    pub path: &'a Path,
+    /// COURSE.toml, or the folder, as it was read.
+    pub course_file: &'a InputFile,
     /// The course.
     pub course: &'a Course,
     /// Days of its cycles.
@@ -103,7 +101,7 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
     let record = serde_json::json!({
         "schema": 1,
         "program": run_record::program(),
-        "course": hashed("course", w.path)?,
+        "course": w.course_file,
         "patient": w.course.patient_id,
         "verdict": w.verdict,
         "cycles": cycles,

@@ -97,6 +97,7 @@ impl Layout {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
         let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        crate::reads::note_bytes(path, &bytes);
         Self::parse(path, bytes)
     }
 
