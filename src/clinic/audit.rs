@@ -7,8 +7,9 @@ use super::notes::Listener;
 use super::output::{self, Written};
 use super::pages::{self, Further, OwnLayer};
 use super::request::{AuditRequest, Stop};
-use super::{from_files, kernel, transport};
+use super::{from_files, kernel, room, transport};
 use crate::bounds;
+use crate::cores;
 use crate::dose::DoseMap;
 use crate::dose::dvh::Dvh;
 use crate::dose::regions::RegionDose;
@@ -69,6 +70,7 @@ pub fn audit_into(
     if options.stop == Stop::Default {
         options.stop = Stop::Histories(HISTORIES);
     }
+    room::on_disk(&folder, &case.density_g_cm3)?;
     let computed = transport::compute(&mut case, &options, request.dose.emissions, hear)?;
     let mut further = |dose: &DoseMap, rows: &[RegionDose], folder: &AtomicOutputDir, hear: &mut dyn Listener| {
         compare(request, &case, &computed, &plan, dose, rows, folder, words, hear)
@@ -101,7 +103,6 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
     for path in &request.s_tables {
         organ_tables.extend(OrganTable::read(path).map_err(kernel::failure)?);
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(AuditPlan {
         tolerance_rel: request.tolerance_rel,
         kernels: KernelPlan {
@@ -112,7 +113,7 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
         },
         user_kernels,
         organ_tables,
-        threads: request.dose.run.threads.unwrap_or(cores),
+        threads: request.dose.run.threads.unwrap_or_else(cores::cores),
     })
 }
 

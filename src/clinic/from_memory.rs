@@ -73,7 +73,7 @@ impl Volumes {
                 regions_on(own, "labels", &matter, Some(&frame), hear, &mut warnings)?
             }
         };
-        check_target_labels(&run.stop, &on_grid.labels)?;
+        check_target_labels(&run.stop, &on_grid.labels, &matter.density_g_cm3)?;
         let mut settings = run.settings();
         settings.extend([
             ("activity_unit".to_owned(), json!(unit.name())),

@@ -106,20 +106,23 @@ pub fn write_histograms(
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
     let mut writer = csv::Writer::from_path(&path).at(&path)?;
-    writer.write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
+    writer
+        .write_record(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"])
+        .at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {
             for n in 0..one.curve.dose_gy.len() {
-                writer.write_record([
-                    (*quantity).to_owned(),
-                    one.label.to_string(),
-                    one.name.clone(),
-                    format!("{:.6e}", one.curve.dose_gy[n]),
-                    format!("{:.6}", 100.0 * one.curve.share[n]),
-                    format!("{:.6}", 100.0 * one.curve.low[n]),
-                    format!("{:.6}", 100.0 * one.curve.high[n]),
-                ])
-                .at(&path)?;
+                writer
+                    .write_record([
+                        (*quantity).to_owned(),
+                        one.label.to_string(),
+                        one.name.clone(),
+                        format!("{:.6e}", one.curve.dose_gy[n]),
+                        format!("{:.6}", 100.0 * one.curve.share[n]),
+                        format!("{:.6}", 100.0 * one.curve.low[n]),
+                        format!("{:.6}", 100.0 * one.curve.high[n]),
+                    ])
+                    .at(&path)?;
             }
         }
     }
