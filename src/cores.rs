@@ -1,16 +1,32 @@
-//! Work on disjoint ranges of voxels, on all cores; two works at a time; and the door to threads.
+//! Work on disjoint ranges of voxels, on all cores; two works at a time; and the one door to threads.
+//!
+//! A system can refuse a thread (a limit of processes, no memory). Work that nobody asked a number of threads for is
+//! then done by those that there are; a number that was asked for and cannot be had is an error ([`Refused`]).
 //!
 //! What is computed never depends on the number of cores: a piece knows nothing of the others, and results come back
 //! in the order of the pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads
 //! (WebAssembly) does one work after the other.
 
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
 
 /// Voxels below which a second thread costs more than it gains.
 const LEAST: usize = 1 << 15;
 /// Pieces a core: they cost unequally, and a core that has finished takes another.
 const PIECES: usize = 4;
+
+/// Most threads of one work; the largest machines have some 2000.
+pub const MOST_THREADS: usize = 4096;
+
+/// Why a work does not run on as many threads as were asked for.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// Threads that the system let start.
+    pub(crate) started: usize,
+    /// What the system said.
+    pub(crate) source: std::io::Error,
+}
 
 /// Whether the target has threads.
 const THREADS: bool = cfg!(not(target_family = "wasm"));
@@ -26,21 +42,54 @@ pub(crate) fn beside<A, B: Send>(here: impl FnOnce() -> A, there: impl FnOnce() 
     if !THREADS {
         return (here(), there());
     }
+    // lent and not given: where no thread starts, the work is still there
+    let there = Mutex::new(Some(there));
+    let take = || there.lock().expect("no thread panics while it takes the work").take();
     std::thread::scope(|scope| {
-        let there = scope.spawn(there);
+        let beside = started(scope, || take().map(|there| there()));
         let here = here();
-        (here, there.join().expect("what runs beside does not panic"))
+        let made = beside.ok().and_then(|thread| thread.join().expect("what runs beside does not panic"));
+        (here, made.unwrap_or_else(|| take().expect("nobody took it")()))
     })
 }
 
-/// What `work` makes on each of so many threads, all of which share it; without threads, one time after the other.
-pub(crate) fn on_threads<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Vec<R> {
+/// Does `work` on a thread of its own. Without threads nothing is done.
+///
+/// Errors: the system refuses the thread.
+pub(crate) fn apart(work: impl FnOnce() + Send + 'static) -> std::io::Result<Option<JoinHandle<()>>> {
+    if THREADS { Builder::new().spawn(work).map(Some) } else { Ok(None) }
+}
+
+/// Starts a thread, or says why the system refuses it.
+fn started<'scope, R: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> R + Send + 'scope,
+) -> std::io::Result<ScopedJoinHandle<'scope, R>> {
+    Builder::new().spawn_scoped(scope, work)
+}
+
+/// What `work` makes on each of so many threads, all of which share it; without threads, one time after the other. Nothing
+/// is begun before all are there.
+///
+/// Errors: the system refuses a thread.
+pub(crate) fn on_threads<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Result<Vec<R>, Refused> {
     if !THREADS {
-        return (0..threads).map(|_| work()).collect();
+        return Ok((0..threads).map(|_| work()).collect());
     }
+    let (all_there, work) = (OnceLock::<bool>::new(), &work);
     std::thread::scope(|scope| {
-        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
-        handles.into_iter().map(|h| h.join().expect("a thread that shares work does not panic")).collect()
+        let mut handles = Vec::new();
+        let mut refused = None;
+        while handles.len() < threads && refused.is_none() {
+            match started(scope, || all_there.wait().then(work)) {
+                Ok(handle) => handles.push(handle),
+                Err(source) => refused = Some(Refused { started: handles.len(), source }),
+            }
+        }
+        let _first_word = all_there.set(refused.is_none());
+        let joined = handles.into_iter().map(|h| h.join().expect("a thread that shares work does not panic"));
+        let made: Vec<R> = joined.flatten().collect();
+        refused.map_or(Ok(made), Err)
     })
 }
 
@@ -58,8 +107,17 @@ pub(crate) fn ranges(count: usize) -> Vec<Range<usize>> {
 
 /// What `work` makes of each piece, in their order.
 pub(crate) fn of_each<T: Send, R: Send>(pieces: impl IntoIterator<Item = T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    of_each_on(cores(), pieces, work)
+}
+
+/// As [`of_each`], on so many threads at most.
+pub(crate) fn of_each_on<T: Send, R: Send>(
+    most: usize,
+    pieces: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
     let pieces: Vec<T> = pieces.into_iter().collect();
-    let threads = cores().min(pieces.len());
+    let threads = if THREADS { most.min(pieces.len()) } else { 1 };
     if threads < 2 {
         return pieces.into_iter().map(work).collect();
     }
@@ -76,7 +134,7 @@ pub(crate) fn of_each<T: Send, R: Send>(pieces: impl IntoIterator<Item = T>, wor
     };
     let mut results: Vec<Option<R>> = (0..count).map(|_| None).collect();
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let others: Vec<_> = (1..threads).map_while(|_| started(scope, take).ok()).collect();
         let mut done = take();
         for other in others {
             done.extend(other.join().expect("a thread that works on voxels does not panic"));
@@ -114,7 +172,7 @@ mod tests {
             }
             mine
         };
-        let shares = on_threads(3, take);
+        let shares = on_threads(3, take).expect("three threads");
         assert_eq!((shares.len(), shares.iter().sum::<u32>()), (3, 100));
     }
 

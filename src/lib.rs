@@ -124,6 +124,12 @@ mod clock;
 /// Disjoint ranges of voxels on all cores, and the door to threads.
 mod cores;
 
+/// What was read.
+mod reads;
+
+/// Whose a folder or a file at work is.
+pub mod owner;
+
 // What tests need from outside, and how they say that it is missing.
 #[cfg(test)]
 #[path = "../tests/needs/mod.rs"]

@@ -1,5 +1,6 @@
 //! What lies around a voxel: sums over it and its neighbours, and the dose that decays bring there, roughly.
 
+use crate::cores;
 use crate::grid::VoxelGrid;
 use std::borrow::Cow;
 
@@ -63,17 +64,18 @@ pub fn rough_dose(grid: &VoxelGrid, density_g_cm3: &[f32], decays: &[f64]) -> Ve
         return vec![0.0; decays.len()];
     }
     let scale = decays.len() as f64 / total;
-    let (mut dose, mass) = std::thread::scope(|threads| {
-        let mass = threads.spawn(|| {
-            let areal_g_cm2 = areal_g_cm2(grid);
-            let mut mass: Vec<f32> = density_g_cm3.iter().map(|&rho| areal_g_cm2(rho)).collect();
-            box_sums(&mut mass, grid.dims);
-            mass
-        });
+    let dose = || {
         let mut dose: Vec<f32> = decays.iter().map(|d| (d * scale) as f32).collect();
         box_sums(&mut dose, grid.dims);
-        (dose, mass.join().expect("sums do not panic"))
-    });
+        dose
+    };
+    let mass = || {
+        let areal_g_cm2 = areal_g_cm2(grid);
+        let mut mass: Vec<f32> = density_g_cm3.iter().map(|&rho| areal_g_cm2(rho)).collect();
+        box_sums(&mut mass, grid.dims);
+        mass
+    };
+    let (mut dose, mass) = cores::beside(dose, mass);
     dose.iter_mut().zip(&mass).for_each(|(dose, mass)| *dose /= mass);
     dose
 }

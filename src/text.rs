@@ -7,8 +7,10 @@
 //! Words of others, such as names in an image's header, are made plain before anybody is shown them: a control character
 //! can forge a line of a terminal or break a table.
 
+use crate::reads;
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// JSON whose keys do not repeat.
@@ -56,15 +58,41 @@ pub enum TextError {
     },
 }
 
+/// What the system knows of a regular file. A pipe, a device or a folder is refused before it is opened: it may never
+/// end, and what it gave cannot be read again to be hashed. Standard input that a shell takes from a file is one.
+///
+/// Errors: not a regular file ([`io::ErrorKind::InvalidInput`]); none of this name.
+pub(crate) fn regular(path: &Path) -> io::Result<Metadata> {
+    let found = std::fs::metadata(path)?;
+    if found.is_file() {
+        return Ok(found);
+    }
+    let kind = if found.is_dir() { "a folder" } else { "a pipe or a device" };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("found {kind}; allowed: a regular file")))
+}
+
+/// The bytes of a regular file of at most `limit` bytes, even if it grows while it is read.
+///
+/// Errors: [`TextError::Unreadable`], [`TextError::TooLong`].
+pub(crate) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, TextError> {
+    let stated = regular(path)?.len();
+    if stated > limit {
+        return Err(TextError::TooLong { bytes: stated, limit });
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(TextError::TooLong { bytes: bytes.len() as u64, limit });
+    }
+    reads::note_bytes(path, &bytes);
+    Ok(bytes)
+}
+
 /// The text of a file of at most [`MAX_BYTES`] and [`MAX_TOKENS`].
 ///
 /// Errors: those of [`TextError`].
 pub fn read(path: &Path) -> Result<String, TextError> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > MAX_BYTES {
-        return Err(TextError::TooLong { bytes, limit: MAX_BYTES });
-    }
-    let text = utf8(std::fs::read(path)?)?;
+    let text = utf8(bytes(path, MAX_BYTES)?)?;
     sparse(&text)?;
     Ok(text)
 }

@@ -10,6 +10,7 @@ use crate::clinic::request::{
     InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RunOptions, SceneInput,
     Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
 };
+use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
 use crate::source::ActivityUnit;
@@ -241,13 +242,13 @@ pub struct RawMan {
 #[derive(Debug, Args)]
 pub struct RawKeep {
     /// Seconds between two checkpoints in DIR.checkpoint beside the output folder; 0 for none
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number::<f64>)]
     pub checkpoint: f64,
     /// Go on from the checkpoints of an interrupted run: its output folder, or the folder of its checkpoints
     #[arg(long, value_name = "DIR")]
     pub resume: Option<PathBuf>,
     /// Number of statistically independent batches [default: 20, or as many as there are shards]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u32>)]
     pub batches: Option<u32>,
 }
 
@@ -276,7 +277,7 @@ pub struct RawAudit {
     #[command(flatten)]
     pub dose: RawDose,
     /// Largest deviation of a region's dose that still serves, as in 0.05 for 5 %
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, help_heading = "Audit")]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, help_heading = "Audit", value_parser = number::<f64>)]
     pub tolerance: f64,
     /// Voxel S-value kernels to audit too (NIfTI, CSV, text table, raw cube)
     #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Audit")]
@@ -291,7 +292,7 @@ pub struct RawAudit {
     #[arg(long, value_name = "UNIT", help_heading = "Audit")]
     pub kernel_unit: Option<String>,
     /// Density of these kernels' medium, g/cm3, where their files do not say
-    #[arg(long, value_name = "G/CM3", help_heading = "Audit")]
+    #[arg(long, value_name = "G/CM3", help_heading = "Audit", value_parser = number::<f64>)]
     pub kernel_density: Option<f64>,
     /// Use kernels that do not fit (another voxel size, nuclide, not symmetric) all the same
     #[arg(long, help_heading = "Audit")]
@@ -311,7 +312,7 @@ pub struct RawMedium {
     #[arg(long, value_name = "NAME|FILE", default_value = "soft")]
     pub tissue: String,
     /// Density, g/cm3 [default: the tissue's own, 1.04 for soft]
-    #[arg(long, value_name = "G/CM3")]
+    #[arg(long, value_name = "G/CM3", value_parser = number::<f64>)]
     pub density: Option<f64>,
     /// Built-in nuclide, or a nuclide file (TOML or JSON)
     #[arg(long, value_name = "NAME|FILE", default_value = "lu177")]
@@ -320,10 +321,10 @@ pub struct RawMedium {
     #[arg(long, value_name = "N", default_value = "400000")]
     pub histories: String,
     /// Seed of the random numbers
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, value_parser = number::<u64>)]
     pub seed: u64,
     /// Threads [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Output file; its ending chooses the layout
     #[arg(long, value_name = "FILE")]
@@ -348,7 +349,7 @@ pub struct RawParity {
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub devices: String,
     /// Seed of the random numbers
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, value_parser = number::<u64>)]
     pub seed: u64,
     /// Follow one history step by step on every device instead: N, PASS:N or PASS:BATCH:N
     #[arg(long, value_name = "HISTORY")]
@@ -404,7 +405,7 @@ pub struct RawBench {
     #[command(flatten)]
     pub images: RawImages,
     /// Run until 95 % of the target voxels have this relative standard error, as in 0.02 for 2 %
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::<f64>)]
     pub target_sigma: Option<f64>,
     /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
@@ -414,10 +415,10 @@ pub struct RawBench {
     #[arg(long, value_name = "LABELS")]
     pub judge_labels: Option<String>,
     /// Judge only voxels above this share of the highest dose, as in 0.01 [default: 0.01 without regions, else 0]
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", value_parser = number::<f64>)]
     pub judge_above: Option<f64>,
     /// Measured runs; the one of median time is shown
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = number::<u32>)]
     pub repeat: u32,
     /// Electron histories of the run before the measured ones, which is not counted
     #[arg(long, value_name = "N", default_value = "200000")]
@@ -435,7 +436,7 @@ pub struct RawBench {
     )]
     pub grids: String,
     /// Number of statistically independent batches [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u32>)]
     pub batches: Option<u32>,
     /// Output folder
     #[arg(long, value_name = "DIR")]
@@ -512,10 +513,10 @@ pub struct RawRun {
     #[arg(long, value_name = "N")]
     pub histories: Option<String>,
     /// Seed of the random numbers: the same seed gives the same result on every machine
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, value_parser = number::<u64>)]
     pub seed: u64,
     /// Threads of the CPU engine [default: all cores]; the result does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
     /// inputs and files of others are never touched
@@ -533,7 +534,7 @@ pub struct RawInspect {
     #[arg(long, value_name = "none|start|admin")]
     pub decay_correction: Option<String>,
     /// Half-life that the scanner corrected with, h, whatever the file says
-    #[arg(long, value_name = "H")]
+    #[arg(long, value_name = "H", value_parser = number::<f64>)]
     pub half_life: Option<f64>,
     /// The injection by the scanner's clock, whatever the file says, as in 2026-03-02T10:00
     #[arg(long, value_name = "TIME")]
@@ -550,13 +551,13 @@ pub struct RawInspect {
 #[derive(Debug, Default, Args)]
 pub struct RawImages {
     /// Effective half-life, h, in place of a fit: for one image
-    #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
+    #[arg(long, value_name = "H", help_heading = "DICOM activity images", value_parser = number::<f64>)]
     pub effective_half_life: Option<f64>,
     /// Decay correction of the images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin", help_heading = "DICOM activity images")]
     pub decay_correction: Option<String>,
     /// Half-life that the scanner corrected with, h, whatever the files say
-    #[arg(long, value_name = "H", help_heading = "DICOM activity images")]
+    #[arg(long, value_name = "H", help_heading = "DICOM activity images", value_parser = number::<f64>)]
     pub half_life: Option<f64>,
     /// The one injection by the scanner's clock, whatever the files say, as in 2026-03-02T10:00
     #[arg(long, value_name = "TIME", help_heading = "DICOM activity images")]
@@ -582,8 +583,8 @@ pub struct RawDicomOut {
     #[arg(long, requires = "dicom", help_heading = "DICOM out")]
     pub dicom_pictures: bool,
     /// Bits of a dose value: 16, which every system reads, or 32
-    #[arg(long, value_name = "16|32", requires = "dicom", help_heading = "DICOM out")]
-    pub dicom_bits: Option<u8>,
+    #[arg(long, value_name = "16|32", requires = "dicom", help_heading = "DICOM out", value_parser = number::<u32>)]
+    pub dicom_bits: Option<u32>,
 }
 
 impl RawImages {
@@ -642,7 +643,7 @@ pub struct RawDemo {
     #[arg(long, value_name = "DIR", default_value = "lutra-demo")]
     pub out: PathBuf,
     /// Time to spend on the transport, s, in place of --histories
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::<f64>)]
     pub seconds: Option<f64>,
     /// Write a practice patient in place of a run: a CT, labels, and activity images of three cycles
     #[arg(long, conflicts_with_all = ["seconds", "histories", "resume", "batches"])]
@@ -665,10 +666,10 @@ pub struct RawValidate {
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     pub engine: String,
     /// Seed of the random numbers
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, value_parser = number::<u64>)]
     pub seed: u64,
     /// Threads of the CPU engine [default: all cores]; the result does not depend on it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Output folder
     #[arg(long, value_name = "DIR")]
@@ -704,7 +705,7 @@ pub struct RawDose {
     #[arg(long, value_name = "UNIT", help_heading = "Activity")]
     pub activity_unit: Option<String>,
     /// Administered activity, MBq, for doses per activity; it bounds the decays that the map can hold
-    #[arg(long, value_name = "MBQ", help_heading = "Activity")]
+    #[arg(long, value_name = "MBQ", help_heading = "Activity", value_parser = number::<f64>)]
     pub administered_mbq: Option<f64>,
     /// Built-in nuclide, or a nuclide file (TOML or JSON) [default: lu177]
     #[arg(long, value_name = "NAME|FILE", help_heading = "Activity")]
@@ -725,7 +726,7 @@ pub struct RawDose {
     #[arg(long, value_name = "ct|activity|MM")]
     pub grid: Option<String>,
     /// Run until 95 % of the target voxels have this relative standard error, as in 0.02 for 2 %
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = number::<f64>)]
     pub target_sigma: Option<f64>,
     /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
@@ -766,7 +767,7 @@ pub struct RawTia {
     #[arg(long, value_name = "NAME|FILE")]
     pub nuclide: Option<String>,
     /// Administered activity, MBq, of DICOM images in place of what they state; it bounds what they can show
-    #[arg(long, value_name = "MBQ")]
+    #[arg(long, value_name = "MBQ", value_parser = number::<f64>)]
     pub administered_mbq: Option<f64>,
     /// DICOM activity images.
     #[command(flatten)]
@@ -811,7 +812,7 @@ pub struct RawCourse {
     #[arg(long, value_name = "FILE", help_heading = "DICOM folder")]
     pub label_names: Option<PathBuf>,
     /// Administered activity of each cycle, MBq, where the images do not state it
-    #[arg(long, value_name = "MBQ", help_heading = "DICOM folder")]
+    #[arg(long, value_name = "MBQ", help_heading = "DICOM folder", value_parser = number::<f64>)]
     pub administered_mbq: Option<f64>,
     /// Built-in nuclide, or a nuclide file [default: lu177]
     #[arg(long, value_name = "NAME|FILE", help_heading = "DICOM folder")]
@@ -823,7 +824,7 @@ pub struct RawCourse {
     #[command(flatten)]
     pub dicom: RawDicomOut,
     /// Number of patients
-    #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Virtual cohort")]
+    #[arg(long, value_name = "N", default_value_t = 20_000, help_heading = "Virtual cohort", value_parser = number::<u32>)]
     pub patients: u32,
     /// Options of the transport.
     #[command(flatten)]
@@ -1029,6 +1030,53 @@ impl RawMerge {
     }
 }
 
+/// A number that an option takes: what it may be, in words, where a text is none.
+trait Number: Sized {
+    /// In words.
+    const ALLOWED: &str;
+    /// The number that a text is.
+    fn read(text: &str) -> Option<Self>;
+}
+
+/// A whole number in digits or in power notation, as far as that is exact.
+fn whole(text: &str) -> Option<u64> {
+    const EXACT: f64 = 9e15;
+    let power = || text.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (0.0..=EXACT).contains(n));
+    text.parse().ok().or_else(|| power().map(|n| n as u64))
+}
+
+impl Number for f64 {
+    const ALLOWED: &str = "a number, as in 0.5 or 1e6";
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Number for u32 {
+    const ALLOWED: &str = "a whole number from 0 to 4294967295";
+    fn read(text: &str) -> Option<Self> {
+        whole(text).and_then(|n| n.try_into().ok())
+    }
+}
+
+impl Number for u64 {
+    const ALLOWED: &str = "a whole number from 0 to 18446744073709551615";
+    fn read(text: &str) -> Option<Self> {
+        whole(text)
+    }
+}
+
+/// Reads the number of an option.
+fn number<T: Number>(text: &str) -> Result<T, String> {
+    T::read(text).ok_or_else(|| format!("allowed: {}", T::ALLOWED))
+}
+
+/// Reads a number of threads.
+fn threads(text: &str) -> Result<usize, String> {
+    let allowed = || format!("allowed: a whole number from 1 to {MOST_THREADS}; without it all cores are used");
+    text.parse().ok().filter(|n| (1..=MOST_THREADS).contains(n)).ok_or_else(allowed)
+}
+
 impl RawParity {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<ParityRequest, UserError> {
@@ -1061,7 +1109,7 @@ impl RawParity {
 fn device(text: &str) -> Result<DeviceChoice, UserError> {
     let text = text.trim();
     let parts: Vec<&str> = text.split(':').collect();
-    let threads = |n: &str| n.parse::<usize>().ok().filter(|&n| n > 0);
+    let threads = |n: &str| threads(n).ok();
     match parts[..] {
         ["cpu"] => return Ok(DeviceChoice::Cpu(0, None)),
         ["cpu", n] if threads(n).is_some() => return Ok(DeviceChoice::Cpu(threads(n).unwrap_or(0), None)),
@@ -1081,7 +1129,7 @@ fn device(text: &str) -> Result<DeviceChoice, UserError> {
     Err(UserError::new(
         format!(
             "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, cpu:scalar, gpu:N and \
-             gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256)"
+             gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256; THREADS 1 to {MOST_THREADS})"
         ),
         "`lutra devices` lists the devices and their numbers, as in --devices cpu:1,gpu:0.",
     ))
@@ -1250,9 +1298,6 @@ impl RawAudit {
 
 impl RawMedium {
     fn check(self) -> Result<MediumRequest, UserError> {
-        if self.threads == Some(0) {
-            return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave it out to use all cores."));
-        }
         let density_g_cm3 = self.density.map(|d| in_range("--density", d, 0.001, 30.0, "g/cm3")).transpose()?;
         let histories = whole_number("--histories", &self.histories)?;
         Ok(MediumRequest {
@@ -1664,9 +1709,6 @@ fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
     let engine = engine(&raw.engine)?;
-    if raw.threads == Some(0) {
-        return Err(UserError::new("--threads: found 0; allowed: 1 or more", "Leave --threads out to use all cores."));
-    }
     if raw.threads.is_some() && matches!(engine, EngineChoice::Gpu(_)) {
         return Err(contradiction(
             "--threads",
@@ -1832,7 +1874,6 @@ mod tests {
             ("--ct c --administered-mbq 0", "found 0"),
             ("--ct c --grid 0", "found 0"),
             ("--ct c --grid coarse", "\"coarse\""),
-            ("--ct c --threads 0", "found 0"),
             ("--ct c --emissions gamma", "\"gamma\""),
             ("--ct c --shard 0/3", "\"0/3\""),
             ("--ct c --shard 4/3", "\"4/3\""),

@@ -7,7 +7,7 @@ use super::{printer, show};
 use crate::clinic::failure::Failure;
 use crate::clinic::output::{self, nothing_further};
 use crate::clinic::request::DemoRequest;
-use crate::clinic::{demo, guard, practice, transport};
+use crate::clinic::{demo, guard, practice, room, transport};
 use crate::demo::ADMINISTERED_MBQ;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
@@ -24,6 +24,7 @@ pub(super) fn run(request: &DemoRequest) -> Result<(), Failure> {
     printer::note("making the abdomen: 120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE");
     let hear = &mut Terminal::default();
     let mut case = demo::case(&request.run, &request.out, &folder)?;
+    room::on_disk(&folder, &case.density_g_cm3)?;
     let computed = transport::compute(&mut case, &request.run, Emissions::All, hear)?;
     let kidneys = [("kidneys", &demo::KIDNEYS[..])];
     let written =
@@ -41,7 +42,7 @@ fn practice_patient(request: &DemoRequest) -> Result<(), Failure> {
     let facts = practice::write(&folder)?;
     let place = folder.commit().or_user_error()?;
     printer::record(&serde_json::json!({
-        "folder": place, "administered_mbq": ADMINISTERED_MBQ, "dates": practice::DATES,
+        "folder": printer::shown(&place), "administered_mbq": ADMINISTERED_MBQ, "dates": practice::DATES,
         "times_h": practice::TIMES_H, "unit": "bq_ml", "decay_correction": "none",
     }))?;
     printer::data(&facts);

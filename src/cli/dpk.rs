@@ -26,7 +26,7 @@ pub(super) fn run(request: &MediumRequest) -> Result<(), Failure> {
         "closure_rel": point.closure_rel(),
         "electron_radius_50_90_mm": point.electron.as_ref().map(radii),
         "photon_radius_50_90_mm": point.photon.as_ref().map(radii),
-        "file": request.out,
+        "file": printer::shown(&request.out),
     }))?;
     printer::data(&format!(
         "{} in {} at {density} g/cm3: energy closes to {:+.4} % of {:.3} keV per decay\n",

@@ -9,9 +9,9 @@ use crate::clinic::request::InitRequest;
 pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
     let done = init(request)?;
     printer::record(&serde_json::json!({
-        "written": &done.written,
+        "written": done.written.iter().map(|path| printer::shown(path)).collect::<Vec<_>>(),
         "to_fill_in": done.to_fill_in.iter().map(|(file, line, field)| serde_json::json!({
-            "file": file, "line": line, "field": field,
+            "file": printer::shown(file), "line": line, "field": field,
         })).collect::<Vec<_>>(),
         "not_used": done.left,
         "next": done.next,

@@ -1,7 +1,7 @@
 //! `lutra inspect`: what is in a file or folder, what Lutra would use of it, and every doubt.
 
 use super::failure::OrUserError;
-use super::printer;
+use super::printer::{self, shown};
 use crate::clinic::failure::Failure;
 use crate::clinic::request::InspectRequest;
 use crate::clinic::survey::{Reach, no_dicom, survey};
@@ -29,7 +29,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     }
     doubts.extend(header.notes.iter().cloned());
     printer::record(&serde_json::json!({
-        "path": request.path,
+        "path": shown(&request.path),
         "format": "NIfTI",
         "stored_as": format!("{:?}", header.scalar),
         "dims": header.grid.dims,
@@ -67,9 +67,9 @@ fn folder(path: &Path) -> Result<bool, Failure> {
     found.left.iter().for_each(|reason| text.push_str(&format!("not used: {reason}\n")));
     printer::record(&serde_json::json!({
         "images": found.images.iter().map(|image| serde_json::json!({
-            "path": image.path, "role": image.role.name(), "why": image.why, "doubts": image.doubts,
+            "path": shown(&image.path), "role": image.role.name(), "why": image.why, "doubts": image.doubts,
         })).collect::<Vec<_>>(),
-        "label_names": found.names.iter().map(|names| &names.path).collect::<Vec<_>>(),
+        "label_names": found.names.iter().map(|names| shown(&names.path)).collect::<Vec<_>>(),
         "not_used": found.left,
     }))?;
     printer::data(&text);

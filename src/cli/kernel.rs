@@ -61,7 +61,7 @@ pub(super) fn run(request: &KernelRequest) -> Result<(), Failure> {
         "electron_kev_inside": electron,
         "photon_kev_inside": photon,
         "closure_rel": closure,
-        "files": files,
+        "files": files.iter().map(|file| printer::shown(file)).collect::<Vec<_>>(),
     }))?;
     printer::data(&text);
     for file in files {

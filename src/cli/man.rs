@@ -26,7 +26,9 @@ pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
     let names = written()?;
     let place = folder.commit().or_user_error()?;
     let files: Vec<PathBuf> = names.iter().map(|name| place.join(name)).collect();
-    printer::record(&serde_json::json!({ "pages": files }))?;
+    printer::record(
+        &serde_json::json!({ "pages": files.iter().map(|file| printer::shown(file)).collect::<Vec<_>>() }),
+    )?;
     printer::data(&files.iter().map(|file| format!("{}\n", file.display())).collect::<String>());
     printer::results(&format!("{} pages", files.len()), &place);
     Ok(())

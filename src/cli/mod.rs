@@ -39,7 +39,13 @@ use std::ffi::OsString;
 /// Runs the program on its arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     let arguments = config::expand(arguments.into_iter().collect())?;
-    let raw = args::RawArgs::try_parse_from(arguments).map_err(Failure::Usage)?;
+    let raw = match args::RawArgs::try_parse_from(arguments) {
+        Err(error) if !error.use_stderr() => {
+            printer::help(&error);
+            return Ok(printer::delivered()?);
+        }
+        other => other.map_err(Failure::Usage)?,
+    };
     printer::configure(raw.talk.quiet, raw.talk.json);
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?)?,
@@ -61,5 +67,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Completions(raw) => completions::run(raw.shell),
         args::RawCommand::Man(raw) => man::run(&raw)?,
     }
-    Ok(())
+    Ok(printer::delivered()?)
 }

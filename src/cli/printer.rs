@@ -1,5 +1,6 @@
 //! The one place that writes to the terminal: data on standard output, talk on standard error. A reader that has
-//! gone away (a closed pipe) is no fault.
+//! gone away (a closed pipe) is no fault. Any other fault of standard output is kept until the command has done its
+//! work, and ends it then ([`delivered`]): what a command leaves on the disk does not depend on who reads its words.
 //!
 //! `--quiet` leaves warnings and errors of the talk; `--json` turns the data into one JSON document. Colour carries
 //! no meaning: it marks the first word of errors, warnings and hints, only on a terminal and only where NO_COLOR,
@@ -12,10 +13,13 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static QUIET: AtomicBool = AtomicBool::new(false);
 static JSON: AtomicBool = AtomicBool::new(false);
+/// What the system said when standard output first failed.
+static LOST: OnceLock<String> = OnceLock::new();
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -40,7 +44,35 @@ pub(super) fn is_json() -> bool {
 /// Writes to standard output as it stands.
 pub(super) fn raw(text: &[u8]) {
     let mut stdout = io::stdout().lock();
-    let _reader_gone = stdout.write_all(text).and_then(|()| stdout.flush());
+    keep_fault(stdout.write_all(text).and_then(|()| stdout.flush()));
+}
+
+/// Keeps the first fault of standard output.
+fn keep_fault(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _first_stays = LOST.set(error.to_string());
+    }
+}
+
+/// Writes help or the version to standard output.
+pub(super) fn help(text: &clap::Error) {
+    keep_fault(text.print().and_then(|()| io::stdout().lock().flush()));
+}
+
+/// Whether standard output took all that was written to it. To be asked once, at the end.
+///
+/// Errors: it did not (a full disk).
+pub(super) fn delivered() -> Result<(), failure::Failure> {
+    LOST.get().map_or(Ok(()), |error| Err(lost(error)))
+}
+
+fn lost(error: &str) -> failure::Failure {
+    failure::Failure::run(format!(
+        "standard output: cannot write: {error}. What was printed is not whole; files that the command wrote are. \
+         Choose a place that has room."
+    ))
 }
 
 /// Writes data for people to standard output; nothing with `--json`. Names in them act on no terminal.
@@ -48,6 +80,11 @@ pub fn data(text: &str) {
     if !is_json() {
         raw(plain_lines(text).as_bytes());
     }
+}
+
+/// A path as data for machines show it; letters that are not Unicode become replacement characters.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Writes data for machines to standard output; nothing without `--json`. To be called once a command.

@@ -8,7 +8,7 @@ use super::notes::Listener;
 use super::output::{self, Written};
 use super::pages::{self, Further, OwnLayer};
 use super::request::{AuditRequest, Stop};
-use super::{from_files, kernel, transport};
+use super::{from_files, kernel, room, transport};
 use crate::bounds;
 use crate::clock::Moment;
 use crate::cores;
@@ -71,6 +71,7 @@ pub fn audit_into(
     if options.stop == Stop::Default {
         options.stop = Stop::Histories(HISTORIES);
     }
+    room::on_disk(&folder, &case.density_g_cm3)?;
     let computed = transport::compute(&mut case, &options, request.dose.emissions, hear)?;
     let mut further = |dose: &DoseMap, rows: &[RegionDose], folder: &AtomicOutputDir, hear: &mut dyn Listener| {
         compare(request, &case, &computed, &plan, dose, rows, folder, words, hear)

@@ -6,7 +6,7 @@
 
 use super::failure::{AtPath, Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
-use super::images::{hashed, read_names};
+use super::images::{self, read_names};
 use super::invocation::Invocation;
 use super::pages::blocks::{
     INTENDED_USE, dvh_words, histogram_table, series, shown, volume_points_gy, write_histograms,
@@ -238,7 +238,7 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
     }
     let letters = volume.grid.orientation().letters();
     let (dose_gy, orientation) = volume.to_canonical();
-    let file = hashed(which, path)?;
+    let file = images::read(which, path)?;
     Ok(Map { dose_gy, orientation, form_code, file, letters })
 }
 
@@ -606,7 +606,7 @@ fn page(
     let mut files = vec![a.file.clone(), b.file.clone()];
     for (role, path) in [("labels", &request.labels), ("label_names", &request.label_names)] {
         if let Some(path) = path.as_ref().filter(|path| path.is_file()) {
-            files.push(hashed(role, path)?);
+            files.push(images::read(role, path)?);
         }
     }
     let mut sections = vec![Section::new(

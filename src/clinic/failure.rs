@@ -1,5 +1,6 @@
 //! What ends a request before its work is done: a fault that the user can mend, or a fault of the run.
 
+use crate::io::staged::place_of;
 use std::fmt;
 use std::path::Path;
 
@@ -181,7 +182,7 @@ pub trait AtPath<T> {
 
 impl<T, E: std::error::Error> AtPath<T> for Result<T, E> {
     fn at(self, path: &Path) -> Result<T, Failure> {
-        self.map_err(|error| Failure::run(format!("{}: {}", path.display(), RunFault::of(&error))))
+        self.map_err(|error| Failure::run(format!("{}: {}", place_of(path).display(), RunFault::of(&error))))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::failure::{AtPath, Failure, UserError};
 use crate::io::IoError;
-use crate::text;
+use crate::text::{self, TextError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -21,15 +21,13 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a text file.
 pub fn read_text(path: &Path) -> Result<String, UserError> {
-    let refused = |error| UserError::from_library(&IoError::read(path, error));
-    let size = std::fs::metadata(path).map_err(refused)?.len();
-    if size > MAX_TEXT_BYTES {
-        return Err(UserError::new(
-            format!("{}: file size: found {size} bytes; allowed: at most {MAX_TEXT_BYTES}", path.display()),
+    let bytes = text::bytes(path, MAX_TEXT_BYTES).map_err(|error| match error {
+        TextError::Unreadable(error) => UserError::from_library(&IoError::read(path, error)),
+        error => UserError::new(
+            format!("{}: {error}", path.display()),
             "Give the TOML file that describes the run, not an image.",
-        ));
-    }
-    let bytes = std::fs::read(path).map_err(refused)?;
+        ),
+    })?;
     text::utf8(bytes).map_err(|error| {
         UserError::new(format!("{}: {error}", path.display()), "An image is named inside the file, it is not the file.")
     })

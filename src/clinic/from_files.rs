@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
-use super::images::{self, Anatomy, RegionMap, hashed};
+use super::images::{self, Anatomy, RegionMap};
 use super::matter::{
     ActivityFrame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on, scene_grid,
 };
@@ -15,6 +15,7 @@ use crate::decay::Nuclide;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
+use crate::reads;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap};
 use std::collections::BTreeMap;
@@ -53,6 +54,15 @@ pub fn case_from(
     shelf: &mut Shelf,
     hear: &mut dyn Listener,
 ) -> Result<Case, UserError> {
+    read_case(request, decays, shelf, hear).inspect_err(|_| reads::forget())
+}
+
+fn read_case(
+    request: &DoseRequest,
+    decays: Option<Decays>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = shelf.nuclide(&request.nuclide)?;
     let (activity, frame, activity_inputs) = match decays {
@@ -65,7 +75,7 @@ pub fn case_from(
     }
     let Labels { labels, names, own } = regions(request, &matter, Some(&frame), shelf, hear, &mut warnings)?;
     let own = own.as_ref().map(|own| &own.map);
-    check_target_labels(&request.run.stop, &labels)?;
+    check_target_labels(&request.run.stop, &labels, &matter.density_g_cm3)?;
     let (activity, stated_mbq, image_times_h) = integrated(activity, own, hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
@@ -269,7 +279,7 @@ fn explicit(
         orientation: density.orientation,
         form_code: density.form_code,
         origin: None,
-        inputs: vec![density.input, hashed("tissue", tissue_path)?, hashed("tissue_table", table_path)?],
+        inputs: vec![density.input, images::read("tissue", tissue_path)?, images::read("tissue_table", table_path)?],
     })
 }
 
@@ -313,5 +323,5 @@ fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
     if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file() {
         files.push(("nuclide", path));
     }
-    files.into_iter().map(|(role, path)| hashed(role, path)).collect()
+    files.into_iter().map(|(role, path)| images::read(role, path)).collect()
 }

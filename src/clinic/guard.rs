@@ -39,6 +39,7 @@ pub fn folder_of_run<N: AsRef<str>>(
     };
     let files = checkpoint::files(place);
     files.iter().try_for_each(|file| inputs.spare(file)).or_user_error()?;
+    checkpoint::free(place, *resume || force).or_user_error()?;
     let mut all = inputs.clone();
     files.iter().filter(|_| *resume).for_each(|file| all.add(file));
     folder(out, force, &all, names)

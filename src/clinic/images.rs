@@ -3,11 +3,12 @@
 
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
+use super::room;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Sample, WriteOptions};
-use crate::io::open::{self, digest_of, files_of, settled};
+use crate::io::open::{self, digest_of, digest_read, files_of, settled};
 use crate::report::run_record::{InputFile, hex};
 use crate::source::regrid::labels_to;
 use sha2::{Digest, Sha256};
@@ -66,9 +67,9 @@ impl OpenedRegions {
     }
 }
 
-/// The record of some files under the path that the user gave.
+/// The record, under the path that the user gave, of some files that were read: of the bytes that were decoded.
 pub fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
-    let (bytes, sha256) = digest_of(files).or_user_error()?;
+    let (bytes, sha256) = digest_read(files).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
 
@@ -89,9 +90,15 @@ pub fn recorded_values<T: Copy, const N: usize>(
     }
 }
 
-/// The record of an input that is not opened here.
-pub fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
+/// The record of an input that was read under this path: of the bytes that were decoded.
+pub fn read(role: &str, path: &Path) -> Result<InputFile, UserError> {
     recorded(role, path, &files_of(path).or_user_error()?)
+}
+
+/// The record of an input as it lies on the disk now.
+pub fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
+    let (bytes, sha256) = digest_of(&files_of(path).or_user_error()?).or_user_error()?;
+    Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
 
 fn turned<T: Copy>(
@@ -102,6 +109,7 @@ fn turned<T: Copy>(
 ) -> Result<Image<T>, UserError> {
     warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
     let input = recorded(role, path, &opened.files)?;
+    room::for_image(&input.path, opened.volume.data.len(), size_of::<T>())?;
     let (volume, orientation) = opened.volume.to_canonical();
     let grid = settled(path, volume.grid).or_user_error()?;
     let volume = Volume { grid, data: volume.data };
@@ -146,9 +154,10 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String
     }
     warnings.extend(image.header.notes.iter().map(|note| format!("{}: {note}", path.display())));
     let form_code = WriteOptions::like(&image.header, "").form_code;
+    room::for_image(&path.display().to_string(), image.volume.data.len(), size_of::<T>())?;
     let (volume, orientation) = image.volume.to_canonical();
     let volume = Volume { grid: settled(path, volume.grid).or_user_error()?, data: volume.data };
-    Ok(Image { volume, orientation, form_code, input: hashed(role, path)?, origin: None })
+    Ok(Image { volume, orientation, form_code, input: read(role, path)?, origin: None })
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
@@ -176,7 +185,7 @@ pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) ->
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
     named.extend(read_names(names)?);
     if let Some(file) = names {
-        inputs.push(hashed("label_names", file)?);
+        inputs.push(read("label_names", file)?);
     }
     let (labels, _) = opened.labels.to_canonical();
     let labels = Volume { grid: settled(path, labels.grid).or_user_error()?, data: labels.data };

@@ -5,6 +5,7 @@ use super::failure::{OrUserError, UserError};
 use super::images::{self, Image, OpenedRegions};
 use super::notes::Listener;
 use super::request::{DicomOut, GridChoice, Stop};
+use super::room;
 use crate::ct::{check_hounsfield, contrast};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
@@ -156,6 +157,7 @@ pub(super) fn matter_of_ct(
         }
         _ => (own_grid.clone(), ct.orientation.clone(), ct.form_code),
     };
+    room::for_run(name, target.len())?;
     let averaged = average_to(&ct.volume, &target, OUTSIDE_HU).or_user_error()?;
     if averaged.uncovered > 0 {
         warnings.push(format!(
@@ -254,10 +256,22 @@ fn contrast_doubts(labels: &[u16], names: &BTreeMap<u16, String>, matter: &Matte
     voxels.into_iter().filter_map(doubt).collect()
 }
 
-/// Refuses to aim at a label that no voxel has.
-pub(super) fn check_target_labels(stop: &Stop, labels: &[u16]) -> Result<(), UserError> {
+/// Refuses to aim at a label that no voxel has, or none but voxels of air, for which no dose is stated: such a run
+/// would have no end.
+pub(super) fn check_target_labels(stop: &Stop, labels: &[u16], density_g_cm3: &[f32]) -> Result<(), UserError> {
     let Stop::TargetSigma { labels: targets, .. } = stop else { return Ok(()) };
     let present: BTreeSet<u16> = labels.iter().copied().filter(|&label| label > 0).collect();
+    let solid = |n: usize| f64::from(density_g_cm3[n]) >= AIR_LIMIT_G_CM3;
+    let solid: BTreeSet<u16> = (0..labels.len()).filter(|&n| solid(n)).map(|n| labels[n]).collect();
+    if let Some(air) = targets.iter().find(|target| present.contains(target) && !solid.contains(target)) {
+        return Err(UserError::new(
+            format!(
+                "--target-labels: found {air}, all of whose voxels are air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose \
+                 is stated; allowed: labels with tissue"
+            ),
+            "Leave that label out, or check that CT and labels belong together.",
+        ));
+    }
     match targets.iter().find(|target| !present.contains(target)) {
         None => Ok(()),
         Some(missing) => {

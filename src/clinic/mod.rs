@@ -84,6 +84,9 @@ pub mod practice;
 /// What can be asked.
 pub mod request;
 
+/// Memory and disk that a run needs.
+pub mod room;
+
 /// Images over time to decays.
 pub mod series;
 

@@ -76,38 +76,39 @@ pub fn write(
 ) -> Result<Written, Failure> {
     let dose = dose_map(case, computed)?;
     // maps and pictures beside the page: together they take as long as the transport of a small run
-    let (text, all_rows) = std::thread::scope(|scope| {
-        let maps = scope.spawn(|| write_maps(case, &dose, &folder));
+    let words = || {
         let Tables { rows, group_rows, histograms, .. } = tables(case, computed, &dose)?;
         let mut all_rows = rows.clone();
         all_rows.extend(group_rows.iter().cloned());
         let outlined = all_rows[..rows.len()].to_vec();
-        let pictures = {
-            let (dose, folder) = (&dose, &folder);
-            scope.spawn(move || write_pictures(case, dose, &outlined, folder, extra))
+        let page = || {
+            let path = folder.file("organs.csv");
+            write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
+            let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
+            pages::dose::write_dose(
+                case,
+                computed,
+                &dose,
+                &rows,
+                &group_rows,
+                histograms,
+                &folder,
+                invocation,
+                seed,
+                sections,
+                &layers,
+                headline,
+            )?;
+            Ok::<_, Failure>(text)
         };
-        let path = folder.file("organs.csv");
-        write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
-        let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
-        pages::dose::write_dose(
-            case,
-            computed,
-            &dose,
-            &rows,
-            &group_rows,
-            histograms,
-            &folder,
-            invocation,
-            seed,
-            sections,
-            &layers,
-            headline,
-        )?;
-        let pictures = pictures.join().expect("the thread of the pictures does not panic")?;
-        write_dicom(case, &dose, &pictures, &folder, hear)?;
-        maps.join().expect("the thread of the maps does not panic")?;
+        let (text, pictures) = cores::beside(page, || write_pictures(case, &dose, &outlined, &folder, extra));
+        let text = text?;
+        write_dicom(case, &dose, &pictures?, &folder, hear)?;
         Ok::<_, Failure>((text, all_rows))
-    })?;
+    };
+    let (said, maps) = cores::beside(words, || write_maps(case, &dose, &folder));
+    let (text, all_rows) = said?;
+    maps?;
     write_record(case, computed, &all_rows, &folder, invocation, seed)?;
     let place = folder.commit()?;
     Ok(Written { place, dose, rows: all_rows, text })

@@ -2,7 +2,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
-use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, hashed};
+use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
 use super::notes::Listener;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
@@ -254,7 +254,7 @@ impl OpenSeries {
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
         let nuclide = Nuclide::load(&nuclide_name).or_user_error()?;
-        let mut inputs = vec![hashed("series", path)?];
+        let mut inputs = vec![read("series", path)?];
         let mut warnings = Vec::new();
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();

@@ -30,6 +30,14 @@ pub fn compute(
     emissions: Emissions,
     hear: &mut dyn Listener,
 ) -> Result<Computed, Failure> {
+    let solid = |density: &f32| f64::from(*density) >= AIR_LIMIT_G_CM3;
+    if matches!(options.stop, Stop::TargetSigma { .. }) && !case.density_g_cm3.iter().any(solid) {
+        return Err(UserError::new(
+            format!("--target-sigma: found a scene of air alone (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated; allowed: one with tissue"),
+            "Check the CT, or give --histories.",
+        )
+        .into());
+    }
     let plan = plan(case, options, emissions);
     let scene = lent(case)?;
     let cpu_before = cpu_seconds().unwrap_or(0.0);
@@ -45,9 +53,11 @@ pub fn compute(
     };
     let result = run_batches(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), around);
     hear.progress_ended();
-    if let (Err(_), Some(checkpoint)) = (&result, &options.checkpoint) {
-        // a run that ended before its first checkpoint leaves nothing: only an empty folder can be removed so
-        let _kept_where_it_holds_something = std::fs::remove_dir(&checkpoint.folder);
+    if result.is_err()
+        && let Some(keeper) = keeper.take()
+    {
+        // a run that ended before its first checkpoint leaves nothing
+        keeper.end();
     }
     let outcome = result.map_err(failure)?;
     // scene and tally of the engine
@@ -117,7 +127,7 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
         kept.warnings = found.warnings;
     } else if folder.is_dir() {
         hear.info(format!(
-            "starting anew; {} is of an interrupted run, which --resume would have continued",
+            "starting anew; {} was of an interrupted run, which --resume would have continued",
             folder.display()
         ));
     }
@@ -137,7 +147,7 @@ pub fn failure(error: RunError) -> Failure {
         | RunError::Decays { .. }
         | RunError::Emission { .. }
         | RunError::Table(_)
-        | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. }) => {
+        | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. } | EngineError::Threads { .. }) => {
             Failure::User(UserError::from_library_colon(&error))
         }
         _ => Failure::Run(RunFault::of(&error)),

@@ -22,6 +22,7 @@
 mod condense;
 mod read;
 
+use crate::text::{self, TextError};
 use std::path::Path;
 
 pub use read::NuclideError;
@@ -113,12 +114,15 @@ impl Nuclide {
             });
         }
         let unreadable = |source: std::io::Error| NuclideError::Unreadable { file: name_or_path.to_owned(), source };
-        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if bytes > MAX_FILE_BYTES {
-            return Err(NuclideError::TooLong { file: name_or_path.to_owned(), bytes, limit: MAX_FILE_BYTES });
-        }
-        let text = crate::text::utf8(std::fs::read(path).map_err(unreadable)?)
-            .map_err(|source| NuclideError::NotText { file: name_or_path.to_owned(), source })?;
+        let bytes = text::bytes(path, MAX_FILE_BYTES).map_err(|error| match error {
+            TextError::TooLong { bytes, limit } => {
+                NuclideError::TooLong { file: name_or_path.to_owned(), bytes, limit }
+            }
+            TextError::Unreadable(source) => unreadable(source),
+            other => unreadable(std::io::Error::other(other)),
+        })?;
+        let text =
+            text::utf8(bytes).map_err(|source| NuclideError::NotText { file: name_or_path.to_owned(), source })?;
         let json = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
         read::from_text(&text, name_or_path, if json { read::Form::Json } else { read::Form::Toml })
     }

@@ -3,24 +3,27 @@
 //! A file is written under a temporary name beside its place and renamed. A folder that does not
 //! exist yet is written as a whole under a temporary sibling name and renamed. A folder that exists
 //! (empty, or with `force`) may be a mount point that nobody can rename, so its files are written in
-//! a temporary folder inside it and moved up one by one; a failed move puts back what was there.
+//! a temporary folder inside it and moved up one by one, under a journal ([`exchange`](crate::io::exchange)): a failed
+//! move puts back what was there, and the moves of a run that is killed on the way are ended by the next one.
 //!
 //! Whatever is written is held against the run's inputs ([`Inputs`](crate::io::inputs::Inputs)): none of them is ever replaced, moved or removed.
 //! With `force` a folder's files go only where Lutra's own record of that folder names them (`outputs`).
 //!
-//! A process that is killed cannot clear up. What it leaves is locked no longer (the system lets go of a dead process's
-//! locks), by which the next run that writes to the same place knows it and removes it.
+//! A temporary folder says whose it is ([`owner`](crate::owner)): a second run to the same place is refused while the
+//! first lives. A process that is killed cannot clear up. What it leaves is held no longer, by which the next run that
+//! writes to the same place knows it and removes it.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::IoError;
+use super::exchange::{Exchange, settle};
 use super::inputs::{Inputs, folder_of};
 use super::outputs::{self, RECORD, Written};
+use super::{space, staged};
+use crate::owner::{Held, Owner, PARTIAL, holder, seen};
 
-/// How the names of unfinished output begin.
-const PARTIAL: &str = ".lutra-partial-";
 /// The file by whose lock a temporary folder is known to be in use.
 const LOCK: &str = ".lutra-lock";
 /// Age from which an unlocked temporary file counts as left behind, s: its writer locks it right after making it.
@@ -40,7 +43,8 @@ fn sweep(folder: &Path, inputs: &Inputs) {
             continue;
         }
         let free = |file: &Path| File::open(file).is_ok_and(|file| file.try_lock().is_ok());
-        if kind.is_dir() && free(&path.join(LOCK)) {
+        let lock = path.join(LOCK);
+        if kind.is_dir() && lock.is_file() && seen(&lock).is_none() {
             let _ = fs::remove_dir_all(&path);
         } else if kind.is_file() {
             let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
@@ -89,8 +93,10 @@ impl OutputFiles {
     pub fn claim<P: AsRef<Path>>(paths: &[P], force: bool, inputs: &Inputs) -> Result<Self, IoError> {
         let paths = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         let claimed = Self { paths, force, inputs: inputs.clone() };
+        inputs.whole()?;
         claimed.check()?;
         claimed.paths.iter().for_each(|path| sweep(folder_of(path), inputs));
+        claimed.paths.iter().try_for_each(|path| space::ask(path, folder_of(path), 0))?;
         Ok(claimed)
     }
 
@@ -122,17 +128,45 @@ impl OutputFiles {
     }
 }
 
-/// Locks a temporary folder that this process has made; none where the file system knows no locks.
+/// Holds a temporary folder that this process has made, for the output folder `what`.
 ///
-/// The lock is held before its name appears: a sweep that finds the name never finds it free.
-fn lock_in(staging: &Path) -> Option<File> {
-    let unnamed = staging.join(format!("{LOCK}-new"));
-    let lock = File::create(&unnamed).ok()?;
-    let named = lock.try_lock().is_ok() && fs::rename(&unnamed, staging.join(LOCK)).is_ok();
-    if !named {
-        let _ = fs::remove_file(&unnamed);
+/// It is held before its name appears: a sweep that finds the name never finds it free.
+fn hold(staging: &Path, what: &str) -> io::Result<Held> {
+    let mut held = Held::by(&staging.join(format!("{LOCK}-new")), &Owner::this(what))?;
+    held.rename(&staging.join(LOCK))?;
+    Ok(held)
+}
+
+/// What a temporary folder in the output folder itself is held for.
+const HERE: &str = ".";
+
+/// The name by which the temporary folder of an output folder that is not there yet is known among others.
+fn name_of(target: &Path) -> String {
+    target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Refuses an output folder that another living run is writing; `own` is this run's temporary folder.
+fn alone(target: &Path, own: &Path) -> Result<(), IoError> {
+    for (folder, what) in [(folder_of(target), name_of(target)), (target, HERE.to_owned())] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let lock = path.join(LOCK);
+            let temporary = entry.file_name().to_string_lossy().starts_with(PARTIAL);
+            if !temporary || path.file_name() == own.file_name() || seen(&lock).is_none_or(|owner| owner.what != what) {
+                continue;
+            }
+            if let Some(owner) = holder(&lock) {
+                return Err(IoError::invalid(
+                    target,
+                    "output folder",
+                    format!("one that another run is writing ({owner})"),
+                    "one run at a time",
+                    "Wait until it has ended, or choose another --out.",
+                ));
+            }
+        }
     }
-    named.then_some(lock)
+    Ok(())
 }
 
 /// Gives a temporary file or folder the permissions an ordinary one would get (the umask still cuts).
@@ -154,8 +188,8 @@ pub struct AtomicOutputDir {
     target: PathBuf,
     /// Where it is written meanwhile; removed when dropped.
     staging: tempfile::TempDir,
-    /// Held for as long as the staging folder is in use; none where the file system knows no locks.
-    lock: Option<File>,
+    /// Says whose the staging folder is for as long as it is in use; none where that cannot be written.
+    lock: Option<Held>,
     /// Whether the folder was there, so that entries move into it one by one.
     target_exists: bool,
     /// Files that the run reads.
@@ -192,12 +226,23 @@ impl AtomicOutputDir {
                 ));
             }
             Ok(_) => true,
+            Err(e) if e.kind() == io::ErrorKind::NotFound && target.symlink_metadata().is_ok() => {
+                return Err(IoError::invalid(
+                    target,
+                    "output folder",
+                    "a link that leads nowhere",
+                    "a new or empty folder",
+                    "Make the folder that it leads to, or choose another --out.",
+                ));
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
             Err(e) => return Err(failed(e)),
         };
         if target_exists {
             inputs.spare_folder(target)?;
+            settle(target)?;
         }
+        inputs.whole()?;
         let mut made = Vec::new();
         sweep(if target_exists { target } else { folder_of(target) }, inputs);
         let staging = if target_exists {
@@ -226,9 +271,13 @@ impl AtomicOutputDir {
             staging?
         };
         let target = target.to_path_buf();
-        let lock = lock_in(staging.path());
+        let lock = hold(staging.path(), &if target_exists { HERE.to_owned() } else { name_of(&target) }).ok();
         let (inputs, own, recorded) = (inputs.clone(), Vec::new(), true);
-        Ok(Self { target, staging, lock, target_exists, inputs, own, recorded, made, committed: false })
+        let folder = Self { target, staging, lock, target_exists, inputs, own, recorded, made, committed: false };
+        staged::begin(folder.path(), &folder.target);
+        alone(&folder.target, folder.path())?;
+        folder.needs(0)?;
+        Ok(folder)
     }
 
     /// States the names of the files that this run may write; `*` stands for any letters.
@@ -314,6 +363,13 @@ impl AtomicOutputDir {
         Ok(names)
     }
 
+    /// Refuses the folder where its disk has no room for so many bytes.
+    ///
+    /// Errors: as told.
+    pub fn needs(&self, bytes: u64) -> Result<(), IoError> {
+        space::ask(&self.target, self.path(), bytes)
+    }
+
     /// Where the output will be.
     pub fn target(&self) -> &Path {
         &self.target
@@ -327,11 +383,10 @@ impl AtomicOutputDir {
     /// Errors: the move fails, or something appeared at the target meanwhile, or a file there is not Lutra's to replace;
     /// then what was there before stays as it was.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
-        // where an open file can be removed the lock outlives its name: nobody takes what is being moved for left behind
-        if cfg!(not(unix)) {
-            self.lock = None;
+        // without its lock's name nobody takes what is being moved for left behind
+        if let Some(lock) = self.lock.take() {
+            lock.release();
         }
-        let _ = fs::remove_file(self.file(LOCK));
         let mut names = self.names()?;
         if self.recorded && !names.is_empty() {
             outputs::write(self.path(), &names)?;
@@ -350,7 +405,6 @@ impl AtomicOutputDir {
             fs::rename(self.staging.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
         }
         self.committed = true;
-        drop(self.lock.take());
         Ok(self.target.clone())
     }
 
@@ -366,38 +420,14 @@ impl AtomicOutputDir {
 
     /// Moves every staged entry up into the target, those that leave out of the way.
     fn move_entries(&self, names: &[String], leaving: &[String]) -> io::Result<()> {
-        let old = tempfile::Builder::new().prefix(".lutra-old-").tempdir_in(&self.target)?;
-        let mut undo: Vec<(PathBuf, PathBuf)> = Vec::new();
-        let mut step = |from: PathBuf, to: PathBuf| {
-            fs::rename(&from, &to)?;
-            undo.push((to, from));
-            Ok::<(), io::Error>(())
-        };
-        let moved = (|| {
-            for name in leaving {
-                let present = self.target.join(name);
-                if present.symlink_metadata().is_ok() {
-                    step(present, old.path().join(name))?;
-                }
-            }
-            for name in names {
-                step(self.staging.path().join(name), self.target.join(name))?;
-            }
-            Ok(())
-        })();
-        if moved.is_err() {
-            let back = undo.into_iter().rev().filter(|(now, before)| fs::rename(now, before).is_err());
-            if back.count() > 0 {
-                // What could not go back stays under the folder's temporary name: never delete it.
-                let _ = old.keep();
-            }
-        }
-        moved
+        let exchange = Exchange::begin(&self.target, self.path(), leaving, names, self.recorded)?;
+        exchange.carry_out(&mut |from, to| fs::rename(from, to))
     }
 }
 
 impl Drop for AtomicOutputDir {
     fn drop(&mut self) {
+        staged::end(self.staging.path());
         if !self.committed {
             // The staging folder must be gone before the folders above it can go.
             let _ = fs::remove_dir_all(self.staging.path());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::IoError;
 use super::dicom::walk::files_below;
+use super::exchange::settle;
 use crate::text;
 
 /// How far files are followed that name others: a course, its series, their images.
@@ -21,6 +22,8 @@ const PAIR: [&str; 4] = [".hdr", ".img", ".hdr.gz", ".img.gz"];
 pub struct Inputs {
     /// Size by path, bytes: files of different sizes are not the same.
     files: BTreeMap<PathBuf, u64>,
+    /// Why files are not to be read: an exchange among them was cut short and cannot be ended.
+    mixed: Option<String>,
 }
 
 impl Inputs {
@@ -33,6 +36,7 @@ impl Inputs {
     /// (`FOLDER#3`), of which every DICOM file counts. What is not there is left to its reader to tell.
     pub fn add(&mut self, path: impl AsRef<Path>) {
         let path = path.as_ref();
+        self.settle(path);
         if !path.is_file() {
             let files = files_below(path);
             return files.iter().for_each(|file| self.add_file(file));
@@ -61,6 +65,21 @@ impl Inputs {
         for word in words.iter().filter(|word| !word.is_empty()) {
             self.follow(&folder_of(path).join(word), depth + 1);
         }
+    }
+
+    /// Ends an exchange of files that a killed run has left where an input lies.
+    fn settle(&mut self, path: &Path) {
+        let folder = if path.is_dir() { path } else { folder_of(path) };
+        if let Err(error) = settle(folder) {
+            self.mixed.get_or_insert(error.to_string());
+        }
+    }
+
+    /// Refuses inputs of which some are old and some new.
+    ///
+    /// Errors: those of [`settle`] of a folder that holds an input.
+    pub fn whole(&self) -> Result<(), IoError> {
+        self.mixed.as_ref().map_or(Ok(()), |error| Err(IoError::Mixed(error.clone())))
     }
 
     fn add_file(&mut self, path: &Path) {

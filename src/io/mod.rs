@@ -17,8 +17,17 @@ pub mod open;
 /// Output that appears whole or not at all.
 pub mod atomic;
 
+/// The exchange of old and new files of a folder.
+pub mod exchange;
+
 /// The files that a run reads.
 pub mod inputs;
+
+/// Where unfinished output is going to be.
+pub(crate) mod staged;
+
+/// Room on a disk.
+mod space;
 
 /// What Lutra wrote into a folder.
 pub mod outputs;
@@ -139,6 +148,9 @@ pub enum IoError {
         /// The input.
         input: PathBuf,
     },
+    /// Inputs lie in a folder whose files do not belong together.
+    #[error("{0}")]
+    Mixed(String),
     /// The output would replace a file that is not Lutra's.
     #[error(
         "{}: output file: found one that Lutra did not write, or that was changed since ({} says what Lutra wrote); \
@@ -172,18 +184,21 @@ impl IoError {
 
     /// A file that cannot be read.
     pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        Self::Read { path: path.to_path_buf(), source }
+        Self::Read { path: staged::place_of(path), source }
     }
 
     /// A file that cannot be written.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
-        Self::Write { path: path.to_path_buf(), source }
+        Self::Write { path: staged::place_of(path), source }
     }
 }
 
 /// What to do about a file that cannot be read: where none has this name, the nearest name beside it.
 fn advice(path: &Path, source: &std::io::Error) -> String {
     const PLAIN: &str = "Check the path and its permissions.";
+    if source.kind() == std::io::ErrorKind::InvalidInput {
+        return "Save what it gives as a file, and name that.".to_owned();
+    }
     if source.kind() != std::io::ErrorKind::NotFound {
         return PLAIN.to_owned();
     }
@@ -215,7 +230,7 @@ fn advice(path: &Path, source: &std::io::Error) -> String {
 /// Errors: the file cannot be read.
 pub fn sha256_hex(path: impl AsRef<Path>) -> Result<String, IoError> {
     let path = path.as_ref();
-    let mut file = File::open(path).map_err(|e| IoError::read(path, e))?;
+    let mut file = crate::text::regular(path).and_then(|_| File::open(path)).map_err(|e| IoError::read(path, e))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0u8; 1 << 20];
     loop {

@@ -18,6 +18,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use encode::encode_header;
+pub(crate) use stream::files;
 use stream::{ByteSource, Take, Value, make_room};
 
 use super::{IoError, atomic};

@@ -13,6 +13,7 @@ use super::dicom::{self, ActivityOptions, Kind, Opened, RegionReport, Scan};
 use super::labels::LabelNames;
 use super::{IoError, nifti, sha256_hex};
 use crate::grid::{Volume, VoxelGrid};
+use crate::reads;
 
 /// An activity image of either format.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ pub fn open_labels(
     let path = path.as_ref();
     if !dicom::is_dicom(path) {
         let labels = nifti::read_labels(path)?;
-        let files = vec![path.to_path_buf()];
+        let files = nifti::files(path);
         return Ok(LabelInput { labels, names: LabelNames::default(), reports: Vec::new(), notes: Vec::new(), files });
     }
     let (kind, own) = dicom::regions_in(path)?;
@@ -155,21 +156,50 @@ pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoErro
 pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
     let path = path.as_ref();
     if (path.is_file() && dicom::indexed_folder(path).is_none()) || !dicom::is_dicom(path) {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok(nifti::files(path));
     }
     Ok(dicom::contents(path)?.iter().flat_map(|entry| entry.origin.files().to_vec()).collect())
 }
 
-/// Size and SHA-256 of an input of one or many files: of one file that of its bytes; of several that of
-/// their sorted digests, so that names and order play no part.
+/// Size and SHA-256 of an input of one or many files as they lie on the disk now: of one file that of its bytes; of several
+/// that of their sorted digests, so that names and order play no part.
 ///
 /// Errors: a file cannot be read.
 pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
+    together(files, |file| {
+        let bytes = std::fs::metadata(file).map_err(|e| IoError::read(file, e))?.len();
+        Ok((bytes, sha256_hex(file)?))
+    })
+}
+
+/// As [`digest_of`], of an input that this thread has just read: of the bytes that were decoded, whatever lies there now.
+///
+/// Errors: a file that was not read and cannot be; one that was not the same each time it was read.
+pub fn digest_read(files: &[PathBuf]) -> Result<(u64, String), IoError> {
+    together(files, |file| match reads::take(file) {
+        Some(seen) if seen.changed => Err(IoError::invalid(
+            file,
+            "file",
+            "one that was changed while it was read",
+            "the same bytes from first to last",
+            "Start again when nothing writes to it any more.",
+        )),
+        Some(seen) => Ok((seen.bytes, seen.sha256)),
+        None => digest_of(std::slice::from_ref(file)),
+    })
+}
+
+/// The digests of files as one.
+fn together(
+    files: &[PathBuf],
+    mut digest: impl FnMut(&PathBuf) -> Result<(u64, String), IoError>,
+) -> Result<(u64, String), IoError> {
     let mut bytes = 0;
     let mut digests = Vec::with_capacity(files.len());
     for file in files {
-        bytes += std::fs::metadata(file).map_err(|e| IoError::read(file, e))?.len();
-        digests.push(sha256_hex(file)?);
+        let (size, sha256) = digest(file)?;
+        bytes += size;
+        digests.push(sha256);
     }
     if let [one] = digests.as_slice() {
         return Ok((bytes, one.clone()));
@@ -198,7 +228,7 @@ fn from_nifti<T: nifti::Sample>(path: &Path) -> Result<Opened<T>, IoError> {
         form_code: nifti::WriteOptions::like(&image.header, "").form_code,
         notes: image.header.notes,
         volume: image.volume,
-        files: vec![path.to_path_buf()],
+        files: nifti::files(path),
         origin: None,
     })
 }

@@ -5,6 +5,7 @@
 //! that the kernel finds its place from a number's bits. Linear interpolation between energy nodes errs by less
 //! than 0.02 % on E^-2 laws; across photoelectric edges (below 5 keV in tissue) it smears one bin, 1.6 %.
 
+use crate::cores;
 use crate::kernel::single::tables as layout;
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel};
@@ -189,15 +190,7 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f3
 
 /// What `work` makes of each tissue, in their order, on all cores.
 fn of_each<T: Send>(tissues: &[Tissue], work: impl Fn(&Tissue) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tissues.len()).max(1);
-    let work = &work;
-    // thread n takes every n-th tissue: neighbours of a CT's list cost alike
-    let mut columns: Vec<std::vec::IntoIter<T>> = std::thread::scope(|scope| {
-        let of_thread = |n: usize| move || tissues.iter().skip(n).step_by(threads).map(work).collect::<Vec<T>>();
-        let handles: Vec<_> = (0..threads).map(|n| scope.spawn(of_thread(n))).collect();
-        handles.into_iter().map(|h| h.join().expect("a table thread does not panic").into_iter()).collect()
-    });
-    (0..tissues.len()).filter_map(|n| columns[n % threads].next()).collect()
+    cores::of_each(tissues, work)
 }
 
 /// Moments of incoherent scattering by atomic number and energy node: elements are common to the tissues.

@@ -4,6 +4,7 @@
 //! overlaps; where they are oblique the voxel is cut at the other grid's planes and the volume of each
 //! piece taken. Both are exact to rounding.
 
+use crate::cores;
 use crate::grid::VoxelGrid;
 
 /// How far, in voxels of the other grid, the axes of two grids may drift apart over the whole grid and
@@ -177,7 +178,7 @@ pub(super) fn each_overlap(
         return;
     }
     // Threads work the pieces out; they are used in one order, so the sums do not depend on threads.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores::cores();
     let work = |start: usize| {
         let (mut scratch, mut list, mut ends) = (Scratch::default(), Vec::new(), Vec::new());
         for index in (start..from.len().min(start + BLOCK)).filter(|&n| wanted(n)) {
@@ -187,15 +188,8 @@ pub(super) fn each_overlap(
         (list, ends)
     };
     for start in (0..from.len()).step_by(BLOCK * threads) {
-        let blocks = std::thread::scope(|scope| {
-            let running: Vec<_> = (start..from.len().min(start + BLOCK * threads))
-                .step_by(BLOCK)
-                .map(|first| scope.spawn(move || work(first)))
-                .collect();
-            let done = running.into_iter().map(|thread| thread.join());
-            done.map(|result| result.expect("cutting voxels does not panic")).collect::<Vec<_>>()
-        });
-        for (list, ends) in blocks {
+        let firsts = (start..from.len().min(start + BLOCK * threads)).step_by(BLOCK);
+        for (list, ends) in cores::of_each(firsts, work) {
             let mut begin = 0;
             for (index, end) in ends {
                 take(index, &list[begin..end]);

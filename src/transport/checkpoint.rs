@@ -3,8 +3,12 @@
 //! Two files take turns. Each is written under another name, forced to the disk and renamed, and ends in a checksum:
 //! whatever happens while one is written, or to one of them later, the other is whole. One that cannot be written takes
 //! nobody's place: it is tried again when the next one is due.
+//!
+//! A third file says whose the folder is: the checkpoints of a living run are nobody else's to write, and those of an
+//! interrupted one are continued or given up by a word of a person, never by chance.
 
 use crate::clock::Moment;
+use crate::owner::{self, Held, Owner};
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
@@ -13,6 +17,8 @@ use std::time::Duration;
 
 /// The two files.
 const NAMES: [&str; 2] = ["checkpoint-a.lutra", "checkpoint-b.lutra"];
+/// The file that says whose they are.
+const OWNER: &str = "owner.json";
 /// A checkpoint is not written more often than this many times its own duration.
 const LEAST_PAUSE: u32 = 20;
 
@@ -29,6 +35,24 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Another living run writes there.
+    #[error(
+        "{path}: checkpoints: found those of a run at work ({owner}); allowed: one run at a time. Wait until it has ended, or choose another --out."
+    )]
+    Owned {
+        /// The place.
+        path: PathBuf,
+        /// Who writes there.
+        owner: Owner,
+    },
+    /// An interrupted run left checkpoints that nobody spoke of.
+    #[error(
+        "{path}: checkpoints: found those of an interrupted run; allowed: none, or a word on them. Give --resume {path} to go on from there, or --force to give them up and start anew."
+    )]
+    Left {
+        /// The place.
+        path: PathBuf,
     },
     /// There is no such folder.
     #[error(
@@ -52,13 +76,30 @@ pub enum CheckpointError {
 
 /// Every file that checkpoints in `folder` may write, replace or remove.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
-    NAMES.iter().map(|name| folder.join(name)).flat_map(|path| [path.with_extension("partial"), path]).collect()
+    let names = NAMES.iter().map(|name| folder.join(name)).flat_map(|path| [path.with_extension("partial"), path]);
+    names.chain([folder.join(OWNER)]).collect()
+}
+
+/// Refuses a folder of checkpoints that is not this run's to write: a living run's, or, unless they are `spoken_of`, those
+/// that an interrupted run has left.
+///
+/// Errors: [`CheckpointError::Owned`], [`CheckpointError::Left`].
+pub fn free(folder: &Path, spoken_of: bool) -> Result<(), CheckpointError> {
+    if let Some(owner) = owner::holder(&folder.join(OWNER)) {
+        return Err(CheckpointError::Owned { path: folder.to_owned(), owner });
+    }
+    if !spoken_of && NAMES.iter().any(|name| folder.join(name).symlink_metadata().is_ok()) {
+        return Err(CheckpointError::Left { path: folder.to_owned() });
+    }
+    Ok(())
 }
 
 /// Writes checkpoints now and then.
 #[derive(Debug)]
 pub struct Keeper {
     folder: PathBuf,
+    /// Says whose the folder is; none where that cannot be written.
+    held: Option<Held>,
     every: Duration,
     last: Moment,
     cost: Duration,
@@ -71,10 +112,17 @@ pub struct Keeper {
 impl Keeper {
     /// Checkpoints in `folder`, which is made where it is missing, about every `every`; zero: at every occasion. Checkpoints of an earlier run
     /// stay until they are overwritten.
+    ///
+    /// Errors: the folder cannot be made; another living run writes there.
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
         fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
+        let held = match owner::claim(&folder.join(OWNER), &Owner::this("")) {
+            Err(owner) => return Err(CheckpointError::Owned { path: folder.to_owned(), owner }),
+            // a disk that is full now may have room when a checkpoint is due
+            Ok(held) => held.ok(),
+        };
         let (folder, last) = (folder.to_owned(), Moment::now());
-        Ok(Self { folder, every, last, cost: Duration::ZERO, serial: 0, failing: false })
+        Ok(Self { folder, held, every, last, cost: Duration::ZERO, serial: 0, failing: false })
     }
 
     /// Goes on counting behind a checkpoint that was read.
@@ -152,6 +200,14 @@ impl Keeper {
             // a file that cannot be removed does no harm
             let _ = fs::remove_file(path.with_extension("partial"));
             let _ = fs::remove_file(path);
+        }
+        self.end();
+    }
+
+    /// Lets go of the folder, which goes where it holds nothing: to be called when a run has not come to its end.
+    pub fn end(self) {
+        if let Some(held) = self.held {
+            held.release();
         }
         let _ = fs::remove_dir(&self.folder);
     }

@@ -245,7 +245,7 @@ impl Engine for CpuEngine {
         // the same memory: it goes to the threads, then into the batch, and comes back with `reuse`
         let tally: Vec<AtomicI64> = bins.into_bins().into_iter().map(AtomicI64::new).collect();
         let cleared = clock.seconds();
-        let parts = self.carry(job, &scene, &tally);
+        let parts = self.carry(job, &scene, &tally)?;
         let carried = clock.seconds();
         let mut batch =
             BatchTally { energy: tally.into_iter().map(AtomicI64::into_inner).collect(), ..BatchTally::default() };
@@ -268,7 +268,14 @@ type Part = (Ledger, u32, u64);
 
 impl CpuEngine {
     /// Runs a job's histories into `tally`, on all threads of the engine.
-    fn carry(&self, job: &Job, scene: &SceneData, tally: &[AtomicI64]) -> Vec<Part> {
+    fn carry(&self, job: &Job, scene: &SceneData, tally: &[AtomicI64]) -> Result<Vec<Part>, EngineError> {
+        if self.threads > cores::MOST_THREADS {
+            return Err(EngineError::threads(
+                self.threads,
+                cores::MOST_THREADS,
+                "the most that are allowed".to_owned(),
+            ));
+        }
         let cx = job.context(scene);
         let next = AtomicU32::new(cx.params.first);
         let alone = self.threads == 1;
@@ -282,6 +289,10 @@ impl CpuEngine {
                 Carrier::Scalar => one_by_one(job.pass, &cx, &take, sink),
                 Carrier::Lanes(set) => in_lanes(set, job.pass, &cx, &take, sink),
             }
+        })
+        .map_err(|refused| {
+            let why = format!("the system starts no more now: {}", refused.source);
+            EngineError::threads(self.threads, refused.started, why)
         })
     }
 }

@@ -38,7 +38,7 @@ impl<'a> Hand<'a> {
             EngineError::TooLarge { what, needed_mib, allowed_mib, device } => {
                 format!("{device} is too small: {what} needs {needed_mib:.0} MiB of {allowed_mib:.0} MiB")
             }
-            EngineError::NoDevice { .. } => return Err(error),
+            EngineError::NoDevice { .. } | EngineError::Threads { .. } => return Err(error),
         };
         let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
         let mut engine = make();

@@ -229,6 +229,16 @@ pub enum EngineError {
         /// The device.
         device: String,
     },
+    /// Not as many threads as were asked for.
+    #[error("--threads: found {wanted}; allowed: 1 to {most} ({why}): give --threads {most}, or raise that limit")]
+    Threads {
+        /// Threads asked for.
+        wanted: usize,
+        /// Threads that can be had, at least 1.
+        most: usize,
+        /// What limits them.
+        why: String,
+    },
     /// The device or its driver failed.
     #[error("{device}: {message}: run again with --engine cpu, and report the driver")]
     Device {
@@ -237,6 +247,13 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+}
+
+impl EngineError {
+    /// Of so many threads asked for only `most` can be had.
+    pub(crate) fn threads(wanted: usize, most: usize, why: String) -> Self {
+        Self::Threads { wanted, most: most.max(1), why }
+    }
 }
 
 /// A device that turns jobs into integers. It can be moved to another thread.

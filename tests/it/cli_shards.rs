@@ -183,6 +183,104 @@ fn cli_killed_and_resumed_run_is_the_single_run() {
     refused(&case.dose("other", "--resume nowhere"), &["nowhere", "no checkpoint"]);
 }
 
+/// Starts a run that goes on for long, and waits for its first checkpoint.
+fn at_work(case: &Case, out: &str, extra: &str) -> Child {
+    let extra = format!("--histories 1e9 --threads 1 --checkpoint 0.02 {extra}");
+    let mut command = case.command(out, &extra);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let folder = case.path(&format!("{out}.checkpoint"));
+    let began = Instant::now();
+    while newest(&folder).is_none() {
+        assert!(began.elapsed() < Duration::from_secs(120), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+fn bytes_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path());
+    let mut files: Vec<_> = entries.map(|path| (path.clone(), std::fs::read(path).expect("read"))).collect();
+    files.sort();
+    files
+}
+
+/// A place that a living run writes to is refused by its name; what a killed one left is given up by a word alone.
+#[test]
+fn cli_checkpoints_and_results_have_one_owner() {
+    let case = Case::new();
+    let mut first = at_work(&case, "cut", "");
+    let by = format!("process {} on ", first.id());
+    let short = "--histories 2000 --threads 1";
+    refused(&case.dose("cut", short), &["cut.checkpoint: checkpoints", &by, "one run at a time", "another --out"]);
+    refused(&case.dose("cut", &format!("{short} --force")), &[&by]);
+    refused(&case.dose("cut", &format!("{short} --checkpoint 0")), &["cut: output folder", &by, "another --out"]);
+    refused(&case.dose("other", &format!("{short} --resume cut")), &["cut.checkpoint", &by]);
+    assert!(first.try_wait().expect("a child").is_none(), "the first run is not disturbed");
+    // another place beside it is free, and its unfinished output is not swept
+    succeeded(&case.dose("beside", short));
+    let staged = |case: &Case| {
+        let entries = std::fs::read_dir(case.folder.path()).expect("folder").map(|e| e.expect("entry").file_name());
+        entries.filter(|name| name.to_string_lossy().starts_with(".lutra-partial-")).count()
+    };
+    assert_eq!(staged(&case), 1);
+    first.kill().expect("killed");
+    first.wait().expect("a child");
+    let folder = case.path("cut.checkpoint");
+    let left = bytes_below(&folder);
+    assert!(left.len() >= 2, "checkpoints and their owner");
+    refused(&case.dose("cut", short), &["cut.checkpoint: checkpoints", "an interrupted run", "--resume", "--force"]);
+    assert!(left == bytes_below(&folder) && !case.path("cut").exists(), "nothing is overwritten");
+    // a run that keeps none does not touch them
+    succeeded(&case.dose("cut", &format!("{short} --checkpoint 0")));
+    assert!(left == bytes_below(&folder));
+    succeeded(&case.dose("cut", &format!("{short} --force")));
+    assert!(!folder.exists(), "given up by a word");
+    assert_eq!(staged(&case), 0, "what the killed run left is gone");
+}
+
+/// A run on another machine: its locks are not seen here, its signs of life are.
+#[test]
+fn cli_runs_on_other_machines_are_left_alone() {
+    let case = Case::new();
+    let owner = |what: &str| {
+        format!(
+            "{{\"host\":\"node7\",\"machine\":\"x\",\"process\":7,\"started\":\"2026-01-01T00:00:00Z\",\"what\":\"{what}\"}}"
+        )
+    };
+    let write = |name: &str, what: &str, silent_s: u64| {
+        let path = case.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, owner(what)).expect("written");
+        let file = std::fs::File::options().write(true).open(&path).expect("opened");
+        file.set_modified(SystemTime::now() - Duration::from_secs(silent_s)).expect("dated");
+    };
+    let short = "--histories 2000 --threads 1";
+    write(".lutra-partial-living/.lutra-lock", "shard2", 1);
+    write(".lutra-partial-dead/.lutra-lock", "shard3", 3600);
+    write("kept.checkpoint/owner.json", "", 3600);
+    succeeded(&case.dose("shard1", short));
+    assert!(case.path(".lutra-partial-living/.lutra-lock").is_file(), "a shard begun beside it is spared");
+    assert!(!case.path(".lutra-partial-dead").exists());
+    // a dead one's place is taken over
+    succeeded(&case.dose("shard3", short));
+    succeeded(&case.dose("kept", short));
+    assert!(!case.path("kept.checkpoint").exists());
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                write(".lutra-partial-living/.lutra-lock", "shard2", 0);
+                write("used.checkpoint/owner.json", "", 0);
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let results = [case.dose("shard2", short), case.dose("used", short)];
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        refused(&results[0], &["shard2: output folder", "process 7 on node7"]);
+        refused(&results[1], &["used.checkpoint: checkpoints", "process 7 on node7", "begun 2026-01-01"]);
+    });
+}
+
 #[test]
 fn cli_parity_compares_and_traces() {
     let case = Case::new();

@@ -37,6 +37,8 @@ fn newest(folder: &Path) -> (BatchStore, u64) {
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
+    // what lies there besides says whose they are
+    files.retain(|path| path.extension().is_some_and(|end| end != "json"));
     files.sort();
     files
 }

@@ -9,6 +9,7 @@ use lutra::io::outputs::RECORD;
 use lutra::io::sha256_hex;
 
 use crate::io_nifti::folder;
+use crate::small;
 
 fn names(path: &std::path::Path) -> Vec<String> {
     let mut names: Vec<String> =
@@ -195,9 +196,29 @@ fn io_output_to_a_file_or_below_one_is_refused() {
     }
     let error = AtomicOutputDir::create(file.join("out"), false, &Inputs::none()).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
+    // an error about a file that is being written names the place that was asked for
+    let out = AtomicOutputDir::create(home.path().join("out"), false, &Inputs::none()).unwrap();
+    fs::create_dir(out.file("maps")).unwrap();
+    let error = write_file(out.file("maps"), |_| Ok(())).unwrap_err().to_string();
+    assert!(error.contains("out/maps: cannot write") && !error.contains(".lutra-partial"), "{error}");
+    drop(out);
     assert!(AtomicOutputDir::create("/", false, &Inputs::none()).is_err());
     let error = AtomicOutputDir::create("/proc/nothing/here", false, &Inputs::none()).unwrap_err().to_string();
     assert!(error.contains("cannot write"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn io_output_to_a_link_that_leads_nowhere_is_refused_at_once() {
+    let home = folder();
+    std::os::unix::fs::symlink("nowhere", home.path().join("out")).unwrap();
+    for force in [false, true] {
+        let error = AtomicOutputDir::create(home.path().join("out"), force, &Inputs::none()).unwrap_err().to_string();
+        assert!(error.contains("a link that leads nowhere") && error.contains("another --out"), "{error}");
+    }
+    // alarm: once it leads to a folder it is one
+    fs::create_dir(home.path().join("nowhere")).unwrap();
+    AtomicOutputDir::create(home.path().join("out"), false, &Inputs::none()).unwrap();
 }
 
 #[test]
@@ -244,6 +265,54 @@ fn io_sha256_of_known_bytes() {
     let want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(sha256_hex(&path).unwrap(), want);
     assert!(sha256_hex(home.path().join("none")).is_err());
+}
+
+/// A file that is swapped after it was read: the record has the hash of what was decoded, not of what lies there now.
+#[test]
+fn io_the_record_hashes_what_was_read() {
+    use lutra::io::open::{digest_of, digest_read};
+    let home = folder();
+    let at = |name: &str| home.path().join(name);
+    small::write_files(home.path(), "a.nii", ("a.nii.gz", [1e8, 2e10]), "labels.nii");
+    fs::write(at("names.csv"), "1,liver\n").unwrap();
+    // bytes behind the values, and behind the compressed stream, are part of the file
+    for name in ["a.nii", "labels.nii"] {
+        let mut bytes = fs::read(at(name)).unwrap();
+        bytes.extend([7; 3_000_000]);
+        fs::write(at(name), bytes).unwrap();
+    }
+    let dicom = crate::io_dicom_made::pt_pair(("20260303", "003000"), "START", "BQML");
+    let read = |name: &str| match name {
+        "names.csv" => drop(LabelNames::read(at(name)).unwrap()),
+        "labels.nii" => drop(lutra::io::nifti::read_labels(at(name)).unwrap()),
+        name => drop(lutra::io::nifti::read(at(name)).unwrap()),
+    };
+    for name in ["a.nii", "a.nii.gz", "labels.nii", "names.csv"] {
+        let files = [at(name)];
+        let before = digest_of(&files).unwrap();
+        read(name);
+        let old = fs::read(at(name)).unwrap();
+        fs::write(at(name), "another file").unwrap();
+        assert_eq!(digest_read(&files).unwrap(), before, "{name}: as it was read");
+        // alarm: a record by another look at the disk is of another file
+        assert_ne!(digest_of(&files).unwrap(), before, "{name}");
+        assert_eq!(digest_read(&files).unwrap(), digest_of(&files).unwrap(), "{name}: nothing was read since");
+        // read twice, and changed in between
+        fs::write(at(name), &old).unwrap();
+        read(name);
+        let changed = if name == "names.csv" { b"1,spleen\n".to_vec() } else { [&old[..], b"x"].concat() };
+        fs::write(at(name), changed).unwrap();
+        if name != "a.nii.gz" {
+            read(name);
+            let error = digest_read(&files).unwrap_err().to_string();
+            assert!(error.contains("changed while it was read"), "{error}");
+        }
+    }
+    let files = lutra::io::open::files_of(dicom.path()).unwrap();
+    let before = digest_of(&files).unwrap();
+    let opened = lutra::io::open_activity(dicom.path(), &Default::default()).unwrap().image;
+    opened.files.iter().for_each(|file| fs::write(file, "another file").unwrap());
+    assert_eq!(digest_read(&opened.files).unwrap(), before, "every file of a series");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
 use crate::clinic::shelf::Shelf;
-use crate::clinic::transport;
+use crate::clinic::{room, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::regions::RegionDose;
 use crate::grid::Volume;
@@ -178,6 +178,17 @@ fn inputs(request: &DoseRequest, decays: Option<&Decays>, shelf: &mut Shelf) -> 
     Ok([activity, shelf.ct(ct)?.image.input.clone()])
 }
 
+/// Refuses an input that is not the one that the dose depends on: it was changed meanwhile.
+fn as_computed(input: &InputFile, depends_on: &BTreeMap<String, String>) -> Result<(), UserError> {
+    match depends_on.get(&format!("{}_sha256", input.role)) {
+        Some(hash) if *hash != input.sha256 => Err(UserError::new(
+            format!("{}: found another file than a moment ago; allowed: the same from first to last", input.path),
+            "Start again when nothing writes to it any more.",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The place of one dose in the cache.
 struct Entry {
     folder: PathBuf,
@@ -283,7 +294,7 @@ pub fn transported(
         None => {
             let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
             let place = place.transpose().map_err(|error: UserError| error)?;
-            let (told, maps) = computed(request, decays, shelf, hear)?;
+            let (told, maps) = computed(request, decays, place.as_ref(), shelf, hear)?;
             if let Some((folder, entry)) = place {
                 let name = entry.folder.clone();
                 if let Err(failure) = entry.keep(&told, &maps, folder) {
@@ -323,10 +334,15 @@ pub fn transported(
 fn computed(
     request: &DoseRequest,
     decays: Option<Decays>,
+    place: Option<&(AtomicOutputDir, Entry)>,
     shelf: &mut Shelf,
     hear: &mut dyn Listener,
 ) -> Result<(Told, Maps), Failure> {
     let case = case_from(request, decays, shelf, hear)?;
+    if let Some((folder, entry)) = place {
+        case.inputs.iter().try_for_each(|input| as_computed(input, &entry.depends_on))?;
+        room::on_disk(folder, &case.density_g_cm3)?;
+    }
     let result = DoseResult::of(case, &request.run, request.emissions, hear)?;
     let told = Told {
         tally_sha256: result.computed.tally_sha256.clone(),

@@ -3,7 +3,7 @@
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
-use crate::clinic::images::hashed;
+use crate::clinic::images::read;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ImageChoice, StudyChoice};
 use crate::clinic::series::OpenSeries;
@@ -56,7 +56,7 @@ impl CourseSource {
         let options = ActivityOptions::default();
         Ok(Self {
             name: path.to_path_buf(),
-            input: hashed("course", path)?,
+            input: read("course", path)?,
             shelf: Shelf::default(),
             protocol,
             base: path.to_path_buf(),
@@ -155,7 +155,7 @@ impl CourseSource {
         let protocol = read_protocol(path, &protocol)?;
         Ok(Self {
             name: path.to_path_buf(),
-            input: hashed("course", path)?,
+            input: read("course", path)?,
             shelf: Shelf::default(),
             protocol,
             course,

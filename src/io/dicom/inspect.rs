@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::aside::Aside;
 use super::kind::Kind;
@@ -40,10 +40,12 @@ pub struct SeriesReport {
     /// What it can be used as.
     pub kind: Kind,
     /// Its files.
+    #[serde(serialize_with = "shown_all")]
     pub files: Vec<PathBuf>,
     /// Kind, number, files and place.
     pub title: String,
     /// A path that names it alone: a file, a folder, or `FOLDER#N`.
+    #[serde(serialize_with = "shown")]
     pub path: PathBuf,
     /// What it says.
     pub facts: Vec<String>,
@@ -54,6 +56,15 @@ pub struct SeriesReport {
     /// What the files of an activity image say about the scan, where it can be read.
     #[serde(skip)]
     pub scan: Option<Scan>,
+}
+
+/// A path as text; letters that are not Unicode become replacement characters.
+fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+fn shown_all<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| path.display().to_string()))
 }
 
 /// The one CT that regions are put on.

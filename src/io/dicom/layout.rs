@@ -110,7 +110,9 @@ impl Layout {
         if !looks_like_dicom(path) {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
-        std::fs::read(path).map_err(|e| IoError::read(path, e))
+        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        crate::reads::note_bytes(path, &bytes);
+        Ok(bytes)
     }
 
     /// Checks a file's bytes; `path` names it in errors.

@@ -76,7 +76,7 @@ pub struct Opened<T> {
 /// DICOM.
 pub fn is_dicom(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    path.is_dir() || walk::selected(path).is_some() || layout::looks_like_dicom(path)
+    path.is_dir() || walk::selected(path).is_some() || path.is_file() && layout::looks_like_dicom(path)
 }
 
 /// Which kind of regions a folder or file holds, and whose they are.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::header::{HEADER_1_BYTES, HEADER_2_BYTES, RawHeader};
+use crate::reads::{Hashed, Rest};
+
 use super::{Header, IoError, NiftiVersion, ScalarType};
 
 /// The most that one byte of a deflate stream can stand for (zlib's technical notes: 1032:1).
@@ -68,14 +70,14 @@ struct Stream {
     compressed: bool,
     /// Bytes read so far.
     position: u64,
+    /// Ends the hash of the file.
+    rest: Rest,
 }
 
 impl Stream {
     fn open(path: &Path) -> Result<Self, IoError> {
         let failed = |e| IoError::read(path, e);
-        let mut file = File::open(path).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        if meta.is_dir() {
+        if path.is_dir() {
             return Err(IoError::invalid(
                 path,
                 "file",
@@ -84,6 +86,10 @@ impl Stream {
                 "Name the file itself.",
             ));
         }
+        crate::text::regular(path).map_err(failed)?;
+        let file = File::open(path).map_err(failed)?;
+        let meta = file.metadata().map_err(failed)?;
+        let (mut file, rest) = Hashed::new(path, file).map_err(failed)?;
         let mut magic = Vec::with_capacity(2);
         (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
         let compressed = magic == [0x1f, 0x8b];
@@ -92,7 +98,7 @@ impl Stream {
         let reader: Box<dyn Read> =
             if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
         let capacity = if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
-        Ok(Self { path: path.to_path_buf(), reader, capacity, compressed, position: 0 })
+        Ok(Self { path: path.to_path_buf(), reader, capacity, compressed, position: 0, rest })
     }
 
     /// Fills the buffer; an early end or a broken stream is an error about `field`.
@@ -141,7 +147,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads on a little so that a compressed stream's checksum is met, and so that what stands behind the values is known.
+    /// Reads on a little so that a compressed stream's checksum is met, and so that what stands behind the values is known;
+    /// then to the end for the hash of the file.
     ///
     /// Errors: more values than the header promises. Zeros that fill up less than a slice are none.
     fn finish(&mut self, header: &Header) -> Result<(), IoError> {
@@ -150,6 +157,7 @@ impl Stream {
             .take(TRAILING_BYTES)
             .read_to_end(&mut rest)
             .map_err(|e| self.broken(e, "the end of the file", 0, 8))?;
+        self.rest.note().map_err(|e| IoError::read(&self.path, e))?;
         let [nx, ny, nz] = header.grid.dims;
         let slice = (nx * ny * header.scalar.bytes()) as u64;
         let found = rest.len() as u64;
@@ -319,8 +327,24 @@ impl ByteSource {
             decode_block(block, header.scalar, header.big_endian, take);
             done += count;
         }
-        stream.finish(header)
+        stream.finish(header)?;
+        // the header of a pair
+        if other.is_some() { self.stream.rest.note().map_err(|e| IoError::read(&self.stream.path, e)) } else { Ok(()) }
     }
+}
+
+/// The files of an image: itself, or both of a pair.
+pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
+    let Some((stem, _, _)) = split_extension(path) else { return vec![path.to_path_buf()] };
+    let one = |extension: &str| {
+        let of = |end: &str| PathBuf::from(format!("{stem}.{extension}{end}"));
+        if path.to_string_lossy().to_lowercase().contains(&format!(".{extension}")) && path.is_file() {
+            return Some(path.to_path_buf());
+        }
+        [of(""), of(".gz")].into_iter().find(|file| file.is_file())
+    };
+    let found: Vec<PathBuf> = ["hdr", "img"].into_iter().filter_map(one).collect();
+    if found.is_empty() { vec![path.to_path_buf()] } else { found }
 }
 
 /// Path without its NIfTI extension, the extension in lower case, and whether `.gz` follows it.

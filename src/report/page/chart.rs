@@ -76,6 +76,11 @@ fn px(value: f64) -> String {
 /// Multiples of a round step from `from` to `to`.
 fn ticks(from: f64, to: f64, most: usize) -> Vec<f64> {
     let width = step(to - from, most);
+    // a range that no number of round steps spans has none: not finite, or too small to be divided
+    let spans = (from / width).is_finite() && (to / width).is_finite() && (to - from) / width <= 4.0 * most as f64;
+    if !spans {
+        return Vec::new();
+    }
     let first = (from / width).ceil() as i64;
     let last = (to / width + 1e-9).floor() as i64;
     (first..=last).map(|n| n as f64 * width).collect()
@@ -418,6 +423,30 @@ mod tests {
         let text = dvh(&[series], "Absorbed dose", "words").into_string();
         assert!(text.contains("d=\"M58 16L"), "{text}");
         assert!(text.contains("role=\"img\"") && text.contains("Absorbed dose, Gy"));
+    }
+
+    /// Values that no axis can bear give a chart without ticks, not an end of the program.
+    #[test]
+    fn law_charts_bear_any_number() {
+        for top in [0.0, 5e-324, 1e-300, 1e200, f64::MAX, f64::INFINITY, f64::NAN, -1.0] {
+            assert!(ticks(0.0, top, 8).len() <= 40, "{top}");
+            let line = CourseLine {
+                name: "kidney".into(),
+                cumulative_gy: vec![0.0, top],
+                sigma_gy: vec![None, Some(top)],
+                imputed: Vec::new(),
+                driver: true,
+            };
+            let chart = CourseChart {
+                quantity: "BED".into(),
+                windows: Vec::new(),
+                lines: vec![line],
+                next: Some([top, top]),
+                description: String::new(),
+            };
+            assert!(course(&chart).into_string().contains("<svg"), "{top}");
+        }
+        assert!(ticks(0.0, 40.0, 8).len() > 4, "alarm: sound axes keep theirs");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The bench on which the shortcuts lie side by side: kernels made, energies laid out, causes added up, rows compared.
 
 use super::region::{Region, lay, regions, surroundings};
-use super::{Audit, AuditInput, AuditPlan, AuditRow, Method, parallel};
+use super::{Audit, AuditInput, AuditPlan, AuditRow, Method};
+use crate::cores;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::materials::tissues::Tissue;
 use crate::svalues::cause::{KernelReport, Term, sentence};
@@ -66,7 +67,7 @@ impl<'a> Bench<'a> {
         }
         tell("convolutions");
         let all: Vec<&VoxelKernel> = std::iter::once(&water_kernel).chain(kernels.iter().map(|(_, k)| k)).collect();
-        let mut laid = parallel(&all, plan.threads, |kernel| lay(kernel, input.decays, grid.dims));
+        let mut laid = cores::of_each_on(plan.threads, &all, |kernel| lay(kernel, input.decays, grid.dims));
         let water_laid = laid.remove(0);
         let density = |n: usize| f64::from(input.density_g_cm3[n]);
         let count = grid.len();
@@ -157,7 +158,7 @@ impl<'a> Bench<'a> {
         }
         let pairs: Vec<(usize, usize)> =
             (0..self.regions.len()).flat_map(|r| (0..methods.len()).map(move |m| (r, m))).collect();
-        let found = parallel(&pairs, self.plan.threads, |&(r, m)| {
+        let found = cores::of_each_on(self.plan.threads, &pairs, |&(r, m)| {
             let (region, terms) = (&self.regions[r], self.terms[m][r].as_ref()?);
             Some((self.row(region, &methods[m], m, terms), terms.clone()))
         });

@@ -18,8 +18,6 @@ use crate::grid::VoxelGrid;
 use crate::transport::Engine;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod bench;
 mod region;
@@ -122,27 +120,6 @@ pub struct Audit {
     pub kernels: Vec<KernelReport>,
     /// Kernels made, in words.
     pub provenance: Vec<String>,
-}
-
-/// Applies `f` to every item on some threads; results in the order of the items.
-fn parallel<I: Sync, R: Send>(items: &[I], threads: usize, f: impl Fn(&I) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, R)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(n) else { return };
-                    let result = f(item);
-                    results.lock().expect("no thread panics with the results in hand").push((n, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().expect("all threads have ended");
-    results.sort_by_key(|(n, _)| *n);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Makes the kernels, runs the shortcuts and compares them. `tell` hears what is being done.

@@ -1,6 +1,7 @@
 //! What is known of each region before any shortcut: its voxels, its energy by transport and by the water kernel.
 
-use super::{AuditInput, AuditPlan, parallel};
+use super::{AuditInput, AuditPlan};
+use crate::cores;
 use crate::svalues::convolution::Convolver;
 use crate::svalues::voxel_kernel::VoxelKernel;
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ pub(super) fn regions(input: &AuditInput<'_>, plan: &AuditPlan, kernel: &VoxelKe
         .into_iter()
         .filter(|(label, _)| input.region_energy.get(label).is_some_and(|(energy, _)| *energy > 0.0))
         .collect();
-    parallel(&found, plan.threads, |(label, voxels)| {
+    cores::of_each_on(plan.threads, &found, |(label, voxels)| {
         let density = |n: u32| f64::from(input.density_g_cm3[n as usize]);
         let voxel_cm3 = input.grid.voxel_cm3();
         let (energy, variance) = input.region_energy.get(label).copied().unwrap_or((0.0, 0.0));

@@ -1,8 +1,8 @@
 //! The shortcuts themselves, each with the steps that lead from it to transport.
 
 use super::bench::{Bench, WATER_G_CM3};
-use super::parallel;
 use super::region::{Region, lay, surroundings};
+use crate::cores;
 use crate::decay::EmissionClass;
 use crate::materials::tissues::Tissue;
 use crate::svalues::cause::{Term, kernel_report};
@@ -181,7 +181,7 @@ impl Bench<'_> {
         let cropped = own.cropped(user.half);
         let mut jobs = vec![user, &cropped, &own];
         jobs.extend(own_here.as_ref());
-        let laid = parallel(&jobs, self.plan.threads, |kernel| {
+        let laid = cores::of_each_on(self.plan.threads, &jobs, |kernel| {
             let laid = lay(kernel, input.decays, dims);
             // S values are doses: what they mean as energy in the voxel's own mass
             let volume = spacing_mm.iter().product::<f64>() / kernel.spacing_mm.iter().product::<f64>();

@@ -3,6 +3,7 @@
 use super::{RawKernel, fault, unit_in};
 use crate::io::{IoError, nifti};
 use crate::svalues::SvalueError;
+use crate::text::regular;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -13,10 +14,10 @@ pub fn read(path: &Path) -> Result<Vec<RawKernel>, SvalueError> {
     let kernels = if lower.ends_with(".nii") || lower.ends_with(".nii.gz") {
         vec![read_nifti(path, &name)?]
     } else if [".img", ".raw", ".bin"].iter().any(|end| lower.ends_with(end)) {
-        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        let bytes = regular(path).and_then(|_| std::fs::read(path)).map_err(|e| IoError::read(path, e))?;
         vec![raw_cube(&bytes, &name)?]
     } else {
-        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        let bytes = regular(path).and_then(|_| std::fs::read(path)).map_err(|e| IoError::read(path, e))?;
         let text = crate::text::utf8(bytes).map_err(|error| {
             fault(&name, "text", error.to_string(), "a table as UTF-8 text", "Save the file as UTF-8.")
         })?;

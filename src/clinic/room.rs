@@ -1,0 +1,82 @@
+//! Memory and disk that a run needs, asked for before it begins: without memory a program ends without a word, and a full
+//! disk takes the result of hours.
+
+use super::failure::{OrUserError, UserError};
+use crate::io::atomic::AtomicOutputDir;
+
+/// Memory of a run, bytes a voxel: 7.3 GB were measured at 512 x 512 x 400 (docs/performance.md).
+const RUN_BYTES_PER_VOXEL: u64 = 70;
+/// What a run needs besides, bytes: program, tables, pictures.
+const RUN_BYTES: u64 = 128 << 20;
+/// Memory that an image needs besides its values while it is turned and laid on a grid: copies of them.
+const COPIES: u64 = 2;
+/// What maps, tables and page need on the disk, bytes a voxel of tissue: four maps of four bytes, of which noise leaves a
+/// compression half.
+const DISK_BYTES_PER_VOXEL: u64 = 8;
+
+/// Asks for the memory of a run on so many voxels; messages call what has them `name`.
+///
+/// Errors: this machine does not give it.
+pub(super) fn for_run(name: &str, voxels: usize) -> Result<(), UserError> {
+    let needed = (voxels as u64).saturating_mul(RUN_BYTES_PER_VOXEL).saturating_add(RUN_BYTES);
+    ask(&format!("{name}: {voxels} voxels: memory"), needed, available_bytes())
+}
+
+/// Asks for the memory to work on an image of so many values of so many bytes.
+///
+/// Errors: this machine does not give it.
+pub(super) fn for_image(name: &str, values: usize, bytes: usize) -> Result<(), UserError> {
+    let needed = (values as u64).saturating_mul(bytes as u64).saturating_mul(COPIES);
+    ask(&format!("{name}: {values} voxels: memory"), needed, available_bytes())
+}
+
+fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError> {
+    // reserved and given back at once: a limit of the address space is met here and not in the middle of a run
+    let given = usize::try_from(needed).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    let gb = |bytes: u64| bytes as f64 / 1e9;
+    if given && available.is_none_or(|available| needed <= available) {
+        return Ok(());
+    }
+    let found = available.filter(|available| *available < needed).map_or_else(
+        || "less than this process may have".to_owned(),
+        |available| format!("{:.2} GB free", gb(available)),
+    );
+    Err(UserError::new(
+        format!("{what}: found {found}; allowed: at least {:.2} GB, which the run needs", gb(needed)),
+        "Give --grid with larger voxels, crop the images, or take a machine with more memory.",
+    ))
+}
+
+/// Memory that can be had, swap included, bytes; none where `/proc` does not tell.
+fn available_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let field = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
+    };
+    Some(field("MemAvailable:")? + field("SwapFree:").unwrap_or(0))
+}
+
+/// Refuses a folder whose disk has no room for the maps of a scene of these densities.
+///
+/// Errors: less room than even well compressed maps need.
+pub fn on_disk(folder: &AtomicOutputDir, density_g_cm3: &[f32]) -> Result<(), UserError> {
+    let solid = |density: &&f32| f64::from(**density) >= crate::dose::AIR_LIMIT_G_CM3;
+    let voxels = density_g_cm3.iter().filter(solid).count() as u64;
+    folder.needs(voxels * DISK_BYTES_PER_VOXEL).or_user_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_memory_that_is_not_there_is_refused_with_what_is_needed() {
+        assert!(ask("a", 1 << 20, Some(1 << 30)).is_ok() && ask("a", 1 << 20, None).is_ok());
+        let error = ask("ct.nii: 5 voxels: memory", 3_000_000_000, Some(1_000_000_000)).expect_err("too much");
+        assert!(error.message().contains("found 1.00 GB free; allowed: at least 3.00 GB"), "{error}");
+        assert!(ask("a", u64::MAX, None).expect_err("no address").message().contains("this process"));
+        assert!(for_run("a", usize::MAX).is_err() && for_run("a", 1000).is_ok());
+        assert!(for_image("a", usize::MAX, 8).is_err() && for_image("a", 1000, 8).is_ok());
+    }
+}
