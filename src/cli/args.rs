@@ -47,7 +47,7 @@ pub struct RawCompare {
     #[arg(long, value_name = "FILE")]
     label_names: Option<PathBuf>,
     /// Factor between the maps below which no scale is named, as a share
-    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005, value_parser = number::<f64>)]
     tolerance: f64,
     /// Folder for the results; it must be new or empty unless --force is given
     #[arg(long, value_name = "FOLDER")]
