@@ -4,6 +4,7 @@
 //! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
 //! text has cost no more than four times its size and 10 MiB.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use std::path::Path;
 
 /// Most bytes of a text file: the longest nuclide has a tenth of that.
@@ -20,10 +21,8 @@ const TABLE_TOKENS: usize = 12;
 #[non_exhaustive]
 pub enum TextError {
     /// The file cannot be opened or read.
-    #[error("cannot be read: {0}; check the path and its permissions")]
     Unreadable(#[from] std::io::Error),
     /// Too many bytes.
-    #[error("file size: found {bytes} bytes; allowed: at most {limit}")]
     TooLong {
         /// Size of the file.
         bytes: u64,
@@ -31,16 +30,38 @@ pub enum TextError {
         limit: u64,
     },
     /// Not UTF-8.
-    #[error("text: found bytes that are not UTF-8; allowed: UTF-8 text")]
     NotUtf8,
     /// Too many tokens.
-    #[error("text: found {tokens} tokens (brackets, commas, signs, words, lines); allowed: at most {limit}")]
     TooDense {
         /// Tokens counted.
         tokens: usize,
         /// Most allowed.
         limit: usize,
     },
+}
+
+explained!(TextError);
+
+impl Explained for TextError {
+    fn fault(&self) -> Fault {
+        let refused = |kind: FaultKind, field: &str, found: String, allowed: String| {
+            Fault::invalid("", field, found, allowed, "").kind(kind)
+        };
+        match self {
+            Self::Unreadable(source) => Fault::of(FaultKind::Unreadable)
+                .found(source.to_string())
+                .then("check the path and its permissions")
+                .form("cannot be read: {found}"),
+            Self::TooLong { bytes, limit } => {
+                refused(FaultKind::TooLarge, "file size", format!("{bytes} bytes"), format!("at most {limit}"))
+            }
+            Self::NotUtf8 => refused(FaultKind::Syntax, "text", "bytes that are not UTF-8".into(), "UTF-8 text".into()),
+            Self::TooDense { tokens, limit } => {
+                let found = format!("{tokens} tokens (brackets, commas, signs, words, lines)");
+                refused(FaultKind::TooLarge, "text", found, format!("at most {limit}"))
+            }
+        }
+    }
 }
 
 /// The text of a file of at most [`MAX_BYTES`] and [`MAX_TOKENS`].

@@ -8,6 +8,7 @@ use super::request::{DoseRequest, RunOptions};
 use super::transport;
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use crate::fault::Words;
 use crate::report::EnergyBalance;
 use crate::report::table::balance_lines;
 use crate::transport::emission::Emissions;
@@ -50,8 +51,8 @@ impl DoseResult {
     }
 
     /// Everything that the reader should know, in the order in which it came up.
-    pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.case.warnings.iter().chain(&self.computed.warnings).map(String::as_str)
+    pub fn warnings(&self) -> impl Iterator<Item = &Words> {
+        self.case.warnings.iter().chain(&self.computed.warnings)
     }
 }
 

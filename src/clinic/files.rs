@@ -1,13 +1,14 @@
 //! Text files that describe a request, and tables and records that a result leaves.
 
 use super::failure::{AtPath, Failure, UserError};
+use crate::fault::{Explained, FaultKind};
 use crate::io::IoError;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// An error with the file that it is about before it.
 pub fn in_file(path: &Path, error: &UserError) -> UserError {
-    UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or("Correct the file."))
+    error.clone().inside(path).or_then("Correct the file.")
 }
 
 /// Path of a file that another file names, relative to that file's folder.
@@ -20,20 +21,28 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a text file.
 pub fn read_text(path: &Path) -> Result<String, UserError> {
-    let refused = |error| UserError::from_library(&IoError::read(path, error));
+    let refused = |error| IoError::read(path, error).fault();
     let size = std::fs::metadata(path).map_err(refused)?.len();
     if size > MAX_TEXT_BYTES {
-        return Err(UserError::new(
-            format!("{}: file size: found {size} bytes; allowed: at most {MAX_TEXT_BYTES}", path.display()),
+        return Err(UserError::invalid(
+            path,
+            "file size",
+            format!("{size} bytes"),
+            format!("at most {MAX_TEXT_BYTES}"),
             "Give the TOML file that describes the run, not an image.",
-        ));
+        )
+        .kind(FaultKind::TooLarge));
     }
     let bytes = std::fs::read(path).map_err(refused)?;
     String::from_utf8(bytes).map_err(|_| {
-        UserError::new(
-            format!("{}: text: found bytes that are not UTF-8; allowed: UTF-8 text", path.display()),
+        UserError::invalid(
+            path,
+            "text",
+            "bytes that are not UTF-8",
+            "UTF-8 text",
             "Save the file as UTF-8; an image is named inside it.",
         )
+        .kind(FaultKind::Syntax)
     })
 }
 

@@ -8,6 +8,7 @@ use super::request::{DicomOut, GridChoice, Stop};
 use crate::ct::check_hounsfield;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
+use crate::fault::{Explained, FaultKind, Setting, Words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::Origin;
 use crate::materials::hu_curve::HuCalibration;
@@ -124,7 +125,7 @@ impl Parts {
             dicom,
             inputs,
             settings,
-            warnings,
+            warnings: warnings.into_iter().map(Words::from).collect(),
         }
     }
 }
@@ -137,13 +138,7 @@ pub(super) fn matter_of_ct(
     activity: Option<&Frame>,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
-    let named = |error: &dyn std::error::Error| {
-        UserError::new(
-            format!("{name}: CT numbers: {error}"),
-            "Give a CT in Hounsfield units: air near -1000, water near 0.",
-        )
-    };
-    check_hounsfield(&ct.volume).map_err(|error| named(&error))?;
+    check_hounsfield(&ct.volume).map_err(|error| error.fault().inside(name))?;
     let own_grid = ct.volume.grid.clone();
     let (target, orientation, form_code) = match (grid, activity) {
         (GridChoice::Activity, Some(frame)) => (frame.grid.clone(), frame.orientation.clone(), frame.form_code),
@@ -163,7 +158,7 @@ pub(super) fn matter_of_ct(
         ));
     }
     let calibration = HuCalibration::schneider2000();
-    let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| named(&error))?;
+    let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| error.fault().inside(name))?;
     warnings.extend(matter.report.warnings.iter().map(|warning| format!("{name}: {warning}")));
     Ok(Matter {
         grid: target,
@@ -203,23 +198,22 @@ pub(super) fn regions_on(
         && !map.labels.grid.same_as(&matter.own_grid)
         && !map.labels.grid.same_as(&frame.grid)
     {
-        return Err(UserError::new(
+        return Err(UserError::invalid(
+            name,
+            "grid",
+            map.labels.grid.describe(),
             format!(
-                "{}: grid: found {}; allowed: the grid of the CT or scene ({}) or of the activity map ({})",
-                name,
-                map.labels.grid.describe(),
+                "the grid of the CT or scene ({}) or of the activity map ({})",
                 matter.own_grid.describe(),
                 frame.grid.describe()
             ),
             "Resample the labels to the CT with nearest-neighbour interpolation.",
-        ));
+        )
+        .kind(FaultKind::Mismatch));
     }
     let labels = images::labels_on(map, &matter.grid, "the result's", hear, warnings)?;
     if labels.iter().all(|&label| label == 0) {
-        return Err(UserError::new(
-            format!("{name}: labels: found 0 in every voxel; allowed: at least one region"),
-            "Check that this is the label map, or leave --labels out.",
-        ));
+        return Err(images::no_region(name));
     }
     Ok(Labels { labels, names: map.names.clone(), own: Some(own) })
 }
@@ -232,8 +226,11 @@ pub(super) fn check_target_labels(stop: &Stop, labels: &[u16]) -> Result<(), Use
         None => Ok(()),
         Some(missing) => {
             let known: Vec<String> = present.iter().map(u16::to_string).collect();
-            Err(UserError::new(
-                format!("--target-labels: found {missing}, which no voxel has; allowed: {}", known.join(", ")),
+            Err(UserError::invalid(
+                Setting::TargetLabels,
+                "",
+                format!("{missing}, which no voxel has"),
+                known.join(", "),
                 "Name labels of the label map.",
             ))
         }

@@ -287,7 +287,7 @@ pub fn write_record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
-        warnings: case.warnings.iter().chain(&computed.warnings).cloned().collect(),
+        warnings: case.warnings.iter().chain(&computed.warnings).map(ToString::to_string).collect(),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");

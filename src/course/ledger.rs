@@ -5,13 +5,13 @@ use thiserror::Error;
 
 use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
 use crate::bounds::MOST_REGION_GY;
+use crate::fault::{Explained, Fault, explained};
 
 /// Why a ledger entry cannot be used.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum LedgerError {
     /// A number outside its range.
-    #[error("prior treatment `{what}`: {field} = {value}; must be {allowed}")]
     Value {
         /// The entry's description.
         what: String,
@@ -23,9 +23,6 @@ pub enum LedgerError {
         allowed: &'static str,
     },
     /// A BED declared for one alpha/beta and wanted for another.
-    #[error(
-        "prior treatment `{what}` is declared as {quantity} for alpha/beta {declared_gy} Gy; it cannot be carried over to {wanted_gy} Gy; declare dose and sum_g_dose2_gy2 instead"
-    )]
     OtherAlphaBeta {
         /// The entry's description.
         what: String,
@@ -36,6 +33,30 @@ pub enum LedgerError {
         /// alpha/beta wanted, Gy.
         wanted_gy: f64,
     },
+}
+
+explained!(LedgerError);
+
+impl Explained for LedgerError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Value { what, field, value, allowed } => {
+                Fault::invalid(what, *field, value.to_string(), *allowed, "")
+                    .form("prior treatment `{place}`: {field} = {found}; must be {allowed}")
+            }
+            Self::OtherAlphaBeta { what, quantity, declared_gy, wanted_gy } => Fault::invalid(
+                what,
+                *quantity,
+                format!("{declared_gy} Gy"),
+                format!("{wanted_gy} Gy"),
+                "declare dose and sum_g_dose2_gy2 instead",
+            )
+            .form(
+                "prior treatment `{place}` is declared as {field} for alpha/beta {found}; it cannot be carried over to \
+                 {allowed}",
+            ),
+        }
+    }
 }
 
 /// What a prior treatment gave to one structure.

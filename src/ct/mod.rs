@@ -4,6 +4,7 @@
 //! offset by 1024) or applied to a volume of something else. Such volumes are refused here, before
 //! a density is made of them.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::Volume;
 
 /// A volume that is no CT in Hounsfield units.
@@ -11,7 +12,6 @@ use crate::grid::Volume;
 #[non_exhaustive]
 pub enum CtError {
     /// The number of values differs from the grid's voxels.
-    #[error("the CT holds {found} values for {expected} voxels; the file is damaged or was read wrongly")]
     Size {
         /// Values there are.
         found: usize,
@@ -19,25 +19,16 @@ pub enum CtError {
         expected: usize,
     },
     /// NaN or infinity.
-    #[error(
-        "the CT holds {count} values that are not finite numbers; allowed: Hounsfield units only; replace them (air is -1000)"
-    )]
     NotFinite {
         /// How many.
         count: usize,
     },
     /// One value everywhere.
-    #[error(
-        "every voxel of the CT is {value}; allowed: Hounsfield units of a patient or phantom; was the right series read?"
-    )]
     Constant {
         /// The value.
         value: f32,
     },
     /// Stored values, the intercept not applied.
-    #[error(
-        "the CT looks like stored values, not Hounsfield units: no voxel is below {min_value}, and {percent:.0} % lie between 900 and 1200, where water stands when 1024 was not subtracted; allowed: air near -1000, water near 0; apply the rescale slope and intercept (usually subtract 1024)"
-    )]
     Offset {
         /// Lowest value.
         min_value: f32,
@@ -45,23 +36,68 @@ pub enum CtError {
         percent: f64,
     },
     /// The intercept applied twice.
-    #[error(
-        "the CT holds no tissue: its highest value is {max_value}; allowed: air near -1000, water near 0; was the rescale intercept applied twice?"
-    )]
     NoTissue {
         /// Highest value.
         max_value: f32,
     },
     /// Attenuation coefficients or densities.
-    #[error(
-        "the CT's values run from {min_value} to {max_value} only: they look like attenuation coefficients (1/cm) or densities; allowed: Hounsfield units (air near -1000, water near 0)"
-    )]
     NotHu {
         /// Lowest value.
         min_value: f32,
         /// Highest value.
         max_value: f32,
     },
+}
+
+explained!(CtError);
+
+impl Explained for CtError {
+    fn fault(&self) -> Fault {
+        const HU: &str = "air near -1000, water near 0";
+        let told = |found: String, allowed: &str, form: &'static str| {
+            let next = "Give a CT in Hounsfield units: air near -1000, water near 0.";
+            Fault::invalid("", "CT numbers", found, allowed, next).form(form)
+        };
+        match self {
+            Self::Size { found, expected } => told(
+                format!("{found} values for {expected} voxels"),
+                "one value a voxel",
+                "{field}: the CT holds {found}; the file is damaged or was read wrongly",
+            )
+            .kind(FaultKind::Damaged),
+            Self::NotFinite { count } => told(
+                format!("{count} values that are not finite numbers"),
+                "Hounsfield units only",
+                "{field}: the CT holds {found}; allowed: {allowed}; replace them (air is -1000)",
+            ),
+            Self::Constant { value } => told(
+                value.to_string(),
+                "Hounsfield units of a patient or phantom",
+                "{field}: every voxel of the CT is {found}; allowed: {allowed}; was the right series read?",
+            ),
+            Self::Offset { min_value, percent } => told(
+                format!(
+                    "no voxel is below {min_value}, and {percent:.0} % lie between 900 and 1200, where water stands when \
+                     1024 was not subtracted"
+                ),
+                HU,
+                "{field}: the CT looks like stored values, not Hounsfield units: {found}; allowed: {allowed}; \
+                 apply the rescale slope and intercept (usually subtract 1024)",
+            ),
+            Self::NoTissue { max_value } => told(
+                max_value.to_string(),
+                HU,
+                "{field}: the CT holds no tissue: its highest value is {found}; allowed: {allowed}; \
+                 was the rescale intercept applied twice?",
+            ),
+            Self::NotHu { min_value, max_value } => told(
+                format!("{min_value} to {max_value} only"),
+                "Hounsfield units (air near -1000, water near 0)",
+                "{field}: the CT's values run from {found}: they look like attenuation coefficients (1/cm) or densities; \
+                 allowed: {allowed}",
+            ),
+        }
+    }
 }
 
 /// Water of stored values lies in this range when 1024 (or 1000) was not subtracted.

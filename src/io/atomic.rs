@@ -11,6 +11,7 @@
 //! A process that is killed cannot clear up. What it leaves is locked no longer (the system lets go of a dead process's
 //! locks), by which the next run that writes to the same place knows it and removes it.
 
+use crate::fault::{Setting, words};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -108,7 +109,13 @@ impl OutputFiles {
         self.inputs.spare(path)?;
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             let found = if path.is_dir() { "a folder" } else { "a device" };
-            return Err(IoError::invalid(path, "output file", found, "a new file", "Choose another --out."));
+            return Err(IoError::invalid(
+                path,
+                "output file",
+                found,
+                "a new file",
+                words!("Choose another ", Setting::Output, "."),
+            ));
         }
         if self.force { Ok(()) } else { Err(IoError::OutputFileExists { path: path.to_path_buf() }) }
     }
@@ -188,7 +195,7 @@ impl AtomicOutputDir {
                     "output folder",
                     "a file",
                     "a new or empty folder",
-                    "Choose another --out.",
+                    words!("Choose another ", Setting::Output, "."),
                 ));
             }
             Ok(_) => true,
@@ -214,7 +221,7 @@ impl AtomicOutputDir {
                     "output folder",
                     "a path without a name",
                     "the name of a folder",
-                    "Choose another --out.",
+                    words!("Choose another ", Setting::Output, "."),
                 ));
             }
             let parent = folder_of(target);

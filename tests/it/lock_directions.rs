@@ -9,29 +9,42 @@ use std::path::{Path, PathBuf};
 /// through its own line.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
-    ("bounds", &["units"]),
-    ("text", &[]),
-    ("grid", &["units"]),
+    ("fault", &[]),
+    ("bounds", &["fault", "units"]),
+    ("text", &["fault"]),
+    ("grid", &["fault", "units"]),
     ("clock", &[]),
     ("cores", &[]),
     ("neighbourhood", &["grid"]),
-    ("ct", &["grid", "units"]),
-    ("decay", &["text", "units"]),
-    ("materials", &["ct", "grid", "text", "units"]),
-    ("source", &["bounds", "decay", "grid", "units"]),
+    ("ct", &["fault", "grid", "units"]),
+    ("decay", &["fault", "text", "units"]),
+    ("materials", &["ct", "fault", "grid", "text", "units"]),
+    ("source", &["bounds", "decay", "fault", "grid", "units"]),
     // the packed tables have the kernel's layout
-    ("physics", &["kernel", "materials", "units"]),
+    ("physics", &["fault", "kernel", "materials", "units"]),
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
     (
         "transport",
-        &["clock", "cores", "decay", "grid", "kernel", "materials", "neighbourhood", "physics", "tally", "units"],
+        &[
+            "clock",
+            "cores",
+            "decay",
+            "fault",
+            "grid",
+            "kernel",
+            "materials",
+            "neighbourhood",
+            "physics",
+            "tally",
+            "units",
+        ],
     ),
-    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "units"]),
-    ("bed", &[]),
-    ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
+    ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "tally", "units"]),
+    ("bed", &["fault"]),
+    ("course", &["bed", "bounds", "fault", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
-    ("io", &["bounds", "grid", "text", "units"]),
+    ("io", &["bounds", "fault", "grid", "text", "units"]),
     // kernel files and reference volumes are what these two are about
     (
         "svalues",
@@ -39,14 +52,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bounds",
             "decay",
             "dose",
+            "fault",
             "grid",
             "io",
             "kernel",
             "materials",
             "physics",
             "tally",
-            "transport",
             "text",
+            "transport",
             "units",
         ],
     ),
@@ -55,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "clock",
             "decay",
+            "fault",
             "grid",
             "io",
             "kernel",
@@ -81,6 +96,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "decay",
             "demo",
             "dose",
+            "fault",
             "grid",
             "io",
             "materials",
@@ -183,7 +199,7 @@ fn behind(trees: &[TokenTree], mut from: usize) -> usize {
 }
 
 /// The tokens without what is for tests alone, groups opened.
-fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+pub(crate) fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < trees.len() {
@@ -361,7 +377,7 @@ fn modules() -> BTreeSet<&'static str> {
 }
 
 /// Path relative to src, and text, of every source that is not all tests.
-fn source_texts() -> Vec<(String, String)> {
+pub(crate) fn source_texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);

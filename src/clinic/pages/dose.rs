@@ -226,7 +226,7 @@ fn dose_page(
         ),
         banner,
         facts: dose_facts(case, rows, group_rows),
-        warnings: warnings.map(|warning| statement::without_paths(warning, &case.inputs)).collect(),
+        warnings: warnings.map(|warning| statement::without_paths(&warning.to_string(), &case.inputs)).collect(),
         sections,
         unknown: dose_unknown(case),
         run_facts: vec![
@@ -319,7 +319,7 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
         (
             "Administered activity".into(),
             case.administered_mbq.map_or_else(
-                || not("--administered-mbq was not given"),
+                || not("the administered activity was not given"),
                 |mbq| format!("{} MBq, as stated", significant(mbq, 5)),
             ),
         ),
@@ -363,7 +363,7 @@ fn dose_unknown(case: &Case) -> Vec<String> {
         "Limits, earlier cycles and the next cycle.".to_owned(),
     ];
     if case.administered_mbq.is_none() {
-        unknown.push("Dose per administered activity: --administered-mbq was not given.".into());
+        unknown.push("Dose per administered activity: the administered activity was not given.".into());
     }
     unknown
 }

@@ -15,6 +15,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::StandardDataDictionary;
 use flate2::read::DeflateDecoder;
 
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// Deepest nesting of sequences; real objects stay below 10.
@@ -79,7 +80,7 @@ pub(crate) fn looks_like_dicom(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head[128..] == b"DICM"
 }
 
-fn refused(path: &Path, field: &str, found: impl Into<String>, allowed: &str) -> IoError {
+fn refused(path: &Path, field: &str, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, field, found, allowed, "The file is damaged or not DICOM: export it again.")
 }
 

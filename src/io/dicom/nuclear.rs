@@ -21,12 +21,13 @@ use super::kind::{ENHANCED_PT, Kind, NM, PT};
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::stated::{
-    ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT,
+    ActivityOptions, DecayCorrection, say_correction, say_half_life, say_injection, say_time, say_unit,
 };
 use super::study::{Origin, Series, Study};
 use super::time::{Moment, later, moment, moment_dt, seconds};
 use super::{Opened, reserve};
 use crate::bounds;
+use crate::fault::words;
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -180,10 +181,10 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
     const OTHER: &str = "Give the folder of one series.";
     let first = &objects[0];
     for (tag, stated, next) in [
-        (tags::SOP_CLASS_UID, false, OTHER),
-        (tags::UNITS, options.assume_bq_ml, SAY_UNIT),
-        (tags::DECAY_CORRECTION, options.decay_correction.is_some(), SAY_CORRECTION),
-        (tags::IMAGE_TYPE, false, OTHER),
+        (tags::SOP_CLASS_UID, false, OTHER.into()),
+        (tags::UNITS, options.assume_bq_ml, say_unit()),
+        (tags::DECAY_CORRECTION, options.decay_correction.is_some(), say_correction()),
+        (tags::IMAGE_TYPE, false, OTHER.into()),
     ] {
         let other = objects.iter().find(|object| object.text(tag) != first.text(tag));
         if let (Some(other), false) = (other, stated) {
@@ -206,9 +207,9 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
     let times = [tags::RADIOPHARMACEUTICAL_START_DATE_TIME, tags::RADIOPHARMACEUTICAL_START_TIME];
     let timed = options.injection.is_some() || options.hours_after_injection.is_some();
     for (tag, what, stated, next) in [
-        (times[0], "injections", timed, SAY_INJECTION),
-        (times[1], "injections", timed, SAY_INJECTION),
-        (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), SAY_HALF_LIFE),
+        (times[0], "injections", timed, say_injection()),
+        (times[1], "injections", timed, say_injection()),
+        (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), say_half_life()),
     ] {
         let value = |object: &Object| radiopharmaceutical(object).and_then(|set| text(set, tag));
         let other = objects.iter().find(|object| value(object) != value(first));
@@ -483,7 +484,7 @@ fn scale(
                 note_once(notes, "RescaleSlope is absent: stored values taken in their unit as told".to_owned());
                 checked(factor, intercept * factor, "RescaleSlope, RescaleIntercept")
             }
-            None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", SAY_UNIT)),
+            None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", say_unit())),
         },
         found if options.assume_bq_ml || (silent && options.if_silent.bq_ml) => {
             note_once(
@@ -504,7 +505,7 @@ fn scale(
                 Some("GML" | "CM2ML") => "standardised uptake (SUV)",
                 Some(other) => other,
             };
-            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", SAY_UNIT))
+            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", say_unit()))
         }
     }
 }
@@ -562,7 +563,7 @@ fn mapping(
             );
             Ok(Some(*one))
         }
-        ([], []) | ([], [_]) => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", SAY_UNIT)),
+        ([], []) | ([], [_]) => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", say_unit())),
         (scales, others) => Err(object.refused(
             field,
             if scales.is_empty() {
@@ -641,7 +642,7 @@ fn dated_injection(
                 "RadiopharmaceuticalStartDateTime (0018,1078)",
                 format!("{} characters that are no date and time", value.len()),
                 "YYYYMMDDHHMMSS",
-                SAY_INJECTION,
+                say_injection(),
             ));
         }
         if dated.is_none() {
@@ -699,7 +700,7 @@ impl Times {
                     "time from injection to scan",
                     format!("{hours:.3} h"),
                     "0 to 30 half-lives",
-                    if hours > longest { format!("{SAY_INJECTION} {SAY_HALF_LIFE}") } else { SAY_INJECTION.to_owned() },
+                    if hours > longest { words!(say_injection(), " ", say_half_life()) } else { say_injection() },
                 ));
             }
         }
@@ -744,12 +745,12 @@ impl Times {
         let corrected = self.correction != DecayCorrection::None;
         let dated = self.undated_factor.is_some();
         let lacking = [
-            (corrected && self.half_life_s.is_none(), "the half-life", SAY_HALF_LIFE),
-            (corrected && !dated && self.scan.is_none(), "the time of acquisition", SAY_TIME),
+            (corrected && self.half_life_s.is_none(), "the half-life", say_half_life()),
+            (corrected && !dated && self.scan.is_none(), "the time of acquisition", say_time()),
             (
                 corrected && !dated && self.reference.is_none(),
                 "the moment that values were corrected to",
-                SAY_INJECTION,
+                say_injection(),
             ),
         ];
         if let Some((_, what, next)) = lacking.into_iter().find(|(lacks, ..)| *lacks) {
@@ -791,7 +792,7 @@ impl Times {
             "DecayFactor (0054,1321)",
             format!("{:.2} % from {what}", 100.0 * worst),
             "at most 1 %",
-            format!("The header contradicts itself. {SAY_CORRECTION}"),
+            words!("The header contradicts itself. ", say_correction()),
         ))
     }
 
@@ -820,7 +821,7 @@ impl Times {
                 "AcquisitionDate, AcquisitionTime",
                 format!("none in {name}"),
                 "the time of every slice, or of none",
-                SAY_TIME,
+                say_time(),
             ));
         };
         Ok((-seconds(reference, scan) / half_life_s).exp2())
@@ -881,7 +882,7 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String
         });
         return Ok(given);
     }
-    let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, SAY_CORRECTION));
+    let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, say_correction()));
     if let Some(own) = own {
         return match DecayCorrection::of(&own) {
             None => doubt(&own, "NONE, START or ADMIN"),

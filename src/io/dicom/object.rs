@@ -9,6 +9,7 @@ use dicom_transfer_syntax_registry::entries;
 
 use super::layout::{Encoding, Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// A data set: the header of an object, or an item of a sequence.
@@ -80,10 +81,10 @@ impl Object {
     /// An error about a field of this object.
     pub(crate) fn refused(
         &self,
-        field: impl Into<String>,
-        found: impl Into<String>,
-        allowed: impl Into<String>,
-        next: impl Into<String>,
+        field: impl Into<Words>,
+        found: impl Into<Words>,
+        allowed: impl Into<Words>,
+        next: impl Into<Words>,
     ) -> IoError {
         IoError::invalid(&self.path, field, found, allowed, next)
     }
