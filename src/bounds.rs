@@ -5,6 +5,7 @@
 //! left of it, an effective half-life above the physical one. What no patient has had is refused until somebody states it.
 //! What is only unusual is told.
 
+use crate::fault::{Explained, Fault, Setting, Words, explained, words};
 use crate::units::{DECAYS_PER_MBQ_H, GY_PER_KEV_G};
 use thiserror::Error;
 
@@ -54,26 +55,36 @@ const H_PER_D: f64 = 24.0;
 
 /// A quantity outside its bounds.
 #[derive(Clone, Debug, PartialEq, Error)]
-#[error("{what}: found {found}; allowed: {allowed}. {next}")]
 pub struct BoundsError {
-    /// Where it stands: file or option, and field.
-    pub what: String,
+    /// Where it stands: file or setting, and what in it.
+    pub what: Words,
+    /// The quantity, where `what` does not say it.
+    pub quantity: Words,
     /// The value found.
-    pub found: String,
+    pub found: Words,
     /// The values allowed.
-    pub allowed: String,
+    pub allowed: Words,
     /// The next step, with the suspected cause.
-    pub next: String,
+    pub next: Words,
+}
+
+explained!(BoundsError);
+
+impl Explained for BoundsError {
+    fn fault(&self) -> Fault {
+        Fault::invalid(&self.what, &self.quantity, &self.found, &self.allowed, &self.next)
+    }
 }
 
 impl BoundsError {
-    fn new(
-        what: impl Into<String>,
-        found: impl Into<String>,
-        allowed: impl Into<String>,
-        next: impl Into<String>,
-    ) -> Self {
-        Self { what: what.into(), found: found.into(), allowed: allowed.into(), next: next.into() }
+    fn new(what: impl Into<Words>, found: impl Into<Words>, allowed: impl Into<Words>, next: impl Into<Words>) -> Self {
+        let quantity = Words::default();
+        Self { what: what.into(), quantity, found: found.into(), allowed: allowed.into(), next: next.into() }
+    }
+
+    /// The same of this quantity.
+    fn of(self, quantity: &str) -> Self {
+        Self { quantity: quantity.into(), ..self }
     }
 }
 
@@ -128,7 +139,7 @@ impl Given {
             return Ok(());
         }
         Err(BoundsError::new(
-            format!("{what}: total decays"),
+            what,
             format!("{found:.4e}"),
             format!(
                 "at most {:.4e}, {CALIBRATION_MARGIN} times what {} can bring with a half-life of {} h",
@@ -137,7 +148,8 @@ impl Given {
                 rounded(self.half_life_h)
             ),
             self.advice(found / most, readings),
-        ))
+        )
+        .of("total decays"))
     }
 
     /// Refuses more activity at a time after injection than is left of the activity given.
@@ -153,7 +165,7 @@ impl Given {
             return Ok(());
         }
         Err(BoundsError::new(
-            format!("{what}: total activity"),
+            what,
             format!("{found_mbq:.4e} MBq at {} h", rounded(time_h)),
             format!(
                 "at most {:.4e} MBq, {CALIBRATION_MARGIN} times what is then left of {}",
@@ -161,7 +173,8 @@ impl Given {
                 self.words()
             ),
             self.advice(found_mbq / left_mbq, readings),
-        ))
+        )
+        .of("total activity"))
     }
 
     /// Refuses a region's mean dose that no region has had, and one whose energy the activity given cannot bring:
@@ -199,7 +212,7 @@ impl Given {
     }
 
     /// Which reading brings a share of what was found, `ratio`, back to what a patient holds.
-    fn advice(&self, ratio: f64, readings: &[Reading]) -> String {
+    fn advice(&self, ratio: f64, readings: &[Reading]) -> Words {
         let own = [Reading::new("with the activity given in GBq, not MBq", 1e-3)];
         let own = if self.administered_mbq.is_some_and(|mbq| mbq < LEAST_CYCLE_MBQ) { &own[..] } else { &[] };
         let least = if self.administered_mbq.is_some() { LEAST_SHARE } else { LEAST_SHARE_OF_MOST };
@@ -219,17 +232,19 @@ impl Given {
             format!("The same numbers would fit {}.", fits.join(", or "))
         };
         let stated = match self.administered_mbq {
-            Some(_) => "the activity given",
-            None => {
-                "the nuclide; state the activity given (--administered-mbq, administered_mbq) if the numbers are right"
-            }
+            Some(_) => "the activity given".into(),
+            None => words!(
+                "the nuclide; state the activity given (",
+                Setting::AdministeredMbq,
+                ", administered_mbq) if the numbers are right"
+            ),
         };
-        format!("{cause} Check their unit and {stated}.")
+        words!(cause, " Check their unit and ", stated, ".")
     }
 }
 
 /// An activity given, MBq, if it can be one. Errors: not above 0, not finite, more than [`MOST_STATED_MBQ`].
-pub fn administered_mbq(what: &str, mbq: f64) -> Result<f64, BoundsError> {
+pub fn administered_mbq(what: impl Into<Words>, mbq: f64) -> Result<f64, BoundsError> {
     if mbq > 0.0 && mbq <= MOST_STATED_MBQ {
         return Ok(mbq);
     }
@@ -253,7 +268,11 @@ pub fn cycle_mbq(what: &str, mbq: f64) -> Result<f64, BoundsError> {
 }
 
 /// An effective half-life, h, if the physical one, h, allows it: activity leaves at least as fast as it decays.
-pub fn effective_half_life_h(what: &str, half_life_h: f64, physical_half_life_h: f64) -> Result<f64, BoundsError> {
+pub fn effective_half_life_h(
+    what: impl Into<Words>,
+    half_life_h: f64,
+    physical_half_life_h: f64,
+) -> Result<f64, BoundsError> {
     if half_life_h > 0.0 && half_life_h <= physical_half_life_h * (1.0 + HALF_LIFE_TOLERANCE) {
         return Ok(half_life_h);
     }
@@ -394,11 +413,12 @@ pub fn kernel_energy(what: &str, found_kev: f64, emitted_kev: f64) -> Result<(),
         return Ok(());
     }
     Err(BoundsError::new(
-        format!("{what}: energy per decay"),
+        what,
         format!("{found_kev:.4e} keV"),
         format!("at most {:.4e} keV, {CALIBRATION_MARGIN} times what a decay emits", CALIBRATION_MARGIN * emitted_kev),
         "Check the kernel's unit, voxel size and density.",
-    ))
+    )
+    .of("energy per decay"))
 }
 
 /// A number with four digits and no more.

@@ -8,6 +8,7 @@
 //! to the order closest to RAS+ without touching a value, and `Orientation::restore` goes back, so
 //! that everything between the two sees one order only.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use std::borrow::Cow;
 use thiserror::Error;
 
@@ -19,10 +20,6 @@ pub const ORTHOGONALITY_TOLERANCE: f64 = 1e-3;
 #[non_exhaustive]
 pub enum GridError {
     /// An axis without voxels, or more voxels than memory can address.
-    #[error(
-        "grid dimensions: found {found:?} voxels; allowed: at least 1 voxel an axis and at most {limit} in all. \
-         Check the image's size along each axis."
-    )]
     Dims {
         /// Voxels along the three axes.
         found: [usize; 3],
@@ -30,10 +27,6 @@ pub enum GridError {
         limit: usize,
     },
     /// A voxel edge that is not a positive finite length.
-    #[error(
-        "voxel size: found {found} mm along axis {axis}; allowed: a finite length above 0. \
-         Write the image again with its true voxel size."
-    )]
     Spacing {
         /// Index axis, 0 to 2.
         axis: usize,
@@ -41,10 +34,6 @@ pub enum GridError {
         found: f64,
     },
     /// An affine with a value that is not a number, or infinite.
-    #[error(
-        "affine: found {found} in row {row}, column {column}; allowed: finite numbers (mm). \
-         Write the image again with its true position in space."
-    )]
     NonFinite {
         /// Row of the affine, 0 to 2.
         row: usize,
@@ -54,10 +43,6 @@ pub enum GridError {
         found: f64,
     },
     /// Index axes that are not at right angles.
-    #[error(
-        "affine: index axes {axes:?} meet at a cosine of {cosine:.5}; allowed: at most 0.001 (right angles). \
-         The grid is sheared or singular: resample the image onto an orthogonal grid first."
-    )]
     NotOrthogonal {
         /// The two index axes.
         axes: [usize; 2],
@@ -65,7 +50,6 @@ pub enum GridError {
         cosine: f64,
     },
     /// A number of values that does not fill the grid.
-    #[error("volume: found {found} values; allowed: {expected}, one a voxel of the grid")]
     Length {
         /// Values given.
         found: usize,
@@ -73,7 +57,6 @@ pub enum GridError {
         expected: usize,
     },
     /// An array of another shape.
-    #[error("array: found a shape of {found:?}; allowed: {expected:?}, one value a voxel along the axes of the grid")]
     Shape {
         /// Shape found.
         found: [usize; 3],
@@ -81,13 +64,60 @@ pub enum GridError {
         expected: [usize; 3],
     },
     /// A volume given back to an orientation that belongs to another grid.
-    #[error("volume: found {found:?} voxels; allowed: {expected:?}, the grid that the orientation was taken from")]
     OtherGrid {
         /// Voxels along the axes of the volume given.
         found: [usize; 3],
         /// Voxels along the axes expected.
         expected: [usize; 3],
     },
+}
+
+explained!(GridError);
+
+impl Explained for GridError {
+    fn fault(&self) -> Fault {
+        let refused =
+            |field: &str, found: String, allowed: String, next: &str| Fault::invalid("", field, found, allowed, next);
+        match self {
+            Self::Dims { found, limit } => refused(
+                "grid dimensions",
+                format!("{found:?} voxels"),
+                format!("at least 1 voxel an axis and at most {limit} in all"),
+                "Check the image's size along each axis.",
+            ),
+            Self::Spacing { axis, found } => refused(
+                "voxel size",
+                format!("{found} mm along axis {axis}"),
+                "a finite length above 0".into(),
+                "Write the image again with its true voxel size.",
+            ),
+            Self::NonFinite { row, column, found } => refused(
+                "affine",
+                format!("{found} in row {row}, column {column}"),
+                "finite numbers (mm)".into(),
+                "Write the image again with its true position in space.",
+            ),
+            Self::NotOrthogonal { axes, cosine } => refused(
+                "affine",
+                format!("index axes {axes:?} meet at a cosine of {cosine:.5}"),
+                "at most 0.001 (right angles)".into(),
+                "The grid is sheared or singular: resample the image onto an orthogonal grid first.",
+            )
+            .form("{field}: {found}; allowed: {allowed}"),
+            Self::Length { found, expected } => {
+                refused("volume", format!("{found} values"), format!("{expected}, one a voxel of the grid"), "")
+                    .kind(FaultKind::Mismatch)
+            }
+            Self::Shape { found, expected } => {
+                let allowed = format!("{expected:?}, one value a voxel along the axes of the grid");
+                refused("array", format!("a shape of {found:?}"), allowed, "").kind(FaultKind::Mismatch)
+            }
+            Self::OtherGrid { found, expected } => {
+                let allowed = format!("{expected:?}, the grid that the orientation was taken from");
+                refused("volume", format!("{found:?} voxels"), allowed, "").kind(FaultKind::Mismatch)
+            }
+        }
+    }
 }
 
 /// A regular grid of voxels in space.

@@ -46,6 +46,9 @@
 /// Physical constants and unit conversions, each with its source.
 pub mod units;
 
+/// Errors as data, and the sentences that are made of them.
+pub mod fault;
+
 /// What nature and a patient allow, and the refusal of what they do not.
 pub mod bounds;
 

@@ -7,6 +7,7 @@
 //! Words of others, such as names in an image's header, are made plain before anybody is shown them: a control character
 //! can forge a line of a terminal or break a table.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::reads;
 use std::borrow::Cow;
 use std::fs::{File, Metadata};
@@ -32,10 +33,8 @@ const TABLE_TOKENS: usize = 12;
 #[non_exhaustive]
 pub enum TextError {
     /// The file cannot be opened or read.
-    #[error("cannot be read: {0}; check the path and its permissions")]
     Unreadable(#[from] std::io::Error),
     /// Too many bytes.
-    #[error("file size: found {bytes} bytes; allowed: at most {limit}")]
     TooLong {
         /// Size of the file.
         bytes: u64,
@@ -43,19 +42,45 @@ pub enum TextError {
         limit: u64,
     },
     /// Not UTF-8.
-    #[error("line {line}: found bytes that are not UTF-8; allowed: UTF-8 text. Save the file as UTF-8")]
     NotUtf8 {
         /// Line of the first such byte, from 1.
         line: usize,
     },
     /// Too many tokens.
-    #[error("text: found {tokens} tokens (brackets, commas, signs, words, lines); allowed: at most {limit}")]
     TooDense {
         /// Tokens counted.
         tokens: usize,
         /// Most allowed.
         limit: usize,
     },
+}
+
+explained!(TextError);
+
+impl Explained for TextError {
+    fn fault(&self) -> Fault {
+        let refused = |kind: FaultKind, field: &str, found: String, allowed: String| {
+            Fault::invalid("", field, found, allowed, "").kind(kind)
+        };
+        match self {
+            Self::Unreadable(source) => Fault::of(FaultKind::Unreadable)
+                .found(source.to_string())
+                .then("check the path and its permissions")
+                .form("cannot be read: {found}"),
+            Self::TooLong { bytes, limit } => {
+                refused(FaultKind::TooLarge, "file size", format!("{bytes} bytes"), format!("at most {limit}"))
+            }
+            Self::NotUtf8 { line } => {
+                let field = format!("line {line}");
+                refused(FaultKind::Syntax, &field, "bytes that are not UTF-8".into(), "UTF-8 text".into())
+                    .then("Save the file as UTF-8")
+            }
+            Self::TooDense { tokens, limit } => {
+                let found = format!("{tokens} tokens (brackets, commas, signs, words, lines)");
+                refused(FaultKind::TooLarge, "text", found, format!("at most {limit}"))
+            }
+        }
+    }
 }
 
 /// What the system knows of a regular file. A pipe, a device or a folder is refused before it is opened: it may never

@@ -1,5 +1,6 @@
 //! Cumulative dose-volume histograms of a dose or BED map.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use thiserror::Error;
 
 /// Why a histogram cannot be made.
@@ -7,12 +8,8 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DvhError {
     /// No voxel, or no weight.
-    #[error("a dose-volume histogram needs at least one voxel of positive weight; check the label number")]
     Empty,
     /// A value or a weight that is no number, or a negative weight.
-    #[error(
-        "voxel {index} of the region: value {value}, weight {weight}; both must be finite, the weight not negative"
-    )]
     NotANumber {
         /// Position among the region's voxels.
         index: usize,
@@ -21,6 +18,25 @@ pub enum DvhError {
         /// The weight.
         weight: f64,
     },
+}
+
+explained!(DvhError);
+
+impl Explained for DvhError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Empty => Fault::of(FaultKind::Missing)
+                .found("no voxel")
+                .allowed("at least one voxel of positive weight")
+                .then("check the label number")
+                .form("a dose-volume histogram needs {allowed}"),
+            Self::NotANumber { index, value, weight } => Fault::of(FaultKind::Invalid)
+                .place(format!("voxel {index} of the region"))
+                .found(format!("value {value}, weight {weight}"))
+                .then("both must be finite, the weight not negative")
+                .form("{place}: {found}"),
+        }
+    }
 }
 
 /// A cumulative histogram kept as sorted voxels: no bins, hence no bin width.

@@ -12,6 +12,7 @@
 //! the next and the recovery of an organ between courses are not modelled; the cross term between
 //! cycles is computed by `cross_cycle_g_dose2_gy2` and is below 1e-3 Gy for cycles 8 weeks apart.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use std::f64::consts::LN_2;
 
 use thiserror::Error;
@@ -33,7 +34,6 @@ pub use rate::{DoseRateCurve, Exponential, SampledRate};
 #[non_exhaustive]
 pub enum BedError {
     /// A number lies outside its range.
-    #[error("{name} = {value}: must be {allowed}; check the value and its unit")]
     OutOfRange {
         /// Name of the quantity, with its unit.
         name: &'static str,
@@ -43,7 +43,6 @@ pub enum BedError {
         allowed: &'static str,
     },
     /// A sampled curve whose times do not increase.
-    #[error("time point {index} at {time_h} h does not come after the one before it at {before_h} h; sort the points")]
     TimesNotIncreasing {
         /// Index of the offending point.
         index: usize,
@@ -53,7 +52,6 @@ pub enum BedError {
         before_h: f64,
     },
     /// Lists that must have the same length do not.
-    #[error("{what}: {found} values where {expected} are needed")]
     Length {
         /// What the list holds.
         what: &'static str,
@@ -62,6 +60,32 @@ pub enum BedError {
         /// The length needed.
         expected: usize,
     },
+}
+
+explained!(BedError);
+
+impl Explained for BedError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::OutOfRange { name, value, allowed } => {
+                Fault::invalid("", *name, value.to_string(), *allowed, "check the value and its unit")
+                    .form("{field} = {found}: must be {allowed}")
+            }
+            Self::TimesNotIncreasing { index, time_h, before_h } => Fault::invalid(
+                format!("time point {index}"),
+                "time",
+                format!("{time_h} h does not come after the one before it at {before_h} h"),
+                "times that increase",
+                "sort the points",
+            )
+            .form("{place} at {found}"),
+            Self::Length { what, found, expected } => {
+                Fault::invalid("", *what, format!("{found} values"), expected.to_string(), "")
+                    .kind(FaultKind::Mismatch)
+                    .form("{field}: {found} where {allowed} are needed")
+            }
+        }
+    }
 }
 
 /// Checks that `value` is finite and positive.

@@ -2,7 +2,7 @@
 //! an option that is missing, out of range or against another one.
 
 use super::examples;
-use super::failure::{OrUserError, UserError};
+use super::failure::{OrUserError, UserError, user_error};
 use crate::bounds;
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
@@ -12,6 +12,7 @@ use crate::clinic::request::{
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
+use crate::fault::Setting;
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
@@ -62,13 +63,13 @@ impl RawCompare {
     /// Checks ranges and what needs what.
     pub fn check(self) -> Result<CompareRequest, UserError> {
         if !(self.tolerance > 0.0 && self.tolerance < 1.0) {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("--tolerance: found {}; allowed: above 0 and below 1", self.tolerance),
                 "Give a share: 0.005 is half a percent.",
             ));
         }
         if self.label_names.is_some() && self.labels.is_none() {
-            return Err(UserError::new(
+            return Err(user_error(
                 "--label-names: found a file without --labels; allowed: both, or neither",
                 "Add --labels with the label map that the names belong to.",
             ));
@@ -625,7 +626,7 @@ impl RawDicomOut {
             None | Some(16) => DoseDepth::Bits16,
             Some(32) => DoseDepth::Bits32,
             Some(found) => {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("--dicom-bits: found {found}; allowed: 16 or 32"),
                     "Leave it out for 16, which every system reads.",
                 ));
@@ -869,7 +870,7 @@ fn default_nuclide() -> String {
 /// The time zone that an option names.
 fn stated_zone(given: &str) -> Result<TimeZone, UserError> {
     TimeZone::parse(given).ok_or_else(|| {
-        UserError::new(
+        user_error(
             format!("--time-zone: found \"{given}\"; allowed: an offset from UTC, as in +01:00 or -05:00"),
             "Write how far the scanner's clock was ahead of UTC on that day, summer time included.",
         )
@@ -879,7 +880,7 @@ fn stated_zone(given: &str) -> Result<TimeZone, UserError> {
 /// The moment that an option names.
 fn stated_moment(given: &str) -> Result<StatedMoment, UserError> {
     StatedMoment::parse(given).ok_or_else(|| {
-        UserError::new(
+        user_error(
             format!("--injection-time: found \"{given}\"; allowed: a date and a time, as in 2026-03-02T10:00"),
             "Write it by the scanner's clock, or with its offset from UTC, as in 2026-03-02T10:00+01:00.",
         )
@@ -892,7 +893,7 @@ pub fn decay_correction(given: &str) -> Result<DecayCorrection, UserError> {
         "none" => Ok(DecayCorrection::None),
         "start" => Ok(DecayCorrection::Start),
         "admin" => Ok(DecayCorrection::Administration),
-        _ => Err(UserError::new(
+        _ => Err(user_error(
             format!("--decay-correction: found \"{given}\"; allowed: none, start or admin"),
             "Look into the protocol of the reconstruction.",
         )),
@@ -908,7 +909,7 @@ impl RawInit {
         };
         if !folder.is_dir() {
             let found = if folder.exists() { "a file" } else { "nothing of this name" };
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("{}: FOLDER: found {found}; allowed: a folder of images", folder.display()),
                 "Give the folder that holds the images of one patient.",
             ));
@@ -935,13 +936,13 @@ impl RawTia {
         let own = self.images.any().or(self.labels.is_some().then_some("--labels"));
         let own = own.or(self.administered_mbq.is_some().then_some("--administered-mbq"));
         if let (true, Some(option)) = (of_file, own) {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("{option}: found beside a SERIES.toml; allowed: with DICOM folders or files"),
                 "A SERIES.toml states it itself.",
             ));
         }
         if of_file && self.series.len() > 1 {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("SERIES.toml: found {} inputs; allowed: one SERIES.toml, or DICOM alone", self.series.len()),
                 "Name the images in the SERIES.toml.",
             ));
@@ -964,13 +965,13 @@ impl RawCourse {
         if self.simulate {
             Protocol::built_in(&self.protocol).map_err(|_| {
                 let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-                UserError::new(
+                user_error(
                     format!("--protocol: found \"{}\"; allowed: {}", self.protocol, known.join(", ")),
                     "A cohort is treated to the first window of a built-in protocol.",
                 )
             })?;
             if self.patients == 0 {
-                return Err(UserError::new("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
+                return Err(user_error("--patients: found 0; allowed: 1 or more", "Leave it out for 20000."));
             }
             return Ok(CourseRequest::Cohort {
                 protocol: self.protocol,
@@ -981,7 +982,7 @@ impl RawCourse {
             });
         }
         let (Some(course), Some(out)) = (self.course, self.out) else {
-            return Err(UserError::new(
+            return Err(user_error(
                 "COURSE.toml or --out: found none; allowed: both, or --simulate",
                 "Write lutra course COURSE.toml --out DIR.",
             ));
@@ -1003,7 +1004,7 @@ impl RawCourse {
         let given = given.into_iter().find_map(|(name, given)| given.then_some(name)).or(self.images.any());
         let study = match (dicom::is_dicom(&course), given) {
             (false, Some(option)) => {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("{option}: found beside {}; allowed: with a DICOM folder", course.display()),
                     "A COURSE.toml states it itself; of an image, the SERIES.toml that its cycle names does.",
                 ));
@@ -1084,7 +1085,7 @@ impl RawParity {
             [one] if one == "demo" => ParityScene::Demo,
             [ct, decays] => ParityScene::Files(ct.into(), decays.into()),
             _ => {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("--scene: found \"{}\"; allowed: demo, or a CT and a map of decays", self.scene.join(" ")),
                     "Write it as in --scene ct.nii.gz decays.nii.gz.",
                 ));
@@ -1126,7 +1127,7 @@ fn device(text: &str) -> Result<DeviceChoice, UserError> {
         }
         _ => {}
     }
-    Err(UserError::new(
+    Err(user_error(
         format!(
             "--devices: found \"{text}\"; allowed: all, or a list of cpu, cpu:THREADS, cpu:scalar, gpu:N and \
              gpu:N:workgroup=W:threads=T:steps=S (any of the three; W 1 to 256; THREADS 1 to {MOST_THREADS})"
@@ -1140,7 +1141,7 @@ fn carrier(option: &str, text: &str, name: &str) -> Result<Carrier, UserError> {
     let known = Carrier::available();
     known.iter().copied().find(|c| c.word() == name).ok_or_else(|| {
         let words: Vec<String> = known.iter().map(|c| format!("cpu:{}", c.word())).collect();
-        UserError::new(
+        user_error(
             format!("{option}: found \"{text}\"; allowed on this machine: cpu, {}", words.join(", ")),
             "Write cpu for the fastest way; all of them give the same result.",
         )
@@ -1176,7 +1177,7 @@ fn trace(text: &str) -> Result<TraceChoice, UserError> {
     let pass = [("electron", Pass::Electron), ("photon", Pass::Photon)].into_iter().find(|(name, _)| *name == pass);
     match (pass, batch.parse(), history.parse()) {
         (Some((_, pass)), Ok(batch), Ok(history)) => Ok(TraceChoice { pass, batch, history }),
-        _ => Err(UserError::new(
+        _ => Err(user_error(
             format!("--trace: found \"{text}\"; allowed: N, PASS:N or PASS:BATCH:N with PASS electron or photon"),
             "Write it as in --trace photon:0:1234.",
         )),
@@ -1203,7 +1204,7 @@ impl RawKeep {
 
     fn batches(&self) -> Result<Option<u32>, UserError> {
         match self.batches {
-            Some(n) if !(10..=4096).contains(&n) => Err(UserError::new(
+            Some(n) if !(10..=4096).contains(&n) => Err(user_error(
                 format!("--batches: found {n}; allowed: from 10 to 4096"),
                 "20 to 64 batches give a standard error that is known to 16 to 9 %.",
             )),
@@ -1221,7 +1222,7 @@ impl RawKeep {
 fn shard(text: &str, stop: &Stop) -> Result<Shard, UserError> {
     let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<u32>().ok()?, n.parse::<u32>().ok()?)));
     let Some((k, count)) = parsed.filter(|(k, n)| (1..=4096).contains(n) && (1..=*n).contains(k)) else {
-        return Err(UserError::new(
+        return Err(user_error(
             format!("--shard: found \"{text}\"; allowed: K/N with K from 1 to N and N from 1 to 4096"),
             "The shards of a run in three parts are 1/3, 2/3 and 3/3.",
         ));
@@ -1242,9 +1243,7 @@ fn triple<T: std::str::FromStr + Copy>(option: &str, text: &str, hint: &str) -> 
     match parts[..] {
         [Some(a)] => Ok([a; 3]),
         [Some(a), Some(b), Some(c)] => Ok([a, b, c]),
-        _ => {
-            Err(UserError::new(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint))
-        }
+        _ => Err(user_error(format!("{option}: found \"{text}\"; allowed: one number, or three with commas"), hint)),
     }
 }
 
@@ -1261,7 +1260,7 @@ impl RawAudit {
     pub fn check(self) -> Result<AuditRequest, UserError> {
         let dose = self.dose.check()?;
         if dose.labels.is_none() {
-            return Err(UserError::new(
+            return Err(user_error(
                 "--labels: found none; allowed: a label map",
                 "An audit compares regions: give their label map with --labels.",
             ));
@@ -1270,7 +1269,7 @@ impl RawAudit {
             return Err(contradiction("audit", "--emissions", "Shortcuts hold all emissions; leave --emissions out."));
         }
         if !["AM", "AF"].contains(&self.phantom.as_str()) {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("--phantom: found \"{}\"; allowed: AM, AF", self.phantom),
                 "AM is the adult male, AF the adult female phantom of ICRP 110.",
             ));
@@ -1388,7 +1387,7 @@ impl RawBench {
     /// The checked request, or what is wrong with it.
     pub fn check(self) -> Result<BenchRequest, UserError> {
         if !(1..=100).contains(&self.repeat) {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("--repeat: found {}; allowed: from 1 to 100", self.repeat),
                 "Three runs show how much their times scatter.",
             ));
@@ -1407,7 +1406,7 @@ impl RawBench {
         let file = of_a_case.into_iter().find_map(|(name, given)| given.then_some(name)).or(self.images.any());
         if let Some(scene) = &self.scene {
             if scene != "demo" {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("--scene: found \"{scene}\"; allowed: demo"),
                     "Leave --scene out and name files as for lutra dose.",
                 ));
@@ -1528,7 +1527,7 @@ fn grids(text: &str) -> Result<Vec<[usize; 3]>, UserError> {
                 _ => None,
             };
             dims.filter(|dims| dims.iter().all(|n| (24..=1024).contains(n))).ok_or_else(|| {
-                UserError::new(
+                user_error(
                     format!(
                         "--grids: found \"{part}\"; allowed: 24 to 1024 voxels an axis, or three as in 512x512x400"
                     ),
@@ -1607,7 +1606,7 @@ impl RawDose {
         let images = std::mem::take(&mut self.images);
         if paths.iter().all(dicom::is_dicom) {
             if let Some(unit) = &self.activity_unit {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("--activity-unit: found {unit} beside DICOM images; allowed: none"),
                     "DICOM images state their unit and are integrated over time; leave --activity-unit out.",
                 ));
@@ -1616,14 +1615,14 @@ impl RawDose {
             return Ok(ActivityChoice::Images { paths, choice: Box::new(choice) });
         }
         if let Some(option) = images.any() {
-            return Err(UserError::new(
+            return Err(user_error(
                 format!("{option}: found beside a NIfTI map; allowed: with DICOM images"),
                 "A map of time-integrated activity needs no half-life and no decay correction.",
             ));
         }
         match <[PathBuf; 1]>::try_from(paths) {
             Ok([file]) => Ok(ActivityChoice::Map { file, unit: self.unit()? }),
-            Err(paths) => Err(UserError::new(
+            Err(paths) => Err(user_error(
                 format!("--activity: found {} files; allowed: one NIfTI map, or DICOM images", paths.len()),
                 "Integrate NIfTI images with lutra tia first.",
             )),
@@ -1641,7 +1640,7 @@ impl RawDose {
                 "Give either a CT, or --density, --tissue and --tissue-table together.",
             )),
             (Some(ct), None) => Ok(SceneInput::Ct(ct.clone())),
-            (None, None) => Err(UserError::new(
+            (None, None) => Err(user_error(
                 "--ct: found none; allowed: a CT, or --density, --tissue and --tissue-table",
                 "Say what the patient is made of, as in --ct ct.nii.gz.",
             )),
@@ -1698,13 +1697,13 @@ impl RawDose {
     }
 
     fn unit(&self) -> Result<ActivityUnit, UserError> {
-        ActivityUnit::require(self.activity_unit.as_deref()).map_err(|error| UserError::from_library(&error))
+        ActivityUnit::require(self.activity_unit.as_deref()).or_user_error()
     }
 }
 
 /// Administered activity, MBq.
 fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
-    given.map(|mbq| bounds::administered_mbq("--administered-mbq", mbq)).transpose().or_user_error()
+    given.map(|mbq| bounds::administered_mbq(Setting::AdministeredMbq, mbq)).transpose().or_user_error()
 }
 
 fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
@@ -1728,7 +1727,7 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
         ("gpu", _) => Ok(EngineChoice::Gpu(None)),
         (_, Some(Ok(number))) => Ok(EngineChoice::Gpu(Some(number))),
         _ if text.starts_with("cpu:") => Ok(EngineChoice::Cpu(Some(carrier("--engine", text, &text[4..])?))),
-        _ => Err(UserError::new(
+        _ => Err(user_error(
             format!("--engine: found \"{text}\"; allowed: auto, cpu, cpu:scalar, gpu, or gpu:N with N from 0"),
             "`lutra devices` lists the devices and their numbers.",
         )),
@@ -1745,7 +1744,7 @@ fn whole_number(option: &str, text: &str) -> Result<u64, UserError> {
     let value = plain.parse::<f64>().ok().filter(|n| n.fract() == 0.0 && (1.0..=1e15).contains(n));
     let whole = plain.parse::<u64>().ok().filter(|n| (1..=1_000_000_000_000_000).contains(n));
     whole.or(value.map(|n| n as u64)).ok_or_else(|| {
-        UserError::new(
+        user_error(
             format!("{option}: found \"{text}\"; allowed: a whole number from 1 to 1e15"),
             "Write it as 20000000 or 2e7.",
         )
@@ -1763,7 +1762,7 @@ fn label_list(option: &str, text: &str) -> Result<Vec<u16>, UserError> {
         match part.trim().parse::<u16>() {
             Ok(label) if label > 0 => labels.push(label),
             _ => {
-                return Err(UserError::new(
+                return Err(user_error(
                     format!("{option}: found \"{part}\"; allowed: labels from 1 to 65535, separated by commas"),
                     format!("Write them as in {option} 2,3,21."),
                 ));
@@ -1781,7 +1780,7 @@ fn emissions(text: &str) -> Result<Emissions, UserError> {
         "beta" => Ok(Emissions::Beta),
         "electrons" => Ok(Emissions::Electrons),
         "photons" => Ok(Emissions::Photons),
-        _ => Err(UserError::new(
+        _ => Err(user_error(
             format!("--emissions: found \"{text}\"; allowed: all, beta, electrons, photons"),
             "Leave --emissions out to follow everything.",
         )),
@@ -1789,16 +1788,17 @@ fn emissions(text: &str) -> Result<Emissions, UserError> {
 }
 
 fn contradiction(first: &str, second: &str, hint: &str) -> UserError {
-    UserError::new(format!("{first} and {second}: found both; allowed: one of them"), hint)
+    user_error(format!("{first} and {second}: found both; allowed: one of them"), hint)
 }
 
 fn needs(given: &str, lacking: &str, hint: &str) -> UserError {
-    UserError::new(format!("{given}: found without {lacking}; allowed: both together"), hint)
+    user_error(format!("{given}: found without {lacking}; allowed: both together"), hint)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::options::said;
     use clap::CommandFactory;
 
     fn dose(extra: &str) -> Result<DoseRequest, UserError> {
@@ -1811,8 +1811,8 @@ mod tests {
 
     fn refused(extra: &str) -> String {
         let error = dose(extra).expect_err(extra);
-        assert!(error.hint().is_some_and(|hint| !hint.is_empty()), "{extra}: no hint");
-        error.to_string()
+        assert!(error.next.is_some(), "{extra}: no hint");
+        said(&error.message())
     }
 
     #[test]
@@ -1919,7 +1919,7 @@ mod tests {
             unreachable!("the line says dose")
         };
         let error = raw.check().expect_err("no unit");
-        assert!(error.to_string().starts_with("--activity-unit: found none"), "{error}");
+        assert!(said(&error.message()).starts_with("--activity-unit: found none"), "{error}");
     }
 
     fn command(line: &str) -> RawCommand {

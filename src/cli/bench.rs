@@ -1,5 +1,6 @@
 //! `lutra bench`: figures of a run, shown.
 
+use super::options::said;
 use super::printer;
 use super::progress::{Terminal, invocation};
 use crate::clinic::bench::{self, words};
@@ -13,7 +14,7 @@ pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
     printer::record_file(&measured.place.join(bench::FILE))?;
     printer::data(&if bench.grids.is_empty() { words::table(bench) } else { words::scaling_table(bench) });
     for warning in &bench.warnings {
-        printer::warning(warning);
+        printer::warning(&said(warning));
     }
     printer::results("", &measured.place);
     Ok(())

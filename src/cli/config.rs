@@ -5,7 +5,7 @@
 //! Paths are those beside the file, as in SERIES.toml and COURSE.toml.
 
 use super::args::RawArgs;
-use super::failure::{Failure, OrUserError, UserError};
+use super::failure::{Failure, OrUserError, UserError, user_error};
 use crate::clinic::files::{beside, read_text};
 use crate::course::input::{filled_in, sparse};
 use clap::builder::ValueHint;
@@ -54,7 +54,7 @@ fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<
     filled_in(&text, &shown).or_user_error()?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| 1 + text[..span.start].matches('\n').count());
-        UserError::new(
+        user_error(
             format!("{shown}: line {line}: found {}; allowed: TOML", error.message().replace('\n', " ")),
             "Write one field a line, as in ct = \"ct.nii.gz\".",
         )
@@ -107,13 +107,13 @@ fn unknown(shown: &str, field: &str, command: &Command) -> UserError {
             || "Fields are the options of the command with _ for -.".to_owned(),
             |(_, name)| format!("Did you mean {name}?"),
         );
-    UserError::new(format!("{shown}: {field}: found an unknown field; allowed: {}", known.join(", ")), near)
+    user_error(format!("{shown}: {field}: found an unknown field; allowed: {}", known.join(", ")), near)
 }
 
 /// A field's values as words: paths beside the file, flags as `true` and `false`.
 fn values(file: &Path, field: &str, value: &toml::Value, arg: &Arg) -> Result<Vec<OsString>, UserError> {
     let refused = |found: &str, allowed: &str, hint: &str| {
-        UserError::new(format!("{}: {field}: found {found}; allowed: {allowed}", file.display()), hint)
+        user_error(format!("{}: {field}: found {found}; allowed: {allowed}", file.display()), hint)
     };
     let is_flag = !arg.get_action().takes_values();
     let word = |value: &toml::Value| -> Result<OsString, UserError> {
@@ -156,6 +156,7 @@ fn path_or_text(file: &Path, text: &str, arg: &Arg) -> OsString {
 mod tests {
     use super::*;
     use crate::cli::args::RawCommand;
+    use crate::cli::options::said;
     use crate::clinic::failure::Failure as Ended;
     use crate::clinic::request::{DoseRequest, SceneInput, Stop};
     use clap::Parser;
@@ -168,7 +169,9 @@ mod tests {
         words.push(file.into_os_string());
         words.extend(line.split_whitespace().map(OsString::from));
         let told = |failure: Failure| match failure {
-            Failure::Request(Ended::User(error)) => format!("{error} | {}", error.hint().unwrap_or_default()),
+            Failure::Request(Ended::User(error)) => {
+                format!("{} | {}", said(&error.message()), error.next.as_ref().map(said).unwrap_or_default())
+            }
             other => format!("{other:?}"),
         };
         let words = expand(words).map_err(told)?;

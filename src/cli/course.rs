@@ -1,6 +1,7 @@
 //! `lutra course`: from the cycles of a treatment to a verdict.
 
-use super::failure::{OrUserError, UserError};
+use super::failure::{OrUserError, UserError, user_error};
+use super::options::option;
 use super::printer;
 use super::progress::{Terminal, invocation};
 use crate::clinic::course::cache::Cache;
@@ -13,7 +14,7 @@ use crate::clinic::guard;
 use crate::clinic::request::{CourseRequest, DicomOut, RunOptions, StudyChoice};
 use crate::course::cohort::{Cohort, CohortOutcome};
 use crate::course::file::Course;
-use crate::course::words::verdict_words;
+use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::report::run_record::{self, InputFile};
@@ -40,7 +41,7 @@ pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
 fn program_sha256() -> Result<String, UserError> {
     let file = std::env::current_exe().ok().and_then(|path| InputFile::read("program", &path).ok());
     file.map(|file| file.sha256).ok_or_else(|| {
-        UserError::new(
+        user_error(
             "the program's own file: cannot read: it was moved or replaced while running",
             "Start the command again.",
         )
@@ -62,7 +63,7 @@ fn one_patient(
     result.save(&folder, &invocation, dicom, hear)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("verdict.json"))?;
-    printer::data(&verdict_words(&result.verdict));
+    printer::data(&verdict_words_with(&result.verdict, option));
     printer::results("", &place);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::clinic::failure;
 pub(super) use crate::clinic::failure::{OrUserError, UserError};
+use crate::fault::{FaultKind, Words};
 
 /// Exit code of a fault that the user can mend: input, options, output place.
 pub const EXIT_USER: u8 = 2;
@@ -40,13 +41,18 @@ impl From<failure::Failure> for Failure {
     }
 }
 
+/// A fault of the command line in its own words, with its next step.
+pub(super) fn user_error(message: impl Into<Words>, next: impl Into<Words>) -> UserError {
+    UserError::of(FaultKind::Invalid).found(message).then(next).form("{found}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn cli_exit_codes_tell_whose_fault_it_is() {
-        assert_eq!(Failure::from(UserError::new("a", "b")).exit_code(), 2);
+        assert_eq!(Failure::from(user_error("a", "b")).exit_code(), 2);
         assert_eq!(Failure::from(failure::Failure::run("device lost")).exit_code(), 1);
     }
 }

@@ -1,20 +1,25 @@
 //! `lutra init`: a commented configuration from a folder of images.
 
+use super::options::said;
 use super::printer;
 use crate::clinic::failure::Failure;
-use crate::clinic::init::init;
+use crate::clinic::init::{Next, init, shown};
 use crate::clinic::request::InitRequest;
 
 /// Runs `lutra init`.
 pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
     let done = init(request)?;
+    let next = match &done.next {
+        Next::Dose(config) => format!("lutra dose --config {} --out DIR", shown(config)),
+        Next::Course(file) => format!("lutra course {} --out DIR", shown(file)),
+    };
     printer::record(&serde_json::json!({
         "written": done.written.iter().map(|path| printer::shown(path)).collect::<Vec<_>>(),
         "to_fill_in": done.to_fill_in.iter().map(|(file, line, field)| serde_json::json!({
             "file": printer::shown(file), "line": line, "field": field,
         })).collect::<Vec<_>>(),
-        "not_used": done.left,
-        "next": done.next,
+        "not_used": done.left.iter().map(said).collect::<Vec<_>>(),
+        "next": next,
     }))?;
     printer::data(&match done.to_fill_in.len() {
         0 => "nothing is left to fill in; look it through all the same\n".to_owned(),
@@ -24,9 +29,9 @@ pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
         printer::data(&format!("  {}:{line}: {field}\n", file.display()));
     }
     for reason in &done.left {
-        printer::note(&format!("not used: {reason}"));
+        printer::note(&format!("not used: {}", said(reason)));
     }
-    printer::note(&format!("then: {}", done.next));
+    printer::note(&format!("then: {next}"));
     for path in &done.written {
         printer::results("", path);
     }

@@ -1,6 +1,7 @@
 //! `lutra inspect`: what is in a file or folder, what Lutra would use of it, and every doubt.
 
 use super::failure::OrUserError;
+use super::options::{option, said};
 use super::printer::{self, shown};
 use crate::clinic::failure::Failure;
 use crate::clinic::request::InspectRequest;
@@ -13,7 +14,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     if dicom::is_dicom(&request.path) {
         let found = match dicom::inspect(&request.path, &request.options) {
             Err(error) if no_dicom(&error) && folder(&request.path)? => return Ok(()),
-            other => other.or_user_error()?,
+            other => other.or_user_error()?.shown(option),
         };
         printer::record(&found)?;
         printer::data(&found.to_string());
@@ -64,13 +65,13 @@ fn folder(path: &Path) -> Result<bool, Failure> {
         let list: Vec<String> = names.names.iter().map(|(label, name)| format!("{label} {name}")).collect();
         text.push_str(&format!("{}: label names\n    {}\n", names.path.display(), list.join(", ")));
     }
-    found.left.iter().for_each(|reason| text.push_str(&format!("not used: {reason}\n")));
+    found.left.iter().for_each(|reason| text.push_str(&format!("not used: {}\n", said(reason))));
     printer::record(&serde_json::json!({
         "images": found.images.iter().map(|image| serde_json::json!({
             "path": shown(&image.path), "role": image.role.name(), "why": image.why, "doubts": image.doubts,
         })).collect::<Vec<_>>(),
         "label_names": found.names.iter().map(|names| shown(&names.path)).collect::<Vec<_>>(),
-        "not_used": found.left,
+        "not_used": found.left.iter().map(said).collect::<Vec<_>>(),
     }))?;
     printer::data(&text);
     Ok(true)

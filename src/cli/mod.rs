@@ -25,6 +25,7 @@ mod inspect;
 mod kernel;
 mod man;
 mod merge;
+mod options;
 mod parity;
 mod progress;
 mod show;

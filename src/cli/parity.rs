@@ -1,5 +1,6 @@
 //! `lutra parity`: devices held against each other, shown.
 
+use super::options::said;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
@@ -10,7 +11,7 @@ use crate::clinic::request::ParityRequest;
 pub(super) fn run(request: &ParityRequest) -> Result<(), Failure> {
     let found = parity::run(request, &mut Terminal::default())?;
     printer::record(&found.record)?;
-    printer::data(&found.text);
+    printer::data(&said(&found.text));
     if request.trace.is_none() {
         printer::results("", &request.json);
     }

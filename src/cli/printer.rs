@@ -7,6 +7,7 @@
 //! CLICOLOR and TERM allow it.
 
 use super::failure::Failure;
+use super::options::said;
 use crate::clinic::failure::{self, AtPath};
 use crate::text::{plain, plain_lines};
 use anstyle::{AnsiColor, Style};
@@ -132,13 +133,13 @@ pub fn failure(failure: &Failure) {
             let _reader_gone = error.print();
         }
         Failure::Request(failure::Failure::User(error)) => {
-            say(Some(("error:", ERROR)), error.message());
-            if let Some(hint) = error.hint() {
+            say(Some(("error:", ERROR)), &said(&error.message()));
+            if let Some(next) = &error.next {
                 say(None, "");
-                say(Some(("hint:", HINT)), hint);
+                say(Some(("hint:", HINT)), &said(next));
             }
         }
-        Failure::Request(failure::Failure::Run(error)) => say(Some(("error:", ERROR)), &error.to_string()),
+        Failure::Request(failure::Failure::Run(error)) => say(Some(("error:", ERROR)), &said(error.message())),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Progress of a run on standard error: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
 
+use super::options::said;
 use super::printer;
 use crate::clinic::invocation::Invocation;
 use crate::clinic::notes::{Listener, Note, Severity};
-use crate::report::run_record::recorded_command;
+use crate::fault::Words;
 use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -81,8 +82,8 @@ impl Progress for Bar {
         ControlFlow::Continue(())
     }
 
-    fn note(&mut self, note: &str) {
-        self.say(note);
+    fn note(&mut self, note: &Words) {
+        self.say(&said(note));
     }
 }
 
@@ -94,11 +95,12 @@ pub struct Terminal {
 
 impl Listener for Terminal {
     fn note(&mut self, note: Note) {
+        let text = said(&note.text);
         match note.severity {
-            Severity::Info => printer::note(&note.text),
+            Severity::Info => printer::note(&text),
             Severity::Warning => match &self.bar {
-                Some(bar) => bar.say(&note.text),
-                None => printer::warning(&note.text),
+                Some(bar) => bar.say(&text),
+                None => printer::warning(&text),
             },
         }
     }
@@ -118,6 +120,24 @@ impl Listener for Terminal {
 /// The command line of this process, now.
 pub fn invocation() -> Invocation {
     Invocation::now(recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())))
+}
+
+/// Options whose value is a date, which identifies.
+const DATED: &str = "--injection-time";
+
+/// A command line as it is recorded: as given, without dates of the patient.
+fn recorded_command(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut dated = false;
+    words
+        .map(|word| {
+            let value_follows = word == DATED;
+            match word.split_once('=') {
+                _ if std::mem::replace(&mut dated, value_follows) => "(not recorded)".to_owned(),
+                Some((DATED, _)) => format!("{DATED}=(not recorded)"),
+                _ => word,
+            }
+        })
+        .collect()
 }
 
 /// Time between two lines: what the variable holds, or the usual one where that is no number of seconds.

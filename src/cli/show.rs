@@ -1,5 +1,6 @@
 //! What the terminal says of a dose: its table, its balance, its warnings, where it is.
 
+use super::options::said;
 use super::printer;
 use super::progress::duration;
 use crate::clinic::case::{Case, Computed};
@@ -31,6 +32,6 @@ pub(super) fn dose(case: &Case, computed: &Computed, written: &Written) -> Resul
 /// Says the warnings of a run.
 pub(super) fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) {
     for warning in dose::warnings(case, computed, rows) {
-        printer::warning(&warning);
+        printer::warning(&said(&warning));
     }
 }

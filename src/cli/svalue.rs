@@ -1,6 +1,7 @@
 //! `lutra svalue`: S values from source regions to every region of a labelled scene.
 
 use super::failure::OrUserError;
+use super::options::said;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
@@ -33,7 +34,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
     }
     printer::data(&table);
     for warning in &result.warnings {
-        printer::warning(warning);
+        printer::warning(&said(warning));
     }
     printer::results("", &request.dose.out);
     Ok(())

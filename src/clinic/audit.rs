@@ -93,7 +93,7 @@ fn plan(request: &AuditRequest, case: &mut Case) -> Result<AuditPlan, Failure> {
             let inside_kev: f64 = kernel.energy_within_kev(kernel.half).iter().sum();
             match bounds::kernel_energy(&kernel.name, inside_kev, case.nuclide.emitted_kev_per_decay()) {
                 Err(fault) if request.declared.force => {
-                    case.warnings.push(format!("{fault} Taken all the same (--force-kernel)."));
+                    case.warnings.push(kernel_file::taken_all_the_same(&fault));
                 }
                 checked => checked.or_user_error()?,
             }

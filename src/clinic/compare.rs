@@ -17,6 +17,7 @@ use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
 use crate::dose::dvh::pieces::{Field, Member, region_dvh};
 use crate::dose::regions::RegionHistogram;
+use crate::fault::FaultKind;
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
@@ -219,7 +220,9 @@ impl Comparison {
 
 /// Reads a dose map of either format.
 fn read(which: &str, path: &Path) -> Result<Map, UserError> {
-    let refused = |what: String, hint: &str| UserError::new(format!("{which}, {}: {what}", path.display()), hint);
+    let refused = |found: String, allowed: &str, next: &str| {
+        UserError::invalid(format!("{which}, {}", path.display()), "voxel values", found, allowed, next)
+    };
     let (volume, form_code) = if dicom::is_dicom(path) {
         let dose = dicom::read_rtdose(path).or_user_error()?;
         (Volume { grid: dose.grid, data: dose.data.into_iter().map(|gy| gy as f32).collect() }, 1)
@@ -227,14 +230,15 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
         let image = nifti::read_image::<f32>(path).or_user_error()?;
         if let Some([i, j, k]) = image.first_nonfinite {
             return Err(refused(
-                format!("voxel values: found a NaN or infinite value in ({i}, {j}, {k}); allowed: finite Gy"),
+                format!("a NaN or infinite value in ({i}, {j}, {k})"),
+                "finite Gy",
                 "Set it to a true value.",
             ));
         }
         (image.volume, WriteOptions::like(&image.header, "").form_code)
     };
     if !volume.data.iter().any(|&gy| gy > 0.0) {
-        return Err(refused("voxel values: found no dose above 0; allowed: a dose map, Gy".into(), "Check the file."));
+        return Err(refused("no dose above 0".into(), "a dose map, Gy", "Check the file."));
     }
     let letters = volume.grid.orientation().letters();
     let (dose_gy, orientation) = volume.to_canonical();
@@ -265,15 +269,14 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<S
     let (how, laid) = laid(ga, &b.dose_gy, request)?;
     let shares = [reached_share(&a.dose_gy, &|n| laid.reached[n]), reached_share(&b.dose_gy, &reach(gb, ga))];
     if shares[0] == 0.0 {
-        return Err(UserError::new(
-            format!(
-                "{}: grid: found {}; allowed: one that overlaps A's, {}",
-                request.b.display(),
-                gb.describe(),
-                ga.describe()
-            ),
+        return Err(UserError::invalid(
+            &request.b,
+            "grid",
+            gb.describe(),
+            format!("one that overlaps A's, {}", ga.describe()),
             "Check that both maps are of one patient in one frame of reference.",
-        ));
+        )
+        .kind(FaultKind::Mismatch));
     }
     common_dose(a, &laid, request)?;
     words.push(format!("B was {how} A’s grid; gamma is searched on B’s own."));
@@ -306,10 +309,7 @@ fn laid(ga: &VoxelGrid, b: &Volume<f32>, request: &CompareRequest) -> Result<(&'
         return Ok(("averaged over", Laid::new(averaged.volume.data, (0..ga.len()).map(whole).collect())));
     }
     let (moved, _) = resample(b, ga, &IDENTITY).ok_or_else(|| {
-        UserError::new(
-            format!("{}: grid: found one that cannot be inverted", request.b.display()),
-            "Write the file again.",
-        )
+        UserError::invalid(&request.b, "grid", "one that cannot be inverted", "", "Write the file again.")
     })?;
     Ok(("interpolated linearly onto", Laid::new(moved.data, (0..ga.len()).map(reach(ga, gb)).collect())))
 }
@@ -332,11 +332,11 @@ fn common_dose(a: &Map, laid: &Laid, request: &CompareRequest) -> Result<(), Use
     if (0..laid.reached.len()).any(both) {
         return Ok(());
     }
-    Err(UserError::new(
-        format!(
-            "{}: voxel values: found no dose where A has some; allowed: maps with dose in common",
-            request.b.display()
-        ),
+    Err(UserError::invalid(
+        &request.b,
+        "voxel values",
+        "no dose where A has some",
+        "maps with dose in common",
         "Check that both maps are of one patient in one frame of reference.",
     ))
 }
@@ -388,10 +388,7 @@ fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserEr
         drawn.entry(label).or_default().push(n);
     }
     if drawn.is_empty() {
-        return Err(UserError::new(
-            format!("{}: labels: found 0 in every voxel; allowed: at least one region", path.display()),
-            "Check that this is the label map, or leave --labels out.",
-        ));
+        return Err(super::images::no_region(path));
     }
     let mut regions = Vec::new();
     for (label, voxels) in drawn {
@@ -633,7 +630,7 @@ fn page(
             "regions",
             "Regions",
             "Regions",
-            vec![Block::Text("Not known: no label map was given (--labels).".into())],
+            vec![Block::Text("Not known: no label map was given.".into())],
         ));
     } else {
         sections.push(regions_section(found, &shown));

@@ -4,104 +4,57 @@ use crate::io::staged::place_of;
 use std::fmt;
 use std::path::Path;
 
-/// A fault that the user can mend: one message that names file or option, field, value found and value allowed,
-/// and the next step.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserError {
-    message: String,
-    hint: Option<String>,
-}
+use crate::fault::{Explained, Words, words};
 
-impl UserError {
-    /// A fault with its next step.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: Some(hint.into()) }
-    }
-
-    /// A fault that the library reports. Its messages read `place: found; allowed. Next step.`, or the same with the
-    /// next step behind the last semicolon: that part becomes the hint.
-    pub fn from_library(error: &dyn std::error::Error) -> Self {
-        let text = chain(error);
-        let after_allowed = text.find("allowed:").unwrap_or(0);
-        let split = match text[after_allowed..].find(". ") {
-            Some(place) if after_allowed > 0 => Some(after_allowed + place),
-            _ => text.rfind(". ").or_else(|| text.rfind("; ")),
-        };
-        match split {
-            Some(place) => Self::new(&text[..place], text[place + 2..].trim()),
-            None => Self { message: text, hint: None },
-        }
-    }
-
-    /// A fault whose message ends in `: next step`.
-    pub fn from_library_colon(error: &dyn std::error::Error) -> Self {
-        let text = chain(error);
-        match text.rfind(": ") {
-            Some(place) => Self::new(&text[..place], text[place + 2..].trim()),
-            None => Self { message: text, hint: None },
-        }
-    }
-
-    /// The message without the hint.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The next step, where there is one.
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-}
-
-impl fmt::Display for UserError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for UserError {}
-
-/// An error and its causes in one line; a cause that the error already quotes is not said twice.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
-}
+/// A fault that the user can mend: kind, file or setting, field, value found and value allowed, and the next step.
+pub use crate::fault::Fault as UserError;
 
 /// A fault of the run itself: device lost, energy not balanced, disk full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFault {
-    message: String,
+    message: Words,
 }
 
 impl RunFault {
     /// A fault in its own words.
-    pub fn new(message: impl Into<String>) -> Self {
+    pub fn new(message: impl Into<Words>) -> Self {
         Self { message: message.into() }
     }
 
-    /// An error with all its causes.
-    pub fn of(error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            message = format!("{message}: {inner}");
-            cause = inner.source();
-        }
-        Self { message }
+    /// An error in the words of its fault, with the causes that these do not say.
+    pub fn of(error: &impl Explained) -> Self {
+        with_causes(error.fault().sentence(), error)
     }
+
+    /// An error in its own words, with the causes that these do not say.
+    pub fn of_error(error: &dyn std::error::Error) -> Self {
+        with_causes(error.to_string().into(), error)
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Words {
+        &self.message
+    }
+}
+
+/// A message and the causes of its error, each once.
+fn with_causes(mut message: Words, error: &dyn std::error::Error) -> RunFault {
+    let mut said = message.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_said = inner.to_string();
+        if !said.contains(&inner_said) {
+            message = words!(message, ": ", &inner_said);
+            said.push_str(&inner_said);
+        }
+        cause = inner.source();
+    }
+    RunFault { message }
 }
 
 impl fmt::Display for RunFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        self.message.fmt(f)
     }
 }
 
@@ -118,7 +71,7 @@ pub enum Failure {
 
 impl Failure {
     /// A fault of the run in its own words.
-    pub fn run(message: impl Into<String>) -> Self {
+    pub fn run(message: impl Into<Words>) -> Self {
         Self::Run(RunFault::new(message))
     }
 }
@@ -142,26 +95,26 @@ impl From<UserError> for Failure {
 
 /// Errors of writing and of sums, which no input can be blamed for.
 macro_rules! of_the_run {
-    ($($error:ty),+ $(,)?) => {
+    ($($error:ty: $of:path),+ $(,)?) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self::Run(RunFault::of(&error))
+                Self::Run($of(&error))
             }
         })+
     };
 }
 
 of_the_run!(
-    serde_json::Error,
-    crate::io::IoError,
-    crate::grid::GridError,
-    crate::report::png::PngError,
-    crate::transport::EngineError,
+    serde_json::Error: RunFault::of_error,
+    crate::report::png::PngError: RunFault::of_error,
+    crate::io::IoError: RunFault::of,
+    crate::grid::GridError: RunFault::of,
+    crate::transport::EngineError: RunFault::of,
 );
 
 impl From<crate::bounds::BoundsError> for Failure {
     fn from(error: crate::bounds::BoundsError) -> Self {
-        Self::User(UserError::from_library(&error))
+        Self::User(error.fault())
     }
 }
 
@@ -182,7 +135,7 @@ pub trait AtPath<T> {
 
 impl<T, E: std::error::Error> AtPath<T> for Result<T, E> {
     fn at(self, path: &Path) -> Result<T, Failure> {
-        self.map_err(|error| Failure::run(format!("{}: {}", place_of(path).display(), RunFault::of(&error))))
+        self.map_err(|error| Failure::run(words!(&place_of(path), ": ", RunFault::of_error(&error).message)))
     }
 }
 
@@ -192,31 +145,114 @@ pub trait OrUserError<T> {
     fn or_user_error(self) -> Result<T, UserError>;
 }
 
-impl<T, E: std::error::Error> OrUserError<T> for Result<T, E> {
+impl<T, E: Explained> OrUserError<T> for Result<T, E> {
     fn or_user_error(self) -> Result<T, UserError> {
-        self.map_err(|error| UserError::from_library(&error))
+        self.map_err(|error| error.fault())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds;
+    use crate::course::time_activity::TimeActivityError;
+    use crate::decay::Nuclide;
+    use crate::fault::{Fault, FaultKind, Setting};
+    use crate::grid::GridError;
+    use crate::io::IoError;
+    use crate::source::{ActivityError, ActivityUnit};
+    use crate::transport::EngineError;
+    use crate::transport::checkpoint::CheckpointError;
+    use std::path::PathBuf;
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("{0}")]
-    struct Told(String);
+    /// Kind, file, place, field, found, allowed and next of a fault, `-` for what it has not.
+    fn parts(fault: &Fault) -> [String; 7] {
+        let text = |words: &Option<Words>| words.as_ref().map_or("-".to_owned(), Words::to_string);
+        let (kind, found) = (format!("{:?}", fault.kind), text(&fault.found));
+        let (file, place, field) = (text(&fault.file), text(&fault.place), text(&fault.field));
+        [kind, file, place, field, found, text(&fault.allowed), text(&fault.next)]
+    }
+
+    fn of<T>(result: Result<T, impl Explained>) -> Fault {
+        result.or_user_error().err().expect("a fault")
+    }
 
     #[test]
-    fn cli_next_step_becomes_the_hint() {
-        let told = |text: &str| UserError::from_library(&Told(text.to_owned()));
-        let error = told("a.nii: voxel values: found 1; allowed: 0 or more. Set it to 0. Or drop it.");
-        assert_eq!(error.message(), "a.nii: voxel values: found 1; allowed: 0 or more");
-        assert_eq!(error.hint(), Some("Set it to 0. Or drop it."));
-        let error = told("a.b/c. d.nii: cannot read: no such file. Check the path.");
-        assert_eq!(error.hint(), Some("Check the path."));
-        assert_eq!(told("no name; give one").hint(), Some("give one"));
-        assert_eq!(told("no advice").hint(), None);
-        let error = UserError::from_library_colon(&Told("scene: 3 voxels for 4: give both on one grid".to_owned()));
-        assert_eq!(error.hint(), Some("give both on one grid"));
+    fn clinic_faults_of_files_are_data() {
+        let path = PathBuf::from("out");
+        let exists = of::<()>(Err(IoError::OutputExists { path: path.clone(), found: "2 entries".into() }));
+        let next = "Choose another output, or give force to replace what Lutra wrote there.";
+        assert_eq!(
+            parts(&exists),
+            ["Occupied", "-", "out", "output folder", "2 entries", "a new or empty folder", next]
+        );
+        assert!(
+            exists
+                .next
+                .as_ref()
+                .is_some_and(|next| next.shown(|s| format!("{s:?}")).contains("another Output, or give Force"))
+        );
+        let source = std::io::Error::other("a. b; c: d");
+        let unwritable = of::<()>(Err(IoError::Write { path: path.clone(), source }));
+        assert_eq!(unwritable.to_string(), "out: cannot write: a. b; c: d");
+        assert_eq!(unwritable.kind, FaultKind::Unwritable);
+        let source = GridError::Spacing { axis: 2, found: 0.0 };
+        let grid = of::<()>(Err(IoError::Grid { path, source }));
+        let next = "Write the image again with its true voxel size.";
+        let allowed = "a finite length above 0";
+        assert_eq!(parts(&grid), ["Invalid", "out", "-", "voxel size", "0 mm along axis 2", allowed, next]);
+        assert_eq!(grid.to_string(), format!("out: voxel size: found 0 mm along axis 2; allowed: {allowed}"));
+    }
+
+    #[test]
+    fn clinic_faults_of_settings_are_data() {
+        let unit = of::<()>(Err(ActivityError::NoUnit));
+        let next = "Say what a value of the activity map means: nothing is assumed.";
+        assert_eq!(parts(&unit), ["Missing", "-", "activity unit", "-", "none", ActivityUnit::CHOICES, next]);
+        assert_eq!(unit.place, Some(Setting::ActivityUnit.into()));
+        let engine = of::<()>(Err(EngineError::Device { device: "X".into(), message: "lost".into() }));
+        let next = "run again with engine cpu, and report the driver";
+        assert_eq!(parts(&engine), ["Device", "-", "X", "-", "lost", "-", next]);
+        assert_eq!(engine.sentence().to_string(), format!("X: lost: {next}"));
+        let absent = of::<()>(Err(CheckpointError::Absent { path: PathBuf::from("k") }));
+        let next = "Run without resume to start from the beginning.";
+        let allowed = "the folder of an interrupted run";
+        assert_eq!(parts(&absent), ["Missing", "-", "k", "-", "no checkpoint", allowed, next]);
+    }
+
+    #[test]
+    fn clinic_faults_of_values_are_data() {
+        let bounds = of(bounds::administered_mbq(Setting::AdministeredMbq, 7.4e9));
+        assert_eq!(
+            parts(&bounds)[..5],
+            ["Invalid", "-", "administered activity", "-", "7400000000"].map(str::to_owned)
+        );
+        let model = of::<()>(Err(TimeActivityError::TooFewPoints { model: "bi", needed: 4, found: 3 }));
+        let next = "choose a model with fewer parameters or a single-time-point method";
+        assert_eq!(parts(&model), ["Invalid", "-", "`bi`", "-", "3", "at least 4 time points", next]);
+        assert_eq!(model.sentence().to_string(), format!("model `bi` needs at least 4 time points, found 3; {next}"));
+        let nuclide = of(Nuclide::load("xx999"));
+        assert_eq!(nuclide.kind, FaultKind::Unknown);
+        assert!(nuclide.to_string().starts_with("nuclide: found \"xx999\", which is neither built in"), "{nuclide}");
+        assert_eq!(nuclide.next, Some("Check the name or the path.".into()));
+    }
+
+    /// What of a text looks like the end of a message is part of it all the same.
+    #[test]
+    fn clinic_texts_are_not_taken_apart() {
+        let path = PathBuf::from("a.b; c. d: e/allowed: f.nii");
+        let found = "1. 2; 3: 4";
+        let fault =
+            of::<()>(Err(IoError::invalid(&path, "values", found, "none. At all; ever", "Do: this. Or; that.")));
+        assert_eq!(fault.place, Some(path.as_path().into()));
+        assert_eq!(fault.found, Some(found.into()));
+        assert_eq!(fault.next, Some("Do: this. Or; that.".into()));
+    }
+
+    #[test]
+    fn clinic_causes_are_said_once() {
+        let source = std::io::Error::other("disk full");
+        let fault = RunFault::of(&IoError::Write { path: PathBuf::from("o"), source });
+        assert_eq!(fault.to_string().matches("disk full").count(), 1, "{fault}");
     }
 }

@@ -1,6 +1,7 @@
 //! Text files that describe a request, and tables and records that a result leaves.
 
 use super::failure::{AtPath, Failure, UserError};
+use crate::fault::Explained;
 use crate::io::IoError;
 use crate::text::{self, TextError};
 use std::fs::File;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// An error with the file that it is about before it.
 pub fn in_file(path: &Path, error: &UserError) -> UserError {
-    UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or("Correct the file."))
+    error.clone().inside(path).or_then("Correct the file.")
 }
 
 /// Path of a file that another file names, relative to that file's folder.
@@ -22,15 +23,11 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 /// Reads a text file.
 pub fn read_text(path: &Path) -> Result<String, UserError> {
     let bytes = text::bytes(path, MAX_TEXT_BYTES).map_err(|error| match error {
-        TextError::Unreadable(error) => UserError::from_library(&IoError::read(path, error)),
-        error => UserError::new(
-            format!("{}: {error}", path.display()),
-            "Give the TOML file that describes the run, not an image.",
-        ),
+        TextError::Unreadable(error) => IoError::read(path, error).fault(),
+        error => error.fault().inside(path).then("Give the TOML file that describes the run, not an image."),
     })?;
-    text::utf8(bytes).map_err(|error| {
-        UserError::new(format!("{}: {error}", path.display()), "An image is named inside the file, it is not the file.")
-    })
+    text::utf8(bytes)
+        .map_err(|error| error.fault().inside(path).then("An image is named inside the file, it is not the file."))
 }
 
 /// A built-in nuclide's name, or the path of a file beside the file that names it.

@@ -12,6 +12,7 @@ use super::series::OpenSeries;
 use super::shelf::Shelf;
 use crate::bounds::Given;
 use crate::decay::Nuclide;
+use crate::fault::{FaultKind, Setting};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
@@ -162,8 +163,11 @@ fn read_activity(
             };
             Ok((Activity::Images(Box::new(series)), frame, inputs))
         }
-        ActivityChoice::Decays | ActivityChoice::None => Err(UserError::new(
-            "--activity: found none; allowed: a map of decays, or DICOM images",
+        ActivityChoice::Decays | ActivityChoice::None => Err(UserError::invalid(
+            Setting::Activity,
+            "",
+            "none",
+            "a map of decays, or DICOM images",
             "Say where the decays are.",
         )),
     }
@@ -248,25 +252,20 @@ fn explicit(
     scene_grid(&density_path.display().to_string(), &density.volume.grid)?;
     same_grid(tissue_path, &index.grid, &density.volume.grid, "the density map's grid")?;
     let tissues = read_tissues(table_path).or_user_error()?;
-    let refused = |n: usize, field: &str, found: String, allowed: String, hint: &str| {
+    let in_voxel = |n: usize, found: String| {
         let [i, j, k] = density.volume.grid.voxel(n);
-        UserError::new(format!("{field}: found {found} in voxel ({i}, {j}, {k}); allowed: {allowed}"), hint)
+        format!("{found} in voxel ({i}, {j}, {k})")
     };
     if let Some(n) = density.volume.data.iter().position(|density| !(0.0..=30.0).contains(density)) {
-        let found = density.volume.data[n].to_string();
-        let field = format!("{}: density", density_path.display());
-        return Err(refused(n, &field, found, "0 to 30 g/cm3".into(), "Give mass density in g/cm3, not kg/m3 or HU."));
+        let found = in_voxel(n, density.volume.data[n].to_string());
+        let next = "Give mass density in g/cm3, not kg/m3 or HU.";
+        return Err(UserError::invalid(density_path, "density", found, "0 to 30 g/cm3", next));
     }
     if let Some(n) = index.data.iter().position(|&tissue| usize::from(tissue) >= tissues.len()) {
-        let field = format!("{}: tissue index", tissue_path.display());
         let allowed = format!("0 to {} (the table has {} tissues)", tissues.len() - 1, tissues.len());
-        return Err(refused(
-            n,
-            &field,
-            index.data[n].to_string(),
-            allowed,
-            "Give the table that belongs to the volume.",
-        ));
+        let found = in_voxel(n, index.data[n].to_string());
+        let next = "Give the table that belongs to the volume.";
+        return Err(UserError::invalid(tissue_path, "tissue index", found, allowed, next));
     }
     Ok(Matter {
         grid: density.volume.grid.clone(),
@@ -287,10 +286,14 @@ fn same_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> 
     if found.same_as(wanted) {
         return Ok(());
     }
-    Err(UserError::new(
-        format!("{}: grid: found {}; allowed: {what}, {}", path.display(), found.describe(), wanted.describe()),
+    Err(UserError::invalid(
+        path,
+        "grid",
+        found.describe(),
+        format!("{what}, {}", wanted.describe()),
         "Resample it (labels and indices to the nearest voxel).",
-    ))
+    )
+    .kind(FaultKind::Mismatch))
 }
 
 /// Regions on the result's grid. Without a label map there is one: all that is not air.

@@ -4,6 +4,7 @@
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
 use super::room;
+use crate::fault::{Setting, Words, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
 use crate::io::labels::LabelNames;
@@ -137,18 +138,25 @@ pub fn dose(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f64>, UserE
     turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
 }
 
+/// The refusal of a label map without a label.
+pub fn no_region(file: impl Into<Words>) -> UserError {
+    let next = words!("Check that this is the label map, or leave ", Setting::Labels, " out.");
+    UserError::invalid(file, "labels", "0 in every voxel", "at least one region", next)
+}
+
 /// Opens a NIfTI image of finite values.
 pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String>) -> Result<Image<T>, UserError> {
     let image = nifti::read_image::<T>(path).or_user_error()?;
     if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(UserError::new(
+        return Err(UserError::invalid(
+            path,
+            "voxel values",
             format!(
-                "{}: voxel values: found {} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k}); \
-                 allowed: finite numbers",
-                path.display(),
+                "{} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k})",
                 image.nonfinite,
                 image.volume.data.len()
             ),
+            "finite numbers",
             "Set these voxels to a true value before the run.",
         ));
     }

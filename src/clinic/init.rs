@@ -9,6 +9,7 @@ use super::request::InitRequest;
 use super::survey::{Candidate, Reach, Role, Survey, folders_of, inputs, survey};
 use crate::course::input::{BLANK, blanks};
 use crate::course::protocol::{BUILT_IN, Protocol};
+use crate::fault::{Explained, Setting, Words, words};
 use crate::io::IoError;
 use crate::io::atomic::OutputFiles;
 use std::path::{Component, Path, PathBuf};
@@ -65,6 +66,15 @@ impl Text {
     }
 }
 
+/// What takes a draft.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A dose with this configuration.
+    Dose(PathBuf),
+    /// The course in this file.
+    Course(PathBuf),
+}
+
 /// What was drafted.
 pub struct Drafted {
     /// The files written.
@@ -72,9 +82,9 @@ pub struct Drafted {
     /// What a person has to fill in: file, line, field.
     pub to_fill_in: Vec<(PathBuf, usize, String)>,
     /// Files that are not used, each with the reason.
-    pub left: Vec<String>,
-    /// The command that takes the draft.
-    pub next: String,
+    pub left: Vec<Words>,
+    /// What takes the draft.
+    pub next: Next,
 }
 
 /// Drafts the configuration of a folder and writes it.
@@ -85,22 +95,21 @@ pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
         InitRequest::Dose { folder, out, force } => {
             let found = survey(folder, Reach::Below)?;
             let left = found.left.clone();
-            let next = format!("lutra dose --config {} --out DIR", shown(out));
+            let next = Next::Dose(out.clone());
             (folder, vec![dose_draft(folder, out, &found)?], left, next, *force)
         }
         InitRequest::Course { folder, protocol, force } => {
             let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
-            let next = format!("lutra course {} --out DIR", shown(&folder.join("COURSE.toml")));
+            let next = Next::Course(folder.join("COURSE.toml"));
             (folder, drafts, left, next, *force)
         }
     };
     let paths: Vec<&Path> = drafts.iter().map(|draft| draft.path.as_path()).collect();
-    let claimed = OutputFiles::claim(&paths, force, &inputs(folder)?).map_err(|error| match error {
-        IoError::OutputFileExists { path } => UserError::new(
-            format!("{}: output file: found one; allowed: a new file", path.display()),
-            "Go on with the one that is there, or give --force to replace it.",
-        ),
-        other => UserError::from_library(&other),
+    let claimed = OutputFiles::claim(&paths, force, &inputs(folder)?).map_err(|error| match &error {
+        IoError::OutputFileExists { .. } => {
+            error.fault().then(words!("Go on with the one that is there, or give ", Setting::Force, " to replace it."))
+        }
+        other => other.fault(),
     })?;
     for draft in &drafts {
         claimed.write(&draft.path, |file| file.write_all(draft.text.0.as_bytes())).or_user_error()?;
@@ -112,7 +121,8 @@ pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
     Ok(Drafted { written: drafts.into_iter().map(|draft| draft.path).collect(), to_fill_in, left, next })
 }
 
-fn shown(path: &Path) -> String {
+/// A path as it is typed.
+pub fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(' ') { format!("'{text}'") } else { text }
 }
@@ -125,7 +135,7 @@ fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
     }
     let whole = |path: &Path| {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        path.canonicalize().map_err(|error| UserError::from_library(&crate::io::IoError::read(path, error)))
+        path.canonicalize().map_err(|error| IoError::read(path, error).fault())
     };
     let (from, to) = (whole(from)?, whole(to)?);
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
@@ -363,7 +373,7 @@ fn brings_dosimetry(found: &Survey) -> bool {
 }
 
 /// `COURSE.toml` and a `SERIES.toml` for each cycle with images at several times.
-fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<String>), UserError> {
+fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<Words>), UserError> {
     let mut common = survey(folder, Reach::Here)?;
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
@@ -373,21 +383,18 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
     let mut left = common.left.clone();
     if cycles.is_empty() {
         if !brings_dosimetry(&common) {
-            return Err(UserError::new(
-                format!(
-                    "{}: images: found no activity image and no dose map; allowed: a folder with one folder of images \
-                     a cycle, or with the images of one cycle",
-                    folder.display()
-                ),
+            return Err(UserError::invalid(
+                folder,
+                "images",
+                "no activity image and no dose map",
+                "a folder with one folder of images a cycle, or with the images of one cycle",
                 format!("`lutra inspect {}` says what is there.", shown(folder)),
             ));
         }
         cycles.push(Cycle { folder: folder.to_path_buf(), found: common.clone() });
     } else {
         let unused = common.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]);
-        left.extend(
-            unused.iter().map(|one| format!("{}: it lies beside the folders of the cycles", one.path.display())),
-        );
+        left.extend(unused.iter().map(|one| words!(&one.path, ": it lies beside the folders of the cycles")));
         left.extend(cycles.iter().flat_map(|cycle| cycle.found.left.clone()));
     }
     let protocol = protocol.map(Protocol::built_in).transpose().or_user_error()?;

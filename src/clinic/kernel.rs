@@ -1,9 +1,10 @@
 //! Voxel S-value kernels and the point kernels that they are folded from.
 
-use super::failure::{Failure, OrUserError, UserError};
+use super::failure::{Failure, OrUserError};
 use super::notes::Listener;
 use super::request::{KernelRequest, MediumRequest};
 use crate::decay::Nuclide;
+use crate::fault::Explained;
 use crate::materials::tissues::{Tissue, read_tissues};
 use crate::svalues::SvalueError;
 use crate::svalues::point_kernel::{KernelPlan, PointKernel};
@@ -21,7 +22,7 @@ pub fn failure(error: SvalueError) -> Failure {
     match error {
         SvalueError::Run(run) => super::transport::failure(run),
         SvalueError::Dose(dose) => Failure::from(dose),
-        other => Failure::User(UserError::from_library(&other)),
+        other => Failure::User(other.fault()),
     }
 }
 

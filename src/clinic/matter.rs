@@ -9,6 +9,7 @@ use super::room;
 use crate::ct::{check_hounsfield, contrast};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
+use crate::fault::{Explained, FaultKind, Setting, Words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::Origin;
 use crate::materials::hu_curve::HuCalibration;
@@ -126,7 +127,7 @@ impl Parts {
             dicom,
             inputs,
             settings,
-            warnings,
+            warnings: warnings.into_iter().map(Words::from).collect(),
         }
     }
 }
@@ -139,13 +140,7 @@ pub(super) fn matter_of_ct(
     activity: Option<&ActivityFrame>,
     warnings: &mut Vec<String>,
 ) -> Result<Matter, UserError> {
-    let named = |error: &dyn std::error::Error| {
-        UserError::new(
-            format!("{name}: CT numbers: {error}"),
-            "Give a CT in Hounsfield units: air near -1000, water near 0.",
-        )
-    };
-    check_hounsfield(&ct.volume).map_err(|error| named(&error))?;
+    check_hounsfield(&ct.volume).map_err(|error| error.fault().inside(name))?;
     scene_grid(name, &ct.volume.grid)?;
     let own_grid = ct.volume.grid.clone();
     let (target, orientation, form_code) = match (grid, activity) {
@@ -167,7 +162,7 @@ pub(super) fn matter_of_ct(
         ));
     }
     let calibration = HuCalibration::schneider2000();
-    let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| named(&error))?;
+    let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| error.fault().inside(name))?;
     warnings.extend(matter.report.warnings.iter().map(|warning| format!("{name}: {warning}")));
     Ok(Matter {
         grid: target,
@@ -187,7 +182,7 @@ pub(super) fn matter_of_ct(
 /// Refuses a grid that no scene can have; messages call its file `name`.
 pub(super) fn scene_grid(name: &str, grid: &VoxelGrid) -> Result<(), UserError> {
     Scene::holds(grid).map_err(|error| {
-        UserError::new(format!("{name}: {error}"), "Check the unit of its voxel edges (mm); crop or resample it.")
+        error.fault().inside(name).then("Check the unit of its voxel edges (mm); crop or resample it.")
     })
 }
 
@@ -214,23 +209,22 @@ pub(super) fn regions_on(
         && !map.labels.grid.same_as(&matter.own_grid)
         && !map.labels.grid.same_as(&frame.grid)
     {
-        return Err(UserError::new(
+        return Err(UserError::invalid(
+            name,
+            "grid",
+            map.labels.grid.describe(),
             format!(
-                "{}: grid: found {}; allowed: the grid of the CT or scene ({}) or of the activity map ({})",
-                name,
-                map.labels.grid.describe(),
+                "the grid of the CT or scene ({}) or of the activity map ({})",
                 matter.own_grid.describe(),
                 frame.grid.describe()
             ),
             "Resample the labels to the CT with nearest-neighbour interpolation.",
-        ));
+        )
+        .kind(FaultKind::Mismatch));
     }
     let labels = images::labels_on(map, &matter.grid, "the result's", hear, warnings)?;
     if labels.iter().all(|&label| label == 0) {
-        return Err(UserError::new(
-            format!("{name}: labels: found 0 in every voxel; allowed: at least one region"),
-            "Check that this is the label map, or leave --labels out.",
-        ));
+        return Err(images::no_region(name));
     }
     warnings.extend(contrast_doubts(&labels, &map.names, matter));
     Ok(Labels { labels, names: map.names.clone(), own: Some(own) })
@@ -264,11 +258,11 @@ pub(super) fn check_target_labels(stop: &Stop, labels: &[u16], density_g_cm3: &[
     let solid = |n: usize| f64::from(density_g_cm3[n]) >= AIR_LIMIT_G_CM3;
     let solid: BTreeSet<u16> = (0..labels.len()).filter(|&n| solid(n)).map(|n| labels[n]).collect();
     if let Some(air) = targets.iter().find(|target| present.contains(target) && !solid.contains(target)) {
-        return Err(UserError::new(
-            format!(
-                "--target-labels: found {air}, all of whose voxels are air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose \
-                 is stated; allowed: labels with tissue"
-            ),
+        return Err(UserError::invalid(
+            Setting::TargetLabels,
+            "",
+            format!("{air}, all of whose voxels are air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated"),
+            "labels with tissue",
             "Leave that label out, or check that CT and labels belong together.",
         ));
     }
@@ -276,8 +270,11 @@ pub(super) fn check_target_labels(stop: &Stop, labels: &[u16], density_g_cm3: &[
         None => Ok(()),
         Some(missing) => {
             let known: Vec<String> = present.iter().map(u16::to_string).collect();
-            Err(UserError::new(
-                format!("--target-labels: found {missing}, which no voxel has; allowed: {}", known.join(", ")),
+            Err(UserError::invalid(
+                Setting::TargetLabels,
+                "",
+                format!("{missing}, which no voxel has"),
+                known.join(", "),
                 "Name labels of the label map.",
             ))
         }

@@ -5,6 +5,7 @@ use super::failure::{Failure, OrUserError, UserError};
 use super::request::MergeRequest;
 use super::shard::{KeptCase, batches, kept_case};
 use super::transport;
+use crate::fault::FaultKind;
 use crate::transport::DeviceInfo;
 use crate::transport::batch_store::{BatchStore, MergeError, merge};
 use serde_json::json;
@@ -53,7 +54,7 @@ pub fn merge_shards(request: &MergeRequest) -> Result<Merged, Failure> {
     let found = store.batches().len();
     let mut simulation = store.into_simulation(device);
     if found < planned as usize {
-        simulation.warnings.push(format!("merged {found} of {planned} batches: the result of a shorter run"));
+        simulation.warnings.push(format!("merged {found} of {planned} batches: the result of a shorter run").into());
     }
     let computed = transport::computed(&case, simulation, settings, cpu_seconds);
     Ok(Merged { case, computed, seed: seed.unwrap_or_default() })
@@ -79,15 +80,14 @@ fn sum(request: &MergeRequest) -> Result<BatchStore, Failure> {
 /// Refuses a shard whose CT, names or file geometry are not those of the others.
 fn check_case(cases: &[(&Path, KeptCase)], folder: &Path, kept: &KeptCase) -> Result<(), UserError> {
     match cases.first() {
-        Some((first, other)) if other.hash != kept.hash => Err(UserError::new(
-            format!(
-                "{}: case: found another CT, label names, administered activity or file geometry than in {}; \
-                 allowed: the same in all",
-                folder.display(),
-                first.display()
-            ),
+        Some((first, other)) if other.hash != kept.hash => Err(UserError::invalid(
+            folder,
+            "case",
+            format!("another CT, label names, administered activity or file geometry than in {}", first.display()),
+            "the same in all",
             "Compute all shards from the same files.",
-        )),
+        )
+        .kind(FaultKind::Mismatch)),
         _ => Ok(()),
     }
 }

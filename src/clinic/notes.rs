@@ -1,5 +1,6 @@
 //! What there is to say of a request while it is worked on and after.
 
+use crate::fault::Words;
 use std::ops::ControlFlow;
 
 /// How much a note matters.
@@ -18,17 +19,17 @@ pub struct Note {
     /// How much it matters.
     pub severity: Severity,
     /// The sentence.
-    pub text: String,
+    pub text: Words,
 }
 
 impl Note {
     /// Something that is being done.
-    pub fn info(text: impl Into<String>) -> Self {
+    pub fn info(text: impl Into<Words>) -> Self {
         Self { severity: Severity::Info, text: text.into() }
     }
 
     /// Something that must not be overlooked.
-    pub fn warning(text: impl Into<String>) -> Self {
+    pub fn warning(text: impl Into<Words>) -> Self {
         Self { severity: Severity::Warning, text: text.into() }
     }
 }
@@ -48,12 +49,12 @@ pub trait Listener {
 
 impl dyn Listener + '_ {
     /// Says what is being done.
-    pub fn info(&mut self, text: impl Into<String>) {
+    pub fn info(&mut self, text: impl Into<Words>) {
         self.note(Note::info(text));
     }
 
     /// Says what must not be overlooked.
-    pub fn warning(&mut self, text: impl Into<String>) {
+    pub fn warning(&mut self, text: impl Into<Words>) {
         self.note(Note::warning(text));
     }
 }
@@ -80,7 +81,7 @@ impl crate::transport::run::Progress for Heard<'_> {
         self.0.progress(fraction_done, sigma_rel, message)
     }
 
-    fn note(&mut self, note: &str) {
+    fn note(&mut self, note: &Words) {
         self.0.warning(note);
     }
 }

@@ -288,7 +288,7 @@ pub fn write_record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
-        warnings: warnings(case, computed, rows),
+        warnings: warnings(case, computed, rows).iter().map(ToString::to_string).collect(),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");

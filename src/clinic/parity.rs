@@ -6,6 +6,7 @@ use super::notes::Listener;
 use super::request::{DeviceChoice, DoseRequest, ParityRequest, ParityScene, TraceChoice};
 use super::{demo, from_files, guard, transport};
 use crate::clock::Moment;
+use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::io::atomic::OutputFiles;
 use crate::report::run_record::{platform, program};
 use crate::tally::{BatchTally, Ledger, Moments};
@@ -38,7 +39,7 @@ struct Row {
     histories: [u64; 2],
     seconds: [f64; 2],
     difference: Option<(Pass, u32, Difference)>,
-    error: Option<String>,
+    error: Option<Words>,
 }
 
 impl Row {
@@ -53,7 +54,7 @@ pub struct Found {
     /// For machines.
     pub record: Value,
     /// The table, for people.
-    pub text: String,
+    pub text: Words,
     /// What is not as it must be; none where all devices agree.
     pub fault: Option<String>,
 }
@@ -234,10 +235,21 @@ fn measure(
 /// Why a device gave no result.
 #[derive(Debug, thiserror::Error)]
 enum EngineErrorFailure {
-    #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("the CPU raised {0}: the result is not to be trusted")]
     Flags(String),
+}
+
+explained!(EngineErrorFailure);
+
+impl Explained for EngineErrorFailure {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Engine(error) => error.fault(),
+            Self::Flags(flags) => Fault::of(FaultKind::Program)
+                .found(flags)
+                .form("the CPU raised {found}: the result is not to be trusted"),
+        }
+    }
 }
 
 impl From<EngineErrorFailure> for Failure {
@@ -284,7 +296,7 @@ fn compare(
             histories: [0; 2],
             seconds: [0.0; 2],
             difference: None,
-            error: Some(error.to_string()),
+            error: Some(error.fault().sentence()),
         },
     }
 }
@@ -300,39 +312,38 @@ fn rate(row: &Row, pass: Pass) -> f64 {
     row.histories[pass as usize] as f64 / row.seconds[pass as usize].max(1e-9)
 }
 
-fn table(rows: &[Row], case: &Case) -> String {
-    let mut text = String::new();
+fn table(rows: &[Row], case: &Case) -> Words {
+    let mut text = Words::default();
     let wide = rows.iter().map(|row| label(row.choice).len()).max().unwrap_or(0).max(7);
-    let mut line = |row: std::fmt::Arguments<'_>| {
-        let _infallible = writeln!(text, "{row}");
-    };
-    line(format_args!(
+    let mut line = |row: Words| text = words!(std::mem::take(&mut text), row, "\n");
+    line(words!(format!(
         "{:<wide$} {:<16} {:>11} {:>11} {:>12} {:>12}  difference",
         "device", "tally hash", "electrons", "photons", "electrons/s", "photons/s"
-    ));
+    )));
     for (n, row) in rows.iter().enumerate() {
         let verdict = match (&row.error, &row.difference) {
-            (Some(error), _) => format!("FAILED: {error}"),
-            (_, Some((pass, batch, d))) => difference_words(*pass, *batch, d, case),
-            _ if n == 0 => "the reference".to_owned(),
-            _ => "none".to_owned(),
+            (Some(error), _) => words!("FAILED: ", error),
+            (_, Some((pass, batch, d))) => difference_words(*pass, *batch, d, case).into(),
+            _ if n == 0 => "the reference".into(),
+            _ => "none".into(),
         };
-        line(format_args!(
-            "{:<wide$} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  {verdict}",
+        let figures = format!(
+            "{:<wide$} {:<16} {:>11} {:>11} {:>12.0} {:>12.0}  ",
             label(row.choice),
             row.sha256.get(..16).unwrap_or("-"),
             row.histories[0],
             row.histories[1],
             rate(row, Pass::Electron),
             rate(row, Pass::Photon),
-        ));
+        );
+        line(words!(figures, verdict));
     }
-    line(format_args!(""));
+    line(Words::default());
     for row in rows {
         let words = row.info.as_ref().map_or("not there".to_owned(), |i| {
             format!("{}, {}, driver {}", i.name, i.backend, if i.driver.is_empty() { "unknown" } else { &i.driver })
         });
-        line(format_args!("{:<wide$} {words}", label(row.choice)));
+        line(words!(format!("{:<wide$} {words}", label(row.choice))));
     }
     text
 }
@@ -397,9 +408,20 @@ fn record(rows: &[Row], case: &Case, request: &ParityRequest, identity: &[(Strin
 /// One history of every device beside the CPU's.
 fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[DeviceChoice]) -> Result<Found, Failure> {
     if choice.history >= job.params.histories {
-        return Err(Failure::User(UserError::new(
-            format!("--trace: found history {}; allowed: below {}", choice.history, job.params.histories),
-            "Give the same --scene, --histories and --seed as in the comparison.",
+        return Err(Failure::User(UserError::invalid(
+            Setting::Trace,
+            "",
+            format!("history {}", choice.history),
+            format!("below {}", job.params.histories),
+            words!(
+                "Give the same ",
+                Setting::Scene,
+                ", ",
+                Setting::Histories,
+                " and ",
+                Setting::Seed,
+                " as in the comparison."
+            ),
         )));
     }
     let cpu = follow(data, job, choice.history, MOST_STEPS);
@@ -427,7 +449,7 @@ fn trace(data: &Arc<SceneData>, job: &Job, choice: TraceChoice, devices: &[Devic
         "cpu_steps": steps.iter().map(state).collect::<Vec<_>>(),
         "devices": told,
     });
-    Ok(Found { record, text, fault: (off > 0).then(|| format!("{off} devices part from the CPU")) })
+    Ok(Found { record, text: text.into(), fault: (off > 0).then(|| format!("{off} devices part from the CPU")) })
 }
 
 /// Name of an adapter and one history on it, step by step.

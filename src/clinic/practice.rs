@@ -98,7 +98,7 @@ fn write_volumes(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io:
 /// What a clinic would look up, and what came in so that it can be checked.
 fn facts() -> String {
     let mut text = format!(
-        "The practice patient: made by `lutra demo --practice`, nobody's images.\n\n\
+        "The practice patient: made by `lutra demo`, nobody's images.\n\n\
          administered    {} MBq of 177Lu in each cycle, on {}\n\
          images          activity at mid-scan, Bq/mL, not corrected for decay, {} h after injection\n\
          tia.nii.gz      time-integrated activity of cycle 1, Bq h/mL\n\n\

@@ -2,6 +2,7 @@
 
 use super::failure::UserError;
 use crate::decay::Nuclide;
+use crate::fault::{Setting, Words, words};
 use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
 use crate::source::ActivityUnit;
 use crate::svalues::kernel_file::Declared;
@@ -585,26 +586,29 @@ impl GridChoice {
             "activity" => Self::Activity,
             _ => {
                 let edge_mm = text.parse::<f64>().map_err(|_| {
-                    UserError::new(
-                        format!("--grid: found \"{text}\"; allowed: ct, activity, or an edge length in mm"),
-                        "Use --grid ct, --grid activity, or a number as in --grid 3.",
+                    let grid = Setting::Grid;
+                    UserError::invalid(
+                        grid,
+                        "",
+                        format!("\"{text}\""),
+                        "ct, activity, or an edge length in mm",
+                        words!("Use ", grid, " ct, ", grid, " activity, or a number as in ", grid, " 3."),
                     )
                 })?;
-                Self::Millimetre(in_range("--grid", edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
+                Self::Millimetre(in_range(Setting::Grid, edge_mm, GRID_RANGE_MM[0], GRID_RANGE_MM[1], "mm")?)
             }
         })
     }
 }
 
 /// A value of an option within a range, or what is wrong with it.
-pub fn in_range(option: &str, value: f64, low: f64, high: f64, what: &str) -> Result<f64, UserError> {
+pub fn in_range(setting: impl Into<Words>, value: f64, low: f64, high: f64, what: &str) -> Result<f64, UserError> {
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    Err(UserError::new(
-        format!("{option}: found {value}; allowed: from {low} to {high} ({what})"),
-        format!("Give {option} in that range."),
-    ))
+    let setting = setting.into();
+    let next = words!("Give ", &setting, " in that range.");
+    Err(UserError::invalid(setting, "", value.to_string(), format!("from {low} to {high} ({what})"), next))
 }
 
 impl DoseRequest {

@@ -2,6 +2,7 @@
 //! disk takes the result of hours.
 
 use super::failure::{OrUserError, UserError};
+use crate::fault::{FaultKind, Setting, words};
 use crate::io::atomic::AtomicOutputDir;
 
 /// Memory of a run, bytes a voxel: 7.3 GB were measured at 512 x 512 x 400 (docs/performance.md).
@@ -41,10 +42,14 @@ fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError>
         || "less than this process may have".to_owned(),
         |available| format!("{:.2} GB free", gb(available)),
     );
-    Err(UserError::new(
-        format!("{what}: found {found}; allowed: at least {:.2} GB, which the run needs", gb(needed)),
-        "Give --grid with larger voxels, crop the images, or take a machine with more memory.",
-    ))
+    Err(UserError::invalid(
+        what,
+        "",
+        found,
+        format!("at least {:.2} GB, which the run needs", gb(needed)),
+        words!("Give ", Setting::Grid, " with larger voxels, crop the images, or take a machine with more memory."),
+    )
+    .kind(FaultKind::TooLarge))
 }
 
 /// Memory that can be had, swap included, bytes; none where `/proc` does not tell.

@@ -13,6 +13,7 @@ use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedIm
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
+use crate::fault::{Setting, words};
 use crate::grid::{Orientation, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::report::run_record::InputFile;
@@ -107,11 +108,11 @@ impl OpenSeries {
         let mut cycles = study::cycles(paths, &choice.reader(&nuclide), hear)?;
         match cycles.len() {
             1 => Self::of_shots(cycles.remove(0), choice),
-            several => Err(UserError::new(
-                format!(
-                    "{}: injections: found {several} cycles; allowed: the images of one",
-                    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
-                ),
+            several => Err(UserError::invalid(
+                paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+                "injections",
+                format!("{several} cycles"),
+                "the images of one",
                 "Give the images of one cycle; lutra course FOLDER takes all cycles.",
             )),
         }
@@ -125,17 +126,17 @@ impl OpenSeries {
             None => shots.administered_mbq()?,
         };
         if let Some(stated_h) = choice.effective_half_life_h {
-            bounds::effective_half_life_h("--effective-half-life", stated_h, half_life_h).or_user_error()?;
+            bounds::effective_half_life_h(Setting::EffectiveHalfLife, stated_h, half_life_h).or_user_error()?;
         }
         let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
             (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
             (None, 1) => {
                 let shot = &shots.shots[0];
-                return Err(UserError::new(
-                    format!(
-                        "{}: time points: found one, at {:.4} h; allowed: two or more, or --effective-half-life",
-                        shot.image.input.path, shot.time_h
-                    ),
+                return Err(UserError::invalid(
+                    &shot.image.input.path,
+                    "time points",
+                    format!("one, at {:.4} h", shot.time_h),
+                    words!("two or more, or ", Setting::EffectiveHalfLife),
                     "One image says nothing of the kinetics: give the other time points, or an effective half-life.",
                 ));
             }
@@ -174,7 +175,7 @@ impl OpenSeries {
             inputs.push(shot.image.input);
         }
         let (orientation, form_code) =
-            frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
+            frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         let (nuclide, labels, label_names) = (choice.nuclide.clone(), None, None);
         let name = images.first().map(|image| PathBuf::from(&image.name)).unwrap_or_default();
         Ok(Self {
@@ -204,10 +205,7 @@ impl OpenSeries {
         default_method: Method,
     ) -> Result<Self, UserError> {
         let refused = |found: String, allowed: &str| {
-            UserError::new(
-                format!("{name}: images: found {found}; allowed: {allowed}"),
-                "Give the images of one cycle.",
-            )
+            UserError::invalid(name, "images", found, allowed, "Give the images of one cycle.")
         };
         if let Some(pair) = images.windows(2).find(|pair| pair[0].time_h >= pair[1].time_h) {
             let found = format!("{} h before {} h", pair[0].time_h, pair[1].time_h);
@@ -288,7 +286,7 @@ impl OpenSeries {
             origin = origin.or(read.origin);
         }
         let (orientation, form_code) =
-            frame.ok_or_else(|| UserError::new("images: found none", "Give at least one."))?;
+            frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         Ok(Self {
             name: path.to_path_buf(),
             labels: Some(beside(path, &series.labels)),
@@ -363,16 +361,22 @@ fn stated_options(
     let moved = of_series.filter(|correction| *correction != dicom::DecayCorrection::None);
     let injection = |text: &String| {
         StatedMoment::parse(text).ok_or_else(|| {
-            UserError::new(
-                format!("{name}: injection_time: found \"{text}\"; allowed: as in 2024-03-30T10:00:00+01:00"),
+            UserError::invalid(
+                name,
+                "injection_time",
+                format!("\"{text}\""),
+                "as in 2024-03-30T10:00:00+01:00",
                 "Write date, time and offset from UTC.",
             )
         })
     };
     let zone = |text: &String| {
         TimeZone::parse(text).ok_or_else(|| {
-            UserError::new(
-                format!("{name}: time_zone: found \"{text}\"; allowed: an offset from UTC, as in +01:00"),
+            UserError::invalid(
+                name,
+                "time_zone",
+                format!("\"{text}\""),
+                "an offset from UTC, as in +01:00",
                 "Write how far the scanner's clock was ahead of UTC on that day, summer time included.",
             )
         })

@@ -7,7 +7,9 @@ use super::grid_bits::GridBits;
 use super::invocation::Invocation;
 use super::output::{CASE_FILE, TALLY_FILE, write_record};
 use crate::decay::Nuclide;
+use crate::fault::{Explained, Setting, Words, words};
 use crate::grid::Volume;
+use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::run_record::InputFile;
 use crate::report::table::balance_lines;
@@ -115,7 +117,7 @@ fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &Batc
         case_settings: case.settings.clone(),
         settings: computed.settings.clone(),
         inputs: case.inputs.iter().map(|i| (i.role.clone(), i.path.clone(), i.bytes, i.sha256.clone())).collect(),
-        warnings: case.warnings.clone(),
+        warnings: case.warnings.iter().map(ToString::to_string).collect(),
         device: [&device.engine, &device.name, &device.backend, &device.driver].map(String::clone),
         cpu_seconds: computed.cpu_seconds,
     };
@@ -178,7 +180,7 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
             .collect(),
         settings: own.case_settings.clone(),
         data_sets: common.data_sets,
-        warnings: own.warnings.clone(),
+        warnings: own.warnings.iter().map(Words::from).collect(),
     };
     Ok(KeptCase { case, own, hash })
 }
@@ -188,10 +190,16 @@ fn open<T>(folder: &Path, name: &str, read: impl FnOnce(BufReader<File>) -> io::
     let path = folder.join(name);
     File::open(&path).and_then(|file| read(BufReader::with_capacity(1 << 20, file))).map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::NotFound => "Name output folders of `lutra dose --shard K/N` that have run to their end.",
-            _ => "Compute this shard again.",
+            io::ErrorKind::NotFound => {
+                words!("Name output folders of `lutra dose ", Setting::Shard, " K/N` that have run to their end.")
+            }
+            _ => "Compute this shard again.".into(),
         };
-        UserError::new(format!("{}: cannot read: {error}; allowed: the output folder of a shard", path.display()), hint)
+        IoError::read(&path, error)
+            .fault()
+            .allowed("the output folder of a shard")
+            .form("{place}: cannot read: {found}; allowed: {allowed}")
+            .then(hint)
     })
 }
 

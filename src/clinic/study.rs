@@ -5,6 +5,7 @@ use super::failure::{OrUserError, UserError};
 use super::images::{self, Image};
 use super::notes::Listener;
 use crate::bounds::{self, BoundsError};
+use crate::fault::{Explained, FaultKind, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
 use crate::io::open::origin_of;
@@ -45,36 +46,39 @@ impl Shots {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let doubts = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_doubt.as_ref()?)));
         if let (Some((shot, doubt)), None) = (doubts.into_iter().next(), stated.clone().next()) {
-            return Err(UserError::new(
-                format!(
-                    "{}: {doubt}; allowed: the activity given, in Bq for PT and in MBq for NM",
-                    shot.image.input.path
-                ),
-                "Correct the header, or state it with --administered-mbq.",
-            ));
+            return Err(UserError::invalid(
+                &shot.image.input.path,
+                "",
+                doubt,
+                "the activity given, in Bq for PT and in MBq for NM",
+                correct_or_state(),
+            )
+            .form("{place}: {found}; allowed: {allowed}"));
         }
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
         bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
             |error| {
-                let next = format!(
-                    "{} DICOM states it in Bq for PT and in MBq for NM. Correct the header, or state it with --administered-mbq.",
-                    error.next
-                );
-                UserError::from_library(&BoundsError { next, ..error })
+                let next = words!(&error.next, " DICOM states it in Bq for PT and in MBq for NM. ", correct_or_state());
+                BoundsError { next, ..error }.fault()
             },
         )?;
         match stated.find(|(_, other)| (other / mbq - 1.0).abs() > 1e-3) {
             None => Ok(Some(mbq)),
-            Some((other, found)) => Err(UserError::new(
-                format!(
-                    "{}: RadionuclideTotalDose: found {found} MBq, and {mbq} MBq in {}; allowed: one value for one \
-                     injection",
-                    other.image.input.path, first.image.input.path
-                ),
-                "Correct the header, or state it with --administered-mbq.",
-            )),
+            Some((other, found)) => Err(UserError::invalid(
+                &other.image.input.path,
+                "RadionuclideTotalDose",
+                format!("{found} MBq, and {mbq} MBq in {}", first.image.input.path),
+                "one value for one injection",
+                correct_or_state(),
+            )
+            .kind(FaultKind::Mismatch)),
         }
     }
+}
+
+/// The next step where an activity given is in doubt.
+fn correct_or_state() -> Words {
+    words!("Correct the header, or state it with ", Setting::AdministeredMbq, ".")
 }
 
 /// Opens every activity image at these paths and sorts them by injection and time.
@@ -90,13 +94,16 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
             let (image, scan) = images::activity("image", &entry, options, &mut own)?;
             let Some(scan) = scan else { return Err(not_dicom(path)) };
             let Some(time_h) = scan.timing.hours_after_injection else {
-                return Err(UserError::new(
-                    format!(
-                        "{}: time after injection: found none; allowed: a dated injection and a dated scan",
-                        entry.display()
+                return Err(UserError::invalid(
+                    &entry,
+                    "time after injection",
+                    "none",
+                    "a dated injection and a dated scan",
+                    words!(
+                        "Complete the header (0018,1078), state ",
+                        Setting::InjectionTime,
+                        ", or give the image and its time in a SERIES.toml."
                     ),
-                    "Complete the header (0018,1078), state --injection-time, or give the image and its time in a \
-                     SERIES.toml.",
                 ));
             };
             opened.push((Shot { image, scan, time_h }, own));
@@ -128,8 +135,11 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
     }
     if cycles.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        return Err(UserError::new(
-            format!("{}: activity: found none; allowed: PT series or NM reconstructions", names.join(", ")),
+        return Err(UserError::invalid(
+            names.join(", "),
+            "activity",
+            "none",
+            "PT series or NM reconstructions",
             "lutra inspect FOLDER says what is there.",
         ));
     }
@@ -143,8 +153,11 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
 }
 
 fn not_dicom(path: &Path) -> UserError {
-    UserError::new(
-        format!("{}: format: found NIfTI; allowed: DICOM images, which say when they were taken", path.display()),
+    UserError::invalid(
+        path,
+        "format",
+        "NIfTI",
+        "DICOM images, which say when they were taken",
         "Give NIfTI images with their times in a SERIES.toml.",
     )
 }
@@ -171,11 +184,14 @@ fn one_dated_injection<'a>(mut shots: impl Iterator<Item = &'a Shot>) -> Result<
     let Some((first, injection)) = shots.find_map(dated) else { return Ok(()) };
     match shots.filter_map(dated).find(|(_, other)| injection.hours_to(*other).abs() >= CYCLES_APART_H) {
         None => Ok(()),
-        Some((other, _)) => Err(UserError::new(
+        Some((other, _)) => Err(UserError::invalid(
+            Setting::InjectionTime,
+            "",
             format!(
-                "--injection-time: found one for the images of several injections ({} and {}); allowed: the images of one",
+                "one for the images of several injections ({} and {})",
                 first.image.input.path, other.image.input.path
             ),
+            "the images of one",
             "Give the images of one cycle, or state time_h for each image in a SERIES.toml.",
         )),
     }
@@ -191,14 +207,18 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
     if apart_h >= CYCLES_APART_H {
         return Ok(false);
     }
-    Err(UserError::new(
-        format!(
-            "{}: injection: found {apart_h:.3} h away from that in {}; allowed: one injection, or cycles a day or more \
-             apart",
-            b.image.input.path, a.image.input.path
+    Err(UserError::invalid(
+        &b.image.input.path,
+        "injection",
+        format!("{apart_h:.3} h away from that in {}", a.image.input.path),
+        "one injection, or cycles a day or more apart",
+        words!(
+            "Correct the time of injection in the header, or state it for the images of one cycle with ",
+            Setting::InjectionTime,
+            "."
         ),
-        "Correct the time of injection in the header, or state it for the images of one cycle with --injection-time.",
-    ))
+    )
+    .kind(FaultKind::Mismatch))
 }
 
 /// Adds an image to its cycle, unless another image of the same scan says the same.
@@ -223,13 +243,15 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>, hear: &mut dyn Listener)
         }
     };
     if let Some(how) = differ {
-        return Err(UserError::new(
-            format!(
-                "{} and {}: two images of the scan at {:.4} h that {how}; allowed: one image of a scan",
-                a.input.path, b.input.path, shot.time_h
-            ),
-            "Name the images that are meant with --activity.",
-        ));
+        return Err(UserError::invalid(
+            format!("{} and {}", a.input.path, b.input.path),
+            "",
+            format!("two images of the scan at {:.4} h that {how}", shot.time_h),
+            "one image of a scan",
+            words!("Name the images that are meant with ", Setting::Activity, "."),
+        )
+        .kind(FaultKind::Mismatch)
+        .form("{place}: {found}; allowed: {allowed}"));
     }
     let replace = rank(&shot) < rank(known);
     let (kept, left) = if replace { (&shot, known) } else { (known, &shot) };
@@ -281,7 +303,7 @@ pub fn belongings(
                 }
             }
             let [one] = fit.as_slice() else {
-                return Err(ambiguous(path, "CT", "--ct", &fit, &refused, &image.input.path));
+                return Err(ambiguous(path, "CT", Setting::Ct, &fit, &refused, &image.input.path));
             };
             if all.len() > 1 {
                 hear.info(format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
@@ -296,7 +318,7 @@ pub fn belongings(
             let kinds = [Kind::StructureSet, Kind::Segmentation];
             let fit: Vec<&Entry> = entries.iter().filter(|e| kinds.contains(&e.kind)).filter(one_frame).collect();
             let [one] = fit.as_slice() else {
-                return Err(ambiguous(path, "regions", "--labels", &fit, &[], &image.input.path));
+                return Err(ambiguous(path, "regions", Setting::Labels, &fit, &[], &image.input.path));
             };
             one.path.clone()
         }
@@ -304,16 +326,14 @@ pub fn belongings(
     Ok(Belongings { ct, labels })
 }
 
-fn ambiguous(path: &Path, what: &str, option: &str, fit: &[&Entry], refused: &[String], images: &str) -> UserError {
+fn ambiguous(path: &Path, what: &str, setting: Setting, fit: &[&Entry], refused: &[String], images: &str) -> UserError {
     let found = if fit.is_empty() {
         format!("none{}", if refused.is_empty() { String::new() } else { format!(" but {}", refused.join(", ")) })
     } else {
         fit.iter().map(|entry| entry.path.display().to_string()).collect::<Vec<_>>().join(", ")
     };
-    UserError::new(
-        format!("{}: {what} for {images}: found {found}; allowed: one", path.display()),
-        format!("Name the one that is meant with {option}."),
-    )
+    let next = words!("Name the one that is meant with ", setting, ".");
+    UserError::invalid(path, format!("{what} for {images}"), found, "one", next)
 }
 
 /// Whether a CT can be read and holds the activity of an image; the reason where not.
@@ -321,7 +341,7 @@ fn covers(entry: &Entry, image: &Image<f64>, one_frame: bool) -> Result<(), Stri
     if !one_frame {
         return Err("another frame of reference".to_owned());
     }
-    let ct = images::ct(&entry.path, &mut Vec::new()).map_err(|error| error.message().to_owned())?;
+    let ct = images::ct(&entry.path, &mut Vec::new()).map_err(|error| error.message().to_string())?;
     let outside = outside_share(image, &ct.volume.grid);
     if outside > UNCOVERED_SHARE {
         return Err(format!("{:.0} % of the activity lies outside", 100.0 * outside));

@@ -1,6 +1,7 @@
 //! What the images of a folder are: by their names, their headers and their values, each guess with its reason.
 
 use super::failure::UserError;
+use crate::fault::{Explained, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Kind, Scan};
 use crate::io::inputs::Inputs;
@@ -84,7 +85,7 @@ pub struct Survey {
     /// Files of label names.
     pub names: Vec<Names>,
     /// Files that are not used, each with the reason.
-    pub left: Vec<String>,
+    pub left: Vec<Words>,
 }
 
 impl Survey {
@@ -137,8 +138,8 @@ pub fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
         if is_nifti(path) {
             match nifti_candidate(path) {
                 Ok(Ok(image)) => found.images.push(image),
-                Ok(Err(reason)) => found.left.push(format!("{}: {reason}", file_name(path))),
-                Err(error) => found.left.push(format!("{}: {error}", file_name(path))),
+                Ok(Err(reason)) => found.left.push(words!(file_name(path), ": ", reason)),
+                Err(error) => found.left.push(words!(file_name(path), ": ", error.fault().sentence())),
             }
         } else if is_text(path)
             && let Ok(names) = LabelNames::read(path)
@@ -164,7 +165,7 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
-    let failed = |error: std::io::Error| UserError::from_library(&IoError::read(folder, error));
+    let failed = |error: std::io::Error| IoError::read(folder, error).fault();
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -352,7 +353,7 @@ fn short(value: f64) -> String {
 
 /// Whether an error says that a folder holds no DICOM file at all.
 pub fn no_dicom(error: &IoError) -> bool {
-    matches!(error, IoError::Invalid { field, found, .. } if field == "folder" && found.starts_with("no DICOM"))
+    matches!(error, IoError::NoDicom { .. })
 }
 
 /// Dimensions and spacing in words.
@@ -367,7 +368,7 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
     let inspected = match dicom::inspect(folder, &ActivityOptions::default()) {
         Ok(inspected) => inspected,
         Err(error) if no_dicom(&error) => return Ok(found),
-        Err(error) => return Err(UserError::from_library(&error)),
+        Err(error) => return Err(error.fault()),
     };
     for series in &inspected.series {
         let role = match series.kind {
@@ -382,7 +383,7 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
             continue;
         }
         if let Some(refusal) = &series.refusal {
-            found.left.push(format!("{}: {refusal}", series.title));
+            found.left.push(words!(&series.title, ": ", refusal));
             continue;
         }
         found.images.push(Candidate {

@@ -6,6 +6,7 @@ use super::from_files::anatomy;
 use super::notes::Listener;
 use super::request::SvalueRequest;
 use super::transport;
+use crate::fault::{Setting, Words};
 use crate::svalues::MGY_PER_MBQ_S_PER_KEV_G;
 use crate::text;
 use crate::transport::emission::Emissions;
@@ -39,7 +40,7 @@ pub struct SvalueResult {
     /// Names of all regions.
     pub names: Vec<String>,
     /// What the reader should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Words>,
 }
 
 /// Carries each source region's decays, spread evenly over its volume.
@@ -59,8 +60,11 @@ pub fn svalues(request: &SvalueRequest, hear: &mut dyn Listener) -> Result<Svalu
         let voxels = masses.get(&source).map_or(0, |(count, _)| *count);
         if voxels == 0 {
             let known: Vec<String> = masses.keys().filter(|l| **l > 0).map(u16::to_string).collect();
-            return Err(UserError::new(
-                format!("--source-label: found {source}, which no voxel has; allowed: {}", known.join(", ")),
+            return Err(UserError::invalid(
+                Setting::SourceLabel,
+                "",
+                format!("{source}, which no voxel has"),
+                known.join(", "),
                 "Name a label of the label map.",
             )
             .into());

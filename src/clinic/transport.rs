@@ -6,6 +6,7 @@ use super::notes::{Heard, Listener};
 use super::request::{Checkpoint, EngineChoice, RunOptions, Stop};
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
+use crate::fault::{Explained, Setting, Words, words};
 use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
 use crate::transport::batch_store::BatchStore;
@@ -32,9 +33,12 @@ pub fn compute(
 ) -> Result<Computed, Failure> {
     let solid = |density: &f32| f64::from(*density) >= AIR_LIMIT_G_CM3;
     if matches!(options.stop, Stop::TargetSigma { .. }) && !case.density_g_cm3.iter().any(solid) {
-        return Err(UserError::new(
-            format!("--target-sigma: found a scene of air alone (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated; allowed: one with tissue"),
-            "Check the CT, or give --histories.",
+        return Err(UserError::invalid(
+            Setting::TargetSigma,
+            "",
+            format!("a scene of air alone (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated"),
+            "one with tissue",
+            words!("Check the CT, or give ", Setting::Histories, "."),
         )
         .into());
     }
@@ -89,14 +93,13 @@ pub fn end(computed: Computed) {
 /// The scene of a case, out of the case's own volumes.
 fn lent(case: &mut Case) -> Result<Scene, UserError> {
     let (density_g_cm3, tissue) = (std::mem::take(&mut case.density_g_cm3), std::mem::take(&mut case.tissue));
-    Scene::new(case.decays.grid.clone(), density_g_cm3, tissue, case.tissues.clone())
-        .map_err(|error| UserError::from_library_colon(&error))
+    Scene::new(case.decays.grid.clone(), density_g_cm3, tissue, case.tissues.clone()).or_user_error()
 }
 
 /// The scene of a case.
 pub fn scene(case: &Case) -> Result<Scene, UserError> {
     Scene::new(case.decays.grid.clone(), case.density_g_cm3.clone(), case.tissue.clone(), case.tissues.clone())
-        .map_err(|error| UserError::from_library_colon(&error))
+        .or_user_error()
 }
 
 /// What is kept of an interrupted run, and what will be kept of this one.
@@ -104,7 +107,7 @@ pub fn scene(case: &Case) -> Result<Scene, UserError> {
 struct Kept {
     keeper: Option<Keeper>,
     resume: Option<BatchStore>,
-    warnings: Vec<String>,
+    warnings: Vec<Words>,
 }
 
 fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError> {
@@ -124,11 +127,14 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
         });
         serial = found.serial;
         kept.resume = found.store;
-        kept.warnings = found.warnings;
+        kept.warnings = found.warnings.into_iter().map(Words::from).collect();
     } else if folder.is_dir() {
-        hear.info(format!(
-            "starting anew; {} was of an interrupted run, which --resume would have continued",
-            folder.display()
+        hear.info(words!(
+            "starting anew; ",
+            folder.as_path(),
+            " was of an interrupted run, which ",
+            Setting::Resume,
+            " would have continued"
         ));
     }
     if *every_s > 0.0 {
@@ -141,14 +147,14 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
 /// A fault of the input is the user's to mend, a fault of tally or device the run's.
 pub fn failure(error: RunError) -> Failure {
     match &error {
-        RunError::Resume { .. } => Failure::User(UserError::from_library(&error)),
-        RunError::Length { .. }
+        RunError::Resume { .. }
+        | RunError::Length { .. }
         | RunError::Empty
         | RunError::Decays { .. }
         | RunError::Emission { .. }
         | RunError::Table(_)
         | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. } | EngineError::Threads { .. }) => {
-            Failure::User(UserError::from_library_colon(&error))
+            Failure::User(error.fault())
         }
         _ => Failure::Run(RunFault::of(&error)),
     }
@@ -196,19 +202,19 @@ pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn E
         EngineChoice::Gpu(number) => gpu(number).map_err(|error| failure(error.into())),
         EngineChoice::Auto => {
             let adapters = list_adapters();
-            let reason = match automatic(&adapters) {
-                None if adapters.is_empty() => "no GPU found".to_owned(),
+            let reason: Words = match automatic(&adapters) {
+                None if adapters.is_empty() => "no GPU found".into(),
                 None => {
                     let names: Vec<&str> = adapters.iter().map(|adapter| adapter.info.name.as_str()).collect();
-                    format!("no GPU found but {}, which auto does not take", names.join(", "))
+                    format!("no GPU found but {}, which auto does not take", names.join(", ")).into()
                 }
                 Some(number) => match gpu(Some(number)) {
                     Ok(engine) => return Ok(engine),
-                    Err(error) => error.to_string(),
+                    Err(error) => error.fault().sentence(),
                 },
             };
             let engine = cpu(options);
-            hear.info(format!("{reason}: running on the CPU with {}", engine.device().name));
+            hear.info(words!(reason, ": running on the CPU with ", engine.device().name));
             Ok(engine)
         }
     }
@@ -230,7 +236,7 @@ pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, 
     let device = simulation.device;
     let mut warnings = simulation.warnings;
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
-        warnings.push("fewer than 20 batches: the standard errors are rough".to_owned());
+        warnings.push("fewer than 20 batches: the standard errors are rough".into());
     }
     Computed {
         // one after the other: the sums of the first are gone when the second's energies are made

@@ -13,15 +13,13 @@ use crate::bed::{
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
+use crate::fault::{Explained, Fault, Setting, Words, explained, words};
 
 /// Why doses cannot be accumulated.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccumulateError {
     /// A region whose BED is wanted has no half-life in a cycle.
-    #[error(
-        "cycle {cycle}: effective_half_life_h.{region}: found none; allowed: a half-life, h. The dose rate's repair factor needs it: state it, or give the cycle as a series."
-    )]
     HalfLife {
         /// The cycle, from 1.
         cycle: usize,
@@ -29,9 +27,6 @@ pub enum AccumulateError {
         region: String,
     },
     /// A repair factor that no dose rate has.
-    #[error(
-        "cycle {cycle}: region {region}: repair factor G: found {g}; allowed: above 0 and at most 1. Check the time-activity curve."
-    )]
     Factor {
         /// The cycle, from 1.
         cycle: usize,
@@ -41,14 +36,37 @@ pub enum AccumulateError {
         g: f64,
     },
     /// A number outside its range.
-    #[error(transparent)]
     Value(#[from] BedError),
     /// A histogram.
-    #[error(transparent)]
     Histogram(#[from] DvhError),
     /// A dose that no patient can have, or a sum that no map can hold.
-    #[error(transparent)]
     Impossible(#[from] BoundsError),
+}
+
+explained!(AccumulateError);
+
+impl Explained for AccumulateError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::HalfLife { cycle, region } => Fault::invalid(
+                format!("cycle {cycle}"),
+                format!("effective_half_life_h.{region}"),
+                "none",
+                "a half-life, h",
+                "The dose rate's repair factor needs it: state it, or give the cycle as a series.",
+            ),
+            Self::Factor { cycle, region, g } => Fault::invalid(
+                format!("cycle {cycle}"),
+                format!("region {region}: repair factor G"),
+                g.to_string(),
+                "above 0 and at most 1",
+                "Check the time-activity curve.",
+            ),
+            Self::Value(error) => error.fault(),
+            Self::Histogram(error) => error.fault(),
+            Self::Impossible(error) => error.fault(),
+        }
+    }
 }
 
 /// One region in one cycle.
@@ -243,7 +261,7 @@ pub struct Accumulated {
     /// Per voxel, where every cycle with dosimetry has a registered map.
     pub voxels: Option<VoxelSums>,
     /// What the reader should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Words>,
 }
 
 /// Accumulates. `parameters` gives a region's radiobiology, none where no BED is wanted.
@@ -280,7 +298,7 @@ pub fn accumulate(
             warnings.push(format!(
                 "region {name}: its mass changes by {:.1} % between cycles; a new segmentation mimics a trend of dose",
                 100.0 * change
-            ));
+            ).into());
         }
         totals.push(row);
     }
@@ -382,20 +400,20 @@ fn voxel_sums(
     cycles: &[CycleDose],
     frame: &CourseFrame<'_>,
     parameters: &dyn Fn(&str) -> Option<RegionParameters>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Words>,
 ) -> Result<Option<VoxelSums>, AccumulateError> {
     let mut sums = BedMapAccumulator::new(frame.labels.len());
     let mut added = 0;
     for (index, cycle) in cycles.iter().enumerate() {
         if cycle.regions.is_empty() {
-            warnings.push(format!("cycle {} has no dosimetry: the voxel maps do not hold it", index + 1));
+            warnings.push(format!("cycle {} has no dosimetry: the voxel maps do not hold it", index + 1).into());
             continue;
         }
         let Some(dose) = &cycle.dose_gy else {
             warnings.push(format!(
                 "cycle {} has no dose map in the course's frame: no voxel maps are written (regions are summed all the same)",
                 index + 1
-            ));
+            ).into());
             return Ok(None);
         };
         let by_label: BTreeMap<u16, f32> = frame
@@ -440,7 +458,7 @@ fn add_voxel_points(
     frame: &CourseFrame<'_>,
     voxels: &VoxelSums,
     parameters: Option<RegionParameters>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Words>,
 ) -> Result<(), AccumulateError> {
     let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
     let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
@@ -457,10 +475,14 @@ fn add_voxel_points(
     let below = dose.iter().filter(|d| **d < 0.0).count();
     let wants_geud = parameters.is_some_and(|p| p.geud_a.is_some());
     if row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud) {
-        warnings.push(format!(
+        warnings.push(words!(
+            format!(
             "region {name}: {below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
-             gEUD say nothing; raise --histories (its mean dose and BED stand)",
-            members.len()
+             gEUD say nothing; raise ",
+                members.len()
+            ),
+            Setting::Histories,
+            " (its mean dose and BED stand)"
         ));
     }
     if let Some(parameters) = parameters {

@@ -6,6 +6,7 @@
 //! The uncertainty of the SPECT activity is common to all points: it moves the level, not the shape,
 //! and is kept apart as a systematic part.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use thiserror::Error;
 
 use super::time_activity::ActivityPoint;
@@ -15,9 +16,6 @@ use super::time_activity::ActivityPoint;
 #[non_exhaustive]
 pub enum HybridError {
     /// No planar image near the SPECT.
-    #[error(
-        "no planar image lies within {tolerance_h} h of the SPECT at {spect_h} h (planar times, h: {planar_h:?}); give the planar image acquired with the SPECT"
-    )]
     NoPlanarAtSpect {
         /// Time of the SPECT, h.
         spect_h: f64,
@@ -27,13 +25,36 @@ pub enum HybridError {
         tolerance_h: f64,
     },
     /// A count that is not positive.
-    #[error("planar counts at {time_h} h are {counts}; they must be above 0; check the background region")]
     Counts {
         /// Time of the image, h.
         time_h: f64,
         /// Counts found.
         counts: f64,
     },
+}
+
+explained!(HybridError);
+
+impl Explained for HybridError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoPlanarAtSpect { spect_h, planar_h, tolerance_h } => Fault::of(FaultKind::Missing)
+                .place(format!("SPECT at {spect_h} h"))
+                .found(format!(
+                    "no planar image lies within {tolerance_h} h of the SPECT at {spect_h} h (planar times, h: {planar_h:?})"
+                ))
+                .then("give the planar image acquired with the SPECT")
+                .form("{found}"),
+            Self::Counts { time_h, counts } => Fault::invalid(
+                format!("{time_h} h"),
+                "planar counts",
+                counts.to_string(),
+                "above 0",
+                "check the background region",
+            )
+            .form("{field} at {place} are {found}; they must be {allowed}"),
+        }
+    }
 }
 
 /// Corrected planar counts of one region at one time.

@@ -8,36 +8,44 @@ use thiserror::Error;
 use toml::de::{DeTable, DeValue};
 
 use crate::bounds::BoundsError;
+use crate::fault::{Explained, Fault, Words, explained, words};
 
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
-#[error("{file}: {field}: found {found}; allowed: {allowed}. {next}")]
 pub struct InputError {
     /// The file.
     pub file: String,
     /// The field.
-    pub field: String,
+    pub field: Words,
     /// The value found.
-    pub found: String,
+    pub found: Words,
     /// The values allowed.
-    pub allowed: String,
+    pub allowed: Words,
     /// The next step.
-    pub next: String,
+    pub next: Words,
+}
+
+explained!(InputError);
+
+impl Explained for InputError {
+    fn fault(&self) -> Fault {
+        Fault::invalid(&self.file, &self.field, &self.found, &self.allowed, &self.next)
+    }
 }
 
 impl InputError {
     /// A field that cannot be used.
     pub fn new(
         file: &str,
-        field: impl Into<String>,
+        field: impl Into<Words>,
         found: impl ToString,
-        allowed: impl Into<String>,
-        next: impl Into<String>,
+        allowed: impl Into<Words>,
+        next: impl Into<Words>,
     ) -> Self {
         Self {
             file: file.to_owned(),
             field: field.into(),
-            found: found.to_string(),
+            found: found.to_string().into(),
             allowed: allowed.into(),
             next: next.into(),
         }
@@ -47,7 +55,9 @@ impl InputError {
 impl InputError {
     /// A field of a file that is outside the bounds of nature or of a patient.
     pub(super) fn of_bounds(file: &str, error: BoundsError) -> Self {
-        Self::new(file, error.what, error.found, error.allowed, error.next)
+        let BoundsError { what, quantity, found, allowed, next } = error;
+        let field = if quantity.is_empty() { what } else { words!(what, ": ", quantity) };
+        Self { file: file.to_owned(), field, found, allowed, next }
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bed::{BedError, DoseRateCurve, Exponential, SampledRate};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 
 /// Extrapolated share of a TIA from which on a fit is flagged: a convention of this program, to be
 /// confirmed for the site.
@@ -37,9 +38,6 @@ pub fn shortest_half_life_h(physical_half_life_h: f64) -> f64 {
 #[non_exhaustive]
 pub enum TimeActivityError {
     /// Fewer points than the model has parameters.
-    #[error(
-        "model `{model}` needs at least {needed} time points, found {found}; choose a model with fewer parameters or a single-time-point method"
-    )]
     TooFewPoints {
         /// The model asked for.
         model: &'static str,
@@ -49,9 +47,6 @@ pub enum TimeActivityError {
         needed: usize,
     },
     /// A time that is not positive or does not come after the one before.
-    #[error(
-        "time point {index} is {time_h} h after injection; times must be above 0 h and increase (the one before is {before_h} h); sort the images by time and check the injection time"
-    )]
     TimesNotIncreasing {
         /// Index of the point, from 0.
         index: usize,
@@ -61,9 +56,6 @@ pub enum TimeActivityError {
         before_h: f64,
     },
     /// An activity that is negative, zero or no number.
-    #[error(
-        "non-positive activity refused: time point {index} ({time_h} h) holds {activity_mbq} MBq; an activity must be above 0 MBq; check background correction and the region, or leave the point out and say so"
-    )]
     NonPositiveActivity {
         /// Index of the point, from 0.
         index: usize,
@@ -73,9 +65,6 @@ pub enum TimeActivityError {
         activity_mbq: f64,
     },
     /// The last point is not below the one before it: there is no tail to extrapolate.
-    #[error(
-        "rising tail refused: {last_mbq} MBq at {last_h} h is not below {before_mbq} MBq at {before_h} h, so the integral after the last scan has no estimate; check decay correction and registration, or declare a single-time-point method"
-    )]
     RisingTail {
         /// Time before the last, h.
         before_h: f64,
@@ -87,7 +76,6 @@ pub enum TimeActivityError {
         last_mbq: f64,
     },
     /// Some points carry an uncertainty and some do not, or one is not positive.
-    #[error("time point {index}: relative uncertainty {found}; state one above 0 for every point or for none")]
     Uncertainty {
         /// Index of the first offending point, from 0.
         index: usize,
@@ -95,15 +83,11 @@ pub enum TimeActivityError {
         found: String,
     },
     /// No start of the fit converged.
-    #[error("the fit of model `{model}` did not converge from any start; choose a simpler model or the trapezoid")]
     NotConverged {
         /// The model asked for.
         model: &'static str,
     },
     /// The points fall faster than anything that is taken for kinetics.
-    #[error(
-        "the fit of model `{model}` ends at its shortest effective half-life, {shortest_h} h: nothing in use falls faster; check the region, background correction and times, or take the trapezoid"
-    )]
     HalfLifeTooShort {
         /// The model asked for.
         model: &'static str,
@@ -111,10 +95,6 @@ pub enum TimeActivityError {
         shortest_h: f64,
     },
     /// The fitted curve is not that of the points.
-    #[error(
-        "the curve of model `{model}` holds {:.0} % of what the points hold at least between the first and the last scan, allowed: {:.0} % or more; choose another model or the trapezoid",
-        100.0 * .share, 100.0 * LEAST_SHARE_OF_POINTS
-    )]
     MissesThePoints {
         /// The model asked for.
         model: &'static str,
@@ -122,9 +102,6 @@ pub enum TimeActivityError {
         share: f64,
     },
     /// The corrected Akaike criterion is not defined for so few points.
-    #[error(
-        "AICc is not defined for model `{model}` with {found} points: it needs at least {needed} (known errors: {sigma_known}); prespecify the model, or select it on pooled data"
-    )]
     AiccUndefined {
         /// The model.
         model: &'static str,
@@ -136,8 +113,98 @@ pub enum TimeActivityError {
         sigma_known: bool,
     },
     /// A number outside its range.
-    #[error(transparent)]
     Value(#[from] BedError),
+}
+
+explained!(TimeActivityError);
+
+impl Explained for TimeActivityError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Value(error) => error.fault(),
+            Self::TimesNotIncreasing { .. }
+            | Self::NonPositiveActivity { .. }
+            | Self::RisingTail { .. }
+            | Self::Uncertainty { .. } => self.points_fault(),
+            Self::TooFewPoints { .. }
+            | Self::NotConverged { .. }
+            | Self::HalfLifeTooShort { .. }
+            | Self::MissesThePoints { .. }
+            | Self::AiccUndefined { .. } => self.model_fault(),
+        }
+    }
+}
+
+impl TimeActivityError {
+    /// The parts of what is wrong with the points.
+    fn points_fault(&self) -> Fault {
+        let at = |index: &usize| format!("time point {index}");
+        match self {
+            Self::TimesNotIncreasing { index, time_h, before_h } => Fault::invalid(
+                at(index),
+                "time",
+                format!("{time_h} h"),
+                format!("above 0 h and increase (the one before is {before_h} h)"),
+                "sort the images by time and check the injection time",
+            )
+            .form("{place} is {found} after injection; times must be {allowed}"),
+            Self::NonPositiveActivity { index, time_h, activity_mbq } => Fault::invalid(
+                format!("time point {index} ({time_h} h)"),
+                "activity",
+                format!("{activity_mbq} MBq"),
+                "above 0 MBq",
+                "check background correction and the region, or leave the point out and say so",
+            )
+            .form("non-positive activity refused: {place} holds {found}; an activity must be {allowed}"),
+            Self::RisingTail { before_h, before_mbq, last_h, last_mbq } => Fault::invalid(
+                "last time point",
+                "activity",
+                format!("{last_mbq} MBq at {last_h} h"),
+                format!("below {before_mbq} MBq at {before_h} h"),
+                "check decay correction and registration, or declare a single-time-point method",
+            )
+            .form("rising tail refused: {found} is not {allowed}, so the integral after the last scan has no estimate"),
+            Self::Uncertainty { index, found } => Fault::invalid(
+                at(index),
+                "relative uncertainty",
+                found,
+                "above 0, for every point or for none",
+                "state one above 0 for every point or for none",
+            )
+            .form("{place}: {field} {found}"),
+            _ => Fault::of(FaultKind::Invalid),
+        }
+    }
+
+    /// The parts of what is wrong with a model for these points.
+    fn model_fault(&self) -> Fault {
+        let of = |model: &str, found: String| Fault::of(FaultKind::Invalid).place(format!("`{model}`")).found(found);
+        match self {
+            Self::TooFewPoints { model, needed, found } => of(model, found.to_string())
+                .allowed(format!("at least {needed} time points"))
+                .then("choose a model with fewer parameters or a single-time-point method")
+                .form("model {place} needs {allowed}, found {found}"),
+            Self::NotConverged { model } => of(model, "no convergence".into())
+                .then("choose a simpler model or the trapezoid")
+                .form("the fit of model {place} did not converge from any start"),
+            Self::HalfLifeTooShort { model, shortest_h } => of(model, format!("{shortest_h} h"))
+                .field("effective half-life")
+                .then("check the region, background correction and times, or take the trapezoid")
+                .form("the fit of model {place} ends at its shortest {field}, {found}: nothing in use falls faster"),
+            Self::MissesThePoints { model, share } => of(model, format!("{:.0} %", 100.0 * share))
+                .allowed(format!("{:.0} % or more", 100.0 * LEAST_SHARE_OF_POINTS))
+                .then("choose another model or the trapezoid")
+                .form(
+                    "the curve of model {place} holds {found} of what the points hold at least between the first and the \
+                     last scan, allowed: {allowed}",
+                ),
+            Self::AiccUndefined { model, found, needed, sigma_known } => of(model, format!("{found} points"))
+                .allowed(format!("at least {needed} (known errors: {sigma_known})"))
+                .then("prespecify the model, or select it on pooled data")
+                .form("AICc is not defined for model {place} with {found}: it needs {allowed}"),
+            _ => Fault::of(FaultKind::Invalid),
+        }
+    }
 }
 
 /// Activity of a region or voxel at one time.

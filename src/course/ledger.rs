@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
 use crate::bounds::MOST_REGION_GY;
+use crate::fault::{Explained, Fault, explained};
 
 /// The least repair factor of a treatment: repair of half an hour beside a half-life of decades.
 const LEAST_FACTOR: f64 = 1e-6;
@@ -14,7 +15,6 @@ const LEAST_FACTOR: f64 = 1e-6;
 #[non_exhaustive]
 pub enum LedgerError {
     /// A number outside its range.
-    #[error("prior treatment `{what}`: {field} = {value}; must be {allowed}")]
     Value {
         /// The entry's description.
         what: String,
@@ -26,7 +26,6 @@ pub enum LedgerError {
         allowed: &'static str,
     },
     /// Two numbers of which no course has both.
-    #[error("prior treatment `{what}`: {field} = {value} beside dose_gy = {dose_gy}; must be {allowed}: {why}")]
     Factor {
         /// The entry's description.
         what: String,
@@ -42,9 +41,6 @@ pub enum LedgerError {
         why: &'static str,
     },
     /// A BED declared for one alpha/beta and wanted for another.
-    #[error(
-        "prior treatment `{what}` is declared as {quantity} for alpha/beta {declared_gy} Gy; it cannot be carried over to {wanted_gy} Gy; declare dose and sum_g_dose2_gy2 instead"
-    )]
     OtherAlphaBeta {
         /// The entry's description.
         what: String,
@@ -55,6 +51,35 @@ pub enum LedgerError {
         /// alpha/beta wanted, Gy.
         wanted_gy: f64,
     },
+}
+
+explained!(LedgerError);
+
+impl Explained for LedgerError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Value { what, field, value, allowed } => {
+                Fault::invalid(what, *field, value.to_string(), *allowed, "")
+                    .form("prior treatment `{place}`: {field} = {found}; must be {allowed}")
+            }
+            Self::Factor { what, field, value, dose_gy, allowed, why } => {
+                let found = format!("{value} beside dose_gy = {dose_gy}");
+                Fault::invalid(what, *field, found, format!("{allowed}: {why}"), "")
+                    .form("prior treatment `{place}`: {field} = {found}; must be {allowed}")
+            }
+            Self::OtherAlphaBeta { what, quantity, declared_gy, wanted_gy } => Fault::invalid(
+                what,
+                *quantity,
+                format!("{declared_gy} Gy"),
+                format!("{wanted_gy} Gy"),
+                "declare dose and sum_g_dose2_gy2 instead",
+            )
+            .form(
+                "prior treatment `{place}` is declared as {field} for alpha/beta {found}; it cannot be carried over to \
+                 {allowed}",
+            ),
+        }
+    }
 }
 
 /// What a prior treatment gave to one structure.

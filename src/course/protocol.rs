@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bed::{BedError, DoseWindow, Radiobiology};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 
 use super::predict::Prior;
 use super::rules::Rule;
@@ -13,9 +14,6 @@ use super::rules::Rule;
 #[non_exhaustive]
 pub enum ProtocolError {
     /// Not valid TOML, a field unknown, missing or of another type.
-    #[error(
-        "protocol {file}: TOML: found {message}; allowed: the fields of docs/methods/course.md, section 5. Compare with a built-in protocol."
-    )]
     Parse {
         /// The file or the built-in name.
         file: String,
@@ -23,7 +21,6 @@ pub enum ProtocolError {
         message: String,
     },
     /// A value outside its range.
-    #[error("protocol {file}: {field}: found {found}; allowed: {allowed}. Correct the protocol file.")]
     Value {
         /// The file or the built-in name.
         file: String,
@@ -35,15 +32,42 @@ pub enum ProtocolError {
         allowed: String,
     },
     /// A name that is no built-in protocol.
-    #[error(
-        "protocol: found {name:?}, which is not built in; allowed: {known}. A protocol of one's own is a file: protocol_file = \"mine.toml\" in COURSE.toml."
-    )]
     Unknown {
         /// The name.
         name: String,
         /// The names known.
         known: String,
     },
+}
+
+explained!(ProtocolError);
+
+impl Explained for ProtocolError {
+    fn fault(&self) -> Fault {
+        const FORM: &str = "protocol {place}: {field}: found {found}; allowed: {allowed}";
+        match self {
+            Self::Parse { file, message } => Fault::invalid(
+                file,
+                "TOML",
+                message,
+                "the fields of docs/methods/course.md, section 5",
+                "Compare with a built-in protocol.",
+            )
+            .kind(FaultKind::Syntax)
+            .form(FORM),
+            Self::Value { file, field, found, allowed } => {
+                Fault::invalid(file, field, found, allowed, "Correct the protocol file.").form(FORM)
+            }
+            Self::Unknown { name, known } => Fault::invalid(
+                "",
+                "protocol",
+                format!("{name:?}, which is not built in"),
+                known,
+                "A protocol of one's own is a file: protocol_file = \"mine.toml\" in COURSE.toml.",
+            )
+            .kind(FaultKind::Unknown),
+        }
+    }
 }
 
 /// How the activity of the next cycle is found.
@@ -312,7 +336,8 @@ impl Protocol {
             }
         }
         for rule in &self.rules {
-            rule.limit_in_bounds().map_err(|error| wrong(&error.what, &error.found, &error.allowed))?;
+            rule.limit_in_bounds()
+                .map_err(|error| wrong(&error.what.to_string(), &error.found, &error.allowed.to_string()))?;
         }
         if let ActivityRule::SpreadTarget { cycles } = a.rule
             && (cycles == 0 || self.steps[0].window.is_none())

@@ -173,14 +173,18 @@ fn law_sums_of_a_course() {
     let done_noisy = accumulate(&noisy, Some(frame), &parameters).unwrap();
     let kidney = done_noisy.totals.iter().find(|t| t.region == "kidney_left").unwrap();
     assert_eq!((kidney.geud_gy, kidney.dose_gy), (None, 22.5));
-    assert!(done_noisy.warnings.iter().any(|w| w.contains("1 of its 2 voxels")), "{:?}", done_noisy.warnings);
+    assert!(
+        done_noisy.warnings.iter().any(|w| w.to_string().contains("1 of its 2 voxels")),
+        "{:?}",
+        done_noisy.warnings
+    );
     // A missing cycle is counted as missing, and the maps say so.
     let mut gap = cycles.clone();
     gap[2].regions.clear();
     gap[2].dose_gy = None;
     let done = accumulate(&gap, Some(frame), &parameters).unwrap();
     assert_eq!(done.totals[0].cycles_missing, 1);
-    assert!(done.warnings.iter().any(|w| w.contains("cycle 3")));
+    assert!(done.warnings.iter().any(|w| w.to_string().contains("cycle 3")));
     // A kidney without a half-life is refused by name.
     let mut none = cycles;
     none[1].regions.insert("kidney_left".to_owned(), region(4.5, None));

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::bed::Exponential;
 use crate::bounds::{self, BoundsError, Given, Reading};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -39,7 +40,6 @@ const UNIT_FACTOR: f64 = 100.0;
 #[non_exhaustive]
 pub enum TiaError {
     /// Images or labels on other grids.
-    #[error("{what}: grid: found {found}; allowed: that of the first image, {wanted}. Resample it to that grid.")]
     Grid {
         /// Which volume.
         what: String,
@@ -49,9 +49,6 @@ pub enum TiaError {
         wanted: String,
     },
     /// A voxel that holds no number.
-    #[error(
-        "{what}: voxel values: found NaN or an infinite value in voxel {index}; allowed: finite numbers. Set it to a true value."
-    )]
     NotANumber {
         /// Which image.
         what: String,
@@ -59,9 +56,6 @@ pub enum TiaError {
         index: usize,
     },
     /// Totals that cannot belong to one series in one unit.
-    #[error(
-        "{what}: total activity: found {found_mbq:.4e} MBq at injection time after {before_mbq:.4e} MBq in the image before; allowed: values of the same order. The two images seem to be in different units or decay corrections: check `unit` and `decay_correction`."
-    )]
     UnitsDiffer {
         /// The later image.
         what: String,
@@ -71,10 +65,8 @@ pub enum TiaError {
         before_mbq: f64,
     },
     /// More activity or more decays than were given, or a half-life that nature forbids.
-    #[error(transparent)]
     Impossible(#[from] BoundsError),
     /// A method names a region that has no voxel.
-    #[error("regions: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names.")]
     UnknownRegion {
         /// The region named.
         region: String,
@@ -82,7 +74,6 @@ pub enum TiaError {
         known: String,
     },
     /// A method that the number of images cannot serve, whatever they show.
-    #[error("region {region}: method: found {source}. Or take a model with fewer parameters in [fit] or [[regions]].")]
     Images {
         /// The region.
         region: String,
@@ -90,9 +81,6 @@ pub enum TiaError {
         source: TimeActivityError,
     },
     /// Planar counts of a region that no voxel has.
-    #[error(
-        "planar counts: found \"{region}\", which no voxel has; allowed: {known}. Correct the name, or the label names."
-    )]
     UnknownPlanar {
         /// The region named.
         region: String,
@@ -100,9 +88,6 @@ pub enum TiaError {
         known: String,
     },
     /// Hybrid scaling.
-    #[error(
-        "region {region}: planar counts: found {source}; allowed: counts at the time of the SPECT. Correct the [[planar]] entries."
-    )]
     Hybrid {
         /// The region.
         region: String,
@@ -110,7 +95,6 @@ pub enum TiaError {
         source: HybridError,
     },
     /// Something the series leaves open.
-    #[error("region {region}: {field}: found none; allowed: {allowed}. {next}")]
     Missing {
         /// The region.
         region: String,
@@ -121,6 +105,81 @@ pub enum TiaError {
         /// What to do.
         next: &'static str,
     },
+}
+
+explained!(TiaError);
+
+impl Explained for TiaError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Impossible(error) => error.fault(),
+            Self::Grid { .. } | Self::NotANumber { .. } | Self::UnitsDiffer { .. } => self.image_fault(),
+            Self::UnknownRegion { .. }
+            | Self::Images { .. }
+            | Self::UnknownPlanar { .. }
+            | Self::Hybrid { .. }
+            | Self::Missing { .. } => self.region_fault(),
+        }
+    }
+}
+
+impl TiaError {
+    /// The parts of what is wrong with an image.
+    fn image_fault(&self) -> Fault {
+        match self {
+            Self::Grid { what, found, wanted } => {
+                let allowed = format!("that of the first image, {wanted}");
+                Fault::invalid(what, "grid", found, allowed, "Resample it to that grid.").kind(FaultKind::Mismatch)
+            }
+            Self::NotANumber { what, index } => Fault::invalid(
+                what,
+                "voxel values",
+                format!("NaN or an infinite value in voxel {index}"),
+                "finite numbers",
+                "Set it to a true value.",
+            ),
+            Self::UnitsDiffer { what, found_mbq, before_mbq } => Fault::invalid(
+                what,
+                "total activity",
+                format!("{found_mbq:.4e} MBq at injection time after {before_mbq:.4e} MBq in the image before"),
+                "values of the same order",
+                "The two images seem to be in different units or decay corrections: check `unit` and `decay_correction`.",
+            )
+            .kind(FaultKind::Mismatch),
+            _ => Fault::of(FaultKind::Invalid),
+        }
+    }
+
+    /// The parts of what is wrong with a region.
+    fn region_fault(&self) -> Fault {
+        let unknown = |field: &str, region: &str, known: &str| {
+            let found = format!("\"{region}\", which no voxel has");
+            Fault::invalid("", field, found, known, "Correct the name, or the label names.").kind(FaultKind::Unknown)
+        };
+        let of = |region: &str| format!("region {region}");
+        match self {
+            Self::UnknownRegion { region, known } => unknown("regions", region, known),
+            Self::UnknownPlanar { region, known } => unknown("planar counts", region, known),
+            Self::Images { region, source } => Fault::invalid(
+                of(region),
+                "method",
+                source.fault().sentence(),
+                "",
+                "Or take a model with fewer parameters in [fit] or [[regions]].",
+            ),
+            Self::Hybrid { region, source } => Fault::invalid(
+                of(region),
+                "planar counts",
+                source.fault().sentence(),
+                "counts at the time of the SPECT",
+                "Correct the [[planar]] entries.",
+            ),
+            Self::Missing { region, field, allowed, next } => {
+                Fault::invalid(of(region), *field, "none", *allowed, *next)
+            }
+            _ => Fault::of(FaultKind::Invalid),
+        }
+    }
 }
 
 /// How a region is integrated.
@@ -492,7 +551,7 @@ fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Re
     let decays = |what: &str, found: f64| {
         let next = "The images are within these bounds and their curve is not: take another model, or check times and \
                     half-lives.";
-        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.to_owned(), ..error })
+        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.into(), ..error })
     };
     for region in regions {
         let what = format!("region {}", region.name);

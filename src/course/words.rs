@@ -5,16 +5,23 @@ use std::fmt::Write as _;
 use super::decision::{Exceedance, State, StructureSum, Verdict};
 use super::rules::{Answer, Eligibility};
 use crate::bed::LimitQuantity;
+use crate::fault::Setting;
 
 /// The verdict in words: state, numbers, options, rules, what is missing, what it is for.
 pub fn verdict_words(verdict: &Verdict) -> String {
+    verdict_words_with(verdict, Setting::name)
+}
+
+/// The same with a name for each setting, as a front end has it.
+pub fn verdict_words_with(verdict: &Verdict, name: impl Fn(Setting) -> &'static str) -> String {
     let mut text = String::new();
+    let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.shown(&name)).collect();
     // Writing to a String does not fail.
-    let _ = write_verdict(&mut text, verdict);
+    let _ = write_verdict(&mut text, verdict, &warnings);
     text
 }
 
-fn write_verdict(t: &mut String, v: &Verdict) -> std::fmt::Result {
+fn write_verdict(t: &mut String, v: &Verdict, warnings: &[String]) -> std::fmt::Result {
     writeln!(t, "Protocol {}, {}", v.protocol, v.step)?;
     let quantity = v.window.map_or("BED", |w| quantity_word(w.quantity));
     if let Some(w) = &v.window {
@@ -61,7 +68,7 @@ fn write_verdict(t: &mut String, v: &Verdict) -> std::fmt::Result {
         }
     }
     for (head, lines) in
-        [("Missing", &v.missing), ("Warnings", &v.warnings), ("Left open by the protocol's source", &v.open_questions)]
+        [("Missing", &v.missing[..]), ("Warnings", warnings), ("Left open by the protocol's source", &v.open_questions)]
     {
         if !lines.is_empty() {
             writeln!(t, "\n{head}:")?;

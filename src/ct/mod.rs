@@ -7,6 +7,7 @@
 /// Contrast agent in what should be unenhanced tissue.
 pub mod contrast;
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::Volume;
 
 /// A volume that is no CT in Hounsfield units.
@@ -14,7 +15,6 @@ use crate::grid::Volume;
 #[non_exhaustive]
 pub enum CtError {
     /// The number of values differs from the grid's voxels.
-    #[error("the CT holds {found} values for {expected} voxels; the file is damaged or was read wrongly")]
     Size {
         /// Values there are.
         found: usize,
@@ -22,25 +22,16 @@ pub enum CtError {
         expected: usize,
     },
     /// NaN or infinity.
-    #[error(
-        "the CT holds {count} values that are not finite numbers; allowed: Hounsfield units only; replace them (air is -1000)"
-    )]
     NotFinite {
         /// How many.
         count: usize,
     },
     /// One value everywhere.
-    #[error(
-        "every voxel of the CT is {value}; allowed: Hounsfield units of a patient or phantom; was the right series read?"
-    )]
     Constant {
         /// The value.
         value: f32,
     },
     /// Stored values, the intercept not applied.
-    #[error(
-        "the CT looks like stored values, not Hounsfield units: no voxel is below {min_value}, and {percent:.0} % lie between 900 and 1200, where water stands when 1024 was not subtracted; allowed: air near -1000, water near 0; apply the rescale slope and intercept (usually subtract 1024)"
-    )]
     Offset {
         /// Lowest value.
         min_value: f32,
@@ -48,17 +39,11 @@ pub enum CtError {
         percent: f64,
     },
     /// The intercept applied twice.
-    #[error(
-        "the CT holds no tissue: its highest value is {max_value}; allowed: air near -1000, water near 0; was the rescale intercept applied twice?"
-    )]
     NoTissue {
         /// Highest value.
         max_value: f32,
     },
     /// Attenuation coefficients or densities.
-    #[error(
-        "the CT's values run from {min_value} to {max_value} only: they look like attenuation coefficients (1/cm) or densities; allowed: Hounsfield units (air near -1000, water near 0)"
-    )]
     NotHu {
         /// Lowest value.
         min_value: f32,
@@ -66,9 +51,6 @@ pub enum CtError {
         max_value: f32,
     },
     /// Values that no scanner stores.
-    #[error(
-        "the CT's values run from {min_value} to {max_value}, and {count} of them lie outside {LOWEST_HU} to {HIGHEST_HU}, the range of a scanner's 16 bits; allowed: Hounsfield units (air near -1000, water near 0); {cause}"
-    )]
     OutOfRange {
         /// Lowest value.
         min_value: f32,
@@ -80,9 +62,6 @@ pub enum CtError {
         cause: &'static str,
     },
     /// More that is dense than there is air and lung.
-    #[error(
-        "{dense_percent:.0} % of the CT's voxels lie above {above_hu} HU and {air_percent:.1} % below {LUNG_HU}; allowed: Hounsfield units (air near -1000, water near 0, dense bone a few percent); were the values inverted, or negative ones saved as unsigned numbers?"
-    )]
     TooDense {
         /// CT number of dense bone.
         above_hu: f32,
@@ -92,10 +71,78 @@ pub enum CtError {
         air_percent: f64,
     },
     /// A picture, not a CT.
-    #[error(
-        "the CT's values run from 0 to 255 as those of an 8-bit picture; allowed: Hounsfield units (air near -1000, water near 0); give the CT itself, not a picture of it"
-    )]
     Picture,
+}
+
+explained!(CtError);
+
+impl Explained for CtError {
+    fn fault(&self) -> Fault {
+        const HU: &str = "air near -1000, water near 0";
+        let told = |found: String, allowed: &str, form: &'static str| {
+            let next = "Give a CT in Hounsfield units: air near -1000, water near 0.";
+            Fault::invalid("", "CT numbers", found, allowed, next).form(form)
+        };
+        match self {
+            Self::Size { found, expected } => told(
+                format!("{found} values for {expected} voxels"),
+                "one value a voxel",
+                "{field}: the CT holds {found}; the file is damaged or was read wrongly",
+            )
+            .kind(FaultKind::Damaged),
+            Self::NotFinite { count } => told(
+                format!("{count} values that are not finite numbers"),
+                "Hounsfield units only",
+                "{field}: the CT holds {found}; allowed: {allowed}; replace them (air is -1000)",
+            ),
+            Self::Constant { value } => told(
+                value.to_string(),
+                "Hounsfield units of a patient or phantom",
+                "{field}: every voxel of the CT is {found}; allowed: {allowed}; was the right series read?",
+            ),
+            Self::Offset { min_value, percent } => told(
+                format!(
+                    "no voxel is below {min_value}, and {percent:.0} % lie between 900 and 1200, where water stands when \
+                     1024 was not subtracted"
+                ),
+                HU,
+                "{field}: the CT looks like stored values, not Hounsfield units: {found}; allowed: {allowed}; \
+                 apply the rescale slope and intercept (usually subtract 1024)",
+            ),
+            Self::NoTissue { max_value } => told(
+                max_value.to_string(),
+                HU,
+                "{field}: the CT holds no tissue: its highest value is {found}; allowed: {allowed}; \
+                 was the rescale intercept applied twice?",
+            ),
+            Self::NotHu { min_value, max_value } => told(
+                format!("{min_value} to {max_value} only"),
+                "Hounsfield units (air near -1000, water near 0)",
+                "{field}: the CT's values run from {found}: they look like attenuation coefficients (1/cm) or densities; \
+                 allowed: {allowed}",
+            ),
+            Self::OutOfRange { min_value, max_value, count, cause } => told(
+                format!(
+                    "{min_value} to {max_value}, and {count} of them lie outside {LOWEST_HU} to {HIGHEST_HU}, the range of \
+                     a scanner's 16 bits"
+                ),
+                &format!("Hounsfield units (air near -1000, water near 0); {cause}"),
+                "{field}: the CT's values run from {found}; allowed: {allowed}",
+            ),
+            Self::TooDense { above_hu, dense_percent, air_percent } => told(
+                format!(
+                    "{dense_percent:.0} % of the CT's voxels lie above {above_hu} HU and {air_percent:.1} % below {LUNG_HU}"
+                ),
+                "Hounsfield units (air near -1000, water near 0, dense bone a few percent)",
+                "{field}: {found}; allowed: {allowed}; were the values inverted, or negative ones saved as unsigned numbers?",
+            ),
+            Self::Picture => told(
+                "0 to 255 as those of an 8-bit picture".to_owned(),
+                "Hounsfield units (air near -1000, water near 0)",
+                "{field}: the CT's values run from {found}; allowed: {allowed}; give the CT itself, not a picture of it",
+            ),
+        }
+    }
 }
 
 /// Water of stored values lies in this range when 1024 (or 1000) was not subtracted.

@@ -1,5 +1,6 @@
 //! Nuclide files: text to checked `Nuclide`. The format is in the head of `super`.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use serde_json::{Map, Value};
 
 use super::condense::condense;
@@ -10,9 +11,6 @@ use super::{Line, MAX_EMISSION_KEV, Nuclide, SpectrumBin};
 #[non_exhaustive]
 pub enum NuclideError {
     /// Neither built in nor a file.
-    #[error(
-        "nuclide: found {name:?}, which is neither built in nor a file; allowed: {known}, or the path of a nuclide file. Check the name or the path."
-    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -20,7 +18,6 @@ pub enum NuclideError {
         known: String,
     },
     /// The file cannot be read.
-    #[error("nuclide file {file}: cannot be read: {source}; check the path and its permissions")]
     Unreadable {
         /// The path.
         file: String,
@@ -28,7 +25,6 @@ pub enum NuclideError {
         source: std::io::Error,
     },
     /// The file is no text.
-    #[error("nuclide file {file}: {source}")]
     NotText {
         /// The path.
         file: String,
@@ -36,7 +32,6 @@ pub enum NuclideError {
         source: crate::text::TextError,
     },
     /// The file is longer than any nuclide.
-    #[error("nuclide file {file}: file size: found {bytes} bytes; allowed: at most {limit}; give a nuclide's file")]
     TooLong {
         /// The path.
         file: String,
@@ -46,7 +41,6 @@ pub enum NuclideError {
         limit: u64,
     },
     /// The file holds more than a nuclide's file may, for its parser's sake.
-    #[error("nuclide file {file}: {source}; give a nuclide's file")]
     TooDense {
         /// The path.
         file: String,
@@ -54,9 +48,6 @@ pub enum NuclideError {
         source: crate::text::TextError,
     },
     /// Not TOML or JSON.
-    #[error(
-        "nuclide file {file}: not valid {form}: {detail}; files ending in .json are read as JSON, all others as TOML"
-    )]
     Syntax {
         /// The path.
         file: String,
@@ -66,7 +57,6 @@ pub enum NuclideError {
         detail: String,
     },
     /// A field holds what it must not.
-    #[error("nuclide file {file}: {field} is {found}; allowed: {allowed}; correct the file")]
     Field {
         /// The path.
         file: String,
@@ -77,6 +67,46 @@ pub enum NuclideError {
         /// What may stand there.
         allowed: String,
     },
+}
+
+explained!(NuclideError);
+
+impl Explained for NuclideError {
+    fn fault(&self) -> Fault {
+        const FOUND: &str = "nuclide file {place}: {field}: found {found}; allowed: {allowed}";
+        match self {
+            Self::Unknown { name, known } => Fault::invalid(
+                "",
+                "nuclide",
+                format!("{name:?}, which is neither built in nor a file"),
+                format!("{known}, or the path of a nuclide file"),
+                "Check the name or the path.",
+            )
+            .kind(FaultKind::Unknown),
+            Self::Unreadable { file, source } => Fault::of(FaultKind::Unreadable)
+                .place(file)
+                .found(source.to_string())
+                .then("check the path and its permissions")
+                .form("nuclide file {place}: cannot be read: {found}"),
+            Self::NotText { file, source } => source.fault().place(file).form(FOUND),
+            Self::TooLong { file, bytes, limit } => {
+                let (found, allowed) = (format!("{bytes} bytes"), format!("at most {limit}"));
+                Fault::invalid(file, "file size", found, allowed, "give a nuclide's file")
+                    .kind(FaultKind::TooLarge)
+                    .form(FOUND)
+            }
+            Self::TooDense { file, source } => source.fault().place(file).then("give a nuclide's file").form(FOUND),
+            Self::Syntax { file, form, detail } => Fault::of(FaultKind::Syntax)
+                .place(file)
+                .found(format!("{form}: {detail}"))
+                .then("files ending in .json are read as JSON, all others as TOML")
+                .form("nuclide file {place}: not valid {found}"),
+            Self::Field { file, field, found, allowed } => {
+                Fault::invalid(file, field, found, allowed, "correct the file")
+                    .form("nuclide file {place}: {field} is {found}; allowed: {allowed}")
+            }
+        }
+    }
 }
 
 /// The two notations of a nuclide file.

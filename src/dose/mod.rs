@@ -14,6 +14,7 @@ pub mod pooling;
 pub mod regions;
 
 use crate::bounds::{self, BoundsError};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::VoxelGrid;
 use crate::units::GY_PER_KEV_G;
 use thiserror::Error;
@@ -25,7 +26,6 @@ pub use crate::neighbourhood::AIR_LIMIT_G_CM3;
 #[non_exhaustive]
 pub enum DoseError {
     /// A volume has the wrong number of voxels.
-    #[error("{what} has {found} voxels, the grid has {wanted}")]
     WrongLength {
         /// Which volume.
         what: &'static str,
@@ -35,14 +35,30 @@ pub enum DoseError {
         wanted: usize,
     },
     /// A region with a label has energy but no voxel, or the other way round.
-    #[error("label {label} has voxels but no tallied energy")]
     MissingLabel {
         /// The label.
         label: u16,
     },
     /// A dose that no patient can have, or that no map can hold.
-    #[error(transparent)]
     Impossible(#[from] BoundsError),
+}
+
+explained!(DoseError);
+
+impl Explained for DoseError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::WrongLength { what, found, wanted } => {
+                Fault::invalid("", *what, found.to_string(), wanted.to_string(), "")
+                    .kind(FaultKind::Mismatch)
+                    .form("{field} has {found} voxels, the grid has {allowed}")
+            }
+            Self::MissingLabel { label } => Fault::of(FaultKind::Program)
+                .found(label.to_string())
+                .form("label {found} has voxels but no tallied energy"),
+            Self::Impossible(error) => error.fault(),
+        }
+    }
 }
 
 /// Energy that one pass deposits, for all decays of the source.
@@ -126,7 +142,7 @@ impl DoseMap {
 /// An error with the quantity and the voxel that it is about; words are made where one is wrong, not for every voxel.
 fn at_voxel(quantity: &str, grid: &VoxelGrid, index: usize, error: BoundsError) -> BoundsError {
     let [i, j, k] = grid.voxel(index);
-    BoundsError { what: format!("{quantity} in voxel ({i}, {j}, {k})"), ..error }
+    BoundsError { what: format!("{quantity} in voxel ({i}, {j}, {k})").into(), ..error }
 }
 
 fn fits(what: &'static str, found: usize, wanted: usize) -> Result<(), DoseError> {

@@ -13,6 +13,7 @@
 //! first lives. A process that is killed cannot clear up. What it leaves is held no longer, by which the next run that
 //! writes to the same place knows it and removes it.
 
+use crate::fault::{Setting, words};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -114,7 +115,13 @@ impl OutputFiles {
         self.inputs.spare(path)?;
         if path.metadata().is_ok_and(|found| !found.is_file()) {
             let found = if path.is_dir() { "a folder" } else { "a device" };
-            return Err(IoError::invalid(path, "output file", found, "a new file", "Choose another --out."));
+            return Err(IoError::invalid(
+                path,
+                "output file",
+                found,
+                "a new file",
+                words!("Choose another ", Setting::Output, "."),
+            ));
         }
         if self.force { Ok(()) } else { Err(IoError::OutputFileExists { path: path.to_path_buf() }) }
     }
@@ -161,7 +168,7 @@ fn alone(target: &Path, own: &Path) -> Result<(), IoError> {
                     "output folder",
                     format!("one that another run is writing ({owner})"),
                     "one run at a time",
-                    "Wait until it has ended, or choose another --out.",
+                    words!("Wait until it has ended, or choose another ", Setting::Output, "."),
                 ));
             }
         }
@@ -222,7 +229,7 @@ impl AtomicOutputDir {
                     "output folder",
                     "a file",
                     "a new or empty folder",
-                    "Choose another --out.",
+                    words!("Choose another ", Setting::Output, "."),
                 ));
             }
             Ok(_) => true,
@@ -232,7 +239,7 @@ impl AtomicOutputDir {
                     "output folder",
                     "a link that leads nowhere",
                     "a new or empty folder",
-                    "Make the folder that it leads to, or choose another --out.",
+                    words!("Make the folder that it leads to, or choose another ", Setting::Output, "."),
                 ));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => false,
@@ -259,7 +266,7 @@ impl AtomicOutputDir {
                     "output folder",
                     "a path without a name",
                     "the name of a folder",
-                    "Choose another --out.",
+                    words!("Choose another ", Setting::Output, "."),
                 ));
             }
             let parent = folder_of(target);

@@ -251,7 +251,7 @@ mod tests {
         for name in same {
             assert_eq!(inputs.at(&at(name)), Some(at("ct.nii").as_path()), "{name}");
             let error = inputs.spare(&at(name)).expect_err(name).to_string();
-            assert!(error.contains("ct.nii, an input of this run") && error.contains("another --out"), "{error}");
+            assert!(error.contains("ct.nii, an input of this run") && error.contains("another output"), "{error}");
         }
         for name in ["copy.nii", "below", "none.nii"] {
             assert!(inputs.at(&at(name)).is_none() && inputs.spare(&at(name)).is_ok(), "{name}");

@@ -10,6 +10,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::IoError;
+use crate::fault::{Setting, Words, words};
 use crate::text::{self, TextError};
 
 /// Names of label values, in the order of the values.
@@ -41,7 +42,7 @@ impl LabelNames {
                 format!("line {line}"),
                 "bytes that are not UTF-8",
                 "UTF-8 text (CSV, TSV, JSON or ITK-SNAP label descriptions)",
-                "Save the file as UTF-8; an image belongs to --labels.",
+                words!("Save the file as UTF-8; an image belongs to ", Setting::Labels, "."),
             ),
         })?;
         Self::parse(path, text.trim_start_matches('\u{feff}'))
@@ -101,7 +102,7 @@ impl FromIterator<(u16, String)> for LabelNames {
     }
 }
 
-fn refused(path: &Path, field: &str, found: impl Into<String>, next: &str) -> IoError {
+fn refused(path: &Path, field: &str, found: impl Into<Words>, next: &str) -> IoError {
     IoError::invalid(path, field, found, "a value from 0 to 65535 and its own name", next)
 }
 

@@ -32,6 +32,7 @@ mod space;
 /// What Lutra wrote into a folder.
 pub mod outputs;
 
+use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 pub use open::{open_activity, open_ct, open_dose, open_labels};
 
 use std::fs::File;
@@ -46,7 +47,6 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum IoError {
     /// The file cannot be opened or read.
-    #[error("{}: cannot read: {source}. {}", path.display(), advice(path, source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -54,7 +54,6 @@ pub enum IoError {
         source: std::io::Error,
     },
     /// A file or folder cannot be written.
-    #[error("{}: cannot write: {source}. Choose a place that you may write to and that has room.", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -62,11 +61,6 @@ pub enum IoError {
         source: std::io::Error,
     },
     /// The file ends before its content does.
-    #[error(
-        "{}: file size: found {found} bytes of {field}; allowed: {expected}. \
-         The file is cut short or damaged: copy or export it again.",
-        path.display()
-    )]
     Truncated {
         /// The file.
         path: PathBuf,
@@ -78,21 +72,26 @@ pub enum IoError {
         expected: u64,
     },
     /// A field with a value that cannot be used.
-    #[error("{}: {field}: found {found}; allowed: {allowed}. {next}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
         /// The field of the file.
-        field: String,
+        field: Words,
         /// The value found.
-        found: String,
+        found: Words,
         /// The values allowed.
-        allowed: String,
+        allowed: Words,
         /// What the user can do.
-        next: String,
+        next: Words,
+    },
+    /// A folder without DICOM files.
+    NoDicom {
+        /// The folder.
+        path: PathBuf,
+        /// What lies there instead.
+        found: Words,
     },
     /// The image's grid cannot be used.
-    #[error("{}: {source}", path.display())]
     Grid {
         /// The file.
         path: PathBuf,
@@ -100,11 +99,6 @@ pub enum IoError {
         source: crate::grid::GridError,
     },
     /// The image is larger than this machine's memory.
-    #[error(
-        "{}: image size: found {found} bytes in memory; allowed: what this machine can give. \
-         Crop the image or resample it to larger voxels.",
-        path.display()
-    )]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -112,11 +106,6 @@ pub enum IoError {
         found: u64,
     },
     /// The output is there already.
-    #[error(
-        "{}: output folder: found {found}; allowed: a new or empty folder. \
-         Choose another --out, or give --force to replace what Lutra wrote there.",
-        path.display()
-    )]
     OutputExists {
         /// The folder.
         path: PathBuf,
@@ -124,22 +113,11 @@ pub enum IoError {
         found: String,
     },
     /// The output file is there already.
-    #[error(
-        "{}: output file: found one; allowed: a new file. \
-         Choose another --out, or give --force to replace it.",
-        path.display()
-    )]
     OutputFileExists {
         /// The file.
         path: PathBuf,
     },
     /// The output would touch a file that the run reads.
-    #[error(
-        "{}: {what}: found {}, an input of this run; allowed: a place without inputs, which nothing may replace. \
-         Choose another --out.",
-        path.display(),
-        input.display()
-    )]
     OutputIsInput {
         /// The output.
         path: PathBuf,
@@ -149,29 +127,102 @@ pub enum IoError {
         input: PathBuf,
     },
     /// Inputs lie in a folder whose files do not belong together.
-    #[error("{0}")]
     Mixed(String),
     /// The output would replace a file that is not Lutra's.
-    #[error(
-        "{}: output file: found one that Lutra did not write, or that was changed since ({} says what Lutra wrote); \
-         allowed: none, or one that Lutra wrote. Choose another --out, or move it away.",
-        path.display(),
-        outputs::RECORD
-    )]
     OutputForeign {
         /// The file.
         path: PathBuf,
     },
 }
 
+explained!(IoError);
+
+impl Explained for IoError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Read { path, source } => Fault::of(FaultKind::Unreadable)
+                .place(path)
+                .found(source.to_string())
+                .then(advice(path, source))
+                .form("{place}: cannot read: {found}"),
+            Self::Write { path, source } => Fault::of(FaultKind::Unwritable)
+                .place(path)
+                .found(source.to_string())
+                .then("Choose a place that you may write to and that has room.")
+                .form("{place}: cannot write: {found}"),
+            Self::Truncated { path, field, found, expected } => Fault::invalid(
+                path,
+                "file size",
+                format!("{found} bytes of {field}"),
+                expected.to_string(),
+                "The file is cut short or damaged: copy or export it again.",
+            )
+            .kind(FaultKind::Damaged),
+            Self::Invalid { path, field, found, allowed, next } => Fault::invalid(path, field, found, allowed, next),
+            Self::NoDicom { path, found } => {
+                let next = "Give the folder of the exported series.";
+                Fault::invalid(path, "folder", found, "DICOM files (PS3.10)", next).kind(FaultKind::Missing)
+            }
+            Self::Grid { path, source } => source.fault().inside(path),
+            Self::TooLarge { path, found } => Fault::invalid(
+                path,
+                "image size",
+                format!("{found} bytes in memory"),
+                "what this machine can give",
+                "Crop the image or resample it to larger voxels.",
+            )
+            .kind(FaultKind::TooLarge),
+            Self::Mixed(found) => Fault::of(FaultKind::Mismatch).found(found).form("{found}"),
+            Self::OutputExists { .. }
+            | Self::OutputFileExists { .. }
+            | Self::OutputIsInput { .. }
+            | Self::OutputForeign { .. } => self.place_fault(),
+        }
+    }
+}
+
+impl IoError {
+    /// The parts of what is wrong with a place of output.
+    fn place_fault(&self) -> Fault {
+        let other = |more: Words| words!("Choose another ", Setting::Output, more);
+        let fault = match self {
+            Self::OutputExists { path, found } => {
+                let next = words!(", or give ", Setting::Force, " to replace what Lutra wrote there.");
+                Fault::invalid(path, "output folder", found, "a new or empty folder", other(next))
+            }
+            Self::OutputFileExists { path } => {
+                let next = words!(", or give ", Setting::Force, " to replace it.");
+                Fault::invalid(path, "output file", "one", "a new file", other(next))
+            }
+            Self::OutputIsInput { path, what, input } => {
+                let found = format!("{}, an input of this run", input.display());
+                let allowed = "a place without inputs, which nothing may replace";
+                Fault::invalid(path, *what, found, allowed, other(".".into()))
+            }
+            Self::OutputForeign { path } => Fault::invalid(
+                path,
+                "output file",
+                format!(
+                    "one that Lutra did not write, or that was changed since ({} says what Lutra wrote)",
+                    outputs::RECORD
+                ),
+                "none, or one that Lutra wrote",
+                other(", or move it away.".into()),
+            ),
+            _ => Fault::of(FaultKind::Occupied),
+        };
+        fault.kind(FaultKind::Occupied)
+    }
+}
+
 impl IoError {
     /// A field that cannot be used.
     pub(crate) fn invalid(
         path: &Path,
-        field: impl Into<String>,
-        found: impl Into<String>,
-        allowed: impl Into<String>,
-        next: impl Into<String>,
+        field: impl Into<Words>,
+        found: impl Into<Words>,
+        allowed: impl Into<Words>,
+        next: impl Into<Words>,
     ) -> Self {
         Self::Invalid {
             path: path.to_path_buf(),

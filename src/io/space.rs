@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::IoError;
+use crate::fault::{Setting, words};
 
 /// Room that any output needs, bytes: a page, tables, a record.
 const LEAST: u64 = 1 << 20;
@@ -36,7 +37,7 @@ fn judged(target: &Path, free: Option<u64>, bytes: u64) -> Result<(), IoError> {
             "room on the disk",
             format!("{:.1} MB", mb(free)),
             format!("at least {:.1} MB, which the output needs", mb(needed)),
-            "Free some space, or choose another --out.",
+            words!("Free some space, or choose another ", Setting::Output, "."),
         )),
         _ => Ok(()),
     }

@@ -9,6 +9,7 @@ pub mod hu_curve;
 pub mod tissues;
 
 use crate::ct::{CtError, check_hounsfield};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::Volume;
 
 pub use hu_curve::HuCalibration;
@@ -26,7 +27,6 @@ pub const METAL_FROM_HU: f32 = 2500.0;
 #[non_exhaustive]
 pub enum MaterialError {
     /// A field of a tissue.
-    #[error("tissue {tissue:?}: {field} is {found}; allowed: {allowed}; correct the tissue")]
     Tissue {
         /// Name of the tissue.
         tissue: String,
@@ -38,7 +38,6 @@ pub enum MaterialError {
         allowed: String,
     },
     /// No tissue of that name.
-    #[error("no tissue {name:?}; allowed: {known}, or the path of a tissue table. Check the name or the path.")]
     UnknownTissue {
         /// The name asked for.
         name: String,
@@ -46,7 +45,6 @@ pub enum MaterialError {
         known: String,
     },
     /// A file that cannot be read.
-    #[error("{file}: cannot be read: {source}; check the path and its permissions")]
     Unreadable {
         /// The path.
         file: String,
@@ -54,7 +52,6 @@ pub enum MaterialError {
         source: std::io::Error,
     },
     /// A file that is not CSV or JSON of the shape expected.
-    #[error("{file}: {detail}; tissue tables ending in .json are read as JSON, all others as CSV")]
     Syntax {
         /// The path.
         file: String,
@@ -62,7 +59,6 @@ pub enum MaterialError {
         detail: String,
     },
     /// A fault at a place of a table.
-    #[error("{file}: {place}: {fault}; correct the file")]
     Table {
         /// The path.
         file: String,
@@ -72,8 +68,42 @@ pub enum MaterialError {
         fault: String,
     },
     /// The volume holds no Hounsfield units.
-    #[error(transparent)]
     Ct(#[from] CtError),
+}
+
+explained!(MaterialError);
+
+impl Explained for MaterialError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Tissue { tissue, field, found, allowed } => {
+                Fault::invalid(tissue, field, found, allowed, "correct the tissue")
+                    .form("tissue \"{place}\": {field} is {found}; allowed: {allowed}")
+            }
+            Self::UnknownTissue { name, known } => Fault::of(FaultKind::Unknown)
+                .found(format!("{name:?}"))
+                .allowed(format!("{known}, or the path of a tissue table"))
+                .then("Check the name or the path.")
+                .form("no tissue {found}; allowed: {allowed}"),
+            Self::Unreadable { file, source } => Fault::of(FaultKind::Unreadable)
+                .place(file)
+                .found(source.to_string())
+                .then("check the path and its permissions")
+                .form("{place}: cannot be read: {found}"),
+            Self::Syntax { file, detail } => Fault::of(FaultKind::Syntax)
+                .place(file)
+                .found(detail)
+                .then("tissue tables ending in .json are read as JSON, all others as CSV")
+                .form("{place}: {found}"),
+            Self::Table { file, place, fault } => Fault::of(FaultKind::Invalid)
+                .place(place)
+                .found(fault)
+                .then("correct the file")
+                .form("{place}: {found}")
+                .inside(file),
+            Self::Ct(error) => error.fault(),
+        }
+    }
 }
 
 impl MaterialError {

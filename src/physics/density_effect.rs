@@ -8,6 +8,7 @@
 //! Reference: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26
 //! (1982) 6067. Binding energies: EADL 2017.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::materials::tissues::Tissue;
 use crate::physics::elements::{Element, element};
 use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, FINE_STRUCTURE};
@@ -17,10 +18,6 @@ use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST
 #[non_exhaustive]
 pub enum OscillatorError {
     /// An element of the tissue has no data.
-    #[error(
-        "tissue {tissue:?}: mass_fractions names Z = {z}, for which no electron data are carried; \
-         give the fraction to a carried element of similar Z"
-    )]
     UnknownElement {
         /// Name of the tissue.
         tissue: String,
@@ -28,10 +25,6 @@ pub enum OscillatorError {
         z: u8,
     },
     /// The mean excitation energy cannot be met by any adjustment factor.
-    #[error(
-        "tissue {tissue:?}: mean_excitation_ev is {found_ev}, allowed for this composition and \
-         density are values above {lowest_ev:.3} and below {highest_ev:.0} eV; correct the value"
-    )]
     MeanExcitation {
         /// Name of the tissue.
         tissue: String,
@@ -43,13 +36,39 @@ pub enum OscillatorError {
         highest_ev: f64,
     },
     /// The density is not a positive number.
-    #[error("tissue {tissue:?}: density_g_cm3 is {found_g_cm3}, allowed are positive numbers")]
     Density {
         /// Name of the tissue.
         tissue: String,
         /// Value given, g/cm3.
         found_g_cm3: f64,
     },
+}
+
+explained!(OscillatorError);
+
+impl Explained for OscillatorError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::UnknownElement { tissue, z } => Fault::of(FaultKind::Unknown)
+                .place(tissue)
+                .field("mass_fractions")
+                .found(format!("Z = {z}"))
+                .then("give the fraction to a carried element of similar Z")
+                .form("tissue \"{place}\": {field} names {found}, for which no electron data are carried"),
+            Self::MeanExcitation { tissue, found_ev, lowest_ev, highest_ev } => Fault::invalid(
+                tissue,
+                "mean_excitation_ev",
+                found_ev.to_string(),
+                format!("values above {lowest_ev:.3} and below {highest_ev:.0} eV"),
+                "correct the value",
+            )
+            .form("tissue \"{place}\": {field} is {found}, allowed for this composition and density are {allowed}"),
+            Self::Density { tissue, found_g_cm3 } => {
+                Fault::invalid(tissue, "density_g_cm3", found_g_cm3.to_string(), "positive numbers", "")
+                    .form("tissue \"{place}\": {field} is {found}, allowed are {allowed}")
+            }
+        }
+    }
 }
 
 /// One subshell of the tissue, seen as an oscillator.

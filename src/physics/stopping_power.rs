@@ -6,6 +6,7 @@
 //! an error confined to the last 2.5 um of a track in water. Radiative: `bremsstrahlung`. Equations:
 //! docs/methods/electrons.md section 1.
 
+use crate::fault::{Explained, Fault, explained};
 use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel, beta_squared, checked_model};
@@ -78,13 +79,8 @@ pub struct StoppingTable {
 #[non_exhaustive]
 pub enum StoppingError {
     /// The tissue cannot be modelled.
-    #[error(transparent)]
     Tissue(#[from] OscillatorError),
     /// The energy grid is unusable.
-    #[error(
-        "energy grid: point {index} is {found_kev} keV; allowed are at least two ascending values \
-         from 0.5 to 10000 keV"
-    )]
     Grid {
         /// Position in the grid.
         index: usize,
@@ -92,11 +88,30 @@ pub enum StoppingError {
         found_kev: f64,
     },
     /// The cut is not a positive number.
-    #[error("cut_kev is {found_kev}, allowed are positive numbers")]
     Cut {
         /// Value found, keV.
         found_kev: f64,
     },
+}
+
+explained!(StoppingError);
+
+impl Explained for StoppingError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Tissue(error) => error.fault(),
+            Self::Grid { index, found_kev } => Fault::invalid(
+                "",
+                "energy grid",
+                format!("point {index} is {found_kev} keV"),
+                "at least two ascending values from 0.5 to 10000 keV",
+                "",
+            )
+            .form("{field}: {found}; allowed are {allowed}"),
+            Self::Cut { found_kev } => Fault::invalid("", "cut_kev", found_kev.to_string(), "positive numbers", "")
+                .form("{field} is {found}, allowed are {allowed}"),
+        }
+    }
 }
 
 impl StoppingTable {

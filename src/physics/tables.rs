@@ -6,6 +6,7 @@
 //! than 0.02 % on E^-2 laws; across photoelectric edges (below 5 keV in tissue) it smears one bin, 1.6 %.
 
 use crate::cores;
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::kernel::single::tables as layout;
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel};
@@ -68,7 +69,6 @@ impl Default for TransportSettings {
 #[non_exhaustive]
 pub enum TableError {
     /// The stopping powers of a tissue.
-    #[error("tissue {tissue}: {source}")]
     Stopping {
         /// Name of the tissue.
         tissue: String,
@@ -76,7 +76,6 @@ pub enum TableError {
         source: StoppingError,
     },
     /// The oscillators of a tissue.
-    #[error("tissue {tissue}: {source}")]
     Oscillator {
         /// Name of the tissue.
         tissue: String,
@@ -84,7 +83,6 @@ pub enum TableError {
         source: OscillatorError,
     },
     /// The elastic scattering of a tissue.
-    #[error("tissue {tissue} at {energy_kev} keV: {source}; check its composition")]
     Elastic {
         /// Name of the tissue.
         tissue: String,
@@ -94,11 +92,33 @@ pub enum TableError {
         source: WentzelError,
     },
     /// No tissue, or more than a voxel's word can name.
-    #[error("{found} tissues found, 1 to 256 allowed: merge tissues that differ little")]
     Count {
         /// Number of tissues.
         found: usize,
     },
+}
+
+explained!(TableError);
+
+impl Explained for TableError {
+    fn fault(&self) -> Fault {
+        let of_tissue = |tissue: &str, inner: Fault| inner.inside(format!("tissue {tissue}"));
+        match self {
+            Self::Stopping { tissue, source } => of_tissue(tissue, source.fault()),
+            Self::Oscillator { tissue, source } => of_tissue(tissue, source.fault()),
+            Self::Elastic { tissue, energy_kev, source } => {
+                let told = Fault::of(FaultKind::Program).found(source.to_string()).form("{found}");
+                of_tissue(&format!("{tissue} at {energy_kev} keV"), told)
+            }
+            Self::Count { found } => Fault::of(FaultKind::Invalid)
+                .field("tissues")
+                .found(found.to_string())
+                .allowed("1 to 256")
+                .then("merge tissues that differ little")
+                .form("{found} {field} found, {allowed} allowed")
+                .colon(),
+        }
+    }
 }
 
 /// The packed tables of a list of tissues.

@@ -46,24 +46,6 @@ impl InputFile {
     }
 }
 
-/// Options whose value is a date, which identifies.
-const DATED: &str = "--injection-time";
-
-/// A command line as it is recorded: as given, without dates of the patient.
-pub fn recorded_command(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut dated = false;
-    words
-        .map(|word| {
-            let value_follows = word == DATED;
-            match word.split_once('=') {
-                _ if std::mem::replace(&mut dated, value_follows) => "(not recorded)".to_owned(),
-                Some((DATED, _)) => format!("{DATED}=(not recorded)"),
-                _ => word,
-            }
-        })
-        .collect()
-}
-
 /// Lower-case hexadecimal of some bytes.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

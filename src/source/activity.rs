@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::sum;
 use crate::bounds::{BoundsError, Given, Reading};
+use crate::fault::{Explained, Fault, FaultKind, Setting, explained};
 use crate::grid::{Volume, VoxelGrid};
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -21,27 +22,13 @@ const S_PER_H: f64 = 3600.0;
 #[non_exhaustive]
 pub enum ActivityError {
     /// The unit is not given.
-    #[error(
-        "--activity-unit: found none; allowed: {}. \
-         Say what a value of the activity map means: nothing is assumed.",
-        ActivityUnit::CHOICES
-    )]
     NoUnit,
     /// The unit is none of those known.
-    #[error(
-        "--activity-unit: found \"{found}\"; allowed: {}. \
-         Name the unit that the map was made in, or convert the map.",
-        ActivityUnit::CHOICES
-    )]
     UnknownUnit {
         /// What was given.
         found: String,
     },
     /// Values that are NaN or infinite.
-    #[error(
-        "{name}: voxel values: found {count} NaN or infinite values, the first in voxel {first:?}; \
-         allowed: finite numbers, 0 or more. Set these voxels to a true value before the run."
-    )]
     NonFinite {
         /// The map's file.
         name: String,
@@ -51,11 +38,6 @@ pub enum ActivityError {
         first: [usize; 3],
     },
     /// Values below zero.
-    #[error(
-        "{name}: voxel values: found {count} negative values, the lowest {lowest} in the map's unit, \
-         the first in voxel {first:?}; allowed: 0 or more. \
-         Set them to 0 if they are noise or ringing of the reconstruction."
-    )]
     Negative {
         /// The map's file.
         name: String,
@@ -67,10 +49,6 @@ pub enum ActivityError {
         first: [usize; 3],
     },
     /// No activity anywhere.
-    #[error(
-        "{name}: total activity: found 0 in all {voxels} voxels; allowed: at least one voxel above 0. \
-         Check that this is the activity map."
-    )]
     Empty {
         /// The map's file.
         name: String,
@@ -78,16 +56,56 @@ pub enum ActivityError {
         voxels: usize,
     },
     /// More decays than f64 can add.
-    #[error(
-        "{name}: total activity: found more decays than can be counted ({total}); \
-         allowed: a finite number. Check the map's unit."
-    )]
     TooMany {
         /// The map's file.
         name: String,
         /// The sum found.
         total: f64,
     },
+}
+
+explained!(ActivityError);
+
+impl Explained for ActivityError {
+    fn fault(&self) -> Fault {
+        let unit =
+            |found: String, next: &str| Fault::invalid(Setting::ActivityUnit, "", found, ActivityUnit::CHOICES, next);
+        match self {
+            Self::NoUnit => unit("none".into(), "Say what a value of the activity map means: nothing is assumed."),
+            Self::UnknownUnit { found } => {
+                unit(format!("\"{found}\""), "Name the unit that the map was made in, or convert the map.")
+                    .kind(FaultKind::Unknown)
+            }
+            Self::NonFinite { name, count, first } => Fault::invalid(
+                name,
+                "voxel values",
+                format!("{count} NaN or infinite values, the first in voxel {first:?}"),
+                "finite numbers, 0 or more",
+                "Set these voxels to a true value before the run.",
+            ),
+            Self::Negative { name, count, lowest, first } => Fault::invalid(
+                name,
+                "voxel values",
+                format!("{count} negative values, the lowest {lowest} in the map's unit, the first in voxel {first:?}"),
+                "0 or more",
+                "Set them to 0 if they are noise or ringing of the reconstruction.",
+            ),
+            Self::Empty { name, voxels } => Fault::invalid(
+                name,
+                "total activity",
+                format!("0 in all {voxels} voxels"),
+                "at least one voxel above 0",
+                "Check that this is the activity map.",
+            ),
+            Self::TooMany { name, total } => Fault::invalid(
+                name,
+                "total activity",
+                format!("more decays than can be counted ({total})"),
+                "a finite number",
+                "Check the map's unit.",
+            ),
+        }
+    }
 }
 
 /// What a value of an activity map means.

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::overlap::{Map, SMALLEST_SHARE, each_overlap};
 use super::{DecayMap, sum};
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::{Volume, VoxelGrid};
 
 /// Largest relative difference between the decays of the source and those kept and lost.
@@ -17,11 +18,6 @@ const CONSERVED_REL: f64 = 1e-6;
 #[non_exhaustive]
 pub enum RegridError {
     /// No decay falls inside the target grid.
-    #[error(
-        "activity: position: found all {decays:.6e} decays outside the CT (activity grid: {source_grid}; \
-         CT grid: {target_grid}); allowed: activity inside the CT. \
-         Check that both images belong to the same patient and frame, and register them first."
-    )]
     WhollyOutside {
         /// Decays of the source.
         decays: f64,
@@ -31,11 +27,6 @@ pub enum RegridError {
         target_grid: String,
     },
     /// The grids do not overlap where they must.
-    #[error(
-        "{what}: position: found no voxel inside the target grid (its grid: {source_grid}; \
-         target grid: {target_grid}); allowed: images that overlap. \
-         Check that both images belong to the same patient and frame."
-    )]
     NoOverlap {
         /// What lies outside.
         what: &'static str,
@@ -45,10 +36,6 @@ pub enum RegridError {
         target_grid: String,
     },
     /// Decays went missing: a fault of the program, not of the input.
-    #[error(
-        "activity: sum of decays: found {kept:.9e} inside and {lost:.9e} outside the target grid; \
-         allowed: {source_decays:.9e} together within 1e-6. Please report this with the two grids."
-    )]
     NotConserved {
         /// Decays of the source.
         source_decays: f64,
@@ -57,6 +44,41 @@ pub enum RegridError {
         /// Decays outside.
         lost: f64,
     },
+}
+
+explained!(RegridError);
+
+impl Explained for RegridError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::WhollyOutside { decays, source_grid, target_grid } => Fault::invalid(
+                "activity",
+                "position",
+                format!(
+                    "all {decays:.6e} decays outside the CT (activity grid: {source_grid}; CT grid: {target_grid})"
+                ),
+                "activity inside the CT",
+                "Check that both images belong to the same patient and frame, and register them first.",
+            )
+            .kind(FaultKind::Mismatch),
+            Self::NoOverlap { what, source_grid, target_grid } => Fault::invalid(
+                *what,
+                "position",
+                format!("no voxel inside the target grid (its grid: {source_grid}; target grid: {target_grid})"),
+                "images that overlap",
+                "Check that both images belong to the same patient and frame.",
+            )
+            .kind(FaultKind::Mismatch),
+            Self::NotConserved { source_decays, kept, lost } => Fault::invalid(
+                "activity",
+                "sum of decays",
+                format!("{kept:.9e} inside and {lost:.9e} outside the target grid"),
+                format!("{source_decays:.9e} together within 1e-6"),
+                "Please report this with the two grids.",
+            )
+            .kind(FaultKind::Program),
+        }
+    }
 }
 
 /// Decays on another grid, and what became of their sum.

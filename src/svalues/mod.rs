@@ -41,6 +41,7 @@ pub mod sphere;
 pub mod voxel_kernel;
 
 use crate::dose::{DoseError, DoseMap, PassEnergy};
+use crate::fault::{Explained, Fault, Words, explained};
 use crate::grid::VoxelGrid;
 use crate::transport::SceneError;
 use crate::transport::run::RunError;
@@ -51,19 +52,14 @@ use crate::units::JOULE_PER_KEV;
 #[non_exhaustive]
 pub enum SvalueError {
     /// The transport that makes a kernel.
-    #[error(transparent)]
     Run(#[from] RunError),
     /// The scene of a kernel.
-    #[error(transparent)]
     Scene(#[from] SceneError),
     /// Volumes that do not fit each other.
-    #[error(transparent)]
     Dose(#[from] DoseError),
     /// A tissue that is not known.
-    #[error(transparent)]
     Material(#[from] crate::materials::MaterialError),
     /// A kernel that does not fit the map.
-    #[error("kernel {kernel}: {field}: found {found}; allowed: {allowed}. {next}")]
     Kernel {
         /// Which kernel.
         kernel: String,
@@ -74,10 +70,9 @@ pub enum SvalueError {
         /// Values allowed.
         allowed: String,
         /// What the user can do.
-        next: String,
+        next: Words,
     },
     /// A table of organ S values that cannot be used.
-    #[error("{file}: {place}: found {found}; allowed: {allowed}. {next}")]
     Table {
         /// The file.
         file: String,
@@ -91,8 +86,28 @@ pub enum SvalueError {
         next: String,
     },
     /// A file that cannot be read.
-    #[error(transparent)]
     Io(#[from] crate::io::IoError),
+}
+
+explained!(SvalueError);
+
+impl Explained for SvalueError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Run(error) => error.fault(),
+            Self::Scene(error) => error.fault(),
+            Self::Dose(error) => error.fault(),
+            Self::Material(error) => error.fault(),
+            Self::Io(error) => error.fault(),
+            Self::Kernel { kernel, field, found, allowed, next } => {
+                Fault::invalid(kernel, *field, found, allowed, next)
+                    .form("kernel {place}: {field}: found {found}; allowed: {allowed}")
+            }
+            Self::Table { file, place, found, allowed, next } => {
+                Fault::invalid(place, "", found, allowed, next).inside(file)
+            }
+        }
+    }
 }
 
 /// S, mGy/(MBq s), of 1 keV per decay in 1 g: 1 Gy per decay is 1e9 mGy/(MBq s).

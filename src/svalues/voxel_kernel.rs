@@ -169,7 +169,7 @@ impl VoxelKernel {
                 field: "voxel and density",
                 found: format!("{spacing_mm:?} mm at {density_g_cm3} g/cm3"),
                 allowed: "edges of 0.01 to 1000 mm, 0.0001 to 30 g/cm3".to_owned(),
-                next: "Give edges in mm and the density in g/cm3.".to_owned(),
+                next: "Give edges in mm and the density in g/cm3.".into(),
             });
         }
         let mut kernel = Self::empty(&point.nuclide, &point.tissue, density_g_cm3, spacing_mm, half);

@@ -9,6 +9,7 @@
 //! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed, and the energy of a batch that was under
 //! way; then the SHA-256 of everything before it.
 
+use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::tally::{BatchTally, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::emission::Pass;
 pub use crate::transport::identity::{Identity, InputHashes};
@@ -123,12 +124,8 @@ pub struct BatchStore {
 #[non_exhaustive]
 pub enum MergeError {
     /// Nothing to add.
-    #[error("merge: found no output; allowed: at least one. Name the folders of the shards.")]
     Nothing,
     /// They belong to different runs.
-    #[error(
-        "{name}: {what}: found {found}; allowed: {expected}, as in {first}. Only parts of one run can be merged: leave it out or compute it again with the same inputs, settings, seed and version."
-    )]
     Different {
         /// The output that differs.
         name: String,
@@ -142,9 +139,6 @@ pub enum MergeError {
         expected: String,
     },
     /// A batch is in two of them.
-    #[error(
-        "{name}: batch {batch}: found a second time; allowed: once, it is already in {first}. Leave one of the two out."
-    )]
     Overlap {
         /// The output.
         name: String,
@@ -154,9 +148,6 @@ pub enum MergeError {
         batch: u32,
     },
     /// Batches are lacking.
-    #[error(
-        "merge: found {found} of {planned} batches, missing {missing}; allowed: all. Add the missing outputs, or merge what is there with --allow-missing."
-    )]
     Missing {
         /// Batches there.
         found: usize,
@@ -166,7 +157,6 @@ pub enum MergeError {
         missing: String,
     },
     /// It holds a batch that is not finished.
-    #[error("{name}: batch {batch}: found unfinished; allowed: whole batches. Finish that run first with --resume.")]
     Unfinished {
         /// The output.
         name: String,
@@ -174,13 +164,57 @@ pub enum MergeError {
         batch: u32,
     },
     /// A tally passed 64 bits.
-    #[error("{name}: tally bin {bin}: found a sum above 2^63; allowed: less. Merge fewer outputs.")]
     Overflow {
         /// The output.
         name: String,
         /// The bin.
         bin: usize,
     },
+}
+
+explained!(MergeError);
+
+impl Explained for MergeError {
+    fn fault(&self) -> Fault {
+        let of_batch = |name: &str, batch: u32, found: &str, allowed: &str, next: Words| {
+            Fault::invalid(name, format!("batch {batch}"), found, allowed, next)
+        };
+        match self {
+            Self::Nothing => {
+                Fault::invalid("merge", "", "no output", "at least one", "Name the folders of the shards.")
+                    .kind(FaultKind::Missing)
+            }
+            Self::Different { name, first, what, found, expected } => Fault::invalid(
+                name,
+                what,
+                found,
+                format!("{expected}, as in {first}"),
+                "Only parts of one run can be merged: leave it out or compute it again with the same inputs, settings, \
+                 seed and version.",
+            )
+            .kind(FaultKind::Mismatch),
+            Self::Overlap { name, first, batch } => {
+                let allowed = format!("once, it is already in {first}");
+                of_batch(name, *batch, "a second time", &allowed, "Leave one of the two out.".into())
+            }
+            Self::Missing { found, planned, missing } => Fault::invalid(
+                "merge",
+                "",
+                format!("{found} of {planned} batches, missing {missing}"),
+                "all",
+                words!("Add the missing outputs, or merge what is there with ", Setting::AllowMissing, "."),
+            )
+            .kind(FaultKind::Missing),
+            Self::Unfinished { name, batch } => {
+                let next = words!("Finish that run first with ", Setting::Resume, ".");
+                of_batch(name, *batch, "unfinished", "whole batches", next)
+            }
+            Self::Overflow { name, bin } => {
+                let bin = format!("tally bin {bin}");
+                Fault::invalid(name, bin, "a sum above 2^63", "less", "Merge fewer outputs.").kind(FaultKind::TooLarge)
+            }
+        }
+    }
 }
 
 impl BatchStore {

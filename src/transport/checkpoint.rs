@@ -8,6 +8,7 @@
 //! interrupted one are continued or given up by a word of a person, never by chance.
 
 use crate::clock::Moment;
+use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::owner::{self, Held, Owner};
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use std::fs::{self, File};
@@ -27,9 +28,6 @@ const LEAST_PAUSE: u32 = 20;
 #[non_exhaustive]
 pub enum CheckpointError {
     /// The folder cannot be made or written.
-    #[error(
-        "{path}: cannot write the checkpoint: {source}. Free some space, or turn checkpoints off with --checkpoint 0."
-    )]
     Write {
         /// The place.
         path: PathBuf,
@@ -37,9 +35,6 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// Another living run writes there.
-    #[error(
-        "{path}: checkpoints: found those of a run at work ({owner}); allowed: one run at a time. Wait until it has ended, or choose another --out."
-    )]
     Owned {
         /// The place.
         path: PathBuf,
@@ -47,31 +42,63 @@ pub enum CheckpointError {
         owner: Owner,
     },
     /// An interrupted run left checkpoints that nobody spoke of.
-    #[error(
-        "{path}: checkpoints: found those of an interrupted run; allowed: none, or a word on them. Give --resume {path} to go on from there, or --force to give them up and start anew."
-    )]
     Left {
         /// The place.
         path: PathBuf,
     },
     /// There is no such folder.
-    #[error(
-        "{path}: found no checkpoint; allowed: the folder of an interrupted run. Run without --resume to start from the beginning."
-    )]
     Absent {
         /// The place.
         path: PathBuf,
     },
     /// Every checkpoint is damaged.
-    #[error(
-        "{path}: found no whole checkpoint ({what}); allowed: at least one. Run without --resume to start from the beginning."
-    )]
     Damaged {
         /// The place.
         path: PathBuf,
         /// What is wrong with each.
         what: String,
     },
+}
+
+explained!(CheckpointError);
+
+impl Explained for CheckpointError {
+    fn fault(&self) -> Fault {
+        let anew = words!("Run without ", Setting::Resume, " to start from the beginning.");
+        match self {
+            Self::Write { path, source } => Fault::of(FaultKind::Unwritable)
+                .place(path)
+                .found(source.to_string())
+                .then(words!("Free some space, or turn checkpoints off with ", Setting::Checkpoint, " 0."))
+                .form("{place}: cannot write the checkpoint: {found}"),
+            Self::Owned { path, owner } => {
+                let next = words!("Wait until it has ended, or choose another ", Setting::Output, ".");
+                let found = format!("those of a run at work ({owner})");
+                Fault::invalid(path, "checkpoints", found, "one run at a time", next).kind(FaultKind::Occupied)
+            }
+            Self::Left { path } => {
+                let next = words!(
+                    "Give ",
+                    Setting::Resume,
+                    " ",
+                    path,
+                    " to go on from there, or ",
+                    Setting::Force,
+                    " to give them up and start anew."
+                );
+                let found = "those of an interrupted run";
+                Fault::invalid(path, "checkpoints", found, "none, or a word on them", next).kind(FaultKind::Occupied)
+            }
+            Self::Absent { path } => {
+                Fault::invalid(path, "", "no checkpoint", "the folder of an interrupted run", anew)
+                    .kind(FaultKind::Missing)
+            }
+            Self::Damaged { path, what } => {
+                Fault::invalid(path, "", format!("no whole checkpoint ({what})"), "at least one", anew)
+                    .kind(FaultKind::Damaged)
+            }
+        }
+    }
 }
 
 /// Every file that checkpoints in `folder` may write, replace or remove.
@@ -148,17 +175,20 @@ impl Keeper {
 
     /// Writes one when it is time to. What is to be known at once: that it could not be written, and, once, that one
     /// could again.
-    pub fn tend(&mut self, store: &BatchStore) -> Option<String> {
+    pub fn tend(&mut self, store: &BatchStore) -> Option<Words> {
         if !self.due() {
             return None;
         }
         let failed_before = self.failing;
         match self.save(store) {
-            Ok(()) => failed_before.then(|| format!("{}: checkpoints are written again", self.folder.display())),
+            Ok(()) => failed_before.then(|| words!(self.folder.as_path(), ": checkpoints are written again")),
             Err(_) if failed_before => None,
             Err(error) => {
                 let kept = if self.serial > 0 { "the last one stays, and " } else { "" };
-                Some(format!("{error} The run goes on: {kept}it is tried again when the next one is due."))
+                Some(words!(
+                    error.fault().sentence(),
+                    format!(" The run goes on: {kept}it is tried again when the next one is due.")
+                ))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Why a run fails, and what every batch is checked for.
 
+use crate::fault::{Explained, Fault, FaultKind, Setting, explained, words};
 use crate::physics::tables::TableError;
 use crate::tally::BatchTally;
 use crate::transport::EngineError;
@@ -11,13 +12,10 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum RunError {
     /// The tables.
-    #[error(transparent)]
     Table(#[from] TableError),
     /// The engine.
-    #[error(transparent)]
     Engine(#[from] EngineError),
     /// Decays by voxel that do not fit the scene.
-    #[error("activity: {found} voxels, the scene has {expected}: resample it to the CT's grid")]
     Length {
         /// Voxels found.
         found: usize,
@@ -25,10 +23,8 @@ pub enum RunError {
         expected: usize,
     },
     /// No decay at all.
-    #[error("activity: no voxel has any decay: check the file and --activity-unit")]
     Empty,
     /// A number of decays that is none.
-    #[error("activity: voxel {index} has {found} decays, finite values from 0 up are allowed: mask or correct it")]
     Decays {
         /// Position in the volume.
         index: usize,
@@ -36,9 +32,6 @@ pub enum RunError {
         found: f64,
     },
     /// The kernel reported something that must not happen.
-    #[error(
-        "batch {batch} of the {pass:?} pass raised {flags}: the result is not to be trusted; please report scene and seed {seed}"
-    )]
     Flags {
         /// Batch number.
         batch: u32,
@@ -50,9 +43,6 @@ pub enum RunError {
         seed: u64,
     },
     /// The state to go on from belongs to another run.
-    #[error(
-        "checkpoint: {what}: found {found}; allowed: {expected}, as this command asks for. Repeat the command that was interrupted, or run without --resume."
-    )]
     Resume {
         /// What differs.
         what: String,
@@ -62,7 +52,6 @@ pub enum RunError {
         expected: String,
     },
     /// Whoever hears the progress, or steps the run, ended it.
-    #[error("the run was ended after {batches} whole batches; {}", kept_words(checkpoint.as_deref()))]
     Cancelled {
         /// Batches done.
         batches: usize,
@@ -70,15 +59,11 @@ pub enum RunError {
         checkpoint: Option<PathBuf>,
     },
     /// A tally passed 64 bits.
-    #[error("tally bin {bin} passed 2^63 units: ask for fewer histories a run and merge runs")]
     Overflow {
         /// Bin.
         bin: usize,
     },
     /// Emissions that the kernel does not follow.
-    #[error(
-        "nuclide {nuclide}: {what} of {found_kev} keV; 1022 keV is the highest photon, 4000 keV the highest electron that is followed: leave the line out"
-    )]
     Emission {
         /// Nuclide.
         nuclide: String,
@@ -87,6 +72,72 @@ pub enum RunError {
         /// Energy, keV.
         found_kev: f64,
     },
+}
+
+explained!(RunError);
+
+impl Explained for RunError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Table(error) => error.fault(),
+            Self::Engine(error) => error.fault(),
+            Self::Length { .. } | Self::Empty | Self::Decays { .. } | Self::Emission { .. } => self.input_fault(),
+            Self::Flags { batch, pass, flags, seed } => Fault::of(FaultKind::Program)
+                .place(format!("batch {batch} of the {pass:?} pass"))
+                .found(flags)
+                .then(format!("please report scene and seed {seed}"))
+                .form("{place} raised {found}: the result is not to be trusted"),
+            Self::Resume { what, found, expected } => Fault::invalid(
+                "checkpoint",
+                what,
+                found,
+                format!("{expected}, as this command asks for"),
+                words!("Repeat the command that was interrupted, or run without ", Setting::Resume, "."),
+            )
+            .kind(FaultKind::Mismatch),
+            Self::Cancelled { batches, checkpoint } => Fault::of(FaultKind::Program)
+                .found(format!("{batches} whole batches"))
+                .then(kept_words(checkpoint.as_deref()))
+                .form("the run was ended after {found}")
+                .semicolon(),
+            Self::Overflow { bin } => Fault::of(FaultKind::TooLarge)
+                .place(format!("tally bin {bin}"))
+                .allowed("2^63 units")
+                .then("ask for fewer histories a run and merge runs")
+                .form("{place} passed {allowed}")
+                .colon(),
+        }
+    }
+}
+
+impl RunError {
+    /// The parts of what is wrong with decays and emissions.
+    fn input_fault(&self) -> Fault {
+        let told = |place: String, found: String, allowed: &str| {
+            Fault::of(FaultKind::Invalid).place(place).found(found).allowed(allowed).colon()
+        };
+        match self {
+            Self::Length { found, expected } => told("activity".into(), found.to_string(), &expected.to_string())
+                .kind(FaultKind::Mismatch)
+                .then("resample it to the CT's grid")
+                .form("{place}: {found} voxels, the scene has {allowed}"),
+            Self::Decays { index, found } => {
+                told(format!("voxel {index}"), found.to_string(), "finite values from 0 up")
+                    .then("mask or correct it")
+                    .form("activity: {place} has {found} decays, {allowed} are allowed")
+            }
+            Self::Emission { nuclide, what, found_kev } => {
+                let limits = "1022 keV is the highest photon, 4000 keV the highest electron that is followed";
+                told(nuclide.clone(), format!("{found_kev} keV"), limits)
+                    .field(*what)
+                    .then("leave the line out")
+                    .form("nuclide {place}: {field} of {found}; {allowed}")
+            }
+            _ => told("activity".into(), "no voxel has any decay".into(), "a voxel with decays")
+                .then(words!("check the file and ", Setting::ActivityUnit))
+                .form("{place}: {found}"),
+        }
+    }
 }
 
 /// Names of the raised run flags.

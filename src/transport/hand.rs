@@ -1,5 +1,6 @@
 //! The engine at work, and the one that takes over when it fails.
 
+use crate::fault::Words;
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -15,7 +16,7 @@ pub(crate) struct Hand<'a> {
     fallback: Option<&'a mut Fallback<'a>>,
     scene: Option<Arc<SceneData>>,
     /// What the user should know.
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Words>,
 }
 
 impl<'a> Hand<'a> {
@@ -43,7 +44,7 @@ impl<'a> Hand<'a> {
         let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
         let mut engine = make();
         engine.load(Arc::clone(scene))?;
-        self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name));
+        self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name).into());
         self.other = Some(engine);
         Ok(())
     }

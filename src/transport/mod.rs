@@ -74,6 +74,7 @@ pub mod stopping;
 
 pub use scene::{Scene, SceneError};
 
+use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::kernel::single::context::{Context, Params};
 use crate::tally::{BatchTally, EmptyBins};
 use emission::{EmissionTable, Pass};
@@ -208,17 +209,13 @@ pub struct DeviceInfo {
 #[non_exhaustive]
 pub enum EngineError {
     /// No adapter of the kind asked for.
-    #[error("{found}: {hint}")]
     NoDevice {
         /// What was found.
-        found: String,
+        found: Words,
         /// What to do.
-        hint: String,
+        hint: Words,
     },
     /// The scene does not fit the device.
-    #[error(
-        "{what} needs {needed_mib:.0} MiB in one buffer, {device} allows {allowed_mib:.0} MiB: use --engine cpu, crop the CT, or --grid with larger voxels"
-    )]
     TooLarge {
         /// Which buffer.
         what: &'static str,
@@ -230,7 +227,6 @@ pub enum EngineError {
         device: String,
     },
     /// Not as many threads as were asked for.
-    #[error("--threads: found {wanted}; allowed: 1 to {most} ({why}): give --threads {most}, or raise that limit")]
     Threads {
         /// Threads asked for.
         wanted: usize,
@@ -240,13 +236,44 @@ pub enum EngineError {
         why: String,
     },
     /// The device or its driver failed.
-    #[error("{device}: {message}: run again with --engine cpu, and report the driver")]
     Device {
         /// The device.
         device: String,
         /// What it said.
         message: String,
     },
+}
+
+explained!(EngineError);
+
+impl Explained for EngineError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::NoDevice { found, hint } => {
+                Fault::of(FaultKind::Device).found(found).then(hint).form("{found}").colon()
+            }
+            Self::TooLarge { what, needed_mib, allowed_mib, device } => Fault::of(FaultKind::TooLarge)
+                .place(device)
+                .field(*what)
+                .found(format!("{needed_mib:.0} MiB"))
+                .allowed(format!("{allowed_mib:.0} MiB"))
+                .then(words!("use ", Setting::Engine, " cpu, crop the CT, or ", Setting::Grid, " with larger voxels"))
+                .form("{field} needs {found} in one buffer, {place} allows {allowed}")
+                .colon(),
+            Self::Device { device, message } => Fault::of(FaultKind::Device)
+                .place(device)
+                .found(message)
+                .then(words!("run again with ", Setting::Engine, " cpu, and report the driver"))
+                .form("{place}: {found}")
+                .colon(),
+            Self::Threads { wanted, most, why } => Fault::of(FaultKind::TooLarge)
+                .place(Setting::Threads)
+                .found(wanted.to_string())
+                .allowed(format!("1 to {most} ({why})"))
+                .then(words!("give ", Setting::Threads, format!(" {most}, or raise that limit")))
+                .colon(),
+        }
+    }
 }
 
 impl EngineError {

@@ -1,5 +1,6 @@
 //! simulate: batches of both passes until the histories are spent or the uncertainty is reached.
 
+use crate::fault::{Explained, Words};
 pub use crate::transport::error::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunError, audit, flag_names};
 pub use crate::transport::identity::identity;
 pub use crate::transport::plan::{MOST_HISTORIES_A_BATCH, RunPlan, Stop, batch_count};
@@ -75,7 +76,7 @@ struct Watch<'a> {
     progress: &'a mut dyn Progress,
     keeper: Option<&'a mut Keeper>,
     /// What was said of checkpoints.
-    notes: Vec<String>,
+    notes: Vec<Words>,
 }
 
 impl Watch<'_> {
@@ -98,7 +99,7 @@ impl Watch<'_> {
         if let (Some(keeper), Some(state)) = (&mut self.keeper, session.state())
             && let Err(error) = keeper.save(state)
         {
-            self.progress.note(&error.to_string());
+            self.progress.note(&error.fault().sentence());
         }
         let checkpoint = self.keeper.as_ref().and_then(|keeper| keeper.holds()).map(ToOwned::to_owned);
         Err(RunError::Cancelled { batches, checkpoint })

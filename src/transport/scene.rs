@@ -1,5 +1,6 @@
 //! Scene: matter on a grid, engine-neutral, checked at construction.
 
+use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::VoxelGrid;
 use crate::materials::tissues::Tissue;
 
@@ -21,7 +22,6 @@ pub struct Scene {
 #[non_exhaustive]
 pub enum SceneError {
     /// A volume has another number of voxels than the grid.
-    #[error("scene: {field} has {found} voxels, the grid {expected}: give both on one grid")]
     Length {
         /// Which volume.
         field: &'static str,
@@ -31,7 +31,6 @@ pub enum SceneError {
         expected: usize,
     },
     /// A density that no matter has.
-    #[error("scene: density of voxel {index} is {found} g/cm3, 0 to 30 allowed: check the density volume's unit")]
     Density {
         /// Position in the volume.
         index: usize,
@@ -39,9 +38,6 @@ pub enum SceneError {
         found: f32,
     },
     /// A tissue index without a tissue.
-    #[error(
-        "scene: tissue index of voxel {index} is {found}, the table has {count} tissues: give the table that belongs to the volume"
-    )]
     Tissue {
         /// Position in the volume.
         index: usize,
@@ -51,15 +47,50 @@ pub enum SceneError {
         count: usize,
     },
     /// A grid the kernel cannot hold.
-    #[error(
-        "scene: grid of {dims:?} voxels of {spacing_mm:?} mm; each axis needs 1 to 65535 voxels of 0.001 to 10000 mm, fewer than 2^31 in all: crop or resample it"
-    )]
     Grid {
         /// Voxels by axis.
         dims: [usize; 3],
         /// Edges, mm.
         spacing_mm: [f64; 3],
     },
+}
+
+explained!(SceneError);
+
+impl Explained for SceneError {
+    fn fault(&self) -> Fault {
+        let told = |field: &str, found: String, allowed: String, next: &str| {
+            Fault::invalid("scene", field, found, allowed, next).colon()
+        };
+        match self {
+            Self::Length { field, found, expected } => {
+                told(field, found.to_string(), expected.to_string(), "give both on one grid")
+                    .kind(FaultKind::Mismatch)
+                    .form("{place}: {field} has {found} voxels, the grid {allowed}")
+            }
+            Self::Density { index, found } => told(
+                &format!("density of voxel {index}"),
+                format!("{found} g/cm3"),
+                "0 to 30".into(),
+                "check the density volume's unit",
+            )
+            .form("{place}: {field} is {found}, {allowed} allowed"),
+            Self::Tissue { index, found, count } => told(
+                &format!("tissue index of voxel {index}"),
+                found.to_string(),
+                format!("{count} tissues"),
+                "give the table that belongs to the volume",
+            )
+            .form("{place}: {field} is {found}, the table has {allowed}"),
+            Self::Grid { dims, spacing_mm } => told(
+                "grid",
+                format!("{dims:?} voxels of {spacing_mm:?} mm"),
+                "1 to 65535 voxels of 0.001 to 10000 mm, fewer than 2^31 in all".into(),
+                "crop or resample it",
+            )
+            .form("{place}: {field} of {found}; each axis needs {allowed}"),
+        }
+    }
 }
 
 impl Scene {

@@ -3,6 +3,7 @@
 use super::assets::AssetError;
 use super::kernel::Kernel;
 use crate::decay::{Nuclide, NuclideError};
+use crate::fault::{Explained, FaultKind, explained};
 use crate::grid::VoxelGrid;
 use crate::materials::MaterialError;
 use crate::materials::tissues::Tissue;
@@ -17,26 +18,35 @@ use crate::transport::{Engine, Scene, SceneError, Scoring};
 #[non_exhaustive]
 pub enum ValidationError {
     /// A run.
-    #[error(transparent)]
     Run(#[from] RunError),
     /// A scene.
-    #[error(transparent)]
     Scene(#[from] SceneError),
     /// A nuclide.
-    #[error(transparent)]
     Nuclide(#[from] NuclideError),
     /// A tissue.
-    #[error(transparent)]
     Material(#[from] MaterialError),
     /// A stopping power.
-    #[error(transparent)]
     Stopping(#[from] StoppingError),
     /// A table of reference results.
-    #[error(transparent)]
     Asset(#[from] AssetError),
     /// A volume of the CT problem.
-    #[error(transparent)]
     Io(#[from] crate::io::IoError),
+}
+
+explained!(ValidationError);
+
+impl Explained for ValidationError {
+    fn fault(&self) -> crate::fault::Fault {
+        match self {
+            Self::Run(error) => error.fault(),
+            Self::Scene(error) => error.fault(),
+            Self::Nuclide(error) => error.fault(),
+            Self::Material(error) => error.fault(),
+            Self::Stopping(error) => error.fault(),
+            Self::Asset(error) => crate::fault::Fault::of(FaultKind::Program).found(error.to_string()).form("{found}"),
+            Self::Io(error) => error.fault(),
+        }
+    }
 }
 
 /// A fault planted into a run, each of a kind that a wrong code could have.

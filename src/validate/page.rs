@@ -132,9 +132,9 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
     let mut text = String::from("# Validation\n\n");
     let _ = writeln!(
         text,
-        "Written by `lutra validate{}`; do not edit by hand. Lutra {}, engine {} ({}), seed {}. {} rows pass, {} fail, \
+        "Written by `lutra validate`{}; do not edit by hand. Lutra {}, engine {} ({}), seed {}. {} rows pass, {} fail, \
          {} open, {} skipped.\n",
-        if record.extent == Extent::Quick { " --quick" } else { "" },
+        if record.extent == Extent::Quick { " in its quick form" } else { "" },
         record.version,
         record.device.engine,
         record.device.backend,

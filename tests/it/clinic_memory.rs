@@ -112,7 +112,7 @@ fn engine_memory_is_held_to_the_same_bounds() {
         (Volumes { activity: volumes.activity.map(|_| -1.0), ..volumes.clone() }, "activity"),
     ] {
         let Err(Failure::User(error)) = computed(wrong) else { panic!("{words}: not refused") };
-        let told = format!("{error} {}", error.hint().unwrap_or_default());
+        let told = error.sentence().to_string();
         assert!(told.contains(words), "{words}: {told}");
     }
 }

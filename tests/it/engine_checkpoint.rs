@@ -147,7 +147,7 @@ fn engine_lost_device_is_followed_by_the_other_engine() {
             assert_eq!(end.store.tally_hash(), whole.tally_hash(), "after {jobs} jobs");
             assert_eq!(end.store.passes[0].ledger, whole.passes[0].ledger);
             assert_eq!(end.warnings.len(), 1, "{:?}", end.warnings);
-            assert!(end.warnings[0].contains("faulty failed (device lost)"), "{:?}", end.warnings);
+            assert!(end.warnings[0].to_string().contains("faulty failed (device lost)"), "{:?}", end.warnings);
             assert_eq!(end.device.engine, "cpu");
             assert_eq!(made, 1);
         }
@@ -169,8 +169,8 @@ impl Progress for Notes {
         self.done = fraction_done;
         ControlFlow::Continue(())
     }
-    fn note(&mut self, note: &str) {
-        self.heard.push((self.done, note.to_owned()));
+    fn note(&mut self, note: &lutra::fault::Words) {
+        self.heard.push((self.done, note.to_string()));
     }
 }
 
@@ -260,7 +260,8 @@ fn engine_unwritable_checkpoint_is_told_and_tried_again() {
         assert!(failed.contains("cannot write the checkpoint") && failed.contains("the last one stays"), "{failed}");
         assert!(again.contains("written again"), "{again}");
         assert!(0.0 < *first && first < later && *later < 0.9, "{how}: said at once: {heard:?}");
-        assert_eq!(end.warnings, [failed.clone(), again.clone()]);
+        let warnings: Vec<String> = end.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings, [failed.clone(), again.clone()]);
         let at_fault = serials.lock().expect("no panic")[0];
         assert!(at_fault >= 8, "{how}: the checkpoint {at_fault} from before the fault stays");
         let (store, serial) = newest(&folder);

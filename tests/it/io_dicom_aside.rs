@@ -90,7 +90,7 @@ fn io_dicom_what_is_no_image_stands_in_nobodys_way() {
             let report = inspect(&place, &ActivityOptions::default()).unwrap();
             let found = report.series.iter().find(|series| series.files == [file.clone()]).unwrap();
             assert!(found.title.starts_with(words), "{class}: {}", found.title);
-            assert!(report.verdict[0].starts_with("--ct: CT,"), "{:?}", report.verdict);
+            assert!(report.verdict[0].to_string().starts_with("CT: CT,"), "{:?}", report.verdict);
             assert_eq!(origin_of(&place).unwrap().unwrap().files().len(), 8, "the CT's own origin");
             std::fs::remove_file(file).unwrap();
         }

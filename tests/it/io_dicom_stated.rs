@@ -82,7 +82,10 @@ fn alarm_io_dicom_decay_factors_that_contradict_still_ring() {
             }
         });
         let error = read(&folder, &plain()).unwrap_err();
-        assert!(error.contains("DecayFactor (0054,1321)") && error.contains("--decay-correction"), "{n}: {error}");
+        assert!(
+            error.contains("DecayFactor (0054,1321)") && error.contains("state it: decay correction none"),
+            "{n}: {error}"
+        );
         for (given, halvings) in [(DecayCorrection::Administration, 0.75f64), (DecayCorrection::None, 0.0)] {
             let told = read(&folder, &ActivityOptions { decay_correction: Some(given), ..plain() }).unwrap();
             assert!(close(first(&told), 1000.0 * (-halvings).exp2()), "{n}");
@@ -202,7 +205,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "a factor of another correction",
             pair("ADMIN", &|_, set| put(set, tags::DECAY_FACTOR, VR::DS, &factor)),
-            ["DecayFactor (0054,1321)", "--decay-correction"],
+            ["DecayFactor (0054,1321)", "state it: decay correction none"],
             correction(DecayCorrection::Start),
             1000.0 * (-0.25f64).exp2(),
             "the file says ADMIN, the user states START",
@@ -210,7 +213,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "an unknown correction",
             pair("MAYBE", &|_, _| {}),
-            ["DecayCorrection (0054,1102): found MAYBE", "--decay-correction"],
+            ["DecayCorrection (0054,1102): found MAYBE", "state it: decay correction none"],
             admin,
             at_injection,
             "the file says MAYBE, the user states ADMIN",
@@ -220,7 +223,7 @@ fn doubts() -> Vec<Doubt> {
             pair("ADMIN", &|_, set| {
                 set.remove_element(tags::DECAY_CORRECTION);
             }),
-            ["DecayCorrection (0054,1102): found none", "--decay-correction"],
+            ["DecayCorrection (0054,1102): found none", "state it: decay correction none"],
             admin,
             at_injection,
             "decay correction ADMIN as told",
@@ -231,7 +234,7 @@ fn doubts() -> Vec<Doubt> {
                 set.remove_element(tags::DECAY_CORRECTION);
                 put(set, tags::CORRECTED_IMAGE, VR::CS, "ATTN\\DECY");
             }),
-            ["though the image is decay corrected", "--decay-correction"],
+            ["though the image is decay corrected", "state it: decay correction none"],
             correction(DecayCorrection::None),
             1000.0,
             "decay corrected, the user states NONE",
@@ -239,7 +242,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "NONE and corrected",
             pair("NONE", &|_, set| put(set, tags::CORRECTED_IMAGE, VR::CS, "DECY")),
-            ["NONE, and CorrectedImage lists DECY", "--decay-correction"],
+            ["NONE, and CorrectedImage lists DECY", "state it: decay correction none"],
             admin,
             at_injection,
             "the file says NONE, the user states ADMIN",
@@ -247,7 +250,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "two corrections in a series",
             pair("ADMIN", &|n, set| put(set, tags::DECAY_CORRECTION, VR::CS, ["ADMIN", "NONE"][n])),
-            ["DecayCorrection (0054,1102)", "--decay-correction"],
+            ["DecayCorrection (0054,1102)", "state it: decay correction none"],
             admin,
             at_injection,
             "decay correction ADMIN as told",
@@ -255,7 +258,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "no half-life",
             pair("ADMIN", &|_, set| put_drug(set, Some(INJECTED), None)),
-            ["ADMIN without the half-life", "--half-life"],
+            ["ADMIN without the half-life", "half-life, or half_life_h"],
             half_life,
             at_injection,
             "half-life 2.0000 h as told",
@@ -263,7 +266,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "two half-lives",
             pair("ADMIN", &|n, set| put_drug(set, Some(INJECTED), Some(["7200", "9000"][n]))),
-            ["RadionuclideHalfLife (0018,1075): found other half-lives", "--half-life"],
+            ["RadionuclideHalfLife (0018,1075): found other half-lives", "half-life, or half_life_h"],
             half_life,
             at_injection,
             "",
@@ -273,17 +276,24 @@ fn doubts() -> Vec<Doubt> {
             pair("ADMIN", &|_, set| {
                 put_drug(set, Some(INJECTED), Some("120"));
             }),
-            ["time from injection to scan: found 1.500 h", "--half-life"],
+            ["time from injection to scan: found 1.500 h", "half-life, or half_life_h"],
             half_life,
             at_injection,
             "the file says 0.0333 h, the user states 2.0000 h",
         ),
-        ("counts", unit("CNTS"), ["Units (0054,1001): found counts", "--assume-bq-ml"], bq_ml, 1000.0, "says CNTS"),
-        ("SUV", unit("GML"), ["standardised uptake", "--assume-bq-ml"], bq_ml, 1000.0, "the user states Bq/mL"),
+        (
+            "counts",
+            unit("CNTS"),
+            ["Units (0054,1001): found counts", "assume Bq/mL, or unit"],
+            bq_ml,
+            1000.0,
+            "says CNTS",
+        ),
+        ("SUV", unit("GML"), ["standardised uptake", "assume Bq/mL, or unit"], bq_ml, 1000.0, "the user states Bq/mL"),
         (
             "two units",
             pair("NONE", &|n, set| put(set, tags::UNITS, VR::CS, ["BQML", "CNTS"][n])),
-            ["Units (0054,1001): found BQML in", "--assume-bq-ml"],
+            ["Units (0054,1001): found BQML in", "assume Bq/mL, or unit"],
             bq_ml,
             1000.0,
             "says CNTS",
@@ -293,7 +303,7 @@ fn doubts() -> Vec<Doubt> {
             pair("NONE", &|_, set| {
                 set.remove_element(tags::RESCALE_SLOPE);
             }),
-            ["RescaleSlope (0028,1053): found none", "--assume-bq-ml"],
+            ["RescaleSlope (0028,1053): found none", "assume Bq/mL, or unit"],
             bq_ml,
             100.0,
             "RescaleSlope is absent",
@@ -304,7 +314,7 @@ fn doubts() -> Vec<Doubt> {
                 set.remove_element(tags::UNITS);
                 put_items(set, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![mapping("{counts}", 3.0)]);
             }),
-            ["units {counts}", "--assume-bq-ml"],
+            ["units {counts}", "assume Bq/mL, or unit"],
             bq_ml,
             300.0,
             "says {counts}, the user states Bq/mL",
@@ -312,7 +322,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "an injection that is no moment",
             pair("ADMIN", &|_, set| put_drug(set, Some("yesterday"), Some("7200"))),
-            ["RadiopharmaceuticalStartDateTime (0018,1078)", "--injection-time"],
+            ["RadiopharmaceuticalStartDateTime (0018,1078)", "as in injection time 2026"],
             injection,
             at_injection,
             "cannot be read: the user states it",
@@ -328,7 +338,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "two injections",
             pair("ADMIN", &|n, set| put_drug(set, Some([INJECTED, "20260302230000"][n]), Some("7200"))),
-            ["RadiopharmaceuticalStartDateTime (0018,1078): found other injections", "--injection-time"],
+            ["RadiopharmaceuticalStartDateTime (0018,1078): found other injections", "as in injection time 2026"],
             injection,
             at_injection,
             "",
@@ -336,7 +346,7 @@ fn doubts() -> Vec<Doubt> {
         (
             "an injection after the scan",
             pair("ADMIN", &|_, set| put_drug(set, Some("20260304233000"), Some("7200"))),
-            ["time from injection to scan: found -46.500", "--injection-time"],
+            ["time from injection to scan: found -46.500", "as in injection time 2026"],
             injection,
             at_injection,
             "48.0000 h earlier than the file",

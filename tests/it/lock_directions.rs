@@ -9,21 +9,22 @@ use std::path::{Path, PathBuf};
 /// through its own line.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
-    ("bounds", &["units"]),
+    ("fault", &[]),
+    ("bounds", &["fault", "units"]),
     ("reads", &[]),
-    ("text", &["reads"]),
-    ("grid", &["units"]),
+    ("text", &["fault", "reads"]),
+    ("grid", &["fault", "units"]),
     ("volume", &["grid"]),
     ("clock", &[]),
     ("cores", &[]),
     ("owner", &["cores"]),
     ("neighbourhood", &["cores", "grid"]),
-    ("ct", &["grid", "units"]),
-    ("decay", &["text", "units"]),
-    ("materials", &["ct", "grid", "text", "units"]),
-    ("source", &["bounds", "cores", "decay", "grid", "units"]),
+    ("ct", &["fault", "grid", "units"]),
+    ("decay", &["fault", "text", "units"]),
+    ("materials", &["ct", "fault", "grid", "text", "units"]),
+    ("source", &["bounds", "cores", "decay", "fault", "grid", "units"]),
     // the packed tables have the kernel's layout
-    ("physics", &["cores", "kernel", "materials", "units"]),
+    ("physics", &["cores", "fault", "kernel", "materials", "units"]),
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
     (
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "cores",
             "decay",
+            "fault",
             "grid",
             "kernel",
             "materials",
@@ -42,11 +44,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("dose", &["bounds", "cores", "grid", "materials", "neighbourhood", "tally", "text", "units"]),
-    ("bed", &[]),
-    ("course", &["bed", "bounds", "grid", "source", "text", "units"]),
+    ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "tally", "text", "units"]),
+    ("bed", &["fault"]),
+    ("course", &["bed", "bounds", "fault", "grid", "source", "text", "units"]),
     ("report", &["dose", "grid", "units"]),
-    ("io", &["bounds", "cores", "grid", "owner", "reads", "text", "units"]),
+    ("io", &["bounds", "cores", "fault", "grid", "owner", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
     (
         "svalues",
@@ -55,14 +57,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cores",
             "decay",
             "dose",
+            "fault",
             "grid",
             "io",
             "kernel",
             "materials",
             "physics",
             "tally",
-            "transport",
             "text",
+            "transport",
             "units",
         ],
     ),
@@ -71,6 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "clock",
             "decay",
+            "fault",
             "grid",
             "io",
             "kernel",
@@ -97,6 +101,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "decay",
             "demo",
             "dose",
+            "fault",
             "grid",
             "io",
             "materials",
@@ -201,7 +206,7 @@ fn behind(trees: &[TokenTree], mut from: usize) -> usize {
 }
 
 /// The tokens without what is for tests alone, groups opened.
-fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
+pub(crate) fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < trees.len() {
@@ -379,7 +384,7 @@ fn modules() -> BTreeSet<&'static str> {
 }
 
 /// Path relative to src, and text, of every source that is not all tests.
-fn source_texts() -> Vec<(String, String)> {
+pub(crate) fn source_texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);

@@ -52,6 +52,7 @@ mod law_replicas;
 mod law_straggling;
 mod lock_barrier;
 mod lock_directions;
+mod lock_settings;
 mod lock_shaders;
 mod lock_skips;
 #[path = "../needs/mod.rs"]

@@ -20,6 +20,7 @@ use crate::clock::Moment;
 use crate::cores::cores as machine_cores;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
+use crate::fault::{Setting, Words};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
@@ -68,7 +69,7 @@ pub fn run(request: &BenchRequest, invocation: &Invocation, hear: &mut dyn Liste
         BenchScene::Demo => {
             let mut make = |_: &mut dyn Listener| {
                 let case = demo::phantom(request.run.settings())?;
-                check_labels("--target-labels", target_labels(&request.run), &case)?;
+                check_labels(Setting::TargetLabels, target_labels(&request.run), &case)?;
                 Ok(case)
             };
             measured("demo", &mut make, request, Emissions::All, folder.path(), hear)?
@@ -93,14 +94,17 @@ fn target_labels(run: &RunOptions) -> &[u16] {
     }
 }
 
-fn check_labels(option: &str, wanted: &[u16], case: &Case) -> Result<(), UserError> {
+fn check_labels(setting: Setting, wanted: &[u16], case: &Case) -> Result<(), UserError> {
     let present: BTreeSet<u16> = case.labels.iter().copied().filter(|&label| label > 0).collect();
     match wanted.iter().find(|label| !present.contains(label)) {
         None => Ok(()),
         Some(missing) => {
             let known: Vec<String> = present.iter().map(u16::to_string).collect();
-            Err(UserError::new(
-                format!("{option}: found {missing}, which no voxel has; allowed: {}", known.join(", ")),
+            Err(UserError::invalid(
+                setting,
+                "",
+                format!("{missing}, which no voxel has"),
+                known.join(", "),
                 "Name labels of the label map.",
             ))
         }
@@ -110,7 +114,7 @@ fn check_labels(option: &str, wanted: &[u16], case: &Case) -> Result<(), UserErr
 /// Labels whose voxels are judged: those named, else those aimed at, else kidneys and tumours by their names.
 fn judged(case: &Case, request: &BenchRequest) -> Result<Vec<u16>, UserError> {
     if !request.judge_labels.is_empty() {
-        check_labels("--judge-labels", &request.judge_labels, case)?;
+        check_labels(Setting::JudgeLabels, &request.judge_labels, case)?;
         return Ok(request.judge_labels.clone());
     }
     let aimed_at = target_labels(&request.run);
@@ -358,7 +362,7 @@ fn measured(
             )));
         }
         if voxels.is_empty() {
-            bench.warnings.push("no voxel is judged: there is no efficiency".to_owned());
+            bench.warnings.push("no voxel is judged: there is no efficiency".into());
         }
         bench.warnings.extend(taken.case.warnings.iter().chain(&taken.computed.warnings).cloned());
         bench.target = Some(target);
@@ -372,9 +376,9 @@ fn measured(
 }
 
 /// Leaves the first of equal lines.
-fn once(lines: &mut Vec<String>) {
+fn once(lines: &mut Vec<Words>) {
     let mut seen = BTreeSet::new();
-    lines.retain(|line| seen.insert(line.clone()));
+    lines.retain(|line| seen.insert(line.to_string()));
 }
 
 /// Place of the median; the faster of the middle two where their number is even.
@@ -460,14 +464,17 @@ fn scaling(
     for &dims in grids {
         let needed = HOST_BYTES_A_VOXEL * dims.iter().product::<usize>() as u64;
         if let Some(free) = available_memory_bytes().filter(|&free| free < needed) {
-            bench.warnings.push(format!(
-                "{} x {} x {} voxels: left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
-                dims[0],
-                dims[1],
-                dims[2],
-                needed as f64 * 1e-9,
-                free as f64 * 1e-9
-            ));
+            bench.warnings.push(
+                format!(
+                    "{} x {} x {} voxels: left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
+                    dims[0],
+                    dims[1],
+                    dims[2],
+                    needed as f64 * 1e-9,
+                    free as f64 * 1e-9
+                )
+                .into(),
+            );
             continue;
         }
         let (scene, run) = taken(dims, histories)?;

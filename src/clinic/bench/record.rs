@@ -1,6 +1,7 @@
 //! The record of `lutra bench` and the formulas behind its figures.
 
 use crate::clinic::case::{Computed, ComputedPass};
+use crate::fault::Words;
 use crate::report::run_record::InputFile;
 use crate::transport::spent::{KernelClock, Spent};
 use serde::Serialize;
@@ -35,7 +36,7 @@ pub struct Bench {
     pub grids: Vec<GridFigures>,
     /// Growing numbers of histories on one grid.
     pub histories: Vec<HistoryFigures>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Words>,
 }
 
 /// The scene.

@@ -18,6 +18,7 @@ use crate::clinic::shelf::Shelf;
 use crate::clinic::{room, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::regions::RegionDose;
+use crate::fault::{Explained, Setting, words};
 use crate::grid::Volume;
 use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
@@ -118,10 +119,8 @@ struct Maps {
 
 fn make_folder(folder: &Path) -> Result<(), UserError> {
     std::fs::create_dir_all(folder).map_err(|error| {
-        UserError::new(
-            format!("{}: cannot write: {error}", folder.display()),
-            "Give --cache a folder that you may write to.",
-        )
+        let next = words!("Give ", Setting::Cache, " a folder that you may write to.");
+        IoError::write(folder, error).fault().then(next)
     })
 }
 
@@ -168,7 +167,7 @@ fn dependencies(
 
 /// The records of activity and CT.
 fn inputs(request: &DoseRequest, decays: Option<&Decays>, shelf: &mut Shelf) -> Result<[InputFile; 2], UserError> {
-    let none = |what: &str| UserError::new(format!("{what}: found none; allowed: one"), "State it in the course.");
+    let none = |what: &str| UserError::invalid("", what, "none", "one", "State it in the course.");
     let activity = match (&request.activity, decays) {
         (_, Some(decays)) => decays.input.clone(),
         (ActivityChoice::Map { file, .. }, None) => hashed("activity", file)?,
@@ -181,8 +180,11 @@ fn inputs(request: &DoseRequest, decays: Option<&Decays>, shelf: &mut Shelf) -> 
 /// Refuses an input that is not the one that the dose depends on: it was changed meanwhile.
 fn as_computed(input: &InputFile, depends_on: &BTreeMap<String, String>) -> Result<(), UserError> {
     match depends_on.get(&format!("{}_sha256", input.role)) {
-        Some(hash) if *hash != input.sha256 => Err(UserError::new(
-            format!("{}: found another file than a moment ago; allowed: the same from first to last", input.path),
+        Some(hash) if *hash != input.sha256 => Err(UserError::invalid(
+            &input.path,
+            "",
+            "another file than a moment ago",
+            "the same from first to last",
             "Start again when nothing writes to it any more.",
         )),
         _ => Ok(()),
@@ -347,7 +349,7 @@ fn computed(
     let told = Told {
         tally_sha256: result.computed.tally_sha256.clone(),
         regions: result.tables.rows.iter().map(KeptRegion::of).collect(),
-        warnings: result.warnings().map(str::to_owned).collect(),
+        warnings: result.warnings().map(ToString::to_string).collect(),
         form_code: result.case.form_code,
         run: KeptRun::of(&result.case, &result.computed, request.run.seed),
     };

@@ -18,16 +18,14 @@ pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed:
     known.sort_unstable();
     known.dedup();
     if let Some(entry) = course.ledger.iter().find(|entry| !known.contains(&entry.structure.as_str())) {
-        return Err(UserError::new(
-            format!(
-                "{}: ledger ({}): structure: found \"{}\"; allowed: {}",
-                path.display(),
-                entry.what,
-                entry.structure,
-                known.join(", ")
-            ),
+        return Err(UserError::invalid(
+            format!("ledger ({})", entry.what),
+            "structure",
+            format!("\"{}\"", entry.structure),
+            known.join(", "),
             "Correct the name: a treatment under another name would not be counted.",
-        ));
+        )
+        .inside(path));
     }
     Ok(())
 }

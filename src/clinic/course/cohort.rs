@@ -4,6 +4,7 @@ use crate::bed::LimitQuantity;
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::course::cohort::{Cohort, CohortOutcome, Policy};
 use crate::course::protocol::Protocol;
+use crate::fault::Setting;
 
 /// `patients` virtual patients, each policy in turn, treated to the first window of a built-in protocol.
 ///
@@ -14,11 +15,11 @@ pub fn cohort(protocol: &str, patients: u32, seed: u64) -> Result<(Cohort, Vec<C
         .window
         .filter(|window| window.quantity == LimitQuantity::Bed && window.lower_gy.is_some())
         .ok_or_else(|| {
-            UserError::new(
-                format!(
-                    "--protocol: found {}, whose first step has no BED window; allowed: iluminet, custom",
-                    protocol.id
-                ),
+            UserError::invalid(
+                Setting::Protocol,
+                "",
+                format!("{}, whose first step has no BED window", protocol.id),
+                "iluminet, custom",
                 "A cohort is sorted by a window with both edges.",
             )
         })?;

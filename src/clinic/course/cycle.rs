@@ -15,6 +15,7 @@ use crate::course::accumulate::RegionCycle;
 use crate::course::file::{Course, CourseCycle, CycleContent};
 use crate::course::tia::EarlierHalfLife;
 use crate::decay::Nuclide;
+use crate::fault::FaultKind;
 use crate::grid::Volume;
 use crate::source::{ActivityUnit, DecayMap};
 use crate::transport::emission::Emissions;
@@ -163,8 +164,11 @@ fn of_series(
 fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String) -> Result<DoseRequest, UserError> {
     let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
-        UserError::new(
-            format!("{}: cycles[{number}].ct: found none; allowed: a CT, here or for the whole course", path.display()),
+        UserError::invalid(
+            path,
+            format!("cycles[{number}].ct"),
+            "none",
+            "a CT, here or for the whole course",
             "Add ct = \"ct.nii.gz\", or give the cycle as dose or doses_gy.",
         )
     })?;
@@ -193,7 +197,7 @@ fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
     let held = |(n, &gy): (usize, &f64)| {
         bounds::voxel_dose("", gy).map_err(|error| {
             let [i, j, k] = dose.grid.voxel(n);
-            BoundsError { what: format!("{file}: dose in voxel ({i}, {j}, {k})"), ..error }
+            BoundsError { what: format!("{file}: dose in voxel ({i}, {j}, {k})").into(), ..error }
         })
     };
     let data = dose.data.iter().enumerate().map(held).collect::<Result<Vec<f32>, _>>().or_user_error()?;
@@ -211,13 +215,11 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let sum_of = |sign: f32| dose_gy.data.iter().map(|dose| f64::from((sign * dose).max(0.0))).sum::<f64>();
     let (above, below) = (sum_of(1.0), sum_of(-1.0));
     if below > NEGATIVE_SHARE * above {
-        return Err(UserError::new(
-            format!(
-                "{}: voxel values: found negative doses that are {:.1} % of all dose; allowed: {:.0} %, as statistics",
-                dose_path.display(),
-                100.0 * below / above.max(f64::MIN_POSITIVE),
-                100.0 * NEGATIVE_SHARE
-            ),
+        return Err(UserError::invalid(
+            &dose_path,
+            "voxel values",
+            format!("negative doses that are {:.1} % of all dose", 100.0 * below / above.max(f64::MIN_POSITIVE)),
+            format!("{:.0} %, as statistics", 100.0 * NEGATIVE_SHARE),
             "Check that this is a dose map in Gy.",
         ));
     }
@@ -229,8 +231,11 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
         ));
     }
     let labels_name = cycle.labels.as_ref().or(course.labels.as_ref()).ok_or_else(|| {
-        UserError::new(
-            format!("{}: cycles[{number}].labels: found none; allowed: a label map on the dose's grid", path.display()),
+        UserError::invalid(
+            path,
+            format!("cycles[{number}].labels"),
+            "none",
+            "a label map on the dose's grid",
             "Add labels = \"labels.nii.gz\".",
         )
     })?;
@@ -240,15 +245,14 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let regions = images::regions(&labels_path, names_path.as_deref(), &anatomy, hear, &mut warnings)?;
     let images::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
-        return Err(UserError::new(
-            format!(
-                "{}: grid: found {}; allowed: that of the dose map, {}",
-                labels_path.display(),
-                labels.grid.describe(),
-                dose_gy.grid.describe()
-            ),
+        return Err(UserError::invalid(
+            &labels_path,
+            "grid",
+            labels.grid.describe(),
+            format!("that of the dose map, {}", dose_gy.grid.describe()),
             "Resample the labels to the dose map with nearest-neighbour interpolation.",
-        ));
+        )
+        .kind(FaultKind::Mismatch));
     }
     let mut sums: BTreeMap<u16, (f64, u32)> = BTreeMap::new();
     for (&label, &dose) in labels.data.iter().zip(&dose_gy.data).filter(|(label, _)| **label > 0) {

@@ -75,8 +75,11 @@ impl Frame {
                 (shelf.regions(&labels, names.as_deref(), &ct)?, shelf.ct(&ct)?.image.origin.clone())
             }
             None if dicom::is_dicom(&labels) => {
-                return Err(UserError::new(
-                    format!("{}: ct: found none; allowed: the CT of the course's frame", labels.display()),
+                return Err(UserError::invalid(
+                    &labels,
+                    "ct",
+                    "none",
+                    "the CT of the course's frame",
                     "Name the CT that the regions were drawn on as ct of the course.",
                 ));
             }

@@ -138,8 +138,11 @@ fn recorded(name: &Path, course: &Course) -> InputFile {
 
 fn course_cycle(number: usize, cycle: &CycleVolumes, before: Option<i64>) -> Result<CourseCycle, UserError> {
     if let Some(before) = before.filter(|&before| cycle.day <= before) {
-        return Err(UserError::new(
-            format!("cycle {number}: day: found {} after {before}; allowed: cycles in order of time", cycle.day),
+        return Err(UserError::invalid(
+            format!("cycle {number}"),
+            "day",
+            format!("{} after {before}", cycle.day),
+            "cycles in order of time",
             "Sort the cycles by their day.",
         ));
     }

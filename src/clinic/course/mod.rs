@@ -43,6 +43,7 @@ use crate::course::decision::Verdict;
 use crate::course::file::Course;
 use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
+use crate::fault::Words;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::run_record::InputFile;
 use cache::Cache;
@@ -144,10 +145,11 @@ pub fn treated(
     let mut accumulated = accumulate(&cycles, anatomy, &|region| checks::parameters(&course, &protocol, region))
         .or_user_error()
         .map_err(|e| in_file(path, &e))?;
-    warnings.extend(accumulated.warnings.iter().cloned());
-    warnings.extend(checks::names_without_region(&course, &protocol, &cycles));
+    let unused_names = checks::names_without_region(&course, &protocol, &cycles);
     let mut verdict = checks::verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
-    verdict.warnings.extend(warnings);
+    verdict.warnings.extend(warnings.into_iter().map(Words::from));
+    verdict.warnings.extend(accumulated.warnings.iter().cloned());
+    verdict.warnings.extend(unused_names.into_iter().map(Words::from));
     let parameters = |region: &str| checks::parameters(&course, &protocol, region);
     let histograms = Histograms::of(&course, &cycles, &computed, frame.as_ref(), &accumulated, &parameters);
     histograms.refine(&mut accumulated.totals);

@@ -12,6 +12,7 @@ use crate::course::accumulate::{Accumulated, CycleDose};
 use crate::course::decision::Verdict;
 use crate::course::file::Course;
 use crate::course::words::verdict_words;
+use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
@@ -142,9 +143,10 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
             write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out, hear)?;
         }
     } else if w.dicom.is_some() {
-        return Err(Failure::run(
-            "--dicom: there is no dose map to write: no cycle has one, or the maps have no frame in common",
-        ));
+        return Err(Failure::run(words!(
+            Setting::Dicom,
+            ": there is no dose map to write: no cycle has one, or the maps have no frame in common"
+        )));
     }
     Ok(())
 }

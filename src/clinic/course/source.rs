@@ -14,6 +14,7 @@ use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::protocol::Protocol;
 use crate::course::rules::Facts;
 use crate::decay::Nuclide;
+use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
@@ -94,9 +95,12 @@ impl CourseSource {
             let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
             let opened = OpenSeries::of_shots(cycle, &choice.images)?;
             let administered_mbq = opened.administered_mbq().ok_or_else(|| {
-                UserError::new(
-                    format!("cycle {number}: RadionuclideTotalDose: found none; allowed: the activity given"),
-                    "State it with --administered-mbq.",
+                UserError::invalid(
+                    format!("cycle {number}"),
+                    "RadionuclideTotalDose",
+                    "none",
+                    "the activity given",
+                    words!("State it with ", Setting::AdministeredMbq, "."),
                 )
             })?;
             bounds::cycle_mbq(&format!("cycle {number}: administered activity"), administered_mbq).or_user_error()?;
@@ -171,10 +175,7 @@ impl CourseSource {
 /// Reads a protocol: built in, or a file beside `path`.
 pub fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
-        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| {
-            let error = UserError::from_library(&error);
-            UserError::new(format!("{}: {}", path.display(), error.message()), error.hint().unwrap_or_default())
-        }),
+        ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| error.fault().inside(path)),
         ProtocolChoice::File(name) => {
             let file = beside(path, name);
             Protocol::parse(&read_text(&file)?, &file.display().to_string()).or_user_error()

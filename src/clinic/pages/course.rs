@@ -105,7 +105,7 @@ fn page(f: &Found<'_>) -> Page {
         ),
         banner: banner(verdict, quantity),
         facts: facts(f, quantity),
-        warnings: verdict.warnings.iter().map(clean).collect(),
+        warnings: verdict.warnings.iter().map(|warning| clean(&warning.to_string())).collect(),
         sections,
         unknown,
         run_facts: vec![("Started (UTC)".into(), utc(f.invocation.moment)), ("Ran on".into(), platform())],

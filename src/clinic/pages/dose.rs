@@ -11,6 +11,7 @@ use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
 use crate::dose::DoseMap;
 use crate::dose::regions::{RegionDose, RegionHistogram};
+use crate::fault::Words;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::EnergyBalance;
 use crate::report::page::chart;
@@ -214,7 +215,7 @@ fn dose_page(
     };
     sections.extend(statement::sections(&stated, &case.inputs, clinic(case, rows)));
     let mut warnings = dose::warnings(case, computed, rows);
-    warnings.extend(group_rows.iter().filter_map(RegionDose::note));
+    warnings.extend(group_rows.iter().filter_map(RegionDose::note).map(Words::from));
     let (title, banner) = headline.unwrap_or_else(|| ("Absorbed dose report", dose_banner(&balances)));
     Page {
         title: title.into(),
@@ -229,7 +230,7 @@ fn dose_page(
         ),
         banner,
         facts: dose_facts(case, rows, group_rows),
-        warnings: warnings.iter().map(|warning| statement::without_paths(warning, &case.inputs)).collect(),
+        warnings: warnings.iter().map(|warning| statement::without_paths(&warning.to_string(), &case.inputs)).collect(),
         sections,
         unknown: dose_unknown(case),
         run_facts: vec![
@@ -322,7 +323,7 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
         (
             "Administered activity".into(),
             case.administered_mbq.map_or_else(
-                || not("--administered-mbq was not given"),
+                || not("the administered activity was not given"),
                 |mbq| format!("{} MBq, as stated", significant(mbq, 5)),
             ),
         ),
@@ -366,7 +367,7 @@ fn dose_unknown(case: &Case) -> Vec<String> {
         "Limits, earlier cycles and the next cycle.".to_owned(),
     ];
     if case.administered_mbq.is_none() {
-        unknown.push("Dose per administered activity: --administered-mbq was not given.".into());
+        unknown.push("Dose per administered activity: the administered activity was not given.".into());
     }
     unknown
 }

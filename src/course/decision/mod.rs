@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bed::{BedError, DoseWindow, LimitQuantity, Window};
+use crate::fault::{Explained, Fault, FaultKind, Words, explained};
 
 use super::ledger::{LedgerError, PriorTreatment};
 use super::predict::{Prediction, predictions};
@@ -33,7 +34,6 @@ pub const ADDITIVE_INTERVAL_D: i64 = 42;
 #[non_exhaustive]
 pub enum DecisionError {
     /// The course names a step the protocol does not have.
-    #[error("step: found {step}; allowed: 1 to {steps} (protocol {protocol}). Give the step the patient is in.")]
     Step {
         /// Step asked for, from 1.
         step: usize,
@@ -43,9 +43,6 @@ pub enum DecisionError {
         steps: usize,
     },
     /// A structure's list of cycles differs in length from the course's.
-    #[error(
-        "structure `{structure}` has {found} cycles, the course {expected}; give an entry for every cycle, missing ones as missing"
-    )]
     Cycles {
         /// Structure.
         structure: String,
@@ -55,16 +52,11 @@ pub enum DecisionError {
         expected: usize,
     },
     /// No structure of the steering organ has a dose.
-    #[error(
-        "regions: found none of the steering organ; allowed: {names}. Add its label to the label map and its name to \
-         label_names, or set organ.structures in a protocol file."
-    )]
     NoOrgan {
         /// The names looked for.
         names: String,
     },
     /// An override without rule, reason or name.
-    #[error("overrides ({rule}): {field}: found {found}; allowed: {allowed}. Correct the [[overrides]] entry.")]
     Override {
         /// The rule.
         rule: String,
@@ -76,11 +68,51 @@ pub enum DecisionError {
         allowed: String,
     },
     /// A ledger entry.
-    #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// A number outside its range.
-    #[error(transparent)]
     Value(#[from] BedError),
+}
+
+explained!(DecisionError);
+
+impl Explained for DecisionError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Step { step, protocol, steps } => Fault::invalid(
+                "",
+                "step",
+                step.to_string(),
+                format!("1 to {steps} (protocol {protocol})"),
+                "Give the step the patient is in.",
+            ),
+            Self::Cycles { structure, found, expected } => Fault::invalid(
+                structure,
+                "cycles",
+                found.to_string(),
+                expected.to_string(),
+                "give an entry for every cycle, missing ones as missing",
+            )
+            .kind(FaultKind::Mismatch)
+            .form("structure `{place}` has {found} {field}, the course {allowed}"),
+            Self::NoOrgan { names } => Fault::invalid(
+                "",
+                "regions",
+                "none of the steering organ",
+                names,
+                "Add its label to the label map and its name to label_names, or set organ.structures in a protocol file.",
+            )
+            .kind(FaultKind::Missing),
+            Self::Override { rule, field, found, allowed } => Fault::invalid(
+                format!("overrides ({rule})"),
+                *field,
+                found,
+                allowed,
+                "Correct the [[overrides]] entry.",
+            ),
+            Self::Ledger(error) => error.fault(),
+            Self::Value(error) => error.fault(),
+        }
+    }
 }
 
 /// Dose of one structure in one cycle.
@@ -280,7 +312,7 @@ pub struct Verdict {
     /// Entry rules of the following step (or of this one) with answers.
     pub rules: Vec<RuleOutcome>,
     /// Deviations from the protocol that do not stop anything.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Words>,
     /// What is missing.
     pub missing: Vec<String>,
     /// Overrides, as recorded.
@@ -356,7 +388,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let next_dose_gy = prediction.gy_per_gbq * protocol.activity.standard_gbq;
     let next_value_gy = value(next_dose_gy, radiobiology.bed_gy(next_dose_gy, g));
 
-    let mut warnings = checks::protocol_warnings(input);
+    let mut warnings: Vec<Words> = checks::protocol_warnings(input).into_iter().map(Words::from).collect();
     let (missing, mut blocking) = checks::missing_items(input, sum, total.is_none() && step.window.is_some());
     if step.window.is_none() {
         blocking.clear();
@@ -394,15 +426,18 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     if let State::Continue { activity_gbq, .. } = &state
         && *activity_gbq < protocol.activity.min_gbq
     {
-        warnings.push(format!(
-            "the activity found, {activity_gbq:.3} GBq, lies below the protocol's least of {} GBq",
-            protocol.activity.min_gbq
-        ));
+        warnings.push(
+            format!(
+                "the activity found, {activity_gbq:.3} GBq, lies below the protocol's least of {} GBq",
+                protocol.activity.min_gbq
+            )
+            .into(),
+        );
     }
 
     if judged_step == step_index {
         for outcome in rules.iter().filter(|r| r.answer == Answer::Fail && r.overridden.is_none()) {
-            warnings.push(format!("entry rule `{}` of this step fails today: {}", outcome.rule, outcome.reason));
+            warnings.push(format!("entry rule `{}` of this step fails today: {}", outcome.rule, outcome.reason).into());
         }
     }
 

@@ -11,7 +11,7 @@ use dicom_dictionary_std::tags;
 use jiff::civil::DateTime;
 
 use super::object::{DataSet, Object, number, text};
-use super::stated::SAY_TIME;
+use super::stated::say_time;
 use crate::io::IoError;
 
 /// Reference times this close are one, s.
@@ -35,7 +35,7 @@ pub(super) fn reference_s(object: &Object, sets: &[&DataSet]) -> Result<Option<f
     let Some(set) = sets.iter().find(|set| text(set, tags::FRAME_REFERENCE_TIME).is_some()) else { return Ok(None) };
     match number(set, tags::FRAME_REFERENCE_TIME).filter(|ms| ms.is_finite()) {
         Some(ms) => Ok(Some(ms * 1e-3)),
-        None => Err(object.refused(FIELD, "no number", "milliseconds", SAY_TIME)),
+        None => Err(object.refused(FIELD, "no number", "milliseconds", say_time())),
     }
 }
 
@@ -58,14 +58,14 @@ pub(super) fn offsets_s(object: &Object, beds: &[Bed], notes: &mut Vec<String>) 
         }
         if stated.len() < members.len() {
             let found = format!("{} values for {} slices of one AcquisitionTime", stated.len(), members.len());
-            return Err(object.refused(FIELD, found, "the time of every slice, or of none", SAY_TIME));
+            return Err(object.refused(FIELD, found, "the time of every slice, or of none", say_time()));
         }
         let half = |n: usize| if low > 0.0 { 0.5 * beds[n].duration_s } else { 0.0 };
         let begins: Vec<f64> = members.iter().zip(&stated).map(|(&n, s)| s - half(n)).collect();
         let [first, last] = extremes(&begins);
         if last - first > LONGEST_S {
             let found = format!("beds {:.2} h apart", (last - first) / 3600.0);
-            return Err(object.refused(FIELD, found, "at most 12 h from the first bed to the last", SAY_TIME));
+            return Err(object.refused(FIELD, found, "at most 12 h from the first bed to the last", say_time()));
         }
         members.iter().zip(begins).for_each(|(&n, begin)| offsets[n] = begin - first);
         notes.push(format!(

@@ -13,8 +13,9 @@ use jiff::civil::DateTime;
 
 use super::legible::note_once;
 use super::object::{DataSet, Object, items, tag_name, text};
-use super::stated::{ActivityOptions, SAY_INJECTION, SAY_TIME, SAY_ZONE, StatedMoment};
+use super::stated::{ActivityOptions, StatedMoment, say_injection, say_time, say_zone};
 use super::time::{Illegible, TimeZone, date_time, moment, moment_dt};
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// The clock of one object.
@@ -71,7 +72,7 @@ impl<'a> Clock<'a> {
                 tag_name(tags::TIMEZONE_OFFSET_FROM_UTC),
                 format!("\"{}\"", own.unwrap_or_default()),
                 "+HHMM or -HHMM",
-                SAY_ZONE,
+                say_zone(),
             )),
             (None, _) => clock(zone_of_scan(object), false),
         }
@@ -91,7 +92,7 @@ impl<'a> Clock<'a> {
             None => Ok(self.of_series(notes)?),
         });
         let timed = self.options.hours_after_injection.is_some();
-        found.or_else(|doubt| self.excused(doubt, timed, SAY_TIME, "the time of the scan", notes))
+        found.or_else(|doubt| self.excused(doubt, timed, say_time(), "the time of the scan", notes))
     }
 
     /// When the acquisition of a frame began, by its own content or the object's.
@@ -108,7 +109,7 @@ impl<'a> Clock<'a> {
         match found.and_then(|found| found.map(|found| self.local(tag, found, true)).transpose()) {
             Ok(Some(start)) => Ok(Some(start)),
             Ok(None) => self.start(notes),
-            Err(doubt) => self.excused(doubt, timed, SAY_TIME, "the time of the scan", notes),
+            Err(doubt) => self.excused(doubt, timed, say_time(), "the time of the scan", notes),
         }
     }
 
@@ -131,7 +132,7 @@ impl<'a> Clock<'a> {
                 Ok(None)
             }
             Err(doubt) => {
-                let next = if matches!(doubt, Doubt::Zones(..)) { SAY_ZONE } else { SAY_INJECTION };
+                let next = if matches!(doubt, Doubt::Zones(..)) { say_zone() } else { say_injection() };
                 self.excused(doubt, told, next, "date and time of injection", notes)
             }
         }
@@ -148,7 +149,7 @@ impl<'a> Clock<'a> {
                 "TimezoneOffsetFromUTC (0008,0201)",
                 "none, beside an injection that is stated in UTC",
                 "the zone of the scanner's clock",
-                SAY_ZONE,
+                say_zone(),
             )),
             (Some(zone), None) => {
                 note_once(
@@ -205,7 +206,7 @@ impl<'a> Clock<'a> {
         &self,
         doubt: Doubt,
         told: bool,
-        next: &str,
+        next: Words,
         what: &str,
         notes: &mut Vec<String>,
     ) -> Result<Option<DateTime>, IoError> {

@@ -15,6 +15,7 @@ use super::regions::Regions;
 use super::stated::ActivityOptions;
 use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
+use crate::fault::{Explained, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
 use crate::text::plain;
@@ -22,21 +23,21 @@ use crate::text::plain;
 /// A folder or file as Lutra sees it. Its text names no patient and no date.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Inspection {
+pub struct Inspection<T = Words> {
     /// Series in the order of their files.
-    pub series: Vec<SeriesReport>,
+    pub series: Vec<SeriesReport<T>>,
     /// Files that belong to no series: an index, what is no image and cannot be read.
     pub aside: Vec<Aside>,
     /// Files that are not DICOM.
     pub other_files: usize,
     /// What Lutra would use, or why it cannot choose.
-    pub verdict: Vec<String>,
+    pub verdict: Vec<T>,
 }
 
 /// One series.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct SeriesReport {
+pub struct SeriesReport<T = Words> {
     /// What it can be used as.
     pub kind: Kind,
     /// Its files.
@@ -52,7 +53,7 @@ pub struct SeriesReport {
     /// What a careful user should know.
     pub doubts: Vec<String>,
     /// Why it cannot be used, where it cannot.
-    pub refusal: Option<String>,
+    pub refusal: Option<T>,
     /// What the files of an activity image say about the scan, where it can be read.
     #[serde(skip)]
     pub scan: Option<Scan>,
@@ -140,7 +141,7 @@ fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
             doubts.extend(notes.into_iter().filter(|note| !doubts.contains(note)).collect::<Vec<_>>());
             None
         }
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(error.fault().sentence()),
     };
     let files = series.objects.iter().map(|object| object.path.clone()).collect();
     SeriesReport { kind: series.kind, files, title, path, facts, doubts, refusal, scan: None }
@@ -223,31 +224,48 @@ fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
     Ok((reports.iter().map(line).collect(), notes))
 }
 
-fn verdict(series: &[SeriesReport]) -> Vec<String> {
+fn verdict(series: &[SeriesReport]) -> Vec<Words> {
     let usable = |kind: Kind| series.iter().filter(|s| s.kind == kind && s.refusal.is_none()).collect::<Vec<_>>();
     let mut lines = Vec::new();
     for (kind, role) in [
-        (Kind::Ct, "--ct"),
-        (Kind::Activity, "--activity"),
-        (Kind::StructureSet, "--labels"),
-        (Kind::Segmentation, "--labels"),
+        (Kind::Ct, Setting::Ct),
+        (Kind::Activity, Setting::Activity),
+        (Kind::StructureSet, Setting::Labels),
+        (Kind::Segmentation, Setting::Labels),
     ] {
         match usable(kind).as_slice() {
             [] => {}
-            [one] => lines.push(format!("{role}: {}", one.title)),
+            [one] => lines.push(words!(role, ": ", &one.title)),
             several => {
-                lines.push(format!("{role}: {} candidates; give the one that is meant", several.len()));
-                lines.extend(several.iter().map(|one| format!("    {role} {}", one.path.display())));
+                lines.push(words!(role, format!(": {} candidates; give the one that is meant", several.len())));
+                lines.extend(several.iter().map(|one| words!("    ", role, " ", &one.path)));
             }
         }
     }
     if lines.is_empty() {
-        lines.push("nothing here that Lutra can use".to_owned());
+        lines.push("nothing here that Lutra can use".into());
     }
     lines
 }
 
-impl fmt::Display for Inspection {
+impl Inspection {
+    /// The same with a name for each setting, as a front end has it.
+    pub fn shown(self, name: impl Fn(Setting) -> &'static str) -> Inspection<String> {
+        let series = self.series.into_iter().map(|series| {
+            let SeriesReport { kind, files, title, path, facts, doubts, refusal, scan } = series;
+            let refusal = refusal.map(|refusal| refusal.shown(&name));
+            SeriesReport { kind, files, title, path, facts, doubts, refusal, scan }
+        });
+        Inspection {
+            series: series.collect(),
+            aside: self.aside,
+            other_files: self.other_files,
+            verdict: self.verdict.iter().map(|line| line.shown(&name)).collect(),
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Inspection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, series) in self.series.iter().enumerate() {
             writeln!(f, "#{} {}", n + 1, plain(&series.title))?;
@@ -258,7 +276,7 @@ impl fmt::Display for Inspection {
                 writeln!(f, "    doubt: {}", plain(doubt))?;
             }
             if let Some(refusal) = &series.refusal {
-                writeln!(f, "    refused: {}", plain(refusal))?;
+                writeln!(f, "    refused: {}", plain(&refusal.to_string()))?;
             }
         }
         for aside in &self.aside {
@@ -269,7 +287,7 @@ impl fmt::Display for Inspection {
         }
         writeln!(f, "Lutra would use")?;
         for line in &self.verdict {
-            writeln!(f, "    {}", plain(line))?;
+            writeln!(f, "    {}", plain(&line.to_string()))?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use dicom_dictionary_std::tags;
 
 use super::legible::note_once;
 use super::object::{DataSet, Object, items, text};
+use crate::fault::{Setting, Words, words};
 use crate::io::IoError;
 
 /// Symbol, names and masses of the nuclides that medicine has images or therapies of.
@@ -131,8 +132,13 @@ const CODES: [(&str, &str); 45] = [
 ];
 
 /// Next step where the file states another nuclide than the run's.
-const SAY_NUCLIDE: &str = "Give the images of this treatment, or state the nuclide, which decides over the file: --nuclide \
-     NAME|FILE, or nuclide in a SERIES.toml.";
+fn say_nuclide() -> Words {
+    words!(
+        "Give the images of this treatment, or state the nuclide, which decides over the file: ",
+        Setting::Nuclide,
+        " NAME|FILE, or nuclide in a SERIES.toml."
+    )
+}
 
 /// A nuclide by element and mass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,7 +343,7 @@ pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<String>) -
     };
     match found {
         Some((field, found)) if !run.stated => {
-            return Err(object.refused(field, found, format!("{own}, the nuclide of this run"), SAY_NUCLIDE));
+            return Err(object.refused(field, found, format!("{own}, the nuclide of this run"), say_nuclide()));
         }
         Some((field, found)) => {
             note_once(notes, format!("{field}: the file says {found}, the user states {own}: {own} is used"));

@@ -15,6 +15,7 @@ use dicom_core::{Tag, VR};
 use flate2::read::DeflateDecoder;
 
 use super::uniform::{Frames, Uniform, dictionary_vr, is_long};
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// Deepest nesting of sequences; real objects stay below 10.
@@ -82,7 +83,7 @@ pub(crate) fn looks_like_dicom(path: &Path) -> bool {
     File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head[128..] == b"DICM"
 }
 
-fn refused(path: &Path, field: &str, found: impl Into<String>, allowed: &str) -> IoError {
+fn refused(path: &Path, field: &str, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, field, found, allowed, "The file is damaged or not DICOM: export it again.")
 }
 

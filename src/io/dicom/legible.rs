@@ -10,6 +10,7 @@ use dicom_core::value::{PrimitiveValue, Value};
 use dicom_dictionary_std::tags;
 
 use super::object::{DataSet, Object, tag_name};
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// Next step where nothing else is known of a field.
@@ -76,7 +77,7 @@ fn illegible(value: &Value<DataSet>) -> Option<String> {
 }
 
 /// Fields that a person states, with what is said where the file's own cannot be read.
-pub(super) type Told = [(Tag, bool, &'static str)];
+pub(super) type Told = [(Tag, bool, Words)];
 
 /// Refuses an object with a number that steers a dose and cannot be read. Of `told` each is a field, whether a person
 /// states it, and the next step where not; what is stated and cannot be read is noted.
@@ -94,7 +95,7 @@ fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<String>) 
             let (stated, next) = told
                 .iter()
                 .find(|(other, ..)| *other == tag)
-                .map_or((false, CORRECT), |(_, stated, next)| (*stated, *next));
+                .map_or((false, CORRECT.into()), |(_, stated, next)| (*stated, next.clone()));
             if !stated {
                 return Err(object.refused(tag_name(tag), format!("{found}, which is no number"), "numbers", next));
             }

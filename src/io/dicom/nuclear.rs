@@ -25,12 +25,13 @@ use super::legible::note_once;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Lone, Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::stated::{
-    ActivityOptions, DecayCorrection, SAY_CORRECTION, SAY_HALF_LIFE, SAY_INJECTION, SAY_TIME, SAY_UNIT, SAY_ZONE,
+    ActivityOptions, DecayCorrection, say_correction, say_half_life, say_injection, say_time, say_unit, say_zone,
 };
 use super::study::{Origin, Series, Study};
 use super::time::{Moment, later, seconds};
 use super::{Opened, given, isotope, legible, reserve};
 use crate::bounds;
+use crate::fault::{Words, words};
 use crate::grid::Volume;
 use crate::io::IoError;
 
@@ -210,15 +211,15 @@ fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<Strin
 }
 
 /// Numbers of a header that a person can state, whether one does, and how.
-fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, &'static str); 7] {
+fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, Words); 7] {
     [
-        (tags::RADIONUCLIDE_HALF_LIFE, options.half_life_h.is_some(), SAY_HALF_LIFE),
-        (tags::DECAY_FACTOR, options.decay_correction.is_some(), SAY_CORRECTION),
-        (tags::ACTUAL_FRAME_DURATION, false, SAY_TIME),
-        (tags::RESCALE_SLOPE, false, SAY_UNIT),
-        (tags::RESCALE_INTERCEPT, false, SAY_UNIT),
-        (tags::REAL_WORLD_VALUE_SLOPE, false, SAY_UNIT),
-        (tags::REAL_WORLD_VALUE_INTERCEPT, false, SAY_UNIT),
+        (tags::RADIONUCLIDE_HALF_LIFE, options.half_life_h.is_some(), say_half_life()),
+        (tags::DECAY_FACTOR, options.decay_correction.is_some(), say_correction()),
+        (tags::ACTUAL_FRAME_DURATION, false, say_time()),
+        (tags::RESCALE_SLOPE, false, say_unit()),
+        (tags::RESCALE_INTERCEPT, false, say_unit()),
+        (tags::REAL_WORLD_VALUE_SLOPE, false, say_unit()),
+        (tags::REAL_WORLD_VALUE_INTERCEPT, false, say_unit()),
     ]
 }
 
@@ -227,11 +228,11 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
     const OTHER: &str = "Give the folder of one series.";
     let first = &objects[0];
     for (tag, stated, next) in [
-        (tags::SOP_CLASS_UID, false, OTHER),
-        (tags::UNITS, options.assume_bq_ml, SAY_UNIT),
-        (tags::DECAY_CORRECTION, options.decay_correction.is_some(), SAY_CORRECTION),
-        (tags::TIMEZONE_OFFSET_FROM_UTC, options.time_zone.is_some(), SAY_ZONE),
-        (tags::IMAGE_TYPE, false, OTHER),
+        (tags::SOP_CLASS_UID, false, OTHER.into()),
+        (tags::UNITS, options.assume_bq_ml, say_unit()),
+        (tags::DECAY_CORRECTION, options.decay_correction.is_some(), say_correction()),
+        (tags::TIMEZONE_OFFSET_FROM_UTC, options.time_zone.is_some(), say_zone()),
+        (tags::IMAGE_TYPE, false, OTHER.into()),
     ] {
         let other = objects.iter().find(|object| object.text(tag) != first.text(tag));
         if let (Some(other), false) = (other, stated) {
@@ -254,9 +255,9 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
     let times = [tags::RADIOPHARMACEUTICAL_START_DATE_TIME, tags::RADIOPHARMACEUTICAL_START_TIME];
     let timed = options.injection.is_some() || options.hours_after_injection.is_some();
     for (tag, what, stated, next) in [
-        (times[0], "injections", timed, SAY_INJECTION),
-        (times[1], "injections", timed, SAY_INJECTION),
-        (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), SAY_HALF_LIFE),
+        (times[0], "injections", timed, say_injection()),
+        (times[1], "injections", timed, say_injection()),
+        (tags::RADIONUCLIDE_HALF_LIFE, "half-lives", options.half_life_h.is_some(), say_half_life()),
     ] {
         let value = |object: &Object| object.radiopharmaceutical().and_then(|set| text(set, tag));
         let other = objects.iter().find(|object| value(object) != value(first));
@@ -448,7 +449,7 @@ fn stated_half_life_s(object: &Object) -> Option<f64> {
 /// Errors: a half-life of the file that is none, or another nuclide's than the run's, and that nobody states.
 fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<Option<f64>, IoError> {
     let refused = |found: String, allowed: String| {
-        Err(object.refused("RadionuclideHalfLife (0018,1075)", found, allowed, SAY_HALF_LIFE))
+        Err(object.refused("RadionuclideHalfLife (0018,1075)", found, allowed, say_half_life()))
     };
     let stated = object.radiopharmaceutical().and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE));
     if let (Some(s), None) = (stated.filter(|s| *s <= 0.0), options.half_life_h) {
@@ -535,7 +536,7 @@ fn scale(
                 note_once(notes, "RescaleSlope is absent: stored values taken in their unit as told".to_owned());
                 checked(factor, intercept * factor, "RescaleSlope, RescaleIntercept")
             }
-            None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", SAY_UNIT)),
+            None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", say_unit())),
         },
         found if options.assume_bq_ml || (silent && options.if_silent.bq_ml) => {
             note_once(
@@ -556,7 +557,7 @@ fn scale(
                 Some("GML" | "CM2ML") => "standardised uptake (SUV)",
                 Some(other) => other,
             };
-            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", SAY_UNIT))
+            Err(object.refused("Units (0054,1001)", found, "BQML (Bq/mL)", say_unit()))
         }
     }
 }
@@ -607,7 +608,7 @@ fn mapping(
             );
             Ok(Some(*one))
         }
-        ([], []) | ([], [_]) => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", SAY_UNIT)),
+        ([], []) | ([], [_]) => Err(object.refused(field, format!("units {}", units.join(", ")), "Bq/ml", say_unit())),
         (scales, others) => Err(object.refused(
             field,
             if scales.is_empty() {
@@ -700,7 +701,7 @@ impl Times {
                     "time from injection to scan",
                     format!("{hours:.3} h"),
                     "0 to 30 half-lives",
-                    if hours > longest { format!("{SAY_INJECTION} {SAY_HALF_LIFE}") } else { SAY_INJECTION.to_owned() },
+                    if hours > longest { words!(say_injection(), " ", say_half_life()) } else { say_injection() },
                 ));
             }
         }
@@ -772,12 +773,12 @@ impl Times {
         let corrected = self.correction != DecayCorrection::None;
         let dated = self.undated_factor.is_some();
         let lacking = [
-            (corrected && self.half_life_s.is_none(), "the half-life", SAY_HALF_LIFE),
-            (corrected && !dated && self.scan.is_none(), "the time of acquisition", SAY_TIME),
+            (corrected && self.half_life_s.is_none(), "the half-life", say_half_life()),
+            (corrected && !dated && self.scan.is_none(), "the time of acquisition", say_time()),
             (
                 corrected && !dated && self.reference.is_none(),
                 "the moment that values were corrected to",
-                SAY_INJECTION,
+                say_injection(),
             ),
         ];
         if let Some((_, what, next)) = lacking.into_iter().find(|(lacks, ..)| *lacks) {
@@ -819,7 +820,7 @@ impl Times {
             "DecayFactor (0054,1321)",
             format!("{:.2} % from {what}", 100.0 * worst),
             "at most 1 %",
-            format!("The header contradicts itself. {SAY_CORRECTION}"),
+            words!("The header contradicts itself. ", say_correction()),
         ))
     }
 
@@ -848,7 +849,7 @@ impl Times {
                 "AcquisitionDate, AcquisitionTime",
                 format!("none in {name}"),
                 "the time of every slice, or of none",
-                SAY_TIME,
+                say_time(),
             ));
         };
         Ok((-seconds(reference, scan) / half_life_s).exp2())
@@ -911,7 +912,7 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String
         });
         return Ok(given);
     }
-    let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, SAY_CORRECTION));
+    let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, say_correction()));
     if let Some(own) = own {
         return match DecayCorrection::of(&own) {
             None => doubt(&own, "NONE, START or ADMIN"),

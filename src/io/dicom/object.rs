@@ -12,6 +12,7 @@ use super::characters;
 use super::layout::{Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
 use super::uniform::Frames;
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// A data set: the header of an object, or an item of a sequence.
@@ -93,10 +94,10 @@ impl Object {
     /// An error about a field of this object.
     pub(crate) fn refused(
         &self,
-        field: impl Into<String>,
-        found: impl Into<String>,
-        allowed: impl Into<String>,
-        next: impl Into<String>,
+        field: impl Into<Words>,
+        found: impl Into<Words>,
+        allowed: impl Into<Words>,
+        next: impl Into<Words>,
     ) -> IoError {
         IoError::invalid(&self.path, field, found, allowed, next)
     }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use crate::fault::Words;
 use crate::io::IoError;
 
 /// How pixels are stored.
@@ -99,7 +100,7 @@ fn codec(uid: &str) -> Option<Codec> {
     }
 }
 
-fn refused(path: &Path, found: impl Into<String>, allowed: &str) -> IoError {
+fn refused(path: &Path, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, "pixel data", found, allowed, "The file is damaged: export it again, uncompressed.")
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Whose patient it is and where it lies cannot be stated away.
 
+use crate::fault::{Setting, Words, words};
 use jiff::civil::DateTime;
 
 use super::isotope::RunNuclide;
@@ -34,25 +35,55 @@ impl DecayCorrection {
 }
 
 /// Next step where the decay correction is in doubt.
-pub(super) const SAY_CORRECTION: &str = "Find out to which moment the values were corrected and state it: \
-     --decay-correction none, start or admin, or decay_correction in the image's entry of a SERIES.toml.";
+pub(super) fn say_correction() -> Words {
+    words!(
+        "Find out to which moment the values were corrected and state it: ",
+        Setting::DecayCorrection,
+        " none, start or admin, or decay_correction in the image's entry of a SERIES.toml."
+    )
+}
+
 /// Next step where the unit is in doubt.
-pub(super) const SAY_UNIT: &str = "Export the quantitative image in Bq/mL; if you know that the values are Bq/mL, state \
-     it: --assume-bq-ml, or unit = \"bq_ml\" in the image's entry of a SERIES.toml.";
+pub(super) fn say_unit() -> Words {
+    words!(
+        "Export the quantitative image in Bq/mL; if you know that the values are Bq/mL, state it: ",
+        Setting::AssumeBqMl,
+        ", or unit = \"bq_ml\" in the image's entry of a SERIES.toml."
+    )
+}
+
 /// Next step where the half-life is in doubt.
-pub(super) const SAY_HALF_LIFE: &str = "State the half-life that the scanner used, h: --half-life, or half_life_h in the \
-     image's entry of a SERIES.toml.";
+pub(super) fn say_half_life() -> Words {
+    words!(
+        "State the half-life that the scanner used, h: ",
+        Setting::HalfLife,
+        ", or half_life_h in the image's entry of a SERIES.toml."
+    )
+}
+
 /// Next step where the time from the injection is in doubt.
-pub(super) const SAY_INJECTION: &str = "Correct the header, or state the injection by the scanner's clock, as in \
-     --injection-time 2026-03-02T10:00; or time_h (middle of the scan, h after injection) in the image's entry of a \
-     SERIES.toml.";
+pub(super) fn say_injection() -> Words {
+    words!(
+        "Correct the header, or state the injection by the scanner's clock, as in ",
+        Setting::InjectionTime,
+        " 2026-03-02T10:00; or time_h (middle of the scan, h after injection) in the image's entry of a SERIES.toml."
+    )
+}
+
 /// Next step where the moment of the scan is in doubt.
-pub(super) const SAY_TIME: &str = "Correct the header, or state time_h (middle of the scan, h after injection) in the \
-     image's entry of a SERIES.toml.";
+pub(super) fn say_time() -> Words {
+    "Correct the header, or state time_h (middle of the scan, h after injection) in the image's entry of a SERIES.toml."
+        .into()
+}
 
 /// Next step where the zones of moments are in doubt.
-pub(super) const SAY_ZONE: &str = "State the zone of the scanner's clock on that day: --time-zone +01:00, or time_zone = \
-     \"+01:00\" in a SERIES.toml.";
+pub(super) fn say_zone() -> Words {
+    words!(
+        "State the zone of the scanner's clock on that day: ",
+        Setting::TimeZone,
+        " +01:00, or time_zone = \"+01:00\" in a SERIES.toml."
+    )
+}
 
 /// What a person states about an activity image. It decides over the file, and a note says where the two differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

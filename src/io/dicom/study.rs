@@ -90,13 +90,8 @@ impl Study {
                 return Err(error);
             }
             let indices = if aside.is_empty() { String::new() } else { format!(" but {}", aside[0].what) };
-            return Err(IoError::invalid(
-                path,
-                "folder",
-                format!("no DICOM file{indices} ({others} others)"),
-                "DICOM files (PS3.10)",
-                "Give the folder of the exported series.",
-            ));
+            let found = format!("no DICOM file{indices} ({others} others)").into();
+            return Err(IoError::NoDicom { path: path.to_path_buf(), found });
         }
         one_patient(path, &objects)?;
         let mut series: BTreeMap<String, usize> = BTreeMap::new();

@@ -12,6 +12,7 @@
 
 use super::voxel_kernel::VoxelKernel;
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
+use crate::fault::{Explained, Setting, Words, words};
 use facts::edge_mm_in;
 use std::collections::BTreeMap;
 
@@ -128,14 +129,14 @@ impl RawKernel {
         field: &'static str,
         found: impl Into<String>,
         allowed: impl Into<String>,
-        next: &str,
+        next: impl Into<Words>,
     ) -> SvalueError {
         SvalueError::Kernel {
             kernel: self.name.clone(),
             field,
             found: found.into(),
             allowed: allowed.into(),
-            next: next.to_owned(),
+            next: next.into(),
         }
     }
 
@@ -147,11 +148,11 @@ impl RawKernel {
         nuclide: &str,
         spacing_mm: Option<[f64; 3]>,
         declared: &Declared,
-    ) -> Result<(VoxelKernel, Vec<String>), SvalueError> {
-        let mut doubts = Vec::new();
+    ) -> Result<(VoxelKernel, Vec<Words>), SvalueError> {
+        let mut doubts: Vec<Words> = Vec::new();
         let mut refuse = |fault: SvalueError| {
             if declared.force {
-                doubts.push(format!("{fault} Taken all the same (--force-kernel)."));
+                doubts.push(taken_all_the_same(&fault));
                 Ok(())
             } else {
                 Err(fault)
@@ -163,7 +164,7 @@ impl RawKernel {
                 "nuclide",
                 "not stated",
                 nuclide,
-                "Say which it is with --kernel-nuclide, if you know.",
+                words!("Say which it is with ", Setting::KernelNuclide, ", if you know."),
             ))?,
             Some(found) if plain(found) != plain(nuclide.trim_end_matches("-reference")) => {
                 refuse(self.fault("nuclide", found, nuclide, "Give a kernel of this nuclide."))?;
@@ -177,14 +178,18 @@ impl RawKernel {
                 "voxel size",
                 "not stated",
                 wanted.map_or_else(|| "a stated voxel size".to_owned(), text),
-                "Say it with --kernel-voxel-mm, if you know.",
+                words!("Say it with ", Setting::KernelVoxel, ", if you know."),
             ))?,
             (Some(found), Some(wanted)) if (0..3).any(|a| (found[a] / wanted[a] - 1.0).abs() > EDGE_TOLERANCE) => {
                 refuse(self.fault(
                     "voxel size",
                     text(found),
                     format!("{} (that of the map)", text(wanted)),
-                    "Make a kernel of this size with `lutra kernel`, or use --grid with the kernel's voxels.",
+                    words!(
+                        "Make a kernel of this size with `lutra kernel`, or use ",
+                        Setting::Grid,
+                        " with the kernel's voxels."
+                    ),
                 ))?;
             }
             _ => {}
@@ -195,7 +200,7 @@ impl RawKernel {
                 "unit",
                 declared.unit.clone().unwrap_or_else(|| "not stated".to_owned()),
                 "mGy/(MBq s), Gy/(Bq s) or Gy/decay",
-                "Say it with --kernel-unit, as in --kernel-unit \"mGy/(MBq s)\".",
+                words!("Say it with ", Setting::KernelUnit, ", as in ", Setting::KernelUnit, " \"mGy/(MBq s)\"."),
             ))?;
         }
         let spacing = stated.or(spacing_mm).unwrap_or([1.0; 3]);
@@ -227,7 +232,7 @@ impl RawKernel {
         let medium = self.medium.clone().unwrap_or_else(|| "medium not stated".to_owned());
         let density = declared.density_g_cm3.or(self.density_g_cm3).unwrap_or_else(|| {
             let (tissue, density) = medium_in(&medium).unwrap_or(("water", 1.0));
-            doubts.push(format!("{}: density not stated: {density} g/cm3 ({tissue}) is taken", self.name));
+            doubts.push(format!("{}: density not stated: {density} g/cm3 ({tissue}) is taken", self.name).into());
             density
         });
         let voxel_g = density * spacing.iter().product::<f64>() * 1e-3;
@@ -252,6 +257,11 @@ impl RawKernel {
 }
 
 /// A fault of a file.
-fn fault(name: &str, field: &'static str, found: String, allowed: &str, next: &str) -> SvalueError {
-    SvalueError::Kernel { kernel: name.to_owned(), field, found, allowed: allowed.to_owned(), next: next.to_owned() }
+fn fault(name: &str, field: &'static str, found: String, allowed: &str, next: impl Into<Words>) -> SvalueError {
+    SvalueError::Kernel { kernel: name.to_owned(), field, found, allowed: allowed.to_owned(), next: next.into() }
+}
+
+/// The warning that a kernel is taken in spite of a fault.
+pub fn taken_all_the_same(fault: &impl Explained) -> Words {
+    words!(fault.fault().sentence(), " Taken all the same (", Setting::ForceKernel, ").")
 }

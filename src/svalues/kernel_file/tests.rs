@@ -4,6 +4,7 @@ use super::super::point_kernel::tests::soft;
 use super::facts::edge_mm_in;
 use super::read::{parse_text, raw_cube};
 use super::*;
+use crate::fault::{Part, Setting};
 
 fn kernel() -> VoxelKernel {
     VoxelKernel::fold(soft(), [3.0; 3], 1.04, [2; 3]).unwrap()
@@ -77,7 +78,7 @@ fn table(head: &str) -> String {
 fn refused(raw: &RawKernel) -> String {
     let forced = Declared { force: true, ..Declared::default() };
     let (_, doubts) = raw.interpret("Lu-177", Some([3.0; 3]), &forced).expect("forced");
-    assert!(doubts.iter().any(|d| d.contains("--force-kernel")), "{doubts:?}");
+    assert!(doubts.iter().any(|d| d.parts().contains(&Part::Setting(Setting::ForceKernel))), "{doubts:?}");
     raw.interpret("Lu-177", Some([3.0; 3]), &Declared::default()).unwrap_err().to_string()
 }
 

@@ -1,6 +1,7 @@
 //! Kernels into files.
 
 use super::fault;
+use crate::fault::{Setting, words};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::write_file;
 use crate::io::nifti;
@@ -30,7 +31,7 @@ pub fn check_ending(path: &Path) -> Result<(), SvalueError> {
     if ENDINGS.iter().any(|end| name.to_lowercase().ends_with(end)) {
         return Ok(());
     }
-    let next = "Choose the layout by the ending of --out.";
+    let next = words!("Choose the layout by the ending of ", Setting::Output, ".");
     Err(fault(&name, "file ending", name.clone(), &ENDINGS.join(", "), next))
 }
 

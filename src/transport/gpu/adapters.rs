@@ -1,6 +1,7 @@
 //! The adapters that wgpu reaches, and which of them is taken.
 
 use super::{AdapterSummary, automatic};
+use crate::fault::{Setting, words};
 use crate::transport::{DeviceInfo, EngineError};
 
 fn kind_name(kind: wgpu::DeviceType) -> &'static str {
@@ -58,10 +59,11 @@ pub(super) async fn choose(number: Option<usize>) -> Result<wgpu::Adapter, Engin
         Some(n) => (
             Some(n),
             EngineError::NoDevice {
-                found: format!(
-                    "--engine gpu:{n}: found {count} adapters, counted from 0; allowed: one of them, or cpu"
+                found: words!(
+                    Setting::Engine,
+                    format!(" gpu:{n}: found {count} adapters, counted from 0; allowed: one of them, or cpu")
                 ),
-                hint: "run `lutra devices` to see the adapters, or use --engine cpu".into(),
+                hint: words!("run `lutra devices` to see the adapters, or use ", Setting::Engine, " cpu"),
             },
         ),
         None => {
@@ -71,8 +73,12 @@ pub(super) async fn choose(number: Option<usize>) -> Result<wgpu::Adapter, Engin
             (
                 automatic(&summaries).or_else(usable),
                 EngineError::NoDevice {
-                    found: format!("no usable adapter among {count} found"),
-                    hint: "install a Vulkan driver (Debian: mesa-vulkan-drivers), or use --engine cpu".into(),
+                    found: format!("no usable adapter among {count} found").into(),
+                    hint: words!(
+                        "install a Vulkan driver (Debian: mesa-vulkan-drivers), or use ",
+                        Setting::Engine,
+                        " cpu"
+                    ),
                 },
             )
         }
