@@ -43,7 +43,7 @@ fn alarm_more_decays_than_given() {
     assert_eq!(unknown.check_decays("a.nii", 1e16, &readings), Ok(()), "16 GBq");
     let found = told(unknown.check_decays("a.nii", 2e17, &readings));
     assert!(found.contains("100000 MBq, more than any patient was given,"), "{found}");
-    assert!(found.contains("--administered-mbq"), "{found}");
+    assert!(found.contains("state the activity given (administered activity, administered_mbq)"), "{found}");
     // stated, the same is allowed
     assert_eq!(Given::new(Some(3e5), LU177_H).check_decays("a.nii", 2e17, &readings), Ok(()));
 }
