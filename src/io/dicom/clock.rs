@@ -236,8 +236,9 @@ impl<'a> Clock<'a> {
 fn zone_of_scan(object: &Object) -> Option<TimeZone> {
     let header = &object.header;
     let zone = |set: &DataSet, tag| text(set, tag).and_then(|text| date_time(&text)).and_then(|(_, zone)| zone);
-    let frame = object.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE).first();
-    let content = frame.and_then(|groups| items(groups, tags::FRAME_CONTENT_SEQUENCE).first());
+    // groups that cannot be parsed are refused by who reads them all
+    let frame = object.frame_groups().next().and_then(Result::ok);
+    let content = frame.as_ref().and_then(|groups| items(groups, tags::FRAME_CONTENT_SEQUENCE).first());
     if let Some(content) = content.filter(|set| text(set, tags::FRAME_ACQUISITION_DATE_TIME).is_some()) {
         return zone(content, tags::FRAME_ACQUISITION_DATE_TIME);
     }

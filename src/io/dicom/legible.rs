@@ -84,7 +84,8 @@ pub(super) type Told = [(Tag, bool, Words)];
 ///
 /// Errors: the first such field, by name.
 pub(super) fn numbers(object: &Object, told: &Told, notes: &mut Vec<String>) -> Result<(), IoError> {
-    of_set(object, &object.header, told, notes)
+    of_set(object, &object.header, told, notes)?;
+    object.frame_groups().try_for_each(|groups| of_set(object, &groups?, told, notes))
 }
 
 fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<String>) -> Result<(), IoError> {
