@@ -180,7 +180,7 @@ fn take(
 /// CPU threads and lanes, where the CPU carried the histories.
 fn cores(run: &RunOptions, computed: &Computed) -> Option<Cores> {
     (computed.device.engine == "cpu").then(|| Cores {
-        threads: run.threads.unwrap_or_else(|| cores::cores()),
+        threads: run.threads.unwrap_or_else(cores::cores),
         lanes: match run.engine {
             EngineChoice::Cpu(Some(carrier)) => carrier.lanes(),
             _ => Carrier::fastest().lanes(),
