@@ -39,7 +39,7 @@ pub enum CheckpointError {
         /// The place.
         path: PathBuf,
         /// Who writes there.
-        owner: Owner,
+        owner: Box<Owner>,
     },
     /// An interrupted run left checkpoints that nobody spoke of.
     Left {
@@ -113,7 +113,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 /// Errors: [`CheckpointError::Owned`], [`CheckpointError::Left`].
 pub fn free(folder: &Path, spoken_of: bool) -> Result<(), CheckpointError> {
     if let Some(owner) = owner::holder(&folder.join(OWNER)) {
-        return Err(CheckpointError::Owned { path: folder.to_owned(), owner });
+        return Err(CheckpointError::Owned { path: folder.to_owned(), owner: Box::new(owner) });
     }
     if !spoken_of && NAMES.iter().any(|name| folder.join(name).symlink_metadata().is_ok()) {
         return Err(CheckpointError::Left { path: folder.to_owned() });
@@ -144,7 +144,7 @@ impl Keeper {
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
         fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
         let held = match owner::claim(&folder.join(OWNER), &Owner::this("")) {
-            Err(owner) => return Err(CheckpointError::Owned { path: folder.to_owned(), owner }),
+            Err(owner) => return Err(CheckpointError::Owned { path: folder.to_owned(), owner: Box::new(owner) }),
             // a disk that is full now may have room when a checkpoint is due
             Ok(held) => held.ok(),
         };

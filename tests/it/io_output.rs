@@ -278,7 +278,7 @@ fn io_the_record_hashes_what_was_read() {
     // bytes behind the values, and behind the compressed stream, are part of the file
     for name in ["a.nii", "labels.nii"] {
         let mut bytes = fs::read(at(name)).unwrap();
-        bytes.extend([7; 3_000_000]);
+        bytes.extend(std::iter::repeat_n(7, 3_000_000));
         fs::write(at(name), bytes).unwrap();
     }
     let dicom = crate::io_dicom_made::pt_pair(("20260303", "003000"), "START", "BQML");
