@@ -135,6 +135,16 @@ const HOMES: &[(&str, &str)] = &[
     ("pollster", "transport/gpu/native.rs"),
 ];
 
+/// Doors: what a target may lack (threads, a clock, a disk for temporary files), and the only places that use it; `|` stands
+/// between several.
+const DOORS: &[(&[&str], &str)] = &[
+    // `owner` shows signs of life from a thread of its own
+    (&["std", "thread"], "cores.rs|owner.rs|cli/"),
+    (&["std", "time", "Instant"], "clock.rs|cli/"),
+    (&["std", "time", "SystemTime"], "clock.rs|owner.rs|io/"),
+    (&["tempfile"], "io/"),
+];
+
 /// Circles between files of a module that are known, by module and files. All of them go away; no new ones.
 const CIRCLES: &[&str] = &[];
 
@@ -291,6 +301,11 @@ fn breaches(path: &str, text: &str, modules: &BTreeSet<&str>) -> Vec<String> {
             if second == "{" {
                 found.insert(format!("{path}: `crate::{{` hides what is used"));
             }
+        }
+        let door =
+            DOORS.iter().find(|(door, _)| door.iter().zip(path_used).filter(|(a, b)| *a == b).count() == door.len());
+        if let Some((door, homes)) = door.filter(|(_, homes)| !homes.split('|').any(|home| path.starts_with(home))) {
+            found.insert(format!("{path}: {} belongs to {homes}", door.join("::")));
         }
         let brought_in = second.is_some() || n > 0 && used[n - 1] == ["use"];
         for (name, home) in HOMES.iter().filter(|(name, _)| *name == first && brought_in) {
@@ -502,6 +517,9 @@ fn alarm_a_forbidden_use_is_seen() {
         ("dose/mod.rs", "use clap::Parser;", "clap belongs to cli/"),
         ("clinic/dose.rs", "use crate::cli::printer;", "clinic may not use cli"),
         ("clinic/dose.rs", "use clap::Parser;", "clap belongs to cli/"),
+        ("dose/mod.rs", "use std::time::{Duration, Instant};", "std::time::Instant belongs to clock.rs|cli/"),
+        ("source/x.rs", "fn f() { std::thread::scope(|s| g(s)); }", "std::thread belongs to cores.rs|owner.rs|cli/"),
+        ("clinic/x.rs", "fn f() { tempfile::tempdir(); }", "tempfile belongs to io/"),
         ("course/mod.rs", "use crate::clinic::case::Case;", "course may not use clinic"),
         ("dose/mod.rs", "use crate::{grid, cli};", "hides what is used"),
         ("materials/tissues.rs", "use crate::physics::elements;", "materials may not use physics"),
