@@ -8,7 +8,7 @@
 pub mod audit;
 
 /// What a run costs, and what accuracy its time buys.
-#[cfg(feature = "demo")]
+#[cfg(all(feature = "demo", not(target_family = "wasm")))]
 pub mod bench;
 
 /// What a run starts from and what it found.
