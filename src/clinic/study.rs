@@ -45,7 +45,7 @@ impl Shots {
     pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
-        bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
+        bounds::administered_mbq(format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
             |error| {
                 let next = words!(&error.next, " DICOM states it in Bq. ", correct_or_state());
                 BoundsError { next, ..error }.fault()
