@@ -56,7 +56,7 @@ impl Shots {
             .form("{place}: {found}; allowed: {allowed}"));
         }
         let Some((first, mbq)) = stated.next() else { return Ok(None) };
-        bounds::administered_mbq(&format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
+        bounds::administered_mbq(format!("{}: RadionuclideTotalDose", first.image.input.path), mbq).map_err(
             |error| {
                 let next = words!(&error.next, " DICOM states it in Bq for PT and in MBq for NM. ", correct_or_state());
                 BoundsError { next, ..error }.fault()

@@ -634,7 +634,7 @@ fn region_integral(
     let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
     let half_life_h = input.physical_half_life_h;
     if let Some(stated_h) = method.stated_half_life_h() {
-        bounds::effective_half_life_h(&format!("region {name}: half_life_h"), stated_h, half_life_h)?;
+        bounds::effective_half_life_h(format!("region {name}: half_life_h"), stated_h, half_life_h)?;
     }
     let mut level_rel_sigma = 0.0;
     let single = |rule: SingleTimePoint| {
