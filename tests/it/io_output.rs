@@ -65,7 +65,7 @@ fn io_existing_output_needs_force_and_foreign_files_stay() {
     fs::write(target.join("notes.txt"), "mine").unwrap();
     fs::write(target.join("edited.csv"), "mine").unwrap();
     let error = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap_err().to_string();
-    assert!(error.contains("5 entries") && error.contains("--force"), "{error}");
+    assert!(error.contains("5 entries") && error.contains("give force"), "{error}");
     let out = AtomicOutputDir::create(&target, true, &Inputs::none()).unwrap();
     let out = out.expecting(&["dose.nii", "slices", "new_*.nii"]).unwrap();
     fs::write(out.file("dose.nii"), "new").unwrap();
@@ -93,7 +93,7 @@ fn alarm_a_file_that_is_not_lutras_is_not_replaced() {
         let late = open();
         fs::write(late.file(name), "new").unwrap();
         for error in [early, late.commit().unwrap_err().to_string()] {
-            assert!(error.contains(&format!("{name}: output file")) && error.contains("another --out"), "{error}");
+            assert!(error.contains(&format!("{name}: output file")) && error.contains("another output"), "{error}");
         }
     }
     assert_eq!(names(&target), ["a.csv", "b.csv", "c.csv", RECORD]);
@@ -122,7 +122,7 @@ fn io_no_output_lands_on_an_input() {
     for folder in ["p", "h", "./q/../p"] {
         for force in [false, true] {
             let error = AtomicOutputDir::create(at(folder), force, &inputs).unwrap_err().to_string();
-            assert!(error.contains("ct.nii, an input of this run") && error.contains("another --out"), "{error}");
+            assert!(error.contains("ct.nii, an input of this run") && error.contains("another output"), "{error}");
         }
     }
     AtomicOutputDir::create(at("q"), false, &inputs).unwrap();
@@ -151,7 +151,7 @@ fn io_single_files_are_claimed() {
     fs::create_dir(at("folder")).unwrap();
     let claim = |name: &str, force: bool| OutputFiles::claim(&[at("new.csv"), at(name)], force, &Inputs::none());
     let told = |name: &str, force: bool| claim(name, force).unwrap_err().to_string();
-    assert!(told("k.csv", false).contains("--force"), "{}", told("k.csv", false));
+    assert!(told("k.csv", false).contains("give force"), "{}", told("k.csv", false));
     for force in [false, true] {
         assert!(told("folder", force).contains("found a folder"), "{}", told("folder", force));
         #[cfg(unix)]
