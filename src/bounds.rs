@@ -6,6 +6,7 @@
 //! What is only unusual is told.
 
 use crate::fault::{Explained, Fault, Setting, Words, explained, words};
+use crate::note::Note;
 use crate::units::{DECAYS_PER_MBQ_H, GY_PER_KEV_G};
 use thiserror::Error;
 
@@ -285,26 +286,26 @@ pub fn effective_half_life_h(
 }
 
 /// A doubt about an effective half-life, h, that would be a usual one in days; only a doubt, since blood clears so fast.
-pub fn half_life_in_days(what: &str, half_life_h: f64, physical_half_life_h: f64) -> Option<String> {
+pub fn half_life_in_days(what: &str, half_life_h: f64, physical_half_life_h: f64) -> Option<Note> {
     (physical_half_life_h > 2.0 * H_PER_D && half_life_h * H_PER_D <= physical_half_life_h).then(|| {
-        format!(
-            "{what}: {half_life_h} h is short beside a physical half-life of {physical_half_life_h:.1} h; if it is in days, \
-             write {} h",
+        let text = format!(
+            "{half_life_h} h is short beside a physical half-life of {physical_half_life_h:.1} h; if it is in days, write {} h",
             rounded(half_life_h * H_PER_D)
-        )
+        );
+        Note::warning("half-life-in-days", text).at(what)
     })
 }
 
 /// A doubt about the times of a series, h, with its total activities, MBq: all within a day, and an activity that falls as if
 /// a day had passed with each hour. Only a doubt, since a patient may void that fast; the other way round it is
 /// [`Given::check_activity`] that refuses.
-pub fn times_in_days(points: &[(f64, f64)], physical_half_life_h: f64) -> Option<String> {
+pub fn times_in_days(points: &[(f64, f64)], physical_half_life_h: f64) -> Option<Note> {
     let (&(first_h, before_mbq), &(last_h, after_mbq)) = (points.first()?, points.last()?);
     let fall = (before_mbq / after_mbq).log2();
     let half_life_h = (last_h - first_h) / fall;
     let days = last_h < H_PER_D && fall > 0.0 && half_life_h > 0.0;
     (days && physical_half_life_h > 2.0 * H_PER_D && half_life_h * H_PER_D <= physical_half_life_h).then(|| {
-        format!(
+        let text = format!(
             "the images span {} to {} h and fall with a half-life of {} h beside a physical one of {physical_half_life_h:.1} h; \
              if their times are in days, write {} to {} h",
             rounded(first_h),
@@ -312,7 +313,8 @@ pub fn times_in_days(points: &[(f64, f64)], physical_half_life_h: f64) -> Option
             rounded(half_life_h),
             rounded(first_h * H_PER_D),
             rounded(last_h * H_PER_D)
-        )
+        );
+        Note::warning("times-in-days", text)
     })
 }
 

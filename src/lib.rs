@@ -49,6 +49,9 @@ pub mod units;
 /// Errors as data, and the sentences that are made of them.
 pub mod fault;
 
+/// What there is to say of a computation and its result, as data.
+pub mod note;
+
 /// What nature and a patient allow, and the refusal of what they do not.
 pub mod bounds;
 

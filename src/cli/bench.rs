@@ -14,7 +14,7 @@ pub(super) fn run(request: &BenchRequest) -> Result<(), Failure> {
     printer::record_file(&measured.place.join(bench::FILE))?;
     printer::data(&if bench.grids.is_empty() { words::table(bench) } else { words::scaling_table(bench) });
     for warning in &bench.warnings {
-        printer::warning(&said(warning));
+        printer::warning(&said(&warning.sentence()));
     }
     printer::results("", &measured.place);
     Ok(())

@@ -7,6 +7,7 @@ use crate::clinic::failure::Failure;
 use crate::clinic::request::InspectRequest;
 use crate::clinic::survey::{Reach, no_dicom, survey};
 use crate::io::{dicom, nifti};
+use crate::note::{Note, sentences};
 use std::path::Path;
 
 /// Runs `lutra inspect`.
@@ -26,7 +27,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
     let mut doubts = Vec::new();
     if image.nonfinite > 0 {
-        doubts.push(format!("{} values NaN or infinite", image.nonfinite));
+        doubts.push(Note::warning("not-finite", format!("{} values NaN or infinite", image.nonfinite)));
     }
     doubts.extend(header.notes.iter().cloned());
     printer::record(&serde_json::json!({
@@ -38,7 +39,8 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
         "affine": header.grid.affine,
         "lowest": low,
         "highest": high,
-        "doubts": doubts,
+        "doubts": sentences(&doubts),
+        "notes": doubts,
     }))?;
     let mut lines = vec![
         format!("{}: NIfTI, {:?} values", request.path.display(), header.scalar),
@@ -68,7 +70,8 @@ fn folder(path: &Path) -> Result<bool, Failure> {
     found.left.iter().for_each(|reason| text.push_str(&format!("not used: {}\n", said(reason))));
     printer::record(&serde_json::json!({
         "images": found.images.iter().map(|image| serde_json::json!({
-            "path": shown(&image.path), "role": image.role.name(), "why": image.why, "doubts": image.doubts,
+            "path": shown(&image.path), "role": image.role.name(), "why": image.why,
+            "doubts": sentences(&image.doubts), "notes": image.doubts,
         })).collect::<Vec<_>>(),
         "label_names": found.names.iter().map(|names| shown(&names.path)).collect::<Vec<_>>(),
         "not_used": found.left.iter().map(said).collect::<Vec<_>>(),

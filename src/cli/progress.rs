@@ -4,7 +4,6 @@ use super::options::said;
 use super::printer;
 use crate::clinic::invocation::Invocation;
 use crate::clinic::notes::{Listener, Note, Severity};
-use crate::fault::Words;
 use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -82,8 +81,8 @@ impl Progress for Bar {
         ControlFlow::Continue(())
     }
 
-    fn note(&mut self, note: &Words) {
-        self.say(&said(note));
+    fn note(&mut self, note: &Note) {
+        self.say(&said(&note.sentence()));
     }
 }
 
@@ -95,7 +94,7 @@ pub struct Terminal {
 
 impl Listener for Terminal {
     fn note(&mut self, note: Note) {
-        let text = said(&note.text);
+        let text = said(&note.sentence());
         match note.severity {
             Severity::Info => printer::note(&text),
             Severity::Warning => match &self.bar {

@@ -32,6 +32,6 @@ pub(super) fn dose(case: &Case, computed: &Computed, written: &Written) -> Resul
 /// Says the warnings of a run.
 pub(super) fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) {
     for warning in dose::warnings(case, computed, rows) {
-        printer::warning(&said(&warning));
+        printer::warning(&said(&warning.sentence()));
     }
 }

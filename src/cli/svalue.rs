@@ -34,7 +34,7 @@ pub(super) fn run(request: &SvalueRequest) -> Result<(), Failure> {
     }
     printer::data(&table);
     for warning in &result.warnings {
-        printer::warning(&said(warning));
+        printer::warning(&said(&warning.sentence()));
     }
     printer::results("", &request.dose.out);
     Ok(())

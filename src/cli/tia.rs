@@ -1,6 +1,7 @@
 //! `lutra tia`: from a series of activity images to decays per voxel.
 
 use super::failure::OrUserError;
+use super::options::said;
 use super::printer;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
@@ -32,7 +33,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
-        printer::warning(warning);
+        printer::warning(&said(&warning.sentence()));
     }
     let total: f64 = done.map.decays.data.iter().sum();
     printer::results(&format!("{total:.6e} decays in the map"), &place);

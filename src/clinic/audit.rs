@@ -153,10 +153,10 @@ fn compare(
     let started = Moment::now();
     let mut engine = transport::engine(&request.dose.run, hear)?;
     let audit = audit::run(&input, plan, engine.as_mut(), &mut |what| {
-        hear.info(format!("{:6.1} s  audit: {what}", started.seconds()));
+        hear.info("audit-step", format!("{:6.1} s  audit: {what}", started.seconds()));
     })
     .map_err(kernel::failure)?;
-    hear.info(format!("{:6.1} s  audit: tables and pictures", started.seconds()));
+    hear.info("audit-step", format!("{:6.1} s  audit: tables and pictures", started.seconds()));
     write_tables(&audit, folder)?;
     write_pictures(case, &audit, dose, rows, folder)?;
     Ok(Further {

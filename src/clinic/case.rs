@@ -3,10 +3,10 @@
 use super::request::DicomOut;
 use crate::decay::Nuclide;
 use crate::dose::regions::RegionEnergy;
-use crate::fault::Words;
 use crate::grid::{Orientation, Volume};
 use crate::io::dicom::Origin;
 use crate::materials::tissues::Tissue;
+use crate::note::Note;
 use crate::report::EnergyBalance;
 use crate::report::png::Background;
 use crate::report::run_record::{Device, InputFile};
@@ -57,7 +57,7 @@ pub struct Case {
     /// Data sets by name.
     pub data_sets: BTreeMap<String, String>,
     /// What the reader should know.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
 }
 
 impl Case {
@@ -109,7 +109,7 @@ pub struct Computed {
     /// Settings of the transport by name, defaults spelled out.
     pub settings: BTreeMap<String, Value>,
     /// What the transport has to say.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
     /// The batches themselves, where the run is a part of one.
     pub store: Option<BatchStore>,
     /// Checkpoints to take away once the results are in their place.

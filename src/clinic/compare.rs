@@ -22,6 +22,7 @@ use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::{dicom, open};
+use crate::note::{Note, sentences};
 use crate::report::page::chart;
 use crate::report::page::number::{name, percent, significant};
 use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
@@ -95,7 +96,7 @@ struct Row {
 
 impl Row {
     /// What of the region is left out, in words; none where both maps hold all of it.
-    fn left_out(&self) -> Option<String> {
+    fn left_out(&self) -> Option<Note> {
         let held = |which: &str, share: f64| {
             (share < 1.0 - ROUNDING).then(|| match share {
                 0.0 => format!("{which} does not reach it"),
@@ -105,7 +106,8 @@ impl Row {
         let parts: Vec<String> = [held("A", self.a_reaches), held("B", self.b_reaches)].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| {
             let numbers = if self.judged_ml > 0.0 { "its numbers are of what both reach" } else { "it has no numbers" };
-            format!("region {}: {}; {numbers}", self.region, parts.join(", "))
+            let text = format!("{}; {numbers}", parts.join(", "));
+            Note::warning("map-does-not-reach", text).at(format!("region {}", self.region))
         })
     }
 }
@@ -113,7 +115,7 @@ impl Row {
 /// Everything that was found.
 struct Found {
     grids: Vec<String>,
-    left_out: Vec<String>,
+    left_out: Vec<Note>,
     header: Option<String>,
     relation: Relation,
     rows: Vec<Row>,
@@ -247,7 +249,7 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
 }
 
 /// What the headers say of the two grids, what only one map reaches, and B on A's grid.
-fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<String>, Laid), UserError> {
+fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<Note>, Laid), UserError> {
     let (ga, gb) = (&a.dose_gy.grid, &b.dose_gy.grid);
     let mut words = Vec::new();
     if a.letters == b.letters {
@@ -284,10 +286,10 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<S
     for ((which, of), share) in [("B", "A"), ("A", "B")].into_iter().zip(shares) {
         words.push(format!("{which} reaches {:.2} % of {of}’s voxels with dose.", 100.0 * share));
         if share < 1.0 - ROUNDING {
-            left_out.push(format!(
+            left_out.push(Note::warning("map-does-not-reach", format!(
                 "{which} reaches {:.2} % of {of}’s voxels with dose: what only {of} reaches is left out of every number",
                 100.0 * share
-            ));
+            )));
         }
     }
     Ok((words, left_out, laid))
@@ -578,7 +580,8 @@ fn write(
         "header": found.header,
         "relation": found.relation,
         "findings": findings(found),
-        "left_out": found.left_out,
+        "left_out": sentences(&found.left_out),
+        "notes": found.left_out,
         "gamma_2mm_1percent": found.passing[0],
         "gamma_3mm_3percent": found.passing[1],
         "regions": found.rows,
@@ -707,7 +710,7 @@ fn page(
             },
         },
         facts,
-        warnings: found.left_out.clone(),
+        warnings: sentences(&found.left_out),
         sections,
         unknown: vec![
             "The uncertainty of either map: a difference below their noise is no difference.".into(),

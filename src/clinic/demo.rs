@@ -6,7 +6,6 @@ use super::output;
 use super::request::RunOptions;
 use crate::decay::Nuclide;
 use crate::demo::{self, label};
-use crate::fault::Words;
 use crate::io::atomic::AtomicOutputDir;
 use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
@@ -69,7 +68,7 @@ pub fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Failure> {
         dicom: None,
         inputs: Vec::new(),
         settings,
-        warnings: matter.report.warnings.into_iter().map(Words::from).collect(),
+        warnings: matter.report.warnings,
     })
 }
 

@@ -8,7 +8,7 @@ use super::request::{DoseRequest, RunOptions};
 use super::transport;
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
-use crate::fault::Words;
+use crate::note::Note;
 use crate::report::EnergyBalance;
 use crate::report::table::balance_lines;
 use crate::transport::emission::Emissions;
@@ -67,15 +67,15 @@ impl DoseResult {
     }
 
     /// Everything that the reader should know, in the order in which it came up.
-    pub fn warnings(&self) -> impl Iterator<Item = &Words> {
+    pub fn warnings(&self) -> impl Iterator<Item = &Note> {
         let of_run = self.case.warnings.iter().chain(&self.computed.warnings);
         of_run.chain(&self.tables.notes)
     }
 }
 
 /// Everything that the reader should know of a run: of the case, of the transport, of the regions.
-pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Words> {
-    let of_regions = rows.iter().filter_map(RegionDose::note).map(Words::from);
+pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Note> {
+    let of_regions = rows.iter().filter_map(RegionDose::note);
     case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
 }
 
@@ -120,7 +120,7 @@ pub struct Tables {
     /// Of the regions, then of the groups.
     pub histograms: Vec<RegionHistogram>,
     /// What must be known of the regions and groups.
-    pub notes: Vec<Words>,
+    pub notes: Vec<Note>,
 }
 
 /// Tables and histograms of a dose.
@@ -144,13 +144,13 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
     let (rows, mut histograms) =
         table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
     if case.groups.is_empty() {
-        let notes = rows.iter().filter_map(RegionDose::note).map(Words::from).collect();
+        let notes = rows.iter().filter_map(RegionDose::note).collect();
         return Ok(Tables { rows, group_rows: Vec::new(), histograms, notes });
     }
     let merged = merge_labels(&case.labels, &case.groups);
     let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
     let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
     histograms.extend(of_groups);
-    let notes = rows.iter().chain(&group_rows).filter_map(RegionDose::note).map(Words::from).collect();
+    let notes = rows.iter().chain(&group_rows).filter_map(RegionDose::note).collect();
     Ok(Tables { rows, group_rows, histograms, notes })
 }

@@ -16,6 +16,7 @@ use crate::fault::{FaultKind, Setting};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
+use crate::note::Note;
 use crate::reads;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap};
@@ -141,7 +142,7 @@ fn read_activity(
     request: &DoseRequest,
     nuclide: &Nuclide,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<(Activity, ActivityFrame, Vec<InputFile>), UserError> {
     match &request.activity {
         ActivityChoice::Map { file, unit } => {
@@ -178,7 +179,7 @@ fn activity_map(
     file: &Path,
     unit: ActivityUnit,
     given: &Given,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<(ActivityMap, ActivityFrame, InputFile), UserError> {
     let image = images::nifti_image::<f64>("activity", file, warnings)?;
     let frame =
@@ -204,7 +205,7 @@ fn integrated(
     activity: Activity,
     regions: Option<&RegionMap>,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<(DecayMap, Option<f64>, Vec<f64>), UserError> {
     let mut series = match activity {
         Activity::Map(map) => return Ok((*map, None, Vec::new())),
@@ -212,12 +213,15 @@ fn integrated(
     };
     let times: Vec<String> = series.times_h().iter().map(|h| format!("{h:.4}")).collect();
     let map = series.integrate(regions, &BTreeMap::new(), hear)?;
-    hear.info(format!("activity images at {} h after injection", times.join(", ")));
+    hear.info("image-times", format!("activity images at {} h after injection", times.join(", ")));
     for region in map.regions.iter().filter_map(|region| region.row()) {
-        hear.info(format!(
-            "region {}: {:.3} MBq h, effective half-life {:.2} h ({})",
-            region.name, region.tia_mbq_h, region.effective_half_life_h, region.method
-        ));
+        hear.info(
+            "region-integrated",
+            format!(
+                "region {}: {:.3} MBq h, effective half-life {:.2} h ({})",
+                region.name, region.tia_mbq_h, region.effective_half_life_h, region.method
+            ),
+        );
     }
     warnings.append(&mut series.warnings);
     warnings.extend(map.warnings);
@@ -229,7 +233,7 @@ fn read_matter(
     request: &DoseRequest,
     activity: Option<&ActivityFrame>,
     shelf: &mut Shelf,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Matter, UserError> {
     match &request.scene {
         SceneInput::Ct(path) => {
@@ -245,7 +249,7 @@ fn explicit(
     density_path: &Path,
     tissue_path: &Path,
     table_path: &Path,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Matter, UserError> {
     let density = images::nifti_image::<f32>("density", density_path, warnings)?;
     let (index, _) = nifti::read_labels(tissue_path).or_user_error()?.to_canonical();
@@ -303,7 +307,7 @@ fn regions(
     activity: Option<&ActivityFrame>,
     shelf: &mut Shelf,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Labels, UserError> {
     let Some(path) = &request.labels else { return Ok(all_but_air(matter)) };
     let names = request.label_names.as_deref();
@@ -314,7 +318,7 @@ fn regions(
             Arc::new(images::open_regions(path, names, &anatomy)?)
         }
     };
-    own.told.iter().for_each(|text| hear.info(text.clone()));
+    own.told.iter().for_each(|note| hear.note(note.clone()));
     warnings.extend(own.warnings.iter().cloned());
     regions_on(own, &path.display().to_string(), matter, activity, hear, warnings)
 }

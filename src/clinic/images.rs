@@ -10,6 +10,7 @@ use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
 use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Sample, WriteOptions};
 use crate::io::open::{self, digest_of, digest_read, files_of, settled};
+use crate::note::{Note, Severity};
 use crate::report::run_record::{InputFile, hex};
 use crate::source::regrid::labels_to;
 use sha2::{Digest, Sha256};
@@ -56,9 +57,9 @@ pub struct OpenedRegions {
     /// The regions.
     pub map: RegionMap,
     /// What became of volumes that the grid changes little.
-    pub told: Vec<String>,
+    pub told: Vec<Note>,
     /// What a careful user should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 impl OpenedRegions {
@@ -106,9 +107,9 @@ fn turned<T: Copy>(
     role: &str,
     path: &Path,
     opened: Opened<T>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Image<T>, UserError> {
-    warnings.extend(opened.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    warnings.extend(opened.notes.iter().map(|note| note.clone().at(path)));
     let input = recorded(role, path, &opened.files)?;
     room::for_image(&input.path, opened.volume.data.len(), size_of::<T>())?;
     let (volume, orientation) = opened.volume.to_canonical();
@@ -118,7 +119,7 @@ fn turned<T: Copy>(
 }
 
 /// Opens a CT, HU; its notes become warnings.
-pub fn ct(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f32>, UserError> {
+pub fn ct(path: &Path, warnings: &mut Vec<Note>) -> Result<Image<f32>, UserError> {
     turned("ct", path, open::open_ct(path).or_user_error()?, warnings)
 }
 
@@ -127,14 +128,14 @@ pub fn activity(
     role: &str,
     path: &Path,
     options: &ActivityOptions,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<(Image<f64>, Option<Scan>), UserError> {
     let opened = open::open_activity(path, options).or_user_error()?;
     Ok((turned(role, path, opened.image, warnings)?, opened.scan))
 }
 
 /// Opens a dose map, Gy.
-pub fn dose(path: &Path, warnings: &mut Vec<String>) -> Result<Image<f64>, UserError> {
+pub fn dose(path: &Path, warnings: &mut Vec<Note>) -> Result<Image<f64>, UserError> {
     turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
 }
 
@@ -145,7 +146,7 @@ pub fn no_region(file: impl Into<Words>) -> UserError {
 }
 
 /// Opens a NIfTI image of finite values.
-pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String>) -> Result<Image<T>, UserError> {
+pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<Note>) -> Result<Image<T>, UserError> {
     let image = nifti::read_image::<T>(path).or_user_error()?;
     if let Some([i, j, k]) = image.first_nonfinite {
         return Err(UserError::invalid(
@@ -160,7 +161,7 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String
             "Set these voxels to a true value before the run.",
         ));
     }
-    warnings.extend(image.header.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    warnings.extend(image.header.notes.iter().map(|note| note.clone().at(path)));
     let form_code = WriteOptions::like(&image.header, "").form_code;
     room::for_image(&path.display().to_string(), image.volume.data.len(), size_of::<T>())?;
     let (volume, orientation) = image.volume.to_canonical();
@@ -176,18 +177,16 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<String
 pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) -> Result<OpenedRegions, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
     let mut told = Vec::new();
-    let mut warnings: Vec<String> = opened.notes.iter().map(|note| format!("{}: {note}", path.display())).collect();
+    let mut warnings: Vec<Note> = opened.notes.iter().map(|note| note.clone().at(path)).collect();
     for report in &opened.reports {
         let text = format!(
-            "region {} {}: {:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
-            report.label,
-            report.name,
+            "{:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
             report.own_cm3,
             report.grid_cm3,
             100.0 * report.change_rel()
         );
-        let much = report.change_rel().abs() > WARN_VOLUME_REL;
-        if much { &mut warnings } else { &mut told }.push(text);
+        let note = volume_change(report.label, &report.name, report.change_rel(), text);
+        if note.severity == Severity::Warning { &mut warnings } else { &mut told }.push(note);
     }
     let mut inputs = vec![recorded("labels", path, &opened.files)?];
     let mut named: BTreeMap<u16, String> = opened.names.iter().map(|(label, name)| (label, name.to_owned())).collect();
@@ -200,16 +199,23 @@ pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) ->
     Ok(OpenedRegions { map: RegionMap { labels, names: named, inputs }, told, warnings })
 }
 
+/// What a grid does to the volume of a region: a warning where it is much.
+fn volume_change(label: u16, name: &str, change_rel: f64, text: String) -> Note {
+    let much = change_rel.abs() > WARN_VOLUME_REL;
+    let severity = if much { Severity::Warning } else { Severity::Info };
+    Note { severity, ..Note::warning("region-volume-changed", text) }.at(format!("region {label} {name}"))
+}
+
 /// As [`open_regions`]; what it tells is said, what it warns of goes to `warnings`.
 pub fn regions(
     path: &Path,
     names: Option<&Path>,
     anatomy: &Anatomy<'_>,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<RegionMap, UserError> {
     let opened = open_regions(path, names, anatomy)?;
-    opened.told.into_iter().for_each(|text| hear.info(text));
+    opened.told.into_iter().for_each(|note| hear.note(note));
     warnings.extend(opened.warnings);
     Ok(opened.map)
 }
@@ -227,20 +233,20 @@ pub fn labels_on(
     target: &VoxelGrid,
     what: &str,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Vec<u16>, UserError> {
     let moved = labels_to(&regions.labels, target).or_user_error()?;
     if !regions.labels.grid.same_as(target) {
         for change in &moved.changes {
             let name = regions.names.get(&change.label).cloned().unwrap_or_else(|| format!("label_{}", change.label));
             let text = format!(
-                "region {} {name}: {:.3} mL on its own grid, {:.3} mL on {what} ({:+.2} %)",
-                change.label,
+                "{:.3} mL on its own grid, {:.3} mL on {what} ({:+.2} %)",
                 change.before_cm3,
                 change.after_cm3,
                 100.0 * change.change_rel()
             );
-            if change.change_rel().abs() > WARN_VOLUME_REL { warnings.push(text) } else { hear.info(text) }
+            let note = volume_change(change.label, &name, change.change_rel(), text);
+            if note.severity == Severity::Warning { warnings.push(note) } else { hear.note(note) }
         }
     }
     Ok(moved.volume.data)

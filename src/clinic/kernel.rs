@@ -44,7 +44,10 @@ pub fn point_kernel(request: &MediumRequest, hear: &mut dyn Listener) -> Result<
         seed: request.seed,
         ..KernelPlan::default()
     };
-    hear.info(format!("point kernel of {} in {}, {} electron histories", nuclide.name, tissue.name, request.histories));
+    hear.info(
+        "kernel-begins",
+        format!("point kernel of {} in {}, {} electron histories", nuclide.name, tissue.name, request.histories),
+    );
     let mut engine = CpuEngine::new(request.threads.unwrap_or(0));
     let point = PointKernel::compute(&nuclide, &tissue, &plan, &mut engine).map_err(failure)?;
     Ok((point, density, nuclide))

@@ -9,12 +9,13 @@ use super::room;
 use crate::ct::{check_hounsfield, contrast};
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
-use crate::fault::{Explained, FaultKind, Setting, Words};
+use crate::fault::{Explained, FaultKind, Setting};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::Origin;
 use crate::materials::hu_curve::HuCalibration;
 use crate::materials::tissue_map;
 use crate::materials::tissues::Tissue;
+use crate::note::Note;
 use crate::report::run_record::InputFile;
 use crate::source::DecayMap;
 use crate::source::regrid::{average_to, redistribute};
@@ -70,7 +71,7 @@ pub(super) struct Parts {
     pub(super) dicom: Option<DicomOut>,
     pub(super) inputs: Vec<InputFile>,
     pub(super) settings: BTreeMap<String, Value>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Note>,
 }
 
 impl Parts {
@@ -79,15 +80,21 @@ impl Parts {
         let (matter, warnings) = (&self.matter, &mut self.warnings);
         let decays_in_file = activity.total_decays();
         let regridded = redistribute(activity, &matter.grid).or_user_error()?;
-        hear.info(format!(
-            "decays: {:.9e} in the file, {:.9e} on the grid, {:.9e} outside ({:.3e} of all)",
-            regridded.source,
-            regridded.kept,
-            regridded.lost,
-            regridded.lost_share()
-        ));
+        hear.info(
+            "decays-on-grid",
+            format!(
+                "decays: {:.9e} in the file, {:.9e} on the grid, {:.9e} outside ({:.3e} of all)",
+                regridded.source,
+                regridded.kept,
+                regridded.lost,
+                regridded.lost_share()
+            ),
+        );
         if regridded.lost_share() > WARN_SHARE {
-            warnings.push(format!("{:.2} % of the decays lie outside the grid", 100.0 * regridded.lost_share()));
+            warnings.push(Note::warning(
+                "decays-outside",
+                format!("{:.2} % of the decays lie outside the grid", 100.0 * regridded.lost_share()),
+            ));
         }
         let decays = regridded.volume.into_volume();
         let in_air: f64 = (0..decays.data.len())
@@ -95,9 +102,12 @@ impl Parts {
             .map(|n| decays.data[n])
             .sum();
         if in_air > WARN_SHARE * decays_in_file {
-            warnings.push(format!(
-                "{:.2} % of the decays lie in air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated",
-                100.0 * in_air / decays_in_file
+            warnings.push(Note::warning(
+                "decays-in-air",
+                format!(
+                    "{:.2} % of the decays lie in air (below {AIR_LIMIT_G_CM3} g/cm3), where no dose is stated",
+                    100.0 * in_air / decays_in_file
+                ),
             ));
         }
         Ok(self.case(decays, decays_in_file))
@@ -127,7 +137,7 @@ impl Parts {
             dicom,
             inputs,
             settings,
-            warnings: warnings.into_iter().map(Words::from).collect(),
+            warnings,
         }
     }
 }
@@ -138,7 +148,7 @@ pub(super) fn matter_of_ct(
     name: &str,
     grid: GridChoice,
     activity: Option<&ActivityFrame>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Matter, UserError> {
     check_hounsfield(&ct.volume).map_err(|error| error.fault().inside(name))?;
     scene_grid(name, &ct.volume.grid)?;
@@ -155,15 +165,18 @@ pub(super) fn matter_of_ct(
     room::for_run(name, target.len())?;
     let averaged = average_to(&ct.volume, &target, OUTSIDE_HU).or_user_error()?;
     if averaged.uncovered > 0 {
-        warnings.push(format!(
-            "the CT does not reach {} of {} voxels of the grid; they are taken as air",
-            averaged.uncovered,
-            target.len()
+        warnings.push(Note::warning(
+            "ct-not-covering",
+            format!(
+                "the CT does not reach {} of {} voxels of the grid; they are taken as air",
+                averaged.uncovered,
+                target.len()
+            ),
         ));
     }
     let calibration = HuCalibration::schneider2000();
     let matter = tissue_map(&averaged.volume, &calibration).map_err(|error| error.fault().inside(name))?;
-    warnings.extend(matter.report.warnings.iter().map(|warning| format!("{name}: {warning}")));
+    warnings.extend(matter.report.warnings.iter().map(|warning| warning.clone().at(name)));
     Ok(Matter {
         grid: target,
         density_g_cm3: matter.density_g_cm3,
@@ -202,7 +215,7 @@ pub(super) fn regions_on(
     matter: &Matter,
     activity: Option<&ActivityFrame>,
     hear: &mut dyn Listener,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Labels, UserError> {
     let map = &own.map;
     if let Some(frame) = activity
@@ -231,7 +244,7 @@ pub(super) fn regions_on(
 }
 
 /// Regions of soft tissue whose CT numbers are those of contrast agent.
-fn contrast_doubts(labels: &[u16], names: &BTreeMap<u16, String>, matter: &Matter) -> Vec<String> {
+fn contrast_doubts(labels: &[u16], names: &BTreeMap<u16, String>, matter: &Matter) -> Vec<Note> {
     let Some(hu) = &matter.hu else { return Vec::new() };
     let named: BTreeSet<u16> = names
         .iter()

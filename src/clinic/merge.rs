@@ -6,6 +6,7 @@ use super::request::MergeRequest;
 use super::shard::{KeptCase, batches, kept_case};
 use super::transport;
 use crate::fault::FaultKind;
+use crate::note::Note;
 use crate::transport::DeviceInfo;
 use crate::transport::batch_store::{BatchStore, MergeError, merge};
 use serde_json::json;
@@ -54,7 +55,10 @@ pub fn merge_shards(request: &MergeRequest) -> Result<Merged, Failure> {
     let found = store.batches().len();
     let mut simulation = store.into_simulation(device);
     if found < planned as usize {
-        simulation.warnings.push(format!("merged {found} of {planned} batches: the result of a shorter run").into());
+        simulation.warnings.push(Note::warning(
+            "batches-missing",
+            format!("merged {found} of {planned} batches: the result of a shorter run"),
+        ));
     }
     let computed = transport::computed(&case, simulation, settings, cpu_seconds);
     Ok(Merged { case, computed, seed: seed.unwrap_or_default() })

@@ -3,36 +3,7 @@
 use crate::fault::Words;
 use std::ops::ControlFlow;
 
-/// How much a note matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// What is being done, and by which choice.
-    Info,
-    /// What the reader of a result must not overlook.
-    Warning,
-}
-
-/// One thing to say.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Note {
-    /// How much it matters.
-    pub severity: Severity,
-    /// The sentence.
-    pub text: Words,
-}
-
-impl Note {
-    /// Something that is being done.
-    pub fn info(text: impl Into<Words>) -> Self {
-        Self { severity: Severity::Info, text: text.into() }
-    }
-
-    /// Something that must not be overlooked.
-    pub fn warning(text: impl Into<Words>) -> Self {
-        Self { severity: Severity::Warning, text: text.into() }
-    }
-}
+pub use crate::note::{Note, Severity};
 
 /// Hears how a request goes, as it goes.
 pub trait Listener {
@@ -49,13 +20,13 @@ pub trait Listener {
 
 impl dyn Listener + '_ {
     /// Says what is being done.
-    pub fn info(&mut self, text: impl Into<Words>) {
-        self.note(Note::info(text));
+    pub fn info(&mut self, code: &'static str, text: impl Into<Words>) {
+        self.note(Note::info(code, text));
     }
 
     /// Says what must not be overlooked.
-    pub fn warning(&mut self, text: impl Into<Words>) {
-        self.note(Note::warning(text));
+    pub fn warning(&mut self, code: &'static str, text: impl Into<Words>) {
+        self.note(Note::warning(code, text));
     }
 }
 
@@ -81,7 +52,7 @@ impl crate::transport::run::Progress for Heard<'_> {
         self.0.progress(fraction_done, sigma_rel, message)
     }
 
-    fn note(&mut self, note: &Words) {
-        self.0.warning(note);
+    fn note(&mut self, note: &Note) {
+        self.0.note(note.clone());
     }
 }

@@ -132,7 +132,7 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
     let below = gy.iter().filter(|gy| **gy < 0.0).count();
     if below > 0 {
         let lowest = gy.iter().copied().fold(0.0, f64::min);
-        hear.info(format!(
+        hear.info("negative-dose-clipped", format!(
             "{name}: {below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
              since RT Dose holds none below; the NIfTI map keeps them"
         ));
@@ -288,7 +288,7 @@ pub fn write_record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
-        warnings: warnings(case, computed, rows).iter().map(ToString::to_string).collect(),
+        warnings: warnings(case, computed, rows),
         outputs: hashes(folder)?,
     };
     let path = folder.file("run.json");

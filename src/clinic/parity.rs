@@ -142,7 +142,7 @@ fn case(scene: &ParityScene, hear: &mut dyn Listener) -> Result<Case, Failure> {
 fn all(hear: &mut dyn Listener) -> Vec<DeviceChoice> {
     let adapters = list_adapters();
     if adapters.is_empty() {
-        hear.info("no adapter found: comparing the ways of the CPU with one another");
+        hear.info("no-adapter", "no adapter found: comparing the ways of the CPU with one another");
     }
     let gpus = adapters.iter().filter(|a| a.usable()).map(|a| DeviceChoice::Gpu(a.number, GpuOptions::default()));
     let ways = Carrier::available().into_iter().map(|way| DeviceChoice::Cpu(0, Some(way)));

@@ -16,6 +16,7 @@ use crate::decay::Nuclide;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
+use crate::note::Note;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub struct Integrated {
     /// Nuclide name or file.
     pub nuclide: String,
     /// Notes of the readers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 /// A series as opened: its images as activity, and how they are to be integrated.
@@ -62,7 +63,7 @@ pub struct OpenSeries {
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
     /// Notes of the readers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 impl OpenSeries {
@@ -436,7 +437,7 @@ pub fn integrate(
         }
     };
     if let Some(regions) = regions.as_ref().filter(|_| !from.quiet) {
-        regions.told.iter().for_each(|text| hear.info(text.clone()));
+        regions.told.iter().for_each(|note| hear.note(note.clone()));
     }
     let map = opened.integrate(regions.as_ref().map(|regions| &regions.map), earlier, hear)?;
     let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;

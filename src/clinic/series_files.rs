@@ -6,6 +6,7 @@ use super::series::Integrated;
 use crate::course::tia::RegionRow;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
+use crate::note::{Note, sentences};
 use crate::report::run_record;
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.parameters))).collect();
     let flags: BTreeMap<&str, _> =
         done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.flags))).collect();
+    let notes: Vec<&Note> = done.warnings.iter().chain(&done.map.warnings).collect();
     let record = serde_json::json!({
         "schema": 1,
         "program": run_record::program(),
@@ -38,7 +40,8 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "points": points,
         "parameters": parameters,
         "flags": flags,
-        "warnings": done.warnings.iter().chain(&done.map.warnings).collect::<Vec<_>>(),
+        "warnings": sentences(notes.iter().copied()),
+        "notes": notes,
     });
     write_json(&folder.file("tia.json"), &record)
 }

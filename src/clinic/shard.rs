@@ -7,10 +7,11 @@ use super::grid_bits::GridBits;
 use super::invocation::Invocation;
 use super::output::{CASE_FILE, TALLY_FILE, write_record};
 use crate::decay::Nuclide;
-use crate::fault::{Explained, Setting, Words, words};
+use crate::fault::{Explained, Setting, words};
 use crate::grid::Volume;
 use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
+use crate::note::Note;
 use crate::report::run_record::InputFile;
 use crate::report::table::balance_lines;
 use crate::transport::batch_store::{BatchStore, BlockReader, BlockWriter, read_store, write_store};
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 /// Names of the files of a shard.
 pub const FILE_NAMES: [&str; 3] = [TALLY_FILE, CASE_FILE, "run.json"];
 /// First bytes of the case's file.
-const MAGIC: &[u8] = b"LUTRA CASE 1\n";
+const MAGIC: &[u8] = b"LUTRA CASE 2\n";
 
 /// What all shards of a run have in common.
 #[derive(Serialize, Deserialize)]
@@ -55,7 +56,7 @@ pub struct Own {
     /// Files read: role, path, bytes, SHA-256.
     inputs: Vec<(String, String, u64, String)>,
     /// Warnings of the case.
-    warnings: Vec<String>,
+    warnings: Vec<Note>,
     /// Engine, name, backend and driver.
     pub device: [String; 4],
     /// CPU time of the transport, s.
@@ -117,7 +118,7 @@ fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &Batc
         case_settings: case.settings.clone(),
         settings: computed.settings.clone(),
         inputs: case.inputs.iter().map(|i| (i.role.clone(), i.path.clone(), i.bytes, i.sha256.clone())).collect(),
-        warnings: case.warnings.iter().map(ToString::to_string).collect(),
+        warnings: case.warnings.clone(),
         device: [&device.engine, &device.name, &device.backend, &device.driver].map(String::clone),
         cpu_seconds: computed.cpu_seconds,
     };
@@ -180,7 +181,7 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
             .collect(),
         settings: own.case_settings.clone(),
         data_sets: common.data_sets,
-        warnings: own.warnings.iter().map(Words::from).collect(),
+        warnings: own.warnings.clone(),
     };
     Ok(KeptCase { case, own, hash })
 }

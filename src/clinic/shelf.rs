@@ -6,6 +6,7 @@
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy, Image, OpenedRegions};
 use crate::decay::Nuclide;
+use crate::note::Note;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub struct OpenedCt {
     /// The image, HU.
     pub image: Image<f32>,
     /// What its reader had to say.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// What regions were opened from: their file, that of their names, and the CT whose grid they were put on.

@@ -9,6 +9,7 @@ use crate::fault::{Explained, FaultKind, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
 use crate::io::open::origin_of;
+use crate::note::Note;
 use std::path::{Path, PathBuf};
 
 /// Scans whose middles are no further apart are one scan, h.
@@ -37,7 +38,7 @@ pub struct Shots {
     /// At least one.
     pub shots: Vec<Shot>,
     /// Doubts of the readers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 impl Shots {
@@ -163,14 +164,14 @@ fn not_dicom(path: &Path) -> UserError {
 }
 
 /// Paths of the activity images of a file or folder.
-fn activities(path: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, UserError> {
+fn activities(path: &Path, warnings: &mut Vec<Note>) -> Result<Vec<PathBuf>, UserError> {
     if !dicom::is_dicom(path) {
         return Err(not_dicom(path));
     }
     let mut found = Vec::new();
     for entry in dicom::contents(path).or_user_error()?.into_iter().filter(|entry| entry.kind == Kind::Activity) {
         if entry.projections {
-            warnings.push(format!("{}: left out, it is no reconstruction", entry.title));
+            warnings.push(Note::warning("projections-left-out", "left out, it is no reconstruction").at(&entry.title));
         } else {
             found.push(entry.path);
         }
@@ -222,7 +223,7 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
 }
 
 /// Adds an image to its cycle, unless another image of the same scan says the same.
-fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>, hear: &mut dyn Listener) -> Result<(), UserError> {
+fn add(cycle: &mut Shots, shot: Shot, own: Vec<Note>, hear: &mut dyn Listener) -> Result<(), UserError> {
     // Uncorrected values need no step back, and a scale for each slice is finer than one for all.
     let rank = |shot: &Shot| (shot.scan.decay_correction as u8, u8::from(shot.scan.calibration != "rescale"));
     let Some(n) = cycle.shots.iter().position(|known| (known.time_h - shot.time_h).abs() <= SAME_SCAN_H) else {
@@ -255,10 +256,13 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<String>, hear: &mut dyn Listener)
     }
     let replace = rank(&shot) < rank(known);
     let (kept, left) = if replace { (&shot, known) } else { (known, &shot) };
-    hear.info(format!(
-        "{} and {} are one scan at {:.4} h and say the same: the first is used",
-        kept.image.input.path, left.image.input.path, kept.time_h
-    ));
+    hear.info(
+        "same-scan-twice",
+        format!(
+            "{} and {} are one scan at {:.4} h and say the same: the first is used",
+            kept.image.input.path, left.image.input.path, kept.time_h
+        ),
+    );
     if replace {
         cycle.shots[n] = shot;
     }
@@ -306,7 +310,7 @@ pub fn belongings(
                 return Err(ambiguous(path, "CT", Setting::Ct, &fit, &refused, &image.input.path));
             };
             if all.len() > 1 {
-                hear.info(format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
+                hear.info("ct-chosen", format!("CT: {}; left out: {}", one.path.display(), refused.join(", ")));
             }
             one.path.clone()
         }

@@ -7,6 +7,7 @@ use crate::io::dicom::{self, ActivityOptions, Kind, Scan};
 use crate::io::inputs::Inputs;
 use crate::io::labels::LabelNames;
 use crate::io::{IoError, nifti};
+use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ pub struct Candidate {
     /// Why, and what it holds.
     pub why: String,
     /// What does not fit.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Note>,
     /// Its grid; none for contours.
     pub grid: Option<VoxelGrid>,
     /// Hours that the name seems to state.
@@ -310,7 +311,10 @@ fn nifti_candidate(path: &Path) -> Result<Result<Candidate, String>, IoError> {
             if !fits {
                 let other =
                     told.as_ref().map_or("nothing known".to_owned(), |(r, why)| format!("{} ({why})", r.name()));
-                doubts.push(format!("its name says {}, its values say {other}", role.name()));
+                doubts.push(Note::warning(
+                    "name-against-values",
+                    format!("its name says {}, its values say {other}", role.name()),
+                ));
             }
             (*role, format!("\"{word}\" in its name"))
         }
@@ -318,7 +322,7 @@ fn nifti_candidate(path: &Path) -> Result<Result<Candidate, String>, IoError> {
         (None, None) => return Ok(Err(format!("one value everywhere ({})", values.low))),
     };
     if image.nonfinite > 0 {
-        doubts.push(format!("{} values are NaN or infinite", image.nonfinite));
+        doubts.push(Note::warning("not-finite", format!("{} values are NaN or infinite", image.nonfinite)));
     }
     doubts.extend(image.header.notes.iter().cloned());
     Ok(Ok(Candidate {

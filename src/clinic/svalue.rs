@@ -6,7 +6,8 @@ use super::from_files::anatomy;
 use super::notes::Listener;
 use super::request::SvalueRequest;
 use super::transport;
-use crate::fault::{Setting, Words};
+use crate::fault::Setting;
+use crate::note::Note;
 use crate::svalues::MGY_PER_MBQ_S_PER_KEV_G;
 use crate::text;
 use crate::transport::emission::Emissions;
@@ -40,7 +41,7 @@ pub struct SvalueResult {
     /// Names of all regions.
     pub names: Vec<String>,
     /// What the reader should know.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
 }
 
 /// Carries each source region's decays, spread evenly over its volume.

@@ -7,6 +7,7 @@ use super::request::{Checkpoint, EngineChoice, RunOptions, Stop};
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
 use crate::fault::{Explained, Setting, Words, words};
+use crate::note::Note;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
 use crate::transport::batch_store::BatchStore;
@@ -107,7 +108,7 @@ pub fn scene(case: &Case) -> Result<Scene, UserError> {
 struct Kept {
     keeper: Option<Keeper>,
     resume: Option<BatchStore>,
-    warnings: Vec<Words>,
+    warnings: Vec<Note>,
 }
 
 fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError> {
@@ -116,26 +117,32 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
     let mut serial = 0;
     if *resume {
         let found = checkpoint::resume(folder).or_user_error()?;
-        hear.info(match &found.store {
-            Some(store) => format!(
-                "going on from {} after {} batches and {:.0} s",
-                folder.display(),
-                store.batches().len(),
-                store.wall_seconds
-            ),
-            None => format!("{} holds no checkpoint yet: starting from the beginning", folder.display()),
-        });
+        hear.info(
+            "run-resumed",
+            match &found.store {
+                Some(store) => format!(
+                    "going on from {} after {} batches and {:.0} s",
+                    folder.display(),
+                    store.batches().len(),
+                    store.wall_seconds
+                ),
+                None => format!("{} holds no checkpoint yet: starting from the beginning", folder.display()),
+            },
+        );
         serial = found.serial;
         kept.resume = found.store;
-        kept.warnings = found.warnings.into_iter().map(Words::from).collect();
+        kept.warnings = found.warnings;
     } else if folder.is_dir() {
-        hear.info(words!(
-            "starting anew; ",
-            folder.as_path(),
-            " was of an interrupted run, which ",
-            Setting::Resume,
-            " would have continued"
-        ));
+        hear.info(
+            "run-started-anew",
+            words!(
+                "starting anew; ",
+                folder.as_path(),
+                " was of an interrupted run, which ",
+                Setting::Resume,
+                " would have continued"
+            ),
+        );
     }
     if *every_s > 0.0 {
         let keeper = Keeper::new(folder, Duration::from_secs_f64(*every_s)).or_user_error()?;
@@ -214,7 +221,7 @@ pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn E
                 },
             };
             let engine = cpu(options);
-            hear.info(words!(reason, ": running on the CPU with ", engine.device().name));
+            hear.info("cpu-for-gpu", words!(reason, ": running on the CPU with ", engine.device().name));
             Ok(engine)
         }
     }
@@ -236,7 +243,7 @@ pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, 
     let device = simulation.device;
     let mut warnings = simulation.warnings;
     if simulation.electron.moments.batches < 20 && simulation.photon.moments.batches < 20 {
-        warnings.push("fewer than 20 batches: the standard errors are rough".into());
+        warnings.push(Note::warning("few-batches", "fewer than 20 batches: the standard errors are rough"));
     }
     Computed {
         // one after the other: the sums of the first are gone when the second's energies are made

@@ -58,7 +58,8 @@ pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Lis
     let device = engine.device();
     let shared = RefCell::new(hear);
     let mut runs = Runs { hear: &shared, fraction: 0.0 };
-    let mut tell = |name: &str| shared.borrow_mut().info(format!("{:6.0} s  {name}", began.seconds()));
+    let mut tell =
+        |name: &str| shared.borrow_mut().info("validation-step", format!("{:6.0} s  {name}", began.seconds()));
     let outcome = {
         let mut bench = Workbench::new(engine.as_mut(), &mut runs, request.run.seed);
         validate::run(&mut bench, request.extent, patient, &mut tell)

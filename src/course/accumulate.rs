@@ -13,7 +13,8 @@ use crate::bed::{
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
-use crate::fault::{Explained, Fault, Setting, Words, explained, words};
+use crate::fault::{Explained, Fault, Setting, explained, words};
+use crate::note::Note;
 
 /// Why doses cannot be accumulated.
 #[derive(Debug, Error)]
@@ -261,7 +262,7 @@ pub struct Accumulated {
     /// Per voxel, where every cycle with dosimetry has a registered map.
     pub voxels: Option<VoxelSums>,
     /// What the reader should know.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
 }
 
 /// Accumulates. `parameters` gives a region's radiobiology, none where no BED is wanted.
@@ -295,10 +296,16 @@ pub fn accumulate(
         if let Some(change) = row.mass_change_rel
             && change > 0.02
         {
-            warnings.push(format!(
-                "region {name}: its mass changes by {:.1} % between cycles; a new segmentation mimics a trend of dose",
-                100.0 * change
-            ).into());
+            warnings.push(
+                Note::warning(
+                    "mass-changes",
+                    format!(
+                        "its mass changes by {:.1} % between cycles; a new segmentation mimics a trend of dose",
+                        100.0 * change
+                    ),
+                )
+                .at(format!("region {name}")),
+            );
         }
         totals.push(row);
     }
@@ -400,20 +407,23 @@ fn voxel_sums(
     cycles: &[CycleDose],
     frame: &CourseFrame<'_>,
     parameters: &dyn Fn(&str) -> Option<RegionParameters>,
-    warnings: &mut Vec<Words>,
+    warnings: &mut Vec<Note>,
 ) -> Result<Option<VoxelSums>, AccumulateError> {
     let mut sums = BedMapAccumulator::new(frame.labels.len());
     let mut added = 0;
     for (index, cycle) in cycles.iter().enumerate() {
         if cycle.regions.is_empty() {
-            warnings.push(format!("cycle {} has no dosimetry: the voxel maps do not hold it", index + 1).into());
+            warnings.push(Note::warning(
+                "cycle-without-dosimetry",
+                format!("cycle {} has no dosimetry: the voxel maps do not hold it", index + 1),
+            ));
             continue;
         }
         let Some(dose) = &cycle.dose_gy else {
-            warnings.push(format!(
+            warnings.push(Note::warning("no-voxel-maps", format!(
                 "cycle {} has no dose map in the course's frame: no voxel maps are written (regions are summed all the same)",
                 index + 1
-            ).into());
+            )));
             return Ok(None);
         };
         let by_label: BTreeMap<u16, f32> = frame
@@ -458,7 +468,7 @@ fn add_voxel_points(
     frame: &CourseFrame<'_>,
     voxels: &VoxelSums,
     parameters: Option<RegionParameters>,
-    warnings: &mut Vec<Words>,
+    warnings: &mut Vec<Note>,
 ) -> Result<(), AccumulateError> {
     let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
     let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
@@ -475,7 +485,7 @@ fn add_voxel_points(
     let below = dose.iter().filter(|d| **d < 0.0).count();
     let wants_geud = parameters.is_some_and(|p| p.geud_a.is_some());
     if row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud) {
-        warnings.push(words!(
+        warnings.push(Note::warning("negative-dose-voxels", words!(
             format!(
             "region {name}: {below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
              gEUD say nothing; raise ",
@@ -483,7 +493,7 @@ fn add_voxel_points(
             ),
             Setting::Histories,
             " (its mean dose and BED stand)"
-        ));
+        )));
     }
     if let Some(parameters) = parameters {
         let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::bed::{RADIOBIOLOGY_SETS, Radiobiology};
 use crate::bounds::{self, Given};
+use crate::note::Note;
 
 use super::frame::Transform;
 use super::input::{InputError, TextOrDate, check_transform, day, days_between, from_toml, positive, relative};
@@ -299,7 +300,7 @@ impl Course {
         physical_half_life_h: f64,
         kev_per_decay: f64,
         file: &str,
-    ) -> Result<Vec<String>, InputError> {
+    ) -> Result<Vec<Note>, InputError> {
         let refused = |error| InputError::of_bounds(file, error);
         let mut doubts = Vec::new();
         for (number, cycle) in (1..).zip(&self.cycles) {

@@ -16,6 +16,7 @@ use crate::bed::Exponential;
 use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::{Volume, VoxelGrid};
+use crate::note::Note;
 use crate::units::DECAYS_PER_MBQ_H;
 
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
@@ -332,7 +333,7 @@ pub struct TiaMap {
     /// Regions, ascending label.
     pub regions: Vec<RegionIntegral>,
     /// What the reader should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 /// A row of the table of a region.
@@ -423,21 +424,23 @@ pub fn flag_words(flag: &FitFlag) -> String {
 
 /// What a user must be told of a flag: a fit that was refused, ends at a limit or rests on what was not imaged. None for
 /// the flags that a table holds.
-fn warning_words(flag: &FitFlag) -> Option<String> {
+fn warning_words(flag: &FitFlag) -> Option<Note> {
+    let at_limit = |why: &str| Note::warning("fit-at-limit", format!("the fit ends at a limit: {why}"));
     match flag {
-        FitFlag::FellBack { reason } => Some(reason.clone()),
-        FitFlag::AtPhysicalDecay => Some(
-            "the fit ends at physical decay: the activity falls no faster; check decay correction and noise".to_owned(),
-        ),
+        FitFlag::FellBack { reason } => Some(Note::warning("fit-fell-back", reason)),
+        FitFlag::AtPhysicalDecay => Some(Note::warning(
+            "fit-at-physical-decay",
+            "the fit ends at physical decay: the activity falls no faster; check decay correction and noise",
+        )),
         FitFlag::RateNotResolved { parameter } => {
-            Some(format!("the fit ends at a limit: {parameter} is too fast for the first scan and not resolved"))
+            Some(at_limit(&format!("{parameter} is too fast for the first scan and not resolved")))
         }
-        FitFlag::RateAtLimit { .. } => Some(format!("the fit ends at a limit: {}", flag_words(flag))),
-        FitFlag::PhaseAbsent { .. } => Some(format!("the fit ends at a limit: {}", flag_words(flag))),
-        FitFlag::MostlyBeforeFirst { .. } => Some(
-            "more than half of the integral lies before the first scan, extrapolated: nothing measured bounds it"
-                .to_owned(),
-        ),
+        FitFlag::RateAtLimit { .. } => Some(at_limit(&flag_words(flag))),
+        FitFlag::PhaseAbsent { .. } => Some(at_limit(&flag_words(flag))),
+        FitFlag::MostlyBeforeFirst { .. } => Some(Note::warning(
+            "mostly-before-first-scan",
+            "more than half of the integral lies before the first scan, extrapolated: nothing measured bounds it",
+        )),
         FitFlag::Extrapolated { .. }
         | FitFlag::UncertainParameter { .. }
         | FitFlag::CorrelatedParameters { .. }
@@ -449,9 +452,9 @@ fn warning_words(flag: &FitFlag) -> Option<String> {
 }
 
 /// What there is to tell of the regions, each once with the regions that it is true of.
-fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<String> {
-    let mut shared: Vec<(String, Vec<&str>)> = Vec::new();
-    let mut tell = |words: String, name| match shared.iter_mut().find(|(known, _)| *known == words) {
+fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Note> {
+    let mut shared: Vec<(Note, Vec<&str>)> = Vec::new();
+    let mut tell = |words: Note, name| match shared.iter_mut().find(|(known, _)| *known == words) {
         Some((_, names)) => names.push(name),
         None => shared.push((words, vec![name])),
     };
@@ -461,7 +464,8 @@ fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Stri
             let member = |v: usize| input.labels[v] == region.label;
             let zero = |i: &ActivityImage| i.activity_mbq.data.iter().enumerate().all(|(v, a)| !member(v) || *a == 0.0);
             if region.label != 0 || !input.images.iter().all(zero) {
-                tell("no image shows activity above 0: the map has no decays there".to_owned(), &region.name);
+                let text = "no image shows activity above 0: the map has no decays there";
+                tell(Note::warning("no-activity-above-zero", text), &region.name);
             }
             continue;
         };
@@ -471,11 +475,11 @@ fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Stri
         let off = region.map_decays / integral.decays() - 1.0;
         if off.is_nan() || off.abs() > VOXELWISE_WARNING {
             let words = format!("its voxels' own fits give {:+.0} % of decays against the region's curve", 100.0 * off);
-            tell(words, &region.name);
+            tell(Note::warning("voxels-off-curve", words), &region.name);
         }
     }
     let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
-    shared.iter().map(|(words, names)| format!("{} {}: {words}", word(names), names.join(", "))).collect()
+    shared.into_iter().map(|(note, names)| note.at(format!("{} {}", word(&names), names.join(", ")))).collect()
 }
 
 /// The map of decays.
@@ -564,7 +568,7 @@ fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Re
 }
 
 /// Grids, numbers and units of the images.
-fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
+fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
     let grid: &VoxelGrid = &input.images[0].activity_mbq.grid;
     if input.labels.len() != grid.len() {
         return Err(TiaError::Grid {
@@ -596,12 +600,17 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<String>, TiaError> {
                 return Err(TiaError::UnitsDiffer { what: image.name.clone(), found_mbq: total, before_mbq });
             }
             if total > TOTAL_RISE_WARNING * before_mbq {
-                warnings.push(format!(
-                    "{}: the decay-corrected total rises by {:.0} % from the image before; check unit, decay \
+                warnings.push(
+                    Note::warning(
+                        "total-rises",
+                        format!(
+                            "the decay-corrected total rises by {:.0} % from the image before; check unit, decay \
                      correction and field of view",
-                    image.name,
-                    100.0 * (total / before_mbq - 1.0)
-                ));
+                            100.0 * (total / before_mbq - 1.0)
+                        ),
+                    )
+                    .at(&image.name),
+                );
             }
         }
         before = Some(total);

@@ -15,7 +15,7 @@ pub fn verdict_words(verdict: &Verdict) -> String {
 /// The same with a name for each setting, as a front end has it.
 pub fn verdict_words_with(verdict: &Verdict, name: impl Fn(Setting) -> &'static str) -> String {
     let mut text = String::new();
-    let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.shown(&name)).collect();
+    let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.sentence().shown(&name)).collect();
     // Writing to a String does not fail.
     let _ = write_verdict(&mut text, verdict, &warnings);
     text

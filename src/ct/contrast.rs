@@ -8,6 +8,8 @@
 //! 55, pancreas 35 to 45, salivary glands -20 to 50, muscle 50 to 60, blood 40 to 60, clotted 80; the thyroid has 80 to 130 of its
 //! own iodine. Assumption: the limits below, about twice what is usual, which another tube voltage does not reach.
 
+use crate::note::Note;
+
 /// Beginnings of words and the median above which a region of that name holds contrast agent, HU.
 const LIMITS_HU: [(&str, f64); 23] = [
     ("kidney", 80.0),
@@ -49,14 +51,15 @@ pub fn unenhanced_most_hu(region: &str) -> Option<f64> {
 
 /// A doubt about a region of soft tissue whose median is that of contrast agent; `density_g_cm3` is what the calibration
 /// makes of it.
-pub fn doubt(region: &str, median_hu: f64, density_g_cm3: f64) -> Option<String> {
+pub fn doubt(region: &str, median_hu: f64, density_g_cm3: f64) -> Option<Note> {
     let most = unenhanced_most_hu(region)?;
     (median_hu > most).then(|| {
-        format!(
-            "region {region}: half of it lies above {median_hu:.0} HU, more than the {most} HU that it can have without contrast agent; the \
+        let text = format!(
+            "half of it lies above {median_hu:.0} HU, more than the {most} HU that it can have without contrast agent; the \
              calibration takes the agent for tissue of {density_g_cm3:.3} g/cm3, and its dose is too low by as much \
              as that is too dense: give an unenhanced CT, or densities (--density)"
-        )
+        );
+        Note::warning("contrast-agent", text).at(format!("region {region}"))
     })
 }
 
@@ -67,7 +70,10 @@ mod tests {
     #[test]
     fn alarm_contrast_agent_in_named_soft_tissue_is_a_doubt() {
         let told = doubt("kidney_left", 205.0, 1.14).expect("a doubt");
-        assert!(told.starts_with("region kidney_left: half of it lies above 205 HU, more than the 80 HU"), "{told}");
+        assert!(
+            told.to_string().starts_with("region kidney_left: half of it lies above 205 HU, more than the 80 HU"),
+            "{told}"
+        );
         assert!(told.contains("1.140 g/cm3"), "{told}");
         for (name, hu) in [("Liver", 140.0), ("Niere links", 150.0), ("renal cortex", 190.0), ("SPLEEN", 130.0)] {
             assert!(doubt(name, hu, 1.1).is_some(), "{name}");

@@ -14,6 +14,7 @@ use super::dvh::pieces::{Field, whole_dvh};
 use super::{DoseError, DoseMap, fits};
 use crate::bounds;
 use crate::cores;
+use crate::note::Note;
 use crate::text;
 use crate::units::GY_PER_KEV_G;
 use serde::Serialize;
@@ -101,19 +102,20 @@ pub struct RegionDose {
 
 impl RegionDose {
     /// What the reader must know of the row; none where there is nothing.
-    pub fn note(&self) -> Option<String> {
+    pub fn note(&self) -> Option<Note> {
+        let at = format!("region {}", self.name);
         if self.dosed_voxels == 0 {
-            return Some(format!(
-                "region {}: all of its {} voxels are air, which carries no dose: none is stated for it",
-                self.name, self.voxels
-            ));
+            let text =
+                format!("all of its {} voxels are air, which carries no dose: none is stated for it", self.voxels);
+            return Some(Note::warning("region-in-air", text).at(at));
         }
         (self.d98_gy < 0.0).then(|| {
-            format!(
-                "region {}: {} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says \
+            let text = format!(
+                "{} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says \
                  nothing; raise --histories (its mean dose stands)",
-                self.name, self.negative_voxels, self.dosed_voxels
-            )
+                self.negative_voxels, self.dosed_voxels
+            );
+            Note::warning("negative-dose-voxels", text).at(at)
         })
     }
 }
@@ -374,7 +376,7 @@ mod tests {
         let all = [wholly.dose_gy, wholly.dose_se_gy, wholly.dose_electron_gy, wholly.dose_photon_gy, wholly.max_gy];
         assert_eq!(all, [0.0; 5]);
         let note = wholly.note().expect("said");
-        assert!(note.starts_with("region tumour: all of its 2 voxels are air"), "{note}");
+        assert!(note.to_string().starts_with("region tumour: all of its 2 voxels are air"), "{note}");
     }
 
     #[test]
@@ -384,7 +386,7 @@ mod tests {
         let row = table(&noisy).expect("fits").remove(1);
         assert!(row.d98_gy < 0.0, "{row:?}");
         let note = row.note().expect("said");
-        assert!(note.starts_with("region tumour: 1 of its 2 voxels have a negative dose"), "{note}");
+        assert!(note.to_string().starts_with("region tumour: 1 of its 2 voxels have a negative dose"), "{note}");
     }
 
     /// The errors that a histogram's band is made of are positive, of doses below 0 too.

@@ -23,6 +23,7 @@ use stream::{ByteSource, Take, Value, make_room};
 
 use super::{IoError, atomic};
 use crate::grid::{Volume, VoxelGrid};
+use crate::note::Note;
 
 /// Which layout of header a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ pub struct Header {
     /// The grid, mm.
     pub grid: VoxelGrid,
     /// What a careful user should know: assumptions made where the file is silent.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Byte at which the values start in the file that holds them.
     data_offset: u64,
     /// Whether the values lie in a second file.

@@ -13,6 +13,7 @@ use super::dicom::{self, ActivityOptions, Kind, Opened, RegionReport, Scan};
 use super::labels::LabelNames;
 use super::{IoError, nifti, sha256_hex};
 use crate::grid::{Volume, VoxelGrid};
+use crate::note::Note;
 use crate::reads;
 
 /// An activity image of either format.
@@ -37,7 +38,7 @@ pub struct LabelInput {
     /// Volumes of DICOM regions by their own contours or pixels, and on the grid; empty for NIfTI.
     pub reports: Vec<RegionReport>,
     /// What a careful user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Files that were read.
     pub files: Vec<PathBuf>,
 }

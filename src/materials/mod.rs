@@ -11,6 +11,7 @@ pub mod tissues;
 use crate::ct::{CtError, check_hounsfield};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::Volume;
+use crate::note::Note;
 
 pub use hu_curve::HuCalibration;
 pub use tissues::{Tissue, schneider_tissues};
@@ -153,7 +154,7 @@ pub struct HuReport {
     /// Volume whose HU lie below the calibration and take its lowest density, cm3.
     pub below_curve_cm3: f64,
     /// Sentences for the reader; empty when nothing is worth a word.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 /// Density and tissue of every voxel of `hu` (Hounsfield units) by `calibration`.
@@ -183,19 +184,24 @@ fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
         warnings: Vec::new(),
     };
     if report.metal_cm3 > 0.0 {
-        report.warnings.push(format!(
+        report.warnings.push(Note::warning("metal", format!(
             "{:.2} cm3 lie at or above {METAL_FROM_HU} HU (metal or its streaks); they are treated as the densest bone of the calibration",
             report.metal_cm3
-        ));
+        )));
     }
     if report.above_curve_cm3 > report.metal_cm3 {
-        report.warnings.push(format!(
-            "{:.2} cm3 lie above the calibration's {high_hu} HU and take its highest density",
-            report.above_curve_cm3
+        report.warnings.push(Note::warning(
+            "above-calibration",
+            format!(
+                "{:.2} cm3 lie above the calibration's {high_hu} HU and take its highest density",
+                report.above_curve_cm3
+            ),
         ));
     }
     if report.air_cm3 == 0.0 {
-        report.warnings.push("no voxel is air: the CT is cropped inside the body or its HU are shifted".to_owned());
+        report
+            .warnings
+            .push(Note::warning("no-air", "no voxel is air: the CT is cropped inside the body or its HU are shifted"));
     }
     report
 }

@@ -2,6 +2,7 @@
 
 use super::EnergyBalance;
 use crate::dose::regions::RegionDose;
+use crate::note::{Note, in_record};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -142,8 +143,9 @@ pub struct RunRecord {
     pub regions: Vec<RegionDose>,
     /// Cost.
     pub cost: CostRecord,
-    /// What the reader should know before trusting the numbers.
-    pub warnings: Vec<String>,
+    /// What the reader should know before trusting the numbers: sentences as `warnings`, data as `notes`.
+    #[serde(flatten, serialize_with = "in_record")]
+    pub warnings: Vec<Note>,
     /// SHA-256 of each file written, by name; the record itself left out.
     pub outputs: BTreeMap<String, String>,
 }

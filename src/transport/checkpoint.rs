@@ -8,7 +8,8 @@
 //! interrupted one are continued or given up by a word of a person, never by chance.
 
 use crate::clock::Moment;
-use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
+use crate::fault::{Explained, Fault, FaultKind, Setting, explained, words};
+use crate::note::Note;
 use crate::owner::{self, Held, Owner};
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use std::fs::{self, File};
@@ -175,20 +176,19 @@ impl Keeper {
 
     /// Writes one when it is time to. What is to be known at once: that it could not be written, and, once, that one
     /// could again.
-    pub fn tend(&mut self, store: &BatchStore) -> Option<Words> {
+    pub fn tend(&mut self, store: &BatchStore) -> Option<Note> {
         if !self.due() {
             return None;
         }
         let failed_before = self.failing;
         match self.save(store) {
-            Ok(()) => failed_before.then(|| words!(self.folder.as_path(), ": checkpoints are written again")),
+            Ok(()) => failed_before
+                .then(|| Note::warning("checkpoint-again", "checkpoints are written again").at(self.folder.as_path())),
             Err(_) if failed_before => None,
             Err(error) => {
                 let kept = if self.serial > 0 { "the last one stays, and " } else { "" };
-                Some(words!(
-                    error.fault().sentence(),
-                    format!(" The run goes on: {kept}it is tried again when the next one is due.")
-                ))
+                let goes_on = format!(" The run goes on: {kept}it is tried again when the next one is due.");
+                Some(Note::warning("checkpoint-failed", words!(error.fault().sentence(), goes_on)))
             }
         }
     }
@@ -251,7 +251,7 @@ pub struct Resumed {
     /// Its serial number.
     pub serial: u64,
     /// Damaged checkpoints that were passed over.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
 }
 
 /// The newest whole checkpoint of `folder`.
@@ -279,7 +279,10 @@ pub fn resume(folder: &Path) -> Result<Resumed, CheckpointError> {
         Some((store, serial)) => {
             let warnings = faults
                 .into_iter()
-                .map(|fault| format!("damaged checkpoint passed over, the run goes on from the other one: {fault}"))
+                .map(|fault| {
+                    let text = format!("damaged checkpoint passed over, the run goes on from the other one: {fault}");
+                    Note::warning("checkpoint-damaged", text)
+                })
                 .collect();
             Ok(Resumed { store: Some(store), serial, warnings })
         }

@@ -1,6 +1,6 @@
 //! The engine at work, and the one that takes over when it fails.
 
-use crate::fault::Words;
+use crate::note::Note;
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -16,7 +16,7 @@ pub(crate) struct Hand<'a> {
     fallback: Option<&'a mut Fallback<'a>>,
     scene: Option<Arc<SceneData>>,
     /// What the user should know.
-    pub(crate) warnings: Vec<Words>,
+    pub(crate) warnings: Vec<Note>,
 }
 
 impl<'a> Hand<'a> {
@@ -44,7 +44,10 @@ impl<'a> Hand<'a> {
         let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
         let mut engine = make();
         engine.load(Arc::clone(scene))?;
-        self.warnings.push(format!("{reason}: {done} on {} with the same result", engine.device().name).into());
+        self.warnings.push(Note::warning(
+            "engine-changed",
+            format!("{reason}: {done} on {} with the same result", engine.device().name),
+        ));
         self.other = Some(engine);
         Ok(())
     }

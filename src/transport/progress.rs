@@ -1,6 +1,6 @@
 //! Who hears how a run goes, and may end it.
 
-use crate::fault::Words;
+use crate::note::Note;
 use std::ops::ControlFlow;
 
 /// Hears how a run goes.
@@ -10,7 +10,7 @@ pub trait Progress {
     fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()>;
 
     /// Something to be known at once; it is among the run's warnings too.
-    fn note(&mut self, _note: &Words) {}
+    fn note(&mut self, _note: &Note) {}
 }
 
 /// Hears nothing.

@@ -1,7 +1,7 @@
 //! What a run gives: energies with their variances, by bin and by region.
 
 use crate::cores;
-use crate::fault::Words;
+use crate::note::Note;
 use crate::tally::{ENTRY_KEV, Ledger, Moments};
 use crate::transport::DeviceInfo;
 use crate::transport::batch_store::{BatchStore, PassStore};
@@ -141,7 +141,7 @@ pub struct Simulation {
     /// Where the wall time went; a run put together from shards has none.
     pub spent: Spent,
     /// What the user should know.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
 }
 
 /// What a run leaves.
@@ -160,7 +160,7 @@ pub struct Outcome {
     /// Where the wall time went.
     pub spent: Spent,
     /// What the user should know.
-    pub warnings: Vec<Words>,
+    pub warnings: Vec<Note>,
 }
 
 impl Outcome {

@@ -1,6 +1,7 @@
 //! simulate: batches of both passes until the histories are spent or the uncertainty is reached.
 
-use crate::fault::{Explained, Words};
+use crate::fault::Explained;
+use crate::note::Note;
 pub use crate::transport::error::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunError, audit, flag_names};
 pub use crate::transport::identity::identity;
 pub use crate::transport::plan::{MOST_HISTORIES_A_BATCH, RunPlan, Stop, batch_count};
@@ -76,7 +77,7 @@ struct Watch<'a> {
     progress: &'a mut dyn Progress,
     keeper: Option<&'a mut Keeper>,
     /// What was said of checkpoints.
-    notes: Vec<Words>,
+    notes: Vec<Note>,
 }
 
 impl Watch<'_> {
@@ -99,7 +100,7 @@ impl Watch<'_> {
         if let (Some(keeper), Some(state)) = (&mut self.keeper, session.state())
             && let Err(error) = keeper.save(state)
         {
-            self.progress.note(&error.fault().sentence());
+            self.progress.note(&Note::warning("checkpoint-failed", error.fault().sentence()));
         }
         let checkpoint = self.keeper.as_ref().and_then(|keeper| keeper.holds()).map(ToOwned::to_owned);
         Err(RunError::Cancelled { batches, checkpoint })

@@ -169,7 +169,7 @@ impl Progress for Notes {
         self.done = fraction_done;
         ControlFlow::Continue(())
     }
-    fn note(&mut self, note: &lutra::fault::Words) {
+    fn note(&mut self, note: &lutra::note::Note) {
         self.heard.push((self.done, note.to_string()));
     }
 }

@@ -85,7 +85,7 @@ fn area_mm2(regions: &Regions) -> f64 {
 }
 
 fn noted(regions: &Regions, words: &str) -> bool {
-    regions.notes.iter().any(|note| note.starts_with("region kidney: ") && note.contains(words))
+    regions.notes.iter().any(|note| note.place == Some("region kidney".into()) && note.contains(words))
 }
 
 /// A square of half-width `half` around (x, y), LPS mm.
@@ -274,8 +274,12 @@ fn io_contours_that_cross_themselves() {
     let found = plane(&[loops]);
     // By r = a + b cos: all (a^2 + b^2/2) pi with the inner loop counted twice.
     let twice = 0.5 * TAU * (16.0 + 32.0);
-    let left_out =
-        found.notes[0].split(&[' ', ':'][..]).filter_map(|word| word.parse::<f64>().ok()).next_back().unwrap();
+    let left_out = found.notes[0]
+        .to_string()
+        .split(&[' ', ':'][..])
+        .filter_map(|word| word.parse::<f64>().ok())
+        .next_back()
+        .unwrap();
     assert!((area_mm2(&found) + 2.0 * left_out - twice).abs() < 0.2, "{} {left_out}", area_mm2(&found));
     assert!(noted(&found, "a contour crosses itself (planes at 30.00 mm)"));
 }
@@ -291,7 +295,10 @@ fn io_contours_xor_is_xor() {
     assert_eq!(count(&found, 1), 121);
     assert!(noted(&found, "1 contours of type CLOSEDPLANAR_XOR coincide"), "{:?}", found.notes);
     let none = xor(&[left.clone(), left.clone()]);
-    assert!(count(&none, 1) == 0 && none.notes.iter().any(|note| note == "region 1 kidney: no voxel of the grid"));
+    assert!(
+        count(&none, 1) == 0
+            && none.notes.iter().any(|note| note.to_string() == "region 1 kidney: no voxel of the grid")
+    );
     // Both types in one plane: where they mean the same it does not matter, where not the set is refused.
     let mixed = |inner: Line| {
         let contours = [in_plane(PLANAR, &[flat(0.0, 0.0, 8.5)]), in_plane(XOR, &[inner])].concat();
@@ -417,7 +424,7 @@ fn io_contours_regions_without_voxels_and_names_twice_are_told() {
     assert!(told("regions without a closed contour, left out: empty, bare"));
     // Too small for a centre: named.
     let small = read(&structures(&[(1, "dot")], &[(1, vec![(PLANAR, square(0.5, 0.5, 30.0, 0.2))])])).unwrap();
-    assert!(small.notes.iter().any(|note| note == "region 1 dot: no voxel of the grid"));
+    assert!(small.notes.iter().any(|note| note.to_string() == "region 1 dot: no voxel of the grid"));
     // One number for two names does not say whose the contours are.
     let error = read(&structures(&[(1, "kidney"), (1, "liver")], &[(1, cube(5.5))])).unwrap_err();
     assert!(error.contains("ROINumber (3006,0022): found 1 for both kidney and liver"), "{error}");

@@ -386,7 +386,7 @@ fn io_dicom_totals_in_the_unit_of_their_modality() {
         put_items(&mut set, tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![own]);
         write(&folder.path().join("nm"), &set);
         let activity = read(&folder, &plain()).unwrap();
-        (activity.scan, activity.image.notes.join("; "))
+        (activity.scan, lutra::note::sentences(&activity.image.notes).join("; "))
     };
     assert_eq!(of_pt("7.4e9").administered_mbq, Some(7400.0));
     let doubtful = of_pt("7400");

@@ -24,6 +24,7 @@ mod clinic_memory;
 mod compare;
 mod counting;
 mod docs_book;
+mod docs_notes;
 mod dvh;
 mod engine_checkpoint;
 mod engine_cpu;

@@ -20,11 +20,12 @@ use crate::clock::Moment;
 use crate::cores::cores as machine_cores;
 use crate::decay::Nuclide;
 use crate::dose::AIR_LIMIT_G_CM3;
-use crate::fault::{Setting, Words};
+use crate::fault::Setting;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::materials::tissues::Tissue;
+use crate::note::Note;
 use crate::report::run_record::{cpu_seconds, peak_memory_bytes, platform, program, reset_peak_memory, utc};
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
@@ -336,7 +337,7 @@ fn measured(
     let began = Moment::now();
     let first = take(make, &warm, emissions, place, hear)?;
     let warm_up_seconds = began.seconds();
-    hear.info(format!("warm-up: {warm_up_seconds:.2} s"));
+    hear.info("warm-up", format!("warm-up: {warm_up_seconds:.2} s"));
     let labels = judged(&first.case, request)?;
     drop(first);
     let mut bench: Option<Bench> = None;
@@ -347,7 +348,7 @@ fn measured(
         let cores = cores(&request.run, &taken.computed);
         let (voxels, target) = target(&taken.case, &taken.written.dose.dose_gy, &labels, request.judge_above);
         let run = figures(&taken, &voxels, cores, peak);
-        hear.info(format!("run {} of {}: {}", n + 1, request.repeat, told(&run)));
+        hear.info("bench-run", format!("run {} of {}: {}", n + 1, request.repeat, told(&run)));
         let bench =
             bench.get_or_insert_with(|| empty("case", request, &taken, scene_figures(name, &taken.case), cores));
         if let Some(other) = bench.runs.first().filter(|other| other.tally_sha256 != run.tally_sha256) {
@@ -362,7 +363,7 @@ fn measured(
             )));
         }
         if voxels.is_empty() {
-            bench.warnings.push("no voxel is judged: there is no efficiency".into());
+            bench.warnings.push(Note::warning("nothing-judged", "no voxel is judged: there is no efficiency"));
         }
         bench.warnings.extend(taken.case.warnings.iter().chain(&taken.computed.warnings).cloned());
         bench.target = Some(target);
@@ -376,7 +377,7 @@ fn measured(
 }
 
 /// Leaves the first of equal lines.
-fn once(lines: &mut Vec<Words>) {
+fn once(lines: &mut Vec<Note>) {
     let mut seen = BTreeSet::new();
     lines.retain(|line| seen.insert(line.to_string()));
 }
@@ -448,7 +449,7 @@ fn scaling(
     let began = Moment::now();
     let (first, _) = one(smallest, request.warm_up)?;
     let warm_up_seconds = began.seconds();
-    hear.info(format!("warm-up: {warm_up_seconds:.2} s"));
+    hear.info("warm-up", format!("warm-up: {warm_up_seconds:.2} s"));
     let device = cores(&request.run, &first.computed);
     let mut bench = empty("scaling", request, &first, scene_figures("phantom", &first.case), device);
     bench.warm_up_seconds = warm_up_seconds;
@@ -458,13 +459,14 @@ fn scaling(
         let (voxels, _) = target(&taken.case, &taken.written.dose.dose_gy, &[1], None);
         let run = figures(&taken, &voxels, device, peak);
         let shape = dims.map(|n| n.to_string()).join(" x ");
-        hear.info(format!("{shape} voxels, {histories} electron histories: {}", told(&run)));
+        hear.info("bench-run", format!("{shape} voxels, {histories} electron histories: {}", told(&run)));
         Ok((scene_figures("phantom", &taken.case), run))
     };
     for &dims in grids {
         let needed = HOST_BYTES_A_VOXEL * dims.iter().product::<usize>() as u64;
         if let Some(free) = available_memory_bytes().filter(|&free| free < needed) {
-            bench.warnings.push(
+            bench.warnings.push(Note::warning(
+                "grid-too-large",
                 format!(
                     "{} x {} x {} voxels: left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
                     dims[0],
@@ -472,9 +474,8 @@ fn scaling(
                     dims[2],
                     needed as f64 * 1e-9,
                     free as f64 * 1e-9
-                )
-                .into(),
-            );
+                ),
+            ));
             continue;
         }
         let (scene, run) = taken(dims, histories)?;

@@ -1,7 +1,7 @@
 //! The record of `lutra bench` and the formulas behind its figures.
 
 use crate::clinic::case::{Computed, ComputedPass};
-use crate::fault::Words;
+use crate::note::{Note, in_record};
 use crate::report::run_record::InputFile;
 use crate::transport::spent::{KernelClock, Spent};
 use serde::Serialize;
@@ -36,7 +36,8 @@ pub struct Bench {
     pub grids: Vec<GridFigures>,
     /// Growing numbers of histories on one grid.
     pub histories: Vec<HistoryFigures>,
-    pub warnings: Vec<Words>,
+    #[serde(flatten, serialize_with = "in_record")]
+    pub warnings: Vec<Note>,
 }
 
 /// The scene.

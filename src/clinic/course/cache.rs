@@ -24,6 +24,7 @@ use crate::io::IoError;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::io::nifti::{self, WriteOptions};
+use crate::note::Note;
 use crate::report::run_record::{self, InputFile};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -42,7 +43,7 @@ pub struct Cache {
 }
 
 /// Layout of a cache entry; raised when its content changes meaning.
-const CACHE_SCHEMA: u32 = 4;
+const CACHE_SCHEMA: u32 = 5;
 /// The maps of an entry.
 const MAPS: [&str; 4] = ["dose_gy.nii.gz", "density_g_cm3.nii.gz", "labels.nii.gz", "sigma_rel.nii.gz"];
 
@@ -104,7 +105,7 @@ impl KeptRegion {
 struct Told {
     tally_sha256: String,
     regions: Vec<KeptRegion>,
-    warnings: Vec<String>,
+    warnings: Vec<Note>,
     form_code: i16,
     run: KeptRun,
 }
@@ -235,7 +236,8 @@ impl Entry {
     /// A folder for the entry, before anything is computed.
     fn prepare(&self, cache: &Cache, hear: &mut dyn Listener) -> Result<AtomicOutputDir, UserError> {
         if self.folder.exists() {
-            hear.warning(format!("{}: the cache entry is damaged and computed again", self.folder.display()));
+            let damaged = Note::warning("cache-damaged", "the cache entry is damaged and computed again");
+            hear.note(damaged.at(self.folder.as_path()));
         }
         make_folder(&cache.folder)?;
         let own = [&MAPS[..], &[RECORD]].concat();
@@ -287,28 +289,29 @@ pub fn transported(
     let read = inputs(request, decays.as_ref(), shelf)?;
     let found = place.as_ref().and_then(|(_, entry)| entry.find());
     let reused = found.is_some();
-    let (told, maps) = match found {
-        Some(found) => {
-            // the entry does not depend on the activity given, the bounds do
-            from_files::check_activity(request, decays.as_ref(), shelf)?;
-            found
-        }
-        None => {
-            let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
-            let place = place.transpose().map_err(|error: UserError| error)?;
-            let (told, maps) = computed(request, decays, place.as_ref(), shelf, hear)?;
-            if let Some((folder, entry)) = place {
-                let name = entry.folder.clone();
-                if let Err(failure) = entry.keep(&told, &maps, folder) {
-                    hear.warning(format!(
+    let (told, maps) =
+        match found {
+            Some(found) => {
+                // the entry does not depend on the activity given, the bounds do
+                from_files::check_activity(request, decays.as_ref(), shelf)?;
+                found
+            }
+            None => {
+                let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
+                let place = place.transpose().map_err(|error: UserError| error)?;
+                let (told, maps) = computed(request, decays, place.as_ref(), shelf, hear)?;
+                if let Some((folder, entry)) = place {
+                    let name = entry.folder.clone();
+                    if let Err(failure) = entry.keep(&told, &maps, folder) {
+                        hear.warning("cache-not-kept", format!(
                         "{}: the dose of this cycle could not be kept and is computed again next time: {failure}",
                         name.display()
                     ));
+                    }
                 }
+                (told, maps)
             }
-            (told, maps)
-        }
-    };
+        };
     let SceneInput::Ct(ct) = &request.scene else { unreachable!("a cycle's scene is a CT: its record was made above") };
     let grid = maps.dose_gy.grid.clone();
     Ok(Computed {
@@ -349,7 +352,7 @@ fn computed(
     let told = Told {
         tally_sha256: result.computed.tally_sha256.clone(),
         regions: result.tables.rows.iter().map(KeptRegion::of).collect(),
-        warnings: result.warnings().map(ToString::to_string).collect(),
+        warnings: result.warnings().cloned().collect(),
         form_code: result.case.form_code,
         run: KeptRun::of(&result.case, &result.computed, request.run.seed),
     };

@@ -6,6 +6,7 @@ use crate::course::accumulate::{CycleDose, RegionParameters};
 use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::Course;
 use crate::course::protocol::Protocol;
+use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -31,23 +32,23 @@ pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed:
 }
 
 /// Warnings of the cycles, one that several share said once.
-pub fn by_cycle(computed: &[Computed]) -> Vec<String> {
-    let mut shared: Vec<(&str, Vec<String>)> = Vec::new();
+pub fn by_cycle(computed: &[Computed]) -> Vec<Note> {
+    let mut shared: Vec<(&Note, Vec<String>)> = Vec::new();
     for (index, one) in computed.iter().enumerate() {
         for warning in &one.warnings {
             let number = (index + 1).to_string();
-            match shared.iter_mut().find(|(known, _)| known == warning) {
+            match shared.iter_mut().find(|(known, _)| *known == warning) {
                 Some((_, cycles)) => cycles.push(number),
                 None => shared.push((warning, vec![number])),
             }
         }
     }
-    shared.iter().map(|(warning, cycles)| format!("cycle {}: {warning}", cycles.join(", "))).collect()
+    shared.into_iter().map(|(warning, cycles)| warning.clone().at(format!("cycle {}", cycles.join(", ")))).collect()
 }
 
 /// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
 /// unseen.
-pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<String> {
+pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Vec<Note> {
     let regions: BTreeSet<&str> = cycles.iter().flat_map(|cycle| cycle.regions.keys().map(String::as_str)).collect();
     if regions.is_empty() {
         return Vec::new();
@@ -65,7 +66,8 @@ pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[Cycl
             let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
             let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
             let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
-            format!("no cycle has a region called {name}, and {why}: it plays no part{near}")
+            let text = format!("no cycle has a region called {name}, and {why}: it plays no part{near}");
+            Note::warning("name-without-region", text)
         })
         .collect()
 }

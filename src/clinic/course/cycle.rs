@@ -17,6 +17,7 @@ use crate::course::tia::EarlierHalfLife;
 use crate::decay::Nuclide;
 use crate::fault::FaultKind;
 use crate::grid::Volume;
+use crate::note::Note;
 use crate::source::{ActivityUnit, DecayMap};
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ pub fn compute_cycle(
     match &cycle.content {
         CycleContent::Missing(reason) => {
             let mut none = Computed::without_map(BTreeMap::new());
-            none.warnings.push(format!("no dosimetry: {reason}"));
+            none.warnings.push(Note::warning("no-dosimetry", format!("no dosimetry: {reason}")));
             Ok(none)
         }
         CycleContent::Stated(doses) => Ok(Computed::without_map(
@@ -208,7 +209,8 @@ fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
 fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Result<Computed, UserError> {
     let CycleFrom { path, course, cycle, number, .. } = *from;
     let dose_path = beside(path, file);
-    let mut warnings = vec!["mean doses of the ready dose map are weighted by volume, not by mass".to_owned()];
+    let mut warnings =
+        vec![Note::warning("volume-weighted", "mean doses of the ready dose map are weighted by volume, not by mass")];
     let image = images::dose(&dose_path, &mut warnings)?;
     let (form_code, origin) = (image.form_code, image.origin);
     let dose_gy = singles(&dose_path.display().to_string(), image.volume)?;
@@ -224,11 +226,16 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
         ));
     }
     if below > 0.0 {
-        warnings.push(format!(
-            "{}: voxels with a negative dose, {:.3} % of all dose: the statistics of a transport",
-            dose_path.display(),
-            100.0 * below / above
-        ));
+        warnings.push(
+            Note::warning(
+                "negative-dose-map",
+                format!(
+                    "voxels with a negative dose, {:.3} % of all dose: the statistics of a transport",
+                    100.0 * below / above
+                ),
+            )
+            .at(&dose_path),
+        );
     }
     let labels_name = cycle.labels.as_ref().or(course.labels.as_ref()).ok_or_else(|| {
         UserError::invalid(

@@ -10,6 +10,7 @@ use crate::course::file::{Course, CourseCycle};
 use crate::course::frame::{IDENTITY, resample};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, Origin};
+use crate::note::Note;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ impl Frame {
         course: &Course,
         computed: &[Computed],
         shelf: &mut Shelf,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Note>,
     ) -> Result<Option<Self>, UserError> {
         let maps = || course.cycles.iter().zip(computed).filter_map(|(cycle, one)| Some((cycle, one.map.as_ref()?)));
         let Some((_, any)) = maps().next() else { return Ok(None) };
@@ -61,10 +62,10 @@ impl Frame {
             }));
         }
         let Some(labels) = &course.labels else {
-            warnings.push(
-                "every cycle has its own anatomy and the course has no labels: there is no frame for voxel sums"
-                    .to_owned(),
-            );
+            warnings.push(Note::warning(
+                "no-course-frame",
+                "every cycle has its own anatomy and the course has no labels: there is no frame for voxel sums",
+            ));
             return Ok(None);
         };
         let labels = beside(path, labels);
@@ -96,7 +97,10 @@ impl Frame {
             .filter(|label| **label > 0)
             .map(|label| (*label, names.get(label).cloned().unwrap_or_else(|| format!("label_{label}"))))
             .collect();
-        warnings.push("the course's frame has labels but no density: histograms weigh voxels by volume".to_owned());
+        warnings.push(Note::warning(
+            "frame-without-density",
+            "the course's frame has labels but no density: histograms weigh voxels by volume",
+        ));
         Ok(Some(Self {
             grid: labels.grid.clone(),
             labels: labels.data.clone(),
@@ -114,7 +118,7 @@ pub fn cycle_doses(
     days: &[String],
     computed: &[Computed],
     frame: Option<&Frame>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Note>,
 ) -> Vec<CycleDose> {
     let stated = course.ct.is_some() || course.labels.is_some();
     let mut first_apart = true;
@@ -124,18 +128,17 @@ pub fn cycle_doses(
             // where the course states no anatomy, its frame is that of the first cycle without a transform
             let gives_frame = !stated && cycle.transform.is_none() && std::mem::take(&mut first_apart);
             if cycle.transform.is_none() && !in_frame(cycle) && !gives_frame {
-                warnings.push(format!(
+                warnings.push(Note::warning("cycle-out-of-frame", format!(
                     "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
                     index + 1
-                ));
+                )));
                 return None;
             }
             let (moved, outside) = resample(&map.dose_gy, &frame.grid, &cycle.transform.unwrap_or(IDENTITY))?;
             if outside > 0 {
-                warnings.push(format!(
-                    "cycle {}: its dose map does not reach {outside} voxels of the course's grid",
-                    index + 1
-                ));
+                warnings.push(Note::warning("map-not-covering", format!(
+                    "its dose map does not reach {outside} voxels of the course's grid"
+                )).at(format!("cycle {}", index + 1)));
             }
             Some(moved.data)
         });

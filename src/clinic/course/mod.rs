@@ -43,8 +43,8 @@ use crate::course::decision::Verdict;
 use crate::course::file::Course;
 use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
-use crate::fault::Words;
 use crate::io::atomic::AtomicOutputDir;
+use crate::note::Note;
 use crate::report::run_record::InputFile;
 use cache::Cache;
 use cycle::{CycleFrom, compute_cycle};
@@ -116,11 +116,14 @@ pub fn treated(
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
         let number = index + 1;
-        hear.info(format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
+        hear.info("cycle-begins", format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
         let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
         let one = compute_cycle(&from, series[index].take(), &earlier, &mut shelf, hear)?;
         if let Some(cache) = cache.filter(|_| one.reused) {
-            hear.info(format!("cycle {number}: unchanged, taken from {}", cache.folder.display()));
+            hear.note(
+                Note::info("cycle-from-cache", format!("unchanged, taken from {}", cache.folder.display()))
+                    .at(format!("cycle {number}")),
+            );
         }
         for (name, region) in &one.regions {
             if let Some(half_life_h) = region.effective_half_life_h {
@@ -147,9 +150,9 @@ pub fn treated(
         .map_err(|e| in_file(path, &e))?;
     let unused_names = checks::names_without_region(&course, &protocol, &cycles);
     let mut verdict = checks::verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
-    verdict.warnings.extend(warnings.into_iter().map(Words::from));
+    verdict.warnings.extend(warnings);
     verdict.warnings.extend(accumulated.warnings.iter().cloned());
-    verdict.warnings.extend(unused_names.into_iter().map(Words::from));
+    verdict.warnings.extend(unused_names);
     let parameters = |region: &str| checks::parameters(&course, &protocol, region);
     let histograms = Histograms::of(&course, &cycles, &computed, frame.as_ref(), &accumulated, &parameters);
     histograms.refine(&mut accumulated.totals);

@@ -5,6 +5,7 @@ use crate::course::accumulate::RegionCycle;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::grid::Volume;
 use crate::io::dicom::Origin;
+use crate::note::Note;
 use crate::report::EnergyBalance;
 use crate::report::run_record::{InputFile, PassRecord};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub struct Computed {
     /// Hash of the tallies.
     pub tally_sha256: Option<String>,
     /// What the reader should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Note>,
     /// Whether it was taken from the cache.
     pub reused: bool,
     /// Time-activity curves of the regions, where the cycle is a series.

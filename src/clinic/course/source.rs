@@ -16,6 +16,7 @@ use crate::course::rules::Facts;
 use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
+use crate::note::Note;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ pub struct CourseSource {
     /// How DICOM images are read.
     pub images: ImageChoice,
     /// What in the file is unusual and allowed.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Note>,
 }
 
 impl CourseSource {
@@ -105,12 +106,15 @@ impl CourseSource {
             })?;
             bounds::cycle_mbq(&format!("cycle {number}: administered activity"), administered_mbq).or_user_error()?;
             let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
-            hear.info(format!(
-                "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
-                times.join(", "),
-                belongings.ct.display(),
-                belongings.labels.display()
-            ));
+            hear.info(
+                "cycle-found",
+                format!(
+                    "cycle {number}, day {day}: {administered_mbq} MBq, images at {} h, CT {}, regions {}",
+                    times.join(", "),
+                    belongings.ct.display(),
+                    belongings.labels.display()
+                ),
+            );
             cycles.push(CourseCycle {
                 date: None,
                 interval_d: days.last().map(|before| day - before),

@@ -11,7 +11,6 @@ use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
 use crate::dose::DoseMap;
 use crate::dose::regions::{RegionDose, RegionHistogram};
-use crate::fault::Words;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::EnergyBalance;
 use crate::report::page::chart;
@@ -215,7 +214,7 @@ fn dose_page(
     };
     sections.extend(statement::sections(&stated, &case.inputs, clinic(case, rows)));
     let mut warnings = dose::warnings(case, computed, rows);
-    warnings.extend(group_rows.iter().filter_map(RegionDose::note).map(Words::from));
+    warnings.extend(group_rows.iter().filter_map(RegionDose::note));
     let (title, banner) = headline.unwrap_or_else(|| ("Absorbed dose report", dose_banner(&balances)));
     Page {
         title: title.into(),

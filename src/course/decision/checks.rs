@@ -4,6 +4,7 @@ use super::{ADDITIVE_INTERVAL_D, DecisionError, DecisionInput, StructureSum};
 use crate::bed::BedError;
 use crate::course::protocol::Protocol;
 use crate::course::rules::Override;
+use crate::note::Note;
 
 /// Dose per activity over the population's mean, or under it, by which a unit is suspected: a convention of this
 /// program.
@@ -15,14 +16,15 @@ pub fn activity_as_intended(administered_gbq: f64, prescribed_gbq: f64, toleranc
 }
 
 /// Warning for an interval outside the protocol, d.
-pub fn interval_warning(protocol: &Protocol, cycle: usize, interval_d: i64) -> Option<String> {
+pub fn interval_warning(protocol: &Protocol, cycle: usize, interval_d: i64) -> Option<Note> {
     let plan = &protocol.interval;
     let (least, most) = (i64::from(plan.min_d), i64::from(plan.max_d));
     (interval_d < least || interval_d > most).then(|| {
-        format!(
+        let text = format!(
             "cycle {cycle} came {interval_d} d after the one before; protocol `{}` allows {least} to {most} d",
             protocol.id
-        )
+        );
+        Note::warning("interval-outside-protocol", text)
     })
 }
 
@@ -75,21 +77,24 @@ pub(super) fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
 }
 
 /// Deviations that do not stop anything.
-pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
+pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
     let protocol = input.protocol;
     let mut warnings = Vec::new();
     let organ = &protocol.organ;
     let judged = |name: &String| input.structures.iter().any(|s| s.structure == *name);
     for name in organ.structures.iter().filter(|name| !judged(name)) {
-        warnings.push(format!(
+        warnings.push(Note::warning("structure-without-dose", format!(
             "no cycle has a dose for {name}: {} are judged without it; if the patient has it, its label or name is missing",
             organ.name
-        ));
+        )));
     }
     for entry in input.ledger.iter().filter(|entry| entry.structure != organ.name && !judged(&entry.structure)) {
-        warnings.push(format!(
-            "prior treatment `{}` is for {}, which does not steer this course: it is in no sum here",
-            entry.what, entry.structure
+        warnings.push(Note::warning(
+            "prior-treatment-elsewhere",
+            format!(
+                "prior treatment `{}` is for {}, which does not steer this course: it is in no sum here",
+                entry.what, entry.structure
+            ),
         ));
     }
     for history in input.structures {
@@ -97,14 +102,14 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
             let Some(dose) = dose else { continue };
             let share = dose.dose_gy / given.administered_gbq / protocol.prior.gy_per_gbq;
             if !(1.0 / IMPLAUSIBLE_FACTOR..=IMPLAUSIBLE_FACTOR).contains(&share) {
-                warnings.push(format!(
+                warnings.push(Note::warning("dose-implausible", format!(
                     "cycle {}: {} has {:.3} Gy/GBq, {share:.2} times the population's {} Gy/GBq: check units, activity and \
                      region",
                     index + 1,
                     history.structure,
                     dose.dose_gy / given.administered_gbq,
                     protocol.prior.gy_per_gbq
-                ));
+                )));
             }
         }
     }
@@ -113,29 +118,41 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<String> {
         if let Some(interval_d) = cycle.interval_d {
             warnings.extend(interval_warning(protocol, number, interval_d));
             if interval_d < ADDITIVE_INTERVAL_D {
-                warnings.push(format!(
-                    "cycle {number} came {interval_d} d after the one before: below {ADDITIVE_INTERVAL_D} d the \
+                warnings.push(Note::warning(
+                    "interval-short",
+                    format!(
+                        "cycle {number} came {interval_d} d after the one before: below {ADDITIVE_INTERVAL_D} d the \
                      cross term of repair between cycles is not assured to be negligible"
+                    ),
                 ));
             }
         }
         if let Some(prescribed) = cycle.prescribed_gbq
             && !activity_as_intended(cycle.administered_gbq, prescribed, protocol.activity.tolerance_rel)
         {
-            warnings.push(format!(
-                "cycle {number}: {} GBq given, {prescribed} GBq prescribed: {:+.1} %, tolerance {:.0} %",
-                cycle.administered_gbq,
-                100.0 * (cycle.administered_gbq / prescribed - 1.0),
-                100.0 * protocol.activity.tolerance_rel
-            ));
+            warnings.push(
+                Note::warning(
+                    "activity-not-as-prescribed",
+                    format!(
+                        "{} GBq given, {prescribed} GBq prescribed: {:+.1} %, tolerance {:.0} %",
+                        cycle.administered_gbq,
+                        100.0 * (cycle.administered_gbq / prescribed - 1.0),
+                        100.0 * protocol.activity.tolerance_rel
+                    ),
+                )
+                .at(format!("cycle {number}")),
+            );
         }
     }
     if input.cycles.len() > protocol.max_cycles as usize {
-        warnings.push(format!(
-            "{} cycles given, protocol `{}` has at most {}",
-            input.cycles.len(),
-            protocol.id,
-            protocol.max_cycles
+        warnings.push(Note::warning(
+            "too-many-cycles",
+            format!(
+                "{} cycles given, protocol `{}` has at most {}",
+                input.cycles.len(),
+                protocol.id,
+                protocol.max_cycles
+            ),
         ));
     }
     warnings

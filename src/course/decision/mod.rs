@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bed::{BedError, DoseWindow, LimitQuantity, Window};
-use crate::fault::{Explained, Fault, FaultKind, Words, explained};
+use crate::fault::{Explained, Fault, FaultKind, explained};
+use crate::note::{Note, in_record};
 
 use super::ledger::{LedgerError, PriorTreatment};
 use super::predict::{Prediction, predictions};
@@ -311,8 +312,9 @@ pub struct Verdict {
     pub exceedance_next: Option<Exceedance>,
     /// Entry rules of the following step (or of this one) with answers.
     pub rules: Vec<RuleOutcome>,
-    /// Deviations from the protocol that do not stop anything.
-    pub warnings: Vec<Words>,
+    /// Deviations from the protocol that do not stop anything: sentences as `warnings`, data as `notes`.
+    #[serde(flatten, serialize_with = "in_record")]
+    pub warnings: Vec<Note>,
     /// What is missing.
     pub missing: Vec<String>,
     /// Overrides, as recorded.
@@ -388,7 +390,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let next_dose_gy = prediction.gy_per_gbq * protocol.activity.standard_gbq;
     let next_value_gy = value(next_dose_gy, radiobiology.bed_gy(next_dose_gy, g));
 
-    let mut warnings: Vec<Words> = checks::protocol_warnings(input).into_iter().map(Words::from).collect();
+    let mut warnings = checks::protocol_warnings(input);
     let (missing, mut blocking) = checks::missing_items(input, sum, total.is_none() && step.window.is_some());
     if step.window.is_none() {
         blocking.clear();
@@ -426,18 +428,21 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     if let State::Continue { activity_gbq, .. } = &state
         && *activity_gbq < protocol.activity.min_gbq
     {
-        warnings.push(
+        warnings.push(Note::warning(
+            "activity-below-least",
             format!(
                 "the activity found, {activity_gbq:.3} GBq, lies below the protocol's least of {} GBq",
                 protocol.activity.min_gbq
-            )
-            .into(),
-        );
+            ),
+        ));
     }
 
     if judged_step == step_index {
         for outcome in rules.iter().filter(|r| r.answer == Answer::Fail && r.overridden.is_none()) {
-            warnings.push(format!("entry rule `{}` of this step fails today: {}", outcome.rule, outcome.reason).into());
+            warnings.push(Note::warning(
+                "entry-rule-fails",
+                format!("entry rule `{}` of this step fails today: {}", outcome.rule, outcome.reason),
+            ));
         }
     }
 

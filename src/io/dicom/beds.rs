@@ -13,6 +13,7 @@ use jiff::civil::DateTime;
 use super::object::{DataSet, Object, number, text};
 use super::stated::say_time;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Reference times this close are one, s.
 const SAME_S: f64 = 1.0;
@@ -42,7 +43,7 @@ pub(super) fn reference_s(object: &Object, sets: &[&DataSet]) -> Result<Option<f
 /// How long after the start of its acquisition each slice's own frame began, s.
 ///
 /// Errors: reference times that differ and that some slices lack; beds further apart than 12 h.
-pub(super) fn offsets_s(object: &Object, beds: &[Bed], notes: &mut Vec<String>) -> Result<Vec<f64>, IoError> {
+pub(super) fn offsets_s(object: &Object, beds: &[Bed], notes: &mut Vec<Note>) -> Result<Vec<f64>, IoError> {
     let mut groups: BTreeMap<DateTime, Vec<usize>> = BTreeMap::new();
     for (n, bed) in beds.iter().enumerate() {
         if let Some(start) = bed.start {
@@ -68,10 +69,10 @@ pub(super) fn offsets_s(object: &Object, beds: &[Bed], notes: &mut Vec<String>) 
             return Err(object.refused(FIELD, found, "at most 12 h from the first bed to the last", say_time()));
         }
         members.iter().zip(begins).for_each(|(&n, begin)| offsets[n] = begin - first);
-        notes.push(format!(
+        notes.push(Note::warning("bed-times-apart", format!(
             "slices of one AcquisitionTime have FrameReferenceTime up to {:.1} min apart: each was scanned at its own",
             (last - first) / 60.0
-        ));
+        )));
     }
     Ok(offsets)
 }

@@ -11,6 +11,7 @@ use dicom_dictionary_std::tags;
 use super::kind::{CT, Kind, PT};
 use super::object::Object;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Bytes before the data set: a preamble and the letters DICM.
 const HEAD_BYTES: u64 = 132;
@@ -37,7 +38,12 @@ impl Broken {
 
     /// One line for a note.
     pub(super) fn line(&self) -> String {
-        format!("{}: {}; left out", self.path.display(), self.what)
+        self.note().to_string()
+    }
+
+    /// The same as data.
+    pub(super) fn note(&self) -> Note {
+        Note::warning("file-left-out", format!("{}; left out", self.what)).at(self.path.as_path())
     }
 
     /// Whether it may have been an object of this kind.

@@ -17,6 +17,7 @@ use super::stated::{ActivityOptions, StatedMoment, say_injection, say_time, say_
 use super::time::{Illegible, TimeZone, date_time, moment, moment_dt};
 use crate::fault::Words;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// The clock of one object.
 pub(super) struct Clock<'a> {
@@ -45,24 +46,23 @@ impl<'a> Clock<'a> {
     /// The clock of an object.
     ///
     /// Errors: a zone that cannot be read and that nobody states.
-    pub(super) fn of(
-        object: &'a Object,
-        options: &'a ActivityOptions,
-        notes: &mut Vec<String>,
-    ) -> Result<Self, IoError> {
+    pub(super) fn of(object: &'a Object, options: &'a ActivityOptions, notes: &mut Vec<Note>) -> Result<Self, IoError> {
         let own = text(&object.header, tags::TIMEZONE_OFFSET_FROM_UTC);
         let read = own.as_deref().map(TimeZone::of_offset);
         let clock = |zone, of_all| Ok(Self { object, options, zone, of_all });
         if let Some(stated) = options.time_zone {
             note_once(
                 notes,
-                match read {
-                    Some(Some(own)) if own != stated => {
-                        format!("time zone: the file says {own}, the user states {stated}: {stated} is used")
-                    }
-                    Some(None) => format!("time zone {stated} as told; the file's own cannot be read"),
-                    _ => format!("time zone {stated} as told"),
-                },
+                Note::warning(
+                    "time-zone-stated",
+                    match read {
+                        Some(Some(own)) if own != stated => {
+                            format!("time zone: the file says {own}, the user states {stated}: {stated} is used")
+                        }
+                        Some(None) => format!("time zone {stated} as told; the file's own cannot be read"),
+                        _ => format!("time zone {stated} as told"),
+                    },
+                ),
             );
             return clock(Some(stated), true);
         }
@@ -86,7 +86,7 @@ impl<'a> Clock<'a> {
     /// When the acquisition began; none where nothing dates it.
     ///
     /// Errors: a date or time that cannot be read, unless the user states the time of the scan.
-    pub(super) fn start(&self, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
+    pub(super) fn start(&self, notes: &mut Vec<Note>) -> Result<Option<DateTime>, IoError> {
         let found = self.own_start().and_then(|own| match own {
             Some(own) => Ok(Some(own)),
             None => Ok(self.of_series(notes)?),
@@ -101,7 +101,7 @@ impl<'a> Clock<'a> {
     pub(super) fn start_of_frame(
         &self,
         content: Option<&DataSet>,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Result<Option<DateTime>, IoError> {
         let tag = tags::FRAME_ACQUISITION_DATE_TIME;
         let found = content.map_or(Ok(None), |set| moment_dt(set, tag)).map_err(Doubt::from);
@@ -116,7 +116,7 @@ impl<'a> Clock<'a> {
     /// The moment of injection that the file dates; a time of day alone does not tell the day.
     ///
     /// Errors: a moment that cannot be read or compared with the scan's, unless the user states when it was.
-    pub(super) fn injection(&self, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
+    pub(super) fn injection(&self, notes: &mut Vec<Note>) -> Result<Option<DateTime>, IoError> {
         let Some(set) = self.object.radiopharmaceutical() else { return Ok(None) };
         let told = self.options.injection.is_some() || self.options.hours_after_injection.is_some();
         let tag = tags::RADIOPHARMACEUTICAL_START_DATE_TIME;
@@ -125,9 +125,10 @@ impl<'a> Clock<'a> {
             Ok(Some(dated)) => Ok(Some(dated)),
             Ok(None) => {
                 if text(set, tags::RADIOPHARMACEUTICAL_START_TIME).is_some() && !told {
-                    notes.push(
-                        "the injection has a time of day but no date: the time after injection is not known".to_owned(),
-                    );
+                    notes.push(Note::warning(
+                        "injection-without-date",
+                        "the injection has a time of day but no date: the time after injection is not known",
+                    ));
                 }
                 Ok(None)
             }
@@ -142,7 +143,7 @@ impl<'a> Clock<'a> {
     /// taken as the clock's own; UTC says nothing of that clock.
     ///
     /// Errors: a moment in UTC beside a scan without a zone.
-    pub(super) fn stated(&self, stated: StatedMoment, notes: &mut Vec<String>) -> Result<DateTime, IoError> {
+    pub(super) fn stated(&self, stated: StatedMoment, notes: &mut Vec<Note>) -> Result<DateTime, IoError> {
         match (stated.zone, self.zone) {
             (Some(zone), Some(own)) => Ok(zone.shown_in(stated.clock, own).unwrap_or(stated.clock)),
             (Some(_), None) if stated.utc => Err(self.object.refused(
@@ -154,7 +155,10 @@ impl<'a> Clock<'a> {
             (Some(zone), None) => {
                 note_once(
                     notes,
-                    format!("the file states no time zone: {zone} of the stated injection is taken as its clock's"),
+                    Note::warning(
+                        "time-zone-assumed",
+                        format!("the file states no time zone: {zone} of the stated injection is taken as its clock's"),
+                    ),
                 );
                 Ok(stated.clock)
             }
@@ -173,7 +177,7 @@ impl<'a> Clock<'a> {
     }
 
     /// Date and time of the series in place of the acquisition's.
-    fn of_series(&self, notes: &mut Vec<String>) -> Result<Option<DateTime>, Illegible> {
+    fn of_series(&self, notes: &mut Vec<Note>) -> Result<Option<DateTime>, Illegible> {
         let header = &self.object.header;
         let series = moment(header, tags::SERIES_DATE, tags::SERIES_TIME)?;
         if series.is_some() {
@@ -184,7 +188,13 @@ impl<'a> Clock<'a> {
                     .flatten()
                     .collect();
             let are = if absent.len() == 1 { "is" } else { "are" };
-            note_once(notes, format!("{} {are} absent: the series' date and time are used", absent.join(" and ")));
+            note_once(
+                notes,
+                Note::warning(
+                    "series-time-used",
+                    format!("{} {are} absent: the series' date and time are used", absent.join(" and ")),
+                ),
+            );
         }
         Ok(series)
     }
@@ -208,14 +218,14 @@ impl<'a> Clock<'a> {
         told: bool,
         next: Words,
         what: &str,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Result<Option<DateTime>, IoError> {
         if told {
             let why = match doubt {
                 Doubt::Illegible(_) => "cannot be read",
                 Doubt::Zones(..) => "cannot be compared for its zone",
             };
-            note_once(notes, format!("the file's {what} {why}: the user states it"));
+            note_once(notes, Note::warning("moment-stated", format!("the file's {what} {why}: the user states it")));
             return Ok(None);
         }
         Err(match doubt {

@@ -5,6 +5,7 @@ use dicom_dictionary_std::tags;
 
 use super::object::{Object, tag_name};
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Refuses several frames in an object of a class that has one: no header says where the others lie.
 pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
@@ -19,7 +20,7 @@ pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
 }
 
 /// What there is to say of a stated number of slices that is below that of the files. Errors: above it, or no number.
-pub(super) fn slices(object: &Object, files: usize) -> Result<Option<String>, IoError> {
+pub(super) fn slices(object: &Object, files: usize) -> Result<Option<Note>, IoError> {
     let tag: Tag = tags::NUMBER_OF_SLICES;
     let Some(text) = object.text(tag) else { return Ok(None) };
     let name = tag_name(tag);
@@ -31,7 +32,8 @@ pub(super) fn slices(object: &Object, files: usize) -> Result<Option<String>, Io
             refused(format!("{stated} stated and {files} files"), "Export the whole series again; no slice is made up.")
         }
         Some(stated) if stated < files as f64 => {
-            Ok(Some(format!("{name} states {stated} slices, the series has {files}: all are used")))
+            let text = format!("{name} states {stated} slices, the series has {files}: all are used");
+            Ok(Some(Note::warning("slices-beyond-stated", text)))
         }
         Some(_) => Ok(None),
     }

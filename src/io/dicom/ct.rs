@@ -16,6 +16,7 @@ use super::study::{Origin, Series, Study, folder_of};
 use super::{Opened, legible, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// HU given to pixels that the scanner marks as outside its field of view: air.
 const PADDING_HU: f32 = -1000.0;
@@ -33,7 +34,10 @@ pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
         && let Some((wider, broken)) = siblings(path, &study.series[0])?
     {
         if wider.objects.len() > 1 {
-            notes.push(format!("{} other slices of the same series read from its folder", wider.objects.len() - 1));
+            notes.push(Note::warning(
+                "slices-from-folder",
+                format!("{} other slices of the same series read from its folder", wider.objects.len() - 1),
+            ));
         }
         study.series = vec![wider];
         study.broken = broken;
@@ -75,12 +79,15 @@ fn siblings(path: &Path, series: &Series) -> Result<Option<(Series, Vec<Broken>)
 }
 
 /// Leaves out scout images, which are no slices.
-fn drop_localizers(study: &mut Study, notes: &mut Vec<String>) {
+fn drop_localizers(study: &mut Study, notes: &mut Vec<Note>) {
     for series in study.series.iter_mut().filter(|series| series.kind == Kind::Ct) {
         let before = series.objects.len();
         series.objects.retain(|object| !object.is_localizer());
         if series.objects.len() < before {
-            notes.push(format!("{} localizer images left out", before - series.objects.len()));
+            notes.push(Note::warning(
+                "localizers-left-out",
+                format!("{} localizer images left out", before - series.objects.len()),
+            ));
         }
     }
     study.series.retain(|series| !series.objects.is_empty());
@@ -95,7 +102,7 @@ struct Slice {
 }
 
 /// HU of a series on its grid.
-pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Result<Opened<f32>, IoError> {
+pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<Note>) -> Result<Opened<f32>, IoError> {
     let objects = &series.objects;
     one_frame_of_reference(path, objects)?;
     let mut planes = Vec::new();
@@ -125,7 +132,7 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
     let stack = stack(path, &planes, Lone::of(&objects[0]))?;
     notes.extend(stack.notes);
     if objects.iter().any(|object| describe_syntax(&object.syntax).2) {
-        notes.push("the CT is stored with lossy compression".to_owned());
+        notes.push(Note::warning("lossy-compression", "the CT is stored with lossy compression"));
     }
     let mut data = Vec::new();
     let mut padded = 0usize;
@@ -153,7 +160,10 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<String>) -> Re
         open = Some((object, source));
     }
     if padded > 0 {
-        notes.push(format!("{padded} pixels outside the scanner's field of view taken as air (-1000 HU)"));
+        notes.push(Note::warning(
+            "outside-field-of-view",
+            format!("{padded} pixels outside the scanner's field of view taken as air (-1000 HU)"),
+        ));
     }
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
     Ok(Opened {

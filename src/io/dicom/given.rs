@@ -10,6 +10,7 @@ use dicom_dictionary_std::tags;
 use super::kind::NM;
 use super::object::{Object, number, text};
 use crate::bounds::MOST_ADMINISTERED_MBQ;
+use crate::note::Note;
 
 const FIELD: &str = "RadionuclideTotalDose (0018,1074)";
 /// Least activity that gives an image, MBq.
@@ -17,14 +18,14 @@ const LEAST_MBQ: f64 = 1.0;
 const BQ_PER_MBQ: f64 = 1e6;
 
 /// The activity given, MBq, and the doubt that stands in the way of one; neither where the file says nothing.
-pub(super) fn administered_mbq(object: &Object, notes: &mut Vec<String>) -> (Option<f64>, Option<String>) {
+pub(super) fn administered_mbq(object: &Object, notes: &mut Vec<Note>) -> (Option<f64>, Option<String>) {
     let Some(set) = object.radiopharmaceutical() else { return (None, None) };
     let Some(value) = number(set, tags::RADIONUCLIDE_TOTAL_DOSE).filter(|value| value.is_finite()) else {
         let own = text(set, tags::RADIONUCLIDE_TOTAL_DOSE);
         return (None, own.map(|own| format!("{FIELD}: found \"{own}\", which is no number")));
     };
     if value == 0.0 {
-        notes.push("RadionuclideTotalDose is 0: taken as not stated".to_owned());
+        notes.push(Note::warning("administered-not-stated", "RadionuclideTotalDose is 0: taken as not stated"));
         return (None, None);
     }
     let in_mbq = object.class() == NM;
@@ -39,12 +40,13 @@ pub(super) fn administered_mbq(object: &Object, notes: &mut Vec<String>) -> (Opt
         return (Some(own_mbq), None);
     }
     if in_mbq && likely.contains(&other_mbq) {
-        notes.push(format!(
-            "RadionuclideTotalDose {value} is {readings}: nobody was given the first, the second is taken"
+        notes.push(Note::warning(
+            "administered-other-unit",
+            format!("RadionuclideTotalDose {value} is {readings}: nobody was given the first, the second is taken"),
         ));
         return (Some(other_mbq), None);
     }
     let doubt = if value > 0.0 { format!("{value}: {readings}") } else { format!("{value}, no activity") };
-    notes.push(format!("RadionuclideTotalDose is {doubt}: it is not taken"));
+    notes.push(Note::warning("administered-not-taken", format!("RadionuclideTotalDose is {doubt}: it is not taken")));
     (None, Some(format!("{FIELD}: found {doubt}")))
 }

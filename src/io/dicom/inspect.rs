@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::aside::Aside;
@@ -18,6 +19,7 @@ use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
 use crate::fault::{Explained, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
+use crate::note::{Note, sentences};
 use crate::text::plain;
 
 /// A folder or file as Lutra sees it. Its text names no patient and no date.
@@ -50,8 +52,9 @@ pub struct SeriesReport<T = Words> {
     pub path: PathBuf,
     /// What it says.
     pub facts: Vec<String>,
-    /// What a careful user should know.
-    pub doubts: Vec<String>,
+    /// What a careful user should know; in a record its sentences, and as `notes` the data.
+    #[serde(flatten, serialize_with = "doubts")]
+    pub doubts: Vec<Note>,
     /// Why it cannot be used, where it cannot.
     pub refusal: Option<T>,
     /// What the files of an activity image say about the scan, where it can be read.
@@ -122,7 +125,14 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     Ok(Inspection { series, aside, other_files: study.others, verdict })
 }
 
-type Told = Result<(Vec<String>, Vec<String>), IoError>;
+fn doubts<S: Serializer>(doubts: &[Note], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(2))?;
+    map.serialize_entry("doubts", &sentences(doubts))?;
+    map.serialize_entry("notes", doubts)?;
+    map.end()
+}
+
+type Told = Result<(Vec<String>, Vec<Note>), IoError>;
 
 fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
     let title = series.describe();
@@ -133,7 +143,7 @@ fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
     facts.push(format!("stored: {storage}"));
     let mut doubts = Vec::new();
     if lossy && readable {
-        doubts.push("compression that may have lost information".to_owned());
+        doubts.push(Note::warning("lossy-compression", "compression that may have lost information"));
     }
     let refusal = match told {
         Ok((more, notes)) => {
@@ -189,9 +199,9 @@ fn activity_facts(activity: &ActivityImage) -> Vec<String> {
 }
 
 /// Whether an image disagrees with the CT about patient or frame of reference.
-fn disagreement(anatomy: Option<&Anatomy>, origin: Option<&Origin>) -> Option<String> {
+fn disagreement(anatomy: Option<&Anatomy>, origin: Option<&Origin>) -> Option<Note> {
     let ct = anatomy?.origin.as_ref()?;
-    ct.must_agree(origin?).err().map(|error| error.to_string())
+    ct.must_agree(origin?).err().map(|error| Note::warning("other-patient-or-frame", error.to_string()))
 }
 
 fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
@@ -206,7 +216,7 @@ fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
             format!("region {number} {}", text(set, sequence.2).unwrap_or_default())
         };
         let facts = items(&object.header, sequence.0).iter().map(name).collect();
-        return Ok((facts, vec!["no single CT to measure the regions on".to_owned()]));
+        return Ok((facts, vec![Note::warning("no-single-ct", "no single CT to measure the regions on")]));
     };
     let frame = anatomy.origin.as_ref().and_then(Origin::frame_of_reference);
     let read = if series.kind == Kind::StructureSet { rtstruct::regions } else { seg::regions };
@@ -273,7 +283,7 @@ impl<T: fmt::Display> fmt::Display for Inspection<T> {
                 writeln!(f, "    {}", plain(fact))?;
             }
             for doubt in &series.doubts {
-                writeln!(f, "    doubt: {}", plain(doubt))?;
+                writeln!(f, "    doubt: {}", plain(&doubt.to_string()))?;
             }
             if let Some(refusal) = &series.refusal {
                 writeln!(f, "    refused: {}", plain(&refusal.to_string()))?;

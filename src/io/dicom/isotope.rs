@@ -12,6 +12,7 @@ use super::legible::note_once;
 use super::object::{DataSet, Object, items, text};
 use crate::fault::{Setting, Words, words};
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Symbol, names and masses of the nuclides that medicine has images or therapies of.
 const ELEMENTS: [&str; 41] = [
@@ -332,7 +333,7 @@ pub(super) fn stated(object: &Object) -> Option<String> {
 /// run's; then the difference is noted, and so is a name of an energy window that tells of another.
 ///
 /// Errors: another nuclide; a code that is not known.
-pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<String>) -> Result<(), IoError> {
+pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<Note>) -> Result<(), IoError> {
     let own = run.isotope.map_or("the nuclide of the run".to_owned(), |isotope| isotope.to_string());
     let all = Statements::of(object);
     let other = all.found.iter().find(|(_, isotope)| Some(*isotope) != run.isotope);
@@ -346,7 +347,13 @@ pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<String>) -
             return Err(object.refused(field, found, format!("{own}, the nuclide of this run"), say_nuclide()));
         }
         Some((field, found)) => {
-            note_once(notes, format!("{field}: the file says {found}, the user states {own}: {own} is used"));
+            note_once(
+                notes,
+                Note::warning(
+                    "nuclide-stated",
+                    format!("{field}: the file says {found}, the user states {own}: {own} is used"),
+                ),
+            );
         }
         None => {}
     }
@@ -354,7 +361,13 @@ pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<String>) -
         let name = text(window, tags::ENERGY_WINDOW_NAME).unwrap_or_default();
         let named = Isotope::all_in(&name);
         if !named.is_empty() && run.isotope.is_some_and(|own| !named.contains(&own)) {
-            note_once(notes, format!("an energy window is called {name}; the nuclide of the run is {own}"));
+            note_once(
+                notes,
+                Note::warning(
+                    "energy-window-other-nuclide",
+                    format!("an energy window is called {name}; the nuclide of the run is {own}"),
+                ),
+            );
         }
     }
     Ok(())

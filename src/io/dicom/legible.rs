@@ -12,6 +12,7 @@ use dicom_dictionary_std::tags;
 use super::object::{DataSet, Object, tag_name};
 use crate::fault::Words;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Next step where nothing else is known of a field.
 const CORRECT: &str = "Correct the header, or export the object again.";
@@ -83,12 +84,12 @@ pub(super) type Told = [(Tag, bool, Words)];
 /// states it, and the next step where not; what is stated and cannot be read is noted.
 ///
 /// Errors: the first such field, by name.
-pub(super) fn numbers(object: &Object, told: &Told, notes: &mut Vec<String>) -> Result<(), IoError> {
+pub(super) fn numbers(object: &Object, told: &Told, notes: &mut Vec<Note>) -> Result<(), IoError> {
     of_set(object, &object.header, told, notes)?;
     object.frame_groups().try_for_each(|groups| of_set(object, &groups?, told, notes))
 }
 
-fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<String>) -> Result<(), IoError> {
+fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<Note>) -> Result<(), IoError> {
     for element in set {
         let tag = element.tag();
         if steers(tag) {
@@ -100,7 +101,13 @@ fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<String>) 
             if !stated {
                 return Err(object.refused(tag_name(tag), format!("{found}, which is no number"), "numbers", next));
             }
-            note_once(notes, format!("{}: the file's value cannot be read, the user states it", tag_name(tag)));
+            note_once(
+                notes,
+                Note::warning(
+                    "value-stated",
+                    format!("{}: the file's value cannot be read, the user states it", tag_name(tag)),
+                ),
+            );
         } else if let Some(items) = element.items() {
             items.iter().try_for_each(|item| of_set(object, item, told, notes))?;
         }
@@ -109,7 +116,7 @@ fn of_set(object: &Object, set: &DataSet, told: &Told, notes: &mut Vec<String>) 
 }
 
 /// Adds a note that is not there yet.
-pub(super) fn note_once(notes: &mut Vec<String>, note: String) {
+pub(super) fn note_once(notes: &mut Vec<Note>, note: Note) {
     if !notes.contains(&note) {
         notes.push(note);
     }

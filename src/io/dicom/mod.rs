@@ -56,6 +56,7 @@ use std::path::{Path, PathBuf};
 
 use super::IoError;
 use crate::grid::Volume;
+use crate::note::Note;
 
 /// An image that was opened, whatever its format.
 #[derive(Clone, Debug)]
@@ -63,7 +64,7 @@ pub struct Opened<T> {
     /// Values on the file's own grid, in its own axis order.
     pub volume: Volume<T>,
     /// What a careful user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Kind of coordinates (NIfTI form code); 1, scanner, for DICOM.
     pub form_code: i16,
     /// Files that were read.

@@ -34,6 +34,7 @@ use crate::bounds;
 use crate::fault::{Words, words};
 use crate::grid::Volume;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Longest time from injection to scan, half-lives; beyond, a date is wrong.
 const MAX_HALF_LIVES: f64 = 30.0;
@@ -136,7 +137,10 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
         }
     }
     if first.text(tags::FRAME_OF_REFERENCE_UID).is_none() {
-        notes.push("FrameOfReferenceUID is absent: only its coordinates say that the image lies on the CT".to_owned());
+        notes.push(Note::warning(
+            "no-frame-of-reference",
+            "FrameOfReferenceUID is absent: only its coordinates say that the image lies on the CT",
+        ));
     }
     let (planes, stack, mut slices) = match first.class().as_str() {
         PT => pt_slices(path, objects, options, &mut notes)?,
@@ -174,7 +178,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
     }
     let negative = data.iter().filter(|v| **v < 0.0).count();
     if negative > 0 {
-        notes.push(format!("{negative} pixels below 0 Bq/mL"));
+        notes.push(Note::warning("negative-activity", format!("{negative} pixels below 0 Bq/mL")));
     }
     let (administered_mbq, administered_doubt) = given::administered_mbq(first, &mut notes);
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
@@ -201,7 +205,7 @@ pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) 
 }
 
 /// Moves the start of each slice to the start of its own frame, where only FrameReferenceTime tells beds apart.
-fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<String>) -> Result<(), IoError> {
+fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<Note>) -> Result<(), IoError> {
     let bed = |slice: &Slice| Bed { start: slice.start, duration_s: slice.duration_s, reference_s: slice.reference_s };
     let beds: Vec<Bed> = slices.iter().map(bed).collect();
     for (slice, offset_s) in slices.iter_mut().zip(beds::offsets_s(object, &beds, notes)?) {
@@ -280,7 +284,7 @@ fn pt_slices(
     path: &Path,
     objects: &[Object],
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Slices, IoError> {
     let first = &objects[0];
     let kind = first.numbers_text(tags::SERIES_TYPE);
@@ -317,7 +321,7 @@ fn nm_slices(
     path: &Path,
     objects: &[Object],
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Slices, IoError> {
     let [object] = objects else {
         return Err(IoError::invalid(
@@ -362,7 +366,10 @@ fn nm_slices(
         // NM reconstruction module: the sign gives the direction of stacking along the normal.
         Some(mm) => mm,
         None => {
-            notes.push("SpacingBetweenSlices is absent: slices stacked along the normal by their thickness".to_owned());
+            notes.push(Note::warning(
+                "slice-spacing-assumed",
+                "SpacingBetweenSlices is absent: slices stacked along the normal by their thickness",
+            ));
             stated_spacing_mm(object)
         }
     };
@@ -399,7 +406,7 @@ fn enhanced_slices(
     path: &Path,
     objects: &[Object],
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Slices, IoError> {
     let mut planes = Vec::new();
     let mut slices = Vec::new();
@@ -447,7 +454,7 @@ fn stated_half_life_s(object: &Object) -> Option<f64> {
 /// The half-life that undoes a correction, s: stated, the file's, or what holds where it has none.
 ///
 /// Errors: a half-life of the file that is none, or another nuclide's than the run's, and that nobody states.
-fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<Option<f64>, IoError> {
+fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>) -> Result<Option<f64>, IoError> {
     let refused = |found: String, allowed: String| {
         Err(object.refused("RadionuclideHalfLife (0018,1075)", found, allowed, say_half_life()))
     };
@@ -458,15 +465,18 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Strin
     let own_h = stated_half_life_s(object).map(|s| s / 3600.0);
     let used_h = match (options.half_life_h, own_h) {
         (Some(given), Some(own)) => {
-            notes.push(if given == own {
-                format!("half-life {given:.4} h as told and in the file")
-            } else {
-                format!("half-life: the file says {own:.4} h, the user states {given:.4} h: {given:.4} h is used")
-            });
+            notes.push(Note::warning(
+                "half-life-stated",
+                if given == own {
+                    format!("half-life {given:.4} h as told and in the file")
+                } else {
+                    format!("half-life: the file says {own:.4} h, the user states {given:.4} h: {given:.4} h is used")
+                },
+            ));
             given
         }
         (Some(given), None) => {
-            notes.push(format!("half-life {given:.4} h as told"));
+            notes.push(Note::warning("half-life-stated", format!("half-life {given:.4} h as told")));
             given
         }
         (None, Some(own)) => {
@@ -477,7 +487,10 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Strin
                     return refused(format!("{own:.4} h"), allowed);
                 }
                 if apart > HALF_LIFE_NOTE_REL {
-                    notes.push(format!("half-life {own:.4} h in the file, {nuclide:.4} h of the nuclide"));
+                    notes.push(Note::warning(
+                        "half-life-of-file",
+                        format!("half-life {own:.4} h in the file, {nuclide:.4} h of the nuclide"),
+                    ));
                 }
             }
             own
@@ -508,7 +521,7 @@ fn scale(
     object: &Object,
     sets: &[&DataSet],
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(f64, f64), IoError> {
     let checked = |slope: f64, intercept: f64, field: &str| {
         if slope.is_finite() && slope > 0.0 && intercept.is_finite() {
@@ -533,7 +546,10 @@ fn scale(
         Some((_, Some(factor))) => match slope {
             Some(slope) => checked(slope * factor, intercept * factor, "RescaleSlope, RescaleIntercept"),
             None if options.assume_bq_ml => {
-                note_once(notes, "RescaleSlope is absent: stored values taken in their unit as told".to_owned());
+                note_once(
+                    notes,
+                    Note::warning("scale-assumed", "RescaleSlope is absent: stored values taken in their unit as told"),
+                );
                 checked(factor, intercept * factor, "RescaleSlope, RescaleIntercept")
             }
             None => Err(object.refused("RescaleSlope (0028,1053)", "none", "the scale to Bq/mL", say_unit())),
@@ -541,12 +557,15 @@ fn scale(
         found if options.assume_bq_ml || (silent && options.if_silent.bq_ml) => {
             note_once(
                 notes,
-                match found {
-                    Some((unit, _)) if !silent => {
-                        format!("Units: the file says {unit}, the user states Bq/mL: values are taken as Bq/mL")
-                    }
-                    _ => "the file states no unit; values taken as Bq/mL as told".to_owned(),
-                },
+                Note::warning(
+                    "unit-assumed",
+                    match found {
+                        Some((unit, _)) if !silent => {
+                            format!("Units: the file says {unit}, the user states Bq/mL: values are taken as Bq/mL")
+                        }
+                        _ => "the file states no unit; values taken as Bq/mL as told".to_owned(),
+                    },
+                ),
             );
             checked(slope.unwrap_or(1.0), intercept, "RescaleSlope, RescaleIntercept")
         }
@@ -567,7 +586,7 @@ fn mapping(
     object: &Object,
     sets: &[&DataSet],
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Option<(f64, f64)>, IoError> {
     let maps = sets.iter().map(|set| items(set, tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE)).find(|maps| !maps.is_empty());
     let Some(maps) = maps else { return Ok(None) };
@@ -604,7 +623,12 @@ fn mapping(
             let units = units.join(", ");
             note_once(
                 notes,
-                format!("Units: the file says {units}, the user states Bq/mL: values are taken as Bq/mL by its scale"),
+                Note::warning(
+                    "unit-assumed",
+                    format!(
+                        "Units: the file says {units}, the user states Bq/mL: values are taken as Bq/mL by its scale"
+                    ),
+                ),
             );
             Ok(Some(*one))
         }
@@ -638,7 +662,7 @@ fn frame_duration_s(object: &Object) -> f64 {
 }
 
 /// Length of a SPECT acquisition, s.
-fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
+fn nm_duration_s(object: &Object, notes: &mut Vec<Note>) -> f64 {
     let own = frame_duration_s(object);
     if own != 0.0 {
         return own;
@@ -648,7 +672,10 @@ fn nm_duration_s(object: &Object, notes: &mut Vec<String>) -> f64 {
     let ms = rotation.and_then(|set| number(set, tags::ACTUAL_FRAME_DURATION));
     match (views, ms) {
         (Some(views), Some(ms)) if views * ms != 0.0 => {
-            notes.push(format!("length of the scan from the rotation: {views} views of {} s", ms * 1e-3));
+            notes.push(Note::warning(
+                "scan-length-from-rotation",
+                format!("length of the scan from the rotation: {views} views of {} s", ms * 1e-3),
+            ));
             views * ms * 1e-3
         }
         _ => 0.0,
@@ -675,7 +702,7 @@ impl Times {
         object: &Object,
         slices: &[Slice],
         options: &ActivityOptions,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Result<Self, IoError> {
         let correction = correction(object, options, notes)?;
         let clock = Clock::of(object, options, notes)?;
@@ -691,7 +718,10 @@ impl Times {
         let longest_s = slices.iter().map(|slice| slice.duration_s).fold(0.0, f64::max);
         let duration_s = start.zip(end).map_or(longest_s, |(start, end)| seconds(start, end));
         if duration_s == 0.0 {
-            notes.push("the length of the scan is not stated: its start is taken as its middle".to_owned());
+            notes.push(Note::warning(
+                "scan-length-unknown",
+                "the length of the scan is not stated: its start is taken as its middle",
+            ));
         }
         let (injection, hours_after_injection) = since_injection(&clock, dated, scan, options, notes)?;
         if let Some(hours) = hours_after_injection {
@@ -737,7 +767,7 @@ impl Times {
     }
 
     /// Takes START as the start of each slice's own frame where its decay factors say so and not the start of the series.
-    fn tell_starts_apart(&mut self, slices: &[Slice], notes: &mut Vec<String>) {
+    fn tell_starts_apart(&mut self, slices: &[Slice], notes: &mut Vec<Note>) {
         let several = slices.iter().any(|slice| slice.start != slices[0].start);
         let told = slices.iter().all(|slice| slice.stated_factor.is_some());
         if self.correction != DecayCorrection::Start || !several || !told || self.worst_off(slices) <= NOTE_REL {
@@ -745,7 +775,10 @@ impl Times {
         }
         self.own_starts = true;
         if self.worst_off(slices) <= NOTE_REL {
-            notes.push("DecayFactor: each bed was corrected to the start of its own frame; undone so".to_owned());
+            notes.push(Note::warning(
+                "decay-factor-own-frame",
+                "DecayFactor: each bed was corrected to the start of its own frame; undone so",
+            ));
         } else {
             self.own_starts = false;
         }
@@ -768,7 +801,7 @@ impl Times {
         object: &Object,
         slices: &[Slice],
         options: &ActivityOptions,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Result<(), IoError> {
         let corrected = self.correction != DecayCorrection::None;
         let dated = self.undated_factor.is_some();
@@ -796,23 +829,26 @@ impl Times {
         let name = self.correction.name();
         // Some scanners state 1 whatever they did: on every frame it says nothing.
         if corrected && slices.iter().all(|slice| slice.stated_factor == Some(1.0)) {
-            notes.push(format!(
+            notes.push(Note::warning("decay-factor-placeholder", format!(
                 "DecayFactor is 1 on every frame beside DecayCorrection {name}: a placeholder, read as {name}; the factor \
                  comes from the times and the half-life"
-            ));
+            )));
             return Ok(());
         }
         let from = if corrected { "the times and the half-life" } else { "1, as DecayCorrection NONE asks for" };
         if worst <= DOUBT_REL {
-            notes.push(format!("DecayFactor differs by {:.3} % from {from}", 100.0 * worst));
+            notes.push(Note::warning(
+                "decay-factor-differs",
+                format!("DecayFactor differs by {:.3} % from {from}", 100.0 * worst),
+            ));
             return Ok(());
         }
         if options.decay_correction.is_some() {
-            notes.push(format!(
+            notes.push(Note::warning("decay-factor-contradicts", format!(
                 "DecayFactor is {:.2} % from {from}: the header contradicts the correction {name} that the user states, \
                  which is used",
                 100.0 * worst
-            ));
+            )));
             return Ok(());
         }
         let what = if corrected { "the factor that the times and the half-life give" } else { from };
@@ -864,17 +900,20 @@ fn since_injection(
     dated: Option<DateTime>,
     scan: Option<DateTime>,
     options: &ActivityOptions,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<(Option<DateTime>, Option<f64>), IoError> {
     let mut injection = dated;
     if let Some(stated) = options.injection {
         let stated = clock.stated(stated, notes)?;
         match dated.map(|dated| seconds(dated, stated) / 3600.0) {
-            None | Some(0.0) => notes.push("injection as told".to_owned()),
-            Some(apart_h) => notes.push(format!(
-                "injection: the user states it {:.4} h {} than the file: the stated one is used",
-                apart_h.abs(),
-                if apart_h > 0.0 { "later" } else { "earlier" }
+            None | Some(0.0) => notes.push(Note::warning("injection-stated", "injection as told")),
+            Some(apart_h) => notes.push(Note::warning(
+                "injection-stated",
+                format!(
+                    "injection: the user states it {:.4} h {} than the file: the stated one is used",
+                    apart_h.abs(),
+                    if apart_h > 0.0 { "later" } else { "earlier" }
+                ),
             )),
         }
         injection = Some(stated);
@@ -883,16 +922,20 @@ fn since_injection(
     let Some(given) = options.hours_after_injection else { return Ok((injection, own_h)) };
     match own_h {
         Some(own_h) if (own_h - given).abs() <= SAME_TIME_H => return Ok((injection, Some(own_h))),
-        Some(own_h) => notes.push(format!(
-            "time after injection: the file says {own_h:.4} h, the user states {given:.4} h: {given:.4} h is used"
+        Some(own_h) => notes.push(Note::warning(
+            "time-after-injection-stated",
+            format!(
+                "time after injection: the file says {own_h:.4} h, the user states {given:.4} h: {given:.4} h is used"
+            ),
         )),
-        None => notes.push(format!("time after injection {given:.4} h as told")),
+        None => notes
+            .push(Note::warning("time-after-injection-stated", format!("time after injection {given:.4} h as told"))),
     }
     Ok((scan.map(|scan| later(scan, -given * 3600.0)).or(injection), Some(given)))
 }
 
 /// The correction that the user states for an image, or that it states itself.
-fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String>) -> Result<DecayCorrection, IoError> {
+fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>) -> Result<DecayCorrection, IoError> {
     let field = "DecayCorrection (0054,1102)";
     let corrected = object.numbers_text(tags::CORRECTED_IMAGE).iter().any(|part| part == "DECY");
     let flag = object.text(tags::DECAY_CORRECTED);
@@ -900,16 +943,19 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String
     let own = object.text(tags::DECAY_CORRECTION);
     if let Some(given) = options.decay_correction {
         let name = given.name();
-        notes.push(match &own {
-            Some(own) if own != name => {
-                format!("DecayCorrection: the file says {own}, the user states {name}: {name} is used")
-            }
-            _ if says_corrected && given == DecayCorrection::None => {
-                "DecayCorrection: the file says that it is decay corrected, the user states NONE: NONE is used"
-                    .to_owned()
-            }
-            _ => format!("decay correction {name} as told"),
-        });
+        notes.push(Note::warning(
+            "decay-correction-stated",
+            match &own {
+                Some(own) if own != name => {
+                    format!("DecayCorrection: the file says {own}, the user states {name}: {name} is used")
+                }
+                _ if says_corrected && given == DecayCorrection::None => {
+                    "DecayCorrection: the file says that it is decay corrected, the user states NONE: NONE is used"
+                        .to_owned()
+                }
+                _ => format!("decay correction {name} as told"),
+            },
+        ));
         return Ok(given);
     }
     let doubt = |found: &str, allowed: &str| Err(object.refused(field, found, allowed, say_correction()));
@@ -924,7 +970,7 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<String
         return doubt("none, though the image is decay corrected", "NONE, START or ADMIN");
     }
     if let Some(given) = options.if_silent.decay_correction {
-        notes.push(format!("decay correction {} as told", given.name()));
+        notes.push(Note::warning("decay-correction-stated", format!("decay correction {} as told", given.name())));
         return Ok(given);
     }
     if object.class() == NM || object.class() == ENHANCED_PT {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::grid::Volume;
 use crate::io::labels::LabelNames;
+use crate::note::Note;
 
 /// Regions on a grid.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Regions {
     /// Volumes and losses, by label.
     pub reports: Vec<RegionReport>,
     /// What a careful user should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// How one region came onto the grid.
@@ -61,7 +62,7 @@ pub(super) struct Paint {
 pub(super) fn paint(
     mut labels: Volume<u16>,
     regions: &[Paint],
-    mut notes: Vec<String>,
+    mut notes: Vec<Note>,
     mut voxels: impl FnMut(usize) -> Vec<usize>,
 ) -> Regions {
     let mut order: Vec<usize> = (0..regions.len()).collect();
@@ -99,23 +100,34 @@ pub(super) fn paint(
             lost_cm3: of(&covered) - of(&kept),
             outside_cm3: region.outside_cm3,
         };
+        let at = format!("region {} {}", report.label, report.name);
         if report.grid_cm3 == 0.0 {
-            notes.push(format!("region {} {}: no voxel of the grid", report.label, report.name));
+            notes.push(Note::warning("region-without-voxel", "no voxel of the grid").at(at));
         } else if !kept.contains_key(&report.label) {
             let names = regions.iter().filter(|other| takers.contains(&(report.label, other.label)));
             let names: Vec<String> = names.map(|other| format!("{} {}", other.label, other.name)).collect();
-            notes.push(format!(
-                "region {} {}: all of its {:.3} mL lie in {}, no voxel is left and it has no dose",
-                report.label,
-                report.name,
-                report.grid_cm3,
-                names.join(", ")
-            ));
+            notes.push(
+                Note::warning(
+                    "region-inside-others",
+                    format!(
+                        "all of its {:.3} mL lie in {}, no voxel is left and it has no dose",
+                        report.grid_cm3,
+                        names.join(", ")
+                    ),
+                )
+                .at(at),
+            );
         } else if report.lost_cm3 > 0.0 {
-            notes.push(format!(
-                "region {} {}: {:.3} mL of {:.3} mL belong to smaller regions inside it",
-                report.label, report.name, report.lost_cm3, report.grid_cm3
-            ));
+            notes.push(
+                Note::warning(
+                    "region-shared",
+                    format!(
+                        "{:.3} mL of {:.3} mL belong to smaller regions inside it",
+                        report.lost_cm3, report.grid_cm3
+                    ),
+                )
+                .at(at),
+            );
         }
         reports.push(report);
     }
@@ -125,14 +137,17 @@ pub(super) fn paint(
 
 /// Labels and names that a label map can carry: numbers from 1 to 65535, each once, else counted anew; a
 /// name that comes twice gets its number.
-pub(super) fn labels_of(numbers: &[f64], names: &[String], notes: &mut Vec<String>) -> Vec<(u16, String)> {
+pub(super) fn labels_of(numbers: &[f64], names: &[String], notes: &mut Vec<Note>) -> Vec<(u16, String)> {
     let fits = |n: &f64| n.fract() == 0.0 && (1.0..=65535.0).contains(n);
     let mut sorted: Vec<u64> = numbers.iter().map(|n| n.to_bits()).collect();
     sorted.sort_unstable();
     sorted.dedup();
     let usable = numbers.iter().all(fits) && sorted.len() == numbers.len();
     if !usable {
-        notes.push("region numbers are not distinct numbers from 1 to 65535: labels counted anew".to_owned());
+        notes.push(Note::warning(
+            "labels-renumbered",
+            "region numbers are not distinct numbers from 1 to 65535: labels counted anew",
+        ));
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     names
@@ -146,7 +161,10 @@ pub(super) fn labels_of(numbers: &[f64], names: &[String], notes: &mut Vec<Strin
             if *count == 1 {
                 return (label, plain);
             }
-            notes.push(format!("several regions are called {plain}: one of them is {plain}_{label}"));
+            notes.push(Note::warning(
+                "region-renamed",
+                format!("several regions are called {plain}: one of them is {plain}_{label}"),
+            ));
             (label, format!("{plain}_{label}"))
         })
         .collect()

@@ -26,6 +26,7 @@ use super::study::{Origin, Study};
 use super::{Opened, legible, reserve};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::{IoError, atomic};
+use crate::note::Note;
 
 /// Root of the implementation's UID: from a name-based UUID, as PS3.5 B.2 allows.
 const IMPLEMENTATION_UID: &str = "2.25.199473236019873562084723905120745319";
@@ -442,9 +443,10 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     }
     match object.text(tags::DOSE_TYPE).as_deref() {
         Some("PHYSICAL") => {}
-        Some("EFFECTIVE") => {
-            notes.push("the object holds an effective dose (such as BED), not absorbed dose".to_owned())
-        }
+        Some("EFFECTIVE") => notes.push(Note::warning(
+            "effective-dose",
+            "the object holds an effective dose (such as BED), not absorbed dose",
+        )),
         other => {
             let found = other.unwrap_or("none").to_owned();
             return Err(object.refused(

@@ -19,6 +19,7 @@ use super::study::Study;
 use super::uniform::floats;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Contours whose planes are closer than this lie in one plane, mm.
 const SAME_PLANE_MM: f64 = 0.05;
@@ -120,7 +121,7 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
 }
 
 /// The regions of a structure set with their planes.
-fn rois(object: &Object, grid: &VoxelGrid, frame: Option<&str>, notes: &mut Vec<String>) -> Result<Vec<Roi>, IoError> {
+fn rois(object: &Object, grid: &VoxelGrid, frame: Option<&str>, notes: &mut Vec<Note>) -> Result<Vec<Roi>, IoError> {
     let stated: Vec<Stated> = object
         .items(tags::STRUCTURE_SET_ROI_SEQUENCE)
         .iter()
@@ -153,7 +154,10 @@ fn rois(object: &Object, grid: &VoxelGrid, frame: Option<&str>, notes: &mut Vec<
         let contours = closed_contours(object, item, &roi.name, &mut points, notes)?;
         match drawn.iter_mut().find(|(other, _)| other.number == roi.number) {
             Some((_, known)) => {
-                notes.push(format!("region {}: its contours come in several items; taken together", roi.name));
+                notes.push(
+                    Note::warning("contours-in-several-items", "its contours come in several items; taken together")
+                        .at(format!("region {}", roi.name)),
+                );
                 known.extend(contours);
             }
             None => drawn.push((roi, contours)),
@@ -162,7 +166,10 @@ fn rois(object: &Object, grid: &VoxelGrid, frame: Option<&str>, notes: &mut Vec<
     let bare = |roi: &&Stated| !drawn.iter().any(|(other, list)| other.number == roi.number && !list.is_empty());
     let without: Vec<&str> = stated.iter().filter(bare).map(|roi| roi.name.as_str()).collect();
     if !without.is_empty() {
-        notes.push(format!("regions without a closed contour, left out: {}", without.join(", ")));
+        notes.push(Note::warning(
+            "region-without-contour",
+            format!("regions without a closed contour, left out: {}", without.join(", ")),
+        ));
     }
     let mut found = Vec::new();
     for (roi, contours) in drawn {
@@ -200,7 +207,7 @@ fn closed_contours(
     item: &DataSet,
     name: &str,
     points: &mut usize,
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Result<Vec<Contour>, IoError> {
     let mut contours = Vec::new();
     let mut degenerate = 0usize;
@@ -238,10 +245,16 @@ fn closed_contours(
         }
     }
     if degenerate > 0 {
-        notes.push(format!("region {name}: {degenerate} contours of one or two points enclose nothing"));
+        notes.push(
+            Note::warning("contours-degenerate", format!("{degenerate} contours of one or two points enclose nothing"))
+                .at(format!("region {name}")),
+        );
     }
     if other > 0 {
-        notes.push(format!("region {name}: {other} points or open lines left out"));
+        notes.push(
+            Note::warning("contours-open", format!("{other} points or open lines left out"))
+                .at(format!("region {name}")),
+        );
     }
     Ok(contours)
 }
@@ -287,14 +300,16 @@ impl Roi {
         external: bool,
         contours: Vec<Contour>,
         grid: &VoxelGrid,
-        notes: &mut Vec<String>,
+        notes: &mut Vec<Note>,
     ) -> Result<Option<Self>, IoError> {
         let name = stated.name.clone();
         let vectors = contours.iter().map(|contour| across(&contour.points));
         let Some(largest) = vectors.max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b))) else { return Ok(None) };
         let length = dot(largest, largest).sqrt();
         if length < 1e-6 {
-            notes.push(format!("region {name}: its contours enclose nothing"));
+            notes.push(
+                Note::warning("contours-enclose-nothing", "its contours enclose nothing").at(format!("region {name}")),
+            );
             return Ok(None);
         }
         let (normal, axes) = frame_of(largest.map(|v| v / length));
@@ -404,7 +419,7 @@ fn in_planes(
     contours: Vec<Contour>,
     normal: [f64; 3],
     axes: [[f64; 3]; 2],
-    notes: &mut Vec<String>,
+    notes: &mut Vec<Note>,
 ) -> Vec<(f64, Vec<Flat>)> {
     let mut flat: Vec<(f64, Flat)> = Vec::new();
     let mut bent = 0usize;
@@ -416,7 +431,10 @@ fn in_planes(
         flat.push((0.5 * (low + high), Flat { corners, xor }));
     }
     if bent > 0 {
-        notes.push(format!("region {name}: {bent} contours leave their plane by more than 0.5 mm"));
+        notes.push(
+            Note::warning("contours-leave-plane", format!("{bent} contours leave their plane by more than 0.5 mm"))
+                .at(format!("region {name}")),
+        );
     }
     flat.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut groups: Vec<(f64, Vec<Flat>)> = Vec::new();
@@ -440,7 +458,7 @@ struct Slabs<'a> {
 }
 
 impl<'a> Slabs<'a> {
-    fn new(name: &str, depths_mm: &'a [f64], lone_mm: f64, notes: &mut Vec<String>) -> Self {
+    fn new(name: &str, depths_mm: &'a [f64], lone_mm: f64, notes: &mut Vec<Note>) -> Self {
         let mut steps: Vec<f64> = depths_mm.windows(2).map(|pair| pair[1] - pair[0]).collect();
         steps.sort_by(f64::total_cmp);
         let usual_mm = steps.get(steps.len().saturating_sub(1) / 2).copied().unwrap_or(lone_mm);
@@ -448,9 +466,9 @@ impl<'a> Slabs<'a> {
         let gaps = steps.iter().filter(|step| **step > widest_mm).count();
         if gaps > 0 {
             let widest = steps.last().copied().unwrap_or(0.0);
-            notes.push(format!(
-                "region {name}: {gaps} gaps between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
-            ));
+            notes.push(Note::warning("contour-gaps", format!(
+                "{gaps} gaps between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
+            )).at(format!("region {name}")));
         }
         Self { depths_mm, usual_mm, widest_mm, slack_mm: SAME_PLANE_MM.min(SLACK * lone_mm) }
     }
@@ -481,8 +499,8 @@ impl<'a> Slabs<'a> {
 }
 
 /// Says what is to doubt in the planes of a region.
-fn tell(name: &str, found: &[(f64, Findings)], notes: &mut Vec<String>) {
-    let mut say = |value: fn(&Findings) -> f64, text: &dyn Fn(f64, String) -> String| {
+fn tell(name: &str, found: &[(f64, Findings)], notes: &mut Vec<Note>) {
+    let mut say = |value: fn(&Findings) -> f64, text: &dyn Fn(f64, String) -> Note| {
         let hit: Vec<&(f64, Findings)> = found.iter().filter(|(_, findings)| value(findings) > 0.0).collect();
         if hit.is_empty() {
             return;
@@ -492,24 +510,38 @@ fn tell(name: &str, found: &[(f64, Findings)], notes: &mut Vec<String>) {
             places.push(format!("and {} more", hit.len() - 4));
         }
         let sum = hit.iter().map(|(_, findings)| value(findings)).sum();
-        notes.push(format!("region {name}: {}", text(sum, format!("planes at {} mm", places.join(", ")))));
+        notes.push(text(sum, format!("planes at {} mm", places.join(", "))).at(format!("region {name}")));
     };
-    say(|f| f.twice as f64, &|count, at| format!("{count} contours drawn twice ({at}), counted once"));
+    say(|f| f.twice as f64, &|count, at| {
+        Note::warning("contour-drawn-twice", format!("{count} contours drawn twice ({at}), counted once"))
+    });
     say(|f| f.shared_mm2, &|area, at| {
-        format!("contours partly overlap ({at}): {area:.1} mm2 lie in more than one, counted once")
+        Note::warning(
+            "contours-overlap",
+            format!("contours partly overlap ({at}): {area:.1} mm2 lie in more than one, counted once"),
+        )
     });
     say(|f| f.crossed_mm2, &|area, at| {
-        format!("a contour crosses itself ({at}): {area:.1} mm2 that it goes round twice are left out, as a hole")
+        Note::warning(
+            "contour-crosses-itself",
+            format!("a contour crosses itself ({at}): {area:.1} mm2 that it goes round twice are left out, as a hole"),
+        )
     });
     say(|f| f.rims as f64, &|count, at| {
-        format!(
-            "{count} contours inside another leave a rim thinner than {RIM_MM} mm ({at}): taken as holes; only what \
+        Note::warning(
+            "contour-thin-rim",
+            format!(
+                "{count} contours inside another leave a rim thinner than {RIM_MM} mm ({at}): taken as holes; only what \
              coincides within {ON_LINE_MM} mm counts as drawn twice"
+            ),
         )
     });
     say(|f| f.cancelled as f64, &|count, at| {
-        format!(
-            "{count} contours of type CLOSEDPLANAR_XOR coincide with another ({at}) and cancel it, as the type says"
+        Note::warning(
+            "contours-cancel",
+            format!(
+                "{count} contours of type CLOSEDPLANAR_XOR coincide with another ({at}) and cancel it, as the type says"
+            ),
         )
     });
 }

@@ -17,6 +17,7 @@ use super::stack::{Lone, Plane, difference, dot, functional_group, stack, stated
 use super::study::Study;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Share of a fractional pixel from which on it belongs to the segment.
 const HALF: f64 = 0.5;
@@ -268,7 +269,7 @@ fn no_place_twice(object: &Object, list: &[(usize, usize)], name: &str) -> Resul
 }
 
 /// Lowest stored value that belongs to a segment.
-fn threshold(object: &Object, content: Content, notes: &mut Vec<String>) -> Result<i32, IoError> {
+fn threshold(object: &Object, content: Content, notes: &mut Vec<Note>) -> Result<i32, IoError> {
     if content != Content::Fractional {
         return Ok(1);
     }
@@ -282,7 +283,10 @@ fn threshold(object: &Object, content: Content, notes: &mut Vec<String>) -> Resu
         ));
     }
     let kind = object.text(tags::SEGMENTATION_FRACTIONAL_TYPE).unwrap_or("fraction".to_owned()).to_lowercase();
-    notes.push(format!("fractional segments: pixels with a {kind} of one half or more belong to the region"));
+    notes.push(Note::warning(
+        "fractional-segments",
+        format!("fractional segments: pixels with a {kind} of one half or more belong to the region"),
+    ));
     Ok((HALF * most).ceil() as i32)
 }
 

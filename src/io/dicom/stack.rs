@@ -12,6 +12,7 @@ use dicom_dictionary_std::tags;
 use super::object::{DataSet, Object, items, number, vector};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
+use crate::note::Note;
 
 /// Largest change of a direction cosine inside one series.
 const DIRECTION_TOLERANCE: f64 = 1e-4;
@@ -56,7 +57,7 @@ pub(crate) struct Stack {
     /// Which plane lies at each k.
     pub(crate) order: Vec<usize>,
     /// What a careful user should know.
-    pub(crate) notes: Vec<String>,
+    pub(crate) notes: Vec<Note>,
 }
 
 impl Plane {
@@ -263,7 +264,7 @@ pub(crate) fn stack(path: &Path, planes: &[Plane], lone: Lone) -> Result<Stack, 
             let found = "one slice without a thickness".to_owned();
             return refused("slices", found, "several slices, or one with SliceThickness", "Give the whole series.");
         }
-        notes.push(format!("one slice only; its thickness is taken from {by}, {mm} mm"));
+        notes.push(Note::warning("one-slice", format!("one slice only; its thickness is taken from {by}, {mm} mm")));
         normal.map(|v| v * mm)
     } else {
         even_step(path, planes, &order, normal)?

@@ -13,6 +13,7 @@ use super::kind::{Kind, NM};
 use super::object::{DataSet, Object};
 use super::walk::{collect, selected};
 use crate::io::IoError;
+use crate::note::Note;
 
 /// One series of a folder: its objects, by file name.
 #[derive(Clone, Debug)]
@@ -111,11 +112,11 @@ impl Study {
     }
 
     /// What there is to say of files beside a series that cannot be read. Errors: one of them may be a slice of it.
-    pub(crate) fn whole(&self, path: &Path, series: &Series) -> Result<Vec<String>, IoError> {
+    pub(crate) fn whole(&self, path: &Path, series: &Series) -> Result<Vec<Note>, IoError> {
         let folders: BTreeSet<_> = series.objects.iter().map(|object| object.path.parent()).collect();
         let near: Vec<&Broken> = self.broken.iter().filter(|file| folders.contains(&file.path.parent())).collect();
         broken::must_be_whole(path, series.kind, &series.objects, &near)?;
-        Ok(near.iter().map(|file| file.line()).collect())
+        Ok(near.iter().map(|file| file.note()).collect())
     }
 
     /// Series of one kind.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::{Header, IoError, NiftiVersion, ScalarType};
 use crate::grid::VoxelGrid;
+use crate::note::Note;
 
 /// Bytes of a NIfTI-1 header.
 pub(super) const HEADER_1_BYTES: usize = 348;
@@ -272,10 +273,10 @@ impl RawHeader {
     }
 
     /// Length of the header's spatial unit, mm.
-    fn unit_mm(&self, path: &Path, notes: &mut Vec<String>) -> Result<f64, IoError> {
+    fn unit_mm(&self, path: &Path, notes: &mut Vec<Note>) -> Result<f64, IoError> {
         match self.xyzt_units & 7 {
             0 => {
-                notes.push("xyzt_units states no unit of length: mm assumed".to_string());
+                notes.push(Note::warning("no-unit-of-length", "xyzt_units states no unit of length: mm assumed"));
                 Ok(1.0)
             }
             1 => Ok(1000.0),
@@ -292,7 +293,7 @@ impl RawHeader {
     }
 
     /// The grid by the standard's precedence; sform and qform must agree where both are given.
-    fn grid(&self, path: &Path, dims: [usize; 3], unit_mm: f64, notes: &mut Vec<String>) -> Result<VoxelGrid, IoError> {
+    fn grid(&self, path: &Path, dims: [usize; 3], unit_mm: f64, notes: &mut Vec<Note>) -> Result<VoxelGrid, IoError> {
         for axis in 1..=3 {
             let edge = self.pixdim[axis];
             if !(edge.is_finite() && edge > 0.0) {
@@ -321,11 +322,11 @@ impl RawHeader {
         match sform.or(qform) {
             Some(grid) => Ok(grid),
             None => {
-                notes.push(
+                notes.push(Note::warning(
+                    "no-place-in-space",
                     "sform_code and qform_code are 0: the image states no place in space; \
-                     axes taken as right, anterior, superior from the first voxel"
-                        .to_string(),
-                );
+                     axes taken as right, anterior, superior from the first voxel",
+                ));
                 let mut affine = [[0.0; 4]; 3];
                 for (axis, row) in affine.iter_mut().enumerate() {
                     row[axis] = self.pixdim[axis + 1];

@@ -13,6 +13,7 @@
 use super::voxel_kernel::VoxelKernel;
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
 use crate::fault::{Explained, Setting, Words, words};
+use crate::note::Note;
 use facts::edge_mm_in;
 use std::collections::BTreeMap;
 
@@ -148,8 +149,8 @@ impl RawKernel {
         nuclide: &str,
         spacing_mm: Option<[f64; 3]>,
         declared: &Declared,
-    ) -> Result<(VoxelKernel, Vec<Words>), SvalueError> {
-        let mut doubts: Vec<Words> = Vec::new();
+    ) -> Result<(VoxelKernel, Vec<Note>), SvalueError> {
+        let mut doubts: Vec<Note> = Vec::new();
         let mut refuse = |fault: SvalueError| {
             if declared.force {
                 doubts.push(taken_all_the_same(&fault));
@@ -232,7 +233,13 @@ impl RawKernel {
         let medium = self.medium.clone().unwrap_or_else(|| "medium not stated".to_owned());
         let density = declared.density_g_cm3.or(self.density_g_cm3).unwrap_or_else(|| {
             let (tissue, density) = medium_in(&medium).unwrap_or(("water", 1.0));
-            doubts.push(format!("{}: density not stated: {density} g/cm3 ({tissue}) is taken", self.name).into());
+            doubts.push(
+                Note::warning(
+                    "kernel-density-assumed",
+                    format!("density not stated: {density} g/cm3 ({tissue}) is taken"),
+                )
+                .at(&self.name),
+            );
             density
         });
         let voxel_g = density * spacing.iter().product::<f64>() * 1e-3;
@@ -262,6 +269,9 @@ fn fault(name: &str, field: &'static str, found: String, allowed: &str, next: im
 }
 
 /// The warning that a kernel is taken in spite of a fault.
-pub fn taken_all_the_same(fault: &impl Explained) -> Words {
-    words!(fault.fault().sentence(), " Taken all the same (", Setting::ForceKernel, ").")
+pub fn taken_all_the_same(fault: &impl Explained) -> Note {
+    Note::warning(
+        "kernel-forced",
+        words!(fault.fault().sentence(), " Taken all the same (", Setting::ForceKernel, ")."),
+    )
 }

@@ -78,7 +78,7 @@ fn table(head: &str) -> String {
 fn refused(raw: &RawKernel) -> String {
     let forced = Declared { force: true, ..Declared::default() };
     let (_, doubts) = raw.interpret("Lu-177", Some([3.0; 3]), &forced).expect("forced");
-    assert!(doubts.iter().any(|d| d.parts().contains(&Part::Setting(Setting::ForceKernel))), "{doubts:?}");
+    assert!(doubts.iter().any(|d| d.text.parts().contains(&Part::Setting(Setting::ForceKernel))), "{doubts:?}");
     raw.interpret("Lu-177", Some([3.0; 3]), &Declared::default()).unwrap_err().to_string()
 }
 
