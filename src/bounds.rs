@@ -152,7 +152,7 @@ impl Given {
         .of("total decays"))
     }
 
-    /// Refuses more activity at a time after injection than is left of the activity given.
+    /// Refuses more activity at a time after injection than is left of the administered activity.
     pub fn check_activity(
         &self,
         what: &str,
@@ -329,7 +329,7 @@ pub fn scan_s(what: &str, seconds: f64) -> Result<f64, BoundsError> {
     ))
 }
 
-/// A region's mean dose, Gy, if a region can have it; with the activity given, MBq, its dose coefficient too.
+/// A region's mean dose, Gy, if a region can have it; with the administered activity, MBq, its dose coefficient too.
 pub fn region_dose(what: &str, dose_gy: f64, administered_mbq: Option<f64>) -> Result<(), BoundsError> {
     const NEXT: &str = "Check the unit of the activity or dose and the mass of the region.";
     if !(dose_gy.is_finite() && dose_gy.abs() <= MOST_REGION_GY) {

@@ -41,7 +41,7 @@ pub(crate) fn note_bytes(path: &Path, bytes: &[u8]) {
     note(path, bytes.len() as u64, hex(&Sha256::digest(bytes)));
 }
 
-/// Takes what was read of a file; none where it was not read.
+/// Takes what was read of a file; `None` if it was not read.
 pub(crate) fn take(path: &Path) -> Option<Seen> {
     SEEN.with_borrow_mut(|seen| seen.remove(path))
 }

@@ -36,7 +36,7 @@ pub struct Case {
     pub groups: Vec<(u16, String, Vec<u16>)>,
     /// Administered activity, MBq.
     pub administered_mbq: Option<f64>,
-    /// Times of the activity images that were integrated, h after injection; none of a ready map of decays.
+    /// Times of the activity images that were integrated, h after injection; none for a ready map of decays.
     pub image_times_h: Vec<f64>,
     /// Decays in the activity file, before anything fell outside the grid.
     pub decays_in_file: f64,
@@ -56,7 +56,7 @@ pub struct Case {
     pub settings: BTreeMap<String, Value>,
     /// Data sets by name.
     pub data_sets: BTreeMap<String, String>,
-    /// What the reader should know.
+    /// What the reader needs to know.
     pub warnings: Vec<Words>,
 }
 

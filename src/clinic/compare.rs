@@ -94,7 +94,7 @@ struct Row {
 }
 
 impl Row {
-    /// What of the region is left out, in words; none where both maps hold all of it.
+    /// What of the region is left out, in words; `None` if both maps hold all of it.
     fn left_out(&self) -> Option<String> {
         let held = |which: &str, share: f64| {
             (share < 1.0 - ROUNDING).then(|| match share {
@@ -404,7 +404,7 @@ fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserEr
     Ok(regions)
 }
 
-/// A region's voxels on another grid; none where that does not reach it.
+/// A region's voxels on another grid; none if that does not reach it.
 fn members(labels: &Volume<u16>, label: u16, voxels: Vec<usize>, grid: &VoxelGrid) -> Vec<Member> {
     if labels.grid.same_as(grid) {
         return voxels.into_iter().map(|n| (n, 1.0)).collect();

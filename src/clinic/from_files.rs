@@ -43,7 +43,7 @@ pub struct Decays {
 
 /// Everything a run starts from, out of the request's files.
 ///
-/// Errors: files that cannot be read or do not fit each other; more decays than the activity given can bring.
+/// Errors: files that cannot be read or do not fit each other; more decays than the administered activity can bring.
 pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     case_from(request, None, &mut Shelf::default(), hear)
 }

@@ -57,7 +57,7 @@ pub struct OpenedRegions {
     pub map: RegionMap,
     /// What became of volumes that the grid changes little.
     pub told: Vec<String>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub warnings: Vec<String>,
 }
 

@@ -61,7 +61,7 @@ pub mod kernel;
 /// Shards to the whole run.
 pub mod merge;
 
-/// What there is to say of a request.
+/// What to report about a request.
 pub mod notes;
 
 /// The files of a dose.

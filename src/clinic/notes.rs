@@ -1,4 +1,4 @@
-//! What there is to say of a request while it is worked on and after.
+//! What to report about a request while it is worked on and after.
 
 use crate::fault::Words;
 use std::ops::ControlFlow;

@@ -55,7 +55,7 @@ pub struct Found {
     pub record: Value,
     /// The table, for people.
     pub text: Words,
-    /// What is not as it must be; none where all devices agree.
+    /// What is not as it must be; `None` if all devices agree.
     pub fault: Option<String>,
 }
 

@@ -52,7 +52,7 @@ fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError>
     .kind(FaultKind::TooLarge))
 }
 
-/// Memory that can be had, swap included, bytes; none where `/proc` does not tell.
+/// Memory that can be had, swap included, bytes; `None` if `/proc` does not tell.
 fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let field = |name: &str| -> Option<u64> {

@@ -81,7 +81,7 @@ impl OpenSeries {
         self.series.administered_mbq
     }
 
-    /// With the activity given, MBq, where the series does not state it.
+    /// With the administered activity, MBq, where the series does not state it.
     pub fn given(mut self, administered_mbq: f64) -> Self {
         self.series.administered_mbq.get_or_insert(administered_mbq);
         self

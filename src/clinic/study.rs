@@ -41,7 +41,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// Activity given, MBq, where the files state it, and state it alike.
+    /// Administered activity, MBq, where the files state it, and state it alike.
     pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let doubts = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_doubt.as_ref()?)));
@@ -76,7 +76,7 @@ impl Shots {
     }
 }
 
-/// The next step where an activity given is in doubt.
+/// The next step where an administered activity is in doubt.
 fn correct_or_state() -> Words {
     words!("Correct the header, or state it with ", Setting::AdministeredMbq, ".")
 }

@@ -39,7 +39,7 @@ pub struct SvalueResult {
     pub rows: Vec<SvalueRow>,
     /// Names of all regions.
     pub names: Vec<String>,
-    /// What the reader should know.
+    /// What the reader needs to know.
     pub warnings: Vec<Words>,
 }
 

@@ -42,7 +42,7 @@ pub struct Validation {
     pub place: PathBuf,
     /// Wall time, s.
     pub wall_seconds: f64,
-    /// What is not as it must be; none where every row is within its limit.
+    /// What is not as it must be; `None` if every row is within its limit.
     pub fault: Option<String>,
 }
 

@@ -130,11 +130,11 @@ impl RegionCycle {
 pub struct CycleDose {
     /// Day of injection, ISO 8601.
     pub date: String,
-    /// Activity given, GBq.
+    /// Administered activity, GBq.
     pub administered_gbq: f64,
     /// Regions by name; empty where dosimetry is missing.
     pub regions: BTreeMap<String, RegionCycle>,
-    /// Dose map on the course's grid, Gy; none where there is none or it is not registered.
+    /// Dose map on the course's grid, Gy; `None` if there is none or it is not registered.
     pub dose_gy: Option<Vec<f32>>,
 }
 
@@ -177,7 +177,7 @@ pub struct CycleRow {
     pub dose_se_gy: f64,
     /// Part of the dose brought by photons, Gy.
     pub dose_photon_gy: Option<f64>,
-    /// Dose per activity given, Gy/GBq.
+    /// Dose per administered activity, Gy/GBq.
     pub gy_per_gbq: f64,
     /// Effective half-life, h.
     pub effective_half_life_h: Option<f64>,
@@ -208,7 +208,7 @@ pub struct TotalRow {
     pub cycles_missing: usize,
     /// Sum of mean doses, Gy.
     pub dose_gy: f64,
-    /// That over the activity given in the same cycles, Gy/GBq.
+    /// That over the administered activity in the same cycles, Gy/GBq.
     pub gy_per_gbq: f64,
     /// Sum of G D^2, Gy^2.
     pub sum_g_dose2_gy2: Option<f64>,
@@ -260,7 +260,7 @@ pub struct Accumulated {
     pub totals: Vec<TotalRow>,
     /// Per voxel, where every cycle with dosimetry has a registered map.
     pub voxels: Option<VoxelSums>,
-    /// What the reader should know.
+    /// What the reader needs to know.
     pub warnings: Vec<Words>,
 }
 

@@ -167,13 +167,13 @@ pub enum CycleContent {
 /// A cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CourseCycle {
-    /// Day of injection; none where only days from the first are known, since dates identify.
+    /// Day of injection; `None` if only days from the first are known, since dates identify.
     pub date: Option<Date>,
     /// Days since the cycle before.
     pub interval_d: Option<i64>,
-    /// Activity given, MBq.
+    /// Administered activity, MBq.
     pub administered_mbq: f64,
-    /// Activity prescribed, MBq.
+    /// Prescribed activity, MBq.
     pub prescribed_mbq: Option<f64>,
     /// Dosimetry.
     pub content: CycleContent,
@@ -220,7 +220,7 @@ pub struct Course {
     pub facts: Facts,
     /// Overrides.
     pub overrides: Vec<Override>,
-    /// Treatments before.
+    /// Prior treatments.
     pub ledger: Vec<PriorTreatment>,
     /// Radiobiology of regions beside the steering organ's.
     pub radiobiology: Vec<RegionRadiobiology>,
@@ -318,7 +318,7 @@ impl Course {
         Ok(doubts)
     }
 
-    /// Radiobiology of a region: its own entry, else the one for all others; none where neither is.
+    /// Radiobiology of a region: its own entry, else the one for all others; `None` if neither is.
     pub fn radiobiology_of(&self, region: &str) -> Option<&RegionRadiobiology> {
         let own = self.radiobiology.iter().find(|r| r.region.as_deref() == Some(region));
         own.or_else(|| self.radiobiology.iter().find(|r| r.region.is_none()))

@@ -172,7 +172,7 @@ fn half_life_rel_sigma(problem: &Problem<'_>, covariance: Option<&DMatrix<f64>>,
     Some((covariance? * &g).dot(&g).max(0.0).sqrt())
 }
 
-/// Covariance of the free parameters; none where it is singular or nothing tells the errors. Where `sigma_known` is
+/// Covariance of the free parameters; `None` if it is singular or nothing tells the errors. Where `sigma_known` is
 /// false the scatter about the curve stands for them.
 fn covariance(
     problem: &Problem<'_>,

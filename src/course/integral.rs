@@ -214,7 +214,7 @@ pub struct ActivityPoint {
     pub time_h: f64,
     /// Activity at that time (not decay-corrected), MBq, positive.
     pub activity_mbq: f64,
-    /// Random relative standard uncertainty of the activity; none where unknown.
+    /// Random relative standard uncertainty of the activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
 }
 
@@ -423,7 +423,7 @@ pub struct Parameter {
     pub name: String,
     /// Estimate.
     pub value: f64,
-    /// Relative standard uncertainty; none where not assessable or at a bound.
+    /// Relative standard uncertainty; `None` if not assessable or at a bound.
     pub rel_sigma: Option<f64>,
 }
 
@@ -436,14 +436,14 @@ pub struct TimeIntegral {
     pub kinetics: Kinetics,
     /// Integral from injection to infinity, MBq h.
     pub tia_mbq_h: f64,
-    /// Random relative standard uncertainty of the integral; none where not assessable.
+    /// Random relative standard uncertainty of the integral; `None` if not assessable.
     pub rel_sigma: Option<f64>,
     /// Systematic relative standard uncertainty common to all points (calibration, level); 0 unless
     /// the caller adds one.
     pub systematic_rel_sigma: f64,
     /// Terminal effective half-life, h.
     pub effective_half_life_h: f64,
-    /// Its random relative standard uncertainty; none where not assessable.
+    /// Its random relative standard uncertainty; `None` if not assessable.
     pub half_life_rel_sigma: Option<f64>,
     /// Share of the integral before the first scan.
     pub before_first_fraction: f64,

@@ -132,7 +132,7 @@ pub enum PriorAmount {
 pub struct PriorSum {
     /// BED, Gy, for the alpha/beta asked for.
     pub bed_gy: f64,
-    /// Absorbed dose, Gy; none where an entry does not state it.
+    /// Absorbed dose, Gy; `None` if an entry does not state it.
     pub dose_gy: Option<f64>,
 }
 

@@ -159,10 +159,10 @@ pub enum ConflictPolicy {
 pub struct Step {
     /// Name.
     pub name: String,
-    /// The window that ends it; none where cycles are counted.
+    /// The window that ends it; `None` if cycles are counted.
     #[serde(default)]
     pub window: Option<DoseWindow>,
-    /// Cycles (of the whole course) after which the step ends; none where a window ends it.
+    /// Cycles (of the whole course) after which the step ends; `None` if a window ends it.
     #[serde(default)]
     pub last_cycle: Option<u32>,
     /// Rules for entering the step, by identifier.

@@ -180,7 +180,7 @@ fn held_sets(roles: &[Role], limits: &Limits) -> Vec<Held> {
     sets
 }
 
-/// The least misfit of `model`; none where no run from any start ended with success.
+/// The least misfit of `model`; `None` if no run from any start ended with success.
 pub(super) fn search<'a>(model: Model, problem: &dyn Fn(DVector<f64>, Vec<usize>) -> Problem<'a>) -> Option<Best> {
     let roles = roles(model);
     let bare = problem(DVector::zeros(roles.len()), Vec::new());
@@ -336,7 +336,7 @@ fn rate_starts(role: Role, limits: &Limits, problem: &Problem<'_>) -> Vec<f64> {
 }
 
 /// The start with its amplitudes solved for its rates: one by the weighted mean of the logarithms, two by least squares of
-/// relative residuals; none where the curve has no logarithm.
+/// relative residuals; `None` if the curve has no logarithm.
 fn with_amplitudes(roles: &[Role], mut problem: Problem<'_>) -> Option<DVector<f64>> {
     let amplitudes: Vec<usize> = (0..roles.len())
         .filter(|&p| matches!(roles[p], Role::Level | Role::Phase) && problem.parameters[p] > f64::NEG_INFINITY)

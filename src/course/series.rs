@@ -200,7 +200,7 @@ pub struct SeriesImage {
     pub time_h: f64,
     /// Time after injection for which the values hold, h: mid-scan, scan start, or 0.
     pub reference_time_h: f64,
-    /// Random relative uncertainty of a region's activity; none where unknown.
+    /// Random relative uncertainty of a region's activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
 }
 

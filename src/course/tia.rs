@@ -331,7 +331,7 @@ pub struct TiaMap {
     pub rel_sigma: Volume<f32>,
     /// Regions, ascending label.
     pub regions: Vec<RegionIntegral>,
-    /// What the reader should know.
+    /// What the reader needs to know.
     pub warnings: Vec<String>,
 }
 
@@ -777,7 +777,7 @@ fn spread(
     }
 }
 
-/// Decays and relative sigma of one voxel by a mono-exponential; none where it has no three positive
+/// Decays and relative sigma of one voxel by a mono-exponential; `None` if it has no three positive
 /// points, falls outside the bounds of half-life, or would hold more than half of its decays before its first point.
 fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Option<(f64, f32)> {
     let mut time_h = Vec::with_capacity(input.images.len());

@@ -100,7 +100,7 @@ pub struct RegionDose {
 }
 
 impl RegionDose {
-    /// What the reader must know of the row; none where there is nothing.
+    /// What the reader must know of the row; `None` if there is nothing.
     pub fn note(&self) -> Option<String> {
         if self.dosed_voxels == 0 {
             return Some(format!(

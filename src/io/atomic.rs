@@ -195,7 +195,7 @@ pub struct AtomicOutputDir {
     target: PathBuf,
     /// Where it is written meanwhile; removed when dropped.
     staging: tempfile::TempDir,
-    /// Says whose the staging folder is for as long as it is in use; none where that cannot be written.
+    /// Says whose the staging folder is for as long as it is in use; `None` if that cannot be written.
     lock: Option<Held>,
     /// Whether the folder was there, so that entries move into it one by one.
     target_exists: bool,
@@ -372,7 +372,7 @@ impl AtomicOutputDir {
 
     /// Refuses the folder where its disk has no room for so many bytes.
     ///
-    /// Errors: as told.
+    /// Errors: too little room.
     pub fn needs(&self, bytes: u64) -> Result<(), IoError> {
         space::ask(&self.target, self.path(), bytes)
     }

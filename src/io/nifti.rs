@@ -116,7 +116,7 @@ pub struct Header {
     pub description: String,
     /// The grid, mm.
     pub grid: VoxelGrid,
-    /// What a careful user should know: assumptions made where the file is silent.
+    /// What a careful user needs to know: assumptions made where the file is silent.
     pub notes: Vec<String>,
     /// Byte at which the values start in the file that holds them.
     data_offset: u64,

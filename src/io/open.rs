@@ -36,7 +36,7 @@ pub struct LabelInput {
     pub names: LabelNames,
     /// Volumes of DICOM regions by their own contours or pixels, and on the grid; empty for NIfTI.
     pub reports: Vec<RegionReport>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub notes: Vec<String>,
     /// Files that were read.
     pub files: Vec<PathBuf>,

@@ -28,7 +28,7 @@ pub(super) fn write(folder: &Path, names: &[String]) -> Result<(), IoError> {
 /// The files of a folder that Lutra wrote, by their record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Written {
-    /// SHA-256 by name; none where there is no record that can be read.
+    /// SHA-256 by name; `None` if there is no record that can be read.
     recorded: Option<BTreeMap<String, String>>,
 }
 
@@ -56,7 +56,7 @@ impl Written {
     }
 }
 
-/// The record's lines; none where one of them is not of its form. A name is that of a file in the folder itself.
+/// The record's lines; `None` if one of them is not of its form. A name is that of a file in the folder itself.
 fn parse(text: &str) -> Option<BTreeMap<String, String>> {
     text.lines()
         .map(|line| {

@@ -8,7 +8,7 @@ use crate::fault::{Setting, words};
 /// Room that any output needs, bytes: a page, tables, a record.
 const LEAST: u64 = 1 << 20;
 
-/// Bytes that may be written below a folder; none where the system does not tell.
+/// Bytes that may be written below a folder; `None` if the system does not tell.
 #[cfg(unix)]
 fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
@@ -23,7 +23,7 @@ fn free(_folder: &Path) -> Option<u64> {
 
 /// Refuses `target` where the disk of `folder` has less room than `bytes`.
 ///
-/// Errors: as told.
+/// Errors: too little room.
 pub(super) fn ask(target: &Path, folder: &Path, bytes: u64) -> Result<(), IoError> {
     judged(target, free(folder), bytes)
 }

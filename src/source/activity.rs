@@ -235,7 +235,7 @@ impl DecayMap {
         Self { volume }
     }
 
-    /// Refuses more decays than the activity given can bring; `name` is what the error speaks of.
+    /// Refuses more decays than the administered activity can bring; `name` is what the error speaks of.
     pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
         given.check_decays(name, self.total_decays(), &[])
     }

@@ -45,7 +45,7 @@ pub struct Doses<'a> {
     pub gy: &'a [f32],
 }
 
-/// Share of the reference voxels in `region` (positions in the data) that pass, 0 to 1; none where no voxel takes part.
+/// Share of the reference voxels in `region` (positions in the data) that pass, 0 to 1; `None` if no voxel takes part.
 pub fn pass_rate(reference: Doses<'_>, evaluated: Doses<'_>, region: &[u32], criterion: Criterion) -> Option<f64> {
     let places = Places::between(reference.grid, evaluated.grid);
     let reached: Vec<usize> = region.iter().map(|&n| n as usize).filter(|&n| places.of(n).is_some()).collect();

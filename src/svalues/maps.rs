@@ -399,7 +399,7 @@ fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
     Fit { factor, factor_se, plain_rms, scaled_rms, part }
 }
 
-/// Least squares of four columns, by the normal equations; none where they are singular.
+/// Least squares of four columns, by the normal equations; `None` if they are singular.
 fn solve(rows: &[([f64; 4], f64)]) -> Option<[f64; 4]> {
     let mut normal = nalgebra::Matrix4::zeros();
     let mut right = nalgebra::Vector4::zeros();

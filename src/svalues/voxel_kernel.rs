@@ -47,7 +47,7 @@ pub struct VoxelKernel {
     pub has_parts: bool,
     /// Standard error of the energy of both parts, keV per decay.
     pub error_kev: Vec<f64>,
-    /// Energy that falls outside the kernel's extent in an endless medium, keV per decay; none where not known.
+    /// Energy that falls outside the kernel's extent in an endless medium, keV per decay; `None` if not known.
     pub beyond_kev: Option<f64>,
     /// Energy that the electrons give to bremsstrahlung, which the photon part holds, keV per decay.
     pub radiated_kev: f64,

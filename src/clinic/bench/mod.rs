@@ -487,7 +487,7 @@ fn scaling(
     Ok(bench)
 }
 
-/// Memory that can be had without swapping, bytes; none where `/proc` does not tell.
+/// Memory that can be had without swapping, bytes; `None` if `/proc` does not tell.
 fn available_memory_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

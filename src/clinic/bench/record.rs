@@ -85,11 +85,11 @@ pub struct Target {
 /// How certain some voxels are.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Precision {
-    /// Mean of the squared relative standard errors; none where a voxel was never reached.
+    /// Mean of the squared relative standard errors; `None` if a voxel was never reached.
     pub mean_sigma_rel_squared: Option<f64>,
     pub median_sigma_rel: Option<f64>,
     pub p95_sigma_rel: Option<f64>,
-    /// Of the least certain voxel; none where one was never reached.
+    /// Of the least certain voxel; `None` if one was never reached.
     pub max_sigma_rel: Option<f64>,
     /// Voxels that no history ever reached.
     pub unscored: usize,
@@ -281,7 +281,7 @@ impl PassFigures {
 /// Memory.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Memory {
-    /// Most resident memory of the program during the run, bytes; none where the system does not tell.
+    /// Most resident memory of the program during the run, bytes; `None` if the system does not tell.
     pub host_peak_bytes: Option<u64>,
     pub host_peak_bytes_per_voxel: Option<f64>,
     /// Volumes that come in and go out, bytes: density, tissue, labels, decays, the CT where there is one; four maps.

@@ -289,7 +289,7 @@ pub fn transported(
     let reused = found.is_some();
     let (told, maps) = match found {
         Some(found) => {
-            // the entry does not depend on the activity given, the bounds do
+            // the entry does not depend on the administered activity, the bounds do
             from_files::check_activity(request, decays.as_ref(), shelf)?;
             found
         }

@@ -118,7 +118,7 @@ impl Histograms {
     }
 }
 
-/// Standard error of the cumulative dose by voxel, Gy; none where a cycle with a dose map does not state its own.
+/// Standard error of the cumulative dose by voxel, Gy; `None` if a cycle with a dose map does not state its own.
 fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Frame) -> Option<Vec<f32>> {
     let mut variance = vec![0.0_f64; frame.labels.len()];
     for ((cycle, given), one) in cycles.iter().zip(&course.cycles).zip(computed) {

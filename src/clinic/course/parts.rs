@@ -40,7 +40,7 @@ pub struct Computed {
     pub inputs: Vec<InputFile>,
     /// Hash of the tallies.
     pub tally_sha256: Option<String>,
-    /// What the reader should know.
+    /// What the reader needs to know.
     pub warnings: Vec<String>,
     /// Whether it was taken from the cache.
     pub reused: bool,
@@ -125,7 +125,7 @@ impl KeptRun {
         self.passes.iter().map(record).collect()
     }
 
-    /// Energy balances; none where the entry is damaged.
+    /// Energy balances; `None` if the entry is damaged.
     pub fn balances(&self) -> Option<Vec<EnergyBalance>> {
         self.passes
             .iter()

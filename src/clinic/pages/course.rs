@@ -614,7 +614,7 @@ fn colours(f: &Found<'_>, list: &[RegionHistogram], regions: &[ShownRegion]) -> 
         .collect()
 }
 
-/// Activity of a curve at a time, MBq; none where the curve is known at its points alone.
+/// Activity of a curve at a time, MBq; `None` if the curve is known at its points alone.
 fn curve_mbq(integral: &RegionIntegral, time_h: f64) -> Option<f64> {
     match &integral.integral.as_ref()?.kinetics {
         Kinetics::Exponentials(curve) => Some(curve.value(time_h)),

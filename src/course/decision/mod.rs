@@ -161,7 +161,7 @@ pub struct DecisionInput<'a> {
     pub cycles: &'a [GivenCycle],
     /// Structures of the steering organ.
     pub structures: &'a [StructureHistory],
-    /// Treatments before.
+    /// Prior treatments.
     pub ledger: &'a [PriorTreatment],
     /// Facts about the patient.
     pub facts: &'a Facts,
@@ -208,7 +208,7 @@ pub enum State {
     Continue {
         /// Activity, GBq.
         activity_gbq: f64,
-        /// Cumulative value afterwards, Gy, in the window's quantity; none where cycles are counted.
+        /// Cumulative value afterwards, Gy, in the window's quantity; `None` if cycles are counted.
         predicted_cumulative_gy: Option<f64>,
         /// Where that lies.
         predicted_lies: Option<Window>,
@@ -250,13 +250,13 @@ pub struct StructureSum {
     pub sum_g_dose2_gy2: f64,
     /// BED of this course, Gy.
     pub course_bed_gy: f64,
-    /// BED of treatments before, Gy.
+    /// BED of prior treatments, Gy.
     pub prior_bed_gy: f64,
-    /// Dose of treatments before, Gy; none where not stated.
+    /// Dose of prior treatments, Gy; `None` if not stated.
     pub prior_dose_gy: Option<f64>,
     /// BED in all, Gy.
     pub total_bed_gy: f64,
-    /// Dose in all, Gy; none where a prior treatment does not state it.
+    /// Dose in all, Gy; `None` if a prior treatment does not state it.
     pub total_dose_gy: Option<f64>,
     /// Standard uncertainty of the total, k = 1, in the step's quantity.
     pub sigma: CumulativeSigma,

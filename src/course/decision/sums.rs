@@ -68,7 +68,7 @@ pub(super) fn sum_structure(
     }
 }
 
-/// What treatments before gave to a structure. An entry for the organ by name counts for each of its structures; the
+/// What prior treatments gave to a structure. An entry for the organ by name counts for each of its structures; the
 /// organ as one (`whole`) gets such entries and the mass-weighted mean of those of its structures.
 pub(super) fn prior(
     input: &DecisionInput<'_>,

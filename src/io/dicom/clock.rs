@@ -83,7 +83,7 @@ impl<'a> Clock<'a> {
         self.zone
     }
 
-    /// When the acquisition began; none where nothing dates it.
+    /// When the acquisition began; `None` if nothing dates it.
     ///
     /// Errors: a date or time that cannot be read, unless the user states the time of the scan.
     pub(super) fn start(&self, notes: &mut Vec<String>) -> Result<Option<DateTime>, IoError> {
@@ -232,7 +232,7 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// The zone of the date-time that dates the scan; none where a date and a time of day do.
+/// The zone of the date-time that dates the scan; `None` if a date and a time of day do.
 fn zone_of_scan(object: &Object) -> Option<TimeZone> {
     let header = &object.header;
     let zone = |set: &DataSet, tag| text(set, tag).and_then(|text| date_time(&text)).and_then(|(_, zone)| zone);

@@ -18,7 +18,7 @@ pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
     ))
 }
 
-/// What there is to say of a stated number of slices that is below that of the files. Errors: above it, or no number.
+/// What to report about a stated number of slices that is below that of the files. Errors: above it, or no number.
 pub(super) fn slices(object: &Object, files: usize) -> Result<Option<String>, IoError> {
     let tag: Tag = tags::NUMBER_OF_SLICES;
     let Some(text) = object.text(tag) else { return Ok(None) };

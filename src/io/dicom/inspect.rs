@@ -50,7 +50,7 @@ pub struct SeriesReport<T = Words> {
     pub path: PathBuf,
     /// What it says.
     pub facts: Vec<String>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub doubts: Vec<String>,
     /// Why it cannot be used, where it cannot.
     pub refusal: Option<T>,

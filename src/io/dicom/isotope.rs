@@ -316,7 +316,7 @@ impl Statements {
     }
 }
 
-/// The nuclides that a header states, in words; none where it states none.
+/// The nuclides that a header states, in words; `None` if it states none.
 pub(super) fn stated(object: &Object) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
     for (_, isotope) in Statements::of(object).found {

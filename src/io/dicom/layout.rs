@@ -168,7 +168,7 @@ fn meta_element(bytes: &[u8], at: usize) -> Option<(u16, usize, usize)> {
     Some((element, at + 8, usize::from(u16::from_le_bytes([head[6], head[7]]))))
 }
 
-/// A UID without its padding; none where it is empty.
+/// A UID without its padding; `None` if it is empty.
 fn uid(value: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(value);
     let text = text.trim_matches(['\0', ' ']);

@@ -62,7 +62,7 @@ fn steers(tag: Tag) -> bool {
     )
 }
 
-/// What an element holds that is no list of finite numbers; none where it is numbers, or empty.
+/// What an element holds that is no list of finite numbers; `None` if it is numbers, or empty.
 fn illegible(value: &Value<DataSet>) -> Option<String> {
     let Value::Primitive(value) = value else { return Some("a sequence".to_owned()) };
     let text = value.to_str();

@@ -62,7 +62,7 @@ use crate::grid::Volume;
 pub struct Opened<T> {
     /// Values on the file's own grid, in its own axis order.
     pub volume: Volume<T>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub notes: Vec<String>,
     /// Kind of coordinates (NIfTI form code); 1, scanner, for DICOM.
     pub form_code: i16,

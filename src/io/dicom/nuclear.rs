@@ -824,7 +824,7 @@ impl Times {
         ))
     }
 
-    /// How far the decay factor that a slice states is from the one of its times, relative; none where either lacks.
+    /// How far the decay factor that a slice states is from the one of its times, relative; `None` if either lacks.
     fn factor_off(&self, slice: &Slice) -> Option<f64> {
         let stated = slice.stated_factor?;
         let ours = match self.correction {

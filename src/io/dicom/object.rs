@@ -102,7 +102,7 @@ impl Object {
         IoError::invalid(&self.path, field, found, allowed, next)
     }
 
-    /// Text of an element; none where it is absent or empty.
+    /// Text of an element; `None` if it is absent or empty.
     pub(crate) fn text(&self, tag: Tag) -> Option<String> {
         text(&self.header, tag)
     }
@@ -226,7 +226,7 @@ impl PixelSource {
     }
 }
 
-/// Text of an element; none where it is absent or empty.
+/// Text of an element; `None` if it is absent or empty.
 pub(crate) fn text(set: &DataSet, tag: Tag) -> Option<String> {
     let text = set.get(tag)?.to_str().ok()?;
     let text = text.trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned();

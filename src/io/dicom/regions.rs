@@ -19,7 +19,7 @@ pub struct Regions {
     pub names: LabelNames,
     /// Volumes and losses, by label.
     pub reports: Vec<RegionReport>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub notes: Vec<String>,
 }
 

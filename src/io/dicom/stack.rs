@@ -55,7 +55,7 @@ pub(crate) struct Stack {
     pub(crate) grid: VoxelGrid,
     /// Which plane lies at each k.
     pub(crate) order: Vec<usize>,
-    /// What a careful user should know.
+    /// What a careful user needs to know.
     pub(crate) notes: Vec<String>,
 }
 

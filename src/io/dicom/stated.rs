@@ -134,7 +134,7 @@ impl std::fmt::Debug for StatedMoment {
 }
 
 impl StatedMoment {
-    /// A moment from ISO 8601 text: `2026-03-02T10:00`, with or without an offset as `+01:00`; none where it is not one.
+    /// A moment from ISO 8601 text: `2026-03-02T10:00`, with or without an offset as `+01:00`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let time_at = text.find(['T', 't', ' '])?;

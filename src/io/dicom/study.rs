@@ -110,7 +110,7 @@ impl Study {
         Ok(Self { series: list, others, aside, broken })
     }
 
-    /// What there is to say of files beside a series that cannot be read. Errors: one of them may be a slice of it.
+    /// What to report about files beside a series that cannot be read. Errors: one of them may be a slice of it.
     pub(crate) fn whole(&self, path: &Path, series: &Series) -> Result<Vec<String>, IoError> {
         let folders: BTreeSet<_> = series.objects.iter().map(|object| object.path.parent()).collect();
         let near: Vec<&Broken> = self.broken.iter().filter(|file| folders.contains(&file.path.parent())).collect();
@@ -317,7 +317,7 @@ impl PatientKey {
         other_name && born(one).zip(born(other)).is_some_and(|(a, b)| a != b)
     }
 
-    /// The same; none where the object states neither.
+    /// The same; `None` if the object states neither.
     fn stated(header: &DataSet) -> Option<Self> {
         let field = |tag| super::object::text(header, tag);
         let identity = field(tags::PATIENT_ID).or_else(|| field(tags::PATIENT_NAME))?;

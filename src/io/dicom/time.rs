@@ -47,7 +47,7 @@ pub struct TimeZone {
 }
 
 impl TimeZone {
-    /// A zone from `+01:00`, `-0530` or `Z`; none where it is not one.
+    /// A zone from `+01:00`, `-0530` or `Z`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.eq_ignore_ascii_case("z") {
@@ -136,14 +136,14 @@ impl Illegible {
     }
 }
 
-/// The moment of a DT element; none where it is absent.
+/// The moment of a DT element; `None` if it is absent.
 pub(crate) fn moment_dt(set: &DataSet, tag: Tag) -> Result<Option<(DateTime, Option<TimeZone>)>, Illegible> {
     let Some(value) = text(set, tag) else { return Ok(None) };
     let found = date_time(&value);
     found.map(Some).ok_or_else(|| Illegible::new(tag, &value, "date and time", "YYYYMMDDHHMMSS, with &ZZXX or without"))
 }
 
-/// The moment of a pair of DA and TM elements; none where one of them is absent.
+/// The moment of a pair of DA and TM elements; `None` if one of them is absent.
 pub(crate) fn moment(set: &DataSet, date_tag: Tag, time_tag: Tag) -> Result<Option<DateTime>, Illegible> {
     let day = text(set, date_tag)
         .map(|value| date(&value).ok_or_else(|| Illegible::new(date_tag, &value, "date", "YYYYMMDD")))
