@@ -1,4 +1,4 @@
-//! Counts that a header states, held against what is there.
+//! Checks of counts stated in a header against the actual content.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -6,7 +6,7 @@ use dicom_dictionary_std::tags;
 use super::object::{Object, tag_name};
 use crate::io::IoError;
 
-/// Refuses several frames in an object of a class that has one: no header says where the others lie.
+/// Refuses several frames in an object of a single-frame class: the header does not say where the others lie.
 pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
     let tag = tags::NUMBER_OF_FRAMES;
     let Some(found) = object.text(tag).filter(|text| text.trim().parse::<f64>() != Ok(1.0)) else { return Ok(()) };
@@ -18,7 +18,7 @@ pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
     ))
 }
 
-/// What to report about a stated number of slices that is below that of the files. Errors: above it, or no number.
+/// Note for a stated number of slices below the number of files. Errors: above it, or not a number.
 pub(super) fn slices(object: &Object, files: usize) -> Result<Option<String>, IoError> {
     let tag: Tag = tags::NUMBER_OF_SLICES;
     let Some(text) = object.text(tag) else { return Ok(None) };

@@ -1,9 +1,9 @@
 //! The activity given, as a header states it.
 //!
-//! `RadionuclideTotalDose` is in Bq in PET (PS3.3 C.8.9.2, C.8.22.4) and in MBq in nuclear medicine (C.8.4.10), and some
-//! write the one where the other belongs. A value that nobody can have been given is shown in both readings. NM that
-//! holds Bq is read as such, with a note, since as MBq it would be a million times what it is; what is in doubt is not
-//! taken, and refused where it is needed.
+//! `RadionuclideTotalDose` is in Bq in PET (PS3.3 C.8.9.2, C.8.22.4) and in MBq in nuclear medicine (C.8.4.10), and
+//! some systems write the wrong one. An impossible activity is shown in both readings. Bq in an NM object is read as
+//! such, with a note, since as MBq it would be a million times too large. A doubtful value is not used, and refused
+//! where it is needed.
 
 use dicom_dictionary_std::tags;
 
@@ -12,11 +12,11 @@ use super::object::{Object, number, text};
 use crate::bounds::MOST_ADMINISTERED_MBQ;
 
 const FIELD: &str = "RadionuclideTotalDose (0018,1074)";
-/// Least activity that gives an image, MBq.
+/// Lowest activity that gives an image, MBq.
 const LEAST_MBQ: f64 = 1.0;
 const BQ_PER_MBQ: f64 = 1e6;
 
-/// The activity given, MBq, and the doubt that stands in the way of one; neither where the file says nothing.
+/// The activity given, MBq, or the doubt that prevents its use; neither if the file states none.
 pub(super) fn administered_mbq(object: &Object, notes: &mut Vec<String>) -> (Option<f64>, Option<String>) {
     let Some(set) = object.radiopharmaceutical() else { return (None, None) };
     let Some(value) = number(set, tags::RADIONUCLIDE_TOTAL_DOSE).filter(|value| value.is_finite()) else {
