@@ -1,10 +1,10 @@
-//! Whose a folder or a file at work is: a small file beside it that says which process on which machine holds it, and since
+//! Ownership of a folder or file in use: a small file beside it names the process and machine that hold it, and since
 //! when.
 //!
-//! The file is locked for as long as its process lives; the system lets go of a dead process's locks. Machines that share
-//! a file system need not share its locks (NFS), so the file is also written anew every few seconds: a holder on another
-//! machine counts as dead when its file has been silent for a minute by the clock of that file system. No time that is read
-//! here reaches a result.
+//! The file is locked while its process lives; the system releases the locks of a dead process. Machines that share a
+//! file system need not share its locks (NFS), so the file is also rewritten every few seconds: a holder on another
+//! machine counts as dead if its file has not changed for a minute by the clock of that file system. No time read here
+//! affects a result.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};

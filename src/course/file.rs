@@ -122,7 +122,7 @@ struct RawCourse {
     cycles: Vec<RawCycle>,
 }
 
-/// Where the protocol is.
+/// Source of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolChoice {
     /// Built in, by name.
@@ -131,7 +131,7 @@ pub enum ProtocolChoice {
     File(String),
 }
 
-/// Radiobiology of a region, and of those without an entry where `region` is none.
+/// Radiobiology of a region, or of all regions without an entry if `region` is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionRadiobiology {
     /// The region.
@@ -144,12 +144,12 @@ pub struct RegionRadiobiology {
     pub geud_a: Option<f64>,
 }
 
-/// What a cycle brings.
+/// Dosimetry of a cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CycleContent {
-    /// A series of images, to be integrated and transported.
+    /// A series of images, to integrate and transport.
     Series(String),
-    /// A map of time-integrated activity, to be transported, and its unit.
+    /// A map of time-integrated activity, to transport, and its unit.
     Tia {
         /// The file.
         file: String,
@@ -222,7 +222,7 @@ pub struct Course {
     pub overrides: Vec<Override>,
     /// Prior treatments.
     pub ledger: Vec<PriorTreatment>,
-    /// Radiobiology of regions beside the steering organ's.
+    /// Radiobiology of regions other than the dose-limiting organ.
     pub radiobiology: Vec<RegionRadiobiology>,
     /// The cycles, in order; at least one.
     pub cycles: Vec<CourseCycle>,
@@ -318,7 +318,7 @@ impl Course {
         Ok(doubts)
     }
 
-    /// Radiobiology of a region: its own entry, else the one for all others; `None` if neither is.
+    /// Radiobiology of a region: its own entry, else the one for all others; `None` if neither exists.
     pub fn radiobiology_of(&self, region: &str) -> Option<&RegionRadiobiology> {
         let own = self.radiobiology.iter().find(|r| r.region.as_deref() == Some(region));
         own.or_else(|| self.radiobiology.iter().find(|r| r.region.is_none()))

@@ -391,7 +391,7 @@ impl AtomicOutputDir {
     /// Errors: the move fails, something has appeared at the target in the meantime, or a file there is not Lutra's to
     /// replace. The previous content then stays unchanged.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
-        // without its lock's name nobody takes what is being moved for left behind
+        // remove the lock file first: other runs never sweep a temporary folder without one
         if let Some(lock) = self.lock.take() {
             lock.release();
         }

@@ -1,7 +1,7 @@
-//! What Lutra wrote into a folder: the file `lutra.sha256`, one line a file, as `sha256sum -c` reads it.
+//! Record of what Lutra wrote into a folder: `lutra.sha256`, one line per file, in the format of `sha256sum -c`.
 //!
-//! A later run with `--force` replaces and removes what this record names and what still has the recorded content.
-//! Every other file of the folder is somebody else's.
+//! A later run with `--force` replaces and removes only files that this record lists and that still have the recorded
+//! content. All other files belong to someone else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Of the record in `folder`.
+    /// Reads the record in `folder`.
     pub(super) fn read(folder: &Path) -> Self {
         let path = folder.join(RECORD);
         let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
@@ -56,7 +56,7 @@ impl Written {
     }
 }
 
-/// The record's lines; `None` if one of them is not of its form. A name is that of a file in the folder itself.
+/// The record's lines; `None` if one of them is not of its form. Names must be of files in the folder itself.
 fn parse(text: &str) -> Option<BTreeMap<String, String>> {
     text.lines()
         .map(|line| {

@@ -1,4 +1,4 @@
-//! The activity given, as a header states it.
+//! The administered activity stated in a header.
 //!
 //! `RadionuclideTotalDose` is in Bq in PET (PS3.3 C.8.9.2, C.8.22.4) and in MBq in nuclear medicine (C.8.4.10), and
 //! some systems write the wrong one. An impossible activity is shown in both readings. Bq in an NM object is read as
