@@ -1,4 +1,4 @@
-//! Tallies to dose: the map, the regions and their histograms.
+//! From tallies to dose: map, regions and histograms.
 
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::Failure;
@@ -16,9 +16,9 @@ use crate::volume::view;
 use ndarray::ArrayView3;
 use std::collections::BTreeMap;
 
-/// A dose and all that belongs to it, in memory.
+/// A dose with all its results, in memory.
 pub struct DoseResult {
-    /// What the run started from, on one grid in canonical order (axes towards right, front, head).
+    /// Inputs of the run, on one grid in canonical order (axes towards right, front, head).
     pub case: Case,
     /// Its tallies.
     pub computed: Computed,
@@ -28,16 +28,16 @@ pub struct DoseResult {
     pub tables: Tables,
 }
 
-/// The dose of a request's files, in memory: nothing is written.
+/// The dose from a request's files, in memory; nothing is written.
 ///
-/// Errors: those of the files; a device that fails; a ledger that does not close.
+/// Errors: those of the files; a device that fails; a ledger that does not balance.
 pub fn dose(request: &DoseRequest, hear: &mut dyn Listener) -> Result<DoseResult, Failure> {
     let case = from_files::case(request, hear)?;
     DoseResult::of(case, &request.run, request.emissions, hear)
 }
 
 impl DoseResult {
-    /// The dose of a case, however it was made ([`super::from_memory::Volumes`], [`from_files::case`]).
+    /// The dose of a case from any source ([`super::from_memory::Volumes`], [`from_files::case`]).
     ///
     /// Errors: as [`dose`].
     pub fn of(
@@ -66,14 +66,14 @@ impl DoseResult {
         view(&self.case.decays.grid, values).expect("a dose has one value a voxel of its grid")
     }
 
-    /// Everything that the reader should know, in the order in which it came up.
+    /// All warnings, in order of occurrence.
     pub fn warnings(&self) -> impl Iterator<Item = &Words> {
         let of_run = self.case.warnings.iter().chain(&self.computed.warnings);
         of_run.chain(&self.tables.notes)
     }
 }
 
-/// Everything that the reader should know of a run: of the case, of the transport, of the regions.
+/// All warnings of a run: case, transport, regions.
 pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Words> {
     let of_regions = rows.iter().filter_map(RegionDose::note).map(Words::from);
     case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
@@ -86,7 +86,7 @@ pub fn balances(computed: &Computed) -> [EnergyBalance; 2] {
 
 /// The dose map of a case.
 ///
-/// Errors: a ledger that does not close; a dose that no patient has.
+/// Errors: a ledger that does not balance; a dose impossible in a patient.
 pub fn dose_map(case: &Case, computed: &Computed) -> Result<DoseMap, Failure> {
     let balances = balances(computed);
     if balances.iter().any(|balance| !balance.is_exact()) {
@@ -119,7 +119,7 @@ pub struct Tables {
     pub group_rows: Vec<RegionDose>,
     /// Of the regions, then of the groups.
     pub histograms: Vec<RegionHistogram>,
-    /// What must be known of the regions and groups.
+    /// Notes on regions and groups.
     pub notes: Vec<Words>,
 }
 

@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 pub struct Mapped {
     /// Dose, Gy.
     pub dose_gy: Volume<f32>,
-    /// Relative standard error of the dose; none for a ready map.
+    /// Relative standard error of the dose; `None` for an existing map.
     pub sigma_rel: Option<Volume<f32>>,
-    /// Mass density, g/cm3; none for a ready map.
+    /// Mass density, g/cm3; `None` for an existing map.
     pub density_g_cm3: Option<Vec<f32>>,
     /// Labels.
     pub labels: Vec<u16>,
@@ -24,7 +24,7 @@ pub struct Mapped {
     pub names: BTreeMap<u16, String>,
     /// Kind of coordinates.
     pub form_code: i16,
-    /// The image whose frame of reference the map has.
+    /// The image that defines the map's frame of reference.
     pub origin: Option<Origin>,
 }
 
@@ -34,7 +34,7 @@ pub struct Computed {
     pub regions: BTreeMap<String, RegionCycle>,
     /// Its dose map.
     pub map: Option<Mapped>,
-    /// Half-lives measured in it, of what carries no label too.
+    /// Half-lives measured in it, unlabelled voxels included.
     pub half_lives: BTreeMap<String, EarlierHalfLife>,
     /// Files read.
     pub inputs: Vec<InputFile>,
@@ -42,7 +42,7 @@ pub struct Computed {
     pub tally_sha256: Option<String>,
     /// What the reader needs to know.
     pub warnings: Vec<String>,
-    /// Whether it was taken from the cache.
+    /// Whether it came from the cache.
     pub reused: bool,
     /// Time-activity curves of the regions, where the cycle is a series.
     pub curves: Vec<RegionIntegral>,
@@ -67,7 +67,7 @@ impl Computed {
     }
 }
 
-/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
+/// One pass of a finished cycle; energies in tally entries, as text since they may exceed 64 bits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeptPass {
     pass: String,
