@@ -1,9 +1,9 @@
-//! What nature and a patient allow: one limit for each quantity, used by every command alike.
+//! Physical and physiological limits: one for each quantity, used by all commands.
 //!
-//! A wrong unit is the commonest way to a wrong dose, and it changes numbers by factors that no patient can follow. What
-//! nature forbids is refused whatever was asked for: more decays than the activity given can bring, more activity than is
-//! left of it, an effective half-life above the physical one. What no patient has had is refused until somebody states it.
-//! What is only unusual is told.
+//! A wrong unit is the most common cause of a wrong dose, and it changes numbers by factors impossible in a patient.
+//! The physically impossible is always refused: more decays than the administered activity can bring, more activity
+//! than is left of it, an effective half-life above the physical one. Values never seen in a patient are refused unless
+//! the user states them. The merely unusual gives a warning.
 
 use crate::fault::{Explained, Fault, Setting, Words, explained, words};
 use crate::units::{DECAYS_PER_MBQ_H, GY_PER_KEV_G};
@@ -132,7 +132,8 @@ impl Given {
         self.most_mbq() * (-time_h / self.half_life_h).exp2()
     }
 
-    /// Refuses more decays than the activity given can bring. `readings` are other meanings that the numbers may have.
+    /// Refuses more decays than the administered activity can bring. `readings` are other possible meanings of the
+    /// numbers.
     pub fn check_decays(&self, what: &str, found: f64, readings: &[Reading]) -> Result<(), BoundsError> {
         let most = self.most_decays();
         if found <= CALIBRATION_MARGIN * most {
@@ -177,7 +178,7 @@ impl Given {
         .of("total activity"))
     }
 
-    /// Refuses a region's mean dose that no region has had, and one whose energy the activity given cannot bring:
+    /// Refuses an unprecedented mean dose of a region, and one whose energy exceeds that of the administered activity:
     /// `kev_per_decay` is all that a decay emits. The mass, g, may be unknown.
     pub fn check_dose(
         &self,

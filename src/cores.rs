@@ -1,11 +1,12 @@
-//! Work on disjoint ranges of voxels, on all cores; two works at a time; and the one door to threads.
+//! Parallel work on disjoint ranges of voxels, on all cores; two tasks at a time; and the only place that creates
+//! threads.
 //!
-//! A system can refuse a thread (a limit of processes, no memory). Work that nobody asked a number of threads for is
-//! then done by those that there are; a number that was asked for and cannot be had is an error ([`Refused`]).
+//! A system can refuse a thread (process limit, out of memory). Work without a requested number of threads then uses
+//! those available; a requested number that is not available is an error ([`Refused`]).
 //!
-//! What is computed never depends on the number of cores: a piece knows nothing of the others, and results come back
-//! in the order of the pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads
-//! (WebAssembly) does one work after the other.
+//! Results never depend on the number of cores: pieces are independent, and results are returned in the order of the
+//! pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads (WebAssembly) runs the
+//! pieces one after another.
 
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock};

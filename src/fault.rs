@@ -1,6 +1,6 @@
-//! Errors as data: what kind of fault, where, what was found, what is allowed, what to do next. The sentences are made of
-//! these parts and never taken apart again; what a person can set stands in them by its type, and a front end says how
-//! it is set there.
+//! Errors as data: what kind of fault, where, what was found, what is allowed, what to do next. Sentences are built
+//! from these parts and never parsed again. A setting appears in them by its type; the front end supplies the name of
+//! the option.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,7 +1,7 @@
-//! What was read: of each file the hash of the bytes that were decoded, made while they were read.
+//! Hashes of the files read: of the decoded bytes, computed while reading.
 //!
-//! A record says what a result was made of. A file that is opened again to be hashed may be another by then; here the
-//! reader itself leaves size and hash, and the record takes them. A file that is read twice must be the same both times.
+//! A record states the inputs of a result. A file reopened for hashing may have changed, so the reader itself stores
+//! size and hash for the record. A file that is read twice must be the same both times.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

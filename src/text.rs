@@ -1,11 +1,11 @@
-//! Text files from outside, held to a size and a density before any parser meets them.
+//! External text files: size and token count are limited before parsing.
 //!
-//! A parser builds a list of what stands in the text, and of short things it builds much: up to 150 bytes for each byte
-//! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
-//! text has cost no more than four times its size and 10 MiB.
+//! A parser builds a list of tokens, and short tokens are expensive: up to 150 bytes per byte of a text that is nothing
+//! but brackets. The scan here allocates nothing and bounds that list, so refusing a text takes at most four times its
+//! size plus 10 MiB.
 //!
-//! Words of others, such as names in an image's header, are made plain before anybody is shown them: a control character
-//! can forge a line of a terminal or break a table.
+//! External text, such as names in an image's header, is sanitised before it is shown: a control character can forge a
+//! terminal line or break a table.
 
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::reads;

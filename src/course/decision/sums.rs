@@ -1,4 +1,4 @@
-//! What each structure of the steering organ has received: measured cycles, imputed ones, treatments before.
+//! Totals for each structure of the dose-limiting organ: measured cycles, imputed ones, treatments before.
 
 use super::{DecisionError, DecisionInput, OrganDose, StructureHistory, StructureSum};
 use crate::bed::{BedAccumulator, LimitQuantity, Radiobiology};
