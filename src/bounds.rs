@@ -13,9 +13,9 @@ use thiserror::Error;
 /// the noise and the scatter of a whole image, all on one side. A wrong unit is at least a factor of 3.6 away.
 pub const CALIBRATION_MARGIN: f64 = 1.2;
 
-/// The largest activity that a patient is taken to have had where nobody states it, MBq. The largest therapies are 131I-MIBG
+/// The largest administered activity assumed if none is stated, MBq. The largest therapies are 131I-MIBG
 /// of 666 MBq/kg and 153Sm-EDTMP of 1110 MBq/kg with stem cell support, 47 and 78 GBq at 70 kg; 177Lu is given as 7.4 GBq. What
-/// is held against it is the decays of all of it, as if nobody excreted any: a further factor of 5 to 20.
+/// is held against it is the decays of all of it, as if nothing were excreted: a further factor of 5 to 20.
 pub const MOST_ADMINISTERED_MBQ: f64 = 1e5;
 
 /// The smallest activity of a therapy's cycle, MBq: below it GBq stand for MBq.

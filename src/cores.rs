@@ -69,8 +69,8 @@ fn started<'scope, R: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work)
 }
 
-/// What `work` makes on each of so many threads, all of which share it; without threads, one time after the other. Nothing
-/// is begun before all are there.
+/// Results of `work` on each of this many threads, which share it; without threads, one call after another. Work starts
+/// only when all threads exist.
 ///
 /// Errors: the system refuses a thread.
 pub(crate) fn on_threads<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Result<Vec<R>, Refused> {
@@ -111,7 +111,7 @@ pub(crate) fn of_each<T: Send, R: Send>(pieces: impl IntoIterator<Item = T>, wor
     of_each_on(cores(), pieces, work)
 }
 
-/// As [`of_each`], on so many threads at most.
+/// As [`of_each`], on at most this many threads.
 pub(crate) fn of_each_on<T: Send, R: Send>(
     most: usize,
     pieces: impl IntoIterator<Item = T>,

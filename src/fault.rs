@@ -203,7 +203,7 @@ impl Fault {
         words!(self.message(), self.joint.unwrap_or(if lower { "; " } else { ". " }), next)
     }
 
-    /// The form of a message without one of its own: the parts that there are.
+    /// The default form of a message: the parts present.
     fn plain_form(&self) -> String {
         let there = [
             ("{place}", self.place.is_some()),
@@ -214,7 +214,7 @@ impl Fault {
         parts.join(": ") + if self.allowed.is_some() { "; allowed: {allowed}" } else { "" }
     }
 
-    /// The part of this name in a form; a name that is none shows as such.
+    /// The part with this name in a form; an unknown name is shown literally.
     fn part(&self, name: &str) -> Words {
         let part = match name {
             "place" => &self.place,

@@ -99,7 +99,7 @@ pub struct Held {
 impl Held {
     /// Makes the file, which must not be there; its text is `content`, JSON with the fields of an [`Owner`].
     ///
-    /// Errors: it is there ([`io::ErrorKind::AlreadyExists`]); it cannot be written.
+    /// Errors: it exists ([`io::ErrorKind::AlreadyExists`]); it cannot be written.
     pub fn new(path: &Path, content: &str) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Self::hold(path, file, content)
@@ -242,7 +242,7 @@ pub fn seen(path: &Path) -> Option<Owner> {
 
 /// Holds the file `path` for this process: makes it, or takes it over from a dead one.
 ///
-/// Errors: somebody holds it, who is told; the system's.
+/// Errors: another process holds it, which is named; those of the system.
 pub fn claim(path: &Path, owner: &Owner) -> Result<io::Result<Held>, Owner> {
     loop {
         match Held::by(path, owner) {

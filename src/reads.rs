@@ -13,7 +13,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 thread_local! {
-    /// Of the files that this thread has read and nobody has recorded.
+    /// Files that this thread has read and that are not yet recorded.
     static SEEN: RefCell<BTreeMap<PathBuf, Seen>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -95,7 +95,7 @@ impl Read for Hashed {
 }
 
 impl Rest {
-    /// Reads what is left, and notes the file.
+    /// Reads the rest, and records the file.
     ///
     /// Errors: it cannot be read.
     pub(crate) fn note(&mut self) -> io::Result<()> {

@@ -181,7 +181,7 @@ pub fn tokens(text: &str) -> usize {
     count
 }
 
-/// What stands for a character that nobody may be shown.
+/// Replacement for a character that must not be shown.
 const VEILED: char = '\u{FFFD}';
 
 /// What a character of a line is shown as: ends of lines and tabs as a space; other control characters, and those that turn
@@ -258,7 +258,7 @@ impl<W: Write> Write for PlainLines<W> {
 mod tests {
     use super::*;
 
-    /// Words that a file may hold and nobody may be shown, and what is shown of them as a line.
+    /// Text that must not be shown as it is, and its sanitised form on one line.
     const WORDS: [(&str, &str); 6] = [
         ("kidney_right", "kidney_right"),
         ("\u{1b}[31mred", "\u{FFFD}[31mred"),

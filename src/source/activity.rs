@@ -23,7 +23,7 @@ const S_PER_H: f64 = 3600.0;
 pub enum ActivityError {
     /// The unit is not given.
     NoUnit,
-    /// The unit is none of those known.
+    /// Unknown unit.
     UnknownUnit {
         /// What was given.
         found: String,

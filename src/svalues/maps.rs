@@ -9,7 +9,7 @@
 use crate::grid::VoxelGrid;
 use serde::Serialize;
 
-/// Share of the hot end from which on a voxel takes part in the factor and in the move by part of a voxel.
+/// Share of the hot end above which a voxel enters the factor and the shift by part of a voxel.
 const LEAST_SHARE: f64 = 0.05;
 /// The hot end: the dose that this share of the voxels with dose exceeds (a lone hot voxel does not make it).
 const HOT_END: f64 = 0.001;

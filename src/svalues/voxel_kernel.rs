@@ -43,7 +43,7 @@ pub struct VoxelKernel {
     pub electron_kev: Vec<f64>,
     /// Energy by offset from photons, keV per decay; zeros where the parts are not known.
     pub photon_kev: Vec<f64>,
-    /// Whether electrons and photons are told apart.
+    /// Whether electrons and photons are separate.
     pub has_parts: bool,
     /// Standard error of the energy of both parts, keV per decay.
     pub error_kev: Vec<f64>,

@@ -200,7 +200,7 @@ mod tests {
     }
 
     /// The heaviest history of some batches, in weights of an analogue one, where one of 100 sources has the given wish,
-    /// the others 1, and the part by decays is there or not.
+    /// the others 1, with or without the part by decays.
     fn heaviest(wish: f32, plain: bool) -> f64 {
         let decays = [1.0; 100];
         let mut aim = vec![1.0; 100];

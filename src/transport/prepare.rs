@@ -242,7 +242,7 @@ pub(crate) struct SourceVoxels {
 }
 
 impl SourceVoxels {
-    /// The expectation of about so many histories a batch of a pass.
+    /// The expectation for about this many histories per batch of a pass.
     pub(crate) fn expect(&self, pass: Pass, histories: f64) -> Expectation {
         match pass {
             Pass::Electron => Expectation::of(&self.sources, histories.max(1.0)),

@@ -414,7 +414,7 @@ mod tests {
             let other = if names.contains("192") { "ISO_IR 100" } else { "ISO_IR 192" };
             assert_ne!(text_of(other, bytes, VR::PN).to_str(), expected, "{names} read as {other}");
         }
-        // bytes that mean nothing are told, and never shown as they are
+        // invalid bytes are replaced and never shown as they are
         for (names, bytes) in [("ISO_IR 999", &b"\xe9"[..]), ("ISO_IR 192", b"\xe9"), ("ISO_IR 6", b"\x1b%G")] {
             assert!(text_of(names, bytes, VR::LO).to_str().contains(UNKNOWN), "{names}");
         }

@@ -356,7 +356,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Of the image's own patient, or of nobody.
+    /// The image's own patient, or an unnamed one.
     pub(super) fn of(origin: Option<&Origin>, deidentify: bool) -> Self {
         let field = |tag: Tag| origin.and_then(|origin| text(&origin.header, tag));
         let whose = |tag: Tag, role: &str| match (field(tag), deidentify) {
