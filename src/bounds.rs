@@ -1,9 +1,9 @@
-//! What nature and a patient allow: one limit for each quantity, used by every command alike.
+//! Physical and physiological limits: one for each quantity, used by all commands.
 //!
-//! A wrong unit is the commonest way to a wrong dose, and it changes numbers by factors that no patient can follow. What
-//! nature forbids is refused whatever was asked for: more decays than the activity given can bring, more activity than is
-//! left of it, an effective half-life above the physical one. What no patient has had is refused until somebody states it.
-//! What is only unusual is told.
+//! A wrong unit is the most common cause of a wrong dose, and it changes numbers by factors impossible in a patient.
+//! The physically impossible is always refused: more decays than the administered activity can bring, more activity
+//! than is left of it, an effective half-life above the physical one. Values never seen in a patient are refused unless
+//! the user states them. The merely unusual gives a warning.
 
 use crate::fault::{Explained, Fault, Setting, Words, explained, words};
 use crate::note::Note;
@@ -14,9 +14,9 @@ use thiserror::Error;
 /// the noise and the scatter of a whole image, all on one side. A wrong unit is at least a factor of 3.6 away.
 pub const CALIBRATION_MARGIN: f64 = 1.2;
 
-/// The largest activity that a patient is taken to have had where nobody states it, MBq. The largest therapies are 131I-MIBG
+/// The largest administered activity assumed if none is stated, MBq. The largest therapies are 131I-MIBG
 /// of 666 MBq/kg and 153Sm-EDTMP of 1110 MBq/kg with stem cell support, 47 and 78 GBq at 70 kg; 177Lu is given as 7.4 GBq. What
-/// is held against it is the decays of all of it, as if nobody excreted any: a further factor of 5 to 20.
+/// is held against it is the decays of all of it, as if nothing were excreted: a further factor of 5 to 20.
 pub const MOST_ADMINISTERED_MBQ: f64 = 1e5;
 
 /// The smallest activity of a therapy's cycle, MBq: below it GBq stand for MBq.
@@ -133,7 +133,8 @@ impl Given {
         self.most_mbq() * (-time_h / self.half_life_h).exp2()
     }
 
-    /// Refuses more decays than the activity given can bring. `readings` are other meanings that the numbers may have.
+    /// Refuses more decays than the administered activity can bring. `readings` are other possible meanings of the
+    /// numbers.
     pub fn check_decays(&self, what: &str, found: f64, readings: &[Reading]) -> Result<(), BoundsError> {
         let most = self.most_decays();
         if found <= CALIBRATION_MARGIN * most {
@@ -153,7 +154,7 @@ impl Given {
         .of("total decays"))
     }
 
-    /// Refuses more activity at a time after injection than is left of the activity given.
+    /// Refuses more activity at a time after injection than is left of the administered activity.
     pub fn check_activity(
         &self,
         what: &str,
@@ -178,7 +179,7 @@ impl Given {
         .of("total activity"))
     }
 
-    /// Refuses a region's mean dose that no region has had, and one whose energy the activity given cannot bring:
+    /// Refuses an unprecedented mean dose of a region, and one whose energy exceeds that of the administered activity:
     /// `kev_per_decay` is all that a decay emits. The mass, g, may be unknown.
     pub fn check_dose(
         &self,
@@ -331,7 +332,7 @@ pub fn scan_s(what: &str, seconds: f64) -> Result<f64, BoundsError> {
     ))
 }
 
-/// A region's mean dose, Gy, if a region can have it; with the activity given, MBq, its dose coefficient too.
+/// A region's mean dose, Gy, if a region can have it; with the administered activity, MBq, its dose coefficient too.
 pub fn region_dose(what: &str, dose_gy: f64, administered_mbq: Option<f64>) -> Result<(), BoundsError> {
     const NEXT: &str = "Check the unit of the activity or dose and the mass of the region.";
     if !(dose_gy.is_finite() && dose_gy.abs() <= MOST_REGION_GY) {

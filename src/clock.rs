@@ -1,4 +1,4 @@
-//! The door to the clock: times are told, and decide how work is cut, never what it gives.
+//! The only access to the clock: times are reported and decide how work is divided, but never affect a result.
 
 use std::time::Duration;
 

@@ -1,11 +1,12 @@
-//! Work on disjoint ranges of voxels, on all cores; two works at a time; and the one door to threads.
+//! Parallel work on disjoint ranges of voxels, on all cores; two tasks at a time; and the only place that creates
+//! threads.
 //!
-//! A system can refuse a thread (a limit of processes, no memory). Work that nobody asked a number of threads for is
-//! then done by those that there are; a number that was asked for and cannot be had is an error ([`Refused`]).
+//! A system can refuse a thread (process limit, out of memory). Work without a requested number of threads then uses
+//! those available; a requested number that is not available is an error ([`Refused`]).
 //!
-//! What is computed never depends on the number of cores: a piece knows nothing of the others, and results come back
-//! in the order of the pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads
-//! (WebAssembly) does one work after the other.
+//! Results never depend on the number of cores: pieces are independent, and results are returned in the order of the
+//! pieces. Sums over pieces are for callers whose numbers add exactly. A target without threads (WebAssembly) runs the
+//! pieces one after another.
 
 use std::ops::Range;
 use std::sync::{Mutex, OnceLock};
@@ -68,8 +69,8 @@ fn started<'scope, R: Send + 'scope>(
     Builder::new().spawn_scoped(scope, work)
 }
 
-/// What `work` makes on each of so many threads, all of which share it; without threads, one time after the other. Nothing
-/// is begun before all are there.
+/// Results of `work` on each of this many threads, which share it; without threads, one call after another. Work starts
+/// only when all threads exist.
 ///
 /// Errors: the system refuses a thread.
 pub(crate) fn on_threads<R: Send>(threads: usize, work: impl Fn() -> R + Sync) -> Result<Vec<R>, Refused> {
@@ -110,7 +111,7 @@ pub(crate) fn of_each<T: Send, R: Send>(pieces: impl IntoIterator<Item = T>, wor
     of_each_on(cores(), pieces, work)
 }
 
-/// As [`of_each`], on so many threads at most.
+/// As [`of_each`], on at most this many threads.
 pub(crate) fn of_each_on<T: Send, R: Send>(
     most: usize,
     pieces: impl IntoIterator<Item = T>,

@@ -1,6 +1,6 @@
-//! Errors as data: what kind of fault, where, what was found, what is allowed, what to do next. The sentences are made of
-//! these parts and never taken apart again; what a person can set stands in them by its type, and a front end says how
-//! it is set there.
+//! Errors as data: what kind of fault, where, what was found, what is allowed, what to do next. Sentences are built
+//! from these parts and never parsed again. A setting appears in them by its type; the front end supplies the name of
+//! the option.
 
 use std::fmt;
 use std::ops::Deref;
@@ -203,7 +203,7 @@ impl Fault {
         words!(self.message(), self.joint.unwrap_or(if lower { "; " } else { ". " }), next)
     }
 
-    /// The form of a message without one of its own: the parts that there are.
+    /// The default form of a message: the parts present.
     fn plain_form(&self) -> String {
         let there = [
             ("{place}", self.place.is_some()),
@@ -214,7 +214,7 @@ impl Fault {
         parts.join(": ") + if self.allowed.is_some() { "; allowed: {allowed}" } else { "" }
     }
 
-    /// The part of this name in a form; a name that is none shows as such.
+    /// The part with this name in a form; an unknown name is shown literally.
     fn part(&self, name: &str) -> Words {
         let part = match name {
             "place" => &self.place,

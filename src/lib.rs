@@ -55,7 +55,7 @@ pub mod note;
 /// What nature and a patient allow, and the refusal of what they do not.
 pub mod bounds;
 
-/// Text files from outside, held to a size and a density.
+/// External text files, limited in size and token count.
 pub mod text;
 
 /// Voxel grids and volumes: the one place that states index order and world frame.

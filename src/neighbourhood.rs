@@ -1,4 +1,4 @@
-//! What lies around a voxel: sums over it and its neighbours, and the dose that decays bring there, roughly.
+//! The neighbourhood of a voxel: sums over it and its neighbours, and an approximate dose from the decays.
 
 use crate::cores;
 use crate::grid::VoxelGrid;

@@ -1,10 +1,10 @@
-//! Whose a folder or a file at work is: a small file beside it that says which process on which machine holds it, and since
+//! Ownership of a folder or file in use: a small file beside it names the process and machine that hold it, and since
 //! when.
 //!
-//! The file is locked for as long as its process lives; the system lets go of a dead process's locks. Machines that share
-//! a file system need not share its locks (NFS), so the file is also written anew every few seconds: a holder on another
-//! machine counts as dead when its file has been silent for a minute by the clock of that file system. No time that is read
-//! here reaches a result.
+//! The file is locked while its process lives; the system releases the locks of a dead process. Machines that share a
+//! file system need not share its locks (NFS), so the file is also rewritten every few seconds: a holder on another
+//! machine counts as dead if its file has not changed for a minute by the clock of that file system. No time read here
+//! affects a result.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -99,7 +99,7 @@ pub struct Held {
 impl Held {
     /// Makes the file, which must not be there; its text is `content`, JSON with the fields of an [`Owner`].
     ///
-    /// Errors: it is there ([`io::ErrorKind::AlreadyExists`]); it cannot be written.
+    /// Errors: it exists ([`io::ErrorKind::AlreadyExists`]); it cannot be written.
     pub fn new(path: &Path, content: &str) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Self::hold(path, file, content)
@@ -242,7 +242,7 @@ pub fn seen(path: &Path) -> Option<Owner> {
 
 /// Holds the file `path` for this process: makes it, or takes it over from a dead one.
 ///
-/// Errors: somebody holds it, who is told; the system's.
+/// Errors: another process holds it, which is named; those of the system.
 pub fn claim(path: &Path, owner: &Owner) -> Result<io::Result<Held>, Owner> {
     loop {
         match Held::by(path, owner) {

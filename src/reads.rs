@@ -1,7 +1,7 @@
-//! What was read: of each file the hash of the bytes that were decoded, made while they were read.
+//! Hashes of the files read: of the decoded bytes, computed while reading.
 //!
-//! A record says what a result was made of. A file that is opened again to be hashed may be another by then; here the
-//! reader itself leaves size and hash, and the record takes them. A file that is read twice must be the same both times.
+//! A record states the inputs of a result. A file reopened for hashing may have changed, so the reader itself stores
+//! size and hash for the record. A file that is read twice must be the same both times.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 thread_local! {
-    /// Of the files that this thread has read and nobody has recorded.
+    /// Files that this thread has read and that are not yet recorded.
     static SEEN: RefCell<BTreeMap<PathBuf, Seen>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn note_bytes(path: &Path, bytes: &[u8]) {
     note(path, bytes.len() as u64, hex(&Sha256::digest(bytes)));
 }
 
-/// Takes what was read of a file; none where it was not read.
+/// Takes what was read of a file; `None` if it was not read.
 pub(crate) fn take(path: &Path) -> Option<Seen> {
     SEEN.with_borrow_mut(|seen| seen.remove(path))
 }
@@ -95,7 +95,7 @@ impl Read for Hashed {
 }
 
 impl Rest {
-    /// Reads what is left, and notes the file.
+    /// Reads the rest, and records the file.
     ///
     /// Errors: it cannot be read.
     pub(crate) fn note(&mut self) -> io::Result<()> {

@@ -1,11 +1,11 @@
-//! Text files from outside, held to a size and a density before any parser meets them.
+//! External text files: size and token count are limited before parsing.
 //!
-//! A parser builds a list of what stands in the text, and of short things it builds much: up to 150 bytes for each byte
-//! of a text that holds nothing but brackets. The scan here allocates nothing and bounds that list, so that a refused
-//! text has cost no more than four times its size and 10 MiB.
+//! A parser builds a list of tokens, and short tokens are expensive: up to 150 bytes per byte of a text that is nothing
+//! but brackets. The scan here allocates nothing and bounds that list, so refusing a text takes at most four times its
+//! size plus 10 MiB.
 //!
-//! Words of others, such as names in an image's header, are made plain before anybody is shown them: a control character
-//! can forge a line of a terminal or break a table.
+//! External text, such as names in an image's header, is sanitised before it is shown: a control character can forge a
+//! terminal line or break a table.
 
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::reads;
@@ -181,7 +181,7 @@ pub fn tokens(text: &str) -> usize {
     count
 }
 
-/// What stands for a character that nobody may be shown.
+/// Replacement for a character that must not be shown.
 const VEILED: char = '\u{FFFD}';
 
 /// What a character of a line is shown as: ends of lines and tabs as a space; other control characters, and those that turn
@@ -258,7 +258,7 @@ impl<W: Write> Write for PlainLines<W> {
 mod tests {
     use super::*;
 
-    /// Words that a file may hold and nobody may be shown, and what is shown of them as a line.
+    /// Text that must not be shown as it is, and its sanitised form on one line.
     const WORDS: [(&str, &str); 6] = [
         ("kidney_right", "kidney_right"),
         ("\u{1b}[31mred", "\u{FFFD}[31mred"),

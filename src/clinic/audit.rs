@@ -1,4 +1,4 @@
-//! Transport once, and every shortcut beside it.
+//! Transports a case once and compares every shortcut with it.
 
 use super::case::{Case, Computed};
 use super::failure::{AtPath, Failure, OrUserError};
@@ -30,11 +30,11 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-/// Electron histories of the transport where the user asks for nothing else: a minute in all on two cores at 3 mm.
+/// Default electron histories of the transport: a minute in all on two cores at 3 mm.
 const HISTORIES: u64 = 5_000_000;
 /// Electron histories of each point kernel of an audit: 0.3 % in the face neighbours of 3 mm voxels.
 const KERNEL_HISTORIES: u64 = 60_000;
-/// Photon histories of each.
+/// Photon histories of each point kernel.
 const KERNEL_PHOTON_HISTORIES: u64 = 300_000;
 /// Ends of the scale of difference pictures, %.
 const PICTURE_TOP_PERCENT: f64 = 20.0;
@@ -53,11 +53,11 @@ pub struct Audited {
     pub case: Case,
     /// The transport.
     pub computed: Computed,
-    /// What was written, and the audit's table in words.
+    /// What was written, and the audit's table as text.
     pub written: Written,
 }
 
-/// Carries the case once, computes every shortcut beside it and writes all into `folder`.
+/// Transports the case once, computes every shortcut and writes everything into `folder`.
 pub fn audit_into(
     request: &AuditRequest,
     folder: AtomicOutputDir,
@@ -186,13 +186,13 @@ fn plain(name: &str) -> String {
     kept.collect::<String>().trim_matches('_').to_owned()
 }
 
-/// Difference to transport, %; 0 where the transport gives too little dose to speak of.
+/// Difference to transport, %; 0 where the transported dose is negligible.
 fn difference(method: &Method, dose: &DoseMap, least_gy: f32) -> Vec<f32> {
     let percent = |(theirs, ours): (&f32, &f32)| if *ours > least_gy { 100.0 * (theirs / ours - 1.0) } else { 0.0 };
     method.dose.dose_gy.iter().zip(&dose.dose_gy).map(percent).collect()
 }
 
-/// Differences to transport as layers of the report's slices; nothing where the transport itself is uncertain.
+/// Differences to transport as layers of the report's slices; blank where the transport itself is uncertain.
 fn layers(audit: &Audit, dose: &DoseMap) -> Vec<OwnLayer> {
     let least_gy = (PICTURE_LEAST_SHARE * crate::report::png::scale_top_gy(&dose.dose_gy)) as f32;
     let known = |(p, &sigma): (f32, &f32)| if sigma <= PICTURE_SIGMA_REL { p } else { 0.0 };
@@ -234,7 +234,7 @@ fn write_pictures(
             title: &method.name,
         };
         let stem = format!("difference_{}", plain(&method.name));
-        // a voxel that the transport knows badly shows noise, not a difference
+        // a voxel with a large transport uncertainty shows noise, not a difference
         let known =
             percent.iter().zip(&dose.sigma_rel).map(|(&p, &sigma)| if sigma <= PICTURE_SIGMA_REL { p } else { 0.0 });
         let shown: Vec<f32> = known.collect();

@@ -1,4 +1,4 @@
-//! What a run computes and what it found: between the inputs of a subcommand and the files it writes.
+//! The case of a run and its results: between the inputs of a command and the files it writes.
 
 use super::request::DicomOut;
 use crate::decay::Nuclide;
@@ -16,7 +16,7 @@ use crate::transport::spent::Spent;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Everything a run starts from, on one grid in canonical order (axes towards right, front, head).
+/// All inputs of a run, on one grid in canonical order (axes towards right, front, head).
 pub struct Case {
     /// Decays of each voxel over all time.
     pub decays: Volume<f64>,
@@ -36,7 +36,7 @@ pub struct Case {
     pub groups: Vec<(u16, String, Vec<u16>)>,
     /// Administered activity, MBq.
     pub administered_mbq: Option<f64>,
-    /// Times of the activity images that were integrated, h after injection; none of a ready map of decays.
+    /// Times of the activity images that were integrated, h after injection; none for a ready map of decays.
     pub image_times_h: Vec<f64>,
     /// Decays in the activity file, before anything fell outside the grid.
     pub decays_in_file: f64,
@@ -46,7 +46,7 @@ pub struct Case {
     pub orientation: Orientation,
     /// Kind of coordinates (NIfTI form code) of the files to write.
     pub form_code: i16,
-    /// Where a DICOM CT came from: what a dose in DICOM belongs to.
+    /// Origin of a DICOM CT, which a DICOM dose refers to.
     pub origin: Option<Origin>,
     /// DICOM outputs.
     pub dicom: Option<DicomOut>,
@@ -61,7 +61,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// What lies behind the dose in pictures: the CT where there is one, else the density.
+    /// Background of the dose in pictures: the CT if there is one, else the density.
     pub fn background(&self) -> Background<'_> {
         match &self.hu {
             Some(hu) => Background::Hu(hu),
@@ -76,7 +76,7 @@ pub struct ComputedPass {
     pub histories: u64,
     /// Number of batches.
     pub batches: u32,
-    /// Particles that a decay of the source sends out in this pass.
+    /// Particles per decay of the source in this pass.
     pub particles_per_decay: f64,
     /// Energy per voxel for all decays, keV.
     pub energy_kev: Vec<f64>,
@@ -104,7 +104,7 @@ pub struct Computed {
     pub cpu_seconds: f64,
     /// Wall time of the transport, s.
     pub wall_seconds: f64,
-    /// Where it went; none of a merged run.
+    /// Where it went; empty for a merged run.
     pub spent: Spent,
     /// Settings of the transport by name, defaults spelled out.
     pub settings: BTreeMap<String, Value>,
@@ -112,7 +112,7 @@ pub struct Computed {
     pub warnings: Vec<Note>,
     /// The batches themselves, where the run is a part of one.
     pub store: Option<BatchStore>,
-    /// Checkpoints to take away once the results are in their place.
+    /// Checkpoints to remove once the results are saved.
     pub keeper: Option<Keeper>,
 }
 

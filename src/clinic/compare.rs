@@ -1,8 +1,8 @@
-//! Two dose maps held against each other.
+//! Comparison of two dose maps.
 //!
-//! B is laid on A's grid by its header. Before any number is compared, the maps are tested for the faults that a header
-//! or an export makes: another place, a mirror image, swapped axes, another unit. What only one of the maps reaches is left
-//! out of every number, and said.
+//! B is resampled to A's grid by its header. Before values are compared, the maps are tested for typical header and
+//! export faults: a shift, a mirror image, swapped axes, another unit. Voxels covered by only one map are excluded from
+//! all numbers, and reported.
 
 use super::failure::{AtPath, Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
@@ -52,13 +52,13 @@ pub const FILE_NAMES: [&str; 8] = [
     "difference_percent.nii.gz",
     "gamma_3mm_3percent.nii.gz",
 ];
-/// Share of the hottest dose below which no difference in percent is stated.
+/// Share of the highest dose below which no percentage difference is given.
 const LEAST_SHARE: f64 = 0.01;
 /// End of the scale of difference slices, %.
 const TOP_PERCENT: f64 = 10.0;
 /// Edge of B's voxels against A's from which on B is averaged over A's voxels and not interpolated.
 const FINER: f64 = 0.6;
-/// What a share of a region or map that is reached may lack: rounding.
+/// Tolerance for rounding in the covered share of a region or map.
 const ROUNDING: f64 = 1e-6;
 
 /// A dose map as read, in canonical order.
@@ -112,7 +112,7 @@ impl Row {
     }
 }
 
-/// Everything that was found.
+/// All findings.
 struct Found {
     grids: Vec<String>,
     left_out: Vec<Note>,
@@ -126,7 +126,7 @@ struct Found {
     difference_percent: Vec<f32>,
 }
 
-/// A comparison and all that was found.
+/// A comparison and all findings.
 pub struct Comparison {
     a: Map,
     b: Map,
@@ -138,15 +138,15 @@ pub struct Comparison {
 /// B on A's grid.
 struct Laid {
     dose_gy: Vec<f32>,
-    /// Whether B reaches a voxel of A; its dose counts for nothing where it does not.
+    /// Whether B covers a voxel of A; otherwise its dose is ignored.
     reached: Vec<bool>,
     /// The same as weights, 1 or 0: no density is known.
     weights: Vec<f32>,
 }
 
-/// Holds two dose maps against each other.
+/// Compares two dose maps.
 ///
-/// Errors: maps that cannot be read or do not overlap; regions that are none.
+/// Errors: maps that cannot be read or do not overlap; invalid regions.
 pub fn compare(request: &CompareRequest) -> Result<Comparison, Failure> {
     let (a, b) = (read("A", &request.a)?, read("B", &request.b)?);
     let (grids, left_out, laid) = lay(&a, &b, request)?;
@@ -189,14 +189,14 @@ impl Laid {
         Self { dose_gy, reached, weights }
     }
 
-    /// Values of A's voxels with 0 where B does not reach.
+    /// Values of A's voxels, 0 where B does not cover them.
     fn or_zero(&self, mut values: Vec<f32>) -> Vec<f32> {
         values.iter_mut().zip(&self.reached).filter(|(_, reached)| !**reached).for_each(|(value, _)| *value = 0.0);
         values
     }
 }
 
-/// B / A - 1, %; 0 where A has little dose and where B does not reach.
+/// B / A - 1, %; 0 where A has little dose or B does not cover it.
 fn difference_percent(a_gy: &[f32], laid: &Laid) -> Vec<f32> {
     let least = (LEAST_SHARE * f64::from(a_gy.iter().copied().fold(0.0_f32, f32::max))) as f32;
     let of = |(&a, &b): (&f32, &f32)| if a > least { 100.0 * (b / a - 1.0) } else { 0.0 };
@@ -214,7 +214,7 @@ impl Comparison {
         write(request, &self.a, &self.b, &self.laid, &self.regions, &self.found, folder, invocation)
     }
 
-    /// What was found, for a terminal.
+    /// The findings, for the terminal.
     pub fn words(&self) -> String {
         words(&self.found)
     }
@@ -295,12 +295,12 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<N
     Ok((words, left_out, laid))
 }
 
-/// B on A's grid, and how it came there.
+/// B on A's grid, and how it was resampled.
 fn laid(ga: &VoxelGrid, b: &Volume<f32>, request: &CompareRequest) -> Result<(&'static str, Laid), UserError> {
     let gb = &b.grid;
     let finer = (0..3).all(|axis| gb.spacing_mm[axis] <= FINER * ga.spacing_mm[axis]);
     if finer && let Ok(averaged) = average_to(b, ga, 0.0) {
-        // a mean over part of a voxel is not that of the voxel
+        // a mean over part of a voxel is not the voxel's mean
         let whole = |n: usize| {
             let voxel = ga.voxel(n).map(|i| i as f64);
             (0..8).all(|corner| {
@@ -316,19 +316,19 @@ fn laid(ga: &VoxelGrid, b: &Volume<f32>, request: &CompareRequest) -> Result<(&'
     Ok(("interpolated linearly onto", Laid::new(moved.data, (0..ga.len()).map(reach(ga, gb)).collect())))
 }
 
-/// Whether a grid reaches the centre of a voxel of another.
+/// Whether a grid covers a voxel centre of another.
 fn reach<'a>(from: &'a VoxelGrid, to: &'a VoxelGrid) -> impl Fn(usize) -> bool + 'a {
     move |n| to.holds(to.voxel_at_mm(from.world_mm(from.voxel(n).map(|i| i as f64))))
 }
 
-/// Share of a map's voxels with dose that are reached.
+/// Share of a map's voxels with dose that are covered.
 fn reached_share(map: &Volume<f32>, reached: &dyn Fn(usize) -> bool) -> f64 {
     let dosed = (0..map.data.len()).filter(|&n| map.data[n] > 0.0);
     let (all, held) = dosed.fold((0_usize, 0_usize), |(all, held), n| (all + 1, held + usize::from(reached(n))));
     held as f64 / all.max(1) as f64
 }
 
-/// Refuses maps that have no voxel in which both have dose.
+/// Refuses maps without a voxel in which both have dose.
 fn common_dose(a: &Map, laid: &Laid, request: &CompareRequest) -> Result<(), UserError> {
     let both = |n: usize| laid.reached[n] && a.dose_gy.data[n] > 0.0 && laid.dose_gy[n] > 0.0;
     if (0..laid.reached.len()).any(both) {
@@ -343,7 +343,7 @@ fn common_dose(a: &Map, laid: &Laid, request: &CompareRequest) -> Result<(), Use
     ))
 }
 
-/// Whether the headers, and not the values, set the maps apart.
+/// Whether the maps differ by their headers rather than their values.
 fn header(a: &Map, b: &Map, laid: &Laid, tolerance_rel: f64) -> Option<String> {
     let (ga, gb) = (&a.dose_gy.grid, &b.dose_gy.grid);
     let distance_mm = ga.corner_distance_mm(gb)?;
@@ -370,13 +370,13 @@ struct Region {
     name: String,
     /// Volume as drawn, mL.
     volume_ml: f64,
-    /// Its voxels with the share that it covers.
+    /// Its voxels with the fraction it covers.
     members: Vec<Member>,
     /// The centres of its voxels as drawn, mm.
     centres_mm: Vec<[f64; 3]>,
 }
 
-/// The regions by label; none without a label map.
+/// The regions by label; empty without a label map.
 type Regions = Vec<Region>;
 
 fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserError> {
@@ -406,18 +406,18 @@ fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserEr
     Ok(regions)
 }
 
-/// A region's voxels on another grid; none where that does not reach it.
+/// A region's voxels on another grid; empty if it does not cover the region.
 fn members(labels: &Volume<u16>, label: u16, voxels: Vec<usize>, grid: &VoxelGrid) -> Vec<Member> {
     if labels.grid.same_as(grid) {
         return voxels.into_iter().map(|n| (n, 1.0)).collect();
     }
     let inside = labels.map(|known| f32::from(u8::from(known == label)));
-    // an error is labels that do not overlap the grid at all
+    // an error means labels that do not overlap the grid at all
     let data = average_to(&inside, grid, 0.0).map(|share| share.volume.data).unwrap_or_default();
     (0..data.len()).filter(|&n| data[n] > 1e-4).map(|n| (n, data[n].min(1.0))).collect()
 }
 
-/// The dose that 2 % of the voxels with a tenth of the highest dose exceed.
+/// The dose exceeded by 2 % of the voxels that have at least a tenth of the highest dose.
 fn hot_gy(dose_gy: &[f32]) -> f64 {
     let top = dose_gy.iter().copied().fold(0.0_f32, f32::max);
     let warm: Vec<f32> = dose_gy.iter().copied().filter(|&gy| gy > 0.1 * top).collect();
@@ -428,7 +428,7 @@ fn compare_region(a: &Map, b: &Map, laid: &Laid, region: &Region, found: &mut Fo
     let grid = &a.dose_gy.grid;
     let weights = &laid.weights;
     let members: Vec<Member> = region.members.iter().copied().filter(|member| laid.reached[member.0]).collect();
-    // all of the region, so that what is cut off by the border of a map is not cut as if the region ended there
+    // the whole region, so that a map's border is not mistaken for the region's boundary
     let covered: BTreeMap<usize, f32> = region.members.iter().copied().collect();
     let dvh = |dose_gy: &[f32]| {
         let field = Field { grid, dose_gy, density_g_cm3: Some(weights), least_density_g_cm3: 0.5 };
@@ -472,21 +472,21 @@ fn compare_region(a: &Map, b: &Map, laid: &Laid, region: &Region, found: &mut Fo
         b_reaches: region.reached_by(&b.dose_gy.grid),
         judged_ml: volume * grid.voxel_cm3(),
     });
-    // a region that has no voxel in both has no curve
+    // a region without a voxel in both maps has no curve
     for (dvh, list) in [(da, &mut found.a), (db, &mut found.b)].into_iter().filter(|(dvh, _)| !dvh.is_empty()) {
         list.push(RegionHistogram { label: region.label, name: region.name.clone(), curve: curve(&dvh), dvh });
     }
 }
 
 impl Region {
-    /// Share of its voxels, as drawn, whose centre a grid reaches.
+    /// Share of its voxels, as drawn, whose centres a grid covers.
     fn reached_by(&self, grid: &VoxelGrid) -> f64 {
         let reached = self.centres_mm.iter().filter(|&&centre| grid.holds(grid.voxel_at_mm(centre))).count();
         reached as f64 / self.centres_mm.len() as f64
     }
 }
 
-/// The value below which a share `q` of some values lies, which are put in order; none of none.
+/// The `q`-quantile of the values, which are sorted in place; `None` if empty.
 fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let last = values.len().checked_sub(1)?;
@@ -498,7 +498,7 @@ fn findings(found: &Found) -> Vec<String> {
     found.header.iter().cloned().chain(found.relation.findings.iter().map(Finding::words)).collect()
 }
 
-/// The result for the terminal.
+/// The result as text for the terminal.
 fn words(found: &Found) -> String {
     let mut text = String::new();
     for line in &found.grids {
@@ -721,7 +721,7 @@ fn page(
     })
 }
 
-/// The regions that have a curve: those with a voxel that both maps reach.
+/// The regions with a curve: those with a voxel covered by both maps.
 fn with_curve(found: &Found, shown: &[ShownRegion]) -> Vec<ShownRegion> {
     let has = |row: &Row| found.a.iter().any(|one| one.label == row.label);
     found.rows.iter().zip(shown).filter(|(row, _)| has(row)).map(|(_, region)| region.clone()).collect()
@@ -784,7 +784,7 @@ fn slices(a: &Map, laid: &Laid, regions: &[Region], found: &Found, shown: &[Show
         }
     }
     let region_labels: Vec<u16> = found.rows.iter().map(|row| row.label).collect();
-    // no anatomy is known: it stays dark
+    // no anatomy known: the background stays dark
     let dark = vec![0.84_f32; grid.len()];
     let background = Background::Density(&dark);
     let picture = Picture {

@@ -1,4 +1,4 @@
-//! The procedural abdomen as a case, with its inputs written beside it.
+//! The procedural abdomen as a case, with its inputs written as files.
 
 use super::case::{Case, data_sets};
 use super::failure::{AtPath, Failure, RunFault};
@@ -26,7 +26,7 @@ pub const FILE_NAMES: [&str; 7] = [
     "kidneys_sagittal.png",
 ];
 
-/// The kidneys of the phantom, which slices of their own pass through.
+/// The kidneys of the phantom, which get their own slices.
 pub const KIDNEYS: [u16; 4] = [label::CORTEX_RIGHT, label::CORTEX_LEFT, label::MEDULLA_RIGHT, label::MEDULLA_LEFT];
 
 /// Makes the phantom, writes it into `folder` as the inputs of a run into `out`, and turns its HU into matter.

@@ -1,4 +1,4 @@
-//! Tallies to dose: the map, the regions and their histograms.
+//! From tallies to dose: map, regions and histograms.
 
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::Failure;
@@ -16,9 +16,9 @@ use crate::volume::view;
 use ndarray::ArrayView3;
 use std::collections::BTreeMap;
 
-/// A dose and all that belongs to it, in memory.
+/// A dose with all its results, in memory.
 pub struct DoseResult {
-    /// What the run started from, on one grid in canonical order (axes towards right, front, head).
+    /// Inputs of the run, on one grid in canonical order (axes towards right, front, head).
     pub case: Case,
     /// Its tallies.
     pub computed: Computed,
@@ -28,16 +28,16 @@ pub struct DoseResult {
     pub tables: Tables,
 }
 
-/// The dose of a request's files, in memory: nothing is written.
+/// The dose from a request's files, in memory; nothing is written.
 ///
-/// Errors: those of the files; a device that fails; a ledger that does not close.
+/// Errors: those of the files; a device that fails; a ledger that does not balance.
 pub fn dose(request: &DoseRequest, hear: &mut dyn Listener) -> Result<DoseResult, Failure> {
     let case = from_files::case(request, hear)?;
     DoseResult::of(case, &request.run, request.emissions, hear)
 }
 
 impl DoseResult {
-    /// The dose of a case, however it was made ([`super::from_memory::Volumes`], [`from_files::case`]).
+    /// The dose of a case from any source ([`super::from_memory::Volumes`], [`from_files::case`]).
     ///
     /// Errors: as [`dose`].
     pub fn of(
@@ -86,7 +86,7 @@ pub fn balances(computed: &Computed) -> [EnergyBalance; 2] {
 
 /// The dose map of a case.
 ///
-/// Errors: a ledger that does not close; a dose that no patient has.
+/// Errors: a ledger that does not balance; a dose impossible in a patient.
 pub fn dose_map(case: &Case, computed: &Computed) -> Result<DoseMap, Failure> {
     let balances = balances(computed);
     if balances.iter().any(|balance| !balance.is_exact()) {

@@ -1,4 +1,4 @@
-//! What ends a request before its work is done: a fault that the user can mend, or a fault of the run.
+//! What ends a request early: an error the user can correct, or a failure of the run.
 
 use crate::io::staged::place_of;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::path::Path;
 
 use crate::fault::{Explained, Words, words};
 
-/// A fault that the user can mend: kind, file or setting, field, value found and value allowed, and the next step.
+/// An error the user can correct: kind, file or setting, field, value found, value allowed, and the next step.
 pub use crate::fault::Fault as UserError;
 
-/// A fault of the run itself: device lost, energy not balanced, disk full.
+/// A failure of the run itself: device lost, energy not balanced, disk full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFault {
     message: Words,
 }
 
 impl RunFault {
-    /// A fault in its own words.
+    /// A failure with this message.
     pub fn new(message: impl Into<Words>) -> Self {
         Self { message: message.into() }
     }
 
-    /// An error in the words of its fault, with the causes that these do not say.
+    /// An error in the words of its fault, with any causes not yet mentioned.
     pub fn of(error: &impl Explained) -> Self {
         with_causes(error.fault().sentence(), error)
     }
 
-    /// An error in its own words, with the causes that these do not say.
+    /// An error in its own words, with any causes not yet mentioned.
     pub fn of_error(error: &dyn std::error::Error) -> Self {
         with_causes(error.to_string().into(), error)
     }
@@ -37,7 +37,7 @@ impl RunFault {
     }
 }
 
-/// A message and the causes of its error, each once.
+/// A message followed by the causes of its error, each once.
 fn with_causes(mut message: Words, error: &dyn std::error::Error) -> RunFault {
     let mut said = message.to_string();
     let mut cause = error.source();
@@ -60,17 +60,17 @@ impl fmt::Display for RunFault {
 
 impl std::error::Error for RunFault {}
 
-/// What ended a request.
+/// Why a request ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// A fault that the user can mend.
+    /// An error the user can correct.
     User(UserError),
-    /// A fault of the run.
+    /// A failure of the run.
     Run(RunFault),
 }
 
 impl Failure {
-    /// A fault of the run in its own words.
+    /// A failure of the run with this message.
     pub fn run(message: impl Into<Words>) -> Self {
         Self::Run(RunFault::new(message))
     }
@@ -93,7 +93,7 @@ impl From<UserError> for Failure {
     }
 }
 
-/// Errors of writing and of sums, which no input can be blamed for.
+/// Errors of writing and summing, which no input causes.
 macro_rules! of_the_run {
     ($($error:ty: $of:path),+ $(,)?) => {
         $(impl From<$error> for Failure {
@@ -127,9 +127,9 @@ impl From<crate::dose::DoseError> for Failure {
     }
 }
 
-/// Names the file that an error of the run is about.
+/// Adds the file to an error of the run.
 pub trait AtPath<T> {
-    /// The value, or the error with the path before it.
+    /// The value, or the error prefixed with the path.
     fn at(self, path: &Path) -> Result<T, Failure>;
 }
 
@@ -139,7 +139,7 @@ impl<T, E: std::error::Error> AtPath<T> for Result<T, E> {
     }
 }
 
-/// Marks the library's errors about input as the user's to mend.
+/// Marks the library's input errors as correctable by the user.
 pub trait OrUserError<T> {
     /// The value, or the error as a [`UserError`].
     fn or_user_error(self) -> Result<T, UserError>;

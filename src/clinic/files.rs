@@ -1,4 +1,4 @@
-//! Text files that describe a request, and tables and records that a result leaves.
+//! Text files that describe a request; tables and records of a result.
 
 use super::failure::{AtPath, Failure, UserError};
 use crate::fault::Explained;
@@ -7,7 +7,7 @@ use crate::text::{self, TextError};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// An error with the file that it is about before it.
+/// An error prefixed with its file.
 pub fn in_file(path: &Path, error: &UserError) -> UserError {
     error.clone().inside(path).or_then("Correct the file.")
 }
@@ -17,7 +17,7 @@ pub fn beside(file: &Path, name: &str) -> PathBuf {
     file.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
 }
 
-/// Most bytes of a text file that describes a run.
+/// Largest text file that describes a run, bytes.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a text file.
@@ -30,7 +30,7 @@ pub fn read_text(path: &Path) -> Result<String, UserError> {
         .map_err(|error| error.fault().inside(path).then("An image is named inside the file, it is not the file."))
 }
 
-/// A built-in nuclide's name, or the path of a file beside the file that names it.
+/// A built-in nuclide's name, or the path of a file relative to the file that names it.
 pub fn named_nuclide(file: &Path, name: &str) -> String {
     let path = beside(file, name);
     if path.is_file() { path.display().to_string() } else { name.to_owned() }

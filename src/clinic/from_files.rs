@@ -24,13 +24,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The activity as read: decays, or images still to be integrated over the regions.
+/// The activity as read: decays, or images to be integrated over the regions.
 enum Activity {
     Map(Box<DecayMap>),
     Images(Box<OpenSeries>),
 }
 
-/// Decays that are in memory already, in canonical order.
+/// Decays already in memory, in canonical order.
 pub struct Decays {
     /// Decays of each voxel.
     pub map: DecayMap,
@@ -38,18 +38,18 @@ pub struct Decays {
     pub orientation: Orientation,
     /// Kind of coordinates (NIfTI form code).
     pub form_code: i16,
-    /// What the record says of them.
+    /// Their entry in the record.
     pub input: InputFile,
 }
 
-/// Everything a run starts from, out of the request's files.
+/// All inputs of a run, from the request's files.
 ///
-/// Errors: files that cannot be read or do not fit each other; more decays than the activity given can bring.
+/// Errors: files that cannot be read or do not fit each other; more decays than the administered activity can bring.
 pub fn case(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     case_from(request, None, &mut Shelf::default(), hear)
 }
 
-/// As [`case`], with what is on the shelf already; `decays` stand in for the request's activity.
+/// As [`case`], with inputs already on the shelf; `decays` replace the request's activity.
 pub fn case_from(
     request: &DoseRequest,
     decays: Option<Decays>,
@@ -98,7 +98,7 @@ fn read_case(
     parts.with_decays(&activity, hear)
 }
 
-/// The case of a labelled scene without any decay yet.
+/// The case of a labelled scene, still without decays.
 pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
@@ -124,7 +124,7 @@ pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, U
     Ok(parts.case(decays, 0.0))
 }
 
-/// Decays in hand, held to what was given.
+/// Decays already in memory, checked against the administered activity.
 fn in_hand(
     decays: Decays,
     request: &DoseRequest,
@@ -174,7 +174,7 @@ fn read_activity(
     }
 }
 
-/// A map of time-integrated activity, held to what was given.
+/// A map of time-integrated activity, checked against the administered activity.
 fn activity_map(
     file: &Path,
     unit: ActivityUnit,
@@ -190,7 +190,8 @@ fn activity_map(
     Ok((map, frame, image.input))
 }
 
-/// Holds the activity to what was given, for a dose that was kept from when something else was given.
+/// Checks the activity against the administered activity, for a cached dose whose administered activity may have
+/// differed.
 pub fn check_activity(request: &DoseRequest, decays: Option<&Decays>, shelf: &Shelf) -> Result<(), UserError> {
     let given = Given::new(request.administered_mbq, shelf.nuclide(&request.nuclide)?.half_life_h);
     if let Some(decays) = decays {
@@ -300,7 +301,7 @@ fn same_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> 
     .kind(FaultKind::Mismatch))
 }
 
-/// Regions on the result's grid. Without a label map there is one: all that is not air.
+/// Regions on the result's grid. Without a label map there is one region: everything except air.
 fn regions(
     request: &DoseRequest,
     matter: &Matter,
@@ -323,7 +324,7 @@ fn regions(
     regions_on(own, &path.display().to_string(), matter, activity, hear, warnings)
 }
 
-/// The configuration and the nuclide's file, if there are such.
+/// The configuration and the nuclide's file, if any.
 fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
     let mut files: Vec<(&str, &Path)> = request.config.as_deref().map(|path| ("config", path)).into_iter().collect();
     let path = Path::new(&request.nuclide);

@@ -1,4 +1,4 @@
-//! From volumes in memory to a case: what Python arrays, a page and a test start from.
+//! From volumes in memory to a case, for Python arrays, web pages and tests.
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
@@ -24,7 +24,7 @@ pub struct Volumes {
     pub activity: Volume<f64>,
     /// What its values mean.
     pub unit: ActivityUnit,
-    /// Regions, 0 for none, on the grid of the CT or of the activity; none for one region of all that is not air.
+    /// Regions, 0 for none, on the grid of the CT or of the activity; `None` for one region of everything except air.
     pub labels: Option<Volume<u16>>,
     /// Names of the labels.
     pub names: BTreeMap<u16, String>,
@@ -36,7 +36,7 @@ pub struct Volumes {
     pub grid: GridChoice,
 }
 
-/// Where volumes that never were files are said to come from.
+/// Stated source of volumes that were never files.
 pub(super) fn place(role: &str) -> String {
     format!("{role} in memory")
 }
@@ -57,8 +57,8 @@ pub(super) fn regions(labels: Volume<u16>, names: BTreeMap<u16, String>) -> Open
 impl Volumes {
     /// The case, put on one grid as files are.
     ///
-    /// Errors: values that are no CT, no activity or no regions; more decays than was given can bring; grids that do not
-    /// fit.
+    /// Errors: implausible CT, activity or region values; more decays than the administered activity can bring; grids
+    /// that do not fit.
     pub fn into_case(self, run: &RunOptions, hear: &mut dyn Listener) -> Result<Case, UserError> {
         let Self { ct_hu, activity, unit, labels, names, nuclide, administered_mbq, grid } = self;
         let mut shelf = Shelf::default();

@@ -1,4 +1,4 @@
-//! A grid as a record keeps it: every number by its bits, so that what is read back is what was written.
+//! A grid as stored in a record: every number by its bits, so that it is read back exactly.
 
 use crate::grid::VoxelGrid;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
-//! What each request reads, so that nothing it writes touches it.
+//! The inputs of each request, so that no output touches them.
 //!
-//! Each request is taken apart field by field: a new field has to be named here before the program compiles.
+//! Each request is destructured field by field: a new field must be named here before the program compiles.
 
 use super::failure::{OrUserError, UserError};
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
@@ -15,8 +15,8 @@ use crate::io::inputs::Inputs;
 use crate::transport::checkpoint;
 use std::path::Path;
 
-/// The folder of a command's results, guarded against its inputs and against files that are not Lutra's; `names` are
-/// those of the files that it may write.
+/// The output folder of a command, which protects its inputs and files that are not Lutra's; `names` are the files it
+/// may write.
 pub fn folder<N: AsRef<str>>(
     out: &Path,
     force: bool,
@@ -26,7 +26,7 @@ pub fn folder<N: AsRef<str>>(
     AtomicOutputDir::create(out, force, inputs).and_then(|folder| folder.expecting(names)).or_user_error()
 }
 
-/// As [`folder`], of a command that transports: its checkpoints spare the inputs too.
+/// As [`folder`], for a command that transports: its checkpoints leave the inputs alone too.
 pub fn folder_of_run<N: AsRef<str>>(
     out: &Path,
     force: bool,
@@ -70,7 +70,7 @@ pub fn dose_names(dicom: Option<DicomOut>) -> Vec<&'static str> {
     names
 }
 
-/// A name that may be that of a file: of a nuclide, of a tissue.
+/// A name that may be a file: of a nuclide, of a tissue.
 fn add_named(inputs: &mut Inputs, name: &str) {
     if Path::new(name).is_file() {
         inputs.add(name);

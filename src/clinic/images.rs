@@ -1,5 +1,4 @@
-//! Images and regions of any format as a request meets them: in RAS+ order, with their digest, their doubts and where
-//! they came from.
+//! Images and regions of any format: in RAS+ order, with digest, doubts and origin.
 
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
@@ -17,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Change of a region's volume by a grid from which on a record warns.
+/// Change of a region's volume by resampling above which a record warns.
 const WARN_VOLUME_REL: f64 = 0.05;
 
 /// An image in canonical order (axes towards right, front, head).
@@ -30,21 +29,21 @@ pub struct Image<T> {
     pub form_code: i16,
     /// The files, for the record.
     pub input: InputFile,
-    /// Where a DICOM image came from.
+    /// Origin of a DICOM image.
     pub origin: Option<Origin>,
 }
 
-/// The anatomy that regions are put on.
+/// The anatomy that regions are mapped to.
 pub struct Anatomy<'a> {
     /// Its grid, in canonical order.
     pub grid: &'a VoxelGrid,
-    /// Where it came from, if from DICOM.
+    /// Its origin, if from DICOM.
     pub origin: Option<&'a Origin>,
 }
 
 /// Regions in canonical order on their own grid; those of DICOM on the anatomy's.
 pub struct RegionMap {
-    /// One label a voxel.
+    /// One label per voxel.
     pub labels: Volume<u16>,
     /// Names of the labels.
     pub names: BTreeMap<u16, String>,
@@ -63,19 +62,19 @@ pub struct OpenedRegions {
 }
 
 impl OpenedRegions {
-    /// Regions with nothing to say of them.
+    /// Regions without notes.
     pub fn silent(map: RegionMap) -> Self {
         Self { map, told: Vec::new(), warnings: Vec::new() }
     }
 }
 
-/// The record, under the path that the user gave, of some files that were read: of the bytes that were decoded.
+/// The record of files that were read, under the user's path: of the decoded bytes.
 pub fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_read(files).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
 
-/// The record of values that never were a file: `name` says where they come from, their digest is that of the bytes of the values.
+/// The record of values that were never a file: `name` is their source, the digest that of their bytes.
 pub fn recorded_values<T: Copy, const N: usize>(
     role: &str,
     name: &str,
@@ -92,12 +91,12 @@ pub fn recorded_values<T: Copy, const N: usize>(
     }
 }
 
-/// The record of an input that was read under this path: of the bytes that were decoded.
+/// The record of an input that was read under this path: of the decoded bytes.
 pub fn read(role: &str, path: &Path) -> Result<InputFile, UserError> {
     recorded(role, path, &files_of(path).or_user_error()?)
 }
 
-/// The record of an input as it lies on the disk now.
+/// The record of an input as it is on disk now.
 pub fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_of(&files_of(path).or_user_error()?).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
@@ -139,7 +138,7 @@ pub fn dose(path: &Path, warnings: &mut Vec<Note>) -> Result<Image<f64>, UserErr
     turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
 }
 
-/// The refusal of a label map without a label.
+/// The error for a label map without labels.
 pub fn no_region(file: impl Into<Words>) -> UserError {
     let next = words!("Check that this is the label map, or leave ", Setting::Labels, " out.");
     UserError::invalid(file, "labels", "0 in every voxel", "at least one region", next)
@@ -170,8 +169,8 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<Note>)
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
-/// from `names`, else from the DICOM object. What becomes of the volumes of DICOM regions is told, or warned of where
-/// the grid changes it much.
+/// from `names`, else from the DICOM object. Volume changes of DICOM regions by resampling are noted; large ones are
+/// warned of.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
 pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) -> Result<OpenedRegions, UserError> {
@@ -227,7 +226,7 @@ pub fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserErro
     Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())
 }
 
-/// Labels on another grid; what that does to the volume of a region is said.
+/// Labels on another grid; changes of region volumes are noted.
 pub fn labels_on(
     regions: &RegionMap,
     target: &VoxelGrid,
@@ -252,7 +251,7 @@ pub fn labels_on(
     Ok(moved.volume.data)
 }
 
-/// Refuses two images of different patients or frames of reference, where both say.
+/// Refuses two images of different patients or frames of reference, if both state them.
 pub fn must_agree(one: Option<&Origin>, other: Option<&Origin>) -> Result<(), UserError> {
     match (one, other) {
         (Some(one), Some(other)) => one.must_agree(other).or_user_error(),

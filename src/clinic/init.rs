@@ -1,8 +1,7 @@
-//! A commented configuration from a folder of images.
+//! Drafts a commented configuration from a folder of images.
 //!
-//! What the files say is written down with the reason; what no file says (units, corrections, times, activities,
-//! dates) is left as `"?"`, and the next command refuses the file by the name of that field until a person has
-//! filled it in.
+//! What the files state is written with the reason. What no file states (units, corrections, times, activities, dates)
+//! is left as `"?"`, and the next command names that field and refuses the file until the user has filled it in.
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::request::InitRequest;
@@ -16,7 +15,7 @@ use std::path::{Component, Path, PathBuf};
 
 /// Columns of a comment.
 const WIDTH: usize = 112;
-/// Voxels of a CT above which the grid of the activity is proposed for the result.
+/// Number of CT voxels above which the activity's grid is proposed for the result.
 const LARGE_CT_VOXELS: usize = 20_000_000;
 
 /// A file to be written.
@@ -60,13 +59,13 @@ impl Text {
         self.line(&format!("{field} = {value}"))
     }
 
-    /// A field that a person has to fill in, and why.
+    /// A field the user has to fill in, and why.
     fn blank(&mut self, field: &str, why: &str) -> &mut Self {
         self.comment(&format!("FILL IN: {why}")).line(&format!("{field} = \"{BLANK}\""))
     }
 }
 
-/// What takes a draft.
+/// The command that uses a draft.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A dose with this configuration.
@@ -75,15 +74,15 @@ pub enum Next {
     Course(PathBuf),
 }
 
-/// What was drafted.
+/// Result of drafting.
 pub struct Drafted {
     /// The files written.
     pub written: Vec<PathBuf>,
-    /// What a person has to fill in: file, line, field.
+    /// What the user has to fill in: file, line, field.
     pub to_fill_in: Vec<(PathBuf, usize, String)>,
     /// Files that are not used, each with the reason.
     pub left: Vec<Words>,
-    /// What takes the draft.
+    /// The command that uses the draft.
     pub next: Next,
 }
 
@@ -121,7 +120,7 @@ pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
     Ok(Drafted { written: drafts.into_iter().map(|draft| draft.path).collect(), to_fill_in, left, next })
 }
 
-/// A path as it is typed.
+/// A path as typed on the command line.
 pub fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(' ') { format!("'{text}'") } else { text }
@@ -151,7 +150,7 @@ fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
     Ok(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
 }
 
-/// A field with the one candidate, or a blank that names all there are.
+/// A field with the only candidate, or a blank that lists all candidates.
 fn choose(
     text: &mut Text,
     base: &Path,
@@ -493,7 +492,7 @@ fn structures(protocol: Option<&Protocol>) -> Vec<String> {
     }
 }
 
-/// Whether the labels hold the structures that steer.
+/// Whether the labels contain the dose-limiting structures.
 fn steering(text: &mut Text, protocol: Option<&Protocol>, common: &Survey, cycles: &[Cycle]) {
     let names = common.names.iter().chain(cycles.iter().flat_map(|cycle| &cycle.found.names)).next();
     let Some(names) = names else { return };
@@ -507,7 +506,7 @@ fn steering(text: &mut Text, protocol: Option<&Protocol>, common: &Survey, cycle
     }
 }
 
-/// What a cycle's folder brings.
+/// Content of a cycle's folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dosimetry {
     Series,
@@ -652,7 +651,7 @@ fn names_for(found: &Survey, common: &Survey) -> Vec<super::survey::Names> {
     if found.names.is_empty() { common.names.clone() } else { found.names.clone() }
 }
 
-/// Where an image stands in its series; those that do not tell come last.
+/// Position of an image in its series; images without a time come last.
 fn hours(image: &Candidate) -> f64 {
     let stated = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
     stated.or(image.hours_by_name).unwrap_or(f64::INFINITY)

@@ -1,26 +1,26 @@
-//! When and how a front end was asked: what a record says of the moment, and nothing else depends on.
+//! When and how a request was made: recorded, and used for nothing else.
 
 use crate::clock::Moment;
 use jiff::Timestamp;
 
-/// A request as a person or a program made it.
+/// A request as made by a person or a program.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// The words of the command, the program's name first; empty where there was no command line.
+    /// The command's arguments, program name first; empty without a command line.
     pub command: Vec<String>,
-    /// The moment it was made.
+    /// Time of the request.
     pub moment: Timestamp,
     began: Moment,
 }
 
 impl Invocation {
-    /// A request made now. A target without a clock (WebAssembly) is told the moment: [`Invocation::at`].
+    /// A request made now. Without a clock (WebAssembly) use [`Invocation::at`].
     #[cfg(not(target_family = "wasm"))]
     pub fn now(command: Vec<String>) -> Self {
         Self::at(Timestamp::now(), command)
     }
 
-    /// A request made at a moment that the front end tells.
+    /// A request made at a time given by the front end.
     pub fn at(moment: Timestamp, command: Vec<String>) -> Self {
         Self { command, moment, began: Moment::now() }
     }

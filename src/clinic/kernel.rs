@@ -1,4 +1,4 @@
-//! Voxel S-value kernels and the point kernels that they are folded from.
+//! Voxel S-value kernels and the point kernels they are computed from.
 
 use super::failure::{Failure, OrUserError};
 use super::notes::Listener;
@@ -14,10 +14,10 @@ use std::path::Path;
 
 /// Photon histories for each electron history of a kernel.
 const PHOTONS_PER_ELECTRON: u64 = 5;
-/// Densities that stand for a tissue where the user gives none and the tissue's own is that of its solid part.
+/// Default densities of tissues whose tabulated density is that of their solid part.
 const USUAL_G_CM3: [(&str, f64); 2] = [("soft", 1.04), ("lung", 0.26)];
 
-/// A fault of the input is the user's to mend, all else the run's.
+/// Input errors are the user's to correct; all others are failures of the run.
 pub fn failure(error: SvalueError) -> Failure {
     match error {
         SvalueError::Run(run) => super::transport::failure(run),
@@ -26,7 +26,7 @@ pub fn failure(error: SvalueError) -> Failure {
     }
 }
 
-/// The point kernel that a request asks for, and the density that it stands for, g/cm3.
+/// The requested point kernel, and the density it applies to, g/cm3.
 pub fn point_kernel(request: &MediumRequest, hear: &mut dyn Listener) -> Result<(PointKernel, f64, Nuclide), Failure> {
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
     let plain = request.tissue.to_lowercase();
@@ -53,17 +53,17 @@ pub fn point_kernel(request: &MediumRequest, hear: &mut dyn Listener) -> Result<
     Ok((point, density, nuclide))
 }
 
-/// A voxel S-value kernel and what belongs to it.
+/// A voxel S-value kernel with its metadata.
 pub struct KernelResult {
     /// The kernel.
     pub kernel: VoxelKernel,
-    /// Density that it stands for, g/cm3.
+    /// Density it applies to, g/cm3.
     pub density_g_cm3: f64,
-    /// Energy that the nuclide sends out, keV per decay.
+    /// Energy emitted by the nuclide, keV per decay.
     pub expected_kev: f64,
 }
 
-/// The voxel kernel that a request asks for.
+/// The requested voxel kernel.
 pub fn voxel_kernel(request: &KernelRequest, hear: &mut dyn Listener) -> Result<KernelResult, Failure> {
     let (point, density_g_cm3, _) = point_kernel(&request.medium, hear)?;
     let kernel = VoxelKernel::fold(&point, request.spacing_mm, density_g_cm3, request.half).map_err(failure)?;

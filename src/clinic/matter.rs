@@ -1,4 +1,4 @@
-//! Matter, decays and regions on one grid: what every door to a case has in common.
+//! Matter, decays and regions on one grid: common to all ways of making a case.
 
 use super::case::{Case, data_sets};
 use super::failure::{OrUserError, UserError};
@@ -24,9 +24,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Share of the decays outside the grid or in air from which on the record warns.
+/// Share of the decays outside the grid or in air above which the record warns.
 const WARN_SHARE: f64 = 1e-3;
-/// HU where the CT does not reach: vacuum would stop nothing, air is what is there.
+/// HU outside the CT: air, since vacuum would stop nothing.
 const OUTSIDE_HU: f32 = -1000.0;
 
 /// Matter on the grid of the result.
@@ -56,11 +56,11 @@ pub(super) struct ActivityFrame {
 pub(super) struct Labels {
     pub(super) labels: Vec<u16>,
     pub(super) names: BTreeMap<u16, String>,
-    /// As they were opened; none without a label map.
+    /// As opened; `None` without a label map.
     pub(super) own: Option<Arc<OpenedRegions>>,
 }
 
-/// Everything of a case but its decays.
+/// A case without its decays.
 pub(super) struct Parts {
     pub(super) nuclide: Nuclide,
     pub(super) matter: Matter,
@@ -75,7 +75,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The case, the decays put on its grid; what falls outside or into air is said.
+    /// The case with the decays put on its grid; decays outside the grid or in air are reported.
     pub(super) fn with_decays(mut self, activity: &DecayMap, hear: &mut dyn Listener) -> Result<Case, UserError> {
         let (matter, warnings) = (&self.matter, &mut self.warnings);
         let decays_in_file = activity.total_decays();
@@ -113,7 +113,7 @@ impl Parts {
         Ok(self.case(decays, decays_in_file))
     }
 
-    /// The case with decays on its grid, of which there were `decays_in_file` before any fell outside.
+    /// The case with decays on its grid; `decays_in_file` is the number before any fell outside.
     pub(super) fn case(self, decays: Volume<f64>, decays_in_file: f64) -> Case {
         let Self { nuclide, matter, labels, names, administered_mbq, image_times_h, dicom, inputs, settings, warnings } =
             self;
@@ -142,7 +142,7 @@ impl Parts {
     }
 }
 
-/// Matter from a CT, HU; messages call it `name`.
+/// Matter from a CT, HU; `name` is its name in messages.
 pub(super) fn matter_of_ct(
     ct: &Image<f32>,
     name: &str,
@@ -192,21 +192,21 @@ pub(super) fn matter_of_ct(
     })
 }
 
-/// Refuses a grid that no scene can have; messages call its file `name`.
+/// Refuses an impossible grid; `name` is its file in messages.
 pub(super) fn scene_grid(name: &str, grid: &VoxelGrid) -> Result<(), UserError> {
     Scene::holds(grid).map_err(|error| {
         error.fault().inside(name).then("Check the unit of its voxel edges (mm); crop or resample it.")
     })
 }
 
-/// One region where there is no label map: all that is not air.
+/// The single region without a label map: everything except air.
 pub(super) fn all_but_air(matter: &Matter) -> Labels {
     let solid = |&density: &f32| u16::from(f64::from(density) >= AIR_LIMIT_G_CM3);
     let labels = matter.density_g_cm3.iter().map(solid).collect();
     Labels { labels, names: BTreeMap::from([(1, "all_but_air".to_owned())]), own: None }
 }
 
-/// Regions on the result's grid; messages call them `name`.
+/// Regions on the result's grid; `name` is their name in messages.
 ///
 /// Errors: a grid that is neither the anatomy's nor the activity's; no region.
 pub(super) fn regions_on(
@@ -263,8 +263,8 @@ fn contrast_doubts(labels: &[u16], names: &BTreeMap<u16, String>, matter: &Matte
     voxels.into_iter().filter_map(doubt).collect()
 }
 
-/// Refuses to aim at a label that no voxel has, or none but voxels of air, for which no dose is stated: such a run
-/// would have no end.
+/// Refuses a target label without voxels, or only with air voxels, for which no dose is reported: such a run would
+/// never end.
 pub(super) fn check_target_labels(stop: &Stop, labels: &[u16], density_g_cm3: &[f32]) -> Result<(), UserError> {
     let Stop::TargetSigma { labels: targets, .. } = stop else { return Ok(()) };
     let present: BTreeSet<u16> = labels.iter().copied().filter(|&label| label > 0).collect();

@@ -1,4 +1,4 @@
-//! The shards of one run added to the whole run, bit for bit.
+//! Merges the shards of one run into the whole run, bit for bit.
 
 use super::case::{Case, Computed};
 use super::failure::{Failure, OrUserError, UserError};
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The whole run of some shards.
+/// The run merged from shards.
 pub struct Merged {
     /// Its case.
     pub case: Case,
@@ -25,14 +25,14 @@ pub struct Merged {
 
 /// Adds the shards of one run.
 ///
-/// Errors: folders that hold no shard, shards of different runs or cases, missing ones that the request does not allow.
+/// Errors: folders without a shard; shards of different runs or cases; missing shards, unless allowed.
 pub fn merge_shards(request: &MergeRequest) -> Result<Merged, Failure> {
     let store = sum(request)?;
     let mut cases = Vec::new();
     for folder in &request.outputs {
         let kept = kept_case(folder)?;
         check_case(&cases, folder, &kept)?;
-        // one case is enough; of the others only what is their own
+        // one full case is enough; from the others keep only what differs
         let first = cases.iter().all(|(_, other): &(&Path, KeptCase)| kept.own.first_batch < other.own.first_batch);
         cases.insert(if first { 0 } else { cases.len() }, (folder.as_path(), kept));
         for (_, spare) in cases.iter_mut().skip(1) {
@@ -81,7 +81,7 @@ fn sum(request: &MergeRequest) -> Result<BatchStore, Failure> {
     }
 }
 
-/// Refuses a shard whose CT, names or file geometry are not those of the others.
+/// Refuses a shard whose CT, names or file geometry differ from the others.
 fn check_case(cases: &[(&Path, KeptCase)], folder: &Path, kept: &KeptCase) -> Result<(), UserError> {
     match cases.first() {
         Some((first, other)) if other.hash != kept.hash => Err(UserError::invalid(
@@ -96,7 +96,7 @@ fn check_case(cases: &[(&Path, KeptCase)], folder: &Path, kept: &KeptCase) -> Re
     }
 }
 
-/// Who computed the shards, each named once.
+/// The devices that computed the shards, each named once.
 fn device(cases: &[(&Path, KeptCase)]) -> DeviceInfo {
     let field = |n: usize| {
         let all: BTreeSet<&str> = cases.iter().map(|(_, kept)| kept.own.device[n].as_str()).collect();

@@ -1,20 +1,20 @@
-//! The clinic: everything a person can ask, as functions of the library.
+//! The clinic: everything a user can request, as library functions.
 //!
 //! Front ends (the command line, Python, a page, a test) make a typed request ([`request`](crate::clinic::request)), call, and show the typed
-//! result. Nothing here prints, reads the command line, or keeps state between requests; what there is to say while a
-//! request is worked on goes to a [`Listener`](crate::clinic::notes::Listener).
+//! result. Nothing here prints, reads the command line, or keeps state between requests; notes during a request go to a
+//! [`Listener`](crate::clinic::notes::Listener).
 
-/// Transport once, and every shortcut beside it.
+/// Transport compared with every shortcut.
 pub mod audit;
 
 /// What a run costs, and what accuracy its time buys.
 #[cfg(all(feature = "demo", not(target_family = "wasm")))]
 pub mod bench;
 
-/// What a run starts from and what it found.
+/// Inputs and results of a run.
 pub mod case;
 
-/// Two dose maps held against each other.
+/// Comparison of two dose maps.
 pub mod compare;
 
 /// A treatment of several cycles.
@@ -27,7 +27,7 @@ pub mod demo;
 /// Tallies to dose, in memory.
 pub mod dose;
 
-/// What ends a request.
+/// Errors that end a request.
 pub mod failure;
 
 /// Text files that describe a request; tables and records of a result.
@@ -38,7 +38,7 @@ pub mod from_files;
 
 mod grid_bits;
 
-/// What each request reads, so that nothing it writes touches it.
+/// The inputs of each request, so that no output touches them.
 pub mod guard;
 
 /// Volumes in memory to a case.
@@ -52,7 +52,7 @@ pub mod images;
 /// Configurations drafted from a folder.
 pub mod init;
 
-/// When and how a front end was asked.
+/// When and how a request was made.
 pub mod invocation;
 
 /// Voxel kernels and point kernels.
@@ -61,7 +61,7 @@ pub mod kernel;
 /// Shards to the whole run.
 pub mod merge;
 
-/// What there is to say of a request.
+/// Notes on a request.
 pub mod notes;
 
 /// The files of a dose.
@@ -70,18 +70,18 @@ pub mod output;
 /// The pages of results.
 pub mod pages;
 
-/// Devices held against each other, bit by bit.
+/// Comparison of devices, bit by bit.
 #[cfg(all(feature = "demo", feature = "gpu", not(target_family = "wasm")))]
 pub mod parity;
 
 /// A point kernel as a table.
 pub mod point_kernel;
 
-/// A patient to learn on.
+/// A practice patient.
 #[cfg(feature = "demo")]
 pub mod practice;
 
-/// What can be asked.
+/// Requests.
 pub mod request;
 
 /// Memory and disk that a run needs.
@@ -96,13 +96,13 @@ pub mod series_files;
 /// A part of a run.
 pub mod shard;
 
-/// What a request has opened.
+/// Inputs opened by a request.
 pub mod shelf;
 
-/// What a DICOM folder holds, put together.
+/// A DICOM folder sorted into cycles.
 pub mod study;
 
-/// What the images of a folder seem to be.
+/// Classification of the images of a folder.
 pub mod survey;
 
 /// S values between regions.

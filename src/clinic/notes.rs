@@ -1,17 +1,17 @@
-//! What there is to say of a request while it is worked on and after.
+//! Notes on a request, during and after it.
 
 use crate::fault::Words;
 use std::ops::ControlFlow;
 
 pub use crate::note::{Note, Severity};
 
-/// Hears how a request goes, as it goes.
+/// Listens to the progress of a request.
 pub trait Listener {
-    /// A note, at the moment that it is known. Warnings that belong to a result stand in the result as well.
+    /// A note, as soon as it is known. Warnings about a result are in the result too.
     fn note(&mut self, note: Note);
 
-    /// How far the transport is: the share done from 0 to 1, the relative standard error reached if it is known, and
-    /// what is being done. `Break` ends the run; where checkpoints are kept it can be taken up again.
+    /// Progress of the transport: fraction done from 0 to 1, relative standard error reached if known, and what is
+    /// being done. `Break` ends the run; with checkpoints it can be resumed.
     fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) -> ControlFlow<()>;
 
     /// The transport is over.

@@ -29,16 +29,16 @@ pub const DOSE_FILE: &str = "dose_gy.dcm";
 pub const LABELS_FILE: &str = "labels.dcm";
 /// The batches of a shard.
 pub const TALLY_FILE: &str = "tally.lutra";
-/// What merging a shard needs of its case.
+/// Case data needed to merge a shard.
 pub const CASE_FILE: &str = "case.lutra";
 /// A further set of slices: stem of the file names, and the labels whose centre it passes through.
 pub type ExtraSlices<'a> = (&'a str, &'a [u16]);
 
-/// Makes what else goes into the folder before it is put in its place, from the dose map and the region table.
+/// Makes further files from the dose map and the region table, before the folder is moved into place.
 pub type MakeFurther<'a> =
     dyn FnMut(&DoseMap, &[RegionDose], &AtomicOutputDir, &mut dyn Listener) -> Result<Further, Failure> + 'a;
 
-/// What was written, and what there is to say of it.
+/// What was written, and its summary.
 pub struct Written {
     /// The folder.
     pub place: PathBuf,
@@ -46,7 +46,7 @@ pub struct Written {
     pub dose: DoseMap,
     /// Regions and groups of regions.
     pub rows: Vec<RegionDose>,
-    /// What the subcommand adds.
+    /// Text added by the command.
     pub text: String,
 }
 
@@ -60,9 +60,9 @@ pub fn nothing_further(
     Ok(Further::default())
 }
 
-/// Writes everything into `folder` and puts it in its place.
+/// Writes everything into `folder` and moves it into place.
 ///
-/// Errors, and no output: a ledger that does not close, a disk that cannot be written.
+/// Errors, without output: a ledger that does not balance; a disk that cannot be written.
 #[allow(clippy::too_many_arguments, reason = "everything that a folder is made of, once")]
 pub fn write(
     case: &Case,
@@ -75,7 +75,7 @@ pub fn write(
     hear: &mut dyn Listener,
 ) -> Result<Written, Failure> {
     let dose = dose_map(case, computed)?;
-    // maps and pictures beside the page: together they take as long as the transport of a small run
+    // maps and pictures in parallel with the page: together they take as long as the transport of a small run
     let words = || {
         let Tables { rows, group_rows, histograms, .. } = tables(case, computed, &dose)?;
         let mut all_rows = rows.clone();
@@ -126,8 +126,8 @@ fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> Result<(
     written.into_iter().collect()
 }
 
-/// Doses as RT Dose can hold them. Tallies are signed, so that their mean is right: a voxel with hardly any dose may
-/// come out a little below 0, which the standard has no room for. NIfTI keeps it; here it is 0, and that is said.
+/// Doses for RT Dose. Tallies are signed, to keep the mean unbiased, so a voxel with hardly any dose may be slightly
+/// negative, which the standard does not allow. NIfTI keeps such values; here they become 0, with a note.
 pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f64> {
     let below = gy.iter().filter(|gy| **gy < 0.0).count();
     if below > 0 {
@@ -141,7 +141,7 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
     gy
 }
 
-/// Writes the dose as RT Dose and the regions as SEG, where the user asks for them.
+/// Writes the dose as RT Dose and the regions as SEG, if requested.
 fn write_dicom(
     case: &Case,
     dose: &DoseMap,

@@ -25,10 +25,10 @@ use std::sync::Arc;
 
 /// Batches of each pass.
 const BATCHES: u32 = 2;
-/// Steps of a followed history at most.
+/// Most steps of a traced history.
 const MOST_STEPS: usize = 20_000;
 
-/// What all others are compared with.
+/// The reference for all others.
 const REFERENCE: DeviceChoice = DeviceChoice::Cpu(0, Some(Carrier::Scalar));
 
 /// One device's results.
@@ -48,23 +48,23 @@ impl Row {
     }
 }
 
-/// What a comparison or a followed history found.
+/// Result of a comparison or a traced history.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// For machines.
+    /// Machine-readable.
     pub record: Value,
-    /// The table, for people.
+    /// Table for people.
     pub text: Words,
-    /// What is not as it must be; none where all devices agree.
+    /// The fault found; `None` if all devices agree.
     pub fault: Option<String>,
 }
 
-/// Compares devices on the same histories and writes the record, or follows one history on all of them.
+/// Compares devices on the same histories and writes the record, or traces one history on all of them.
 ///
-/// Errors: files that cannot be read or written; the reference itself fails. A device that differs is no error here:
-/// [`Found::fault`] tells of it.
+/// Errors: files that cannot be read or written; the reference itself fails. A device that differs is not an error here
+/// but reported in [`Found::fault`].
 pub fn run(request: &ParityRequest, hear: &mut dyn Listener) -> Result<Found, Failure> {
-    // a followed history is shown, not written
+    // a traced history is shown, not written
     let claimed = match request.trace {
         None => Some(OutputFiles::claim(&[&request.json], request.force, &guard::of_parity(request)).or_user_error()?),
         Some(_) => None,
@@ -138,7 +138,7 @@ fn case(scene: &ParityScene, hear: &mut dyn Listener) -> Result<Case, Failure> {
     }
 }
 
-/// Every way of the CPU, one of them on one thread, and every adapter that can run the kernel.
+/// Every CPU variant, one of them on one thread, and every adapter that can run the kernel.
 fn all(hear: &mut dyn Listener) -> Vec<DeviceChoice> {
     let adapters = list_adapters();
     if adapters.is_empty() {
@@ -186,7 +186,7 @@ fn engine(choice: DeviceChoice) -> Result<Box<dyn Engine>, EngineError> {
     }
 }
 
-/// Runs all jobs; where the reference is given, stops at the first job that differs and finds the place.
+/// Runs all jobs; given the reference, stops at the first job that differs and locates the difference.
 fn measure(
     engine: &mut dyn Engine,
     choice: DeviceChoice,
@@ -232,7 +232,7 @@ fn measure(
     Ok((row, tallies))
 }
 
-/// Why a device gave no result.
+/// Why a device has no result.
 #[derive(Debug, thiserror::Error)]
 enum EngineErrorFailure {
     Engine(#[from] EngineError),
@@ -274,7 +274,7 @@ fn hash(jobs: &[(u32, Job)], tallies: &[BatchTally], bins: usize) -> String {
     crate::report::run_record::hex(&hasher.finalize())
 }
 
-/// A device against the reference; a device that fails is a row too.
+/// A device against the reference; a failed device gets a row too.
 fn compare(
     choice: DeviceChoice,
     data: &Arc<SceneData>,
@@ -472,7 +472,7 @@ fn state(step: &Step) -> String {
     format!("({i}, {j}, {k}) {:.5} keV, {left:+} tallied{alive}", step.energy_kev())
 }
 
-/// A device's steps, each with what differs from the reference's, and how many differ.
+/// A device's steps, each with its differences from the reference, and how many differ.
 fn beside(reference: &[Step], found: &[Step]) -> (String, usize) {
     let mut text = String::new();
     let mut differences = 0;

@@ -36,7 +36,7 @@ pub fn csv(point: &PointKernel, density: f64) -> String {
 fn rows(name: &str, shells: &Shells, density: f64, table: &mut Vec<[String; 7]>) {
     let width_mm = 10.0 * shells.width_g_cm2 / density;
     let mut inside = 0.0;
-    // the last shell holds what lies beyond: it is no shell
+    // the last bin holds everything beyond: it is not a shell
     for shell in 0..shells.count().saturating_sub(1) {
         let values: Vec<f64> = shells.batches.iter().map(|b| b[shell]).collect();
         let (mut mean, error) = mean_and_error(&values);

@@ -1,7 +1,7 @@
-//! The demo's patient as the files that a clinic has, to learn on.
+//! The practice patient: the demo as the files a clinic would have.
 //!
-//! Three cycles of 7.4 GBq: CT, labels, and activity images in Bq/mL at 24, 72 and 168 h without blur or noise, so
-//! that what comes out can be checked by hand. What a clinic would look up in its protocols is in `facts.txt`.
+//! Three cycles of 7.4 GBq: CT, labels, and activity images in Bq/mL at 24, 72 and 168 h without blur or noise, so that
+//! results can be checked by hand. Facts that a clinic would look up in its records are in `facts.txt`.
 
 use super::failure::{AtPath, Failure, OrUserError};
 use crate::demo::{self, Demo, label};
@@ -17,8 +17,8 @@ pub const DATES: [&str; 3] = ["2025-01-14", "2025-03-25", "2025-06-03"];
 /// Seconds of an hour.
 const SECONDS_PER_H: f64 = 3600.0;
 
-/// What a region of the practice patient is: its label and name, its effective half-life, and the factor of its
-/// activity from one cycle to the next.
+/// A region of the practice patient: label, name, effective half-life, and the factor of its activity from cycle to
+/// cycle.
 struct Part {
     label: u16,
     name: &'static str,
@@ -95,7 +95,7 @@ fn write_volumes(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io:
     Ok(())
 }
 
-/// What a clinic would look up, and what came in so that it can be checked.
+/// Facts that a clinic would look up, and the true values for checking.
 fn facts() -> String {
     let mut text = format!(
         "The practice patient: made by `lutra demo`, nobody's images.\n\n\

@@ -1,4 +1,4 @@
-//! What can be asked: typed requests, checked by whoever makes them.
+//! Typed requests, checked by whoever makes them.
 
 use super::failure::UserError;
 use crate::decay::Nuclide;
@@ -27,7 +27,7 @@ pub struct CompareRequest {
     pub labels: Option<PathBuf>,
     /// Names of the labels.
     pub label_names: Option<PathBuf>,
-    /// Factor below which no scale is named, as a share.
+    /// Relative difference below which no scale factor is reported.
     pub tolerance_rel: f64,
     /// Folder of the results.
     pub out: PathBuf,
@@ -38,7 +38,7 @@ pub struct CompareRequest {
 /// DICOM outputs, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DicomOut {
-    /// Whether everything that identifies the patient is stripped.
+    /// Whether all patient identification is removed.
     pub deidentify: bool,
     /// Size of a dose value.
     pub depth: DoseDepth,
@@ -51,18 +51,19 @@ pub struct DicomOut {
 pub struct ImageChoice {
     /// Nuclide name or file.
     pub nuclide: String,
-    /// Whether a person states the nuclide; it then decides over what the files state.
+    /// Whether the user states the nuclide, which then overrides the files.
     pub nuclide_stated: bool,
     /// What the user states about them.
     pub options: ActivityOptions,
-    /// Effective half-life of everything, h.
+    /// Effective half-life of all regions, h.
     pub effective_half_life_h: Option<f64>,
     /// Administered activity where the files do not state it, MBq.
     pub administered_mbq: Option<f64>,
 }
 
 impl ImageChoice {
-    /// What the user states about the images, for the run record; the injection without its date, which identifies.
+    /// What the user states about the images, for the run record; the injection without its date, which identifies the
+    /// patient.
     pub fn settings(&self) -> Value {
         let options = &self.options;
         json!({
@@ -103,7 +104,7 @@ pub struct TiaRequest {
     pub force: bool,
 }
 
-/// What is meant of a DICOM folder.
+/// Selection from a DICOM folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyChoice {
     /// CT.
@@ -131,7 +132,7 @@ pub enum CourseRequest {
         out: PathBuf,
         /// Where finished cycles are kept.
         cache: PathBuf,
-        /// What is meant of a DICOM folder; none for a COURSE.toml.
+        /// Selection from a DICOM folder; `None` for a COURSE.toml.
         study: Option<Box<StudyChoice>>,
         /// DICOM outputs.
         dicom: Option<DicomOut>,
@@ -192,9 +193,9 @@ pub enum InitRequest {
 pub enum EngineChoice {
     /// The first real GPU, else the CPU.
     Auto,
-    /// CPU threads; how they carry histories, none for the fastest way of the machine.
+    /// CPU threads; how they run histories, `None` for the machine's fastest way.
     Cpu(Option<Carrier>),
-    /// The adapter of this number in the list of devices; without a number the first that is usable.
+    /// The adapter with this number in the list of devices; without a number the first usable one.
     Gpu(Option<usize>),
 }
 
@@ -203,9 +204,9 @@ pub enum EngineChoice {
 pub enum Stop {
     /// After the default number of histories.
     Default,
-    /// After so many electron histories; the photon histories follow in a fixed proportion.
+    /// After this many electron histories; photon histories in fixed proportion.
     Histories(u64),
-    /// When 95 % of the target voxels have this relative standard error.
+    /// When 95 % of the target voxels have reached this relative standard error.
     TargetSigma {
         /// Relative standard error, above 0 and below 1.
         sigma_rel: f64,
@@ -213,7 +214,7 @@ pub enum Stop {
         /// dose.
         labels: Vec<u16>,
     },
-    /// After about so many seconds of transport.
+    /// After about this many seconds of transport.
     Seconds(f64),
 }
 
@@ -243,7 +244,7 @@ pub struct Checkpoint {
     pub folder: PathBuf,
     /// Seconds between two; 0 for none.
     pub every_s: f64,
-    /// Whether to go on from those that are there.
+    /// Whether to resume from existing ones.
     pub resume: bool,
 }
 
@@ -272,13 +273,13 @@ pub enum ParityScene {
 /// A device to compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The CPU with this many threads, 0 for all cores; how they carry histories, none for the fastest way.
+    /// The CPU with this many threads, 0 for all cores; how they run histories, `None` for the fastest way.
     Cpu(usize, Option<Carrier>),
-    /// The adapter of this number, the work cut like this.
+    /// The adapter with this number, and how the work is divided.
     Gpu(usize, GpuOptions),
 }
 
-/// A history to follow.
+/// A history to trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceChoice {
     /// Pass.
@@ -300,9 +301,9 @@ pub struct ParityRequest {
     pub devices: Option<Vec<DeviceChoice>>,
     /// Seed.
     pub seed: u64,
-    /// The history to follow instead.
+    /// The history to trace instead.
     pub trace: Option<TraceChoice>,
-    /// Where the comparison for machines goes.
+    /// Path of the machine-readable comparison.
     pub json: PathBuf,
     /// Whether that file may exist.
     pub force: bool,
@@ -351,9 +352,9 @@ pub enum BenchScene {
 pub struct BenchRequest {
     /// What is measured.
     pub what: BenchScene,
-    /// Labels whose voxels are judged; empty: chosen by the case.
+    /// Labels whose voxels are evaluated; empty: chosen from the case.
     pub judge_labels: Vec<u16>,
-    /// Share of the highest dose above which voxels are judged; none for what suits the labels.
+    /// Share of the highest dose above which voxels are evaluated; `None` for a default that depends on the labels.
     pub judge_above: Option<f64>,
     /// Measured runs, at least 1.
     pub repeat: u32,
@@ -390,7 +391,7 @@ pub enum GridChoice {
     Scene,
     /// That of the activity map.
     Activity,
-    /// Cubes of this edge length, mm, over the CT.
+    /// Cubes of this edge length, mm, covering the CT.
     Millimetre(f64),
 }
 
@@ -413,7 +414,7 @@ pub enum ActivityChoice {
     },
     /// Decays in memory, handed over beside the request.
     Decays,
-    /// None: a scene without any decay yet.
+    /// None: a scene still without decays.
     None,
 }
 
@@ -430,7 +431,7 @@ pub struct DoseRequest {
     pub administered_mbq: Option<f64>,
     /// Name of a nuclide or path of its file.
     pub nuclide: String,
-    /// Emissions to follow.
+    /// Emissions to transport.
     pub emissions: Emissions,
     /// Label map.
     pub labels: Option<PathBuf>,
@@ -451,13 +452,13 @@ pub struct DoseRequest {
 /// `audit`, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditRequest {
-    /// The transport and its inputs; labels are there.
+    /// The transport and its inputs, with labels.
     pub dose: DoseRequest,
-    /// Largest deviation that still serves, share.
+    /// Largest acceptable deviation, share.
     pub tolerance_rel: f64,
     /// Kernels to audit.
     pub kernels: Vec<PathBuf>,
-    /// What the user says about them.
+    /// What the user states about them.
     pub declared: Declared,
     /// Tables of organ S values.
     pub s_tables: Vec<PathBuf>,
@@ -465,7 +466,7 @@ pub struct AuditRequest {
     pub phantom: String,
 }
 
-/// What a kernel is made of, checked.
+/// Inputs of a kernel, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediumRequest {
     /// Name of a built-in tissue or path of a tissue table.
@@ -570,7 +571,7 @@ impl DoseRequest {
 pub const GRID_RANGE_MM: [f64; 2] = [0.1, 50.0];
 
 impl GridChoice {
-    /// As the run record has it.
+    /// As in the run record.
     pub fn setting(self) -> Value {
         match self {
             Self::Scene => json!("ct"),
@@ -601,7 +602,7 @@ impl GridChoice {
     }
 }
 
-/// A value of an option within a range, or what is wrong with it.
+/// A value of an option within a range, or the error.
 pub fn in_range(setting: impl Into<Words>, value: f64, low: f64, high: f64, what: &str) -> Result<f64, UserError> {
     if (low..=high).contains(&value) {
         return Ok(value);

@@ -1,21 +1,21 @@
-//! Memory and disk that a run needs, asked for before it begins: without memory a program ends without a word, and a full
-//! disk takes the result of hours.
+//! Memory and disk space of a run, checked before it begins: out of memory, a program dies without a message, and a
+//! full disk loses the work of hours.
 
 use super::failure::{OrUserError, UserError};
 use crate::fault::{FaultKind, Setting, words};
 use crate::io::atomic::AtomicOutputDir;
 
-/// Memory of a run, bytes a voxel: 7.3 GB were measured at 512 x 512 x 400 (docs/performance.md).
+/// Memory of a run, bytes per voxel: 7.3 GB measured at 512 x 512 x 400 (docs/performance.md).
 const RUN_BYTES_PER_VOXEL: u64 = 70;
-/// What a run needs besides, bytes: program, tables, pictures.
+/// Fixed memory of a run, bytes: program, tables, pictures.
 const RUN_BYTES: u64 = 128 << 20;
-/// Memory that an image needs besides its values while it is turned and laid on a grid: copies of them.
+/// Extra copies of an image's values in memory while it is reoriented and resampled.
 const COPIES: u64 = 2;
-/// What maps, tables and page need on the disk, bytes a voxel of tissue: four maps of four bytes, of which noise leaves a
-/// compression half.
+/// Disk space of maps, tables and page, bytes per tissue voxel: four maps of four bytes, which compress to about half
+/// because of noise.
 const DISK_BYTES_PER_VOXEL: u64 = 8;
 
-/// Asks for the memory of a run on so many voxels; messages call what has them `name`.
+/// Checks the memory of a run on this many voxels; `name` is their source in messages.
 ///
 /// Errors: this machine does not give it.
 pub(super) fn for_run(name: &str, voxels: usize) -> Result<(), UserError> {
@@ -23,7 +23,7 @@ pub(super) fn for_run(name: &str, voxels: usize) -> Result<(), UserError> {
     ask(&format!("{name}: {voxels} voxels: memory"), needed, available_bytes())
 }
 
-/// Asks for the memory to work on an image of so many values of so many bytes.
+/// Checks the memory to process an image with this many values of this many bytes.
 ///
 /// Errors: this machine does not give it.
 pub(super) fn for_image(name: &str, values: usize, bytes: usize) -> Result<(), UserError> {
@@ -32,7 +32,7 @@ pub(super) fn for_image(name: &str, values: usize, bytes: usize) -> Result<(), U
 }
 
 fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError> {
-    // reserved and given back at once: a limit of the address space is met here and not in the middle of a run
+    // reserve and release at once: an address-space limit shows up here and not in the middle of a run
     let given = usize::try_from(needed).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
     let gb = |bytes: u64| bytes as f64 / 1e9;
     if given && available.is_none_or(|available| needed <= available) {
@@ -52,7 +52,7 @@ fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError>
     .kind(FaultKind::TooLarge))
 }
 
-/// Memory that can be had, swap included, bytes; none where `/proc` does not tell.
+/// Available memory, swap included, bytes; `None` if `/proc` does not tell.
 fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let field = |name: &str| -> Option<u64> {
@@ -62,9 +62,9 @@ fn available_bytes() -> Option<u64> {
     Some(field("MemAvailable:")? + field("SwapFree:").unwrap_or(0))
 }
 
-/// Refuses a folder whose disk has no room for the maps of a scene of these densities.
+/// Refuses a folder whose disk has no space for the maps of a scene with these densities.
 ///
-/// Errors: less room than even well compressed maps need.
+/// Errors: less space than even well compressed maps need.
 pub fn on_disk(folder: &AtomicOutputDir, density_g_cm3: &[f32]) -> Result<(), UserError> {
     let solid = |density: &&f32| f64::from(**density) >= crate::dose::AIR_LIMIT_G_CM3;
     let voxels = density_g_cm3.iter().filter(solid).count() as u64;

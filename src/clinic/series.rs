@@ -42,7 +42,7 @@ pub struct Integrated {
     pub warnings: Vec<Note>,
 }
 
-/// A series as opened: its images as activity, and how they are to be integrated.
+/// An opened series: its images as activity, and how to integrate them.
 pub struct OpenSeries {
     /// What messages call it.
     name: PathBuf,
@@ -82,7 +82,7 @@ impl OpenSeries {
         self.series.administered_mbq
     }
 
-    /// With the activity given, MBq, where the series does not state it.
+    /// Sets the administered activity, MBq, if the series does not state it.
     pub fn given(mut self, administered_mbq: f64) -> Self {
         self.series.administered_mbq.get_or_insert(administered_mbq);
         self
@@ -195,7 +195,7 @@ impl OpenSeries {
         })
     }
 
-    /// A series of volumes in memory, each the activity at mid-scan, in order of time; `name` is what messages call it.
+    /// A series of volumes in memory, each the activity at mid-scan, in order of time; `name` is its name in messages.
     ///
     /// Errors: no image; times that are not in order.
     pub fn of_volumes(
@@ -304,7 +304,7 @@ impl OpenSeries {
         })
     }
 
-    /// The map of decays, the images cut into these regions; `earlier` are half-lives of earlier cycles.
+    /// The map of decays, with the images divided into these regions; `earlier` are half-lives of earlier cycles.
     pub fn integrate(
         &mut self,
         regions: Option<&RegionMap>,
@@ -345,8 +345,9 @@ impl OpenSeries {
     }
 }
 
-/// What a series states about a DICOM image. The image's own entry decides over its file, and so does a correction of
-/// the whole series other than `none`, which is what every DICOM image is brought to; the rest fills the silence of files.
+/// What a series states about a DICOM image. The image's own entry overrides its file, and so does a correction of the
+/// whole series other than `none` (every DICOM image is converted to `none`). Everything else is a default for what
+/// files do not state.
 fn stated_options(
     name: &str,
     stated: &Stated,
@@ -398,14 +399,14 @@ fn stated_options(
     })
 }
 
-/// Where the regions of a series come from.
+/// Source of the regions of a series.
 #[derive(Clone, Copy)]
 pub struct SeriesRegions<'a> {
     /// Regions, in place of those that the series names.
     pub labels: Option<&'a Path>,
     /// Their names.
     pub label_names: Option<&'a Path>,
-    /// CT that DICOM regions are put on and that the images must belong to; the images' own grid without one.
+    /// CT that DICOM regions are mapped to and that the images must match; without one, the images' own grid.
     pub ct: Option<&'a Path>,
     /// Whether their volumes are not reported.
     pub quiet: bool,

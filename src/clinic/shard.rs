@@ -1,4 +1,4 @@
-//! What a shard leaves in its output folder: its batches, and what the merged run needs to write its files.
+//! Output folder of a shard: its batches, and what the merged run needs to write its files.
 
 use super::case::{Case, Computed};
 use super::dose::balances;
@@ -27,7 +27,7 @@ pub const FILE_NAMES: [&str; 3] = [TALLY_FILE, CASE_FILE, "run.json"];
 /// First bytes of the case's file.
 const MAGIC: &[u8] = b"LUTRA CASE 2\n";
 
-/// What all shards of a run have in common.
+/// Data common to all shards of a run.
 #[derive(Serialize, Deserialize)]
 struct Common {
     grid: GridBits,
@@ -69,11 +69,11 @@ pub struct KeptCase {
     pub case: Case,
     /// What may differ from shard to shard.
     pub own: Own,
-    /// Hash of all that may not.
+    /// Hash of all that must not differ.
     pub hash: String,
 }
 
-/// Writes a shard's output folder and puts it in its place.
+/// Writes a shard's output folder and moves it into place.
 pub fn write(
     case: &Case,
     computed: &Computed,

@@ -1,7 +1,7 @@
-//! The images, regions and nuclides of a request: each opened, decoded and hashed once.
+//! Shelf of a request's images, regions and nuclides: each is opened, decoded and hashed once.
 //!
-//! A front end may put volumes of its own on the shelf under names; whatever names them later gets them from there and
-//! touches no file.
+//! A front end may put its own volumes on the shelf under names; later uses of a name take them from there without
+//! touching a file.
 
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy, Image, OpenedRegions};
@@ -19,11 +19,11 @@ pub struct OpenedCt {
     pub notes: Vec<Note>,
 }
 
-/// What regions were opened from: their file, that of their names, and the CT whose grid they were put on.
+/// Source of opened regions: their file, that of their names, and the CT whose grid they were mapped to.
 type RegionsKey = (PathBuf, Option<PathBuf>, PathBuf);
 
-/// What a request has opened. Volumes that were given stay; of files, only the CT and the regions opened last are kept,
-/// since a course of many anatomies would fill the memory.
+/// Inputs opened by a request. Volumes given by a front end stay; of files, only the last CT and regions are kept,
+/// since a course with many anatomies would fill the memory.
 #[derive(Default)]
 pub struct Shelf {
     given_cts: BTreeMap<PathBuf, Arc<OpenedCt>>,
@@ -61,7 +61,7 @@ impl Shelf {
         {
             return Ok(Arc::clone(ct));
         }
-        // the one before goes first: two CTs need not lie in memory at once
+        // drop the previous one first, so that two CTs are not in memory at once
         self.ct = None;
         let mut notes = Vec::new();
         let image = images::ct(path, &mut notes)?;

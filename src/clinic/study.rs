@@ -1,5 +1,5 @@
-//! What a DICOM folder holds, put together: images of the same scan, scans of the same cycle, and the anatomy that goes
-//! with them. What could be meant in two ways is refused by name.
+//! Sorts a DICOM folder: images of the same scan, scans of the same cycle, and their anatomy. Ambiguity is refused by
+//! name.
 
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Image};
@@ -12,15 +12,15 @@ use crate::io::open::origin_of;
 use crate::note::Note;
 use std::path::{Path, PathBuf};
 
-/// Scans whose middles are no further apart are one scan, h.
+/// Scans with mid-scan times within this difference are one scan, h.
 const SAME_SCAN_H: f64 = 1.0 / 3600.0;
-/// Largest difference, as a share of the highest value, between two images of one scan that say the same.
+/// Largest difference between two equivalent images of one scan, as a share of the highest value.
 const SAME_IMAGE_REL: f64 = 1e-3;
-/// Injections no further apart are one injection, h: clocks of scanner and records differ by less.
+/// Injections within this difference are one injection, h: clocks of scanner and records differ by less.
 const SAME_INJECTION_H: f64 = 1.0 / 60.0;
-/// Injections closer than this are no two cycles, h.
+/// Injections closer than this are not two cycles, h.
 const CYCLES_APART_H: f64 = 24.0;
-/// Share of an activity image's values outside a CT from which on that CT does not cover it.
+/// Share of an image's activity outside a CT above which that CT does not cover it.
 const UNCOVERED_SHARE: f64 = 0.01;
 
 /// One opened image of activity.
@@ -42,7 +42,7 @@ pub struct Shots {
 }
 
 impl Shots {
-    /// Activity given, MBq, where the files state it, and state it alike.
+    /// Administered activity, MBq, if the files state it consistently.
     pub fn administered_mbq(&self) -> Result<Option<f64>, UserError> {
         let mut stated = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_mbq?)));
         let doubts = self.shots.iter().filter_map(|shot| Some((shot, shot.scan.administered_doubt.as_ref()?)));
@@ -77,15 +77,15 @@ impl Shots {
     }
 }
 
-/// The next step where an activity given is in doubt.
+/// The next step for a doubtful administered activity.
 fn correct_or_state() -> Words {
     words!("Correct the header, or state it with ", Setting::AdministeredMbq, ".")
 }
 
 /// Opens every activity image at these paths and sorts them by injection and time.
 ///
-/// Errors: those of the reader; an image that does not date its injection; two images of one scan that differ;
-/// injections that are neither one nor cycles of a treatment; images of different patients.
+/// Errors: those of the reader; an image without a dated injection; two different images of one scan; injections too
+/// far apart for one and too close for two cycles; images of different patients.
 pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Listener) -> Result<Vec<Shots>, UserError> {
     let mut opened = Vec::new();
     let mut warnings = Vec::new();
@@ -179,7 +179,7 @@ fn activities(path: &Path, warnings: &mut Vec<Note>) -> Result<Vec<PathBuf>, Use
     Ok(found)
 }
 
-/// Refuses one stated injection for images whose files date injections of several cycles.
+/// Refuses a single stated injection for files that date injections of several cycles.
 fn one_dated_injection<'a>(mut shots: impl Iterator<Item = &'a Shot>) -> Result<(), UserError> {
     let dated = |shot: &'a Shot| Some((shot, shot.scan.timing.dated_injection?));
     let Some((first, injection)) = shots.find_map(dated) else { return Ok(()) };
@@ -198,7 +198,7 @@ fn one_dated_injection<'a>(mut shots: impl Iterator<Item = &'a Shot>) -> Result<
     }
 }
 
-/// Whether two images follow one injection. Errors: neither that nor two cycles.
+/// Whether two images belong to one injection. Errors: neither one injection nor two cycles.
 fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
     let (Some(first), Some(second)) = (a.scan.timing.injection, b.scan.timing.injection) else { return Ok(true) };
     let apart_h = first.hours_to(second).abs();
@@ -340,7 +340,7 @@ fn ambiguous(path: &Path, what: &str, setting: Setting, fit: &[&Entry], refused:
     UserError::invalid(path, format!("{what} for {images}"), found, "one", next)
 }
 
-/// Whether a CT can be read and holds the activity of an image; the reason where not.
+/// Whether a CT can be read and covers the activity of an image; the reason if not.
 fn covers(entry: &Entry, image: &Image<f64>, one_frame: bool) -> Result<(), String> {
     if !one_frame {
         return Err("another frame of reference".to_owned());
@@ -368,7 +368,7 @@ fn outside_share(image: &Image<f64>, grid: &VoxelGrid) -> f64 {
     if all > 0.0 { outside / all } else { 0.0 }
 }
 
-/// Where the first image of some shots came from.
+/// Origin of the first image of some shots.
 pub fn origin(cycle: &Shots) -> Option<&Origin> {
     cycle.shots.iter().find_map(|shot| shot.image.origin.as_ref())
 }

@@ -1,4 +1,4 @@
-//! What the images of a folder are: by their names, their headers and their values, each guess with its reason.
+//! Classifies the images of a folder by name, header and values; each guess with its reason.
 
 use super::failure::UserError;
 use crate::fault::{Explained, Words, words};
@@ -11,14 +11,14 @@ use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Deepest folder that is searched for NIfTI files where the folder itself holds none.
+/// Depth of the search for NIfTI files if the folder itself has none.
 const DEEPEST: usize = 3;
-/// Most values of a label map that may differ.
+/// Most distinct values of a label map.
 const MOST_LABELS: usize = 400;
-/// A CT holds air: its lowest value lies below this, HU.
+/// A CT contains air: its lowest value is below this, HU.
 const AIR_HU: f64 = -500.0;
 
-/// What an image may be used as.
+/// Possible use of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// CT, HU.
@@ -27,7 +27,7 @@ pub enum Role {
     Integrated,
     /// Activity at a moment.
     Moment,
-    /// Activity, and nothing says which of the two.
+    /// Activity, unknown which of the two.
     Activity,
     /// Regions.
     Labels,
@@ -85,7 +85,7 @@ pub struct Survey {
     pub images: Vec<Candidate>,
     /// Files of label names.
     pub names: Vec<Names>,
-    /// Files that are not used, each with the reason.
+    /// Unused files, each with the reason.
     pub left: Vec<Words>,
 }
 
@@ -181,7 +181,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
 fn below(folder: &Path, deeper: usize) -> Result<Vec<PathBuf>, UserError> {
     let mut files = Vec::new();
     for inner in folders_of(folder)? {
-        // results of this program are no input of its next run
+        // results of this program are not inputs of its next run
         if ["run.json", "verdict.json", "tia.json"].iter().any(|name| inner.join(name).is_file()) {
             continue;
         }
@@ -207,7 +207,7 @@ fn is_text(path: &Path) -> bool {
     [".csv", ".tsv", ".json", ".txt", ".label"].iter().any(|end| name.ends_with(end))
 }
 
-/// A key that puts cycle10 behind cycle2.
+/// Sort key that puts cycle10 after cycle2.
 pub fn natural(path: &Path) -> Vec<(String, u64)> {
     let mut key = Vec::new();
     let text = path.to_string_lossy().to_lowercase();
@@ -267,11 +267,11 @@ fn hours_by_name(path: &Path) -> Option<f64> {
     })
 }
 
-/// Values of an image as far as they tell what it is.
+/// Features of an image's values that show what it is.
 struct Values {
     low: f64,
     high: f64,
-    /// Different values where all are whole numbers from 0 to 65535 and not too many.
+    /// The distinct values, if all are whole numbers from 0 to 65535 and there are not too many.
     labels: Option<usize>,
 }
 
@@ -337,13 +337,13 @@ fn nifti_candidate(path: &Path) -> Result<Result<Candidate, String>, IoError> {
     }))
 }
 
-/// Whether the values could be what the name says.
+/// Whether the values are compatible with the name.
 fn same_family(by_name: Role, by_values: Role) -> bool {
     let plain = |role| match role {
         Role::Integrated | Role::Moment | Role::Activity | Role::Dose => Role::Activity,
         other => other,
     };
-    // a map of few decays may hold whole numbers
+    // a map with few decays may contain whole numbers
     plain(by_name) == plain(by_values) || (plain(by_name) == Role::Activity && by_values == Role::Labels)
 }
 

@@ -44,7 +44,7 @@ pub struct SvalueResult {
     pub warnings: Vec<Note>,
 }
 
-/// Carries each source region's decays, spread evenly over its volume.
+/// Transports each source region's decays, spread uniformly over its volume.
 pub fn svalues(request: &SvalueRequest, hear: &mut dyn Listener) -> Result<SvalueResult, Failure> {
     let mut case = anatomy(&request.dose, hear)?;
     let voxel_cm3 = case.decays.grid.voxel_cm3();
@@ -122,7 +122,7 @@ pub fn csv(rows: &[SvalueRow], seed: u64) -> String {
     format!("# lutra S values, source uniform by volume; seed {seed}\n{table}")
 }
 
-/// A mass with four decimals, and with four digits where that says more.
+/// A mass with four decimals, or with four digits if that is more precise.
 fn plain(mass_g: f64) -> String {
     if mass_g < 0.1 { format!("{mass_g:.3e}") } else { format!("{mass_g:.4}") }
 }

@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Electron histories where the user asks for nothing else.
+/// Default number of electron histories.
 pub const DEFAULT_HISTORIES: u64 = 8_000_000;
 
-/// Runs the transport of a case. Its volumes are lent to the scene and the plan while it runs; after an error it is
-/// spent.
+/// Runs the transport of a case. Its volumes are lent to the scene and the plan while it runs; after an error the case
+/// must not be used.
 pub fn compute(
     case: &mut Case,
     options: &RunOptions,
@@ -61,7 +61,7 @@ pub fn compute(
     if result.is_err()
         && let Some(keeper) = keeper.take()
     {
-        // a run that ended before its first checkpoint leaves nothing
+        // a run that ended before its first checkpoint leaves no checkpoint
         keeper.end();
     }
     let outcome = result.map_err(failure)?;
@@ -84,7 +84,7 @@ pub fn compute(
     Ok(Computed { keeper, ..computed })
 }
 
-/// Takes the checkpoints away: the results are in their place.
+/// Removes the checkpoints: the results are in place.
 pub fn end(computed: Computed) {
     if let Some(keeper) = computed.keeper {
         keeper.discard();
@@ -103,7 +103,7 @@ pub fn scene(case: &Case) -> Result<Scene, UserError> {
         .or_user_error()
 }
 
-/// What is kept of an interrupted run, and what will be kept of this one.
+/// Checkpoints of an interrupted run, and the keeper of this run's.
 #[derive(Default)]
 struct Kept {
     keeper: Option<Keeper>,
@@ -151,7 +151,7 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
     Ok(kept)
 }
 
-/// A fault of the input is the user's to mend, a fault of tally or device the run's.
+/// Input errors are the user's to correct; faults of tally or device are failures of the run.
 pub fn failure(error: RunError) -> Failure {
     match &error {
         RunError::Resume { .. }
@@ -201,7 +201,7 @@ fn cpu(options: &RunOptions) -> Box<dyn Engine> {
     })
 }
 
-/// The engine asked for. `auto` takes a real GPU and says in one line why it took the CPU instead.
+/// The requested engine. `auto` takes a real GPU, or says in one line why it took the CPU instead.
 pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn Engine>, Failure> {
     let gpu = |number: Option<usize>| open_blocking(number, GpuOptions::default());
     match options.engine {
@@ -246,7 +246,7 @@ pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, 
         warnings.push(Note::warning("few-batches", "fewer than 20 batches: the standard errors are rough"));
     }
     Computed {
-        // one after the other: the sums of the first are gone when the second's energies are made
+        // one after the other: the first pass's sums are freed before the second's energies are made
         electron: pass(case, simulation.electron),
         photon: pass(case, simulation.photon),
         device: Device { engine: device.engine, name: device.name, backend: device.backend, driver: device.driver },

@@ -1,4 +1,4 @@
-//! The reference problems: run, judged, written.
+//! Runs, evaluates and writes the reference problems.
 
 use super::failure::{AtPath, Failure, OrUserError, RunFault};
 use super::notes::{Heard, Listener};
@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// A listener of many runs, one after the other: where the share done falls back, a new one has begun.
+/// A listener to consecutive runs: when the fraction done drops, a new run has begun.
 struct Runs<'a, 'b> {
     hear: &'a RefCell<&'b mut dyn Listener>,
     fraction: f64,
@@ -33,7 +33,7 @@ impl Progress for Runs<'_, '_> {
 /// Names of the files written.
 const FILE_NAMES: [&str; 3] = ["validation.json", "validation.md", "validation-*.svg"];
 
-/// What the problems gave.
+/// Results of the problems.
 #[derive(Clone, Debug)]
 pub struct Validation {
     /// Every problem with its rows.
@@ -42,15 +42,15 @@ pub struct Validation {
     pub place: PathBuf,
     /// Wall time, s.
     pub wall_seconds: f64,
-    /// What is not as it must be; none where every row is within its limit.
+    /// The fault found; `None` if every row is within its limit.
     pub fault: Option<String>,
 }
 
 /// Runs the problems and writes table, plots and verdicts. `patient` is the folder of the CT problem's volumes; without
-/// it that problem is left out and says so.
+/// it that problem is skipped with a note.
 ///
-/// Errors: files that cannot be written; a run that fails. A failed verdict is no error here: [`Validation::fault`]
-/// tells of it.
+/// Errors: files that cannot be written; a run that fails. A failed verdict is not an error here but reported in
+/// [`Validation::fault`].
 pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Listener) -> Result<Validation, Failure> {
     let began = Moment::now();
     let folder = guard::folder(&request.out, request.force, &inputs(patient), &FILE_NAMES)?;

@@ -1,6 +1,6 @@
 //! Doses of all cycles -> cumulative dose, BED, EQD2, histograms, per region and per voxel.
 //!
-//! Where a cycle's dose comes from (transport, a ready map, a stated number) is the caller's: it hands in
+//! The caller decides where a cycle's dose comes from (transport, an existing map, a stated number) and passes
 //! `CycleDose`. Region sums need no registration; voxel sums need every map on the course's grid.
 
 use std::collections::BTreeMap;
@@ -20,14 +20,14 @@ use crate::note::Note;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AccumulateError {
-    /// A region whose BED is wanted has no half-life in a cycle.
+    /// A region with BED has no half-life in a cycle.
     HalfLife {
         /// The cycle, from 1.
         cycle: usize,
         /// The region.
         region: String,
     },
-    /// A repair factor that no dose rate has.
+    /// An impossible repair factor.
     Factor {
         /// The cycle, from 1.
         cycle: usize,
@@ -40,7 +40,7 @@ pub enum AccumulateError {
     Value(#[from] BedError),
     /// A histogram.
     Histogram(#[from] DvhError),
-    /// A dose that no patient can have, or a sum that no map can hold.
+    /// A dose impossible in a patient, or a sum too large for a map.
     Impossible(#[from] BoundsError),
 }
 
@@ -79,13 +79,13 @@ pub struct RegionCycle {
     pub dose_gy: f64,
     /// Statistical standard error of the transport, Gy.
     pub dose_se_gy: f64,
-    /// Part of the dose brought by photons, Gy, where known.
+    /// Photon part of the dose, Gy, where known.
     pub dose_photon_gy: Option<f64>,
     /// Mass, g, where known.
     pub mass_g: Option<f64>,
     /// Effective half-life, h, where known.
     pub effective_half_life_h: Option<f64>,
-    /// Where the kinetics are a fitted curve: its Lea-Catcheside factor by repair half-life.
+    /// Fitted curve, if any: gives the Lea-Catcheside factor for a repair half-life.
     pub kinetics: Option<super::time_activity::Kinetics>,
     /// How the decays were found.
     pub method: String,
@@ -98,7 +98,7 @@ pub struct RegionCycle {
 }
 
 impl RegionCycle {
-    /// A mean dose of which nothing else is known.
+    /// A mean dose with nothing else known.
     pub fn of_dose(dose_gy: f64, method: &str) -> Self {
         Self {
             label: None,
@@ -115,7 +115,7 @@ impl RegionCycle {
         }
     }
 
-    /// Lea-Catcheside factor: of the fitted curve, else of a single exponential; none without kinetics.
+    /// Lea-Catcheside factor of the fitted curve, else of a single exponential; `None` without kinetics.
     pub fn g(&self, radiobiology: &Radiobiology) -> Option<f64> {
         let repair_h = radiobiology.repair_half_life_h();
         match (&self.kinetics, self.effective_half_life_h) {
@@ -131,15 +131,15 @@ impl RegionCycle {
 pub struct CycleDose {
     /// Day of injection, ISO 8601.
     pub date: String,
-    /// Activity given, GBq.
+    /// Administered activity, GBq.
     pub administered_gbq: f64,
     /// Regions by name; empty where dosimetry is missing.
     pub regions: BTreeMap<String, RegionCycle>,
-    /// Dose map on the course's grid, Gy; none where there is none or it is not registered.
+    /// Dose map on the course's grid, Gy; `None` if there is none or it is not registered.
     pub dose_gy: Option<Vec<f32>>,
 }
 
-/// What a region's radiobiology is.
+/// Radiobiology of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RegionParameters {
     /// alpha/beta and repair half-life.
@@ -176,9 +176,9 @@ pub struct CycleRow {
     pub dose_gy: f64,
     /// Statistical standard error, Gy.
     pub dose_se_gy: f64,
-    /// Part of the dose brought by photons, Gy.
+    /// Photon part of the dose, Gy.
     pub dose_photon_gy: Option<f64>,
-    /// Dose per activity given, Gy/GBq.
+    /// Dose per administered activity, Gy/GBq.
     pub gy_per_gbq: f64,
     /// Effective half-life, h.
     pub effective_half_life_h: Option<f64>,
@@ -198,26 +198,26 @@ pub struct CycleRow {
     pub curve_rel_sigma: Option<f64>,
 }
 
-/// A region over the course, for the table. Sums hold the cycles with dosimetry only: see `cycles_missing`.
+/// A region over the course, for the table. Sums include only cycles with dosimetry: see `cycles_missing`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TotalRow {
     /// Region.
     pub region: String,
     /// Cycles with a dose.
     pub cycles: usize,
-    /// Cycles without: their dose is not in the sums.
+    /// Cycles without a dose: the sums do not include them.
     pub cycles_missing: usize,
     /// Sum of mean doses, Gy.
     pub dose_gy: f64,
-    /// That over the activity given in the same cycles, Gy/GBq.
+    /// The same per administered activity of these cycles, Gy/GBq.
     pub gy_per_gbq: f64,
     /// Sum of G D^2, Gy^2.
     pub sum_g_dose2_gy2: Option<f64>,
     /// BED of the mean doses, Gy.
     pub bed_gy: Option<f64>,
-    /// EQD2 of that, Gy.
+    /// EQD2 of that BED, Gy.
     pub eqd2_gy: Option<f64>,
-    /// Mean over the voxels of their BED, Gy: not the quantity of the protocols' limits.
+    /// Mean of the voxel BEDs, Gy; protocol limits use a different quantity.
     pub voxel_mean_bed_gy: Option<f64>,
     /// Equivalent uniform BED over the voxels, Gy.
     pub eubed_gy: Option<f64>,
@@ -237,7 +237,7 @@ pub struct TotalRow {
     pub bed_d50_gy: Option<f64>,
     /// BED that 2 % receives, Gy.
     pub bed_d2_gy: Option<f64>,
-    /// Relative change of the region's mass between its lightest and heaviest cycle: mimics a trend of dose.
+    /// Relative change of the region's mass between its lightest and heaviest cycle; it can mimic a dose trend.
     pub mass_change_rel: Option<f64>,
 }
 
@@ -265,7 +265,7 @@ pub struct Accumulated {
     pub warnings: Vec<Note>,
 }
 
-/// Accumulates. `parameters` gives a region's radiobiology, none where no BED is wanted.
+/// Accumulates the cycles. `parameters` gives a region's radiobiology, or `None` for no BED.
 pub fn accumulate(
     cycles: &[CycleDose],
     frame: Option<CourseFrame<'_>>,

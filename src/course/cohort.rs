@@ -1,8 +1,8 @@
-//! A virtual cohort: what a stopping policy does to many patients.
+//! A virtual cohort: the outcome of a stopping policy in many patients.
 //!
-//! Each patient has a mean dose per cycle drawn from a normal law, each cycle scatters about it, and
-//! the policy decides with the last value as its prediction. A sanity check of policies, not a
-//! clinical prediction: the spread within a patient is an assumption.
+//! Each patient's mean dose per cycle is drawn from a normal distribution, each cycle scatters about it, and the policy
+//! uses the last value as its prediction. This is a sanity check of policies, not a clinical prediction: the spread
+//! within a patient is an assumption.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -15,11 +15,11 @@ use crate::bed::{BedError, DoseWindow, Radiobiology, Window, g_mono};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// Stop when the next cycle would pass the upper edge.
+    /// Stop if the next cycle would exceed the upper edge.
     StopBeforeUpper,
-    /// Go on until the lower edge is reached.
+    /// Continue until the lower edge is reached.
     UntilLower,
-    /// Stop when the next cycle would lead farther from the target.
+    /// Stop if the next cycle would lead away from the target.
     NearestTarget,
 }
 
@@ -37,7 +37,7 @@ impl Policy {
     }
 }
 
-/// The cohort's law.
+/// The cohort's distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cohort {
@@ -53,7 +53,7 @@ pub struct Cohort {
     pub within_patient_cv: f64,
     /// Effective half-life, h.
     pub effective_half_life_h: f64,
-    /// Least mean dose per cycle of a patient, Gy: the normal law is cut there.
+    /// Lowest mean dose per cycle of a patient, Gy; the normal distribution is truncated there.
     pub least_dose_gy: f64,
     /// Cycles at most.
     pub max_cycles: u32,
@@ -76,7 +76,7 @@ impl Default for Cohort {
     }
 }
 
-/// Where a cohort ended.
+/// Outcome of a cohort.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CohortOutcome {
     /// The policy.
@@ -127,7 +127,7 @@ impl Cohort {
 
     /// Treats the cohort under `policy` against `window` (with a lower edge) of BED.
     ///
-    /// Every policy meets the same patients: the random numbers depend on the seed alone.
+    /// Every policy treats the same patients: the random numbers depend on the seed alone.
     pub fn treat(
         &self,
         policy: Policy,

@@ -123,7 +123,7 @@ struct RawCourse {
     cycles: Vec<RawCycle>,
 }
 
-/// Where the protocol is.
+/// Source of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolChoice {
     /// Built in, by name.
@@ -132,7 +132,7 @@ pub enum ProtocolChoice {
     File(String),
 }
 
-/// Radiobiology of a region, and of those without an entry where `region` is none.
+/// Radiobiology of a region, or of all regions without an entry if `region` is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionRadiobiology {
     /// The region.
@@ -145,12 +145,12 @@ pub struct RegionRadiobiology {
     pub geud_a: Option<f64>,
 }
 
-/// What a cycle brings.
+/// Dosimetry of a cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CycleContent {
-    /// A series of images, to be integrated and transported.
+    /// A series of images, to integrate and transport.
     Series(String),
-    /// A map of time-integrated activity, to be transported, and its unit.
+    /// A map of time-integrated activity, to transport, and its unit.
     Tia {
         /// The file.
         file: String,
@@ -168,13 +168,13 @@ pub enum CycleContent {
 /// A cycle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CourseCycle {
-    /// Day of injection; none where only days from the first are known, since dates identify.
+    /// Day of injection; `None` if only days from the first are known, since dates identify.
     pub date: Option<Date>,
     /// Days since the cycle before.
     pub interval_d: Option<i64>,
-    /// Activity given, MBq.
+    /// Administered activity, MBq.
     pub administered_mbq: f64,
-    /// Activity prescribed, MBq.
+    /// Prescribed activity, MBq.
     pub prescribed_mbq: Option<f64>,
     /// Dosimetry.
     pub content: CycleContent,
@@ -221,9 +221,9 @@ pub struct Course {
     pub facts: Facts,
     /// Overrides.
     pub overrides: Vec<Override>,
-    /// Treatments before.
+    /// Prior treatments.
     pub ledger: Vec<PriorTreatment>,
-    /// Radiobiology of regions beside the steering organ's.
+    /// Radiobiology of regions other than the dose-limiting organ.
     pub radiobiology: Vec<RegionRadiobiology>,
     /// The cycles, in order; at least one.
     pub cycles: Vec<CourseCycle>,
@@ -292,8 +292,9 @@ impl Course {
         })
     }
 
-    /// Refuses what the nuclide forbids: a stated half-life longer than physical decay, `physical_half_life_h`, allows, and a
-    /// stated dose of more energy than the activity given emits at `kev_per_decay`. Returns doubts: half-lives that look like
+    /// Refuses what the nuclide forbids: a stated half-life longer than physical decay, `physical_half_life_h`, allows,
+    /// and a stated dose of more energy than the administered activity emits at `kev_per_decay`. Returns doubts:
+    /// half-lives that look like
     /// days.
     pub fn check_nuclide(
         &self,
@@ -319,7 +320,7 @@ impl Course {
         Ok(doubts)
     }
 
-    /// Radiobiology of a region: its own entry, else the one for all others; none where neither is.
+    /// Radiobiology of a region: its own entry, else the one for all others; `None` if neither exists.
     pub fn radiobiology_of(&self, region: &str) -> Option<&RegionRadiobiology> {
         let own = self.radiobiology.iter().find(|r| r.region.as_deref() == Some(region));
         own.or_else(|| self.radiobiology.iter().find(|r| r.region.is_none()))

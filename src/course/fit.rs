@@ -1,7 +1,8 @@
 //! Least squares for the models of `super::time_activity`: the best fit, its integral, covariance, flags.
 //!
-//! All parameters are logarithms, so amplitudes and biological rates stay positive. Where a rate or an amplitude may end
-//! and how the least misfit is found: `super::search`. A parameter held at a limit leaves the covariance and is flagged.
+//! All parameters are logarithms, so amplitudes and biological rates stay positive. Limits of rates and amplitudes, and
+//! the search for the least misfit: `super::search`. A parameter held at a limit is left out of the covariance and
+//! flagged.
 
 use std::cell::RefCell;
 
@@ -40,8 +41,8 @@ pub(super) fn fit_model(
     judge(&problem(best.parameters.clone(), best.free.clone()), model, names, &best)
 }
 
-/// What no fit may be: a half-life below the shortest that is taken for one, or a curve that does not hold what was
-/// measured between the first and the last scan, whatever the optimiser says of itself.
+/// Refuses an implausible fit whatever the optimiser reports: a half-life below the shortest accepted, or a curve that
+/// misses the activity measured between the first and the last scan.
 pub(super) fn refuse_unsound(
     points: &[ActivityPoint],
     curve: &[Exponential],
@@ -85,11 +86,11 @@ fn judge(problem: &Problem<'_>, model: Model, names: &[&str], best: &Best) -> Re
                 half_life_h: std::f64::consts::LN_2 / problem.parameters[p].exp(),
             }),
             Bound::Absent => Some(FitFlag::PhaseAbsent { parameter }),
-            // the shortest half-life has been refused, the rate of an absent phase says nothing
+            // the shortest half-life was refused above; the rate of an absent phase means nothing
             Bound::ShortestHalfLife | Bound::Unused => None,
         });
     }
-    // stated errors that do not explain the residuals are too small: they are scaled to do so, as unknown ones are
+    // stated errors that do not explain the residuals are too small: they are scaled up, as unknown ones are
     let poor = match ChiSquared::new(degrees_of_freedom as f64) {
         Ok(law) if sigma_known => Some(law.sf(misfit)).filter(|probability| *probability < POOR_FIT_PROBABILITY),
         _ => None,
@@ -172,7 +173,7 @@ fn half_life_rel_sigma(problem: &Problem<'_>, covariance: Option<&DMatrix<f64>>,
     Some((covariance? * &g).dot(&g).max(0.0).sqrt())
 }
 
-/// Covariance of the free parameters; none where it is singular or nothing tells the errors. Where `sigma_known` is
+/// Covariance of the free parameters; `None` if it is singular or nothing tells the errors. Where `sigma_known` is
 /// false the scatter about the curve stands for them.
 fn covariance(
     problem: &Problem<'_>,

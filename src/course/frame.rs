@@ -1,13 +1,13 @@
 //! A cycle's dose map in the frame of the course: world transform and trilinear interpolation.
 //!
-//! Dose is intensive, so values are interpolated and not redistributed; decays are never moved this way.
+//! Dose is intensive, so values are interpolated and not redistributed; never use this for decays.
 
 use crate::grid::{Volume, VoxelGrid};
 
 /// World mm to world mm, rows x, y, z; last column the shift.
 pub type Transform = [[f64; 4]; 3];
 
-/// The transform that changes nothing.
+/// The identity transform.
 pub const IDENTITY: Transform = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
 
 /// Applies a transform to a point, mm.
@@ -18,7 +18,7 @@ pub fn apply(transform: &Transform, point_mm: [f64; 3]) -> [f64; 3] {
     })
 }
 
-/// The inverse; none for a singular transform.
+/// The inverse; `None` for a singular transform.
 pub fn invert(transform: &Transform) -> Option<Transform> {
     let m = nalgebra::Matrix3::from_fn(|row, column| transform[row][column]);
     let inverse = m.try_inverse()?;
@@ -27,7 +27,7 @@ pub fn invert(transform: &Transform) -> Option<Transform> {
 }
 
 /// `volume` on the grid `target`, `to_target` leading from the volume's world to the target's; and the number
-/// of target voxels whose centre lies outside the volume (they get 0). None for a singular transform.
+/// of target voxels whose centre lies outside the volume (they get 0). `None` for a singular transform.
 pub fn resample(volume: &Volume<f32>, target: &VoxelGrid, to_target: &Transform) -> Option<(Volume<f32>, usize)> {
     let back = invert(to_target)?;
     if *to_target == IDENTITY && volume.grid.same_as(target) {
@@ -47,7 +47,7 @@ pub fn resample(volume: &Volume<f32>, target: &VoxelGrid, to_target: &Transform)
     Some((Volume { grid: target.clone(), data }, outside))
 }
 
-/// The value at a fractional voxel position; none more than half a voxel outside.
+/// The value at a fractional voxel position; `None` more than half a voxel outside.
 fn trilinear(volume: &Volume<f32>, place: [f64; 3]) -> Option<f32> {
     let dims = volume.grid.dims;
     let mut low = [0_usize; 3];

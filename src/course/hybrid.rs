@@ -3,8 +3,8 @@
 //!   A(t_j) = P(t_j) A_SPECT(t_s) / P(t_s)                    [methods/time_integration.md eq. 11]
 //!
 //! P are conjugate-view counts corrected for attenuation, scatter and overlap, in one fixed region.
-//! The uncertainty of the SPECT activity is common to all points: it moves the level, not the shape,
-//! and is kept apart as a systematic part.
+//! The uncertainty of the SPECT activity is common to all points: it shifts the level, not the shape, and is kept
+//! separate as a systematic part.
 
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use thiserror::Error;
@@ -68,7 +68,7 @@ pub struct PlanarPoint {
     pub rel_sigma: Option<f64>,
 }
 
-/// The activity that the SPECT gave.
+/// The activity from the SPECT.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SpectLevel {
     /// Mid-scan time after injection, h.

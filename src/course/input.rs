@@ -1,4 +1,4 @@
-//! What the files of a series and of a course share: one kind of error, times, dates, transforms.
+//! Common parts of series and course files: errors, times, dates, transforms.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -72,7 +72,7 @@ pub(super) enum TextOrDate {
 }
 
 impl TextOrDate {
-    /// The text of either.
+    /// Either as text.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -81,7 +81,7 @@ impl TextOrDate {
     }
 }
 
-/// The value of a field that a person has to fill in, as `lutra init` writes it.
+/// The placeholder that `lutra init` writes for a field the user must fill in.
 pub const BLANK: &str = "?";
 
 /// Fields of TOML text that still hold [`BLANK`], in the order of the text: line, counted from 1, and dotted name. Of
@@ -111,7 +111,7 @@ pub fn blanks(text: &str) -> Vec<(usize, String)> {
     found.into_iter().map(|(at, name)| (1 + text[..at].matches('\n').count(), name)).collect()
 }
 
-/// Refuses TOML text with fields that are still to be filled in: the first by its line and name, the others by name.
+/// Refuses TOML text with unfilled fields: the first by line and name, the others by name.
 ///
 /// Errors: a field holds [`BLANK`].
 pub fn filled_in(text: &str, file: &str) -> Result<(), InputError> {
@@ -129,9 +129,9 @@ pub fn filled_in(text: &str, file: &str) -> Result<(), InputError> {
     ))
 }
 
-/// Refuses text of more tokens than its parser is given.
+/// Refuses text with too many tokens for the parser.
 ///
-/// Errors: more than [`crate::text::MAX_TOKENS`].
+/// Errors: more than [`crate::text::MAX_TOKENS`] tokens.
 pub fn sparse(text: &str, file: &str) -> Result<(), InputError> {
     let tokens = crate::text::tokens(text);
     if tokens <= crate::text::MAX_TOKENS {
@@ -165,8 +165,8 @@ pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str)
     })
 }
 
-/// A moment from RFC 3339 text. The offset from UTC is required: without it a night at the end of daylight
-/// saving has two readings an hour apart.
+/// A moment from RFC 3339 text. The offset from UTC is required: without it, times in the night when daylight saving
+/// ends are ambiguous by an hour.
 pub fn moment(file: &str, field: &str, text: &str) -> Result<Timestamp, InputError> {
     text.parse::<Timestamp>().map_err(|_| {
         InputError::new(
@@ -179,7 +179,7 @@ pub fn moment(file: &str, field: &str, text: &str) -> Result<Timestamp, InputErr
     })
 }
 
-/// Hours from `injection` to `later`: absolute time, so midnight and changes of the clock do not count.
+/// Hours from `injection` to `later`, in absolute time: midnight and daylight-saving changes do not matter.
 pub fn hours_between(injection: Timestamp, later: Timestamp) -> f64 {
     later.duration_since(injection).as_secs_f64() / 3600.0
 }
@@ -214,7 +214,7 @@ pub(super) fn relative(file: &str, field: &str, value: f64) -> Result<f64, Input
     }
 }
 
-/// Checks a transform from world mm to world mm: finite, invertible, right-handed, near in scale to a patient's.
+/// Checks a transform from world mm to world mm: finite, invertible, right-handed, with a plausible scale.
 pub fn check_transform(file: &str, field: &str, matrix: &[[f64; 4]; 3]) -> Result<(), InputError> {
     if matrix.iter().flatten().any(|value| !value.is_finite()) {
         return Err(InputError::new(file, field, "a value that is no number", "finite numbers", "Export it again."));

@@ -6,34 +6,35 @@ use thiserror::Error;
 use crate::bed::{BedError, DoseRateCurve, Exponential, SampledRate};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 
-/// Extrapolated share of a TIA from which on a fit is flagged: a convention of this program, to be
-/// confirmed for the site.
+/// Extrapolated share of a TIA above which a fit is flagged: a convention of this program, to be confirmed by each
+/// site.
 pub const EXTRAPOLATION_FLAG_FRACTION: f64 = 0.20;
-/// Coefficient of variation of a parameter from which on a fit is flagged (published acceptance
+/// Coefficient of variation of a parameter above which a fit is flagged (published acceptance
 /// rule for population-based model selection, EJNMMI Phys 2021, s40658-021-00427-x).
 pub const PARAMETER_CV_FLAG: f64 = 0.50;
-/// Correlation of two parameters from which on a fit is flagged (same source).
+/// Correlation of two parameters above which a fit is flagged (same source).
 pub const CORRELATION_FLAG: f64 = 0.80;
 /// Probability of a worse chi-square below which a fit is flagged as poor.
 pub const POOR_FIT_PROBABILITY: f64 = 0.01;
 
-/// Share of an integral before the first scan from which on a fit is flagged: more than half of it was never imaged. A
-/// convention of this program. No physics bounds this part, as physical decay bounds the tail.
+/// Share of an integral before the first scan above which a fit is flagged: more than half of it was never imaged. A
+/// convention of this program. Unlike the tail, which physical decay bounds, this part has no physical bound.
 pub const BEFORE_FIRST_FLAG_FRACTION: f64 = 0.50;
-/// Shortest effective half-life that is taken for one, h: that of the fast blood phase of the ligands in use (1 to 2 h).
-/// What falls faster between scans hours apart is noise, background or another region. An assumption.
+/// Shortest effective half-life accepted, h: that of the fast blood phase of the ligands in use (1 to 2 h). A faster
+/// fall between scans hours apart is noise, background or another region. An assumption.
 pub const SHORTEST_HALF_LIFE_H: f64 = 1.0;
-/// Share of the activity between the first and the last scan that every curve must hold: of the integral of the lower of
-/// both points over each gap. A curve that holds less does not describe the points. A convention of this program.
+/// Share of the activity between the first and the last scan that every curve must contain, relative to the integral of
+/// the lower of the two points over each gap. A curve with less does not describe the points. A convention of this
+/// program.
 pub const LEAST_SHARE_OF_POINTS: f64 = 0.50;
 
-/// Lower limit of effective half-lives, h: [`SHORTEST_HALF_LIFE_H`], a tenth of the physical one for nuclides that do not
-/// live ten hours.
+/// Lower limit of effective half-lives, h: [`SHORTEST_HALF_LIFE_H`], or a tenth of the physical half-life if that is
+/// below ten hours.
 pub fn shortest_half_life_h(physical_half_life_h: f64) -> f64 {
     SHORTEST_HALF_LIFE_H.min(0.1 * physical_half_life_h)
 }
 
-/// Why a time-activity curve cannot be integrated. Every refusal has a name.
+/// Why a time-activity curve cannot be integrated. Each refusal is a variant.
 #[derive(Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum TimeActivityError {
@@ -46,7 +47,7 @@ pub enum TimeActivityError {
         /// Points needed.
         needed: usize,
     },
-    /// A time that is not positive or does not come after the one before.
+    /// A time that is not positive or not after the previous one.
     TimesNotIncreasing {
         /// Index of the point, from 0.
         index: usize,
@@ -55,7 +56,7 @@ pub enum TimeActivityError {
         /// The time before, h.
         before_h: f64,
     },
-    /// An activity that is negative, zero or no number.
+    /// An activity that is negative, zero or not a number.
     NonPositiveActivity {
         /// Index of the point, from 0.
         index: usize,
@@ -75,7 +76,7 @@ pub enum TimeActivityError {
         /// Last activity, MBq.
         last_mbq: f64,
     },
-    /// Some points carry an uncertainty and some do not, or one is not positive.
+    /// Some points have an uncertainty and some do not, or one is not positive.
     Uncertainty {
         /// Index of the first offending point, from 0.
         index: usize,
@@ -87,14 +88,14 @@ pub enum TimeActivityError {
         /// The model asked for.
         model: &'static str,
     },
-    /// The points fall faster than anything that is taken for kinetics.
+    /// The points fall faster than plausible kinetics.
     HalfLifeTooShort {
         /// The model asked for.
         model: &'static str,
         /// The limit, h.
         shortest_h: f64,
     },
-    /// The fitted curve is not that of the points.
+    /// The fitted curve does not describe the points.
     MissesThePoints {
         /// The model asked for.
         model: &'static str,
@@ -214,7 +215,7 @@ pub struct ActivityPoint {
     pub time_h: f64,
     /// Activity at that time (not decay-corrected), MBq, positive.
     pub activity_mbq: f64,
-    /// Random relative standard uncertainty of the activity; none where unknown.
+    /// Random relative standard uncertainty of the activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
 }
 
@@ -275,7 +276,7 @@ impl Model {
     }
 }
 
-/// What the residuals of a fit are.
+/// Definition of the residuals of a fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorModel {
@@ -286,7 +287,7 @@ pub enum ErrorModel {
     Absolute,
 }
 
-/// What the trapezoid assumes between injection and the first scan.
+/// Assumption of the trapezoid between injection and the first scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartRule {
@@ -295,7 +296,7 @@ pub enum StartRule {
     BackExtrapolation,
     /// A straight rise from zero.
     Zero,
-    /// The first value.
+    /// Constant at the first value.
     Constant,
 }
 
@@ -323,7 +324,7 @@ pub enum JoinRule {
     Linear,
 }
 
-/// Something a reader of a result must know. None of them stops the calculation.
+/// A flag that the reader of a result must know. None stops the calculation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "flag", rename_all = "kebab-case")]
 pub enum FitFlag {
@@ -332,7 +333,7 @@ pub enum FitFlag {
         /// Share of the integral after the last scan.
         fraction: f64,
     },
-    /// More than half of the integral lies before the first scan, where nothing bounds it.
+    /// More than half of the integral lies before the first scan, where it has no bound.
     MostlyBeforeFirst {
         /// Share of the integral before the first scan.
         fraction: f64,
@@ -351,19 +352,19 @@ pub enum FitFlag {
         /// Name of the amplitude.
         parameter: String,
     },
-    /// A rate so fast that its phase is over before the first scan: the points say nothing about it.
+    /// A phase so fast that it is over before the first scan: the points do not determine its rate.
     RateNotResolved {
         /// Its name.
         parameter: String,
     },
-    /// A parameter is known worse than 50 %.
+    /// A parameter has an uncertainty above 50 %.
     UncertainParameter {
         /// Its name.
         parameter: String,
         /// Its coefficient of variation.
         cv: f64,
     },
-    /// Two parameters cannot be told apart.
+    /// Two parameters are strongly correlated.
     CorrelatedParameters {
         /// Names of both.
         parameters: [String; 2],
@@ -390,7 +391,7 @@ pub enum FitFlag {
         /// Where it is from.
         source: String,
     },
-    /// The wished model could not be used and another stood in.
+    /// The requested model could not be used and another replaced it.
     FellBack {
         /// Why, in words.
         reason: String,
@@ -423,11 +424,11 @@ pub struct Parameter {
     pub name: String,
     /// Estimate.
     pub value: f64,
-    /// Relative standard uncertainty; none where not assessable or at a bound.
+    /// Relative standard uncertainty; `None` if not assessable or at a bound.
     pub rel_sigma: Option<f64>,
 }
 
-/// A time-integrated activity and everything needed to judge it.
+/// A time-integrated activity and everything needed to assess it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeIntegral {
     /// Method, for the report: a model's name, `trapezoid`, `hanscheid-2018`, ...
@@ -436,14 +437,14 @@ pub struct TimeIntegral {
     pub kinetics: Kinetics,
     /// Integral from injection to infinity, MBq h.
     pub tia_mbq_h: f64,
-    /// Random relative standard uncertainty of the integral; none where not assessable.
+    /// Random relative standard uncertainty of the integral; `None` if not assessable.
     pub rel_sigma: Option<f64>,
     /// Systematic relative standard uncertainty common to all points (calibration, level); 0 unless
     /// the caller adds one.
     pub systematic_rel_sigma: f64,
     /// Terminal effective half-life, h.
     pub effective_half_life_h: f64,
-    /// Its random relative standard uncertainty; none where not assessable.
+    /// Its random relative standard uncertainty; `None` if not assessable.
     pub half_life_rel_sigma: Option<f64>,
     /// Share of the integral before the first scan.
     pub before_first_fraction: f64,
@@ -455,12 +456,12 @@ pub struct TimeIntegral {
     pub degrees_of_freedom: usize,
     /// Estimated parameters.
     pub parameters: Vec<Parameter>,
-    /// What to know about the result.
+    /// Flags of the result.
     pub flags: Vec<FitFlag>,
 }
 
 impl TimeIntegral {
-    /// Whether another method stood in for the one wished.
+    /// Whether another method replaced the requested one.
     pub fn fell_back(&self) -> bool {
         self.flags.iter().any(|flag| matches!(flag, FitFlag::FellBack { .. }))
     }
@@ -470,7 +471,7 @@ impl TimeIntegral {
         self.tia_mbq_h * crate::units::DECAYS_PER_MBQ_H
     }
 
-    /// An integral that no model was fitted to: `fractions` lie before the first and after the last scan. Its
+    /// An integral without a fitted model: `fractions` lie before the first and after the last scan. Its
     /// uncertainty and flags are the caller's to add; the flag of extrapolation is set.
     pub(super) fn without_fit(
         method: &str,
@@ -506,7 +507,7 @@ impl TimeIntegral {
         }
     }
 
-    /// Adds the flags of extrapolation where they are due; that of the start not where a single scan leaves no choice.
+    /// Adds the extrapolation flags if they apply; that of the start not for a single scan, which leaves no choice.
     pub(super) fn flag_extrapolation(&mut self) {
         if self.before_first_fraction > BEFORE_FIRST_FLAG_FRACTION
             && self.before_first_fraction + self.after_last_fraction < 1.0 - 1e-9
@@ -702,7 +703,7 @@ pub fn aicc_points_needed(model: Model, sigma_known: bool) -> usize {
 ///
 /// Unknown errors: n ln(RSS/n) + 2K + 2K(K+1)/(n-K-1), K counts sigma; `misfit` is RSS.
 /// Known errors: chi2 + 2K + 2K(K+1)/(n-K-1); `misfit` is chi2.
-/// Not defined below K + 2 points, where it is refused, never replaced.
+/// Undefined below K + 2 points: then refused, never replaced.
 pub fn aicc(model: Model, points: usize, misfit: f64, sigma_known: bool) -> Result<f64, TimeActivityError> {
     let needed = aicc_points_needed(model, sigma_known);
     if points < needed {

@@ -1,4 +1,4 @@
-//! Treatments before this course: they count, in whatever quantity they were declared.
+//! Prior treatments: they count, in whatever quantity they were declared.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -7,7 +7,7 @@ use crate::bed::{BedAccumulator, bed_from_eqd2_gy};
 use crate::bounds::MOST_REGION_GY;
 use crate::fault::{Explained, Fault, explained};
 
-/// The least repair factor of a treatment: repair of half an hour beside a half-life of decades.
+/// The smallest repair factor of a treatment: a repair half-life of half an hour with an effective one of decades.
 const LEAST_FACTOR: f64 = 1e-6;
 
 /// Why a ledger entry cannot be used.
@@ -25,7 +25,7 @@ pub enum LedgerError {
         /// Values allowed.
         allowed: &'static str,
     },
-    /// Two numbers of which no course has both.
+    /// Two mutually inconsistent numbers.
     Factor {
         /// The entry's description.
         what: String,
@@ -37,10 +37,10 @@ pub enum LedgerError {
         dose_gy: f64,
         /// Values allowed.
         allowed: String,
-        /// What the limit is.
+        /// Meaning of the limit.
         why: &'static str,
     },
-    /// A BED declared for one alpha/beta and wanted for another.
+    /// A BED declared for one alpha/beta and requested for another.
     OtherAlphaBeta {
         /// The entry's description.
         what: String,
@@ -98,7 +98,7 @@ pub struct PriorTreatment {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PriorAmount {
-    /// Absorbed dose and the sum of G D^2: serves every alpha/beta.
+    /// Absorbed dose and the sum of G D^2: valid for every alpha/beta.
     Dose {
         /// Absorbed dose, Gy.
         dose_gy: f64,
@@ -127,12 +127,12 @@ pub enum PriorAmount {
     },
 }
 
-/// What a ledger adds to a structure.
+/// Contribution of a ledger to a structure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct PriorSum {
     /// BED, Gy, for the alpha/beta asked for.
     pub bed_gy: f64,
-    /// Absorbed dose, Gy; none where an entry does not state it.
+    /// Absorbed dose, Gy; `None` if an entry does not state it.
     pub dose_gy: Option<f64>,
 }
 
@@ -178,8 +178,8 @@ impl PriorTreatment {
         }
     }
 
-    /// Refuses a value outside what the factor G of the linear-quadratic model, above 0 and at most 1, makes of the dose; the
-    /// least is that of a dose without end. A dose in several fractions stays below that of all at once.
+    /// Refuses a value that no factor G of the linear-quadratic model (above 0, at most 1) gives for the dose; the
+    /// smallest G is that of an endless irradiation. A fractionated dose stays below a single one.
     fn factor(
         &self,
         field: &'static str,
@@ -187,7 +187,7 @@ impl PriorTreatment {
         dose_gy: f64,
         [least, most]: [f64; 2],
     ) -> Result<(), LedgerError> {
-        // what numbers rounded to two or three digits may be off by
+        // rounding error of numbers with two or three digits
         const ROUNDING: f64 = 0.01;
         if (least * (1.0 - ROUNDING)..=most * (1.0 + ROUNDING)).contains(&value) {
             return Ok(());

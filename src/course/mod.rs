@@ -4,8 +4,8 @@
 //! (`time_activity`, `single_time_point`, `hybrid`). A course: doses of all cycles, treatments
 //! before them (`ledger`), a protocol (`protocol`) and facts about the patient (`rules`) become
 //! cumulative dose and BED with uncertainty (`uncertainty`), a prediction of the next cycle
-//! (`predict`) and a verdict (`decision`). No file and no engine is known here: maps come in as
-//! volumes, doses through a function.
+//! (`predict`) and a verdict (`decision`). This module knows neither files nor engines: maps come in as volumes, doses
+//! through a function.
 
 pub mod accumulate;
 pub mod cohort;

@@ -1,4 +1,4 @@
-//! What the next cycle will give: Gy per GBq from the cycles so far.
+//! Prediction of the next cycle: Gy per GBq from the cycles so far.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct DosePerActivity {
     pub random_rel_sigma: f64,
 }
 
-/// What is known before the first cycle: a population's mean and spread.
+/// Prior knowledge before the first cycle: a population's mean and spread.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prior {
@@ -37,7 +37,7 @@ pub enum Predictor {
     WeightedMean,
     /// The Theil-Sen line, at the next cycle; from three cycles on.
     Trend,
-    /// The last value drawn to the population by Bayes' rule: the default.
+    /// The last value shrunk towards the population by Bayes' rule: the default.
     ShrunkenLast,
     /// The population alone: before the first cycle.
     Population,
@@ -101,7 +101,7 @@ pub fn predictions(history: &[DosePerActivity], prior: &Prior, next_cycle: u32) 
     all
 }
 
-/// The last value and the population weighed by inverse variance.       [methods/course.md eq. 5]
+/// The last value and the population weighted by inverse variance.       [methods/course.md eq. 5]
 fn shrunken_last(last: &DosePerActivity, prior: &Prior) -> Prediction {
     let own = (last.gy_per_gbq * prior.within_patient_cv.hypot(last.random_rel_sigma)).powi(2);
     let population = prior.sigma_gy_per_gbq.powi(2);
@@ -116,7 +116,7 @@ fn shrunken_last(last: &DosePerActivity, prior: &Prior) -> Prediction {
 }
 
 /// Theil-Sen line at `next_cycle`: median slope of all pairs, median intercept; and the scatter
-/// (1.4826 MAD of the residuals). None below three cycles.
+/// (1.4826 MAD of the residuals). `None` below three cycles.
 fn trend(history: &[DosePerActivity], next_cycle: u32) -> Option<(f64, f64)> {
     if history.len() < 3 {
         return None;

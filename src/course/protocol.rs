@@ -31,7 +31,7 @@ pub enum ProtocolError {
         /// Values allowed.
         allowed: String,
     },
-    /// A name that is no built-in protocol.
+    /// A name that is not a built-in protocol.
     Unknown {
         /// The name.
         name: String,
@@ -70,13 +70,13 @@ impl Explained for ProtocolError {
     }
 }
 
-/// How the activity of the next cycle is found.
+/// How the activity of the next cycle is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ActivityRule {
     /// The standard activity every cycle.
     Fixed,
-    /// The activity that spreads what is left of the target over the cycles left.
+    /// The activity that spreads the remaining target dose over the remaining cycles.
     SpreadTarget {
         /// Cycles over which the target is reached.
         cycles: u32,
@@ -95,7 +95,7 @@ pub struct ActivityPlan {
     pub max_gbq: f64,
     /// Accepted relative difference of measured and prescribed activity.
     pub tolerance_rel: f64,
-    /// How the next activity is found.
+    /// How the next activity is determined.
     pub rule: ActivityRule,
 }
 
@@ -121,7 +121,7 @@ pub enum Drive {
     Combined,
 }
 
-/// The organ at risk whose limit steers the course.
+/// The dose-limiting organ, whose limit governs the course.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OrganPlan {
@@ -139,7 +139,7 @@ pub struct OrganPlan {
     pub source: String,
 }
 
-/// What to do when the next standard cycle would pass the upper edge before the lower is reached.
+/// What to do if the next standard cycle would exceed the upper edge before the lower is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConflictPolicy {
@@ -159,10 +159,10 @@ pub enum ConflictPolicy {
 pub struct Step {
     /// Name.
     pub name: String,
-    /// The window that ends it; none where cycles are counted.
+    /// The window that ends it; `None` if cycles are counted.
     #[serde(default)]
     pub window: Option<DoseWindow>,
-    /// Cycles (of the whole course) after which the step ends; none where a window ends it.
+    /// Cycles (of the whole course) after which the step ends; `None` if a window ends it.
     #[serde(default)]
     pub last_cycle: Option<u32>,
     /// Rules for entering the step, by identifier.
@@ -196,7 +196,7 @@ pub struct Protocol {
     pub title: String,
     /// Where it is from.
     pub source: String,
-    /// What the source leaves open and how this file decides it.
+    /// What the source leaves open and how this file resolves it.
     #[serde(default)]
     pub open_questions: Vec<String>,
     /// Version of the toxicity grading the protocol uses.
@@ -205,13 +205,13 @@ pub struct Protocol {
     pub activity: ActivityPlan,
     /// Time between cycles.
     pub interval: IntervalPlan,
-    /// The organ that steers.
+    /// The dose-limiting organ.
     pub organ: OrganPlan,
     /// Cycles at most.
     pub max_cycles: u32,
     /// What to do in a conflict.
     pub conflict_policy: ConflictPolicy,
-    /// What is known before the first cycle.
+    /// Prior knowledge before the first cycle.
     pub prior: Prior,
     /// Uncertainty of an organ dose where none is stated.
     pub uncertainty: UncertaintyPlan,
@@ -259,7 +259,7 @@ impl Protocol {
         Ok(protocol)
     }
 
-    /// The radiobiology of the steering organ.
+    /// The radiobiology of the dose-limiting organ.
     pub fn radiobiology(&self) -> Result<Radiobiology, BedError> {
         Radiobiology::new(self.organ.alpha_beta_gy, self.organ.repair_half_life_h)
     }

@@ -13,7 +13,7 @@ use super::integral::{ActivityPoint, ErrorModel, Model};
 
 /// Fast uptake of the tri-exponential model with zero start, 1/h (open implementation rpt_dosi).
 pub(super) const FIXED_UPTAKE_PER_H: f64 = 1.3;
-/// Residual of a trial outside the models' domain: so much larger than any other that the step is taken back and halved.
+/// Residual of a trial outside the models' domain: so large that the step is rejected and halved.
 const REJECTED: f64 = 1e100;
 
 /// One term: sign * Sum exp(amplitude parameters) * exp(-(lp + fixed + Sum exp(rate parameters)) t).
@@ -67,7 +67,7 @@ pub(super) struct Problem<'a> {
     pub(super) parameters: DVector<f64>,
     /// Which of them are free.
     pub(super) free: Vec<usize>,
-    /// The least sum of squares evaluated so far and where it was: no rejected trial can stand in its place.
+    /// The least sum of squares evaluated so far, and its parameters: a rejected trial cannot replace it.
     pub(super) best: RefCell<Option<(f64, DVector<f64>)>>,
 }
 
@@ -89,7 +89,7 @@ impl Problem<'_> {
             .collect()
     }
 
-    /// The term that outlives the others; none for a curve of no term.
+    /// The slowest term; `None` for a curve without terms.
     pub(super) fn slowest(&self) -> Option<&Term> {
         let present = self.terms.iter().filter(|t| self.amplitude(t) != 0.0);
         present.min_by(|a, b| self.rate_per_h(a).total_cmp(&self.rate_per_h(b)))
@@ -141,7 +141,7 @@ impl Problem<'_> {
 }
 
 impl Problem<'_> {
-    /// Weighted residuals; none outside the model's domain: a curve that is not positive, or a rate beyond the fixed
+    /// Weighted residuals; `None` outside the model's domain: a curve that is not positive, or a rate beyond the fixed
     /// uptake, which must be the fastest term.
     pub(super) fn weighted_residuals(&self) -> Option<DVector<f64>> {
         let outlived = |t: &Term| t.fixed_per_h > 0.0 || self.rate_per_h(t) < self.physical_per_h + FIXED_UPTAKE_PER_H;

@@ -1,6 +1,6 @@
-//! Rules on patient facts: each answers pass, fail or unknown, with the reason.
+//! Rules on patient facts: each gives pass, fail or unknown, with the reason.
 //!
-//! Unknown is never pass. An override is recorded beside the answer it overrides.
+//! Unknown never counts as pass. An override is recorded beside the answer it overrides.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub enum Fact {
 /// Facts by name (`gfr_ml_min`, `age_years`, `diabetes`).
 pub type Facts = BTreeMap<String, Fact>;
 
-/// What a rule asks of a fact.
+/// What a rule requires of a fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Test {
@@ -56,7 +56,7 @@ pub struct Rule {
     pub text: String,
     /// The fact it reads.
     pub fact: String,
-    /// What it asks.
+    /// What it requires.
     pub test: Test,
     /// Where it is from.
     pub source: String,
@@ -93,7 +93,7 @@ pub struct RuleOutcome {
     pub rule: String,
     /// The rule in words.
     pub text: String,
-    /// The answer of the facts, whatever was decided against it.
+    /// The answer from the facts, regardless of overrides.
     pub answer: Answer,
     /// Why, with the numbers.
     pub reason: String,
@@ -115,7 +115,7 @@ pub enum Eligibility {
 }
 
 impl Rule {
-    /// Refuses a limit that the fact can never reach or never miss: it is held to what a patient can have.
+    /// Refuses a limit that is always or never met by values possible in a patient.
     pub fn limit_in_bounds(&self) -> Result<(), BoundsError> {
         let what = format!("rules.{}.test", self.id);
         match &self.test {
@@ -157,7 +157,7 @@ impl Rule {
                         100.0 * fall,
                         100.0 * share
                     );
-                    // The edge belongs to the rule: 85 -> 51 is 40 % although it rounds.
+                    // The limit itself passes: 85 -> 51 is 40 % despite rounding.
                     (fall <= share + 1e-9, words)
                 }),
                 _ => (Answer::Unknown, format!("`{baseline}` is not stated as a positive number")),

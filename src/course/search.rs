@@ -1,9 +1,10 @@
 //! Where the least misfit lies: Levenberg-Marquardt (MINPACK's algorithm, crate `levenberg-marquardt`) within limits.
 //!
-//! Rates and amplitudes have limits, and the least misfit may lie at them. So each model is fitted with every set of its
-//! parameters held at their limits, from the fewest free ones to all, each from several starts and from the solutions with
-//! fewer free ones. A run counts only if it ended with success; the best point evaluated stands, never a rejected trial;
-//! a solution beyond a limit is none, the one held there stands for it. Limits: docs/methods/time_integration.md.
+//! Rates and amplitudes have limits, and the least misfit may lie at one. Each model is therefore fitted with every
+//! subset of its parameters held at their limits, from the fewest free parameters to all, each from several starts and
+//! from the solutions with fewer free parameters. A run counts only if it converged. The best point evaluated is kept,
+//! never a rejected trial. A solution beyond a limit is discarded in favour of the one held at it. Limits:
+//! docs/methods/time_integration.md.
 
 use levenberg_marquardt::{LevenbergMarquardt, TerminationReason};
 use nalgebra::{DVector, Matrix2, Vector2};
@@ -13,11 +14,11 @@ use super::residuals::{FIXED_UPTAKE_PER_H, Problem, log_linear};
 
 /// A biological rate below this share of the physical one counts as zero.
 const RATE_AT_BOUND: f64 = 1e-5;
-/// Slowest uptake as a share of the physical rate: slower, the curve is t exp(-l t) to 1 % whatever the rate.
+/// Slowest uptake as a share of the physical rate: below it the curve is t exp(-l t) to 1 % whatever the rate.
 const SLOWEST_UPTAKE: f64 = 0.01;
 /// A phase that has fallen by this many e-foldings before the first scan leaves nothing to measure.
 const UNSEEN_EXPONENT: f64 = 12.0;
-/// E-foldings before the first scan of an uptake that is taken to be over at once.
+/// E-foldings before the first scan at which an uptake counts as immediate.
 const AT_ONCE_EXPONENT: f64 = 1e4;
 /// Largest difference phase of the tri-exponential model as a share of its fixed uptake, which must be faster.
 const FASTEST_OF_TRI: f64 = 0.9;
@@ -29,7 +30,7 @@ const SLOW_STARTS: [f64; 3] = [0.1, 1.0, 5.0];
 const BETTER: f64 = 1e-9;
 /// Residuals of this size, relative to the points, are rounding.
 const ROUNDING: f64 = 1e-12;
-/// Runs from the best point where patience was lost.
+/// Restarts from the best point after the iteration limit.
 const RETRIES: usize = 3;
 /// Largest cosine between residuals and a column of the Jacobian at a solution: 1e-8 of the misfit is left to gain.
 const STATIONARY: f64 = 1e-4;
@@ -39,7 +40,7 @@ const STATIONARY: f64 = 1e-4;
 pub(super) enum Bound {
     /// No biological rate: physical decay.
     PhysicalDecay,
-    /// The shortest half-life taken for one.
+    /// The shortest accepted half-life.
     ShortestHalfLife,
     /// Over before the first scan: an uptake at once, a fast phase at 12 e-foldings.
     NotResolved,
@@ -51,7 +52,7 @@ pub(super) enum Bound {
     Unused,
 }
 
-/// What a parameter is, and with it where its limits lie.
+/// Role of a parameter, which sets its limits.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     /// An amplitude that is never 0.
@@ -166,7 +167,7 @@ fn held_sets(roles: &[Role], limits: &Limits) -> Vec<Held> {
                 let with = |value, bound| set.iter().copied().chain([(p, value, bound)]).collect::<Held>();
                 let absent = |amplitude| set.iter().any(|&(q, _, bound)| q == amplitude && bound == Bound::Absent);
                 match role {
-                    // nothing left to tell the rate of a phase that is not there
+                    // the rate of an absent phase is undetermined
                     Role::Fast(amplitude) if absent(amplitude) => vec![with(limits.fastest_fast, Bound::Unused)],
                     _ => bounds.iter().map(|&(value, bound)| with(value, bound)).chain([set.clone()]).collect(),
                 }
@@ -180,7 +181,7 @@ fn held_sets(roles: &[Role], limits: &Limits) -> Vec<Held> {
     sets
 }
 
-/// The least misfit of `model`; none where no run from any start ended with success.
+/// The least misfit of `model`; `None` if no run from any start ended with success.
 pub(super) fn search<'a>(model: Model, problem: &dyn Fn(DVector<f64>, Vec<usize>) -> Problem<'a>) -> Option<Best> {
     let roles = roles(model);
     let bare = problem(DVector::zeros(roles.len()), Vec::new());
@@ -246,7 +247,7 @@ fn minimised<'a>(
     None
 }
 
-/// Whether no free parameter has misfit left to gain, to first order; what rounding left is none.
+/// Whether no free parameter can reduce the misfit to first order; rounding is ignored.
 fn is_stationary(problem: &Problem<'_>, misfit: f64) -> bool {
     use levenberg_marquardt::LeastSquaresProblem;
     if misfit < rounding(problem) {
@@ -335,8 +336,9 @@ fn rate_starts(role: Role, limits: &Limits, problem: &Problem<'_>) -> Vec<f64> {
     all
 }
 
-/// The start with its amplitudes solved for its rates: one by the weighted mean of the logarithms, two by least squares of
-/// relative residuals; none where the curve has no logarithm.
+/// The start with amplitudes solved for the given rates: one by the weighted mean of the logarithms, two by least
+/// squares of
+/// relative residuals; `None` if the curve has no logarithm.
 fn with_amplitudes(roles: &[Role], mut problem: Problem<'_>) -> Option<DVector<f64>> {
     let amplitudes: Vec<usize> = (0..roles.len())
         .filter(|&p| matches!(roles[p], Role::Level | Role::Phase) && problem.parameters[p] > f64::NEG_INFINITY)

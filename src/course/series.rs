@@ -50,7 +50,7 @@ impl ImageUnit {
     }
 }
 
-/// To which time the images are decay-corrected.
+/// The time to which the images are decay-corrected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecayCorrection {
@@ -185,7 +185,7 @@ pub struct StatedImage {
     pub unit: Option<ImageUnit>,
     /// Decay correction in its own entry.
     pub decay_correction: Option<DecayCorrection>,
-    /// Half-life that its scanner corrected with, h.
+    /// Half-life used for the scanner's decay correction, h.
     pub half_life_h: Option<f64>,
     /// Middle of the scan, h after injection.
     pub time_h: Option<f64>,
@@ -200,7 +200,7 @@ pub struct SeriesImage {
     pub time_h: f64,
     /// Time after injection for which the values hold, h: mid-scan, scan start, or 0.
     pub reference_time_h: f64,
-    /// Random relative uncertainty of a region's activity; none where unknown.
+    /// Random relative uncertainty of a region's activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
 }
 
@@ -255,7 +255,7 @@ impl Series {
         let stated = |(index, image): (usize, &RawImage)| {
             let place = |field: &str| format!("images[{index}] ({}): {field}", image.file);
             let start = image.scan_start.as_ref().map(|t| moment(file, &place("scan_start"), &t.text())).transpose()?;
-            // what lacks for it is told with the times of all images
+            // anything missing is reported with the times of all images
             let by_clock = injection.zip(start).zip(image.duration_min);
             let by_clock = by_clock.map(|((from, to), minutes)| hours_between(from, to) + minutes / 120.0);
             let half_life_h =
@@ -284,8 +284,8 @@ impl Series {
         Self::parse_with(text, file, &BTreeMap::new())
     }
 
-    /// As [`Series::parse`]; `own` holds, by file name, the images that say themselves what they are (DICOM): they
-    /// are Bq/mL at mid-scan, and the value is their mid-scan time after injection, h, where they state it.
+    /// As [`Series::parse`]; `own` lists, by file name, the self-describing images (DICOM): these are Bq/mL at
+    /// mid-scan, and the value is their mid-scan time after injection, h, if they state it.
     pub fn parse_with(text: &str, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<Self, InputError> {
         let mut raw: RawSeries = from_toml(text, file, NEXT)?;
         if raw.schema != 1 {
@@ -386,7 +386,7 @@ impl Series {
     }
 }
 
-/// Refuses, for an image that says nothing of itself (NIfTI), what is stated against an image's own word.
+/// Refuses, for an image without such metadata (NIfTI), fields that only override an image's own metadata.
 fn of_own_alone(raw: &RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
     for (index, image) in raw.images.iter().enumerate().filter(|(_, image)| !own.contains_key(&image.file)) {
         let given =
@@ -404,13 +404,13 @@ fn of_own_alone(raw: &RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>
     Ok(())
 }
 
-/// Fills in the times of images that state their own. Errors: none is stated at all.
+/// Fills in the times of images that state their own. Errors: no time stated at all.
 fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<(), InputError> {
     for (index, image) in raw.images.iter_mut().enumerate() {
         let Some(own_h) = own.get(&image.file) else { continue };
         let place = format!("images[{index}] ({}): time_h", image.file);
         match (image.time_h, own_h) {
-            // what is stated decides; the image's reader notes it
+            // the stated value decides; the image's reader notes it
             (Some(given), Some(own_h)) if (given - own_h).abs() > TIME_TOLERANCE_H => {}
             (None, None) if image.scan_start.is_none() => {
                 return Err(InputError::new(

@@ -1,4 +1,4 @@
-//! One scan a cycle: Hanscheid's rule, a population half-life, the previous cycle's half-life.
+//! One scan per cycle: Hanscheid's rule, a population half-life, the previous cycle's half-life.
 
 use super::time_activity::{FitFlag, TimeActivityError, TimeIntegral, mono_kinetics};
 
@@ -11,7 +11,7 @@ pub const POPULATION_HALF_LIVES_H: [(&str, f64); 4] =
 #[derive(Clone, Debug, PartialEq)]
 pub enum SingleTimePoint {
     /// TIA = A(t) 2 t / ln 2 (Hanscheid et al. 2018): within +-10 % while t/T_eff is 0.764 to 2.437.
-    /// The half-life serves the repair factor alone.
+    /// The half-life is used for the repair factor only.
     Hanscheid2018 {
         /// Half-life assumed for the G factor, h.
         half_life_for_g_h: f64,

@@ -2,10 +2,10 @@
 //!
 //! Region-wise (default): the region's activities are fitted, and the image nearest to T_eff/ln 2, where
 //! an error of the half-life matters least, is scaled to the region's integral. Voxel-wise (on request):
-//! each voxel with three positive points gets a mono-exponential between physical decay and the shortest
-//! half-life, at most half of it before the first image; where that cannot be had the voxel takes the
-//! region's curve. A refused fit loses nothing: the region falls back to an upper bound with a physical
-//! tail, with the reason in its flags and among the warnings, as has every fit that ends at a limit.
+//! each voxel with three positive points gets a mono-exponential with a half-life between the shortest and the physical
+//! one and at most half of its decays before the first image; if there is none, the voxel uses the region's curve. A
+//! refused fit loses no activity: the region falls back to an upper bound with a physical tail. The reason appears in
+//! its flags and in the warnings, as for every fit that ends at a limit.
 
 use std::collections::BTreeMap;
 
@@ -29,11 +29,11 @@ use super::time_activity::{
 
 /// A planar image within this time of the SPECT counts as acquired with it, h.
 const HYBRID_TOLERANCE_H: f64 = 4.0;
-/// Rise of the decay-corrected total from one image to the next from which a warning is given.
+/// Rise of the decay-corrected total between images above which a warning is given.
 const TOTAL_RISE_WARNING: f64 = 1.2;
-/// Difference between a region's integral and the sum of its voxels' own, from which a warning is given.
+/// Difference between a region's integral and the sum of its voxels' above which a warning is given.
 const VOXELWISE_WARNING: f64 = 0.20;
-/// Change of the decay-corrected total by which two images are taken to be in different units.
+/// Change of the decay-corrected total above which two images are assumed to be in different units.
 const UNIT_FACTOR: f64 = 100.0;
 
 /// Why a series cannot be integrated at all.
@@ -49,7 +49,7 @@ pub enum TiaError {
         /// The grid needed.
         wanted: String,
     },
-    /// A voxel that holds no number.
+    /// A voxel that is not a number.
     NotANumber {
         /// Which image.
         what: String,
@@ -67,21 +67,21 @@ pub enum TiaError {
     },
     /// More activity or more decays than were given, or a half-life that nature forbids.
     Impossible(#[from] BoundsError),
-    /// A method names a region that has no voxel.
+    /// A method names a region without voxels.
     UnknownRegion {
         /// The region named.
         region: String,
         /// Those known.
         known: String,
     },
-    /// A method that the number of images cannot serve, whatever they show.
+    /// A method that needs a different number of images.
     Images {
         /// The region.
         region: String,
         /// What is wrong.
         source: TimeActivityError,
     },
-    /// Planar counts of a region that no voxel has.
+    /// Planar counts of a region without voxels.
     UnknownPlanar {
         /// The region named.
         region: String,
@@ -95,7 +95,7 @@ pub enum TiaError {
         /// What is wrong.
         source: HybridError,
     },
-    /// Something the series leaves open.
+    /// Something the series does not state.
     Missing {
         /// The region.
         region: String,
@@ -273,7 +273,7 @@ pub struct ActivityImage {
     pub rel_sigma: Option<f64>,
 }
 
-/// Everything a map of decays is made from.
+/// Everything needed for a map of decays.
 #[derive(Clone, Debug)]
 pub struct TiaInput<'a> {
     /// Images in order of time, on one grid; at least one.
@@ -305,7 +305,7 @@ pub struct TiaInput<'a> {
 /// A region's curve.
 #[derive(Clone, Debug)]
 pub struct RegionIntegral {
-    /// Label; 0 for what carries none.
+    /// Label; 0 for unlabelled voxels.
     pub label: u16,
     /// Name; `unlabelled` for label 0.
     pub name: String,
@@ -460,7 +460,7 @@ fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Note
     };
     for region in regions {
         let Some(integral) = &region.integral else {
-            // air without labels that every image holds at 0 is no region without a fit
+            // unlabelled air that is 0 in every image does not count as a region without a fit
             let member = |v: usize| input.labels[v] == region.label;
             let zero = |i: &ActivityImage| i.activity_mbq.data.iter().enumerate().all(|(v, a)| !member(v) || *a == 0.0);
             if region.label != 0 || !input.images.iter().all(zero) {
@@ -548,8 +548,9 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
     })
 }
 
-/// Refuses a region, and a whole, of more activity or decays than the activity given can bring: an image may pass by its total
-/// while one region does not, or by its points while a curve through them does not.
+/// Refuses a region or a total of more activity or decays than the administered activity can bring: an image may pass
+/// by
+/// its total while one region fails, or by its points while the curve through them fails.
 fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
     let given = Given::new(input.administered_mbq, input.physical_half_life_h);
     let decays = |what: &str, found: f64| {
@@ -620,7 +621,7 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
     Ok(warnings)
 }
 
-/// What else the numbers of an image may mean.
+/// Alternative interpretations of an image's numbers.
 fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 6] {
     let voxel_ml = input.images[0].activity_mbq.grid.voxel_cm3();
     let decayed = |hours: f64| (-hours / input.physical_half_life_h).exp2();
@@ -634,7 +635,7 @@ fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 6] {
     ]
 }
 
-/// The integral of a region by its method; a refusal becomes an upper bound with its reason.
+/// The integral of a region by its method; a refused fit becomes an upper bound with the reason.
 fn region_integral(
     input: &TiaInput<'_>,
     name: &str,
@@ -647,7 +648,7 @@ fn region_integral(
     }
     let mut level_rel_sigma = 0.0;
     let single = |rule: SingleTimePoint| {
-        // The scan nearest to the time at which the rule forgives most.
+        // The scan nearest to the time at which the rule is least sensitive.
         let best = match &rule {
             SingleTimePoint::Hanscheid2018 { .. } => 96.0,
             SingleTimePoint::Population { half_life_h, .. } | SingleTimePoint::PreviousCycle { half_life_h, .. } => {
@@ -708,7 +709,7 @@ fn region_integral(
     };
     let integral = match result {
         Ok(integral) => Some(integral),
-        // too few images for the method: the same for every region, and no measurement's fault
+        // too few images for the method: the same for every region, independent of the measurements
         Err(source @ (TimeActivityError::AiccUndefined { .. } | TimeActivityError::TooFewPoints { .. })) => {
             return Err(TiaError::Images { region: name.to_owned(), source });
         }
@@ -720,8 +721,8 @@ fn region_integral(
     }))
 }
 
-/// Where a fit was refused: linear between the positive points, flat before the first, physical decay after the last. An
-/// upper bound of what follows the first scan. None without a positive point.
+/// Replacement for a refused fit: linear between the positive points, constant before the first, physical decay after
+/// the last. An upper bound for the time after the first scan. `None` without a positive point.
 fn fall_back(points: &[ActivityPoint], error: &TimeActivityError, physical_half_life_h: f64) -> Option<TimeIntegral> {
     let positive: Vec<&ActivityPoint> = points.iter().filter(|p| p.activity_mbq > 0.0).collect();
     let (first, last) = (positive.first()?, positive.last()?);
@@ -761,7 +762,7 @@ fn spread(
 ) {
     let Some(integral) = region.integral.clone() else { return };
     let wanted_h = integral.effective_half_life_h / std::f64::consts::LN_2;
-    // an image that shows nothing of the region cannot carry its decays
+    // an image without activity in the region cannot distribute its decays
     let above = |image: &ActivityImage| voxels.iter().map(|&v| image.activity_mbq.data[v].max(0.0)).sum::<f64>();
     let shows: Vec<usize> = (0..input.images.len()).filter(|&n| above(&input.images[n]) > 0.0).collect();
     if !shows.is_empty() {
@@ -786,7 +787,7 @@ fn spread(
     }
 }
 
-/// Decays and relative sigma of one voxel by a mono-exponential; none where it has no three positive
+/// Decays and relative sigma of one voxel by a mono-exponential; `None` if it has no three positive
 /// points, falls outside the bounds of half-life, or would hold more than half of its decays before its first point.
 fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Option<(f64, f32)> {
     let mut time_h = Vec::with_capacity(input.images.len());
@@ -823,7 +824,7 @@ fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Op
 }
 
 impl TiaMap {
-    /// Kinetics of a region by name, where it has activity.
+    /// Kinetics of a region by name, if it has activity.
     pub fn kinetics(&self, region: &str) -> Option<&Kinetics> {
         self.regions.iter().find(|r| r.name == region)?.integral.as_ref().map(|i| &i.kinetics)
     }

@@ -2,16 +2,16 @@
 //!
 //! Sums of exponentials whose biological rates are not negative (so no term outlives physical
 //! decay), or a trapezoid with a stated start and tail. The fit works on the logarithm of the
-//! activity by default (relative errors); `ErrorModel::Absolute` is the alternative. The rule that
-//! chooses a model is never hidden: see `choose_by_aicc`. Equations: docs/methods/time_integration.md.
+//! activity by default (relative errors); `ErrorModel::Absolute` is the alternative. The rule that chooses a model is
+//! explicit: see `choose_by_aicc`. Equations: docs/methods/time_integration.md.
 
 use super::fit;
 pub use super::integral::*;
 
 /// Fits `model` to `points` and integrates it.
 ///
-/// `physical_half_life_h` bounds every term from above. Needs as many points as parameters; with no
-/// point to spare the result says that nothing tests the fit. The relative uncertainty of the TIA
+/// `physical_half_life_h` bounds every term from above. Needs as many points as parameters; with exactly that many, a
+/// flag says that the fit is untested. The relative uncertainty of the TIA
 /// follows from the covariance of the parameters (delta method): (J^T W J)^-1 where the points carry
 /// uncertainties, that times chi2/dof where they do not.
 ///
@@ -53,8 +53,8 @@ pub struct ModelChoice {
     pub candidates: Vec<(Model, f64, f64)>,
 }
 
-/// Fits all `candidates` and takes the least AICc. Refuses if AICc is undefined for any of them: a
-/// comparison among those that happen to be defined would favour the simple model unseen.
+/// Fits all `candidates` and takes the least AICc. Refuses if AICc is undefined for any of them: comparing only the
+/// defined ones would silently favour the simple model.
 pub fn choose_by_aicc(
     points: &[ActivityPoint],
     candidates: &[Model],

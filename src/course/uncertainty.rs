@@ -3,7 +3,7 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// One cycle's share of the budget.
+/// One cycle's contribution to the budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CycleUncertainty {
     /// The cycle's value (BED or dose), Gy.

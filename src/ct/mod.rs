@@ -1,8 +1,8 @@
-//! Computed tomography: does a volume hold Hounsfield units?
+//! Computed tomography: checks that a volume holds Hounsfield units.
 //!
 //! The most frequent silent fault of a CT import is a rescale intercept that was not applied (values
-//! offset by 1024) or applied to a volume of something else. Others are negative values that an unsigned number has
-//! wrapped, and an inverted picture. Such volumes are refused here, before a density is made of them.
+//! offset by 1024) or applied to a volume of something else. Others are negative values wrapped by an unsigned type,
+//! and an inverted image. Such volumes are refused here, before they are converted to density.
 
 /// Contrast agent in what should be unenhanced tissue.
 pub mod contrast;
@@ -166,7 +166,7 @@ const LUNG_HU: f32 = -300.0;
 /// skull, the densest part, cortical bone (900 HU and more) fills a tenth of a head and all bone above 500 HU a fifth; metal
 /// and Teflon rods fill some percent of a field.
 const DENSE: [(f32, f64); 2] = [(900.0, 0.15), (500.0, 0.3)];
-/// Voxels from which on shares of a histogram say something: a cube of 5 cm at 5 mm.
+/// Number of voxels above which histogram shares are meaningful: a cube of 5 cm at 5 mm.
 const LEAST_VOXELS: usize = 1000;
 /// Attenuation coefficients (1/cm) and densities (g/cm3) stay inside 0 to this.
 const COEFFICIENT_MOST: f32 = 5.0;
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(check_hounsfield(&volume(|i| if i % 50 == 0 { 1100.0 } else { 200.0 })), Ok(()), "bone specimen");
     }
 
-    /// CTs that are none of the usual: metal, padding, phantoms, a skull, extended scales.
+    /// Unusual CTs: metal, padding, phantoms, a skull, extended scales.
     #[test]
     fn io_unusual_cts_pass() {
         let with = |n: usize, value: f32| move |i: usize| if i.is_multiple_of(n) { value } else { patient(i) };

@@ -1,13 +1,12 @@
 //! Dose-volume histograms.
 //!
-//! A histogram is built of pieces, each a dose and a mass. Dv is the dose that v percent of the mass receives: between
-//! the middles of two neighbouring pieces of the sorted list it is interpolated linearly, so that Dv and the share above
-//! a dose are each other's inverse. D2 is near the maximum, D98 near the minimum (ICRU 83, section 3.2).
+//! A histogram is built from pieces, each with a dose and a mass. Dv is the dose that v percent of the mass receives.
+//! It is interpolated linearly between the midpoints of neighbouring pieces of the sorted list, so Dv and the share
+//! above a dose are inverse functions. D2 is near the maximum, D98 near the minimum (ICRU 83, section 3.2).
 //!
 //! `pieces` cuts the voxels of a region into parts: inside a voxel the dose follows its neighbours linearly about the
-//! voxel's own mean, and of a voxel that a region covers in part only the part counts that lies towards the region. A
-//! small structure then has a curve instead of a staircase. `band` says how far the noise of the transport may have moved
-//! the curve.
+//! voxel's own mean, and of a partly covered voxel only the part on the region's side counts. A small structure then
+//! has a smooth curve instead of a staircase. `band` gives the uncertainty of the curve from the transport's noise.
 
 /// How far noise may have moved a curve.
 pub mod band;

@@ -2,7 +2,7 @@
 //!
 //! Dose is energy over mass, to the medium in the medium. A voxel thinner than `AIR_LIMIT_G_CM3` (air) carries
 //! energy but no dose: its few keV over a few micrograms would be the hottest and least meaningful number of the
-//! map. The limit is an argument, so a caller who wants dose to air asks for it with 0.
+//! map. The limit is an argument, so a caller who wants dose to air passes 0.
 
 /// Dose-volume histograms and their quantiles.
 pub mod dvh;

@@ -1,10 +1,10 @@
-//! Standard errors of voxels, pooled over like neighbours.
+//! Standard errors of voxels, pooled over similar neighbours.
 //!
-//! A voxel's own standard error comes from some 20 batches and is itself known to 16 % only. Worse where few histories
-//! come: a low dose then goes with a low standard error, and a voxel that a rare history missed does not know it. Its
-//! neighbours of like density, like decays and like surroundings have the same variance, and other luck: the mean of their
-//! variances is the better estimate. Who is like whom follows from the scene alone, never from the tallies, so that the
-//! choice adds no bias.
+//! A voxel's own standard error comes from some 20 batches and is itself known to 16 % only. It is worse where few
+//! histories arrive: a low dose then comes with a low standard error, and a voxel that a rare history missed does not
+//! show it. Neighbours with similar density, decays and surroundings have the same variance but independent samples, so
+//! the mean of their variances is the better estimate. Similarity depends on the scene alone, never on the tallies, so
+//! the choice adds no bias.
 
 use crate::cores;
 use crate::dose::DoseMap;

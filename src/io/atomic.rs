@@ -1,17 +1,17 @@
-//! Output that appears whole or not at all.
+//! Atomic output: a file or folder appears complete or not at all.
 //!
-//! A file is written under a temporary name beside its place and renamed. A folder that does not
-//! exist yet is written as a whole under a temporary sibling name and renamed. A folder that exists
-//! (empty, or with `force`) may be a mount point that nobody can rename, so its files are written in
-//! a temporary folder inside it and moved up one by one, under a journal ([`exchange`](crate::io::exchange)): a failed
-//! move puts back what was there, and the moves of a run that is killed on the way are ended by the next one.
+//! A file is written under a temporary name in the same folder and renamed. A new folder is written under a temporary
+//! sibling name and renamed. An existing folder (empty, or with `force`) may be a mount point, which cannot be renamed.
+//! Its files are therefore written to a temporary folder inside it and moved up one by one, with a journal
+//! ([`exchange`](crate::io::exchange)): a failed move is rolled back, and the next run completes the moves of a run
+//! that was killed.
 //!
-//! Whatever is written is held against the run's inputs ([`Inputs`](crate::io::inputs::Inputs)): none of them is ever replaced, moved or removed.
-//! With `force` a folder's files go only where Lutra's own record of that folder names them (`outputs`).
+//! Every output is checked against the run's inputs ([`Inputs`](crate::io::inputs::Inputs)), none of which is ever
+//! replaced, moved or removed. `force` removes only files that Lutra's own record of the folder lists (`outputs`).
 //!
-//! A temporary folder says whose it is ([`owner`](crate::owner)): a second run to the same place is refused while the
-//! first lives. A process that is killed cannot clear up. What it leaves is held no longer, by which the next run that
-//! writes to the same place knows it and removes it.
+//! A temporary folder names its owner ([`owner`](crate::owner)): a second run to the same place is refused while the
+//! first is running. A killed process cannot clean up, but its lock is gone. The next run to the same place recognises
+//! the leftovers by that and removes them.
 
 use crate::fault::{Setting, words};
 use std::fs::{self, File};
@@ -25,13 +25,13 @@ use super::outputs::{self, RECORD, Written};
 use super::{space, staged};
 use crate::owner::{Held, Owner, PARTIAL, holder, seen};
 
-/// The file by whose lock a temporary folder is known to be in use.
+/// The lock file that marks a temporary folder as in use.
 const LOCK: &str = ".lutra-lock";
-/// Age from which an unlocked temporary file counts as left behind, s: its writer locks it right after making it.
+/// Age, s, above which an unlocked temporary file counts as abandoned: a writer locks its file right after creating it.
 const LEFT_BEHIND_S: u64 = 60;
 
-/// Removes what killed runs left in `folder`: temporary folders and files that nobody holds and that are no inputs. What
-/// cannot be told or removed stays; nothing depends on it.
+/// Removes leftovers of killed runs from `folder`: temporary folders and files that are neither in use nor inputs.
+/// Anything doubtful or not removable stays; nothing depends on it.
 fn sweep(folder: &Path, inputs: &Inputs) {
     if folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)) {
         return;
@@ -56,7 +56,7 @@ fn sweep(folder: &Path, inputs: &Inputs) {
     }
 }
 
-/// Writes one file whole or not at all: `fill` writes its content, which is renamed into place after.
+/// Writes one file atomically: `fill` writes the content, and the file is then renamed into place.
 ///
 /// A file of that name is replaced: a command claims it first ([`OutputFiles`]).
 ///
@@ -70,7 +70,7 @@ pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> i
     builder.prefix(PARTIAL).suffix(".tmp");
     with_mode(&mut builder, 0o666);
     let temporary = builder.tempfile_in(folder).map_err(failed)?;
-    // a file system without locks only means that nobody sweeps
+    // on a file system without locks nothing is swept
     let _ = temporary.as_file().try_lock();
     let mut writer = BufWriter::with_capacity(1 << 20, temporary);
     fill(&mut writer).map_err(failed)?;
@@ -79,7 +79,7 @@ pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> i
     Ok(())
 }
 
-/// Single files that a command is going to write, none of them an input.
+/// Single files that a command will write, none of them an input.
 #[derive(Clone, Debug)]
 pub struct OutputFiles {
     paths: Vec<PathBuf>,
@@ -90,7 +90,7 @@ pub struct OutputFiles {
 impl OutputFiles {
     /// Claims `paths` before any work is done.
     ///
-    /// Errors: an input of the run lies at one of them; one is there already and `force` is false; one is no file.
+    /// Errors: a path is an input of the run; it exists and `force` is false; it is not a file.
     pub fn claim<P: AsRef<Path>>(paths: &[P], force: bool, inputs: &Inputs) -> Result<Self, IoError> {
         let paths = paths.iter().map(|path| path.as_ref().to_path_buf()).collect();
         let claimed = Self { paths, force, inputs: inputs.clone() };
@@ -101,7 +101,7 @@ impl OutputFiles {
         Ok(claimed)
     }
 
-    /// Looks again, before the files are written.
+    /// Checks again before the files are written.
     ///
     /// Errors: those of [`OutputFiles::claim`].
     pub fn check(&self) -> Result<(), IoError> {
@@ -126,7 +126,7 @@ impl OutputFiles {
         if self.force { Ok(()) } else { Err(IoError::OutputFileExists { path: path.to_path_buf() }) }
     }
 
-    /// Writes a claimed file whole or not at all, as [`write_file`].
+    /// Writes a claimed file atomically, as [`write_file`].
     ///
     /// Errors: those of [`OutputFiles::claim`] and [`write_file`].
     pub fn write(&self, path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
@@ -135,24 +135,24 @@ impl OutputFiles {
     }
 }
 
-/// Holds a temporary folder that this process has made, for the output folder `what`.
+/// Locks a temporary folder that this process has created, for the output folder `what`.
 ///
-/// It is held before its name appears: a sweep that finds the name never finds it free.
+/// The lock is taken before the name appears, so a sweep never finds the folder unlocked.
 fn hold(staging: &Path, what: &str) -> io::Result<Held> {
     let mut held = Held::by(&staging.join(format!("{LOCK}-new")), &Owner::this(what))?;
     held.rename(&staging.join(LOCK))?;
     Ok(held)
 }
 
-/// What a temporary folder in the output folder itself is held for.
+/// Lock entry of a temporary folder inside the output folder.
 const HERE: &str = ".";
 
-/// The name by which the temporary folder of an output folder that is not there yet is known among others.
+/// Name that identifies the temporary folder of an output folder that does not exist yet.
 fn name_of(target: &Path) -> String {
     target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Refuses an output folder that another living run is writing; `own` is this run's temporary folder.
+/// Refuses an output folder that another running process is writing; `own` is this run's temporary folder.
 fn alone(target: &Path, own: &Path) -> Result<(), IoError> {
     for (folder, what) in [(folder_of(target), name_of(target)), (target, HERE.to_owned())] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -176,7 +176,7 @@ fn alone(target: &Path, own: &Path) -> Result<(), IoError> {
     Ok(())
 }
 
-/// Gives a temporary file or folder the permissions an ordinary one would get (the umask still cuts).
+/// Gives a temporary file or folder ordinary permissions (the umask still applies).
 #[cfg(unix)]
 fn with_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
@@ -186,18 +186,18 @@ fn with_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
 #[cfg(not(unix))]
 fn with_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
-/// An output folder that appears whole, by [`AtomicOutputDir::commit`], or not at all.
+/// An output folder that appears complete, by [`AtomicOutputDir::commit`], or not at all.
 ///
-/// Dropped without a commit it leaves nothing behind and touches nothing that was there.
+/// If it is dropped without a commit, nothing remains and existing files are untouched.
 #[derive(Debug)]
 pub struct AtomicOutputDir {
     /// Where the output will be.
     target: PathBuf,
     /// Where it is written meanwhile; removed when dropped.
     staging: tempfile::TempDir,
-    /// Says whose the staging folder is for as long as it is in use; none where that cannot be written.
+    /// Names the owner of the staging folder while it is in use; `None` if that cannot be written.
     lock: Option<Held>,
-    /// Whether the folder was there, so that entries move into it one by one.
+    /// Whether the folder existed, so that entries are moved into it one by one.
     target_exists: bool,
     /// Files that the run reads.
     inputs: Inputs,
@@ -207,12 +207,12 @@ pub struct AtomicOutputDir {
     recorded: bool,
     /// Folders above the target that were made for it, deepest last.
     made: Vec<PathBuf>,
-    /// Whether the output is in place.
+    /// Whether the output has been moved into place.
     committed: bool,
 }
 
 impl AtomicOutputDir {
-    /// Prepares output to `target` of a run that reads `inputs`; folders above it are made where missing.
+    /// Prepares output to `target` for a run that reads `inputs`; missing parent folders are created.
     ///
     /// Errors: `target` is a file, an input lies in it, it is a folder with entries and `force` is false, or no file
     /// can be written there. It is checked here, before any work is done.
@@ -287,9 +287,9 @@ impl AtomicOutputDir {
         Ok(folder)
     }
 
-    /// States the names of the files that this run may write; `*` stands for any letters.
+    /// Declares the names of the files that this run may write; `*` matches any characters.
     ///
-    /// Errors: in the folder lies a file of such a name that Lutra's record does not name, or not with this content.
+    /// Errors: the folder holds a file of that name which Lutra's record does not list, or lists with other content.
     pub fn expecting<N: AsRef<str>>(self, names: &[N]) -> Result<Self, IoError> {
         self.expect(names)?;
         Ok(self)
@@ -318,13 +318,14 @@ impl AtomicOutputDir {
         Ok(())
     }
 
-    /// Takes files of these names for Lutra's without a record: the folder's own name says whose it is. It gets none.
+    /// Treats files of these names as Lutra's without a record, since the folder's name identifies them. Writes no
+    /// record.
     pub fn owning<N: AsRef<str>>(mut self, names: &[N]) -> Self {
         self.own = names.iter().map(|name| name.as_ref().to_owned()).collect();
         self.without_record()
     }
 
-    /// Leaves no record: what is written is for people to work on, and no later run replaces it.
+    /// Writes no record: the files are for people to edit, and no later run replaces them.
     pub fn without_record(mut self) -> Self {
         self.recorded = false;
         self
@@ -336,7 +337,7 @@ impl AtomicOutputDir {
         written.holds(&self.target, name) || self.own.iter().any(|own| own == name) && plain()
     }
 
-    /// Refuses to put a file in the place of one that is an input or not Lutra's.
+    /// Refuses to replace a file that is an input or not Lutra's.
     fn replaceable(&self, written: &Written, name: &str) -> Result<(), IoError> {
         let path = self.target.join(name);
         if path.symlink_metadata().is_err() {
@@ -370,9 +371,9 @@ impl AtomicOutputDir {
         Ok(names)
     }
 
-    /// Refuses the folder where its disk has no room for so many bytes.
+    /// Refuses the folder if its disk has no room for this many bytes.
     ///
-    /// Errors: as told.
+    /// Errors: too little room.
     pub fn needs(&self, bytes: u64) -> Result<(), IoError> {
         space::ask(&self.target, self.path(), bytes)
     }
@@ -382,15 +383,15 @@ impl AtomicOutputDir {
         &self.target
     }
 
-    /// Puts the output in its place and returns that place.
+    /// Moves the output into place and returns its path.
     ///
-    /// In a folder that was there, files that Lutra's record names, that are as they were written and that this run does
-    /// not write go, so that no old result stands beside a new one. Every other file stays.
+    /// In an existing folder, files listed in Lutra's record are removed if they are unchanged and this run does not
+    /// write them, so that no old result stands beside a new one. All other files stay.
     ///
-    /// Errors: the move fails, or something appeared at the target meanwhile, or a file there is not Lutra's to replace;
-    /// then what was there before stays as it was.
+    /// Errors: the move fails, something has appeared at the target in the meantime, or a file there is not Lutra's to
+    /// replace. The previous content then stays unchanged.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
-        // without its lock's name nobody takes what is being moved for left behind
+        // remove the lock file first: other runs never sweep a temporary folder without one
         if let Some(lock) = self.lock.take() {
             lock.release();
         }
@@ -415,7 +416,7 @@ impl AtomicOutputDir {
         Ok(self.target.clone())
     }
 
-    /// Names in the target that go when `names` come: those of this run, and what Lutra wrote before.
+    /// Names in the target to remove when `names` arrive: those of this run, and those Lutra wrote before.
     fn leaving(&self, names: &[String]) -> Result<Vec<String>, IoError> {
         let written = Written::read(&self.target);
         names.iter().try_for_each(|name| self.replaceable(&written, name))?;
@@ -425,7 +426,7 @@ impl AtomicOutputDir {
         Ok(names.iter().cloned().chain(stale.map(str::to_owned)).collect())
     }
 
-    /// Moves every staged entry up into the target, those that leave out of the way.
+    /// Moves every staged entry up into the target, and those to be removed out of the way.
     fn move_entries(&self, names: &[String], leaving: &[String]) -> io::Result<()> {
         let exchange = Exchange::begin(&self.target, self.path(), leaving, names, self.recorded)?;
         exchange.carry_out(&mut |from, to| fs::rename(from, to))
@@ -436,7 +437,7 @@ impl Drop for AtomicOutputDir {
     fn drop(&mut self) {
         staged::end(self.staging.path());
         if !self.committed {
-            // The staging folder must be gone before the folders above it can go.
+            // The staging folder must be removed before its parents.
             let _ = fs::remove_dir_all(self.staging.path());
             remove_folders(&self.made);
         }
@@ -451,7 +452,7 @@ fn missing_folders(folder: &Path) -> Vec<PathBuf> {
     missing
 }
 
-/// Removes folders that were made, innermost first, as long as they are empty.
+/// Removes created folders, innermost first, as long as they are empty.
 fn remove_folders(made: &[PathBuf]) {
     for folder in made.iter().rev() {
         if fs::remove_dir(folder).is_err() {

@@ -1,8 +1,8 @@
-//! The exchange of old and new files of a folder that cannot be renamed as a whole: all of it happens, or none of it.
+//! Exchanges the old and new files of a folder that cannot be renamed as a whole: completely or not at all.
 //!
-//! What is going to be moved stands in a journal, which is on the disk before the first file moves. A run that is killed
-//! on the way leaves it; whoever meets the folder next, to write into it or to read from it, ends the exchange
-//! ([`settle`]). The new files are whole by then, so the exchange goes forward.
+//! A journal lists the moves and is on disk before the first file moves. If the run is killed, the journal remains, and
+//! the next process that reads or writes the folder completes the exchange ([`settle`]). The new files are complete by
+//! then, so the exchange always goes forward.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,36 +17,36 @@ use crate::owner::{self, Held, Owner, PARTIAL};
 
 /// Name of the journal.
 pub(super) const JOURNAL: &str = ".lutra-exchange";
-/// How the folder of what leaves is named.
+/// Prefix of the folder for outgoing files.
 const OLD: &str = ".lutra-old-";
 
 /// What is moved.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Journal {
-    /// Who moves it.
+    /// Process that moves it.
     #[serde(flatten)]
     owner: Owner,
     /// Folder of the new files, in the folder itself.
     staging: String,
-    /// Folder of those that leave, in the folder itself.
+    /// Folder of the outgoing files, in the folder itself.
     old: String,
-    /// Names that leave.
+    /// Outgoing names.
     leaving: Vec<String>,
-    /// Names that come.
+    /// Incoming names.
     names: Vec<String>,
-    /// Whether a record says what is Lutra's in this folder.
+    /// Whether a record lists Lutra's files in this folder.
     recorded: bool,
 }
 
-/// Moves a file; the tests let it fail.
+/// Moves a file; tests make it fail.
 type Rename<'a> = &'a mut dyn FnMut(&Path, &Path) -> io::Result<()>;
 
 impl Journal {
-    /// The moves that are left to do in `folder`, in their order, each with what it leads from and to.
+    /// The remaining moves in `folder`, in order, each with source and destination.
     fn moves(&self, folder: &Path) -> Vec<(PathBuf, PathBuf)> {
         let [staging, old] = [&self.staging, &self.old].map(|name| folder.join(name));
         let coming: BTreeSet<&String> = self.names.iter().collect();
-        // a name that has come stays
+        // a name that has arrived stays
         let come = |name: &String| coming.contains(name) && !is_there(&staging.join(name));
         let out = self.leaving.iter().filter(|name| is_there(&folder.join(name)) && !come(name));
         let out: Vec<_> = out.map(|name| (folder.join(name), old.join(name))).collect();
@@ -64,7 +64,7 @@ impl Journal {
         named && [&self.staging, &self.old].into_iter().chain(&self.leaving).chain(&self.names).all(plain)
     }
 
-    /// Takes both folders away; the journal goes last.
+    /// Removes both folders; the journal last.
     fn clear(&self, folder: &Path) {
         for name in [&self.old, &self.staging] {
             let _ = fs::remove_dir_all(folder.join(name));
@@ -84,9 +84,9 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Writes the journal of an exchange in `folder`: `names` come from the folder `staging` in it, `leaving` go.
+    /// Writes the journal of an exchange in `folder`: `names` come from its subfolder `staging`; `leaving` are removed.
     ///
-    /// Errors: the disk's; another exchange is at work.
+    /// Errors: those of the disk; another exchange is in progress.
     pub(super) fn begin(
         folder: &Path,
         staging: &Path,
@@ -110,9 +110,9 @@ impl Exchange {
         Ok(Self { folder: folder.to_owned(), journal, held })
     }
 
-    /// Moves everything; a failed move puts back what was moved.
+    /// Moves everything; if a move fails, all moves are rolled back.
     ///
-    /// Errors: a move fails. Where what was moved cannot be put back, the journal stays.
+    /// Errors: a move fails. If the rollback fails too, the journal stays.
     pub(super) fn carry_out(self, rename: Rename<'_>) -> io::Result<()> {
         let mut done: Vec<(PathBuf, PathBuf)> = Vec::new();
         for (from, to) in self.journal.moves(&self.folder) {
@@ -132,9 +132,9 @@ impl Exchange {
     }
 }
 
-/// Ends an exchange that a killed run has left in `folder`. To be called before anything in it is read or written.
+/// Completes an exchange that a killed run left in `folder`. Call it before anything in the folder is read or written.
 ///
-/// Errors: another process is at it; a file there is not what the journal speaks of; the disk's.
+/// Errors: another process is doing so; a file is not the one in the journal; those of the disk.
 pub fn settle(folder: &Path) -> Result<(), IoError> {
     let path = folder.join(JOURNAL);
     if !is_there(&path) {

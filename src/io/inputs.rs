@@ -1,7 +1,7 @@
-//! The files that a run reads: nothing that it writes may touch one of them.
+//! The files that a run reads. No output may touch any of them.
 //!
-//! Files are compared as the system knows them and not by their names: a link, `./`, or another case where the file
-//! system does not tell cases apart all lead to the same file.
+//! Files are compared by the system's file identity, not by name: a link, `./`, or a different case on a
+//! case-insensitive file system all lead to the same file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use super::dicom::walk::files_below;
 use super::exchange::settle;
 use crate::text;
 
-/// How far files are followed that name others: a course, its series, their images.
+/// Depth to which files that name others are followed: a course, its series, their images.
 const DEEPEST: usize = 4;
 /// Endings of the two files of a NIfTI pair.
 const PAIR: [&str; 4] = [".hdr", ".img", ".hdr.gz", ".img.gz"];
@@ -22,18 +22,18 @@ const PAIR: [&str; 4] = [".hdr", ".img", ".hdr.gz", ".img.gz"];
 pub struct Inputs {
     /// Size by path, bytes: files of different sizes are not the same.
     files: BTreeMap<PathBuf, u64>,
-    /// Why files are not to be read: an exchange among them was cut short and cannot be ended.
+    /// Why files must not be read: an exchange among them was interrupted and cannot be completed.
     mixed: Option<String>,
 }
 
 impl Inputs {
-    /// Of a run that reads nothing.
+    /// For a run that reads nothing.
     pub fn none() -> Self {
         Self::default()
     }
 
     /// Adds an input as a user names it: a file, with the other one of a NIfTI pair; a folder or one of its series
-    /// (`FOLDER#3`), of which every DICOM file counts. What is not there is left to its reader to tell.
+    /// (`FOLDER#3`), of which every DICOM file counts. A missing file is left for its reader to report.
     pub fn add(&mut self, path: impl AsRef<Path>) {
         let path = path.as_ref();
         self.settle(path);
@@ -67,7 +67,7 @@ impl Inputs {
         }
     }
 
-    /// Ends an exchange of files that a killed run has left where an input lies.
+    /// Completes an exchange that a killed run left in the folder of an input.
     fn settle(&mut self, path: &Path) {
         let folder = if path.is_dir() { path } else { folder_of(path) };
         if let Err(error) = settle(folder) {
@@ -75,7 +75,7 @@ impl Inputs {
         }
     }
 
-    /// Refuses inputs of which some are old and some new.
+    /// Refuses inputs that mix old and new files.
     ///
     /// Errors: those of [`settle`] of a folder that holds an input.
     pub fn whole(&self) -> Result<(), IoError> {
@@ -101,7 +101,7 @@ impl Inputs {
         alike.find(|input| is_same(path, input))
     }
 
-    /// Refuses `path` as a place of output where an input lies there.
+    /// Refuses `path` as an output if it is an input.
     ///
     /// Errors: [`IoError::OutputIsInput`].
     pub fn spare(&self, path: &Path) -> Result<(), IoError> {
@@ -113,7 +113,7 @@ impl Inputs {
         }
     }
 
-    /// Refuses `folder` as a folder of output where an input lies in it, itself or through a link.
+    /// Refuses `folder` for output if it contains an input, directly or through a link.
     ///
     /// Errors: [`IoError::OutputIsInput`]; the folder cannot be read.
     pub(super) fn spare_folder(&self, folder: &Path) -> Result<(), IoError> {
@@ -122,7 +122,7 @@ impl Inputs {
         }
         let entries = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut paths: Vec<PathBuf> = entries.map_err(|e: std::io::Error| IoError::write(folder, e))?;
-        // the first by name is told, whatever order the system lists them in
+        // report the first by name, whatever the system's order
         paths.sort();
         for path in paths {
             if let Some(input) = self.at(&path) {
@@ -149,7 +149,7 @@ impl<P: AsRef<Path>> FromIterator<P> for Inputs {
     }
 }
 
-/// Whether two paths lead to one file; where the system does not tell, whether they are one path in full.
+/// Whether two paths lead to one file; if the system cannot tell, whether the full paths are equal.
 fn is_same(one: &Path, other: &Path) -> bool {
     same_file::is_same_file(one, other).unwrap_or_else(|_| match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,6 +1,6 @@
 //! Names of the values in a label map.
 //!
-//! Four kinds of file are read, told apart by their content: CSV or TSV with `value,name` a line;
+//! Four kinds of file are read, recognised by their content: CSV or TSV with `value,name` a line;
 //! JSON `{"2": "kidney_right"}` or `{"kidney_right": 2}`, either bare or as the field `labels` of a
 //! larger object; and the label description text of ITK-SNAP.
 
@@ -22,8 +22,8 @@ pub struct LabelNames {
 impl LabelNames {
     /// Reads a file of label names: CSV, TSV, JSON or ITK-SNAP text.
     ///
-    /// Errors: the file cannot be read, or a line (of JSON: a key) does not give one value from 0 to
-    /// 65535 and one name, or a value or a name comes twice.
+    /// Errors: the file cannot be read; a line (in JSON: a key) does not give one value from 0 to 65535 and one name; a
+    /// duplicate value or name.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
         let path = path.as_ref();
         const NEXT: &str = "Give a CSV, JSON or ITK-SNAP label file.";

@@ -1,4 +1,4 @@
-//! Files in and out: bytes to typed volumes and back. No physics.
+//! Reading and writing files: bytes to typed volumes and back. No physics.
 //!
 //! Every error names the file, the field, what was found, what is allowed and what to do next.
 
@@ -11,10 +11,10 @@ pub mod labels;
 /// DICOM objects.
 pub mod dicom;
 
-/// The door for images and label maps of any format.
+/// Opens images and label maps of any format.
 pub mod open;
 
-/// Output that appears whole or not at all.
+/// Atomic output.
 pub mod atomic;
 
 /// The exchange of old and new files of a folder.
@@ -23,7 +23,7 @@ pub mod exchange;
 /// The files that a run reads.
 pub mod inputs;
 
-/// Where unfinished output is going to be.
+/// Final location of unfinished output.
 pub(crate) mod staged;
 
 /// Room on a disk.
@@ -105,14 +105,14 @@ pub enum IoError {
         /// Bytes that the values take in memory.
         found: u64,
     },
-    /// The output is there already.
+    /// The output already exists.
     OutputExists {
         /// The folder.
         path: PathBuf,
         /// What lies there.
         found: String,
     },
-    /// The output file is there already.
+    /// The output file already exists.
     OutputFileExists {
         /// The file.
         path: PathBuf,
@@ -244,7 +244,7 @@ impl IoError {
     }
 }
 
-/// What to do about a file that cannot be read: where none has this name, the nearest name beside it.
+/// Advice on an unreadable file; if it does not exist, the most similar name beside it.
 fn advice(path: &Path, source: &std::io::Error) -> String {
     const PLAIN: &str = "Check the path and its permissions.";
     if source.kind() == std::io::ErrorKind::InvalidInput {

@@ -1,9 +1,8 @@
 //! NIfTI-1 and NIfTI-2 images: `.nii`, `.nii.gz` and `.hdr`/`.img` pairs, both byte orders.
 //!
-//! Every claim of the header is checked against the file's size before memory is taken for it. Values
-//! come out as `value * scl_slope + scl_inter`, computed in f64. The grid follows the standard: the
-//! sform where its code is above 0, else the qform, else voxel sizes alone; where both are given they
-//! must agree. Lengths come out in mm whatever unit `xyzt_units` states.
+//! The header is checked against the file's size before memory is allocated. Values are `value * scl_slope +
+//! scl_inter`, computed in f64. The grid follows the standard: the sform if its code is above 0, else the qform, else
+//! voxel sizes alone; if both are given they must agree. Lengths are converted to mm from the unit in `xyzt_units`.
 //!
 //! Source: NIfTI-1 data format definition (nifti1.h, 2012) and NIfTI-2 (nifti2.h, 2011).
 
@@ -163,7 +162,7 @@ pub trait Stored: Copy + private::Sealed {
     const SCALAR: ScalarType;
     /// Appends the value's little-endian bytes.
     fn put(self, out: &mut Vec<u8>);
-    /// Whether it has overflowed; NaN has not: it stands for what is not known.
+    /// Whether it has overflowed. NaN has not: it means unknown.
     fn overflowed(self) -> bool;
 }
 
@@ -381,8 +380,8 @@ pub fn write_with<T: Stored>(
 /// equal bytes (the compressed file carries no time). The qform repeats the sform; it is left out
 /// where 32-bit quaternions cannot hold the rotation.
 ///
-/// Errors: another file name, a value count that does not fill the grid, an infinite value, a place that
-/// cannot be written.
+/// Errors: another file extension; a value count that does not match the grid; an infinite value; a path that cannot be
+/// written.
 pub fn write_values<T: Stored>(
     path: impl AsRef<Path>,
     grid: &VoxelGrid,

@@ -1,9 +1,9 @@
-//! The door for images: a NIfTI file, a DICOM file or a DICOM folder gives the same kind of volume.
+//! Opens images: a NIfTI file, a DICOM file or a DICOM folder gives the same kind of volume.
 //!
-//! What comes from DICOM is turned to RAS+ and its values held to single precision, as a NIfTI export of it would be.
-//! Grids of either format are settled: places to a micrometre, steps from voxel to voxel to a nanometre, beyond what
-//! either format keeps (16 characters at most, float32) and any scanner knows. An image and its export then give one
-//! result to the last bit instead of two that differ by the noise of other histories.
+//! DICOM images are turned to RAS+ and rounded to single precision, as in a NIfTI export. Grids of both formats are
+//! rounded: positions to a micrometre, steps between voxels to a nanometre, finer than either format stores (at most 16
+//! characters, float32) or any scanner knows. An image and its export then give the same result to the last bit instead
+//! of two with different statistical noise.
 
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,7 @@ pub fn open_dose(path: impl AsRef<Path>) -> Result<Opened<f64>, IoError> {
     if dicom::is_dicom(path) { like_nifti(path, dicom::open_rtdose(path)?, |gy| gy) } else { from_nifti(path) }
 }
 
-/// A DICOM image in RAS+ order on a settled grid, its values as `rounded` makes them.
+/// A DICOM image in RAS+ order on a rounded grid, its values converted by `rounded`.
 fn like_nifti<T: Copy>(path: &Path, opened: Opened<T>, rounded: impl Fn(T) -> T) -> Result<Opened<T>, IoError> {
     let (volume, _) = opened.volume.to_canonical();
     let grid = settled(path, volume.grid)?;
@@ -114,14 +114,14 @@ fn like_nifti<T: Copy>(path: &Path, opened: Opened<T>, rounded: impl Fn(T) -> T)
     Ok(Opened { volume: Volume { grid, data }, ..opened })
 }
 
-/// Steps of a settled affine's origin, 1/mm.
+/// Rounding steps of the affine's origin, 1/mm.
 const PLACES_PER_MM: f64 = 1e3;
 /// Steps of its columns, 1/mm.
 const STEPS_PER_MM: f64 = 1e6;
 
-/// The grid in RAS+ order or any other with its origin to a micrometre and its steps to a nanometre.
+/// The grid, in any axis order, with its origin rounded to a micrometre and its steps to a nanometre.
 ///
-/// Errors: a grid that is none any more (voxels of nanometres).
+/// Errors: a grid that becomes singular (voxels of nanometres).
 pub fn settled(path: impl AsRef<Path>, grid: VoxelGrid) -> Result<VoxelGrid, IoError> {
     let round = |value: f64, per_mm: f64| (value * per_mm).round() / per_mm;
     let affine = grid.affine.map(|[a, b, c, origin]| {
@@ -131,9 +131,9 @@ pub fn settled(path: impl AsRef<Path>, grid: VoxelGrid) -> Result<VoxelGrid, IoE
         .map_err(|source| IoError::Grid { path: path.as_ref().to_path_buf(), source })
 }
 
-/// Where the one CT of a folder came from, or the one dose of a folder without a CT, without its voxels; none for NIfTI.
+/// Origin of the only CT of a folder, or of the only dose of a folder without a CT, without voxels; `None` for NIfTI.
 ///
-/// None, too, where a folder holds several. Errors: a header that cannot be read.
+/// Also `None` if a folder holds several. Errors: a header that cannot be read.
 pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoError> {
     let path = path.as_ref();
     if !dicom::is_dicom(path) {
@@ -151,7 +151,7 @@ pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoErro
     Ok(found.pop().filter(|_| found.is_empty()))
 }
 
-/// The files behind an input: a file itself, every DICOM file of a folder, of a folder's series its own.
+/// The files of an input: the file itself, every DICOM file of a folder, or those of one series.
 ///
 /// Errors: a folder without DICOM; a file that cannot be read.
 pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
@@ -162,8 +162,8 @@ pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
     Ok(dicom::contents(path)?.iter().flat_map(|entry| entry.origin.files().to_vec()).collect())
 }
 
-/// Size and SHA-256 of an input of one or many files as they lie on the disk now: of one file that of its bytes; of several
-/// that of their sorted digests, so that names and order play no part.
+/// Size and SHA-256 of an input as it is on disk now. One file: of its bytes. Several: of their sorted digests, so that
+/// names and order do not matter.
 ///
 /// Errors: a file cannot be read.
 pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
@@ -173,9 +173,9 @@ pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
     })
 }
 
-/// As [`digest_of`], of an input that this thread has just read: of the bytes that were decoded, whatever lies there now.
+/// As [`digest_of`], for an input that this thread has just read: of the decoded bytes, whatever is on disk now.
 ///
-/// Errors: a file that was not read and cannot be; one that was not the same each time it was read.
+/// Errors: a file that was not read and cannot be; a file that changed between reads.
 pub fn digest_read(files: &[PathBuf]) -> Result<(u64, String), IoError> {
     together(files, |file| match reads::take(file) {
         Some(seen) if seen.changed => Err(IoError::invalid(
@@ -190,7 +190,7 @@ pub fn digest_read(files: &[PathBuf]) -> Result<(u64, String), IoError> {
     })
 }
 
-/// The digests of files as one.
+/// Combines the digests of files.
 fn together(
     files: &[PathBuf],
     mut digest: impl FnMut(&PathBuf) -> Result<(u64, String), IoError>,

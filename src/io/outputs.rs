@@ -1,7 +1,7 @@
-//! What Lutra wrote into a folder: the file `lutra.sha256`, one line a file, as `sha256sum -c` reads it.
+//! Record of what Lutra wrote into a folder: `lutra.sha256`, one line per file, in the format of `sha256sum -c`.
 //!
-//! A later run with `--force` replaces and removes what this record names and what still has the recorded content.
-//! Every other file of the folder is somebody else's.
+//! A later run with `--force` replaces and removes only files that this record lists and that still have the recorded
+//! content. All other files belong to someone else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,12 +28,12 @@ pub(super) fn write(folder: &Path, names: &[String]) -> Result<(), IoError> {
 /// The files of a folder that Lutra wrote, by their record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Written {
-    /// SHA-256 by name; none where there is no record that can be read.
+    /// SHA-256 by name; `None` if there is no record that can be read.
     recorded: Option<BTreeMap<String, String>>,
 }
 
 impl Written {
-    /// Of the record in `folder`.
+    /// Reads the record in `folder`.
     pub(super) fn read(folder: &Path) -> Self {
         let path = folder.join(RECORD);
         let plain = path.symlink_metadata().is_ok_and(|found| found.is_file());
@@ -56,7 +56,7 @@ impl Written {
     }
 }
 
-/// The record's lines; none where one of them is not of its form. A name is that of a file in the folder itself.
+/// The record's lines; `None` if one of them is not of its form. Names must be of files in the folder itself.
 fn parse(text: &str) -> Option<BTreeMap<String, String>> {
     text.lines()
         .map(|line| {

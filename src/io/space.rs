@@ -1,18 +1,18 @@
-//! Room on a disk.
+//! Free space on a disk.
 
 use std::path::Path;
 
 use super::IoError;
 use crate::fault::{Setting, words};
 
-/// Room that any output needs, bytes: a page, tables, a record.
+/// Space that any output needs, bytes: a page, tables, a record.
 const LEAST: u64 = 1 << 20;
 
-/// Bytes that may be written below a folder; none where the system does not tell.
+/// Bytes that may be written below a folder; `None` if the system does not tell.
 #[cfg(unix)]
 fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
-    // some file systems without a size say 0 of all
+    // some file systems without a size report 0 for all
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
@@ -21,9 +21,9 @@ fn free(_folder: &Path) -> Option<u64> {
     None
 }
 
-/// Refuses `target` where the disk of `folder` has less room than `bytes`.
+/// Refuses `target` if the disk of `folder` has less space than `bytes`.
 ///
-/// Errors: as told.
+/// Errors: too little room.
 pub(super) fn ask(target: &Path, folder: &Path, bytes: u64) -> Result<(), IoError> {
     judged(target, free(folder), bytes)
 }

@@ -1,10 +1,10 @@
-//! Where unfinished output is going to be: an error about a temporary file names the place that the user gave.
+//! Final location of unfinished output: an error about a temporary file names the path that the user gave.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Temporary folders at work, and where their files will be.
+/// Temporary folders in use, and the final location of their files.
 static STAGED: Mutex<BTreeMap<PathBuf, PathBuf>> = Mutex::new(BTreeMap::new());
 
 /// Notes a temporary folder.
@@ -21,7 +21,7 @@ pub(super) fn end(staging: &Path) {
     }
 }
 
-/// The place where a file will be that is written now; of every other file the file itself.
+/// Final path of a file being written; for any other file, its own path.
 pub(crate) fn place_of(path: &Path) -> PathBuf {
     let staged = STAGED.lock().ok();
     let found = staged.as_ref().and_then(|staged| {

@@ -1,4 +1,4 @@
-//! The particle's life, written once.
+//! The particle transport kernel, written once.
 //!
 //! Every file here is plain arithmetic in a small subset of Rust. `cargo xtask shaders` prints the same
 //! functions in WGSL (`shaders/`), with every float result behind the barrier `nc`; the CPU engine runs
@@ -9,16 +9,16 @@
 //! The style is deliberate: no traits but `Sink`, no closures, no division of floats (drivers differ),
 //! so that the two languages read line against line.
 
-/// Home of a particle that has none: every deposit is tallied where it falls.
+/// Home of a particle without one: every deposit is tallied where it occurs.
 pub const NO_HOME: u32 = 0xFFFF_FFFF;
 
 /// Where a history's energy goes. The GPU's twin is `shaders/prelude.wgsl`.
 ///
 /// `units` are 2^-5 eV, `weight` is in 2^-16: an entry is worth `units * weight`.
 ///
-/// The tally counts what transport changes: a particle with a home, the voxel of its birth, is taken to have left all
-/// its energy there (the host adds that exactly, without sampling), and every unit that falls elsewhere is moved from
-/// its home to where it fell. A particle that never leaves its home touches no tally and adds no variance.
+/// The tally counts what transport changes. A particle with a home, the voxel of its birth, is credited with leaving
+/// all its energy there (the host adds that exactly, without sampling); every unit deposited elsewhere is moved from
+/// home to that bin. A particle that never leaves its home touches no tally and adds no variance.
 pub trait Sink {
     /// A history begins with this energy.
     fn emitted(&mut self, units: u32, weight: u32);
@@ -26,13 +26,13 @@ pub trait Sink {
     fn deposit(&mut self, index: u32, home: u32, units: u32, weight: u32);
     /// Expected energy in tally bin `index` (track-length estimator): counted in the tally alone.
     fn estimate(&mut self, index: u32, units: u32, weight: u32);
-    /// Energy left in matter by an analogue collision: counted in the ledger alone.
+    /// Energy deposited by an analogue collision: counted in the ledger alone.
     fn absorbed(&mut self, units: u32, weight: u32);
     /// Energy that leaves the grid with a particle of that `home`.
     fn escaped(&mut self, home: u32, units: u32, weight: u32);
     /// Energy given to bremsstrahlung, whose photons are part of the photon pass; never counted at home.
     fn radiated(&mut self, units: u32, weight: u32);
-    /// Something that must not happen happened: one of the `FLAG_` bits.
+    /// An impossible event occurred: one of the `FLAG_` bits.
     fn flag(&mut self, bits: u32);
 }
 

@@ -266,7 +266,7 @@ mod tests {
         tissues: Vec<Tissue>,
     }
 
-    /// The liver CT of the shared reference data; none where that folder is absent.
+    /// The liver CT of the shared reference data; `None` if that folder is absent.
     fn liver_ct() -> Option<Case> {
         let reference = crate::needs::shared("refs/ct-liver-g48")?;
         let ct = crate::needs::shared("cases/liver-ct/g48/ct.nii.gz")?;

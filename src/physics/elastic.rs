@@ -136,7 +136,7 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
     Ok(Wentzel { sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(screening)), screening })
 }
 
-/// Screening from which on a law counts as isotropic: tr2/tr1 is 1.02. A larger one would be flatter, but a kernel of f32
+/// Screening above which a law counts as isotropic: tr2/tr1 is 1.02. A larger one would be flatter, but a kernel of f32
 /// draws deflections from it in steps of 1e-7 times the screening.
 const ISOTROPIC: f64 = 16.0;
 

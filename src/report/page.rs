@@ -201,7 +201,7 @@ pub struct Page {
     pub banner: Banner,
     /// Numbers on top.
     pub facts: Vec<Fact>,
-    /// What the reader should know before trusting the numbers, in plain words; none says so.
+    /// What the reader needs to know before trusting the numbers, in plain words; none says so.
     pub warnings: Vec<String>,
     /// The sections.
     pub sections: Vec<Section>,

@@ -96,7 +96,7 @@ pub struct SceneRecord {
 /// What the run cost.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CostRecord {
-    /// CPU time of the process, s; none where the system does not tell.
+    /// CPU time of the process, s; `None` if the system does not tell.
     pub cpu_seconds: Option<f64>,
     /// CPU time of the transport, s.
     pub transport_cpu_seconds: f64,
@@ -104,7 +104,7 @@ pub struct CostRecord {
     pub transport_wall_seconds: f64,
     /// Wall time from the start of the program to the writing of this record, s.
     pub wall_seconds: f64,
-    /// Peak resident memory, bytes; none where the system does not tell.
+    /// Peak resident memory, bytes; `None` if the system does not tell.
     pub peak_memory_bytes: Option<u64>,
 }
 
@@ -168,7 +168,7 @@ pub fn platform() -> String {
     format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Peak resident memory of this process, bytes; none where `/proc` does not tell.
+/// Peak resident memory of this process, bytes; `None` if `/proc` does not tell.
 pub fn peak_memory_bytes() -> Option<u64> {
     peak_from_status(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -184,7 +184,7 @@ fn peak_from_status(status: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// CPU time of this process, user and system of all threads, s; none where `/proc` does not tell.
+/// CPU time of this process, user and system of all threads, s; `None` if `/proc` does not tell.
 pub fn cpu_seconds() -> Option<f64> {
     cpu_from_stat(&std::fs::read_to_string("/proc/self/stat").ok()?)
 }

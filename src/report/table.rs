@@ -74,7 +74,8 @@ fn decimals_for(value: f64, error: f64) -> usize {
     wanted.clamp(2 - leading, 5 - leading).clamp(0, 9) as usize
 }
 
-/// A number with so many significant digits, for a terminal: in plain notation, below 0.0001 with a power of ten, so that no
+/// A number with this many significant digits, for a terminal: in plain notation, below 0.0001 with a power of ten, so
+/// that no
 /// digit is lost.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {

@@ -23,7 +23,7 @@ const S_PER_H: f64 = 3600.0;
 pub enum ActivityError {
     /// The unit is not given.
     NoUnit,
-    /// The unit is none of those known.
+    /// Unknown unit.
     UnknownUnit {
         /// What was given.
         found: String,
@@ -191,7 +191,8 @@ impl ActivityMap {
         &self.volume
     }
 
-    /// Refuses more decays than the activity given can bring; `name` is the file that the error speaks of, and the unit
+    /// Refuses more decays than the administered activity can bring; `name` is the file named in the error, and the
+    /// unit
     /// that would fit is named in it.
     pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
         let voxel_cm3 = self.volume.grid.voxel_cm3();
@@ -235,7 +236,7 @@ impl DecayMap {
         Self { volume }
     }
 
-    /// Refuses more decays than the activity given can bring; `name` is what the error speaks of.
+    /// Refuses more decays than the administered activity can bring; `name` is the name in the error.
     pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
         given.check_decays(name, self.total_decays(), &[])
     }

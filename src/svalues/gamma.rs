@@ -7,7 +7,7 @@
 //! simplex in space and dose (Ju et al., Med. Phys. 35 (2008) 879). No voxel within the distance is stepped over, so a
 //! larger distance or dose difference never passes fewer. Each cell of eight centres is cut into 24 tetrahedra about its
 //! middle and those of its faces, alike for a mirrored map; from the outermost centres to the border, half a voxel, the
-//! dose stays what it is there. Reference voxels whose centre the evaluated map does not reach take no part.
+//! dose stays what it is there. Reference voxels whose centre the evaluated map does not cover are excluded.
 //!
 //! The dose criterion is a share of the region's hot end (the dose that 2 % of it exceeds), and voxels below a tenth of
 //! that take no part. Statistical noise of the reference lowers the pass rate of a narrow criterion.
@@ -45,7 +45,7 @@ pub struct Doses<'a> {
     pub gy: &'a [f32],
 }
 
-/// Share of the reference voxels in `region` (positions in the data) that pass, 0 to 1; none where no voxel takes part.
+/// Share of the reference voxels in `region` (positions in the data) that pass, 0 to 1; `None` if no voxel takes part.
 pub fn pass_rate(reference: Doses<'_>, evaluated: Doses<'_>, region: &[u32], criterion: Criterion) -> Option<f64> {
     let places = Places::between(reference.grid, evaluated.grid);
     let reached: Vec<usize> = region.iter().map(|&n| n as usize).filter(|&n| places.of(n).is_some()).collect();

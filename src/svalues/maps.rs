@@ -9,7 +9,7 @@
 use crate::grid::VoxelGrid;
 use serde::Serialize;
 
-/// Share of the hot end from which on a voxel takes part in the factor and in the move by part of a voxel.
+/// Share of the hot end above which a voxel enters the factor and the shift by part of a voxel.
 const LEAST_SHARE: f64 = 0.05;
 /// The hot end: the dose that this share of the voxels with dose exceeds (a lone hot voxel does not make it).
 const HOT_END: f64 = 0.001;
@@ -399,7 +399,7 @@ fn fit(pair: &Pair<'_>, way: &Way) -> Fit {
     Fit { factor, factor_se, plain_rms, scaled_rms, part }
 }
 
-/// Least squares of four columns, by the normal equations; none where they are singular.
+/// Least squares of four columns, by the normal equations; `None` if they are singular.
 fn solve(rows: &[([f64; 4], f64)]) -> Option<[f64; 4]> {
     let mut normal = nalgebra::Matrix4::zeros();
     let mut right = nalgebra::Vector4::zeros();

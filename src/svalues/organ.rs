@@ -17,7 +17,7 @@ const ADULT: &str = include_str!("../../assets/svalues/organs_adult.csv");
 /// One S value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OrganS {
-    /// Name of the nuclide; none where the table does not say.
+    /// Name of the nuclide; `None` if the table does not say.
     pub nuclide: Option<String>,
     /// Name of the phantom; empty where the table does not say.
     pub phantom: String,
@@ -132,7 +132,7 @@ impl OrganTable {
         self.rows.iter().find(|r| canonical(&r.source) == source && canonical(&r.target) == target)
     }
 
-    /// Energy of a region; none where the table has no self value of that name.
+    /// Energy of a region; `None` if the table has no self value of that name.
     pub fn energy(
         &self,
         target: &OrganInput,

@@ -99,9 +99,9 @@ pub struct PointKernel {
     pub tissue: String,
     /// Nominal density of the tissue, g/cm3; the kernel itself holds for any.
     pub nominal_density_g_cm3: f64,
-    /// Betas, conversion and Auger electrons; none where the nuclide has none.
+    /// Betas, conversion and Auger electrons; `None` if the nuclide has none.
     pub electron: Option<Shells>,
-    /// Gammas, X rays and the electrons' bremsstrahlung; none where the nuclide has none.
+    /// Gammas, X rays and the electrons' bremsstrahlung; `None` if the nuclide has none.
     pub photon: Option<Shells>,
     /// Energy of betas and electrons in the nuclide's data, keV per decay.
     pub nuclide_electron_kev: f64,

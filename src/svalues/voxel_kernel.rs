@@ -43,11 +43,11 @@ pub struct VoxelKernel {
     pub electron_kev: Vec<f64>,
     /// Energy by offset from photons, keV per decay; zeros where the parts are not known.
     pub photon_kev: Vec<f64>,
-    /// Whether electrons and photons are told apart.
+    /// Whether electrons and photons are separate.
     pub has_parts: bool,
     /// Standard error of the energy of both parts, keV per decay.
     pub error_kev: Vec<f64>,
-    /// Energy that falls outside the kernel's extent in an endless medium, keV per decay; none where not known.
+    /// Energy that falls outside the kernel's extent in an endless medium, keV per decay; `None` if not known.
     pub beyond_kev: Option<f64>,
     /// Energy that the electrons give to bremsstrahlung, which the photon part holds, keV per decay.
     pub radiated_kev: f64,

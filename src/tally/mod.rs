@@ -41,10 +41,10 @@ impl Ledger {
     }
 }
 
-/// What one batch of one pass left behind.
+/// Result of one batch of one pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchTally {
-    /// Energy by bin beyond what counts as left at home, tally entries; negative where more left than came.
+    /// Energy by bin relative to all energy staying at home, tally entries; negative where more left than arrived.
     pub energy: Vec<i64>,
     /// The account.
     pub ledger: Ledger,
@@ -55,7 +55,7 @@ pub struct BatchTally {
 }
 
 impl BatchTally {
-    /// Adds another part of the same batch; a batch without any part yet takes its bins. Errors with the first bin that
+    /// Adds another part of the same batch; an empty batch takes over its bins. Errors with the first bin that
     /// would pass 2^63.
     pub fn add(&mut self, part: BatchTally) -> Result<(), usize> {
         if self.energy.is_empty() {
@@ -73,12 +73,13 @@ impl BatchTally {
     }
 }
 
-/// Bins that are all zero: what a batch leaves once it is in the sums, so that the next one needs no clearing.
+/// Bins that are all zero: a batch's memory after it has been added to the sums, so that the next batch needs no
+/// clearing.
 #[derive(Debug, Default)]
 pub struct EmptyBins(Vec<i64>);
 
 impl EmptyBins {
-    /// So many bins of zero.
+    /// This many zero bins.
     pub fn new(bins: usize) -> Self {
         Self(vec![0; bins])
     }
@@ -149,7 +150,8 @@ impl Moments {
         Ok(())
     }
 
-    /// As [`Moments::add_batch`], on all cores, and sums the batch by region on the way. Gives the bins back, emptied.
+    /// As [`Moments::add_batch`], on all cores, and sums the batch by region in the same loop. Returns the bins,
+    /// emptied.
     pub fn absorb(&mut self, mut energy: Vec<i64>, regions: Regions<'_>) -> Result<(EmptyBins, Vec<i128>), usize> {
         assert_eq!(energy.len(), self.sum.len(), "a batch has the bins of its run");
         self.batches += 1;
@@ -161,7 +163,7 @@ impl Moments {
         });
         let mut sums = vec![0i128; regions.count];
         for part in parts {
-            // integers: the order of the parts is none of the result's
+            // integers: the order of the parts does not matter
             sums.iter_mut().zip(part?).for_each(|(sum, part)| *sum += part);
         }
         Ok((EmptyBins(energy), sums))
@@ -198,7 +200,7 @@ fn absorb_range(
     energy: &mut [i64],
     regions: &Regions<'_>,
 ) -> Result<Vec<i128>, usize> {
-    /// Bins that are looked at together: most voxels of a batch have nothing.
+    /// Bins checked together: most voxels of a batch are zero.
     const BLOCK: usize = 64;
     let mut sums = vec![0i128; regions.count];
     // neighbours mostly lie in one region

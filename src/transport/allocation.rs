@@ -1,8 +1,8 @@
-//! Decays -> histories: how many histories each voxel gets in a batch, and their weight.
+//! Decays -> histories: the number of histories of each voxel in a batch, and their weight.
 //!
-//! The number is fixed, never Poisson. A voxel that expects at least one history gets the expected number rounded down
-//! or up, and its weight makes up the difference exactly; voxels that expect less than one take part by systematic
-//! sampling, so that nothing is lost or biased. Each batch draws its own rounding: batches are independent.
+//! The number is fixed, never Poisson. A voxel that expects at least one history gets the expected number rounded up or
+//! down, and the weight corrects for the rounding exactly. Voxels that expect less than one are sampled systematically,
+//! without bias. Each batch draws its own rounding, so batches are independent.
 
 use crate::kernel::single::rng::hash_key;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Histories of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allocation {
-    /// Three words a row: first history, voxel, weight (2^-16); one row more closes the list.
+    /// Three words per row: first history, voxel, weight (2^-16). A final row closes the list.
     pub words: Vec<u32>,
     /// Rows, the closing one not counted.
     pub rows: u32,
@@ -18,23 +18,23 @@ pub struct Allocation {
     pub histories: u32,
 }
 
-/// Part of the histories that goes by decays alone: no weight passes 1 / `PLAIN`, twice that where a number is rounded.
+/// Fraction of the histories distributed by decays alone: no weight exceeds 1 / `PLAIN`, or twice that after rounding.
 const PLAIN: f64 = 0.02;
-/// Histories a batch, at most, that the base gives for a wish of 1.
+/// Most histories per batch that the base gives for a wish of 1.
 const BASE_HISTORIES: f64 = 4.0;
 
-/// Where histories are wanted, by voxel with decays, ascending; relative, from 0 up.
+/// Wanted histories per voxel with decays, ascending; relative, not negative.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wishes {
-    /// What serves the aim where all voxels have many.
+    /// What serves the aim when all voxels have many histories.
     pub aim: Vec<f32>,
-    /// What every voxel needs so that its standard error can be believed; 1 where the dose matters.
+    /// What every voxel needs for a trustworthy standard error; 1 where the dose matters.
     pub base: Vec<f32>,
     /// Part of the histories that the base may take, 0 to 0.9.
     pub base_part: f64,
 }
 
-/// The voxels with decays, and where histories are wanted.
+/// The voxels with decays and their wishes.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// Voxels with decays, ascending.
@@ -75,7 +75,7 @@ impl Expectation {
         Self::by_decays(&Arc::new(Sources::new(decays, None)), histories)
     }
 
-    /// About `histories` in all, in proportion to decays, whatever is wished.
+    /// About `histories` in all, in proportion to decays; wishes are ignored.
     pub fn by_decays(sources: &Arc<Sources>, histories: f64) -> Self {
         let decays = sources.total[0];
         Self {
@@ -85,8 +85,8 @@ impl Expectation {
         }
     }
 
-    /// About `histories` in all, as the sources wish: a part `PLAIN` by decays, a part by the base, which takes
-    /// `BASE_HISTORIES` for each wish of 1 if its part allows, the rest by the aim.
+    /// About `histories` in all, by the sources' wishes: the fraction `PLAIN` by decays, then the base, which takes
+    /// `BASE_HISTORIES` for each wish of 1 within its share, and the rest by the aim.
     pub fn of(sources: &Arc<Sources>, histories: f64) -> Self {
         let mut expectation = Self::by_decays(sources, histories);
         if let Some(wishes) = &sources.wishes {
@@ -104,7 +104,7 @@ impl Expectation {
         self.sources.voxel.len()
     }
 
-    /// The histories of one batch. `stream` tells passes and batches apart.
+    /// The histories of one batch. `stream` distinguishes passes and batches.
     pub fn batch(&self, stream: u32, seed: u64) -> Allocation {
         let key = hash_key(stream, 0x416C_6C6F, seed as u32, (seed >> 32) as u32);
         let unit = |w: u32| (f64::from(w) + 0.5) / 4_294_967_296.0;
@@ -200,7 +200,7 @@ mod tests {
     }
 
     /// The heaviest history of some batches, in weights of an analogue one, where one of 100 sources has the given wish,
-    /// the others 1, and the part by decays is there or not.
+    /// the others 1, with or without the part by decays.
     fn heaviest(wish: f32, plain: bool) -> f64 {
         let decays = [1.0; 100];
         let mut aim = vec![1.0; 100];
@@ -214,7 +214,7 @@ mod tests {
         f64::from((0..2000).filter_map(heaviest).max().expect("rows")) / 65_536.0
     }
 
-    /// A source that nobody wishes for is born by decays, with a weight up to 1 / PLAIN (twice that after rounding).
+    /// A source without wishes gets histories by decays, with a weight up to 1 / PLAIN (twice that after rounding).
     #[test]
     fn law_no_weight_passes_the_plain_part() {
         for wish in [0.0, 1e-3] {

@@ -1,4 +1,4 @@
-//! What batches leave behind, as exact integers that can be stored, added and taken up again.
+//! Results of batches as exact integers that can be stored, added and resumed.
 //!
 //! A `BatchStore` belongs to one run, named by its `Identity`: program and kernel, matter, activity, regions,
 //! emissions, settings, seed, number and size of batches. Stores of the same run whose batches do not overlap add up
@@ -6,8 +6,8 @@
 //! regions are kept by batch.
 //!
 //! File layout, all numbers little-endian: the magic line, then blocks of (length u64, bytes): a JSON header, the
-//! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed, and the energy of a batch that was under
-//! way; then the SHA-256 of everything before it.
+//! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed,
+//! and the energy of an unfinished batch; then the SHA-256 of everything before it.
 
 use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::tally::{BatchTally, EmptyBins, Ledger, Moments, Regions};
@@ -77,11 +77,11 @@ pub struct PartialBatch {
     pub number: u32,
     /// First history that is not in `tally`.
     pub next: u32,
-    /// What the histories before left.
+    /// Tally of the histories before `next`.
     pub tally: BatchTally,
 }
 
-/// Where a run that aims at an uncertainty stands with its looks at it.
+/// State of the uncertainty checks of a run that stops at a target uncertainty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looks {
     /// Batches at which the next look is due.
@@ -90,7 +90,7 @@ pub struct Looks {
     pub met: u32,
 }
 
-/// What the batches of a run, or of a part of it, left behind.
+/// Results of the batches of a run or of a part of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchStore {
     /// Which run.
@@ -111,7 +111,7 @@ pub struct BatchStore {
     pub region_local_kev: Vec<f64>,
     /// Electrons, photons.
     pub passes: [PassStore; 2],
-    /// The batch under way.
+    /// The unfinished batch.
     pub partial: Option<PartialBatch>,
     /// Looks at the uncertainty.
     pub looks: Looks,
@@ -156,7 +156,7 @@ pub enum MergeError {
         /// Which are lacking, by shard where the shards are known.
         missing: String,
     },
-    /// It holds a batch that is not finished.
+    /// It holds an unfinished batch.
     Unfinished {
         /// The output.
         name: String,
@@ -240,7 +240,7 @@ impl BatchStore {
         hex(hasher)
     }
 
-    /// All but what is kept by bin.
+    /// Everything except the arrays by bin.
     pub fn without_bins(&self) -> Self {
         let account = |pass: &PassStore| PassStore {
             moments: Moments { batches: pass.moments.batches, ..Moments::default() },
@@ -258,7 +258,7 @@ impl BatchStore {
         }
     }
 
-    /// Adds the batches of another part of the same run; `mine` and `its` are the names to speak of in errors.
+    /// Adds the batches of another part of the same run; `mine` and `its` name the two in errors.
     pub fn add(&mut self, other: &BatchStore, mine: &str, its: &str) -> Result<(), MergeError> {
         if let Some((what, expected, found)) = self.identity.difference(&other.identity) {
             return Err(MergeError::Different {
@@ -287,8 +287,8 @@ impl BatchStore {
         Ok(())
     }
 
-    /// Whether every batch of the run is there. `shards`: number of shards that the parts were cut into, for the
-    /// words of the error.
+    /// Whether every batch of the run is there. `shards`: number of shards that the parts were cut into, for the error
+    /// message.
     pub fn complete(&self, shards: Option<u32>) -> Result<(), MergeError> {
         if let Some(partial) = &self.partial {
             return Err(MergeError::Unfinished { name: "merge".to_owned(), batch: partial.number });
@@ -315,7 +315,7 @@ impl BatchStore {
     }
 }
 
-/// Everything but the big arrays; real numbers as their bits, so that reading gives what was written.
+/// Everything but the big arrays; real numbers as their bits, so that they are read back exactly.
 #[derive(Serialize, Deserialize)]
 struct Header {
     serial: u64,
@@ -538,7 +538,7 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
     Ok(())
 }
 
-/// Reads a store and its serial number. Errors: unreadable, or any byte changed.
+/// Reads a store and its serial number. Errors: unreadable; any byte changed.
 pub fn read_store(from: impl Read) -> io::Result<(BatchStore, u64)> {
     let mut reader = BlockReader::new(from, MAGIC)?;
     let header: Header = serde_json::from_slice(&reader.plain()?)?;
@@ -591,7 +591,7 @@ pub fn merge(
     let mut parts = parts.into_iter();
     let (first, mut whole) = parts.next().ok_or(MergeError::Nothing)??;
     let mut shards = whole.shard.map(|s| s.count);
-    // who brought which batch, for the words of a refusal
+    // which store holds which batch, for error messages
     let mut bringer: BTreeMap<u32, String> = whole.batches().into_iter().map(|b| (b, first.clone())).collect();
     for part in parts {
         let (name, part) = part?;

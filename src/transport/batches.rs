@@ -1,4 +1,4 @@
-//! The batches of a run: those done, the one under way, and which comes next.
+//! The batches of a run: those done, the current one, and the next.
 
 use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::allocation::Expectation;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// A batch of a pass: which, and its number.
 pub(crate) type Place = (Pass, u32);
 
-/// All that makes a job, and can make it on another thread.
+/// Everything needed to make a job, also on another thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Recipe {
     data: Arc<SceneData>,
@@ -34,7 +34,7 @@ impl Recipe {
 /// The batches of a run.
 #[derive(Debug)]
 pub(crate) struct Batches {
-    /// Those done and the one under way.
+    /// Those done and the current one.
     pub(crate) store: BatchStore,
     data: Arc<SceneData>,
     /// Electrons, photons; none once the last batch is done.
@@ -44,17 +44,17 @@ pub(crate) struct Batches {
     /// Numbers of the batches to be run, unless an uncertainty decides.
     numbers: Vec<u32>,
     active: [bool; 2],
-    /// Whether an uncertainty decides when they are over.
+    /// Whether an uncertainty decides when to stop.
     open: bool,
     seed: u64,
-    /// Jobs made: the one under way, and the next one where it was made while the one before ran.
+    /// Jobs made: the current one, and the next one if it was made while the current one ran.
     made: Vec<(Place, Job)>,
-    /// Histories of the batch under way.
+    /// Histories of the current batch.
     under_way: u32,
 }
 
 impl Batches {
-    /// Those of a run of which nothing is done, of so many electron histories each.
+    /// Batches of a new run, with this many electron histories each.
     pub(crate) fn fresh(prepared: Prepared, plan: &RunPlan, per_batch: f64) -> Self {
         let Prepared { data, identity, mut source, all_decays, .. } = prepared;
         let expectations =
@@ -65,7 +65,7 @@ impl Batches {
         Self::with(store, data, plan, expectations)
     }
 
-    /// Those of a run that goes on from a state.
+    /// Batches of a run resumed from a state.
     pub(crate) fn resumed(prepared: Prepared, plan: &RunPlan, store: BatchStore) -> Self {
         let of = |pass| prepared.source.expect(pass, per_pass(plan, pass, store.per_batch));
         let expectations = [of(Pass::Electron), of(Pass::Photon)];
@@ -98,7 +98,7 @@ impl Batches {
         lengths.min().unwrap_or(0)
     }
 
-    /// Number of the batch behind `done` others; `None`: those are all.
+    /// Number of the batch after `done` others; `None`: no more batches.
     fn number(&self, done: usize) -> Option<u32> {
         if self.open { Some(done as u32) } else { self.numbers.get(done).copied() }
     }
@@ -124,7 +124,7 @@ impl Batches {
         [Pass::Electron, Pass::Photon].into_iter().find(waits).map(|pass| (pass, number))
     }
 
-    /// What comes after `place`, the next one, as far as can be known.
+    /// What comes after `place`, as far as it is known.
     fn after(&self, (pass, number): Place) -> Option<Place> {
         let following = || self.number(self.done() + 1);
         match pass {
@@ -139,7 +139,7 @@ impl Batches {
         Recipe { data: Arc::clone(&self.data), expectation, place, seed: self.seed }
     }
 
-    /// The job of `place`, the next one, and the recipe of the one after it, if that is not made.
+    /// The job of `place`, and the recipe of the one after it if that has not been made.
     pub(crate) fn job(&mut self, place: Place) -> (Job, Option<Recipe>) {
         let found = self.made.iter().position(|(of, _)| *of == place);
         let (_, job) = match found {
@@ -153,18 +153,19 @@ impl Batches {
         (job, wanted.map(|place| self.recipe(place)))
     }
 
-    /// Keeps a job that will be wanted.
+    /// Keeps a job for later.
     pub(crate) fn keep(&mut self, made: (Place, Job)) {
         self.made.push(made);
     }
 
-    /// First history of `place`, a batch of `total` histories, that is not done.
+    /// First history of `place`, a batch of `total` histories, that has not been run.
     pub(crate) fn begun(&self, (pass, number): Place, total: u32) -> u32 {
         let mine = |p: &&PartialBatch| p.pass == pass && p.number == number && p.next <= total;
         self.store.partial.as_ref().filter(mine).map_or(0, |partial| partial.next)
     }
 
-    /// Takes what a part of a batch of `total` histories left: those before the job's end are done. Whether all are.
+    /// Adds the tally of a part of a batch of `total` histories, up to the job's end. Returns whether the batch is
+    /// complete.
     pub(crate) fn take_part(
         &mut self,
         place: Place,
@@ -184,7 +185,7 @@ impl Batches {
         Ok(whole)
     }
 
-    /// Puts the batch under way, which is `place`, into the sums; its bins come back, emptied.
+    /// Adds the current batch, `place`, to the sums and returns its bins, emptied.
     pub(crate) fn end_batch(&mut self, (pass, number): Place, plan: &RunPlan) -> Result<EmptyBins, RunError> {
         // a batch without histories has no tally
         let mut tally = self.store.partial.take().map(|partial| partial.tally).unwrap_or_default();
@@ -197,7 +198,7 @@ impl Batches {
         self.store.passes[pass as usize].add(number, tally, regions).map_err(|bin| RunError::Overflow { bin })
     }
 
-    /// Share of the run that is done, `within`: of the batch under way; `sigma` is the uncertainty reached, if known.
+    /// Fraction of the run done; `within` is that of the current batch, `sigma` the uncertainty reached, if known.
     pub(crate) fn share(&self, plan: &RunPlan, within: f64, sigma: Option<f64>) -> f64 {
         let (all, ready) = (self.numbers.len() as f64, self.done() as f64 + within);
         match (plan.stop, sigma) {
@@ -206,7 +207,7 @@ impl Batches {
         }
     }
 
-    /// Share of the batch under way that is done: electrons take most of it.
+    /// Fraction of the current batch done: electrons take most of the time.
     pub(crate) fn within(&self) -> f64 {
         let passes = [(0.0, 0.8), (0.8, 0.2)];
         match &self.store.partial {
@@ -219,7 +220,7 @@ impl Batches {
         }
     }
 
-    /// Ends the run: sources and jobs are gone, and make room.
+    /// Ends the run and frees sources and jobs.
     pub(crate) fn end(&mut self) {
         self.expectations.clear();
         self.made.clear();
@@ -227,7 +228,7 @@ impl Batches {
     }
 }
 
-/// Histories of a pass in a batch of so many electron histories.
+/// Histories of a pass in a batch of this many electron histories.
 fn per_pass(plan: &RunPlan, pass: Pass, per_batch: f64) -> f64 {
     match pass {
         Pass::Electron => per_batch,
@@ -258,7 +259,7 @@ impl Labels {
     }
 }
 
-/// The state of a run of which nothing is done; the pair: electron histories of a batch, decays of the source.
+/// The state of a new run; the pair: electron histories of a batch, decays of the source.
 fn empty_store(
     identity: Identity,
     data: &SceneData,

@@ -1,11 +1,11 @@
-//! Checkpoints: the state of a run on disk, so that it can be killed at any moment.
+//! Checkpoints: the state of a run on disk, so that the run survives being killed at any moment.
 //!
-//! Two files take turns. Each is written under another name, forced to the disk and renamed, and ends in a checksum:
-//! whatever happens while one is written, or to one of them later, the other is whole. One that cannot be written takes
-//! nobody's place: it is tried again when the next one is due.
+//! Two files alternate. Each is written under a temporary name, flushed to disk, renamed, and ends in a checksum. If
+//! writing one fails, or one is damaged later, the other is intact. A checkpoint that cannot be written replaces
+//! nothing and is retried when the next one is due.
 //!
-//! A third file says whose the folder is: the checkpoints of a living run are nobody else's to write, and those of an
-//! interrupted one are continued or given up by a word of a person, never by chance.
+//! A third file names the owner of the folder. No other process may write the checkpoints of a running run. Those of an
+//! interrupted run are resumed or discarded only when the user says so.
 
 use crate::clock::Moment;
 use crate::fault::{Explained, Fault, FaultKind, Setting, explained, words};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// The two files.
 const NAMES: [&str; 2] = ["checkpoint-a.lutra", "checkpoint-b.lutra"];
-/// The file that says whose they are.
+/// The file that names their owner.
 const OWNER: &str = "owner.json";
 /// A checkpoint is not written more often than this many times its own duration.
 const LEAST_PAUSE: u32 = 20;
@@ -35,14 +35,14 @@ pub enum CheckpointError {
         /// What the system said.
         source: io::Error,
     },
-    /// Another living run writes there.
+    /// Another running process writes there.
     Owned {
         /// The place.
         path: PathBuf,
         /// Who writes there.
         owner: Box<Owner>,
     },
-    /// An interrupted run left checkpoints that nobody spoke of.
+    /// An interrupted run left checkpoints, and the user did not say what to do with them.
     Left {
         /// The place.
         path: PathBuf,
@@ -108,8 +108,8 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     names.chain([folder.join(OWNER)]).collect()
 }
 
-/// Refuses a folder of checkpoints that is not this run's to write: a living run's, or, unless they are `spoken_of`, those
-/// that an interrupted run has left.
+/// Refuses a checkpoint folder that this run must not write: that of a running process or, unless `spoken_of`, of an
+/// interrupted run.
 ///
 /// Errors: [`CheckpointError::Owned`], [`CheckpointError::Left`].
 pub fn free(folder: &Path, spoken_of: bool) -> Result<(), CheckpointError> {
@@ -122,11 +122,11 @@ pub fn free(folder: &Path, spoken_of: bool) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Writes checkpoints now and then.
+/// Writes checkpoints at intervals.
 #[derive(Debug)]
 pub struct Keeper {
     folder: PathBuf,
-    /// Says whose the folder is; none where that cannot be written.
+    /// Names the folder's owner; `None` if that cannot be written.
     held: Option<Held>,
     every: Duration,
     last: Moment,
@@ -138,10 +138,11 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Checkpoints in `folder`, which is made where it is missing, about every `every`; zero: at every occasion. Checkpoints of an earlier run
+    /// Checkpoints in `folder`, created if missing, about every `every`; zero: at every opportunity. Checkpoints of an
+    /// earlier run
     /// stay until they are overwritten.
     ///
-    /// Errors: the folder cannot be made; another living run writes there.
+    /// Errors: the folder cannot be created; another running process writes there.
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {
         fs::create_dir_all(folder).map_err(|source| CheckpointError::Write { path: folder.to_owned(), source })?;
         let held = match owner::claim(&folder.join(OWNER), &Owner::this("")) {
@@ -153,7 +154,7 @@ impl Keeper {
         Ok(Self { folder, held, every, last, cost: Duration::ZERO, serial: 0, failing: false })
     }
 
-    /// Goes on counting behind a checkpoint that was read.
+    /// Continues counting after a checkpoint that was read.
     pub fn after(mut self, serial: u64) -> Self {
         self.serial = serial;
         self
@@ -193,7 +194,7 @@ impl Keeper {
         }
     }
 
-    /// Writes one in place of the older of the two; if that fails both stay what they are.
+    /// Replaces the older of the two; if that fails both stay unchanged.
     pub fn save(&mut self, store: &BatchStore) -> Result<(), CheckpointError> {
         let began = Moment::now();
         let written = self.write(store, self.serial + 1);
@@ -201,7 +202,7 @@ impl Keeper {
         written?;
         self.serial += 1;
         if self.serial == 1 {
-            // the first of a run: what an earlier run left in the other place is out of date
+            // first checkpoint of a run: the other file, from an earlier run, is out of date
             let _ = fs::remove_file(self.folder.join(NAMES[0]));
         }
         Ok(())
@@ -217,13 +218,13 @@ impl Keeper {
             fs::rename(&partial, &path)
         };
         write().map_err(|source| {
-            // half a file would only take the room that is lacking
+            // half a file would only use up scarce space
             let _ = fs::remove_file(&partial);
             CheckpointError::Write { path: path.clone(), source }
         })
     }
 
-    /// Takes the checkpoints away: the run is over. What else lies in the folder stays, and so does the folder then.
+    /// Removes the checkpoints after the run. Other files stay, and so does a folder that holds any.
     pub fn discard(self) {
         for name in NAMES {
             let path = self.folder.join(name);
@@ -234,7 +235,7 @@ impl Keeper {
         self.end();
     }
 
-    /// Lets go of the folder, which goes where it holds nothing: to be called when a run has not come to its end.
+    /// Releases the folder and removes it if empty. Call it when a run did not finish.
     pub fn end(self) {
         if let Some(held) = self.held {
             held.release();
@@ -254,7 +255,7 @@ pub struct Resumed {
     pub warnings: Vec<Note>,
 }
 
-/// The newest whole checkpoint of `folder`.
+/// The newest intact checkpoint in `folder`.
 pub fn resume(folder: &Path) -> Result<Resumed, CheckpointError> {
     if !folder.is_dir() {
         return Err(CheckpointError::Absent { path: folder.to_owned() });

@@ -1,5 +1,5 @@
-//! CpuEngine: the kernel on threads, one history at a time (the yardstick of every other engine) or several at once in
-//! the lanes of SIMD registers, with the same integers.
+//! CpuEngine: the kernel on threads, one history at a time (the reference for every other engine) or several at once in
+//! SIMD lanes, with the same integers.
 
 use crate::clock::Moment;
 use crate::cores;
@@ -22,14 +22,14 @@ const BLOCK: u32 = 1024;
 /// How a thread carries its histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carrier {
-    /// One at a time: the yardstick.
+    /// One at a time: the reference.
     Scalar,
     /// Several at once in the lanes of this instruction set.
     Lanes(Set),
 }
 
 impl Carrier {
-    /// All that this machine has, the fastest first.
+    /// All that this machine supports, fastest first.
     pub fn available() -> Vec<Carrier> {
         let (plain, wide): (Vec<Set>, Vec<Set>) = Set::available().into_iter().partition(|s| *s == Set::Portable);
         let lanes = wide.into_iter().map(Carrier::Lanes);
@@ -37,7 +37,7 @@ impl Carrier {
         lanes.chain([Carrier::Scalar]).chain(plain.into_iter().map(Carrier::Lanes)).collect()
     }
 
-    /// The fastest that this machine has.
+    /// The fastest that this machine supports.
     pub fn fastest() -> Carrier {
         Self::available()[0]
     }
@@ -87,7 +87,7 @@ impl CpuEngine {
         Self::with(threads, Carrier::fastest())
     }
 
-    /// An engine that carries histories in a given way. Panics in [`Engine::run`] when the machine lacks it.
+    /// An engine that runs histories in a given way. [`Engine::run`] panics if the machine does not support it.
     pub fn with(threads: usize, carrier: Carrier) -> Self {
         let threads = match threads {
             0 => cores::cores(),
@@ -99,7 +99,7 @@ impl CpuEngine {
 
 struct SharedSink<'a> {
     tally: &'a [AtomicI64],
-    /// No other thread writes: sums need no lock.
+    /// No other thread writes, so sums need no lock.
     alone: bool,
     ledger: Ledger,
     flags: u32,
@@ -178,7 +178,7 @@ impl<T: Fn() -> Option<(u32, u32)>> Feed for Shared<'_, T> {
     }
     fn pour(&mut self, entries: &[Entry]) {
         for part in entries.chunks(64) {
-            // a locked sum waits for its memory and lets nothing pass: plain reads first fetch all of it at once
+            // an atomic add stalls on its cache line: plain reads first fetch all lines at once
             if !self.sink.alone {
                 let sum = part.iter().fold(0, |x, e| x ^ self.sink.tally[e.bin as usize].load(Ordering::Relaxed));
                 std::hint::black_box(sum);
@@ -242,7 +242,7 @@ impl Engine for CpuEngine {
         if bins.len() != scene.bins {
             bins = EmptyBins::new(scene.bins);
         }
-        // the same memory: it goes to the threads, then into the batch, and comes back with `reuse`
+        // the same memory is shared with the threads, moved into the batch, and returned by `reuse`
         let tally: Vec<AtomicI64> = bins.into_bins().into_iter().map(AtomicI64::new).collect();
         let cleared = clock.seconds();
         let parts = self.carry(job, &scene, &tally)?;
@@ -263,7 +263,7 @@ impl Engine for CpuEngine {
     }
 }
 
-/// What a thread has of its histories: account, flags, number.
+/// Results of a thread's histories: ledger, flags, number.
 type Part = (Ledger, u32, u64);
 
 impl CpuEngine {
@@ -354,7 +354,7 @@ mod tests {
         }
     }
 
-    /// One bit of one lane's random stream wrong: the tally is another.
+    /// One wrong bit in one lane's random stream changes the tally.
     #[test]
     fn alarm_a_spoiled_lane_changes_the_tally() {
         let grid = VoxelGrid::axis_aligned([5, 5, 5], [2.0; 3], [0.0; 3]);

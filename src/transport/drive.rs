@@ -1,4 +1,4 @@
-//! Sessions with an engine: one job, one batch, blocking or awaited. The loop is the session's; here it meets engines.
+//! Runs a session on an engine: one job or one batch, blocking or async. The loop itself is in `session`.
 
 use crate::clock::Moment;
 use crate::transport::error::RunError;
@@ -14,7 +14,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Runs one job on an engine that has the scene. False: the run is over, nothing was done.
+    /// Runs one job on an engine that has the scene. Returns false if the run was over already.
     pub fn step(&mut self, engine: &mut dyn Engine) -> Result<bool, RunError> {
         let Some(mut task) = self.task()? else { return Ok(false) };
         let tally = task.run(|job| engine.run(job))?;
@@ -24,7 +24,7 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Runs jobs until one more batch is whole, with the pilot before the first. False: the run is over.
+    /// Runs jobs until one more batch is complete; before the first, the pilot. Returns false if the run is over.
     pub fn next_batch(&mut self, engine: &mut dyn Engine) -> Result<bool, RunError> {
         let before = self.batches_done();
         while self.step(engine)? {

@@ -1,4 +1,4 @@
-//! Nuclide -> emission table of a pass: what the kernel samples energies from.
+//! Nuclide -> emission table of a pass, from which the kernel samples energies.
 
 use crate::decay::Nuclide;
 use crate::units::TALLY_UNITS_PER_KEV;
@@ -7,7 +7,7 @@ use crate::units::TALLY_UNITS_PER_KEV;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Emissions {
-    /// Everything.
+    /// All emissions.
     All,
     /// Betas alone.
     Beta,
@@ -30,7 +30,8 @@ pub enum Pass {
 /// Energies of one pass as the kernel samples them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmissionTable {
-    /// Four words a row, ascending in energy (bremsstrahlung after the lines): upper cumulative probability of sampling (2^-32, inclusive), lowest
+    /// Four words per row, ascending in energy (bremsstrahlung after the lines): upper cumulative probability of
+    /// sampling (2^-32, inclusive), lowest
     /// energy, width (units of 2^-5 eV) and weight (2^-16): the row's share of the particles over its share of the
     /// samples.
     pub words: Vec<u32>,
@@ -40,7 +41,7 @@ pub struct EmissionTable {
     pub yield_per_decay: f64,
     /// Their energy, keV per decay.
     pub energy_kev_per_decay: f64,
-    /// Energy of electrons too faint to leave their place, keV per decay: deposited where they are born, without
+    /// Energy of electrons too low to leave their voxel, keV per decay: deposited where they are born, without
     /// sampling.
     pub local_kev_per_decay: f64,
     /// First row that is bremsstrahlung; the number of rows where there is none.

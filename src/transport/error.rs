@@ -1,4 +1,4 @@
-//! Why a run fails, and what every batch is checked for.
+//! Errors of a run, and the checks on every batch.
 
 use crate::fault::{Explained, Fault, FaultKind, Setting, explained, words};
 use crate::physics::tables::TableError;
@@ -22,27 +22,27 @@ pub enum RunError {
         /// Voxels of the scene.
         expected: usize,
     },
-    /// No decay at all.
+    /// No decays at all.
     Empty,
-    /// A number of decays that is none.
+    /// A number of decays that is invalid.
     Decays {
         /// Position in the volume.
         index: usize,
         /// Value found.
         found: f64,
     },
-    /// The kernel reported something that must not happen.
+    /// The kernel reported an impossible event.
     Flags {
         /// Batch number.
         batch: u32,
         /// Pass.
         pass: Pass,
-        /// What was raised.
+        /// Flags raised.
         flags: String,
         /// Seed.
         seed: u64,
     },
-    /// The state to go on from belongs to another run.
+    /// The state to resume from belongs to another run.
     Resume {
         /// What differs.
         what: String,
@@ -51,14 +51,14 @@ pub enum RunError {
         /// Value of this run.
         expected: String,
     },
-    /// Whoever hears the progress, or steps the run, ended it.
+    /// The progress listener or the caller ended the run.
     Cancelled {
         /// Batches done.
         batches: usize,
-        /// Folder of the checkpoint to go on from.
+        /// Folder of the checkpoint to resume from.
         checkpoint: Option<PathBuf>,
     },
-    /// A tally passed 64 bits.
+    /// A tally overflowed 64 bits.
     Overflow {
         /// Bin.
         bin: usize,
@@ -158,10 +158,10 @@ pub fn flag_names(flags: u32) -> String {
 
 /// Raised by the host: a history is missing.
 pub const FLAG_UNFINISHED: u32 = 1 << 16;
-/// Raised by the host: the account does not balance.
+/// Raised by the host: the ledger does not balance.
 pub const FLAG_UNBALANCED: u32 = 1 << 17;
 
-/// Checks a batch as every run does: all histories finished, account balanced. Returns the flags to raise.
+/// Checks a batch: all histories finished, ledger balanced. Returns the flags to raise.
 pub fn audit(batch: &BatchTally, expected_histories: u64) -> u32 {
     let mut flags = batch.flags;
     if batch.histories != expected_histories {
@@ -173,7 +173,7 @@ pub fn audit(batch: &BatchTally, expected_histories: u64) -> u32 {
     flags
 }
 
-/// Refuses a batch of a pass, or a part of it, of so many histories that [`audit`] finds fault with.
+/// Refuses a batch of a pass, or a part of one, with this many histories, if [`audit`] finds a fault.
 pub(crate) fn checked(batch: &BatchTally, histories: u32, of: (Pass, u32), seed: u64) -> Result<(), RunError> {
     match audit(batch, u64::from(histories)) {
         0 => Ok(()),

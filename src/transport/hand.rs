@@ -1,4 +1,4 @@
-//! The engine at work, and the one that takes over when it fails.
+//! The current engine, and the fallback that takes over when it fails.
 
 use crate::note::Note;
 use crate::tally::{BatchTally, EmptyBins};
@@ -6,10 +6,10 @@ use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
 
-/// Makes an engine that takes over.
+/// Makes the fallback engine.
 pub type Fallback<'a> = dyn FnMut() -> Box<dyn Engine> + Send + 'a;
 
-/// The engine at work, and the one that takes over when it fails: an engine too.
+/// The current engine with a fallback that takes over when it fails. Itself an engine.
 pub(crate) struct Hand<'a> {
     asked: &'a mut dyn Engine,
     other: Option<Box<dyn Engine>>,
@@ -20,7 +20,7 @@ pub(crate) struct Hand<'a> {
 }
 
 impl<'a> Hand<'a> {
-    /// `asked` at work; `fallback` makes the other one, `None`: a failure is the end.
+    /// `asked` is the engine; `fallback` makes the other one. Without it a failure ends the run.
     pub(crate) fn new(asked: &'a mut dyn Engine, fallback: Option<&'a mut Fallback<'a>>) -> Self {
         Self { asked, other: None, fallback, scene: None, warnings: Vec::new() }
     }
@@ -32,7 +32,7 @@ impl<'a> Hand<'a> {
         }
     }
 
-    /// Takes the other engine, where there is one, because of `error`.
+    /// Switches to the fallback, if there is one, because of `error`.
     fn change(&mut self, error: EngineError, done: &str) -> Result<(), EngineError> {
         let reason = match &error {
             EngineError::Device { device, message } => format!("{device} failed ({message})"),
@@ -63,7 +63,7 @@ impl Engine for Hand<'_> {
         self.engine().load(scene).or_else(|error| self.change(error, "the run was done"))
     }
 
-    /// A job that fails counts for nothing and is run again as a whole by the other engine.
+    /// A failed job counts for nothing; the fallback runs it again from the start.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         self.engine().run(job).or_else(|error| {
             self.change(error, &format!("the run went on from batch {}", job.batch()))?;

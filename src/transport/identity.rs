@@ -1,4 +1,4 @@
-//! What makes a run this run: program and kernel, matter, activity, regions, emissions, settings, and what the plan adds.
+//! The identity of a run: program and kernel, matter, activity, regions, emissions, settings, and what the plan adds.
 
 use crate::cores;
 use crate::transport::SceneData;
@@ -25,7 +25,7 @@ pub(crate) fn hash_numbers<T: bytemuck::Pod, const N: usize>(
     }
 }
 
-/// Hashes of what a run takes besides scene and tables: known before either is made.
+/// Hashes of the inputs besides scene and tables, known before these are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputHashes {
     activity: String,
@@ -48,7 +48,7 @@ impl InputHashes {
     }
 }
 
-/// What makes two runs the same run: named values in a fixed order.
+/// Identity of a run: named values in a fixed order. Equal values mean the same run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Name and value.
@@ -144,7 +144,7 @@ impl PlanHashes {
     }
 }
 
-/// What makes a run this run: see [`Identity`].
+/// The identity of a run: see [`Identity`].
 pub fn identity(data: &SceneData, decays: &[f64], plan: &RunPlan) -> Identity {
     PlanHashes::of(decays, plan).identity(data, plan)
 }

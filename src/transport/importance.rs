@@ -1,14 +1,15 @@
-//! Where histories are wanted.
+//! Where electron histories should start.
 //!
-//! An electron born in voxel j brings a dose of its weight over the mass there to a place where the dose is D: the histories of
-//! least mean relative variance go as decays / (mass x D) times the scatter of one history (Lagrange), which is level where
-//! the dose is smooth, whatever it is. The scatter comes from what crosses faces and grows as 1 / the root of the mass behind
-//! them. This is the base, from 1 % of the largest dose up. It also decides whether a standard error can be believed: no
-//! single history may be heavy against the dose of a voxel that it reaches, or most runs lack it and do not know. The aim is
-//! what the user looks at: target voxels, else doses from a tenth of the largest up.
+//! An electron born in voxel j deposits a dose proportional to its weight over the mass there, where the local dose is
+//! D. The mean relative variance is least (Lagrange) when the number of histories goes as decays / (mass x D) times the
+//! scatter of one history. That makes histories uniform where the dose is smooth, whatever its level. The scatter comes
+//! from energy that crosses voxel faces; it grows as the inverse square root of the mass behind them. This is the base,
+//! for doses of at least 1 % of the maximum. It also makes standard errors trustworthy: a single history must not
+//! dominate the dose of a voxel it reaches, since most runs would miss that history without showing it. The aim is what
+//! the user looks at: target voxels, else doses of at least a tenth of the maximum.
 //!
-//! Efficiency alone: weights make up for all of it (`allocation.rs`), so that the expectation is exact for any wishes. Photons
-//! fly far, and are born in proportion to decays.
+//! This affects efficiency alone: weights compensate (`allocation.rs`), so the expectation is exact for any wishes.
+//! Photons travel far and are born in proportion to decays.
 
 use crate::grid::VoxelGrid;
 use crate::neighbourhood::{areal_g_cm2, box_sums, rough_dose};
@@ -16,11 +17,11 @@ use crate::transport::allocation::Wishes;
 
 /// Share of the largest dose up to which the aim grows with it.
 const AIM_SHARE: f32 = 0.1;
-/// Share of the largest dose from which on standard errors are to be believed.
+/// Share of the largest dose above which standard errors must be trustworthy.
 const BASE_SHARE: f32 = 0.01;
 /// Part of the histories for the base, without and with targets.
 const BASE_PART: [f64; 2] = [0.25, 0.05];
-/// What a source in or next to a target voxel counts, relative to others of the largest doses.
+/// Weight of a source in or next to a target voxel, relative to other sources at the largest doses.
 const TARGET_FACTOR: f32 = 30.0;
 
 /// Whether a voxel or one of its 26 neighbours is a target.
@@ -59,7 +60,8 @@ mod tests {
         VoxelGrid::axis_aligned([8, 8, 8], [3.0; 3], [0.0; 3])
     }
 
-    /// An even source in even matter is born evenly, but for the rim of the grid, where the rough dose has an end.
+    /// A uniform source in uniform matter gets uniform histories, except at the edge of the grid, where the rough dose
+    /// falls off.
     #[test]
     fn law_even_sources_are_wished_for_evenly() {
         let wishes = wishes(&grid(), &[1.0; 512], &[3.0; 512], None);
@@ -69,7 +71,7 @@ mod tests {
         assert!((0..512).filter(inner).all(|v| (wishes.aim[v] / wishes.base[v] - 1.0).abs() < 1e-5));
     }
 
-    /// Where targets are named, sources in and next to them come first; the base does not know of them.
+    /// Where targets are named, sources in and next to them come first; the base ignores them.
     #[test]
     fn law_targets_come_first() {
         let mut target = vec![false; 512];
@@ -82,8 +84,9 @@ mod tests {
         assert_eq!(with.base, without.base);
     }
 
-    /// The heaviest history against the dose of the place where it is born: weight / (mass x rough dose), in decays of an
-    /// analogue history per voxel of even dose, over all sources whose neighbourhood has 1 % of the largest dose.
+    /// The heaviest history relative to the dose where it is born: weight / (mass x rough dose), in decays of an
+    /// analogue history per voxel of uniform dose, over all sources whose neighbourhood has at least 1 % of the largest
+    /// dose.
     fn heaviest(wishes: Wishes, density: &[f32], decays: &[f64], histories: f64) -> f64 {
         let dose = rough_dose(&grid(), density, decays);
         let top = dose.iter().copied().fold(0.0, f32::max);
@@ -104,14 +107,14 @@ mod tests {
         heaviest
     }
 
-    /// Soft tissue, a hot block, and lung of little uptake whose dose is of some percent.
+    /// Soft tissue, a hot block, and lung with low uptake and a dose of a few percent.
     fn lung() -> (Vec<f32>, Vec<f64>) {
         let density = (0..512).map(|v| if v % 8 < 4 { 0.25 } else { 1.05 }).collect();
         let decays = (0..512).map(|v| if v % 8 < 4 { 0.0035 } else { 1.0 }).collect();
         (density, decays)
     }
 
-    /// With some histories a voxel, none carries more than a part of the dose around.
+    /// With a few histories per voxel, none carries more than a fraction of the local dose.
     #[test]
     fn law_no_history_is_heavy_where_the_dose_matters() {
         let (density, decays) = lung();
@@ -120,7 +123,7 @@ mod tests {
         assert!(heavy < 1.0, "{heavy}");
     }
 
-    /// Births by decays alone would have heavy histories in the lung, or next to none.
+    /// In proportion to decays alone, histories in the lung would be heavy or almost absent.
     #[test]
     fn alarm_sources_without_a_base_are_heavy() {
         let (density, decays) = lung();

@@ -1,12 +1,12 @@
-//! Engines that carry particles through a scene.
+//! Engines that transport particles through a scene.
 //!
 //! A run is cut into batches; a batch of one pass is a `Job`: a list of source voxels with their histories. Every
-//! engine turns the same job into the same integers. Transport knows keV and grams, not Gy.
+//! engine turns the same job into the same integers. Transport works in keV and grams, not Gy.
 
 /// Histories per voxel and batch.
 pub mod allocation;
 
-/// Batches stored, added, taken up again.
+/// Batches stored, added, resumed.
 pub mod batch_store;
 
 /// Which batch comes next.
@@ -30,31 +30,31 @@ pub mod error;
 /// The kernel on any adapter that wgpu reaches.
 pub mod gpu;
 
-/// The engine at work and the one that takes over.
+/// The current engine and its fallback.
 pub mod hand;
 
-/// What makes a run this run.
+/// The identity of a run.
 pub mod identity;
 
-/// Where histories are wanted.
+/// Where histories should start.
 pub mod importance;
 
-/// One job on two engines: where do they part?
+/// One job on two engines: where they differ.
 pub mod parity;
 
-/// How large batches are.
+/// The size of batches.
 mod pilot;
 
 /// What to run.
 pub mod plan;
 
-/// What engines take.
+/// Input of the engines.
 pub mod prepare;
 
-/// Who hears how a run goes.
+/// Progress listeners.
 pub mod progress;
 
-/// What a run gives.
+/// Results of a run.
 pub mod result;
 
 /// Batches from first to last.
@@ -69,7 +69,7 @@ pub mod session;
 /// Where the time goes.
 pub mod spent;
 
-/// Uncertainty reached.
+/// Uncertainty reached, and when to stop.
 pub mod stopping;
 
 pub use scene::{Scene, SceneError};
@@ -88,7 +88,7 @@ pub enum Scoring {
     Voxels,
     /// In spherical shells around the centre of voxel 0, in which all histories start: point kernels.
     Shells {
-        /// Number of shells; the last also takes what lies beyond.
+        /// Number of shells; the last includes everything beyond.
         bins: u32,
         /// Thickness of a shell, mm.
         width_mm: f64,
@@ -114,7 +114,7 @@ pub struct SceneData {
     pub photon_emission: EmissionTable,
     /// Tally bins.
     pub bins: usize,
-    /// Energy that electrons leave at home until something is moved away, keV per decay, by tissue.
+    /// Electron energy credited to the home voxel before transport moves any of it, keV per decay, by tissue.
     pub home_kev_per_decay: Vec<f64>,
 }
 
@@ -168,7 +168,7 @@ impl Job {
         self.params.histories - self.params.first
     }
 
-    /// The same batch, but only its histories from `first` up to `end` (left out). The parts of a batch add up to the
+    /// The same batch, restricted to histories `first` to `end` - 1. The parts of a batch add up to the
     /// batch, bit for bit.
     ///
     /// Panics unless `first <= end <=` the batch's histories.
@@ -204,7 +204,7 @@ pub struct DeviceInfo {
     pub driver: String,
 }
 
-/// Why an engine cannot go on.
+/// Why an engine cannot continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -226,11 +226,11 @@ pub enum EngineError {
         /// The device.
         device: String,
     },
-    /// Not as many threads as were asked for.
+    /// Fewer threads available than requested.
     Threads {
         /// Threads asked for.
         wanted: usize,
-        /// Threads that can be had, at least 1.
+        /// Threads available, at least 1.
         most: usize,
         /// What limits them.
         why: String,
@@ -277,7 +277,7 @@ impl Explained for EngineError {
 }
 
 impl EngineError {
-    /// Of so many threads asked for only `most` can be had.
+    /// Only `most` of the requested threads are available.
     pub(crate) fn threads(wanted: usize, most: usize, why: String) -> Self {
         Self::Threads { wanted, most: most.max(1), why }
     }
@@ -298,7 +298,7 @@ pub trait Engine: Send {
     fn spent(&self) -> EngineSpent;
 }
 
-/// As [`Engine`], for callers that must not block: a browser awaits its device.
+/// As [`Engine`], for callers that must not block, such as a browser.
 pub trait AsyncEngine {
     /// What the device says of itself.
     fn device(&self) -> DeviceInfo;

@@ -1,8 +1,8 @@
-//! One job on two engines: whether they agree, and where they part if they do not.
+//! One job on two engines: whether they agree, and where they first differ.
 //!
-//! Histories are independent and tallies are integers, so that the tallies of two halves of a batch add up to the
-//! batch's. The first history that differs is found by halving, the first voxel by looking at that history alone,
-//! and the first step by following it on both engines (`Step`).
+//! Histories are independent and tallies are integers, so the tallies of two halves add up to that of the batch.
+//! Bisection finds the first history that differs; that history alone gives the first voxel, and following it on both
+//! engines the first step (`Step`).
 
 use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
 use crate::kernel::single::navigate::Particle;
@@ -14,10 +14,10 @@ use crate::transport::emission::Pass;
 use crate::transport::{Engine, EngineError, Job, SceneData};
 use std::collections::BTreeMap;
 
-/// Where two engines part.
+/// Where two engines differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// First history that differs; `None` when no single one does, which means that an engine does not repeat itself.
+    /// First history that differs; `None` if no single one does, which means that an engine is not reproducible.
     pub history: Option<u32>,
     /// First tally bin that differs there.
     pub bin: Option<usize>,
@@ -44,7 +44,7 @@ fn describe(history: Option<u32>, a: &BatchTally, b: &BatchTally) -> Difference 
     }
 }
 
-/// The first difference of two engines over a job, of which `tallies` are theirs; `None` when these agree bit for bit.
+/// The first difference of two engines over a job with these `tallies`; `None` if they agree bit for bit.
 pub fn first_difference(
     first: &mut dyn Engine,
     second: &mut dyn Engine,
@@ -72,12 +72,12 @@ pub fn first_difference(
     Ok(Some(describe(Some(low), &a, &b)))
 }
 
-/// Something that a history does.
+/// An event in a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Born with this energy (units of 2^-5 eV) and weight (2^-16).
     Emitted(u32, u32),
-    /// Energy left in a bin by a particle of that home; at home it changes no tally.
+    /// Energy left in a bin by a particle of that home; at home the tally does not change.
     Deposit(u32, u32, u32),
     /// Expected energy along the track in a bin.
     Estimate(u32, u32, u32),
@@ -106,7 +106,7 @@ impl std::fmt::Display for Event {
     }
 }
 
-/// State after one step of a history, and what the step left. The first step includes the birth.
+/// State after one step of a history, and what the step changed. The first step includes the birth.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
     /// Random stream after the step.
@@ -180,7 +180,7 @@ pub(crate) fn particle_words(p: &Particle) -> [u32; 15] {
     ]
 }
 
-/// Takes down what happens.
+/// Records events.
 #[derive(Default)]
 struct Recorder {
     events: Vec<Event>,

@@ -1,7 +1,7 @@
-//! How many histories a batch has, where the plan says when to stop and not after how many: small batches, thrown away.
+//! The pilot: small, discarded batches that find the size of a batch if the plan sets an uncertainty or a time.
 //!
-//! A pilot goes in rounds: each pass with emissions runs some batches, the round is judged, and the next one is larger
-//! until one tells enough. It names its jobs and takes their tallies; who runs them is none of its business.
+//! A pilot runs in rounds: each pass with emissions runs some batches and the round is evaluated; rounds grow until one
+//! is conclusive. The pilot names its jobs and takes their tallies; the caller runs them.
 
 use crate::neighbourhood::AIR_LIMIT_G_CM3;
 use crate::tally::{BatchTally, ENTRY_KEV, Moments, Regions};
@@ -13,20 +13,20 @@ use crate::transport::prepare::{Inputs, SourceVoxels, job};
 use crate::transport::stopping::HOT_SHARE;
 use crate::transport::{Job, Scene, SceneData, Scoring};
 
-/// Batches from here on are the pilot's: no run comes so far.
+/// Batch numbers from here on belong to the pilot; no run reaches them.
 const PILOT_BATCH: u32 = u32::MAX >> 2;
 /// Batches of a pass in a round that looks for an uncertainty.
 const SIGMA_BATCHES: u32 = 8;
 /// Electron histories of its batch at first.
 const SIGMA_HISTORIES: f64 = 1000.0;
-/// How often such a pilot is doubled at most.
+/// Most doublings of such a pilot.
 const SIGMA_DOUBLINGS: u32 = 9;
 /// Electron histories of a batch that is timed, at first.
 const TIMED_HISTORIES: f64 = 10_000.0;
 /// Fewest electron histories of a batch.
 const LEAST_HISTORIES: f64 = 100.0;
 
-/// What a pilot looks for.
+/// Goal of a pilot.
 #[derive(Debug)]
 enum Aim {
     /// Batches that reach the uncertainty `goal`.
@@ -39,12 +39,12 @@ enum Aim {
         sum: Vec<f64>,
         /// Variance of that.
         variance: Vec<f64>,
-        /// The pass at hand.
+        /// The current pass.
         moments: Moments,
     },
     /// Batches that take `seconds` together.
     Seconds {
-        /// All the time there is, the pilot included, s.
+        /// Total time, the pilot included, s.
         seconds: f64,
         /// Time of this round, s.
         round: f64,
@@ -53,7 +53,7 @@ enum Aim {
     },
 }
 
-/// A pilot under way.
+/// A running pilot.
 #[derive(Debug)]
 pub(crate) struct Pilot {
     aim: Aim,
@@ -65,9 +65,9 @@ pub(crate) struct Pilot {
     histories: f64,
     /// Number of the round's first batch.
     first: u32,
-    /// Place of the pass at hand, and of its batch.
+    /// Index of the current pass and of its batch.
     at: (usize, u32),
-    /// Where the pass at hand is born.
+    /// Where histories of the current pass start.
     expectation: Expectation,
 }
 
@@ -89,7 +89,7 @@ impl Pilot {
         Some(Self { aim, passes, per_pass, histories, first: PILOT_BATCH, at: (0, 0), expectation })
     }
 
-    /// What it is doing, for the reader.
+    /// What it is doing, for the user.
     pub(crate) fn message(&self) -> &'static str {
         match self.aim {
             Aim::Sigma { .. } => "choosing the batches",
@@ -101,7 +101,7 @@ impl Pilot {
         self.first + self.at.1
     }
 
-    /// The batch to be run.
+    /// The batch to run.
     pub(crate) fn place(&self) -> (Pass, u32) {
         (self.passes[self.at.0], self.batch())
     }
@@ -112,7 +112,7 @@ impl Pilot {
         job(data, pass, &self.expectation, batch, plan.seed)
     }
 
-    /// Takes what the batch left and the time that it took, s. The electron histories of a batch, once they are known.
+    /// Takes a batch's tally and time, s. Returns the electron histories per batch, once known.
     pub(crate) fn take(
         &mut self,
         tally: BatchTally,
@@ -161,14 +161,14 @@ impl Pilot {
         }
     }
 
-    /// The electron histories of a batch, if the round tells them.
+    /// The electron histories per batch, if the round is conclusive.
     fn judge(&self, scene: &Scene, plan: &RunPlan) -> Option<f64> {
         let most = MOST_HISTORIES_A_BATCH / plan.photon_share.max(1.0);
         let batches = f64::from(plan.batches);
         match &self.aim {
-            // until the target as a whole is known to within its own size; its energy-weighted variance then tells the
-            // histories needed. Voxels fainter than the bulk need more batches of that size; too large a batch could
-            // not be undone
+            // until the target as a whole has less than 100 % error; its energy-weighted variance then gives the
+            // histories needed. Voxels fainter than the bulk need more batches of that size; a batch that is too large
+            // cannot be undone
             Aim::Sigma { goal, doublings, sum, variance, .. } => {
                 let counts = counts(sum, scene, plan);
                 let noise: f64 = counts.iter().map(|&v| variance[v]).sum();
@@ -218,7 +218,7 @@ fn share(plan: &RunPlan, pass: Pass) -> f64 {
     if pass == Pass::Electron { 1.0 } else { plan.photon_share }
 }
 
-/// The bins that count: the plan's target, else those above 10 % of the largest energy density.
+/// The bins that matter: the plan's target, else those above 10 % of the largest energy density.
 fn counts(sum: &[f64], scene: &Scene, plan: &RunPlan) -> Vec<usize> {
     match (&plan.target, plan.scoring) {
         (Some(target), Scoring::Voxels) => (0..sum.len()).filter(|&v| target[v]).collect(),

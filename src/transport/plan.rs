@@ -8,22 +8,22 @@ use serde::{Deserialize, Serialize};
 /// Most histories of a batch of one pass: the kernel numbers them with 32 bits.
 pub const MOST_HISTORIES_A_BATCH: f64 = 1e9;
 
-/// When a run is over.
+/// When a run stops.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub enum Stop {
     /// After this many electron histories (and photon histories in the plan's proportion).
     Histories(u64),
-    /// When 95 % of the target voxels have a relative standard error at most this, seen twice in a row, and the
-    /// batches suffice. How many histories a batch has follows from a pilot, the same on every machine.
+    /// When 95 % of the target voxels have at most this relative standard error in two checks in a row, and there are
+    /// enough batches. A pilot sets the histories per batch, the same on every machine.
     TargetSigma(f64),
     /// After about this many seconds of transport.
     Seconds(f64),
 }
 
-/// A part of a run: batches whose number leaves `index` when divided by `count`.
+/// A part of a run: batches whose number modulo `count` is `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
-    /// From 0 up to `count`, left out.
+    /// From 0 to `count` - 1.
     pub index: u32,
     /// Number of shards, at least 1.
     pub count: u32,
@@ -45,7 +45,7 @@ pub struct RunPlan {
     pub only: Option<Pass>,
     /// When to stop.
     pub stop: Stop,
-    /// Batches at least; 20 to 64, or as many as there are shards.
+    /// Minimum number of batches; 20 to 64, or the number of shards.
     pub batches: u32,
     /// Which part of the batches to run; `None`: all. Only for a number of histories.
     pub shard: Option<Shard>,
@@ -62,7 +62,7 @@ pub struct RunPlan {
     /// Voxels whose uncertainty counts for progress and stopping; `None`: all above 10 % of the largest energy
     /// density of the first batches.
     pub target: Option<Vec<bool>>,
-    /// Label by voxel for region means; labels without voxels do no harm.
+    /// Label by voxel for region means; labels without voxels are allowed.
     pub labels: Option<Vec<u16>>,
 }
 
@@ -85,7 +85,7 @@ impl Default for RunPlan {
     }
 }
 
-/// Batches of the whole run: what the plan asks for, at least one a shard, and few enough histories in each for the
+/// Batches of the whole run: what the plan asks for, at least one per shard, each with few enough histories for the
 /// kernel's 32-bit numbers.
 pub fn batch_count(plan: &RunPlan) -> u32 {
     let least = match plan.stop {

@@ -1,4 +1,4 @@
-//! From matter, nuclide and plan to what engines take, and to the job of a batch.
+//! From matter, nuclide and plan to the engines' input and to the job of a batch.
 
 use crate::clock::Moment;
 use crate::cores;
@@ -21,14 +21,15 @@ use crate::transport::{Job, Scene, SceneData, Scoring};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Voxels up to this edge take the steps of `TransportSettings::step_scattering`; larger ones longer steps, mm.
+/// Voxels up to this edge, mm, use the steps of `TransportSettings::step_scattering`; larger ones use longer steps.
 const FINE_VOXEL_MM: f64 = 0.5;
 
-/// How much an electron's energy matters to voxel doses, relative. Efficiency alone; any positive function is exact.
+/// Relative importance of an electron's energy for voxel doses. Affects efficiency alone; any positive function is
+/// exact.
 ///
-/// What an electron can carry out is its energy times its weight, the share of the voxel that its skin takes (`skin.rs`); all
-/// electrons of the skin cost about the same. The power 3/4 of that share was the best of 1/2, 3/4 and 1 in 4.8 mm
-/// voxels, by little. Range by Katz & Penfold 1952 (Rev. Mod. Phys. 24:28), of which half is taken as the depth that matters.
+/// An electron can carry out its energy times its weight, the share of the voxel taken by its skin (`skin.rs`); all
+/// electrons of the skin cost about the same. The power 3/4 of that share was slightly better than 1/2 and 1 in 4.8 mm
+/// voxels. Range by Katz & Penfold 1952 (Rev. Mod. Phys. 24:28), half of which is taken as the relevant depth.
 fn crossing_importance(energy_kev: f64, edge_mm: f64) -> f64 {
     let shape = |energy_kev: f64| {
         let mev = energy_kev.max(1.0) * 1e-3;
@@ -61,7 +62,7 @@ fn home_energy(tables: &PhysicsTables, t: usize, emission: &EmissionTable) -> f6
         .sum()
 }
 
-/// Refuses emissions that the kernel does not follow.
+/// Refuses emissions that the kernel does not transport.
 fn check_emissions(nuclide: &Nuclide) -> Result<(), RunError> {
     for (what, found_kev, most) in
         [("a photon", nuclide.max_photon_kev(), 1022.0), ("an electron", nuclide.max_electron_kev(), 4000.0)]
@@ -85,7 +86,7 @@ type Groups = Vec<(f64, f64, f64)>;
 fn tables(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<(PhysicsTables, Groups), RunError> {
     let mut settings = plan.settings;
     if plan.scoring == Scoring::Voxels {
-        // coarse voxels bear longer steps: 3 mm voxels with 0.3 instead of 0.1 transport mean free paths differ by
+        // coarse voxels allow longer steps: 3 mm voxels with 0.3 instead of 0.1 transport mean free paths differ by
         // 0.02 % in the self dose and 0.07 % in the face neighbour
         settings.step_scattering *= (narrowest_mm(scene) / FINE_VOXEL_MM).sqrt().clamp(1.0, 2.5);
     }
@@ -105,7 +106,7 @@ fn tables(scene: &Scene, nuclide: &Nuclide, plan: &RunPlan) -> Result<(PhysicsTa
 
 /// The kernel's parameters, those of batch and pass at zero.
 fn params(scene: &Scene, plan: &RunPlan) -> Params {
-    // electrons whose range is a small share of the length end where they are
+    // electrons whose range is a small share of the length are absorbed on the spot
     let (radial_bins, radial_per_mm, length_mm) = match plan.scoring {
         Scoring::Voxels => (0, 0.0, narrowest_mm(scene)),
         Scoring::Shells { bins, width_mm } => (bins, 1.0 / width_mm, width_mm),
@@ -128,7 +129,7 @@ fn params(scene: &Scene, plan: &RunPlan) -> Params {
         electron_cut_kev: plan.settings.electron_cut_kev as f32,
         photon_cut_kev: plan.settings.photon_cut_kev as f32,
         home_density_g_cm3: match plan.scoring {
-            // in thinner voxels most electrons leave, and counting them as left at home would add variance
+            // in smaller voxels most electrons leave, and crediting their energy to the home voxel would add variance
             Scoring::Voxels => thin_g_cm3(&scene.grid),
             Scoring::Shells { .. } => f32::MAX,
         },
@@ -208,7 +209,7 @@ pub fn job(scene: &SceneData, pass: Pass, expectation: &Expectation, batch: u32,
     Job { pass, params, source_table: allocation.words }
 }
 
-/// What a run is of: lent by a call that ends with it, owned by a run that is stepped from outside.
+/// Inputs of a run: borrowed for one blocking call, owned for a run that is stepped from outside.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
     /// Matter on a grid.
@@ -220,28 +221,28 @@ pub struct Inputs<'a> {
 }
 
 impl<'a> Inputs<'a> {
-    /// Lent.
+    /// Borrowed.
     pub fn lent(scene: &'a Scene, decays: &'a [f64], plan: &'a RunPlan) -> Self {
         Self { scene: Cow::Borrowed(scene), decays: Cow::Borrowed(decays), plan: Cow::Borrowed(plan) }
     }
 
-    /// Owned: the run can be kept as long as one likes.
+    /// Owned: the run can be kept indefinitely.
     pub fn owned(scene: Scene, decays: Vec<f64>, plan: RunPlan) -> Inputs<'static> {
         Inputs { scene: Cow::Owned(scene), decays: Cow::Owned(decays), plan: Cow::Owned(plan) }
     }
 }
 
-/// Where histories begin and what needs none.
+/// Where histories start, and energy that needs none.
 #[derive(Debug)]
 pub(crate) struct SourceVoxels {
     /// Where histories are wanted.
     sources: Arc<Sources>,
-    /// Energy by bin that needs no sampling, keV; none where a state to go on from brings its own.
+    /// Energy by bin that needs no sampling, keV; none if a state to go on from brings its own.
     pub(crate) local_kev: Vec<f64>,
 }
 
 impl SourceVoxels {
-    /// The expectation of about so many histories a batch of a pass.
+    /// The expectation for about this many histories per batch of a pass.
     pub(crate) fn expect(&self, pass: Pass, histories: f64) -> Expectation {
         match pass {
             Pass::Electron => Expectation::of(&self.sources, histories.max(1.0)),
@@ -257,7 +258,7 @@ pub(crate) struct Prepared {
     pub(crate) data: Arc<SceneData>,
     /// Which run it is.
     pub(crate) identity: Identity,
-    /// Where histories begin.
+    /// Where histories start.
     pub(crate) source: SourceVoxels,
     /// Decays of the source.
     pub(crate) all_decays: f64,
@@ -268,12 +269,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Checks the inputs and makes tables, hashes and sources, each beside the others. `fresh`: no state to go on from.
+    /// Checks the inputs and makes tables, hashes and sources in parallel. `fresh`: no state to resume from.
     pub(crate) fn of(inputs: &Inputs<'_>, nuclide: &Nuclide, fresh: bool) -> Result<Self, RunError> {
         let began = Moment::now();
         let (scene, decays, plan) = (&*inputs.scene, &*inputs.decays, &*inputs.plan);
         let all_decays = check(scene, decays)?;
-        // what needs no tables is made beside them
+        // whatever needs no tables is made in parallel
         let tables = || cores::beside(|| prepare(scene, nuclide, plan), || PlanHashes::of(decays, plan));
         let ((data, hashes), sources) = cores::beside(tables, || Arc::new(sources(scene, decays, plan)));
         let data = Arc::new(data?);
@@ -287,7 +288,7 @@ impl Prepared {
         Ok(Self { data, identity, source, all_decays, tables_seconds, identity_seconds: clock.seconds() })
     }
 
-    /// Refuses to go on from another run's state.
+    /// Refuses to resume from another run's state.
     pub(crate) fn accepts(&self, store: &BatchStore, plan: &RunPlan) -> Result<(), RunError> {
         let different = |what: &str, found: String, expected: String| {
             Err(RunError::Resume { what: what.to_owned(), found, expected })
@@ -333,7 +334,7 @@ pub fn local_energy(data: &SceneData, decays: &[f64], scoring: Scoring) -> Vec<f
     }
 }
 
-/// Refuses decays that are none; their sum.
+/// Sum of the decays. Refuses invalid values.
 fn check(scene: &Scene, decays: &[f64]) -> Result<f64, RunError> {
     if decays.len() != scene.grid.len() {
         return Err(RunError::Length { found: decays.len(), expected: scene.grid.len() });

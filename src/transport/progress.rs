@@ -1,12 +1,12 @@
-//! Who hears how a run goes, and may end it.
+//! Listener to the progress of a run, which may end it.
 
 use crate::note::Note;
 use std::ops::ControlFlow;
 
-/// Hears how a run goes.
+/// Hears the progress of a run.
 pub trait Progress {
-    /// `fraction_done` 0 to 1; `sigma_rel`: 95th percentile over the target voxels, once known. Whether to go on:
-    /// `Break` ends the run before its next job, with a checkpoint where such are kept.
+    /// `fraction_done` 0 to 1; `sigma_rel`: 95th percentile over the target voxels, once known. `Break` ends the run
+    /// before its next job, with a checkpoint if checkpoints are kept.
     fn update(&mut self, fraction_done: f64, sigma_rel: Option<f64>, message: &str) -> ControlFlow<()>;
 
     /// Something to be known at once; it is among the run's warnings too.

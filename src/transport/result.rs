@@ -1,4 +1,4 @@
-//! What a run gives: energies with their variances, by bin and by region.
+//! Results of a run: energies with variances, by bin and by region.
 
 use crate::cores;
 use crate::note::Note;
@@ -19,7 +19,7 @@ pub struct RegionEnergy {
     pub variance_kev2: f64,
 }
 
-/// What a pass gives.
+/// Results of a pass.
 #[derive(Clone, Debug)]
 pub struct PassResult {
     /// Which pass.
@@ -34,8 +34,8 @@ pub struct PassResult {
     pub moments: Moments,
     /// The account.
     pub ledger: Ledger,
-    /// Energy by bin that needs no sampling, keV: electrons too faint to move, and what electrons leave at home
-    /// before transport moves it; empty for photons.
+    /// Energy by bin that needs no sampling, keV: electrons too low in energy to move, and energy that electrons leave
+    /// at home before transport moves it; empty for photons.
     pub local_kev: Vec<f64>,
     /// keV of one tally entry of a batch mean.
     pub kev_per_entry: f64,
@@ -117,7 +117,7 @@ impl PassResult {
     }
 }
 
-/// What a run gives.
+/// Results of a run.
 #[derive(Clone, Debug)]
 pub struct Simulation {
     /// Betas and electrons.
@@ -138,13 +138,13 @@ pub struct Simulation {
     pub wall_seconds: f64,
     /// Wall time before the first history, s.
     pub setup_seconds: f64,
-    /// Where the wall time went; a run put together from shards has none.
+    /// Where the wall time went; empty for a run merged from shards.
     pub spent: Spent,
     /// What the user should know.
     pub warnings: Vec<Note>,
 }
 
-/// What a run leaves.
+/// Output of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The batches.
@@ -176,7 +176,7 @@ impl Outcome {
         }
     }
 
-    /// The results without any bin, and the batches: what a part of a run has to say before it is merged.
+    /// The results without bins, and the batches: what a shard reports before the merge.
     pub fn into_account(mut self) -> (Simulation, BatchStore) {
         let account = self.store.without_bins();
         let store = std::mem::replace(&mut self.store, account);

@@ -1,4 +1,4 @@
-//! simulate: batches of both passes until the histories are spent or the uncertainty is reached.
+//! simulate: runs batches of both passes until the histories are done or the uncertainty is reached.
 
 use crate::fault::Explained;
 use crate::note::Note;
@@ -16,15 +16,15 @@ use crate::transport::checkpoint::Keeper;
 use crate::transport::hand::{Fallback, Hand};
 use crate::transport::{Engine, Scene};
 
-/// What surrounds a run.
+/// The environment of a run.
 pub struct Surroundings<'a> {
     /// Hears how it goes, and may end it.
     pub progress: &'a mut dyn Progress,
-    /// Makes the engine that goes on when the first one fails or is too small; `None`: a failure ends the run.
+    /// Makes the engine that takes over when the first one fails or is too small; `None`: a failure ends the run.
     pub fallback: Option<&'a mut Fallback<'a>>,
-    /// Writes checkpoints; given back to be discarded when the results are safe.
+    /// Writes checkpoints; returned so that they can be discarded once the results are saved.
     pub keeper: Option<&'a mut Keeper>,
-    /// State to go on from.
+    /// State to resume from.
     pub resume: Option<BatchStore>,
 }
 
@@ -41,9 +41,9 @@ pub fn simulate(
     Ok(run_batches(scene, decays, nuclide, plan, engine, around)?.into_simulation())
 }
 
-/// As [`simulate`], with all that can surround a run: another engine at hand, checkpoints, a state to go on from.
+/// As [`simulate`], with a fallback engine, checkpoints and a state to resume from.
 ///
-/// However often a run is interrupted, cut into shards or moved to another engine, its batches are the same integers.
+/// Interrupting a run, splitting it into shards or moving it to another engine does not change its integers.
 pub fn run_batches<'a>(
     scene: &Scene,
     decays: &[f64],
@@ -72,7 +72,7 @@ pub fn run_batches<'a>(
     Ok(Outcome { warnings, ..outcome })
 }
 
-/// Who looks at a run between its steps.
+/// Supervises a run between its steps.
 struct Watch<'a> {
     progress: &'a mut dyn Progress,
     keeper: Option<&'a mut Keeper>,
@@ -81,7 +81,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Writes a checkpoint when it is time to; what goes wrong is said at once.
+    /// Writes a checkpoint when it is due and reports a failure at once.
     fn keep(&mut self, session: &mut Session<'_>) {
         let (Some(keeper), Some(state)) = (&mut self.keeper, session.state()) else { return };
         if let Some(note) = keeper.tend(state) {
@@ -90,7 +90,7 @@ impl Watch<'_> {
         }
     }
 
-    /// Tells how far the run is, and ends it, with a checkpoint, where that is wished.
+    /// Reports progress, and ends the run, with a checkpoint, on request.
     fn tell(&mut self, session: &mut Session<'_>) -> Result<(), RunError> {
         let now = session.standing();
         if self.progress.update(now.fraction_done, now.sigma_rel, now.message).is_continue() {

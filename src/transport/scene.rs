@@ -4,7 +4,7 @@ use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::VoxelGrid;
 use crate::materials::tissues::Tissue;
 
-/// Matter on a grid: mass density and tissue of every voxel. Outside is vacuum.
+/// Matter on a grid: mass density and tissue of every voxel. Outside the grid is vacuum.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// The voxels.
@@ -30,7 +30,7 @@ pub enum SceneError {
         /// The grid's voxels.
         expected: usize,
     },
-    /// A density that no matter has.
+    /// An impossible density.
     Density {
         /// Position in the volume.
         index: usize,

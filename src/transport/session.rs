@@ -1,8 +1,8 @@
-//! A run that is stepped from outside: it says which job is next and takes the tally back. Who runs the job, blocking or
-//! awaited, here or in a browser, is none of its business; neither are files.
+//! A run that is stepped from outside: it hands out the next job and takes its tally back. The caller runs the job,
+//! blocking or async, natively or in a browser. The session touches no files.
 //!
-//! Between two steps the state is whole: it can be kept, and a run that goes on from it ends in the same integers. A job
-//! that is handed out and never taken back counts for nothing, and is handed out again.
+//! Between two steps the state is complete and can be saved; a run resumed from it ends in the same integers. A job
+//! that is never returned counts for nothing and is handed out again.
 
 use crate::clock::Moment;
 use crate::cores;
@@ -23,10 +23,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Least and most time that a part of a batch is meant to take, s.
+/// Shortest and longest intended time for a part of a batch, s.
 const PART_SECONDS: [f64; 2] = [0.01, 10.0];
 
-/// A job to be run: a batch of a pass, or a part of one.
+/// A job to run: a batch of a pass, or a part of one.
 #[derive(Debug)]
 pub struct Task {
     job: Job,
@@ -55,7 +55,7 @@ impl Task {
         self.place.1
     }
 
-    /// Runs the job and makes the next one beside it, on another thread where the target has such.
+    /// Runs the job and makes the next one in parallel, if the target has threads.
     pub fn run<R>(&mut self, run: impl FnOnce(&Job) -> R) -> R {
         let Some(recipe) = self.recipe.take() else { return run(&self.job) };
         let (made, ahead) = cores::beside(|| run(&self.job), || recipe.make());
@@ -64,7 +64,7 @@ impl Task {
     }
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standing {
     /// Share done, 0 to 1.
@@ -75,7 +75,7 @@ pub struct Standing {
     pub message: &'static str,
 }
 
-/// Histories that are run at a time: as many as take about the time asked for, where one was.
+/// Histories per part: as many as take about the requested time, if one was requested.
 #[derive(Debug, Default)]
 struct Pace {
     aim_seconds: Option<f64>,
@@ -96,13 +96,13 @@ impl Pace {
     }
 }
 
-/// Where a run stands.
+/// Stage of a run.
 enum Stage {
-    /// Nothing was run; the state to go on from, if any.
+    /// Not started; the state to resume from, if any.
     Prepared(Box<Prepared>, Option<Box<BatchStore>>),
-    /// The size of batches is looked for.
+    /// The pilot is finding the size of batches.
     Pilot(Box<Prepared>, Box<Pilot>),
-    /// Batches are run.
+    /// Batches are running.
     Batches(Box<Batches>),
     /// An error ended it.
     Failed,
@@ -115,15 +115,15 @@ pub struct Session<'a> {
     stage: Stage,
     pace: Pace,
     watches: Watches,
-    /// Time that earlier parts of the run took, s.
+    /// Time spent before the run was resumed, s.
     spent_before: f64,
     sigma_95: Option<f64>,
     likeness: OnceCell<Likeness>,
 }
 
 impl<'a> Session<'a> {
-    /// A run of `nuclide`, with its tables; `resume`: a state to go on from. Refuses inputs that are none, and the state
-    /// of another run.
+    /// A run of `nuclide`, with its tables; `resume`: a state to resume from. Refuses invalid inputs and the state of
+    /// another run.
     pub fn new(inputs: Inputs<'a>, nuclide: &Nuclide, resume: Option<BatchStore>) -> Result<Self, RunError> {
         let mut watches = Watches::start();
         let prepared = Prepared::of(&inputs, nuclide, resume.is_none())?;
@@ -149,18 +149,19 @@ impl<'a> Session<'a> {
         Arc::clone(&self.data)
     }
 
-    /// Cuts batches into parts of about so much time, so that a run can be kept or ended between them. No integer changes.
+    /// Splits batches into parts of about this duration, so that a run can be saved or ended between them. No integer
+    /// changes.
     pub fn cut_into(&mut self, parts: Duration) {
         self.pace.aim_seconds = Some(parts.as_secs_f64().clamp(PART_SECONDS[0], PART_SECONDS[1]));
     }
 
-    /// The engine has the scene: it had spent `before`, and loading took so long. For the account of times alone.
+    /// Records that the engine has the scene, what it had spent `before`, and the loading time. For timing alone.
     pub fn loaded(&mut self, before: EngineSpent, load_seconds: f64) {
         self.watches.loaded(before, load_seconds);
         self.start();
     }
 
-    /// How far it is.
+    /// Its progress.
     pub fn standing(&self) -> Standing {
         let at = |fraction_done, message| Standing { fraction_done, sigma_rel: self.sigma_95, message };
         match &self.stage {
@@ -173,7 +174,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The state, to be kept; `None` before the size of batches is known.
+    /// The state, to be saved; `None` before the size of batches is known.
     pub fn state(&mut self) -> Option<&BatchStore> {
         let wall_seconds = self.spent_before + self.watches.began.seconds();
         let Stage::Batches(batches) = &mut self.stage else { return None };
@@ -186,7 +187,7 @@ impl<'a> Session<'a> {
         if let Stage::Batches(batches) = &self.stage { batches.done() } else { 0 }
     }
 
-    /// The job to be run next; `None`: the run is over.
+    /// The next job; `None`: the run is over.
     pub fn task(&mut self) -> Result<Option<Task>, RunError> {
         self.start();
         loop {
@@ -210,13 +211,13 @@ impl<'a> Session<'a> {
             if job.params.first < total {
                 return Ok(Some(Task { recipe, ..Task::of(job, place, Some(total), asked) }));
             }
-            // none is left to be run
+            // no batch is left
             self.end_batch(place)?;
         }
     }
 
-    /// Takes what an engine, which has spent so much by now, made of a task. Bins come back, emptied, for the engine. An
-    /// answer to a task that is answered already counts for nothing.
+    /// Takes the tally of a task, and what the engine has spent so far. Returns emptied bins for the engine. A second
+    /// answer to a task is ignored.
     pub fn take(&mut self, task: Task, tally: BatchTally, spent: EngineSpent) -> Result<Option<EmptyBins>, RunError> {
         self.watches.engine_spent(spent);
         if !self.awaits(&task) {
@@ -232,7 +233,7 @@ impl<'a> Session<'a> {
         taken
     }
 
-    /// What the run gives, once it is over; before that it counts as cancelled. `device`: who ran it.
+    /// The results, once the run is over; before that it counts as cancelled. `device`: who ran it.
     pub fn finish(mut self, device: DeviceInfo) -> Result<Outcome, RunError> {
         let Stage::Batches(mut batches) = std::mem::replace(&mut self.stage, Stage::Failed) else {
             return Err(RunError::Cancelled { batches: 0, checkpoint: None });
@@ -329,7 +330,7 @@ impl<'a> Session<'a> {
         Ok(bins)
     }
 
-    /// Puts a batch into the sums; behind its last pass the uncertainty is looked at.
+    /// Adds a batch to the sums; after its last pass, checks the uncertainty.
     fn end_batch(&mut self, place: Place) -> Result<EmptyBins, RunError> {
         let Stage::Batches(batches) = &mut self.stage else { unreachable!("only batches end") };
         let (clock, before) = (Moment::now(), batches.done());
@@ -341,7 +342,7 @@ impl<'a> Session<'a> {
         Ok(bins)
     }
 
-    /// Looks at the uncertainty where that is due.
+    /// Checks the uncertainty if a check is due.
     fn look(&mut self) {
         let clock = Moment::now();
         let Stage::Batches(batches) = &self.stage else { return };
@@ -368,7 +369,7 @@ impl<'a> Session<'a> {
         self.watches.spent.looks_seconds += clock.seconds();
     }
 
-    /// Relative standard errors of the target voxels, `pooled` over like ones or each by itself.
+    /// Relative standard errors of the target voxels, `pooled` over similar ones or each by itself.
     fn target_sigmas(&self, store: &BatchStore, pooled: bool) -> Vec<f64> {
         let (scene, decays, plan) = (&*self.inputs.scene, &*self.inputs.decays, &*self.inputs.plan);
         let density = &scene.density_g_cm3;

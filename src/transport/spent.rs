@@ -1,12 +1,12 @@
-//! Where the time of a run goes, and what its engine holds.
+//! Where the time of a run goes, and how much memory its engine holds.
 //!
-//! Times are no result: nothing that is computed depends on them.
+//! No result depends on these times.
 
 use crate::clock::Moment;
 use crate::transport::emission::Pass;
 use serde::Serialize;
 
-/// What the time of the kernel was read from.
+/// Clock that timed the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelClock {
@@ -33,7 +33,7 @@ pub struct EngineSpent {
 }
 
 impl EngineSpent {
-    /// What was spent after `before`, a state of the same engine.
+    /// What was spent since `before`, an earlier state of the same engine.
     pub fn since(&self, before: &EngineSpent) -> EngineSpent {
         let less = |now: [f64; 2], then: [f64; 2]| [now[0] - then[0], now[1] - then[1]];
         EngineSpent {
@@ -83,7 +83,7 @@ pub struct Spent {
     pub read_back_seconds: [f64; 2],
     /// Batches to their sums and sums of squares, by voxel and by region.
     pub sums_seconds: [f64; 2],
-    /// Looks at the uncertainty reached.
+    /// Checks of the uncertainty reached.
     pub looks_seconds: f64,
     /// What the times of the kernel were read from.
     pub kernel_clock: KernelClock,
@@ -117,7 +117,7 @@ impl Spent {
     }
 }
 
-/// The watches of a run.
+/// The timers of a run.
 #[derive(Debug)]
 pub(crate) struct Watches {
     /// When it began.
@@ -135,14 +135,14 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    /// Watches that run from now on.
+    /// Timers that start now.
     pub(crate) fn start() -> Self {
         let now = Moment::now();
         let (spent, engine) = (Spent::default(), [EngineSpent::default(); 3]);
         Self { began: now, spent, setup_seconds: 0.0, passes: [[0.0; 2]; 3], pilot: now, engine }
     }
 
-    /// The engine, which had spent `before`, has the scene.
+    /// Records that the engine has the scene, having spent `before`.
     pub(crate) fn loaded(&mut self, before: EngineSpent, load_seconds: f64) {
         self.engine = [before; 3];
         self.spent.load_seconds = load_seconds;
@@ -150,7 +150,7 @@ impl Watches {
         self.pilot = Moment::now();
     }
 
-    /// The engine has spent so much by now.
+    /// Records what the engine has spent so far.
     pub(crate) fn engine_spent(&mut self, now: EngineSpent) {
         self.engine[2] = now;
     }

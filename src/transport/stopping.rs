@@ -1,9 +1,9 @@
-//! How certain a run is, and when that is enough.
+//! The uncertainty of a run, and when to stop.
 //!
-//! The aim is a quantile: 95 % of the target voxels reach it. The largest error of a million voxels fluctuates from
-//! look to look, a quantile does not. Looks are due at growing numbers of batches, never before the least number, and
-//! the aim counts as reached when two looks in a row say so: one lucky look ends nothing. What is decided follows
-//! from the tallies alone, so that every machine stops at the same batch.
+//! The goal is a quantile: 95 % of the target voxels must reach it. The largest error of a million voxels fluctuates
+//! from check to check; a quantile does not. Checks are made at growing numbers of batches, never below the minimum,
+//! and the goal counts as reached after two successful checks in a row: one lucky check ends nothing. The decision
+//! depends on the tallies alone, so every machine stops at the same batch.
 
 use crate::cores;
 use crate::neighbourhood::{AIR_LIMIT_G_CM3, Alike};
@@ -12,28 +12,28 @@ use crate::transport::plan::RunPlan;
 use crate::transport::{Scene, Scoring};
 use std::ops::Range;
 
-/// Looks in a row that must meet the aim.
+/// Checks in a row that must meet the goal.
 pub const LOOKS_IN_A_ROW: u32 = 2;
-/// Share of the largest energy density from which on a voxel is a target where none are named.
+/// Share of the largest energy density above which a voxel is a target if none are named.
 pub(crate) const HOT_SHARE: f64 = 0.1;
 
-/// When the first look is due: so that the second falls on the least number of batches.
+/// When the first check is due: such that the second falls on the minimum number of batches.
 pub fn first_look(batches: u32) -> u32 {
     (1..).find(|&at| next_look(at) >= batches).unwrap_or(batches)
 }
 
-/// Batches at which the look after one at `batches` is due.
+/// Batches at which the check after the one at `batches` is due.
 fn next_look(batches: u32) -> u32 {
     batches + (batches / 10).max(1)
 }
 
-/// What a look at `batches` batches says: `sigma_rel` met `goal` or not, and when the next is due.
+/// Result of a check at `batches` batches: whether `sigma_rel` met `goal`, and when the next is due.
 pub fn look(before: Looks, batches: u32, sigma_rel: Option<f64>, goal: f64) -> Looks {
     let met = sigma_rel.is_some_and(|sigma| sigma <= goal);
     Looks { next: next_look(batches), met: if met { before.met + 1 } else { 0 } }
 }
 
-/// The value of which a share `q` (0 to 1) of the values is not above; `None` without values. Reorders them.
+/// The `q`-quantile (0 to 1) of the values; `None` without values. Reorders them.
 pub fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
     let place = (values.len().checked_sub(1)? as f64 * q).round() as usize;
     Some(*values.select_nth_unstable_by(place, f64::total_cmp).1)
@@ -54,8 +54,8 @@ fn variance_kev2(store: &BatchStore, v: usize) -> f64 {
     store.passes.iter().filter(|p| p.moments.batches > 0).map(of).sum()
 }
 
-/// Relative standard error of that energy, pooled over like voxels as the map's is, if it is told which are alike; infinite
-/// where there is no energy.
+/// Relative standard error of that energy, pooled over similar voxels as in the map if these are given; infinite where
+/// there is no energy.
 fn sigma_rel(store: &BatchStore, v: usize, scene: &Scene, alike: Option<&Alike<'_>>) -> f64 {
     let energy = energy_kev(store, v);
     let variance = match alike {
@@ -69,10 +69,10 @@ fn sigma_rel(store: &BatchStore, v: usize, scene: &Scene, alike: Option<&Alike<'
     if energy > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
 }
 
-/// Voxels whose highest dose is kept, so that a block without any hot voxel is not gone through again.
+/// Voxels per block whose highest dose is kept, so that a block without a hot voxel is skipped.
 const BLOCK: usize = 1024;
 
-/// Relative standard errors over the voxels that count, in their order: those of the plan, else all above 10 % of the
+/// Relative standard errors of the target voxels, in order: those of the plan, else all above 10 % of the
 /// largest energy density so far.
 pub fn target_sigmas(store: &BatchStore, plan: &RunPlan, scene: &Scene, alike: Option<&Alike<'_>>) -> Vec<f64> {
     let sigma_rel = |v: usize| sigma_rel(store, v, scene, alike);
@@ -113,7 +113,7 @@ mod tests {
     use crate::transport::batch_store::Identity;
     use crate::transport::emission::Pass;
 
-    /// Looks fall on 19, 20, 22, 24 .. batches where 20 are the least; two in a row end the run.
+    /// Checks fall on 19, 20, 22, 24 .. batches if 20 is the minimum; two in a row end the run.
     #[test]
     fn law_two_looks_in_a_row_end_a_run() {
         assert_eq!(first_look(20), 19);

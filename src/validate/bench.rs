@@ -60,7 +60,7 @@ pub enum Fault {
     Elastic(f64),
     /// Conversion electrons (lines above 5 keV) left out.
     NoConversionElectrons,
-    /// Photons of bremsstrahlung not followed.
+    /// Bremsstrahlung photons left out.
     NoBremsstrahlung,
 }
 

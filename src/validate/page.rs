@@ -1,4 +1,4 @@
-//! What a validation leaves behind: `validation.md`, `validation.json` and a plot a comparison (SVG).
+//! Output of a validation: `validation.md`, `validation.json` and one plot per comparison (SVG).
 
 use super::{Comparison, Extent, Judged, Plot, Row, RowVerdict};
 use crate::transport::DeviceInfo;

@@ -1,4 +1,4 @@
-//! R1: point sources in endless water. Judges the electrons where they are born and where they end: shells of 20 um.
+//! R1: point sources in infinite water. Tests electrons near the source and at the end of their range: shells of 20 um.
 
 use super::assets::{self, Table};
 use super::bench::{ValidationError, Workbench, water};

@@ -1,4 +1,4 @@
-//! Step lengths halved and doubled: what the electron steps leave of themselves in the results.
+//! Step lengths halved and doubled: the effect of the electron step length on the results.
 
 use super::bench::{ValidationError, Workbench};
 use super::r4_slabs::{self, SlabSource};

@@ -70,7 +70,7 @@ pub struct Row {
     pub sigma: f64,
     /// Allowed difference beyond two combined standard errors.
     pub allowed: f64,
-    /// Difference up to which a row beyond its allowed one is open and does not fail; none where no such is known.
+    /// Difference up to which a row beyond its allowed one is open and does not fail; `None` if no such is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known: Option<f64>,
     /// Whether it passes.

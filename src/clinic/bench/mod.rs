@@ -1,7 +1,7 @@
-//! What a run costs, and what accuracy its time buys.
+//! Benchmark: the cost of a run, and accuracy per time.
 //!
-//! A measured run is a dose from files as every front end makes it: the same functions read, carry, sum and write, into a folder that is removed
-//! afterwards. A first run of a few histories warms up caches, files and drivers and is not counted.
+//! A measured run is an ordinary dose from files: the same functions read, transport, sum and write, into a folder that
+//! is removed afterwards. A first run of a few histories warms up caches, files and drivers and is not counted.
 
 /// The record and the formulas behind its figures.
 pub mod record;
@@ -38,9 +38,9 @@ use std::path::{Path, PathBuf};
 
 /// Name of the record.
 pub const FILE: &str = "bench.json";
-/// Words in the names of regions that are judged where the user names none.
+/// Words in region names that select the evaluated regions if the user names none.
 const JUDGED_NAMES: [&str; 4] = ["kidney", "tumour", "tumor", "lesion"];
-/// Share of the highest dose from which on voxels are judged where there is no such region.
+/// Share of the highest dose above which voxels are evaluated if there is no such region.
 const JUDGED_SHARE: f64 = 0.01;
 /// Voxel edge of the phantom of `--scaling`, mm.
 const PHANTOM_EDGE_MM: f64 = 3.0;
@@ -48,10 +48,10 @@ const PHANTOM_EDGE_MM: f64 = 3.0;
 const SOURCE_RADIUS_MM: f64 = 30.0;
 /// Decays in the source.
 const SOURCE_DECAYS: f64 = 1e14;
-/// Host memory of a run of the phantom, bytes a voxel: measured, rounded up.
+/// Host memory of a run of the phantom, bytes per voxel: measured, rounded up.
 const HOST_BYTES_A_VOXEL: u64 = 80;
 
-/// What a measurement gave, and the folder of its record.
+/// The result of a measurement, and the folder of its record.
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// The figures.
@@ -112,7 +112,7 @@ fn check_labels(setting: Setting, wanted: &[u16], case: &Case) -> Result<(), Use
     }
 }
 
-/// Labels whose voxels are judged: those named, else those aimed at, else kidneys and tumours by their names.
+/// Labels whose voxels are evaluated: those named, else the target labels, else kidneys and tumours by name.
 fn judged(case: &Case, request: &BenchRequest) -> Result<Vec<u16>, UserError> {
     if !request.judge_labels.is_empty() {
         check_labels(Setting::JudgeLabels, &request.judge_labels, case)?;
@@ -127,8 +127,8 @@ fn judged(case: &Case, request: &BenchRequest) -> Result<Vec<u16>, UserError> {
     Ok(case.names.iter().filter(|(l, name)| present.contains(l) && named(name)).map(|(l, _)| *l).collect())
 }
 
-/// Voxels that are judged, ascending, and their description: those of `labels` (all where there are none) that are no
-/// air and above the share `above` of the highest dose.
+/// Evaluated voxels, ascending, and their description: those of `labels` (all if empty) that are not air and above the
+/// share `above` of the highest dose.
 fn target(case: &Case, dose_gy: &[f32], labels: &[u16], above: Option<f64>) -> (Vec<usize>, Target) {
     let share = above.unwrap_or(if labels.is_empty() { JUDGED_SHARE } else { 0.0 });
     let least_gy = share * f64::from(dose_gy.iter().copied().fold(0.0, f32::max));
@@ -151,7 +151,7 @@ fn target(case: &Case, dose_gy: &[f32], labels: &[u16], above: Option<f64>) -> (
     (voxels, target)
 }
 
-/// A run as `lutra dose` does it, and what it took.
+/// A run as by `lutra dose`, with its timing.
 struct Taken {
     case: Case,
     computed: Computed,
@@ -164,7 +164,7 @@ struct Taken {
 /// Makes a case.
 type Make<'a> = dyn FnMut(&mut dyn Listener) -> Result<Case, Failure> + 'a;
 
-/// Makes the case, carries it, writes its files into a folder below `place` and removes them.
+/// Makes the case, transports it, writes its files into a folder below `place` and removes them.
 fn take(
     make: &mut Make<'_>,
     run: &RunOptions,
@@ -188,7 +188,7 @@ fn take(
     Ok(Taken { case, computed, written, seconds, cpu_seconds, parts })
 }
 
-/// CPU threads and lanes, where the CPU carried the histories.
+/// CPU threads and lanes, if the CPU ran the histories.
 fn cores(run: &RunOptions, computed: &Computed) -> Option<Cores> {
     (computed.device.engine == "cpu").then(|| Cores {
         threads: run.threads.unwrap_or_else(machine_cores),
@@ -199,7 +199,7 @@ fn cores(run: &RunOptions, computed: &Computed) -> Option<Cores> {
     })
 }
 
-/// Relative standard error; infinite where there is no energy, or where no history has ever changed it: that is no
+/// Relative standard error; infinite without energy, or if no history ever contributed: zero variance is then not
 /// certainty.
 fn relative(energy: f64, variance: f64) -> f64 {
     if energy > 0.0 && variance > 0.0 { variance.sqrt() / energy } else { f64::INFINITY }
@@ -382,7 +382,7 @@ fn once(lines: &mut Vec<Note>) {
     lines.retain(|line| seen.insert(line.to_string()));
 }
 
-/// Place of the median; the faster of the middle two where their number is even.
+/// Index of the median; the faster of the middle two for an even number.
 fn median(values: &[f64]) -> Option<usize> {
     let mut places: Vec<usize> = (0..values.len()).collect();
     places.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -396,7 +396,7 @@ fn phantom(dims: [usize; 3], settings: BTreeMap<String, serde_json::Value>) -> R
     let nuclide = Nuclide::load("lu177").map_err(|error| Failure::Run(RunFault::of(&error)))?;
     let radius = SOURCE_RADIUS_MM / PHANTOM_EDGE_MM;
     let inside = |[i, j, k]: [usize; 3]| {
-        // from the corner of the middle: the ball holds the same voxels whatever the grid
+        // centred on a voxel corner: the ball holds the same voxels on every grid
         let from = |n: usize, size: usize| n as f64 + 0.5 - (size / 2) as f64;
         from(i, dims[0]).powi(2) + from(j, dims[1]).powi(2) + from(k, dims[2]).powi(2) <= radius * radius
     };
@@ -488,7 +488,7 @@ fn scaling(
     Ok(bench)
 }
 
-/// Memory that can be had without swapping, bytes; none where `/proc` does not tell.
+/// Available memory without swapping, bytes; `None` if `/proc` does not tell.
 fn available_memory_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

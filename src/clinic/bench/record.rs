@@ -26,7 +26,7 @@ pub struct Bench {
     pub settings: BTreeMap<String, Value>,
     pub seed: u64,
     pub device: DeviceFigures,
-    /// What is judged; none with `--scaling`.
+    /// What is evaluated; `None` with `--scaling`.
     pub target: Option<Target>,
     pub warm_up_seconds: f64,
     pub runs: Vec<Run>,
@@ -51,7 +51,7 @@ pub struct SceneFigures {
     pub decays: f64,
 }
 
-/// What carried the histories.
+/// What ran the histories.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceFigures {
     pub engine: String,
@@ -60,9 +60,9 @@ pub struct DeviceFigures {
     pub driver: String,
     /// Threads of the CPU.
     pub threads: Option<usize>,
-    /// Histories that a thread of the CPU carries at once.
+    /// Histories that a CPU thread runs at once.
     pub lanes: Option<usize>,
-    /// What the time in the kernel was read from.
+    /// Clock that timed the kernel.
     pub kernel_clock: KernelClock,
 }
 
@@ -73,31 +73,31 @@ pub struct Cores {
     pub lanes: usize,
 }
 
-/// The voxels that are judged.
+/// The evaluated voxels.
 #[derive(Clone, Debug, Serialize)]
 pub struct Target {
     pub what: String,
     pub labels: Vec<u16>,
-    /// Share of the highest dose above which voxels are judged; 0 for all.
+    /// Share of the highest dose above which voxels are evaluated; 0 for all.
     pub above_share: f64,
     pub voxels: usize,
 }
 
-/// How certain some voxels are.
+/// Precision of a set of voxels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Precision {
-    /// Mean of the squared relative standard errors; none where a voxel was never reached.
+    /// Mean of the squared relative standard errors; `None` if a voxel was never reached.
     pub mean_sigma_rel_squared: Option<f64>,
     pub median_sigma_rel: Option<f64>,
     pub p95_sigma_rel: Option<f64>,
-    /// Of the least certain voxel; none where one was never reached.
+    /// Relative standard error of the least certain voxel; `None` if one was never reached.
     pub max_sigma_rel: Option<f64>,
     /// Voxels that no history ever reached.
     pub unscored: usize,
 }
 
 impl Precision {
-    /// From relative standard errors, infinite where nothing was scored; none without voxels.
+    /// From relative standard errors (infinite where nothing was scored); `None` without voxels.
     pub fn of(sigma_rel: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = sigma_rel.collect();
         let finite = |value: f64| value.is_finite().then_some(value);
@@ -116,8 +116,8 @@ impl Precision {
     }
 }
 
-/// 1 / (mean squared relative standard error x seconds), 1/s: what a second buys, whatever the number of histories.
-/// None where a voxel was never reached.
+/// 1 / (mean squared relative standard error x seconds), 1/s: efficiency, independent of the number of histories.
+/// `None` if a voxel was never reached.
 pub fn efficiency_per_s(precision: &Precision, seconds: f64) -> Option<f64> {
     let product = precision.mean_sigma_rel_squared? * seconds;
     (product > 0.0).then(|| 1.0 / product)
@@ -141,14 +141,14 @@ pub struct Run {
     pub first_history_seconds: f64,
     pub parts: Parts,
     pub passes: [PassFigures; 2],
-    /// Decays with all their emissions, carried without variance reduction at these rates, 1/s.
+    /// Decays with all their emissions, transported without variance reduction at these rates, 1/s.
     pub decays_per_s: Option<f64>,
     pub precision: Option<Precision>,
-    /// By the wall time of the whole run.
+    /// Per wall time of the whole run.
     pub efficiency_per_s: Option<f64>,
-    /// By the CPU time of the whole run; none on a GPU.
+    /// Per CPU time of the whole run; `None` on a GPU.
     pub efficiency_per_core_s: Option<f64>,
-    /// By the time in the kernel alone.
+    /// Per time in the kernel alone.
     pub efficiency_transport_per_s: Option<f64>,
     pub seconds_to_1_percent_median: Option<f64>,
     pub memory: Memory,
@@ -164,7 +164,7 @@ pub struct Parts {
     pub tables_seconds: f64,
     /// Hashes of scene and tables; beside them the energy that needs no sampling.
     pub identity_seconds: f64,
-    /// The scene to the engine.
+    /// Loading the scene into the engine.
     pub load_seconds: f64,
     /// Compiling the kernel.
     pub compile_seconds: f64,
@@ -242,7 +242,7 @@ pub struct PassFigures {
     pub histories_per_s: Option<f64>,
     pub histories_per_core_s: Option<f64>,
     pub particles_per_decay: f64,
-    /// Decays whose particles of this pass a second carries, 1/s.
+    /// Decays whose particles of this pass are transported per second, 1/s.
     pub decays_per_s: Option<f64>,
     /// Of the energy of this pass alone.
     pub precision: Option<Precision>,
@@ -282,10 +282,10 @@ impl PassFigures {
 /// Memory.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Memory {
-    /// Most resident memory of the program during the run, bytes; none where the system does not tell.
+    /// Most resident memory of the program during the run, bytes; `None` if the system does not tell.
     pub host_peak_bytes: Option<u64>,
     pub host_peak_bytes_per_voxel: Option<f64>,
-    /// Volumes that come in and go out, bytes: density, tissue, labels, decays, the CT where there is one; four maps.
+    /// Input and output volumes, bytes: density, tissue, labels, decays, the CT if there is one; four maps.
     pub volumes_bytes: u64,
     pub host_peak_over_volumes: Option<f64>,
     /// Scene, tables, source, tally and threads on the device, bytes.
@@ -315,7 +315,7 @@ pub struct GridFigures {
     pub run: Run,
 }
 
-/// The run with so many times the histories.
+/// The run with this multiple of the histories.
 #[derive(Clone, Debug, Serialize)]
 pub struct HistoryFigures {
     pub factor: u64,
@@ -341,7 +341,8 @@ mod tests {
         assert_eq!(Precision::of(std::iter::empty()), None);
     }
 
-    /// An error twice as large is a quarter of the efficiency; a figure that goes with the error itself would not ring.
+    /// An error twice as large is a quarter of the efficiency; a figure proportional to the error itself would fail the
+    /// test.
     #[test]
     fn alarm_sigma_doubled_is_a_quarter_of_the_efficiency() {
         let of = |factor: f64| {
@@ -351,7 +352,7 @@ mod tests {
         assert!((of(1.0) / of(2.0) - 4.0).abs() < 1e-12);
     }
 
-    /// A voxel that no history reached must not make a run look good.
+    /// A voxel that no history reached must not make a run look better.
     #[test]
     fn alarm_an_unscored_voxel_leaves_no_efficiency() {
         let precision = Precision::of([0.01, f64::INFINITY].into_iter()).expect("voxels");

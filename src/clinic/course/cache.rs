@@ -1,9 +1,8 @@
-//! Doses of cycles, kept between runs of a course.
+//! Cache of cycle doses between runs of a course.
 //!
-//! The cache lies beside the way from images to a dose and not across it: a dose is made in memory, and what an entry
-//! holds is a copy. An entry lies under the hash of everything its dose depends on: the content of every file or volume,
-//! the settings, and the program itself. What it holds is hashed too, so that a damaged entry is computed again and never
-//! used.
+//! The computation from images to dose does not depend on the cache: a dose is computed in memory, and an entry is a
+//! copy. The key of an entry is the hash of everything its dose depends on: the content of every file or volume, the
+//! settings, and the program itself. The content is hashed too, so a damaged entry is never used but computed again.
 
 use super::parts::{Computed, KeptRun, Mapped};
 use crate::clinic::dose::DoseResult;
@@ -31,14 +30,14 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where finished cycles are kept, by which program, and the course's inputs, which nothing kept may touch.
+/// The cache folder, the program's hash, and the course's inputs, which the cache must not touch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
     /// The folder.
     pub folder: PathBuf,
-    /// Hash of the program: one that was built anew may compute anew.
+    /// Hash of the program: a new build computes again.
     pub program_sha256: String,
-    /// What the course reads.
+    /// The inputs of the course.
     pub inputs: Inputs,
 }
 
@@ -69,7 +68,7 @@ struct Kept {
     depends_on: BTreeMap<String, String>,
     /// Hashes of the maps beside it.
     maps_sha256: BTreeMap<String, String>,
-    /// Grid of the maps, which their own headers hold to single precision.
+    /// Exact grid of the maps; their headers hold it only in single precision.
     grid: GridBits,
     #[serde(flatten)]
     told: Told,
@@ -100,7 +99,7 @@ impl KeptRegion {
     }
 }
 
-/// What of a cycle does not depend on its being kept: its regions, how it ran, what there is to say.
+/// Data of a cycle besides its maps: regions, run details, warnings.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Told {
     tally_sha256: String,
@@ -178,7 +177,7 @@ fn inputs(request: &DoseRequest, decays: Option<&Decays>, shelf: &mut Shelf) -> 
     Ok([activity, shelf.ct(ct)?.image.input.clone()])
 }
 
-/// Refuses an input that is not the one that the dose depends on: it was changed meanwhile.
+/// Refuses an input that has changed since the dose's hash was taken.
 fn as_computed(input: &InputFile, depends_on: &BTreeMap<String, String>) -> Result<(), UserError> {
     match depends_on.get(&format!("{}_sha256", input.role)) {
         Some(hash) if *hash != input.sha256 => Err(UserError::invalid(
@@ -208,7 +207,7 @@ impl Entry {
         Ok(Self { folder: cache.folder.join(run_record::hex(&hash.finalize())), depends_on })
     }
 
-    /// What is kept here, if it is whole.
+    /// The entry, if it is intact.
     fn find(&self) -> Option<(Told, Maps)> {
         let text = std::fs::read_to_string(self.folder.join(RECORD)).ok()?;
         let kept: Kept = serde_json::from_str(&text).ok()?;
@@ -233,7 +232,7 @@ impl Entry {
         })
     }
 
-    /// A folder for the entry, before anything is computed.
+    /// Creates the entry's folder before anything is computed.
     fn prepare(&self, cache: &Cache, hear: &mut dyn Listener) -> Result<AtomicOutputDir, UserError> {
         if self.folder.exists() {
             let damaged = Note::warning("cache-damaged", "the cache entry is damaged and computed again");
@@ -246,7 +245,7 @@ impl Entry {
             .or_user_error()
     }
 
-    /// Keeps a dose, whole or not at all.
+    /// Stores a dose atomically.
     fn keep(self, told: &Told, maps: &Maps, folder: AtomicOutputDir) -> Result<(), Failure> {
         let grid = &maps.dose_gy.grid;
         let options = |text: &str| WriteOptions { description: text.to_owned(), form_code: told.form_code };
@@ -273,10 +272,10 @@ impl Entry {
     }
 }
 
-/// The dose of a request: from the cache, else by transport, and then kept. `decays` stand in for the request's activity.
+/// The dose of a request: from the cache, else by transport and then stored. `decays` replace the request's activity.
 ///
-/// Errors: those of a dose; a cache that cannot be written to, found before anything is computed. A dose that cannot be
-/// kept afterwards is not lost: a warning says so.
+/// Errors: those of a dose; a cache that cannot be written to, detected before anything is computed. If storing fails
+/// afterwards, the dose is not lost: a warning says so.
 pub fn transported(
     request: &DoseRequest,
     decays: Option<Decays>,

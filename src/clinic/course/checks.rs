@@ -1,4 +1,4 @@
-//! What a course must not lose by a slip of the pen, and the verdict on what was added up.
+//! Guards against misspelt names in a course, and the verdict on the sums.
 
 use super::parts::Computed;
 use crate::clinic::failure::{OrUserError, UserError};
@@ -10,8 +10,7 @@ use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Refuses a ledger entry under a name that nothing has: a treatment before this course must not get lost by a slip of the
-/// pen.
+/// Refuses a ledger entry with an unknown name: a prior treatment must not be lost to a typing error.
 pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed: &[Computed]) -> Result<(), UserError> {
     let mut known: Vec<&str> = computed.iter().flat_map(|one| one.regions.keys()).map(String::as_str).collect();
     known.extend(protocol.organ.structures.iter().map(String::as_str));
@@ -72,7 +71,7 @@ pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[Cycl
         .collect()
 }
 
-/// Radiobiology of a region: the protocol's for the steering organ, the course's for all others.
+/// Radiobiology of a region: the protocol's for the dose-limiting organ, the course's for all others.
 pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<RegionParameters> {
     let own = course.radiobiology_of(region);
     let steering = protocol.organ.structures.iter().any(|name| name == region);
@@ -112,7 +111,7 @@ pub fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Re
                     random_rel_sigma: file
                         .random_rel_sigma
                         .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
-                    // what a series states of its images does not shrink what the protocol says of a dose
+                    // an uncertainty stated for the images must not reduce the protocol's for the dose
                     systematic_rel_sigma: file
                         .systematic_rel_sigma
                         .or_else(|| region.systematic_rel_sigma.map(|stated| stated.max(plan.systematic_rel))),

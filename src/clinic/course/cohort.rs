@@ -8,7 +8,7 @@ use crate::fault::Setting;
 
 /// `patients` virtual patients, each policy in turn, treated to the first window of a built-in protocol.
 ///
-/// Errors: a protocol that is not built in, or whose first step has no BED window with both edges.
+/// Errors: a protocol that is not built in, or whose first step lacks a BED window with both edges.
 pub fn cohort(protocol: &str, patients: u32, seed: u64) -> Result<(Cohort, Vec<CohortOutcome>), Failure> {
     let protocol = Protocol::built_in(protocol).or_user_error()?;
     let window = protocol.steps[0]

@@ -1,4 +1,4 @@
-//! One cycle of a course: from what the course says of it to the doses of its regions.
+//! One cycle of a course: from its description to the doses of its regions.
 
 use super::cache::{Cache, transported};
 use super::parts::{Computed, Mapped};
@@ -23,9 +23,9 @@ use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What one cycle is computed from.
+/// Inputs of one cycle.
 pub struct CycleFrom<'a> {
-    /// The file that other files are named beside.
+    /// The file to which other paths are relative.
     pub path: &'a Path,
     /// The course.
     pub course: &'a Course,
@@ -41,7 +41,7 @@ pub struct CycleFrom<'a> {
     pub images: &'a ImageChoice,
 }
 
-/// The doses of one cycle, whatever its content; `earlier` are half-lives of earlier cycles.
+/// The doses of one cycle of any content; `earlier` are half-lives of earlier cycles.
 pub fn compute_cycle(
     from: &CycleFrom<'_>,
     opened: Option<OpenSeries>,
@@ -97,7 +97,7 @@ pub fn compute_cycle(
     }
 }
 
-/// The doses of a cycle of images: integrated, carried, and back to what the curves say of the regions.
+/// The doses of a cycle from images: integrated, transported, and combined with the regions' curves.
 fn of_series(
     from: &CycleFrom<'_>,
     opened: OpenSeries,
@@ -143,7 +143,7 @@ fn of_series(
         region.method = integral.method.clone();
     }
     for region in &map.regions {
-        // the physical tail of a refused fit is no half-life that a later cycle could take for measured
+        // the physical tail of a refused fit must not pass as a measured half-life in a later cycle
         let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {
             continue;
         };
@@ -161,7 +161,7 @@ fn of_series(
     Ok(done)
 }
 
-/// What `lutra dose` would be asked for this cycle.
+/// The equivalent `lutra dose` request for this cycle.
 fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String) -> Result<DoseRequest, UserError> {
     let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
@@ -190,10 +190,10 @@ fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String)
     })
 }
 
-/// Share of all dose that negative voxels of a ready map may hold: noise of a transport, not another quantity.
+/// Largest share of the dose in negative voxels of an existing map: transport noise, not another quantity.
 const NEGATIVE_SHARE: f64 = 0.02;
 
-/// A dose map in the numbers that maps hold. Errors: a dose that no patient has.
+/// A dose map in single precision. Errors: a dose impossible in a patient.
 fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
     let held = |(n, &gy): (usize, &f64)| {
         bounds::voxel_dose("", gy).map_err(|error| {
@@ -205,7 +205,7 @@ fn singles(file: &str, dose: Volume<f64>) -> Result<Volume<f32>, UserError> {
     Ok(Volume { grid: dose.grid, data })
 }
 
-/// A ready dose map with labels on its grid. Region means weigh all voxels alike: no density is at hand.
+/// An existing dose map with labels on its grid. Region means weight all voxels equally, since the density is unknown.
 fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Result<Computed, UserError> {
     let CycleFrom { path, course, cycle, number, .. } = *from;
     let dose_path = beside(path, file);
@@ -272,7 +272,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let given = Given::new(Some(cycle.administered_mbq), nuclide.half_life_h);
     for (&label, &(sum, voxels)) in &sums {
         let what = format!("{}: region {}: mean dose", dose_path.display(), name_of(label));
-        // the density is not known: what is too much in lung is too much
+        // the density is unknown: the limit for lung applies everywhere
         let least_g = f64::from(voxels) * dose_gy.grid.voxel_cm3() * bounds::LIGHTEST_TISSUE_G_CM3;
         let mean_gy = sum / f64::from(voxels);
         given.check_dose(&what, mean_gy, Some(least_g), nuclide.emitted_kev_per_decay()).or_user_error()?;

@@ -1,4 +1,4 @@
-//! Where the doses of cycles are added by voxel.
+//! The frame in which cycle doses are summed by voxel.
 
 use super::parts::Computed;
 use crate::clinic::failure::UserError;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The course's frame: where voxel sums are formed.
+/// The course's frame, in which voxel sums are formed.
 pub struct Frame {
     /// Its grid.
     pub grid: VoxelGrid,
@@ -27,18 +27,18 @@ pub struct Frame {
     pub density_g_cm3: Option<Vec<f32>>,
     /// Kind of coordinates.
     pub form_code: i16,
-    /// The image whose frame of reference it is, if that is DICOM.
+    /// The image that defines its frame of reference, if from DICOM.
     pub origin: Option<Origin>,
 }
 
-/// Whether a cycle lies in the course's frame as it is: its anatomy is the course's.
+/// Whether a cycle is already in the course's frame: it uses the course's anatomy.
 fn in_frame(cycle: &CourseCycle) -> bool {
     cycle.transform.is_none() && cycle.ct.is_none() && cycle.labels.is_none()
 }
 
 impl Frame {
-    /// The frame: that of the first map with the course's own anatomy. Where every cycle has its own, the course's labels
-    /// give it; where the course states none, the first cycle without a transform does. None without any map.
+    /// The frame: that of the first map with the course's own anatomy. If every cycle has its own, the course's labels
+    /// define it; if the course has none, the first cycle without a transform. `None` without any map.
     pub fn of(
         path: &Path,
         course: &Course,

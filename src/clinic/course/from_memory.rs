@@ -1,4 +1,4 @@
-//! A course whose images lie in memory: what Python arrays and a page start from.
+//! A course from images in memory, for Python arrays and web pages.
 
 use super::source::{CourseSource, read_protocol};
 use crate::bounds;
@@ -33,7 +33,7 @@ pub struct TimedImage {
 /// One cycle.
 #[derive(Clone, Debug)]
 pub struct CycleVolumes {
-    /// Day of the injection, counted from any day that the course has in common.
+    /// Day of the injection, counted from any day common to the course.
     pub day: i64,
     /// Administered activity, MBq.
     pub administered_mbq: f64,
@@ -66,7 +66,7 @@ impl CourseVolumes {
     /// The course, ready for [`super::treated`]. What else a COURSE.toml can say (facts, ledger, radiobiology) may be set
     /// in the fields of [`CourseSource::course`] before.
     ///
-    /// Errors: a protocol that is not built in; cycles out of order; activities that no patient is given.
+    /// Errors: a protocol that is not built in; cycles out of order; impossible administered activities.
     pub fn into_source(self) -> Result<CourseSource, UserError> {
         let Self { ct_hu, labels, names, nuclide, protocol, method, grid, cycles } = self;
         let name = PathBuf::from(place("course"));
@@ -125,7 +125,7 @@ impl CourseVolumes {
     }
 }
 
-/// What the record says of a course that never was a file: its digest is that of what it states.
+/// Record of a course that was never a file: the digest is that of its content.
 fn recorded(name: &Path, course: &Course) -> InputFile {
     let stated = format!("{course:?}");
     InputFile {

@@ -53,7 +53,7 @@ impl Histograms {
             let share = |n: usize| f32::from(u8::from(frame.labels[n] == label));
             let squares = cycles.iter().filter_map(|c| c.regions.get(region)).map(|r| r.dose_se_gy * r.dose_se_gy);
             let mean_se_gy = squares.sum::<f64>().sqrt();
-            // how a small change of dose changes the quantity in a voxel
+            // derivative of the quantity with respect to dose in a voxel
             let one = |values: &[f32], slope: &dyn Fn(usize) -> f64| {
                 let field = Field {
                     grid: &frame.grid,
@@ -97,7 +97,7 @@ impl Histograms {
         found
     }
 
-    /// Puts the points of these histograms into the table, so that all files of the run show one number.
+    /// Copies the points of these histograms into the table, so that all files of the run agree.
     pub fn refine(&self, totals: &mut [TotalRow]) {
         for row in totals {
             let point = |list: &[RegionHistogram], percent: f64| {
@@ -118,7 +118,7 @@ impl Histograms {
     }
 }
 
-/// Standard error of the cumulative dose by voxel, Gy; none where a cycle with a dose map does not state its own.
+/// Standard error of the cumulative dose by voxel, Gy; `None` if a cycle with a dose map does not state its own.
 fn standard_errors(course: &Course, cycles: &[CycleDose], computed: &[Computed], frame: &Frame) -> Option<Vec<f32>> {
     let mut variance = vec![0.0_f64; frame.labels.len()];
     for ((cycle, given), one) in cycles.iter().zip(&course.cycles).zip(computed) {

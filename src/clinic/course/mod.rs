@@ -1,11 +1,12 @@
 //! A treatment: from its cycles to an accumulated dose, the limits of a protocol and a verdict.
 //!
-//! Each cycle's dose is computed once and kept ([`cache`](crate::clinic::course::cache)): a cycle added later costs only itself.
+//! Each cycle's dose is computed once and cached ([`cache`](crate::clinic::course::cache)): after adding a cycle only
+//! that cycle is computed.
 
 /// Doses of cycles, kept between requests.
 pub mod cache;
 
-/// Names that must fit, and the verdict.
+/// Checks of names, and the verdict.
 pub mod checks;
 
 /// A virtual cohort.
@@ -14,7 +15,7 @@ pub mod cohort;
 /// The doses of one cycle.
 pub mod cycle;
 
-/// Where doses are added by voxel.
+/// The frame of the voxel sums.
 pub mod frame;
 
 /// A course from volumes in memory.
@@ -29,7 +30,7 @@ pub mod parts;
 /// The files of a course.
 pub mod save;
 
-/// Where a course comes from.
+/// The source of a course.
 pub mod source;
 
 use super::failure::{Failure, OrUserError};
@@ -55,17 +56,17 @@ use source::CourseSource;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A course and all that was found.
+/// A course and all results.
 pub struct CourseResult {
-    /// The COURSE.toml or the DICOM folder; `course in memory` of volumes.
+    /// The COURSE.toml or the DICOM folder; `course in memory` for volumes.
     pub path: PathBuf,
-    /// What the record says of it.
+    /// Its entry in the record.
     pub input: InputFile,
     /// The course.
     pub course: Course,
     /// Its protocol.
     pub protocol: Protocol,
-    /// Days of the cycles in words.
+    /// Days of the cycles as text.
     pub days: Vec<String>,
     /// Doses by cycle.
     pub cycles: Vec<CycleDose>,
@@ -81,9 +82,9 @@ pub struct CourseResult {
     pub verdict: Verdict,
 }
 
-/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder; `check` sees it before anything is computed.
+/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder; `check` is called before anything is computed.
 ///
-/// Errors: those of the files; names that nothing has; transport.
+/// Errors: those of the files; unknown names; transport.
 pub fn patient(
     path: &Path,
     choice: Option<&StudyChoice>,
@@ -100,7 +101,7 @@ pub fn patient(
     treated(source, Some(cache), run, hear)
 }
 
-/// A course, wherever it comes from, in memory from its images to its verdict; `cache` keeps the doses of its cycles.
+/// A course from any source, computed in memory from images to verdict; `cache` stores the doses of its cycles.
 ///
 /// Errors: as [`patient`].
 pub fn treated(
@@ -174,7 +175,7 @@ pub fn treated(
 impl CourseResult {
     /// Writes every file of the course into `folder`.
     ///
-    /// Errors: a disk that cannot be written; DICOM asked for and no dose map.
+    /// Errors: a disk that cannot be written; DICOM requested without a dose map.
     pub fn save(
         &self,
         folder: &AtomicOutputDir,

@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 pub struct Mapped {
     /// Dose, Gy.
     pub dose_gy: Volume<f32>,
-    /// Relative standard error of the dose; none for a ready map.
+    /// Relative standard error of the dose; `None` for an existing map.
     pub sigma_rel: Option<Volume<f32>>,
-    /// Mass density, g/cm3; none for a ready map.
+    /// Mass density, g/cm3; `None` for an existing map.
     pub density_g_cm3: Option<Vec<f32>>,
     /// Labels.
     pub labels: Vec<u16>,
@@ -25,7 +25,7 @@ pub struct Mapped {
     pub names: BTreeMap<u16, String>,
     /// Kind of coordinates.
     pub form_code: i16,
-    /// The image whose frame of reference the map has.
+    /// The image that defines the map's frame of reference.
     pub origin: Option<Origin>,
 }
 
@@ -35,7 +35,7 @@ pub struct Computed {
     pub regions: BTreeMap<String, RegionCycle>,
     /// Its dose map.
     pub map: Option<Mapped>,
-    /// Half-lives measured in it, of what carries no label too.
+    /// Half-lives measured in it, unlabelled voxels included.
     pub half_lives: BTreeMap<String, EarlierHalfLife>,
     /// Files read.
     pub inputs: Vec<InputFile>,
@@ -68,7 +68,7 @@ impl Computed {
     }
 }
 
-/// One pass of a finished cycle; energies in tally entries, as text since they may pass 64 bits.
+/// One pass of a finished cycle; energies in tally entries, as text since they may exceed 64 bits.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct KeptPass {
     pass: String,
@@ -126,7 +126,7 @@ impl KeptRun {
         self.passes.iter().map(record).collect()
     }
 
-    /// Energy balances; none where the entry is damaged.
+    /// Energy balances; `None` if the entry is damaged.
     pub fn balances(&self) -> Option<Vec<EnergyBalance>> {
         self.passes
             .iter()

@@ -20,7 +20,7 @@ use crate::io::nifti::{self, WriteOptions};
 use crate::report::png::{self, Background, Drawn, Outline, Picture};
 use crate::report::run_record::{self, InputFile};
 
-/// Names of the files written; there are further ones a cycle and with DICOM.
+/// Names of the files written; more per cycle and with DICOM.
 pub const FILE_NAMES: [&str; 11] = [
     "verdict.json",
     "verdict.txt",
@@ -43,7 +43,7 @@ pub fn cycle_map(cycle: usize) -> String {
     format!("cycle_{cycle}_dose_gy.nii.gz")
 }
 
-/// Names of the files that a course of so many cycles may write.
+/// Names of the files that a course with this many cycles may write.
 pub fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
     let mut names: Vec<String> = FILE_NAMES.map(str::to_owned).to_vec();
     names.extend((1..=cycles).map(cycle_map));
@@ -58,7 +58,7 @@ pub fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
 
 /// What is written.
 pub struct Written<'a> {
-    /// What the record says of the course's file or folder.
+    /// Record entry of the course's file or folder.
     pub input: &'a InputFile,
     /// The course.
     pub course: &'a Course,
@@ -196,7 +196,7 @@ fn write_dicom(
 /// Slices of the course's dose through its hottest place.
 fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
     let dose_gy: Vec<f32> = dose_gy.iter().map(|&gy| gy as f32).collect();
-    // without a density (ready dose maps) the anatomy stays dark
+    // without a density (existing dose maps) the background stays dark
     let nothing = vec![0.84_f32; frame.labels.len()];
     let background = Background::Density(frame.density_g_cm3.as_ref().unwrap_or(&nothing));
     let mean = |label: u16| {

@@ -1,4 +1,4 @@
-//! Where a course comes from: a COURSE.toml, or what lies in a DICOM folder.
+//! Source of a course: a COURSE.toml or a DICOM folder.
 
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
@@ -21,23 +21,23 @@ use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A course and how its files are found.
+/// A course, and where its files are.
 pub struct CourseSource {
-    /// What messages call it: the COURSE.toml, the DICOM folder, or `course in memory`.
+    /// Name in messages: the COURSE.toml, the DICOM folder, or `course in memory`.
     pub name: PathBuf,
-    /// What the record says of it.
+    /// Its entry in the record.
     pub input: InputFile,
-    /// What is opened already.
+    /// Inputs that are already open.
     pub shelf: Shelf,
     /// The course.
     pub course: Course,
     /// Its protocol.
     pub protocol: Protocol,
-    /// The file that other files are named beside; empty where they are named from the working folder.
+    /// The file to which other paths are relative; empty for the working folder.
     pub base: PathBuf,
-    /// The images of each cycle, opened; none for a course from its file.
+    /// The opened images of each cycle; `None` for a course from a file.
     pub series: Vec<Option<OpenSeries>>,
-    /// Days of the cycles in words: those of a DICOM folder count from the first, since dates identify.
+    /// Days of the cycles as text; for a DICOM folder relative to the first, since dates identify the patient.
     pub days: Vec<String>,
     /// How DICOM images are read.
     pub images: ImageChoice,
@@ -131,7 +131,7 @@ impl CourseSource {
             days.push(day);
             series.push(Some(opened));
         }
-        // One anatomy for all cycles is the course's own: their doses add up by voxel.
+        // A single anatomy for all cycles is the course's own: their doses are summed by voxel.
         let shared = |of: fn(&CourseCycle) -> &Option<String>| {
             let one = of(&cycles[0]).clone();
             cycles.iter().all(|cycle| *of(cycle) == one).then_some(one).flatten()

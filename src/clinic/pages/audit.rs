@@ -1,4 +1,4 @@
-//! The audit's section of the report: every shortcut beside the transport, by region.
+//! The audit's section of the report: every shortcut compared with transport, by region.
 
 use crate::dose::regions::RegionDose;
 use crate::report::page::number::{name, percent, significant};
@@ -44,7 +44,7 @@ pub fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Sectio
     Section::new("audit", "Shortcuts beside transport", "Audit", blocks)
 }
 
-/// What stands on top: which shortcut serves, and where the worst one fails.
+/// The banner: which shortcuts are adequate, and where the worst one fails.
 pub fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
     let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
     let limit = percent(tolerance_rel, 1);
@@ -77,7 +77,7 @@ pub fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
     }
 }
 
-/// One row a shortcut: how many regions it serves, and where it is worst.
+/// One row per shortcut: number of regions where it is adequate, and where it is worst.
 fn summary(audit: &Audit) -> Table {
     let rows = audit
         .methods

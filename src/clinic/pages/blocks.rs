@@ -1,4 +1,4 @@
-//! What the pages have in common: histograms, energy balance, the words about uncertainty.
+//! Common parts of the pages: histograms, energy balance, text about uncertainty.
 
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::files::write_json;
@@ -17,7 +17,7 @@ use std::io::BufWriter;
 const SHOWN: usize = 8;
 /// Edges of the classes of the uncertainty map, %.
 pub(super) const SIGMA_EDGES: [f64; 7] = [1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0];
-/// What every page is for.
+/// Intended use, stated on every page.
 pub const INTENDED_USE: &str = "Lutra is research software. It supports the judgement of a medical physicist and \
 a physician and does not replace it; it is not a medical device.";
 
@@ -32,7 +32,7 @@ pub fn mbq_h_words(decays: f64) -> String {
     if value >= 1000.0 { grouped(value.round() as u128) } else { significant(value, 4) }
 }
 
-/// Round doses between 5 % and all of the hottest region's D2, at most five: where V-points are taken.
+/// Round doses between 5 % and 100 % of the hottest region's D2, at most five: doses for V-points.
 pub fn volume_points_gy(d2_gy: impl Iterator<Item = f64>) -> Vec<f64> {
     let top = d2_gy.fold(0.0, f64::max);
     if top <= 0.0 {
@@ -46,7 +46,7 @@ pub fn volume_points_gy(d2_gy: impl Iterator<Item = f64>) -> Vec<f64> {
     points
 }
 
-/// The regions with the highest mean dose are shown at first; what is left over of the body never is.
+/// The regions with the highest mean dose are shown initially; the remainder of the body never is.
 pub fn shown(rows: &[(String, f64)]) -> Vec<ShownRegion> {
     let mut order: Vec<usize> = (0..rows.len()).filter(|&n| !rows[n].0.contains("remainder")).collect();
     order.sort_by(|&a, &b| rows[b].1.total_cmp(&rows[a].1).then(a.cmp(&b)));
@@ -79,7 +79,7 @@ pub fn series(histograms: &[RegionHistogram], regions: &[ShownRegion]) -> Vec<Dv
         .collect()
 }
 
-/// What the histogram's figure says to those who cannot see it.
+/// Text alternative of the histogram figure.
 pub fn dvh_words(histograms: &[RegionHistogram], regions: &[ShownRegion]) -> String {
     let point = |one: &RegionHistogram, percent: f64| {
         significant(f64::from(one.dvh.dose_at_volume_gy(percent).unwrap_or(0.0)), 3)
@@ -95,7 +95,7 @@ pub fn dvh_words(histograms: &[RegionHistogram], regions: &[ShownRegion]) -> Str
     words.join("; ")
 }
 
-/// The line under a histogram figure.
+/// Caption of a histogram figure.
 pub const DVH_CAPTION: &str = "Share of each region’s mass that receives at least the dose below. Shaded: 95 % band \
 of the transport’s statistics alone, from the batches; it holds the broadening by noise as well, and is often thinner than \
 the line. Activity, registration and outlines are not in it. Curves of maps made from SPECT are limited by its resolution. \

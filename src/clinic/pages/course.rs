@@ -1,4 +1,4 @@
-//! The report page of a course: verdict and limits on top, the cycles under them.
+//! The report page of a course: verdict and limits on top, then the cycles.
 
 use super::blocks::{
     DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, series, shown,
@@ -33,7 +33,7 @@ use crate::text::plain_lines;
 /// Points of a drawn time-activity curve.
 const CURVE_POINTS: usize = 120;
 
-/// What the page is made from.
+/// Content of the page.
 pub struct Found<'a> {
     /// The course.
     pub course: &'a Course,
@@ -514,7 +514,7 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
     )
 }
 
-/// Mean doses, one column a cycle.
+/// Mean doses, one column per cycle.
 fn doses_by_cycle(f: &Found<'_>, regions: &[ShownRegion]) -> Table {
     let mut heads = vec!["Region".to_owned()];
     heads.extend((1..=f.cycles.len()).map(|n| format!("Cycle {n}|Gy")));
@@ -541,7 +541,7 @@ fn doses_by_cycle(f: &Found<'_>, regions: &[ShownRegion]) -> Table {
     )
 }
 
-/// The nuclide's name; a file's is left out, since it may hold a person's.
+/// The nuclide's name; a file name is left out, since it may contain a person's name.
 fn nuclide(f: &Found<'_>) -> String {
     match Nuclide::load(&f.course.nuclide) {
         Ok(nuclide) if Nuclide::built_in_names().contains(&f.course.nuclide.as_str()) => nuclide.name,
@@ -614,7 +614,7 @@ fn colours(f: &Found<'_>, list: &[RegionHistogram], regions: &[ShownRegion]) -> 
         .collect()
 }
 
-/// Activity of a curve at a time, MBq; none where the curve is known at its points alone.
+/// Activity of a curve at a time, MBq; `None` if the curve is known at its points alone.
 fn curve_mbq(integral: &RegionIntegral, time_h: f64) -> Option<f64> {
     match &integral.integral.as_ref()?.kinetics {
         Kinetics::Exponentials(curve) => Some(curve.value(time_h)),
@@ -750,7 +750,7 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
     let sum: Vec<f32> = voxels.sums.sum_dose_gy.iter().map(|&gy| gy as f32).collect();
     let percent: Option<Vec<f32>> =
         f.histograms.sigma_rel.as_ref().map(|sigma| sigma.iter().map(|s| 100.0 * s).collect());
-    // without a density (ready dose maps) the anatomy stays dark
+    // without a density (existing dose maps) the background stays dark
     let nothing = vec![0.84_f32; frame.labels.len()];
     let density = frame.density_g_cm3.as_ref().unwrap_or(&nothing);
     let background = Background::Density(density);

@@ -297,7 +297,7 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
     facts
 }
 
-/// Times of the activity images in words; none of a ready map of decays.
+/// Times of the activity images in words; `None` for a ready map of decays.
 fn image_times(case: &Case) -> Option<String> {
     let times: Vec<String> = case.image_times_h.iter().map(|h| tick((10.0 * h).round() / 10.0)).collect();
     (!times.is_empty()).then(|| format!("{} h", times.join(", ")))

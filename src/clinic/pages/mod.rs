@@ -1,6 +1,6 @@
-//! The pages of results: what `report.html` says of a dose, a course, an audit, a comparison.
+//! Report pages: `report.html` of a dose, a course, an audit, a comparison.
 
-/// What the pages have in common.
+/// Common parts of the pages.
 pub mod blocks;
 
 /// The page of a dose.
@@ -15,7 +15,7 @@ pub mod course;
 use crate::report::page::viewer::Scale;
 use crate::report::page::{Banner, Section};
 
-/// What a request adds to the common output.
+/// Additions of a request to the common output.
 #[derive(Default)]
 pub struct Further {
     /// Text that follows the table on the terminal.
@@ -24,7 +24,7 @@ pub struct Further {
     pub sections: Vec<Section>,
     /// Further layers of its slices.
     pub layers: Vec<OwnLayer>,
-    /// Title and banner of the report, where they are not those of a dose.
+    /// Title and banner of the report, if they differ from those of a dose.
     pub headline: Option<(&'static str, Banner)>,
 }
 
@@ -34,7 +34,7 @@ pub struct OwnLayer {
     pub name: String,
     /// Unit.
     pub unit: String,
-    /// One value a voxel.
+    /// One value per voxel.
     pub values: Vec<f32>,
     /// Scale.
     pub scale: Scale,

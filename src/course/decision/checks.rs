@@ -1,4 +1,4 @@
-//! What the input must hold, what deviates from the protocol, and what is missing.
+//! Checks of the input, deviations from the protocol, and missing items.
 
 use super::{ADDITIVE_INTERVAL_D, DecisionError, DecisionInput, StructureSum};
 use crate::bed::BedError;
@@ -6,8 +6,8 @@ use crate::course::protocol::Protocol;
 use crate::course::rules::Override;
 use crate::note::Note;
 
-/// Dose per activity over the population's mean, or under it, by which a unit is suspected: a convention of this
-/// program.
+/// Ratio of dose per activity to the population mean, or its inverse, above which a wrong unit is suspected: a
+/// convention of this program.
 const IMPLAUSIBLE_FACTOR: f64 = 4.0;
 
 /// Whether the measured activity is as intended: |A_measured/A_prescribed - 1| <= tolerance.
@@ -28,8 +28,8 @@ pub fn interval_warning(protocol: &Protocol, cycle: usize, interval_d: i64) -> O
     })
 }
 
-/// Checks what the course file chooses from its protocol: the step and the overrides. Needs no dose, so that a slip is
-/// told before any is computed.
+/// Checks what the course file chooses from its protocol: the step and the overrides. Needs no dose, so mistakes are
+/// reported before any dose is computed.
 pub fn check_choices(protocol: &Protocol, step: usize, overrides: &[Override]) -> Result<(), DecisionError> {
     let steps = protocol.steps.len();
     if !(1..=steps).contains(&step) {
@@ -158,7 +158,7 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
     warnings
 }
 
-/// What is missing, and which of it forbids a decision.
+/// Missing items, and which of them prevent a decision.
 pub(super) fn missing_items(
     input: &DecisionInput<'_>,
     driver: &StructureSum,

@@ -1,7 +1,7 @@
 //! The verdict on a course: what the protocol's limits and rules say, with numbers and uncertainty.
 //!
-//! Decision support. It lists options, reasons and what is missing; it never prescribes. The states
-//! and their order: docs/methods/course.md, section "States".
+//! Decision support: lists options, reasons and missing information; it never prescribes. States and their order:
+//! docs/methods/course.md, section "States".
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -23,14 +23,14 @@ mod sums;
 pub use checks::{activity_as_intended, check_choices, interval_warning};
 pub use state::{reduced_activity, spread_activity_gbq};
 
-/// The line that stands on every verdict.
+/// The statement on every verdict.
 pub const INTENDED_USE: &str = "Decision support: options and numbers for the treating physician, who decides. \
 Not a prescription; not a certified medical device.";
 
 /// Shortest interval, d, for which cycles are added without a cross term.
 pub const ADDITIVE_INTERVAL_D: i64 = 42;
 
-/// Why no verdict can be given.
+/// Why no verdict is possible.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DecisionError {
@@ -52,12 +52,12 @@ pub enum DecisionError {
         /// Cycles given.
         expected: usize,
     },
-    /// No structure of the steering organ has a dose.
+    /// No structure of the dose-limiting organ has a dose.
     NoOrgan {
         /// The names looked for.
         names: String,
     },
-    /// An override without rule, reason or name.
+    /// An override that lacks a rule, a reason or a name.
     Override {
         /// The rule.
         rule: String,
@@ -125,18 +125,18 @@ pub struct OrganDose {
     pub g: f64,
     /// Mass, g, where known (for the combined organ).
     pub mass_g: Option<f64>,
-    /// Random relative uncertainty; the protocol's where none.
+    /// Random relative uncertainty; the protocol's if `None`.
     pub random_rel_sigma: Option<f64>,
-    /// Systematic relative uncertainty; the protocol's where none.
+    /// Systematic relative uncertainty; the protocol's if `None`.
     pub systematic_rel_sigma: Option<f64>,
 }
 
-/// A structure of the steering organ through the course; a cycle without dosimetry is `None`.
+/// A structure of the dose-limiting organ through the course; a cycle without dosimetry is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StructureHistory {
     /// Its name.
     pub structure: String,
-    /// One entry a cycle.
+    /// One entry per cycle.
     pub cycles: Vec<Option<OrganDose>>,
 }
 
@@ -151,7 +151,7 @@ pub struct GivenCycle {
     pub interval_d: Option<i64>,
 }
 
-/// Everything a verdict rests on.
+/// All inputs of a verdict.
 #[derive(Clone, Debug)]
 pub struct DecisionInput<'a> {
     /// The protocol.
@@ -160,9 +160,9 @@ pub struct DecisionInput<'a> {
     pub step: usize,
     /// Cycles given, in order.
     pub cycles: &'a [GivenCycle],
-    /// Structures of the steering organ.
+    /// Structures of the dose-limiting organ.
     pub structures: &'a [StructureHistory],
-    /// Treatments before.
+    /// Prior treatments.
     pub ledger: &'a [PriorTreatment],
     /// Facts about the patient.
     pub facts: &'a Facts,
@@ -174,7 +174,7 @@ pub struct DecisionInput<'a> {
     pub reduction_factor: f64,
 }
 
-/// One way out of a conflict.
+/// One option in a conflict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConflictOption {
     /// `stop-below`, `reduced-activity` or `accept-overshoot`.
@@ -191,11 +191,11 @@ pub struct ConflictOption {
     pub note: String,
 }
 
-/// What follows from limits and rules.
+/// State that follows from limits and rules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// Nothing may be decided until the reasons are cleared.
+    /// No decision until the reasons are resolved.
     Hold {
         /// Why.
         reasons: Vec<String>,
@@ -209,7 +209,7 @@ pub enum State {
     Continue {
         /// Activity, GBq.
         activity_gbq: f64,
-        /// Cumulative value afterwards, Gy, in the window's quantity; none where cycles are counted.
+        /// Cumulative value afterwards, Gy, in the window's quantity; `None` if cycles are counted.
         predicted_cumulative_gy: Option<f64>,
         /// Where that lies.
         predicted_lies: Option<Window>,
@@ -227,7 +227,7 @@ pub enum State {
     },
     /// The next standard cycle would pass the upper edge although the step is not complete.
     Conflict {
-        /// The three ways out.
+        /// The three options.
         options: Vec<ConflictOption>,
         /// The option the protocol's policy names, if it names one.
         by_policy: Option<&'static str>,
@@ -251,22 +251,22 @@ pub struct StructureSum {
     pub sum_g_dose2_gy2: f64,
     /// BED of this course, Gy.
     pub course_bed_gy: f64,
-    /// BED of treatments before, Gy.
+    /// BED of prior treatments, Gy.
     pub prior_bed_gy: f64,
-    /// Dose of treatments before, Gy; none where not stated.
+    /// Dose of prior treatments, Gy; `None` if not stated.
     pub prior_dose_gy: Option<f64>,
     /// BED in all, Gy.
     pub total_bed_gy: f64,
-    /// Dose in all, Gy; none where a prior treatment does not state it.
+    /// Dose in all, Gy; `None` if a prior treatment does not state it.
     pub total_dose_gy: Option<f64>,
     /// Standard uncertainty of the total, k = 1, in the step's quantity.
     pub sigma: CumulativeSigma,
 }
 
-/// Probability to pass the upper edge, and to lie inside.
+/// Probabilities of exceeding the upper edge and of lying inside.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Exceedance {
-    /// Value it is about, Gy.
+    /// The value, Gy.
     pub value_gy: f64,
     /// Its standard uncertainty with the stated budget, k = 1, Gy.
     pub sigma_gy: f64,
@@ -319,7 +319,7 @@ pub struct Verdict {
     pub missing: Vec<String>,
     /// Overrides, as recorded.
     pub overrides: Vec<Override>,
-    /// The protocol's open questions, and how it decides them.
+    /// The protocol's open questions, and how it resolves them.
     pub open_questions: Vec<String>,
     /// What this is for.
     pub intended_use: &'static str,
@@ -327,8 +327,8 @@ pub struct Verdict {
 
 /// The verdict on the cycles given so far.
 ///
-/// Errors: a step that the protocol does not have; histories of another length than the cycles; a structure, an
-/// override or a ledger entry that cannot be used; a number outside its range.
+/// Errors: a step that the protocol does not have; histories whose length differs from the number of cycles; an
+/// unusable structure, override or ledger entry; a number outside its range.
 ///
 /// ```
 /// use lutra::course::decision::{DecisionInput, GivenCycle, OrganDose, State, StructureHistory, decide};

@@ -30,12 +30,12 @@ pub fn spread_activity_gbq(
     reduction_factor * (target_dose_gy - dose_so_far_gy).max(0.0) / (f64::from(cycles_left) * gy_per_gbq)
 }
 
-/// The quantity that a step steers by.
+/// The quantity that governs a step.
 pub(super) fn step_quantity(window: Option<&DoseWindow>) -> LimitQuantity {
     window.map_or(LimitQuantity::Bed, |w| w.quantity)
 }
 
-/// What the state machine looks at.
+/// Input of the state machine.
 pub(super) struct Situation<'a> {
     pub(super) input: &'a DecisionInput<'a>,
     pub(super) window: Option<&'a DoseWindow>,
@@ -48,7 +48,7 @@ pub(super) struct Situation<'a> {
     pub(super) complete: &'a dyn Fn(String) -> State,
 }
 
-/// Rules 2 to 4 of the state machine; stop and hold have been dealt with.
+/// Rules 2 to 4 of the state machine, after stop and hold.
 pub(super) fn next_state(s: &Situation<'_>) -> State {
     let protocol = s.input.protocol;
     let given = s.input.cycles.len();
@@ -104,7 +104,7 @@ fn value_of_dose(s: &Situation<'_>, dose_gy: f64) -> f64 {
     }
 }
 
-/// The three ways out.
+/// The three options.
 fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
     let protocol = s.input.protocol;
     let (reduced_gbq, reduced_gy) = match window.quantity {

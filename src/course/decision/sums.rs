@@ -1,4 +1,4 @@
-//! What each structure of the steering organ has received: measured cycles, imputed ones, treatments before.
+//! Totals for each structure of the dose-limiting organ: measured cycles, imputed ones, treatments before.
 
 use super::{DecisionError, DecisionInput, OrganDose, StructureHistory, StructureSum};
 use crate::bed::{BedAccumulator, LimitQuantity, Radiobiology};
@@ -68,8 +68,8 @@ pub(super) fn sum_structure(
     }
 }
 
-/// What treatments before gave to a structure. An entry for the organ by name counts for each of its structures; the
-/// organ as one (`whole`) gets such entries and the mass-weighted mean of those of its structures.
+/// What prior treatments gave to a structure. An entry for the organ by name counts for each of its structures; the
+/// whole organ (`whole`) gets such entries and the mass-weighted mean of those of its structures.
 pub(super) fn prior(
     input: &DecisionInput<'_>,
     history: &StructureHistory,
@@ -126,7 +126,7 @@ pub(super) fn typical_g(history: &StructureHistory, radiobiology: &Radiobiology)
         .map_or_else(|| crate::bed::g_mono(radiobiology.repair_half_life_h(), 50.0), |c| c.g)
 }
 
-/// The organ as one: mass-weighted mean dose and G per cycle, where every structure has both.
+/// The whole organ: mass-weighted mean dose and G per cycle, if every structure has both.
 pub(super) fn combined(input: &DecisionInput<'_>) -> Option<StructureHistory> {
     if input.structures.len() < 2 {
         return None;

@@ -109,7 +109,7 @@ pub fn whole_dvh(field: &Field<'_>, voxels: &[u32]) -> Dvh {
     Dvh::weighted(pieces)
 }
 
-/// Parts along an axis for a region of so many voxels.
+/// Parts along an axis for a region with this many voxels.
 fn parts_per_axis(voxels: usize) -> usize {
     (LEAST_PIECES / voxels.max(1) as f64).cbrt().ceil().clamp(1.0, MOST_PARTS) as usize
 }

@@ -1,4 +1,4 @@
-//! What lies beside the images of a study and is none: named, set aside, in nobody's way.
+//! Files beside the images of a study that are not images: named and set aside.
 
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,9 @@ use crate::io::IoError;
 
 /// Class of the index of a disk.
 const DICOMDIR: &str = "1.2.840.10008.1.3.10";
-/// What every storage class of an image, a document or a plan begins with.
+/// Common prefix of the storage class UIDs of images, documents and plans.
 const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
-/// Classes that Lutra has no use for, by what follows [`STORAGE`]; a name that ends with a point stands for all below.
+/// Classes that Lutra does not use, by their UID after [`STORAGE`]; one that ends with a point covers all below it.
 const NAMES: [(&str, &str); 40] = [
     ("88.59", "key object selection (KO)"),
     ("88.67", "dose report (SR)"),
@@ -58,7 +58,7 @@ const NAMES: [(&str, &str); 40] = [
     ("30", "parametric map"),
 ];
 
-/// What a class without a use is, in words.
+/// Description of a class that Lutra does not use.
 pub(super) fn class_name(class: &str) -> String {
     if class == DICOMDIR {
         return "index of a disk (DICOMDIR)".to_owned();
@@ -74,7 +74,7 @@ pub(super) fn class_name(class: &str) -> String {
     }
 }
 
-/// A file that is no object of a series, or that Lutra cannot read and has no use for.
+/// A file that is not part of a series, or that Lutra cannot read and does not need.
 #[derive(Clone, Debug, serde::Serialize)]
 #[non_exhaustive]
 pub struct Aside {
@@ -94,7 +94,7 @@ pub(super) enum Found {
     Broken(Broken, IoError),
 }
 
-/// Reads a file of a folder; an index, and what is no image and cannot be read, is set aside.
+/// Reads a file of a folder. An index, or an unreadable file that is not an image, is set aside.
 pub(super) fn read(path: &Path) -> Found {
     let aside = |what: String| Found::Aside(Aside { path: path.to_path_buf(), what });
     match Object::read(path) {
@@ -110,7 +110,7 @@ pub(super) fn read(path: &Path) -> Found {
     }
 }
 
-/// Whether an object is an index: by its class, or by the records that only an index has.
+/// Whether an object is an index: by its class, or by records found only in an index.
 fn is_index_object(object: &Object) -> bool {
     object.class() == DICOMDIR || object.header.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some()
 }

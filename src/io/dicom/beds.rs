@@ -1,9 +1,9 @@
-//! Moments of a series whose slices were scanned one bed after the other.
+//! Times of a series whose slices were scanned one bed position after another.
 //!
-//! PS3.3 C.8.9.4: FrameReferenceTime is the middle of a slice's frame, ms after the series' reference time. Some scanners
-//! state one AcquisitionTime for all beds, and only this value tells one bed from the next; some count it to the start of
-//! the frame, so that the first bed has 0. Its differences within slices of one AcquisitionTime hold either way, and the
-//! first of them began at that time.
+//! PS3.3 C.8.9.4: FrameReferenceTime is the middle of a slice's frame, ms after the series' reference time. Some
+//! scanners state one AcquisitionTime for all beds, and only this value distinguishes them; some measure it to the
+//! start of the frame, so that the first bed has 0. Differences between slices with one AcquisitionTime are correct
+//! either way, and the first of these slices began at that time.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::stated::say_time;
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Reference times this close are one, s.
+/// Reference times closer than this are equal, s.
 const SAME_S: f64 = 1.0;
 /// Longest time from the first bed to the last, s.
 const LONGEST_S: f64 = 12.0 * 3600.0;
@@ -31,7 +31,7 @@ pub(super) struct Bed {
     pub(super) reference_s: Option<f64>,
 }
 
-/// FrameReferenceTime, s, of the first data set that has it. Errors: a value that is no number.
+/// FrameReferenceTime, s, of the first data set that has it. Errors: a value that is not a number.
 pub(super) fn reference_s(object: &Object, sets: &[&DataSet]) -> Result<Option<f64>, IoError> {
     let Some(set) = sets.iter().find(|set| text(set, tags::FRAME_REFERENCE_TIME).is_some()) else { return Ok(None) };
     match number(set, tags::FRAME_REFERENCE_TIME).filter(|ms| ms.is_finite()) {

@@ -1,5 +1,5 @@
-//! Files of a folder that were meant to be read and cannot be: each is named, and a series that one of them may belong to
-//! is refused, since nothing tells whether its last slice is missing.
+//! Unreadable files of a folder. Each is named, and a series that one of them may belong to is refused, since its last
+//! slice may be missing.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -23,7 +23,7 @@ pub(crate) struct Broken {
     pub(crate) path: PathBuf,
     /// What is wrong with it.
     pub(crate) what: String,
-    /// What it was, where its head tells.
+    /// What it was, if its header says.
     kind: Option<Kind>,
     /// Whether it looks like one of the objects beside it.
     meant: bool,
@@ -46,14 +46,14 @@ impl Broken {
         Note::warning("file-left-out", format!("{}; left out", self.what)).at(self.path.as_path())
     }
 
-    /// Whether it may have been an object of this kind.
+    /// Whether it could have been an object of this kind.
     pub(super) fn may_be(&self, kind: Kind) -> bool {
         self.kind.map_or(self.meant, |own| own == kind)
     }
 }
 
-/// Those of the files that are no DICOM which were meant to be: empty ones, ones that cannot be read, and ones with a
-/// name like that of an object in the same folder.
+/// Non-DICOM files that were probably meant to be DICOM: empty or unreadable files, and files named like an object in
+/// the same folder.
 pub(super) fn among(others: &[PathBuf], objects: &[PathBuf]) -> Vec<Broken> {
     let folders: BTreeSet<&Path> = objects.iter().filter_map(|path| path.parent()).collect();
     let names: BTreeSet<(&Path, String)> = objects.iter().flat_map(|path| shapes(path)).collect();
@@ -69,7 +69,7 @@ pub(super) fn among(others: &[PathBuf], objects: &[PathBuf]) -> Vec<Broken> {
     found
 }
 
-/// What a file's name is like: its folder with the name, digits aside, and with its ending, where that is letters.
+/// Pattern of a file's name: its folder with the name stripped of digits, and with its extension if that is letters.
 fn shapes(path: &Path) -> Vec<(&Path, String)> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
     let name = name.to_string_lossy().to_lowercase();
@@ -97,9 +97,9 @@ fn fault(path: &Path) -> (String, bool) {
     }
 }
 
-/// Refuses slices of a series beside a file that may be one more of them.
+/// Refuses a series beside a file that may be one of its slices.
 ///
-/// A series whose header states how many slices it has, and that has them, is whole.
+/// A series with as many slices as its header states is complete.
 pub(super) fn must_be_whole(path: &Path, kind: Kind, objects: &[Object], near: &[&Broken]) -> Result<(), IoError> {
     let one_by_one = [CT, PT].contains(&objects[0].class().as_str());
     let stated = [tags::NUMBER_OF_SLICES, tags::IMAGES_IN_ACQUISITION].map(|tag| objects[0].number(tag));

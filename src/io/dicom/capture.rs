@@ -1,7 +1,7 @@
-//! Pictures out: Secondary Capture objects, so that an archive shows what a report shows.
+//! Pictures as Secondary Capture objects, so that a PACS shows what the report shows.
 //!
-//! One object a picture, RGB of 8 bits, all of one series in the image's study. A picture has no frame of reference:
-//! nothing can be measured on it, and what it shows is burned in (region names and doses, no patient).
+//! One 8-bit RGB object per picture, all in one series of the image's study. A picture has no frame of reference, so
+//! nothing can be measured on it; annotations are burned in (region names and doses, no patient data).
 
 use std::path::PathBuf;
 
@@ -40,8 +40,8 @@ pub struct CaptureOptions {
 
 /// Writes pictures as the Secondary Capture objects of one series that belongs to the study of `origin`.
 ///
-/// Equal pictures, origins and options give equal files, UIDs included. Errors: a size that is not that of the values
-/// or has no 16 bits; a place that cannot be written.
+/// Equal pictures, origins and options give equal files, UIDs included. Errors: a size that does not match the values
+/// or exceeds 16 bits; a path that cannot be written.
 pub fn write_captures(pictures: &[Capture], origin: Option<&Origin>, options: &CaptureOptions) -> Result<(), IoError> {
     let identity = Identity::of(origin, options.deidentify);
     let mut hasher = Sha256::new();

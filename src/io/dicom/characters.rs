@@ -1,11 +1,11 @@
 //! Character sets: the text of a header as Unicode, without control characters.
 //!
-//! `SpecificCharacterSet` names the sets (PS3.3 C.12.1.1.2). Its first value holds until an escape sequence of ISO 2022
-//! calls another, and again after the end of a line, of a value and of a part of a person's name (PS3.5 6.1.2.5). UTF-8,
-//! GB18030 and GBK have no escape sequences. The parser behind knows neither escape sequences nor all sets: it is made to
-//! keep the bytes, and they are read here.
+//! `SpecificCharacterSet` names the sets (PS3.3 C.12.1.1.2). Its first value is in force until an ISO 2022 escape
+//! sequence selects another, and again after each end of line, value or person-name component (PS3.5 6.1.2.5). UTF-8,
+//! GB18030 and GBK have no escape sequences. The DICOM parser used here supports neither escape sequences nor all sets,
+//! so it is made to keep the bytes, which are decoded here.
 //!
-//! Every text passes [`plain`], so that nothing of it can act on a terminal or break a table.
+//! Every text passes [`plain`], so that it cannot control a terminal or break a table.
 
 use std::io::{Seek, Write};
 
@@ -22,7 +22,7 @@ use crate::text::plain;
 
 type DataSet = InMemDicomObject;
 
-/// What stands for bytes that mean nothing in their set.
+/// Replacement for bytes that are invalid in their set.
 const UNKNOWN: char = '\u{FFFD}';
 const ESC: u8 = 0x1B;
 
@@ -31,7 +31,7 @@ const ESC: u8 = 0x1B;
 enum Upper {
     /// ISO 8859-1.
     Latin1,
-    /// A set of one byte a character.
+    /// A set with one byte per character.
     Single(&'static Encoding),
     /// JIS X 0201; what is no kana is read as Shift JIS.
     Kana,
@@ -61,11 +61,11 @@ enum Lower {
 enum Sets {
     /// One encoding without escape sequences.
     Whole(&'static Encoding),
-    /// ISO 2022: the set that holds until another is called.
+    /// ISO 2022: the set in force until another is selected.
     Iso(Upper),
 }
 
-/// The data set behind a parser, its text as Unicode without control characters.
+/// Reads a data set from a parser, with its text as Unicode without control characters.
 ///
 /// Errors: those of the parser.
 pub(super) fn read(parser: impl StatefulDecode) -> Result<DataSet, ReadError> {
@@ -76,7 +76,7 @@ pub(super) fn read(parser: impl StatefulDecode) -> Result<DataSet, ReadError> {
     Ok(set)
 }
 
-/// Whether a value is text that is not plain ASCII as it stands.
+/// Whether a value is text other than plain ASCII.
 fn is_foreign(value: &PrimitiveValue) -> bool {
     let foreign = |text: &str| {
         let text = text.trim_end_matches('\0');
@@ -414,7 +414,7 @@ mod tests {
             let other = if names.contains("192") { "ISO_IR 100" } else { "ISO_IR 192" };
             assert_ne!(text_of(other, bytes, VR::PN).to_str(), expected, "{names} read as {other}");
         }
-        // bytes that mean nothing are told, and never shown as they are
+        // invalid bytes are replaced and never shown as they are
         for (names, bytes) in [("ISO_IR 999", &b"\xe9"[..]), ("ISO_IR 192", b"\xe9"), ("ISO_IR 6", b"\x1b%G")] {
             assert!(text_of(names, bytes, VR::LO).to_str().contains(UNKNOWN), "{names}");
         }

@@ -1,11 +1,11 @@
-//! The clock of an image: when it was taken, when the injection was, and in which zone both are told.
+//! The clock of an image: times of scan and injection, and their time zones.
 //!
-//! A date and a time of day are told by the scanner's clock; a date-time may carry its offset from UTC. The zone of the
-//! scanner's clock is what a person states, else `TimezoneOffsetFromUTC`, else the offset of the date-time that dates the
-//! scan. Two moments are compared where both are told by one clock or the zones of both are known, and refused where
-//! not: an hour is 0.4 % of the activity of 177Lu, and the wrong day much more.
+//! A date and a time of day come from the scanner's clock; a date-time may carry its offset from UTC. The zone of the
+//! scanner's clock is what the user states, else `TimezoneOffsetFromUTC`, else the offset of the date-time of the scan.
+//! Two times are compared only if both come from one clock or both zones are known; otherwise they are refused. An hour
+//! is 0.4 % of the activity of 177Lu, a wrong day much more.
 //!
-//! A date or time that is there and cannot be read is refused, never taken as absent.
+//! A date or time that is present but unreadable is refused, never treated as absent.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -25,11 +25,11 @@ pub(super) struct Clock<'a> {
     options: &'a ActivityOptions,
     /// Zone of its dates and times, where it is known.
     zone: Option<TimeZone>,
-    /// Whether the zone is that of every time without one, and not of the scan's alone.
+    /// Whether the zone applies to every time without one, not only to that of the scan.
     of_all: bool,
 }
 
-/// What can go wrong with a moment.
+/// Why a time cannot be used.
 enum Doubt {
     Illegible(Illegible),
     /// Its zone and the scan's cannot be compared.
@@ -83,7 +83,7 @@ impl<'a> Clock<'a> {
         self.zone
     }
 
-    /// When the acquisition began; none where nothing dates it.
+    /// Start of the acquisition; `None` if the file does not date it.
     ///
     /// Errors: a date or time that cannot be read, unless the user states the time of the scan.
     pub(super) fn start(&self, notes: &mut Vec<Note>) -> Result<Option<DateTime>, IoError> {
@@ -95,7 +95,7 @@ impl<'a> Clock<'a> {
         found.or_else(|doubt| self.excused(doubt, timed, say_time(), "the time of the scan", notes))
     }
 
-    /// When the acquisition of a frame began, by its own content or the object's.
+    /// Start of the acquisition of a frame, from the frame's own attributes or the object's.
     ///
     /// Errors: as [`Clock::start`].
     pub(super) fn start_of_frame(
@@ -113,7 +113,7 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// The moment of injection that the file dates; a time of day alone does not tell the day.
+    /// Time of injection if the file dates it; a time of day alone does not give the day.
     ///
     /// Errors: a moment that cannot be read or compared with the scan's, unless the user states when it was.
     pub(super) fn injection(&self, notes: &mut Vec<Note>) -> Result<Option<DateTime>, IoError> {
@@ -139,8 +139,8 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// A stated injection by the scanner's clock. Where the scanner's zone is not known, the offset of a stated moment is
-    /// taken as the clock's own; UTC says nothing of that clock.
+    /// A stated injection time on the scanner's clock. If the scanner's zone is unknown, the offset of the stated time
+    /// is taken as that of the clock; UTC says nothing about the clock.
     ///
     /// Errors: a moment in UTC beside a scan without a zone.
     pub(super) fn stated(&self, stated: StatedMoment, notes: &mut Vec<Note>) -> Result<DateTime, IoError> {
@@ -166,7 +166,7 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// When the acquisition began, as the acquisition's own fields say.
+    /// Start of the acquisition from the acquisition's own fields.
     fn own_start(&self) -> Result<Option<DateTime>, Doubt> {
         let header = &self.object.header;
         if let Some(start) = moment(header, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)? {
@@ -199,7 +199,7 @@ impl<'a> Clock<'a> {
         Ok(series)
     }
 
-    /// A moment by the scanner's clock. What dates the scan itself gives the clock its zone where nothing else does.
+    /// A time on the scanner's clock. The date-time of the scan gives the clock its zone if nothing else does.
     fn local(&self, tag: Tag, found: (DateTime, Option<TimeZone>), of_scan: bool) -> Result<DateTime, Doubt> {
         let zones = |found: String| Err(Doubt::Zones(tag, found));
         match (found, self.zone) {
@@ -211,7 +211,7 @@ impl<'a> Clock<'a> {
         }
     }
 
-    /// Nothing where the user states what is in doubt, which is noted; else the refusal.
+    /// Adds a note if the user states the doubtful value; otherwise returns the error.
     fn excused(
         &self,
         doubt: Doubt,
@@ -242,11 +242,11 @@ impl<'a> Clock<'a> {
     }
 }
 
-/// The zone of the date-time that dates the scan; none where a date and a time of day do.
+/// The zone of the date-time that dates the scan; `None` if a date and a time of day do.
 fn zone_of_scan(object: &Object) -> Option<TimeZone> {
     let header = &object.header;
     let zone = |set: &DataSet, tag| text(set, tag).and_then(|text| date_time(&text)).and_then(|(_, zone)| zone);
-    // groups that cannot be parsed are refused by who reads them all
+    // unreadable groups are refused by the code that reads them all
     let frame = object.frame_groups().next().and_then(Result::ok);
     let content = frame.as_ref().and_then(|groups| items(groups, tags::FRAME_CONTENT_SEQUENCE).first());
     if let Some(content) = content.filter(|set| text(set, tags::FRAME_ACQUISITION_DATE_TIME).is_some()) {

@@ -1,4 +1,4 @@
-//! Counts that a header states, held against what is there.
+//! Checks of counts stated in a header against the actual content.
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -7,7 +7,7 @@ use super::object::{Object, tag_name};
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Refuses several frames in an object of a class that has one: no header says where the others lie.
+/// Refuses several frames in an object of a single-frame class: the header does not say where the others lie.
 pub(super) fn one_frame(object: &Object, what: &str) -> Result<(), IoError> {
     let tag = tags::NUMBER_OF_FRAMES;
     let Some(found) = object.text(tag).filter(|text| text.trim().parse::<f64>() != Ok(1.0)) else { return Ok(()) };

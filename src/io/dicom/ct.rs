@@ -23,8 +23,8 @@ const PADDING_HU: f32 = -1000.0;
 
 /// Reads the one CT series of a folder, or the series that a file belongs to.
 ///
-/// Slices may come in any order; HU by each slice's own rescale. Errors: no CT or several, a slice
-/// missing, twice, shifted or of another geometry, another unit than HU, unreadable pixels.
+/// Slices may come in any order; each is converted to HU by its own rescale. Errors: no CT or several; a missing,
+/// duplicate or shifted slice, or one of another geometry; a unit other than HU; unreadable pixels.
 pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     let path = &folder_of(path.as_ref());
     let mut study = Study::open(path)?;
@@ -48,7 +48,7 @@ pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
     volume(path, series, notes)
 }
 
-/// The whole series of a single-slice file, from its folder, and what cannot be read there.
+/// The whole series of a single-slice file, from its folder, and the unreadable files there.
 fn siblings(path: &Path, series: &Series) -> Result<Option<(Series, Vec<Broken>)>, IoError> {
     let object = &series.objects[0];
     let uid = object.text(tags::SERIES_INSTANCE_UID);
@@ -146,7 +146,7 @@ pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<Note>) -> Resu
         let padding = padding(&objects[object], source.format.bits_stored, source.format.signed);
         let values = source.frame(&objects[object].path, frame)?;
         if data.is_empty() {
-            // The first frame has proved that the file holds what its header says.
+            // Reading the first frame has shown that the file holds what its header says.
             data = reserve(path, stack.grid.len())?;
         }
         for stored in values {
@@ -180,7 +180,7 @@ fn padding(object: &Object, bits_stored: usize, signed: bool) -> Option<i32> {
     let value = object.number(tags::PIXEL_PADDING_VALUE)?;
     let unused = 32 - bits_stored as u32;
     let moved = ((value as i64) as i32) << unused;
-    // Some writers state the value without regard to the sign of the pixels: equal bits count.
+    // Some writers ignore the sign of the pixels in this value, so bit patterns are compared.
     Some(if signed { moved >> unused } else { ((moved as u32) >> unused) as i32 })
 }
 
@@ -203,7 +203,7 @@ fn rescale(object: &Object, sets: &[&DataSet]) -> Result<(f64, f64), IoError> {
     }
 }
 
-/// Refuses pixels in another unit than HU.
+/// Refuses pixels in a unit other than HU.
 fn check_unit(object: &Object, set: &DataSet) -> Result<(), IoError> {
     match super::object::text(set, tags::RESCALE_TYPE) {
         Some(unit) if !["HU", "HU_MOD", "US"].contains(&unit.as_str()) => Err(object.refused(

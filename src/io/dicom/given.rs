@@ -1,9 +1,9 @@
-//! The activity given, as a header states it.
+//! The administered activity stated in a header.
 //!
-//! `RadionuclideTotalDose` is in Bq in PET (PS3.3 C.8.9.2, C.8.22.4) and in MBq in nuclear medicine (C.8.4.10), and some
-//! write the one where the other belongs. A value that nobody can have been given is shown in both readings. NM that
-//! holds Bq is read as such, with a note, since as MBq it would be a million times what it is; what is in doubt is not
-//! taken, and refused where it is needed.
+//! `RadionuclideTotalDose` is in Bq in PET (PS3.3 C.8.9.2, C.8.22.4) and in MBq in nuclear medicine (C.8.4.10), and
+//! some systems write the wrong one. An impossible activity is shown in both readings. Bq in an NM object is read as
+//! such, with a note, since as MBq it would be a million times too large. A doubtful value is not used, and refused
+//! where it is needed.
 
 use dicom_dictionary_std::tags;
 
@@ -13,7 +13,7 @@ use crate::bounds::MOST_ADMINISTERED_MBQ;
 use crate::note::Note;
 
 const FIELD: &str = "RadionuclideTotalDose (0018,1074)";
-/// Least activity that gives an image, MBq.
+/// Lowest activity that gives an image, MBq.
 const LEAST_MBQ: f64 = 1.0;
 const BQ_PER_MBQ: f64 = 1e6;
 

@@ -1,4 +1,4 @@
-//! What lies in a folder, what Lutra would use of it, and every doubt.
+//! Contents of a folder, what Lutra would use of it, and every doubt.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,13 @@ use crate::io::IoError;
 use crate::note::{Note, sentences};
 use crate::text::plain;
 
-/// A folder or file as Lutra sees it. Its text names no patient and no date.
+/// A folder or file as Lutra sees it. The text contains no patient and no date.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Inspection<T = Words> {
     /// Series in the order of their files.
     pub series: Vec<SeriesReport<T>>,
-    /// Files that belong to no series: an index, what is no image and cannot be read.
+    /// Files that belong to no series: an index, or unreadable files that are not images.
     pub aside: Vec<Aside>,
     /// Files that are not DICOM.
     pub other_files: usize,
@@ -40,14 +40,14 @@ pub struct Inspection<T = Words> {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct SeriesReport<T = Words> {
-    /// What it can be used as.
+    /// What it can be used for.
     pub kind: Kind,
     /// Its files.
     #[serde(serialize_with = "shown_all")]
     pub files: Vec<PathBuf>,
     /// Kind, number, files and place.
     pub title: String,
-    /// A path that names it alone: a file, a folder, or `FOLDER#N`.
+    /// A path that names only this series: a file, a folder, or `FOLDER#N`.
     #[serde(serialize_with = "shown")]
     pub path: PathBuf,
     /// What it says.
@@ -57,12 +57,12 @@ pub struct SeriesReport<T = Words> {
     pub doubts: Vec<Note>,
     /// Why it cannot be used, where it cannot.
     pub refusal: Option<T>,
-    /// What the files of an activity image say about the scan, where it can be read.
+    /// What the files of a readable activity image say about the scan.
     #[serde(skip)]
     pub scan: Option<Scan>,
 }
 
-/// A path as text; letters that are not Unicode become replacement characters.
+/// A path as text; invalid Unicode becomes replacement characters.
 fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
@@ -79,7 +79,7 @@ struct Anatomy {
 
 /// Looks at a DICOM folder or file. `options` as for [`read_activity`](super::read_activity).
 ///
-/// Errors: nothing of it can be read as DICOM; two patients. What is wrong with one series is in its report.
+/// Errors: nothing readable as DICOM; two patients. Faults of one series are in its report.
 pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Inspection, IoError> {
     let path = &folder_of(path.as_ref());
     let study = Study::open(path)?;

@@ -1,8 +1,10 @@
-//! The nuclide that a header states, and whether it is the run's.
+//! The nuclide stated in a header, and whether it is that of the run.
 //!
-//! A header tells its nuclide by code (`RadionuclideCodeSequence`: PS3.16 CID 18 and 4020), by the code's meaning, by the
-//! radiopharmaceutical's code and name, and each in many spellings: 177Lu, Lu-177, ^177^Lutetium, [18F]FDG. A dose of one
-//! nuclide from images of another is wrong by any factor, so another nuclide is refused unless a person states the run's.
+//! A header gives its nuclide by code (`RadionuclideCodeSequence`: PS3.16 CID 18 and 4020), by the code's meaning, by
+//! the
+//! radiopharmaceutical's code and name, and each in many spellings: 177Lu, Lu-177, ^177^Lutetium, [18F]FDG. A dose of
+//! one nuclide from images of another can be wrong by any factor, so a different nuclide is refused unless the user
+//! states that of the run.
 
 use std::fmt;
 
@@ -14,7 +16,7 @@ use crate::fault::{Setting, Words, words};
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Symbol, names and masses of the nuclides that medicine has images or therapies of.
+/// Symbol, names and masses of nuclides used in imaging or therapy.
 const ELEMENTS: [&str; 41] = [
     "Ac actinium 225",
     "As arsenic 72",
@@ -58,7 +60,7 @@ const ELEMENTS: [&str; 41] = [
     "Tl thallium 201",
     "Xe xenon 123 127 133",
 ];
-/// The same for elements with a symbol that a word of another meaning has too, or few nuclides.
+/// The same for elements with few nuclides or a symbol that is also an ordinary word.
 const MORE_ELEMENTS: [&str; 6] =
     ["Th thorium 227", "Ti titanium 45", "Y yttrium 86 90", "Yb ytterbium 169 175", "Zn zinc 62", "Zr zirconium 89"];
 
@@ -82,7 +84,7 @@ const PRODUCTS: [(&str, &str); 16] = [
     ("netspot", "68Ga"),
 ];
 
-/// Codes of nuclides and of radiopharmaceuticals whose meaning need not stand beside them: SNOMED CT, its older form, DCM
+/// Codes of nuclides and radiopharmaceuticals that are understood without their meaning: SNOMED CT, its older form, DCM
 /// and MeSH (PS3.16 CID 18, CID 4020).
 const CODES: [(&str, &str); 45] = [
     ("40565003", "11C"),
@@ -132,7 +134,7 @@ const CODES: [(&str, &str); 45] = [
     ("32059002", "225Ac"),
 ];
 
-/// Next step where the file states another nuclide than the run's.
+/// Next step if the file states a nuclide other than the run's.
 fn say_nuclide() -> Words {
     words!(
         "Give the images of this treatment, or state the nuclide, which decides over the file: ",
@@ -158,9 +160,9 @@ impl fmt::Display for Isotope {
 /// The nuclide of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunNuclide {
-    /// Element and mass, where its name tells them.
+    /// Element and mass, if the name gives them.
     pub isotope: Option<Isotope>,
-    /// Whether a person states it; else it is what Lutra assumes.
+    /// Whether the user states it; otherwise Lutra assumes it.
     pub stated: bool,
 }
 
@@ -171,7 +173,7 @@ impl RunNuclide {
     }
 }
 
-/// A run of letters or of digits, and whether nothing stands between it and the one before.
+/// A run of letters or of digits, and whether it directly follows the one before.
 struct Word<'a> {
     text: &'a str,
     glued: bool,
@@ -228,7 +230,7 @@ impl Isotope {
         found
     }
 
-    /// The nuclide of a word before or behind its mass.
+    /// The nuclide of a word before or after its mass.
     fn of(word: &str, glued: bool, mass: u16, marked: bool) -> Option<Self> {
         ELEMENTS.iter().chain(&MORE_ELEMENTS).find_map(|line| {
             let mut parts = line.split(' ');
@@ -236,7 +238,7 @@ impl Isotope {
             let masses: Vec<&str> =
                 parts.clone().filter(|part| part.starts_with(|c: char| c.is_ascii_digit())).collect();
             let named = parts.any(|part| part.eq_ignore_ascii_case(word));
-            // a word of a sentence, such as "in", is no symbol
+            // an ordinary word, such as "in", is not a symbol
             let meant = word == symbol || word == symbol.to_uppercase() || (glued && word.eq_ignore_ascii_case(symbol));
             if !named && !meant {
                 return None;
@@ -253,7 +255,7 @@ impl Isotope {
         })
     }
 
-    /// The nuclide of a word behind its mass, which may begin with the m of a metastable state and go on with a name.
+    /// The nuclide of a word after its mass, which may begin with the m of a metastable state and continue with a name.
     fn of_start(word: &Word<'_>, mass: u16, marked: bool) -> Option<Self> {
         let text = word.text;
         let with_m = || text.strip_prefix('m').filter(|_| word.glued).and_then(|rest| Self::of(rest, true, mass, true));
@@ -276,12 +278,12 @@ impl Isotope {
     }
 }
 
-/// What a header says of its nuclide.
+/// What a header says about its nuclide.
 #[derive(Default)]
 struct Statements {
-    /// The nuclides, each with the field that tells it.
+    /// The nuclides, each with the field that gives it.
     found: Vec<(&'static str, Isotope)>,
-    /// A code of a nuclide that is not known.
+    /// The code of an unknown nuclide.
     unknown: Option<String>,
 }
 
@@ -317,7 +319,7 @@ impl Statements {
     }
 }
 
-/// The nuclides that a header states, in words; none where it states none.
+/// The nuclides that a header states, in words; `None` if it states none.
 pub(super) fn stated(object: &Object) -> Option<String> {
     let mut names: Vec<String> = Vec::new();
     for (_, isotope) in Statements::of(object).found {
@@ -329,8 +331,8 @@ pub(super) fn stated(object: &Object) -> Option<String> {
     (!names.is_empty()).then(|| names.join(" and "))
 }
 
-/// Refuses a header that states another nuclide than the run's, or one that is not known, unless a person states the
-/// run's; then the difference is noted, and so is a name of an energy window that tells of another.
+/// Refuses a header that states a nuclide other than the run's, or an unknown one, unless the user states the run's.
+/// The difference is then noted, as is an energy window named after another nuclide.
 ///
 /// Errors: another nuclide; a code that is not known.
 pub(super) fn check(object: &Object, run: RunNuclide, notes: &mut Vec<Note>) -> Result<(), IoError> {

@@ -1,4 +1,4 @@
-//! What an object can be used as, by its SOP class.
+//! What an object can be used for, by its SOP class.
 
 pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 pub(crate) const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
@@ -13,7 +13,7 @@ pub(crate) const RT_STRUCT: &str = "1.2.840.10008.5.1.4.1.1.481.3";
 pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
 pub(crate) const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 
-/// What an object can be used as.
+/// What an object can be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {

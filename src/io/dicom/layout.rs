@@ -1,10 +1,10 @@
 //! The bytes of a DICOM file, checked before anything is built from them.
 //!
-//! A walk over the element structure proves that every length lies inside its container, that
-//! sequences are nested no deeper than `MAX_DEPTH` and that there are no more than `MAX_ELEMENTS`
-//! elements. It writes the header in one form as it goes (`uniform`): what has the value representation UN takes that of
-//! the dictionary (PS3.5 6.2.2), and what lies in a sequence of that kind is read as implicit little endian. Only then is
-//! the header parsed, and the pixels are reached by position, so that reading headers of a folder costs no pixel memory.
+//! A walk over the element structure proves that every length lies inside its container, that sequences are nested no
+//! deeper than `MAX_DEPTH` and that there are at most `MAX_ELEMENTS` elements. The walk also rewrites the header in one
+//! uniform encoding (`uniform`): an element of value representation UN gets that of the dictionary (PS3.5 6.2.2), and
+//! the content of a UN sequence is read as implicit little endian. Only then is the header parsed. Pixels are located
+//! by position, so reading the headers of a folder needs no pixel memory.
 
 use std::fs::File;
 use std::io::Read;
@@ -24,9 +24,9 @@ pub(crate) const MAX_DEPTH: usize = 24;
 pub(crate) const MAX_ELEMENTS: usize = 4_000_000;
 /// Largest file, bytes.
 const MAX_FILE_BYTES: u64 = 4 << 30;
-/// An inflated data set may be this large whatever its compressed size, bytes.
+/// An inflated data set may always be this large, whatever its compressed size, bytes.
 const FREE_INFLATED_BYTES: u64 = 32 << 20;
-/// Beyond that, most bytes that one compressed byte may become.
+/// Beyond that, the largest inflated size per compressed byte.
 const MAX_INFLATION: u64 = 64;
 
 const UNDEFINED: u32 = u32::MAX;
@@ -71,7 +71,7 @@ pub(crate) struct Layout {
     /// The elements before the pixels: explicit value representations, little endian. Empty where only the pixels are
     /// asked for.
     pub(crate) header: Vec<u8>,
-    /// The groups of the frames, each a data set of that form. Empty as the header.
+    /// The functional groups of the frames, each a data set in that encoding. Empty when the header is.
     pub(super) frames: Frames,
     /// The pixels, where there are any.
     pub(crate) pixels: Option<PixelBytes>,
@@ -90,13 +90,13 @@ fn refused(path: &Path, field: &str, found: impl Into<Words>, allowed: &str) -> 
 impl Layout {
     /// Reads and checks a file.
     ///
-    /// Errors: not DICOM, a length beyond its container, nesting or number of elements beyond the
-    /// limits, a deflated data set that grows without measure, no transfer syntax.
+    /// Errors: not DICOM, a length beyond its container, nesting or number of elements beyond the limits, a deflated
+    /// data set that expands excessively, no transfer syntax.
     pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
         Self::parse(path, Self::bytes(path)?, Uniform::new())
     }
 
-    /// The same without the header, for the pixels alone.
+    /// The same without the header, for pixels only.
     pub(crate) fn read_pixels(path: &Path) -> Result<Self, IoError> {
         let mut none = Uniform::new();
         none.leave_out();
@@ -168,7 +168,7 @@ fn meta_element(bytes: &[u8], at: usize) -> Option<(u16, usize, usize)> {
     Some((element, at + 8, usize::from(u16::from_le_bytes([head[6], head[7]]))))
 }
 
-/// A UID without its padding; none where it is empty.
+/// A UID without its padding; `None` if it is empty.
 fn uid(value: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(value);
     let text = text.trim_matches(['\0', ' ']);
@@ -219,7 +219,7 @@ fn meta(path: &Path, bytes: &[u8]) -> Result<Meta, IoError> {
     }
 }
 
-/// The inflated data set, refused where it grows without measure.
+/// The inflated data set; refused if it expands excessively.
 fn inflate(path: &Path, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
     let limit = FREE_INFLATED_BYTES.max(MAX_INFLATION * deflated.len() as u64);
     let mut data = Vec::new();
@@ -234,12 +234,12 @@ fn inflate(path: &Path, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
     Ok(data)
 }
 
-/// Whether an element whose value representation is written so states its length in four bytes.
+/// Whether elements of this value representation have a four-byte length.
 fn states_long(vr: [u8; 2]) -> bool {
     VR::from_binary(vr).is_none_or(is_long)
 }
 
-/// Bytes of one value where the value representation fixes them.
+/// Bytes of one value if the value representation fixes them.
 fn unit_bytes(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::OW => 2,
@@ -321,12 +321,12 @@ impl Walk<'_> {
             let (pixels, next) = self.pixel_data(at, length, end, encoding)?;
             if depth == 0 {
                 self.pixels = Some(pixels);
-                // What comes behind the pixels is no header.
+                // Elements after the pixels are not part of the header.
                 self.uniform.leave_out();
             }
             return Ok(next);
         }
-        // PS3.5 6.2.2: what is unknown to its writer is little endian, and a sequence of it implicit.
+        // PS3.5 6.2.2: an UN element is little endian, and a UN sequence is implicit.
         let unknown = stated == VR::UN && encoding.explicit;
         let vr = if unknown { dictionary_vr(tag).unwrap_or(VR::UN) } else { stated };
         let open = length == UNDEFINED;
@@ -340,7 +340,8 @@ impl Walk<'_> {
             _ if open => Err(refused(self.path, &format!("length of {tag}"), "undefined", "a length")),
             vr => {
                 if !(length as usize).is_multiple_of(unit_bytes(vr)) {
-                    // A reader of whole numbers would stop short of the end and take the rest for the next element.
+                    // A parser that reads whole values would stop short of the end and misread the rest as the next
+                    // element.
                     let (found, allowed) = (format!("{length} bytes"), format!("a multiple of {}", unit_bytes(vr)));
                     return Err(refused(self.path, &format!("length of {tag}"), found, &allowed));
                 }
@@ -406,7 +407,7 @@ impl Walk<'_> {
 
     /// The first of the encodings that the bytes of a sequence fit. Errors: that of the first, where none does.
     ///
-    /// Trials count towards the number of elements, so that trials within trials come to an end.
+    /// Trials count towards the number of elements, so nested trials terminate.
     fn fitting(
         &mut self,
         at: usize,

@@ -1,8 +1,8 @@
-//! What is there and cannot be read is never taken as absent.
+//! A value that is present but unreadable is never treated as absent.
 //!
-//! A number that steers geometry, scale, correction or activity is read or refused by name, in the header and in every
-//! item of its sequences. Dates, times and their zones are held to the same where they are used (`time`), codes where they
-//! are read; the numbers of contours and segments where they are drawn.
+//! A number that affects geometry, scale, correction or activity is read or refused by name, in the header and in every
+//! sequence item. The same rule applies to dates, times and zones where they are used (`time`), to codes where they are
+//! read, and to the numbers of contours and segments where these are drawn.
 
 use dicom_core::Tag;
 use dicom_core::header::Header;
@@ -14,10 +14,10 @@ use crate::fault::Words;
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Next step where nothing else is known of a field.
+/// Default next step for a field.
 const CORRECT: &str = "Correct the header, or export the object again.";
 
-/// Whether an element holds numbers that steer a dose.
+/// Whether an element holds numbers that affect a dose.
 fn steers(tag: Tag) -> bool {
     matches!(
         tag,
@@ -63,7 +63,7 @@ fn steers(tag: Tag) -> bool {
     )
 }
 
-/// What an element holds that is no list of finite numbers; none where it is numbers, or empty.
+/// Content of an element that is not a list of finite numbers; `None` if it is one, or empty.
 fn illegible(value: &Value<DataSet>) -> Option<String> {
     let Value::Primitive(value) = value else { return Some("a sequence".to_owned()) };
     let text = value.to_str();
@@ -77,11 +77,11 @@ fn illegible(value: &Value<DataSet>) -> Option<String> {
     }
 }
 
-/// Fields that a person states, with what is said where the file's own cannot be read.
+/// Fields the user can state, with the next step if the file's value is unreadable.
 pub(super) type Told = [(Tag, bool, Words)];
 
-/// Refuses an object with a number that steers a dose and cannot be read. Of `told` each is a field, whether a person
-/// states it, and the next step where not; what is stated and cannot be read is noted.
+/// Refuses an object with an unreadable number that affects a dose. Each entry of `told` is a field, whether the user
+/// states it, and the next step if not; an unreadable value is only noted if the user states the field.
 ///
 /// Errors: the first such field, by name.
 pub(super) fn numbers(object: &Object, told: &Told, notes: &mut Vec<Note>) -> Result<(), IoError> {

@@ -1,8 +1,8 @@
-//! DICOM: a study folder as it lies, to typed volumes; doses out.
+//! DICOM: reads a study folder as it is into typed volumes, and writes doses.
 //!
-//! Every file is checked in its structure before it is parsed (`layout`); every geometry passes one
-//! module (`stack`); every doubt is a note of the result or a refusal that names it. Identifiers of
-//! the patient stay inside the objects: no message, note or record carries them.
+//! The structure of every file is checked before it is parsed (`layout`). All geometry goes through one module
+//! (`stack`). Every doubt becomes a note of the result or an error that names it. Patient identifiers stay inside the
+//! objects: no message, note or record contains them.
 
 mod aside;
 mod beds;
@@ -58,7 +58,7 @@ use super::IoError;
 use crate::grid::Volume;
 use crate::note::Note;
 
-/// An image that was opened, whatever its format.
+/// An opened image of any format.
 #[derive(Clone, Debug)]
 pub struct Opened<T> {
     /// Values on the file's own grid, in its own axis order.
@@ -80,7 +80,7 @@ pub fn is_dicom(path: impl AsRef<Path>) -> bool {
     path.is_dir() || walk::selected(path).is_some() || path.is_file() && layout::looks_like_dicom(path)
 }
 
-/// Which kind of regions a folder or file holds, and whose they are.
+/// The kind of regions in a folder or file, and their origin.
 ///
 /// Errors: none, or both a structure set and a segmentation.
 pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
@@ -100,7 +100,7 @@ pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
     Ok((kind, Origin::new(path, &series.objects)))
 }
 
-/// An empty vector with room for `len` values, or the error that says how much that would be.
+/// An empty vector with room for `len` values, or an error that states the size.
 fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
     let mut data = Vec::new();
     data.try_reserve_exact(len)

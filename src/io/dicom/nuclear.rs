@@ -1,6 +1,6 @@
 //! PT and NM images to activity concentration at the time of the scan.
 //!
-//! The value of a pixel passes three steps, each stated by the file or refused:
+//! A pixel value is converted in three steps, each stated by the file or refused:
 //!
 //! 1. stored value to Bq/mL: by the real world value mapping where there is one (it starts from the
 //!    stored value), else by rescale slope and intercept with `Units` BQML;
@@ -9,7 +9,8 @@
 //! 3. that moment to the middle of the scan, with the half-life of the file:
 //!    A(scan) = A(reference) 2^(-(t_scan - t_reference) / T).
 //!
-//! What is missing or contradicts itself is refused, unless a person states it: that decides, and a note says so.
+//! Missing or contradictory information is refused unless the user states it; the user's value then decides, with a
+//! note.
 
 use std::path::Path;
 
@@ -36,29 +37,29 @@ use crate::grid::Volume;
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Longest time from injection to scan, half-lives; beyond, a date is wrong.
+/// Longest time from injection to scan, half-lives; beyond this a date is wrong.
 const MAX_HALF_LIVES: f64 = 30.0;
-/// Change of the activity by a doubt about the reference time that is still only noted.
+/// Largest change of the activity by a doubtful reference time that is only noted.
 const DOUBT_REL: f64 = 0.01;
-/// Difference of the stated decay factor from the one computed that is worth a note.
+/// Difference between stated and computed decay factor above which a note is given.
 const NOTE_REL: f64 = 1e-3;
-/// Difference of the half-life in the file from the nuclide's that is worth a note.
+/// Difference between the file's half-life and the nuclide's above which a note is given.
 const HALF_LIFE_NOTE_REL: f64 = 0.01;
-/// Difference above which it is another nuclide's: tables of one nuclide differ by 2 % at most.
+/// Difference above which the half-life is another nuclide's: tables of one nuclide differ by at most 2 %.
 const HALF_LIFE_OTHER_REL: f64 = 0.05;
-/// Times that a person and a file state and that are no further apart are one time, h.
+/// A time from the user and one from the file count as equal within this difference, h.
 const SAME_TIME_H: f64 = 0.05;
 
-/// When an image was taken. Relative times only: dates identify.
+/// When an image was taken. Relative times only, since dates identify the patient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Timing {
     /// From the injection to the middle of the scan, h, where both are dated.
     pub hours_after_injection: Option<f64>,
     /// Length of the scan, s; 0 where the file does not state it.
     pub duration_s: f64,
-    /// The injection, where it is dated or stated, to be compared with that of another image.
+    /// Time of injection, if dated or stated, for comparison with that of another image.
     pub injection: Option<Moment>,
-    /// The injection that the file dates, whatever was stated.
+    /// Time of injection dated by the file, whatever was stated.
     pub dated_injection: Option<Moment>,
 }
 
@@ -84,11 +85,11 @@ pub struct Scan {
     pub decay_factors: [f64; 2],
     /// Where the scale comes from: `rescale` or `real world value mapping`.
     pub calibration: &'static str,
-    /// Half-life that a person or else the file states, h.
+    /// Half-life stated by the user, else by the file, h.
     pub half_life_h: Option<f64>,
     /// Administered activity that the file states, MBq.
     pub administered_mbq: Option<f64>,
-    /// Why a stated administered activity is not taken: field, value and readings.
+    /// Why a stated administered activity is not used: field, value and readings.
     pub administered_doubt: Option<String>,
     /// Nuclides that the file states, as `177Lu`.
     pub nuclide: Option<String>,
@@ -214,7 +215,7 @@ fn take_own_moments(object: &Object, slices: &mut [Slice], notes: &mut Vec<Note>
     Ok(())
 }
 
-/// Numbers of a header that a person can state, whether one does, and how.
+/// Header numbers that the user can state, whether they are stated, and how to state them.
 fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, Words); 7] {
     [
         (tags::RADIONUCLIDE_HALF_LIFE, options.half_life_h.is_some(), say_half_life()),
@@ -227,7 +228,7 @@ fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, Words); 7] {
     ]
 }
 
-/// Refuses a series whose objects disagree about unit, correction, half-life or injection, as far as nobody states it.
+/// Refuses a series whose objects disagree about unit, correction, half-life or injection, unless the user states it.
 fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Result<(), IoError> {
     const OTHER: &str = "Give the folder of one series.";
     let first = &objects[0];
@@ -451,7 +452,7 @@ fn stated_half_life_s(object: &Object) -> Option<f64> {
     object.radiopharmaceutical().and_then(|set| number(set, tags::RADIONUCLIDE_HALF_LIFE)).filter(|s| *s > 0.0)
 }
 
-/// The half-life that undoes a correction, s: stated, the file's, or what holds where it has none.
+/// Half-life for undoing a correction, s: the user's, the file's, or the default if the file has none.
 ///
 /// Errors: a half-life of the file that is none, or another nuclide's than the run's, and that nobody states.
 fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>) -> Result<Option<f64>, IoError> {
@@ -505,7 +506,7 @@ fn decay_factor(set: &DataSet) -> Option<f64> {
     number(set, tags::DECAY_FACTOR)
 }
 
-/// Whether a unit is an activity concentration, and its size in Bq/mL.
+/// Size of a unit in Bq/mL, if it is an activity concentration.
 fn bq_ml(unit: &str) -> Option<f64> {
     let plain: String = unit.to_lowercase().chars().filter(|c| !matches!(c, ' ' | '[' | ']')).collect();
     match plain.as_str() {
@@ -687,13 +688,13 @@ struct Times {
     correction: DecayCorrection,
     timing: Timing,
     half_life_s: Option<f64>,
-    /// Moment to which the values were corrected, for START and ADMIN.
+    /// Time to which the values were corrected, for START and ADMIN.
     reference: Option<DateTime>,
     /// Whether START is the start of each slice's own frame.
     own_starts: bool,
     /// Middle of the scan.
     scan: Option<DateTime>,
-    /// Factor to the middle of the scan where that follows from a stated time and the slices are not all dated.
+    /// Factor to mid-scan, if that time is stated and not all slices are dated.
     undated_factor: Option<f64>,
 }
 
@@ -740,7 +741,7 @@ impl Times {
             DecayCorrection::Start => start,
             DecayCorrection::Administration => injection,
         };
-        // A stated time makes the scan one moment where its slices are not all dated.
+        // If not all slices are dated, a stated time applies to the whole scan.
         let undated = options.hours_after_injection.filter(|_| slices.iter().any(|slice| slice.start.is_none()));
         let undated_factor = undated.and_then(|hours| match correction {
             DecayCorrection::None => Some(1.0),
@@ -784,18 +785,18 @@ impl Times {
         }
     }
 
-    /// Moment to which the values of a slice were corrected, for START and ADMIN.
+    /// Time to which the values of a slice were corrected, for START and ADMIN.
     fn reference(&self, slice: &Slice) -> Option<DateTime> {
         if self.own_starts { slice.start } else { self.reference }
     }
 
-    /// How far the stated decay factors are from those of the times, relative, at most.
+    /// Largest relative difference between stated decay factors and those computed from the times.
     fn worst_off(&self, slices: &[Slice]) -> f64 {
         slices.iter().filter_map(|slice| self.factor_off(slice)).fold(0.0, f64::max)
     }
 
-    /// Refuses a correction that cannot be undone, and one that the stated decay factors contradict unless a person
-    /// states it.
+    /// Refuses a correction that cannot be undone, and, unless the user states it, one that the decay factors
+    /// contradict.
     fn check(
         &self,
         object: &Object,
@@ -827,7 +828,7 @@ impl Times {
             return Ok(());
         }
         let name = self.correction.name();
-        // Some scanners state 1 whatever they did: on every frame it says nothing.
+        // Some scanners always state 1: if every frame has it, it says nothing.
         if corrected && slices.iter().all(|slice| slice.stated_factor == Some(1.0)) {
             notes.push(Note::warning("decay-factor-placeholder", format!(
                 "DecayFactor is 1 on every frame beside DecayCorrection {name}: a placeholder, read as {name}; the factor \
@@ -860,7 +861,7 @@ impl Times {
         ))
     }
 
-    /// How far the decay factor that a slice states is from the one of its times, relative; none where either lacks.
+    /// Relative difference between a slice's stated decay factor and that from its times; `None` if either is missing.
     fn factor_off(&self, slice: &Slice) -> Option<f64> {
         let stated = slice.stated_factor?;
         let ours = match self.correction {
@@ -892,9 +893,9 @@ impl Times {
     }
 }
 
-/// The injection and the hours from it to the middle of the scan: as stated, else as the file dates them.
+/// Time of injection and hours from it to mid-scan: as stated, else as dated by the file.
 ///
-/// Errors: a stated moment whose zone cannot be compared with the scan's.
+/// Errors: a stated time whose zone cannot be compared with the scan's.
 fn since_injection(
     clock: &Clock<'_>,
     dated: Option<DateTime>,

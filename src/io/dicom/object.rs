@@ -71,7 +71,7 @@ impl Object {
         self.refused("PixelData (7FE0,0010)", "none", "an image", "Give the image, not a report.")
     }
 
-    /// The pixels of its file. Errors: none, a format that is not readable, a file that is another by now.
+    /// The pixels of its file. Errors: no pixels, an unsupported format, a file that has changed.
     pub(crate) fn pixels(&self) -> Result<PixelSource, IoError> {
         let Some(Layout { syntax, big_endian, data, pixels: Some(bytes), .. }) =
             self.has_pixels.then(|| Layout::read_pixels(&self.path)).transpose()?
@@ -102,7 +102,7 @@ impl Object {
         IoError::invalid(&self.path, field, found, allowed, next)
     }
 
-    /// Text of an element; none where it is absent or empty.
+    /// Text of an element; `None` if it is absent or empty.
     pub(crate) fn text(&self, tag: Tag) -> Option<String> {
         text(&self.header, tag)
     }
@@ -127,7 +127,7 @@ impl Object {
         self.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE).first()
     }
 
-    /// SOP class UID; that of the file meta information where the header has none, as a DICOMDIR.
+    /// SOP class UID; that of the file meta information if the header has none, as in a DICOMDIR.
     pub(crate) fn class(&self) -> String {
         self.text(tags::SOP_CLASS_UID).or_else(|| self.media_class.clone()).unwrap_or_default()
     }
@@ -199,7 +199,7 @@ impl Object {
     }
 }
 
-/// A data set from bytes in the one form that `uniform` writes.
+/// A data set from bytes in the uniform encoding written by `uniform`.
 fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
     let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
     let parser = DynStatefulDecoder::new_with_ts(bytes, &syntax, 0).map_err(|error| error.to_string());
@@ -212,7 +212,7 @@ fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
 impl PixelSource {
     /// Stored values of one frame, row by row.
     ///
-    /// Errors: fewer bytes than the format asks for, a broken or unknown compression.
+    /// Errors: fewer bytes than the format requires; a broken or unknown compression.
     pub(crate) fn frame(&self, path: &Path, frame: usize) -> Result<Vec<i32>, IoError> {
         match &self.bytes {
             PixelBytes::Native(range) => {
@@ -226,7 +226,7 @@ impl PixelSource {
     }
 }
 
-/// Text of an element; none where it is absent or empty.
+/// Text of an element; `None` if it is absent or empty.
 pub(crate) fn text(set: &DataSet, tag: Tag) -> Option<String> {
     let text = set.get(tag)?.to_str().ok()?;
     let text = text.trim_matches(['\0', ' ', '\t', '\r', '\n']).to_owned();

@@ -1,27 +1,28 @@
-//! What the contours of one plane enclose.
+//! The area enclosed by the contours of one plane.
 //!
-//! Each contour is first cut into loops where it comes back to a corner of its own, so that a keyhole is an outline
-//! and a hole, and a line traced there and back nothing. Then, for all loops of the plane:
-//! - a loop encloses by the even-odd rule; one that goes round twice on its own track, what it goes round;
-//! - loops that coincide are one, whatever their direction, first corner and sampling;
+//! Each contour is first split into loops where it returns to one of its own vertices: a keyhole becomes an outline and
+//! a hole, and a line traced there and back encloses nothing. Then, for all loops of the plane:
+//! - a loop encloses by the even-odd rule; a loop that runs twice along its own track encloses what it goes round;
+//! - coincident loops count as one, whatever their direction, first vertex and sampling;
 //! - a loop inside another is a hole, inside a hole an island, and so on;
-//! - loops that partly overlap are a union;
-//! - `CLOSEDPLANAR_XOR`: a point is inside if an odd number of contours holds it, and nothing else counts.
+//! - partly overlapping loops form a union;
+//! - `CLOSEDPLANAR_XOR`: a point is inside if an odd number of contours contains it; no other rule applies.
 //!
-//! Whatever a careful user would doubt is a finding. All areas are exact: bands without a corner or a crossing.
+//! Everything doubtful is reported as a finding. Areas are exact: the plane is cut into bands without a vertex or a
+//! crossing.
 
 use std::collections::{BTreeMap, HashMap};
 
-/// Corners of one contour this near to the line of another are on it, mm. Contours of a treatment planning system
-/// have two decimals or more; a wall that is drawn is thicker.
+/// A vertex of one contour this close to the line of another lies on it, mm. Contours of a treatment planning system
+/// have at least two decimals; a wall drawn on purpose is thicker.
 pub(super) const ON_LINE_MM: f64 = 0.1;
-/// Share that two loops which coincide have in common at least: fewer corners cut some of the area.
+/// Least common share of two coincident loops: coarser sampling cuts off some area.
 const COMMON: f64 = 0.8;
-/// Shares of a loop below this are no overlap but the width of the line.
+/// A common share below this is the width of the line, not an overlap.
 const SLIVER: f64 = 0.05;
-/// A hole that leaves a rim thinner than this may be the outline drawn again, mm.
+/// A hole that leaves a rim thinner than this, mm, may be the outline drawn twice.
 pub(super) const RIM_MM: f64 = 0.5;
-/// Looks at edges for each corner of a plane at most, and a plane's own: above are no contours but an attack.
+/// Most edge tests per vertex, and the allowance per plane: more is an attack, not contours.
 const MAX_WORK: [usize; 2] = [500, 2_000_000];
 
 /// A point of a plane, mm.
@@ -34,14 +35,14 @@ pub(super) struct Flat {
     pub(super) xor: bool,
 }
 
-/// What to doubt in a plane.
+/// Findings in a plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Findings {
-    /// Contours that coincide with another, or loops that go round twice.
+    /// Contours that coincide with another, or loops traced twice.
     pub(super) twice: usize,
     /// Area that lies in more than one of partly overlapping contours, mm2.
     pub(super) shared_mm2: f64,
-    /// Area that a contour goes round twice, left out, mm2.
+    /// Area that a contour encloses twice, left out, mm2.
     pub(super) crossed_mm2: f64,
     /// Holes that leave a rim thinner than [`RIM_MM`].
     pub(super) rims: usize,
@@ -49,10 +50,10 @@ pub(super) struct Findings {
     pub(super) cancelled: usize,
 }
 
-/// Why a plane has no answer.
+/// Why a plane cannot be evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// More crossings than contours have.
+    /// More crossings than contours can have.
     Intricate,
     /// Contours of both types coincide or overlap.
     Mixed,
@@ -91,14 +92,14 @@ pub(super) struct Outline {
     /// By their lower ends.
     edges: Vec<Edge>,
     rules: Vec<Rule>,
-    /// How many others each loop lies in.
+    /// How many other loops contain each loop.
     levels: Vec<usize>,
     top: f64,
     /// Area inside, mm2.
     pub(super) area_mm2: f64,
 }
 
-/// Looks left.
+/// Edge tests left.
 struct Work(usize);
 
 impl Work {
@@ -109,7 +110,7 @@ impl Work {
 }
 
 impl Outline {
-    /// The inside of the contours of one plane, and what to doubt.
+    /// The inside of the contours of one plane, and the findings.
     pub(super) fn of(contours: &[Flat]) -> Result<(Self, Findings), Trouble> {
         let corners: usize = contours.iter().map(|contour| contour.corners.len()).sum();
         let mut work = Work(MAX_WORK[0] * corners + MAX_WORK[1]);
@@ -174,7 +175,7 @@ impl Outline {
         Ok(outline)
     }
 
-    /// Where the line of height `v` is inside: pairs of ends, of which the first belongs and the second does not.
+    /// Where the line at height `v` is inside: half-open intervals, the first end included.
     pub(super) fn spans(&self, v: f64, out: &mut Vec<f64>) {
         out.clear();
         if v >= self.top {
@@ -234,7 +235,7 @@ impl Edge {
         self.low[0] + (v - self.low[1]) / (self.high[1] - self.low[1]) * (self.high[0] - self.low[0])
     }
 
-    /// An edge holds its lower end and not its upper one, so that a corner counts once.
+    /// An edge includes its lower end and not its upper one, so a vertex counts once.
     fn crossing(&self, v: f64) -> Option<Crossing> {
         (self.low[1] <= v && v < self.high[1]).then(|| Crossing { at: self.at(v), owner: self.owner, up: self.up })
     }
@@ -246,8 +247,7 @@ fn edges_of(corners: &[Point], owner: usize) -> impl Iterator<Item = Edge> {
     ends.map(move |(from, to)| Edge::between(*from, *to, owner))
 }
 
-/// Which loops hold the place where one stands on the way along a line: none before its first crossing, none after
-/// its last.
+/// Which loops contain the current point on a scan along a line: none before the first crossing, none after the last.
 struct Standing<'a> {
     rules: &'a [Rule],
     odd: Vec<bool>,
@@ -266,7 +266,7 @@ impl<'a> Standing<'a> {
         }
     }
 
-    /// Steps over an edge; whether one is now inside its loop, where that changes.
+    /// Crosses an edge. Returns whether the point is now inside its loop, if that changed.
     fn cross(&mut self, crossing: &Crossing) -> Option<bool> {
         let n = crossing.owner;
         let before = self.inside(n);
@@ -304,7 +304,7 @@ fn bands(edges: &[Edge], work: &mut Work, mut f: impl FnMut(&[Crossing], f64) ->
         for part in &mut active {
             part.ends = [part.edge.at(from), part.edge.at(to)];
         }
-        // They stay in order from band to band, so that sorting is one look at each.
+        // The order hardly changes from band to band, so sorting takes one comparison each.
         active.sort_by(|a, b| a.ends[0].total_cmp(&b.ends[0]).then(a.ends[1].total_cmp(&b.ends[1])));
         cuts.clear();
         cuts.extend([from, to]);
@@ -347,7 +347,7 @@ fn crossing_heights(
     Ok(())
 }
 
-/// Cuts a contour where it comes back to one of its corners. What encloses nothing is left out.
+/// Splits a contour where it returns to one of its vertices. Parts that enclose nothing are dropped.
 fn loops_of(contour: &[Point]) -> Vec<Vec<Point>> {
     let key = |p: &Point| p.map(|v| (v + 0.0).to_bits());
     let mut loops = Vec::new();
@@ -379,7 +379,7 @@ struct Loop {
 }
 
 impl Loop {
-    /// None where nothing is enclosed.
+    /// `None` if nothing is enclosed.
     fn new(corners: Vec<Point>, findings: &mut Findings, work: &mut Work) -> Result<Option<Self>, Trouble> {
         let edges: Vec<Edge> = edges_of(&corners, 0).collect();
         let length_mm = edges.iter().map(|e| (e.high[0] - e.low[0]).hypot(e.high[1] - e.low[1])).sum();
@@ -396,7 +396,7 @@ impl Loop {
             crossings.len()
         })?;
         let mut own = Self { corners, rule: Rule::Odd, area_mm2: odd, length_mm };
-        // What is left between two turns on one track is as wide as the line.
+        // The area left between two turns on one track is as wide as the line.
         if round - odd > own.sliver_mm2() && odd <= (0.5 * ON_LINE_MM * length_mm).min((1.0 - COMMON) * round) {
             own.rule = Rule::Turns;
             own.area_mm2 = round;
@@ -407,7 +407,7 @@ impl Loop {
         Ok((own.area_mm2 > 0.0).then_some(own))
     }
 
-    /// Area of the line itself, below which two loops have nothing in common.
+    /// Area of the line itself; two loops with less in common do not overlap.
     fn sliver_mm2(&self) -> f64 {
         (ON_LINE_MM * self.length_mm).min(SLIVER * self.area_mm2)
     }
@@ -444,7 +444,7 @@ fn common_areas(loops: &[Loop], work: &mut Work) -> Result<BTreeMap<(usize, usiz
     Ok(common)
 }
 
-/// Loops that are left when of those that coincide only the first is kept.
+/// The loops without duplicates: of coincident ones the first is kept.
 fn without_doubles(
     loops: &[Loop],
     pairs: &BTreeMap<(usize, usize), f64>,
@@ -465,7 +465,7 @@ fn on_line(one: &Loop, line: &Loop, work: &mut Work) -> Result<bool, Trouble> {
     let edges: Vec<Edge> = edges_of(&line.corners, 0).collect();
     let low = edges.iter().map(|e| e.low[1]).fold(f64::INFINITY, f64::min) - ON_LINE_MM;
     let high = edges.iter().map(|e| e.high[1]).fold(f64::NEG_INFINITY, f64::max) + ON_LINE_MM;
-    // As many shelves as give each edge about two.
+    // Number of bins such that each edge falls in about two.
     let risen: f64 = edges.iter().map(|e| e.high[1] - e.low[1] + 2.0 * ON_LINE_MM).sum();
     let shelves = ((edges.len() as f64 * (high - low) / risen) as usize).clamp(1, edges.len());
     let shelf = |v: f64| (((v - low) / (high - low) * shelves as f64) as usize).min(shelves - 1);
@@ -496,7 +496,7 @@ fn distance_mm(point: Point, edge: &Edge) -> f64 {
     (to[0] - t * along[0]).hypot(to[1] - t * along[1])
 }
 
-/// How many others each kept loop lies in. Loops that partly overlap share a level, as one.
+/// How many other loops contain each kept loop. Partly overlapping loops share a level.
 fn levels(
     loops: &[Loop],
     kept: &[usize],

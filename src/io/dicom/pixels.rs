@@ -1,8 +1,8 @@
 //! Stored pixel values of one frame, native or compressed.
 //!
 //! Read: native little and big endian (1, 8, 16, 32 bits), RLE, JPEG lossless (processes 14 and 14
-//! SV1) and JPEG baseline/extended as far as the decoder goes, JPEG-LS, JPEG 2000. The size in the
-//! compressed stream must be that of the header before anything is decoded.
+//! SV1) and JPEG baseline/extended as far as the decoder goes, JPEG-LS, JPEG 2000. The size in the compressed stream
+//! must match the header before anything is decoded.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,9 +20,9 @@ pub(crate) struct PixelFormat {
     pub(crate) columns: usize,
     /// Frames.
     pub(crate) frames: usize,
-    /// Bits that one pixel takes: 1, 8, 16 or 32.
+    /// Bits allocated per pixel: 1, 8, 16 or 32.
     pub(crate) bits_allocated: usize,
-    /// Bits that count.
+    /// Significant bits.
     pub(crate) bits_stored: usize,
     /// Whether the value is two's complement.
     pub(crate) signed: bool,
@@ -35,11 +35,11 @@ impl PixelFormat {
     }
 }
 
-/// Bytes behind the pixels that are padding whatever they hold.
+/// Bytes after the pixels that count as padding whatever they hold.
 const MAX_PADDING: usize = 8;
-/// Pixels of a compressed frame that need no proof by its size: 2048 x 2048.
+/// Pixels that a compressed frame may always have: 2048 x 2048.
 const FREE_PIXELS: usize = 1 << 22;
-/// Beyond that, most pixels that one compressed byte may hold.
+/// Beyond that, most pixels per compressed byte.
 const MAX_PIXELS_PER_BYTE: usize = 64;
 
 /// Compressed pixels of an object.
@@ -54,7 +54,7 @@ pub(super) struct Compressed<'a> {
     pub(super) syntax: &'a str,
 }
 
-/// Kinds of compression that are read.
+/// Supported kinds of compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Codec {
     /// Run-length encoding of byte planes.
@@ -104,14 +104,14 @@ fn refused(path: &Path, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, "pixel data", found, allowed, "The file is damaged: export it again, uncompressed.")
 }
 
-/// Keeps the bits that count and gives them their sign.
+/// Keeps the significant bits and applies the sign.
 fn value(raw: u32, format: &PixelFormat) -> i32 {
     let unused = 32 - format.bits_stored as u32;
     let moved = raw << unused;
     if format.signed { (moved as i32) >> unused } else { (moved >> unused) as i32 }
 }
 
-/// Stored values of a native frame. Unsigned values above 2^31 - 1 come as negative numbers of equal bits.
+/// Stored values of a native frame. Unsigned values above 2^31 - 1 become negative numbers with the same bits.
 pub(super) fn native(
     path: &Path,
     bytes: &[u8],
@@ -157,7 +157,7 @@ pub(super) fn native(
     })
 }
 
-/// Refuses pixels behind those that the header counts: another frame, another row. Padding may follow.
+/// Refuses more pixels than the header states: another frame, another row. Padding may follow.
 fn no_more(path: &Path, rest: &[u8], format: &PixelFormat) -> Result<(), IoError> {
     let row = (format.columns * format.bits_allocated).div_ceil(8);
     if rest.len() <= MAX_PADDING || (rest.len() < row && rest.iter().all(|byte| *byte == 0)) {
@@ -197,7 +197,7 @@ pub(super) fn decompress(
         let found = format!("{len} pixels in {} compressed bytes", stream.len());
         return Err(refused(path, found, "at most 64 pixels a byte"));
     }
-    // A decoder is foreign code that meets hostile bytes: what it cannot digest must not end the program.
+    // A third-party decoder may panic on malicious input; that must not end the program.
     let raw = catch_unwind(AssertUnwindSafe(|| match codec {
         Codec::Rle => rle(&stream, format),
         Codec::Jpeg => jpeg(&stream, format),
@@ -235,7 +235,7 @@ fn frame_bytes(path: &Path, source: &Compressed<'_>, frames: usize, frame: usize
     Ok(join(&fragments.iter().filter(inside).cloned().collect::<Vec<_>>()))
 }
 
-/// Refuses several compressed frames where the header counts one.
+/// Refuses several compressed frames if the header states one.
 fn one_image(path: &Path, source: &Compressed<'_>) -> Result<(), IoError> {
     let begins = |part: &&Range<usize>| {
         let head = source.data.get(part.start..part.end).unwrap_or_default();

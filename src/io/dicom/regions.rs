@@ -1,8 +1,8 @@
 //! Regions of an object, painted into one label map.
 //!
-//! A label map holds one region a voxel, contours and segments may overlap. So larger regions are
-//! painted first and smaller ones over them: an outline of the body keeps what no organ claims, a
-//! tumour stands out of the organ around it. What a region lost to others is reported.
+//! A label map holds one region per voxel, but contours and segments may overlap. Larger regions are therefore painted
+//! first and smaller ones over them: the body outline keeps what no organ claims, and a tumour overrides the organ
+//! around it. The volume a region loses to others is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,20 +24,20 @@ pub struct Regions {
     pub notes: Vec<Note>,
 }
 
-/// How one region came onto the grid.
+/// How one region was put on the grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionReport {
     /// Label.
     pub label: u16,
     /// Name.
     pub name: String,
-    /// Volume by the object's own contours or voxels, cm3.
+    /// Volume of the object's own contours or voxels, cm3.
     pub own_cm3: f64,
-    /// Volume of the voxels that it covers on the grid, cm3.
+    /// Volume of the voxels it covers on the grid, cm3.
     pub grid_cm3: f64,
-    /// Part of that which smaller regions took, cm3.
+    /// Part of that volume taken by smaller regions, cm3.
     pub lost_cm3: f64,
-    /// Part of the object's own volume that lies outside the grid, cm3, where it is known exactly.
+    /// Part of the object's own volume outside the grid, cm3, if known exactly.
     pub outside_cm3: f64,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Paint {
     pub(super) name: String,
     pub(super) own_cm3: f64,
     pub(super) outside_cm3: f64,
-    /// Whether it goes below all others: the outline of the body.
+    /// Whether it is painted below all others: the body outline.
     pub(super) below: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn paint(
     });
     let voxel_cm3 = labels.grid.voxel_cm3();
     let mut covered: BTreeMap<u16, usize> = BTreeMap::new();
-    // Who painted over whom.
+    // Which region was painted over which.
     let mut takers: BTreeSet<(u16, u16)> = BTreeSet::new();
     for &n in &order {
         let own = voxels(n);

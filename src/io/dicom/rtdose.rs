@@ -1,13 +1,13 @@
-//! Dose out: RT Dose objects in the CT's frame of reference, and back in.
+//! RT Dose objects in the CT's frame of reference: writing and reading.
 //!
-//! The volume is written as axial-like frames in the order that viewers expect: rows towards the
+//! The volume is written as roughly axial frames in the order that viewers expect: rows towards the
 //! patient's left, columns towards the back, frames towards the head. Values are integers of 32 or 16
-//! bits times `DoseGridScaling`; the scaling is rounded to what its 16 characters can hold before the
-//! values are divided by it, so that value times scaling is the dose to half a step.
+//! bits times `DoseGridScaling`; the scaling is rounded to its 16 characters before the values are divided by it, so
+//! value times scaling is the dose to within half a step.
 //!
-//! The standard lets a dose refer to a radiotherapy plan and validators ask for it. Radiopharmaceutical
-//! therapy has no such object: the reference holds a UID made from the study's, the same for all doses
-//! of a study, of a plan that does not exist.
+//! The standard lets a dose refer to a radiotherapy plan, and validators require it. Radiopharmaceutical therapy has no
+//! such object. The reference therefore names a plan that does not exist, with a UID derived from the study's, the same
+//! for all doses of a study.
 
 use std::path::Path;
 
@@ -45,7 +45,7 @@ pub enum DoseType {
 /// Bits of a stored dose value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DoseDepth {
-    /// Steps of the highest dose / 65 535: for systems that read no more.
+    /// Steps of the highest dose / 65 535, for systems that read only 16 bits.
     Bits16,
     /// Steps of the highest dose / 4 294 967 295.
     #[default]
@@ -82,7 +82,7 @@ pub struct DoseOptions {
     pub comment: String,
     /// Strips everything that identifies the patient; sex, weight and size stay.
     pub deidentify: bool,
-    /// Local date and time of creation; none leaves it out, so that equal doses give equal files.
+    /// Local date and time of creation; omitted if `None`, so that equal doses give equal files.
     pub created: Option<DateTime>,
 }
 
@@ -211,7 +211,7 @@ pub(super) fn write_object(path: &Path, set: DataSet) -> Result<(), IoError> {
     atomic::write_file(path, |out| object.write_all(out).map_err(|e| std::io::Error::other(e.to_string())))
 }
 
-/// Dose of one stored unit: its text and the number that the text says.
+/// Dose of one stored unit: its text and the number that the text represents.
 fn scaling(highest_gy: f64, most: f64) -> (String, f64) {
     if highest_gy <= 0.0 {
         return ("1e-06".to_owned(), 1e-6);
@@ -357,7 +357,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Of the image's own patient, or of nobody.
+    /// The image's own patient, or an unnamed one.
     pub(super) fn of(origin: Option<&Origin>, deidentify: bool) -> Self {
         let field = |tag: Tag| origin.and_then(|origin| text(&origin.header, tag));
         let whose = |tag: Tag, role: &str| match (field(tag), deidentify) {
@@ -491,19 +491,20 @@ pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
     Ok(Opened { volume, notes, form_code: 1, files, origin: Some(Origin::new(path, &[object])) })
 }
 
-/// Two places of a dose's header that are no further apart are one, mm.
+/// Positions in a dose's header closer than this are equal, mm.
 const SAME_PLACE_MM: f64 = 1e-3;
-/// Difference of two components of a direction that are one.
+/// Direction components closer than this are equal.
 const SAME_DIRECTION: f64 = 1e-4;
 
-/// Places of the frames along the normal of the first, mm from it (PS3.3 C.8.8.3.2).
+/// Positions of the frames along the normal of the first, mm from it (PS3.3 C.8.8.3.2).
 ///
-/// `GridFrameOffsetVector` holds offsets from the first frame, and then begins with 0; or the heights z of the frames, and
-/// then begins with that of `ImagePositionPatient`. The second is legal only for rows towards the patient's left and
-/// columns towards the back, `1\0\0\0\1\0`; elsewhere its direction has no meaning. One frame needs none.
+/// `GridFrameOffsetVector` holds either offsets from the first frame, starting with 0, or the z coordinates of the
+/// frames, starting with that of `ImagePositionPatient`. The second form is valid only for rows towards the patient's
+/// left and columns towards the back, `1\0\0\0\1\0`; for other orientations its direction is undefined. A single frame
+/// needs no vector.
 ///
-/// Errors: another number of values than frames, values out of order, one of the two in a place where it is not legal, or
-/// neither of the two.
+/// Errors: a number of values that differs from the frames, values out of order, the second form in an invalid
+/// orientation, or neither form.
 fn frame_offsets_mm(object: &Object, first: &Plane, frames: usize) -> Result<Vec<f64>, IoError> {
     let field = "GridFrameOffsetVector (3004,000C)";
     let refused = |found: String, allowed: String| Err(object.refused(field, found, allowed, "Export the dose again."));

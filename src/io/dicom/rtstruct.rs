@@ -1,9 +1,9 @@
 //! Contours to voxels.
 //!
 //! A voxel belongs to a region when its centre lies inside the contours of a plane ([`Outline`]) and in
-//! the plane's slab: from half way to the plane below, which belongs to it, to half way to the plane above,
-//! which does not; up to half the usual distance beyond the last planes. Where planes are wider apart
-//! than 1.5 times their usual distance, and than 1.5 planes of the grid, nothing is filled.
+//! the plane's slab: from half way to the plane below (included) to half way to the plane above (excluded), and up to
+//! half the usual distance beyond the end planes. A gap wider than 1.5 times the usual distance, and than 1.5 planes of
+//! the grid, is not filled.
 
 use std::path::Path;
 
@@ -23,9 +23,9 @@ use crate::note::Note;
 
 /// Contours whose planes are closer than this lie in one plane, mm.
 const SAME_PLANE_MM: f64 = 0.05;
-/// Planes wider apart than this, in usual distances, have a gap between them.
+/// Planes farther apart than this, in usual distances, have a gap between them.
 const GAP: f64 = 1.5;
-/// Share of the grid's own distance of planes below which an end of a slab and a centre are at one height.
+/// Share of the grid's plane distance within which a slab end and a voxel centre count as equal in height.
 const SLACK: f64 = 0.05;
 /// Cosine to the normal below which an index axis of the grid runs inside the planes of contours.
 const INSIDE_PLANE: f64 = 1e-6;
@@ -48,9 +48,9 @@ struct Roi {
     volume_cm3: f64,
 }
 
-/// What a region is drawn as in one plane.
+/// A region's contours in one plane.
 struct ContourPlane {
-    /// The heights whose voxels take this plane: the first belongs, the second does not.
+    /// Heights of the voxels that use this plane: the first end is included, the second is not.
     slab_mm: [f64; 2],
     inside: Outline,
 }
@@ -70,7 +70,7 @@ struct Stated {
 
 /// Reads the one structure set of a folder or file onto a grid.
 ///
-/// `reference` is the grid that the regions shall have (in any axis order); `frame` the frame of reference of
+/// `reference` is the target grid (in any axis order); `frame` the frame of reference of
 /// that grid where it is known. Errors: no structure set or several, contours in another frame of
 /// reference, broken contours, no region.
 pub fn read_rtstruct(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
@@ -278,8 +278,8 @@ fn area_vector(polygon: &[[f64; 3]]) -> [f64; 3] {
     })
 }
 
-/// A vector across a polygon, as long as twice an area of it: of what it encloses, or, where a figure of eight
-/// encloses as much to the left as to the right, of the widest triangle.
+/// A vector across a polygon, as long as twice an area of it: of the enclosed area, or, for a figure of eight whose
+/// halves cancel, of the widest triangle.
 fn across(polygon: &[[f64; 3]]) -> [f64; 3] {
     let enclosed = area_vector(polygon);
     let base = polygon[0];
@@ -293,7 +293,7 @@ fn across(polygon: &[[f64; 3]]) -> [f64; 3] {
 }
 
 impl Roi {
-    /// Sorts contours into planes. None where nothing is enclosed.
+    /// Sorts contours into planes. `None` if nothing is enclosed.
     fn new(
         object: &Object,
         stated: &Stated,
@@ -339,7 +339,7 @@ impl Roi {
     /// Voxels whose centres lie inside.
     fn voxels(&self, grid: &VoxelGrid) -> Vec<usize> {
         let column = |axis: usize| [0, 1, 2].map(|row| grid.affine[row][axis]);
-        // Rows of voxels along an axis that stays in the planes are filled from crossing to crossing.
+        // Rows of voxels along an axis in the planes are filled from crossing to crossing.
         let inside = |axis: &usize| dot(column(*axis), self.normal).abs() < INSIDE_PLANE * grid.spacing_mm[*axis];
         let Some(fast) = (0..3).find(inside) else { return self.voxels_one_by_one(grid) };
         let direction = column(fast).map(|v| v / grid.spacing_mm[fast]);
@@ -393,7 +393,7 @@ impl Roi {
 fn frame_of(normal: [f64; 3]) -> ([f64; 3], [[f64; 3]; 2]) {
     let largest = (0..3).max_by(|&a, &b| normal[a].abs().total_cmp(&normal[b].abs())).unwrap_or(2);
     let mut normal = if normal[largest] < 0.0 { normal.map(|v| -v) } else { normal };
-    // Contours of an axial plane carry rounding of their digits; a plane this close to an axis lies on it.
+    // Contour coordinates are rounded; a plane this close to axial is axial.
     if normal[largest] > 1.0 - 1e-6 {
         normal = [0.0; 3];
         normal[largest] = 1.0;
@@ -484,8 +484,9 @@ impl<'a> Slabs<'a> {
         0.5 * below.unwrap_or(self.usual_mm) + 0.5 * self.step_mm(n).unwrap_or(self.usual_mm)
     }
 
-    /// Both ends of a slab. Contours written with few digits must not lose or double the slice at an end: both ends
-    /// lie a hair lower, so that a centre within it of either is as if at it. A plane stays in its own slab.
+    /// Both ends of a slab. Contours written with few digits must not lose or duplicate the slice at an end. Both ends
+    /// are therefore lowered by a small tolerance, and a centre within it counts as at the end. A plane stays in its
+    /// own slab.
     fn ends_mm(&self, n: usize) -> [f64; 2] {
         let half_way =
             |n: usize, step: f64| 0.5 * (self.depths_mm[n] + self.depths_mm[n + 1]) - self.slack_mm.min(0.25 * step);

@@ -1,8 +1,7 @@
 //! Segmentation objects to labels: binary, fractional and label map.
 //!
-//! Frames without a pixel are left out of such objects, so their planes may have gaps. Each frame is
-//! carried to the reference grid by the centres of the reference's voxels: where the two grids share
-//! their lattice nothing is interpolated.
+//! Such objects omit empty frames, so their planes may have gaps. Each frame is sampled at the voxel centres of the
+//! reference grid: if the two grids share a lattice nothing is interpolated.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +18,7 @@ use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 use crate::note::Note;
 
-/// Share of a fractional pixel from which on it belongs to the segment.
+/// Fraction at which a fractional pixel belongs to the segment.
 const HALF: f64 = 0.5;
 
 /// What the frames hold.
@@ -101,7 +100,7 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
         ));
     }
     numbers_are_distinct(object, &segments)?;
-    // The header alone can promise 2^31 frames: believe it only if the file holds them.
+    // A header can claim 2^31 frames: trust it only if the file holds them.
     let source = object.pixels()?;
     source.frame(&object.path, 0)?;
     let planes = Plane::of_functional_groups(object)?;
@@ -139,7 +138,7 @@ pub(crate) fn regions(object: &Object, reference: &VoxelGrid, frame: Option<&str
     Ok(paint(empty, &paints, notes, |n| maps[n].take().unwrap_or_default()))
 }
 
-/// A number that two segments bear does not say whose the frames are.
+/// If two segments share a number, their frames cannot be assigned.
 fn numbers_are_distinct(object: &Object, segments: &[Segment]) -> Result<(), IoError> {
     let mut seen: BTreeMap<u64, &Segment> = BTreeMap::new();
     for segment in segments {
@@ -159,7 +158,7 @@ fn numbers_are_distinct(object: &Object, segments: &[Segment]) -> Result<(), IoE
 struct Lattice {
     /// Grid from the lowest to the highest plane, RAS.
     stack: VoxelGrid,
-    /// Place of each frame along k.
+    /// Position of each frame along k.
     place: Vec<usize>,
 }
 
@@ -299,7 +298,7 @@ struct Hits {
     outside: usize,
 }
 
-/// From voxels of the reference to pixels of the segmentation.
+/// Lookup from voxels of the reference to pixels of the segmentation.
 struct Lookup<'a> {
     lattice: &'a Lattice,
     reference: &'a VoxelGrid,

@@ -1,7 +1,7 @@
-//! Regions out: a binary Segmentation object on the grid of a dose.
+//! Writes regions as a binary Segmentation object on the grid of a dose.
 //!
-//! One segment a label, one frame a segment and plane that holds it; empty frames are left out. Labels need not be
-//! consecutive, segment numbers must be: the description of a segment states its label.
+//! One segment per label, one frame per segment and non-empty plane. Labels need not be consecutive but segment numbers
+//! must be, so the description of a segment states its label.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,7 +23,8 @@ use crate::io::IoError;
 
 /// Most segments: their number has 16 bits.
 const MAX_SEGMENTS: usize = 65535;
-/// Day and time of an object whose image states none, or may not: the module wants one, the clock is not asked.
+/// Date and time of an object whose image has none or must not show it: the module requires one, and the system clock
+/// is not used.
 const NO_DAY: [&str; 2] = ["19000101", "000000"];
 
 /// How a segmentation is written.
@@ -128,8 +129,8 @@ pub fn write_seg(
     write_object(path, set)
 }
 
-/// One bit a pixel, the first in the lowest bit; frames follow each other without a gap. Rows and columns run as those
-/// of a dose: towards the patient's left and back.
+/// One bit per pixel, the first in the lowest bit; frames follow without a gap. Rows and columns are oriented as in a
+/// dose: towards the patient's left and back.
 fn packed(path: &Path, labels: &Volume<u16>, frames: &[(usize, u16, usize)]) -> Result<Vec<u8>, IoError> {
     let [nx, ny, _] = labels.grid.dims;
     let bits = frames.len() * nx * ny;

@@ -1,9 +1,9 @@
-//! Planes in space to one grid: the only place of the DICOM reader that knows geometry.
+//! Planes in space to one grid: the only module of the DICOM reader that handles geometry.
 //!
 //! DICOM states positions in LPS millimetres; `VoxelGrid` has RAS. Index i runs along a row of
 //! pixels, j down a column, k from plane to plane along the normal (row direction x column direction).
-//! The patient's position in the scanner (HFS, HFP, FFS, FFP) plays no part: the plane's own position
-//! and direction already are in the patient's frame.
+//! The patient's position in the scanner (HFS, HFP, FFS, FFP) does not matter: the plane's position and direction are
+//! already in the patient's frame.
 
 use std::path::Path;
 
@@ -16,11 +16,11 @@ use crate::note::Note;
 
 /// Largest change of a direction cosine inside one series.
 const DIRECTION_TOLERANCE: f64 = 1e-4;
-/// Largest departure of a plane from its even place, in steps between planes.
+/// Largest deviation of a plane from even spacing, in steps between planes.
 const UNEVEN_TOLERANCE: f64 = 0.05;
-/// Largest shift of a plane inside itself for each mm from plane to plane: beyond, the gantry was tilted.
+/// Largest in-plane shift per mm from plane to plane; beyond this the gantry was tilted.
 const TILT_TOLERANCE: f64 = 1e-3;
-/// Long gaps in a row that are a step of their own.
+/// Number of long gaps in a row that count as a different step.
 const RUN: usize = 3;
 /// Next step where the gantry was tilted.
 const SAY_TILT: &str =
@@ -183,7 +183,7 @@ fn stated_mm<const N: usize>(object: &Object, wanted: [dicom_core::Tag; N]) -> f
         .map_or(0.0, f64::abs)
 }
 
-/// How thick a lone plane is.
+/// Thickness of a single plane.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lone {
     mm: f64,
@@ -192,13 +192,13 @@ pub(crate) struct Lone {
 }
 
 impl Lone {
-    /// Of this thickness; `by` says where it comes from.
+    /// A thickness; `by` names its source.
     pub(crate) fn by(by: &'static str, mm: f64) -> Self {
         Self { mm, by }
     }
 
-    /// As an object states it: SliceThickness is that of a slice, SpacingBetweenSlices the distance to a neighbour and
-    /// asked only where there is no thickness.
+    /// As stated by an object: SliceThickness is that of a slice; SpacingBetweenSlices is the distance to a neighbour
+    /// and used only without a thickness.
     pub(crate) fn of(object: &Object) -> Self {
         let by = [(tags::SLICE_THICKNESS, "SliceThickness"), (tags::SPACING_BETWEEN_SLICES, "SpacingBetweenSlices")];
         by.into_iter()
@@ -233,7 +233,7 @@ pub(crate) fn difference(a: &Plane, b: &Plane) -> Option<String> {
 
 /// Puts planes in order along their normal and onto one grid.
 ///
-/// `path` names the series in errors; `lone` is the thickness of a lone plane.
+/// `path` names the series in errors; `lone` is the thickness of a single plane.
 /// Errors: planes that differ in direction or pixel size, two planes at one place, planes missing, a variable step,
 /// planes at uneven distances, a tilted gantry.
 pub(crate) fn stack(path: &Path, planes: &[Plane], lone: Lone) -> Result<Stack, IoError> {
@@ -334,7 +334,7 @@ fn even_step(path: &Path, planes: &[Plane], order: &[usize], normal: [f64; 3]) -
     Ok(step)
 }
 
-/// Angle between the way from plane to plane and the normal, where the gantry was tilted.
+/// Angle between the step from plane to plane and the normal, if the gantry was tilted.
 fn tilt_degrees(way: [f64; 3], normal: [f64; 3]) -> Option<f64> {
     let forward = dot(way, normal);
     let sideways = [0, 1, 2].map(|n| way[n] - forward * normal[n]);
@@ -342,7 +342,7 @@ fn tilt_degrees(way: [f64; 3], normal: [f64; 3]) -> Option<f64> {
     (shift > TILT_TOLERANCE).then(|| shift.atan().to_degrees())
 }
 
-/// Refuses gaps well beyond the usual one: slices that are missing, or a step that varies, and the tilt beside either.
+/// Refuses gaps well beyond the usual one: missing slices or a varying step, together with a tilt if there is one.
 fn even_gaps(path: &Path, planes: &[Plane], order: &[usize], gaps: &[f64], normal: [f64; 3]) -> Result<(), IoError> {
     let mut sorted = gaps.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -392,8 +392,8 @@ fn even_gaps(path: &Path, planes: &[Plane], order: &[usize], gaps: &[f64], norma
     ))
 }
 
-/// Whether long gaps are steps of their own and not slices that are missing: no whole number of usual steps, or several
-/// in a row.
+/// Whether long gaps are a different step rather than missing slices: not a whole number of usual steps, or several in
+/// a row.
 fn varies(gaps: &[f64], typical: f64) -> bool {
     let long = |gap: f64| gap > 1.5 * typical;
     let odd = |gap: f64| (gap / typical - (gap / typical).round()).abs() > UNEVEN_TOLERANCE;

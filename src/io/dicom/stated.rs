@@ -1,6 +1,6 @@
-//! What a person states about activity images: the last word on every doubt about correction, half-life, unit and times.
+//! What the user states about activity images. It overrides the file on correction, half-life, unit and times.
 //!
-//! Whose patient it is and where it lies cannot be stated away.
+//! The patient's identity and the position cannot be overridden.
 
 use crate::fault::{Setting, Words, words};
 use jiff::civil::DateTime;
@@ -85,28 +85,28 @@ pub(super) fn say_zone() -> Words {
     )
 }
 
-/// What a person states about an activity image. It decides over the file, and a note says where the two differ.
+/// What the user states about an activity image. It overrides the file; a note tells where the two differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ActivityOptions {
     /// Decay correction.
     pub decay_correction: Option<DecayCorrection>,
     /// Half-life that the scanner corrected with, h.
     pub half_life_h: Option<f64>,
-    /// Values are Bq/mL after the file's scale, whatever other unit it states; kBq/mL and MBq/mL are brought to it.
+    /// Values are Bq/mL after the file's scale, whatever unit it states; kBq/mL and MBq/mL are converted.
     pub assume_bq_ml: bool,
     /// The injection.
     pub injection: Option<StatedMoment>,
     /// Zone of the scanner's clock.
     pub time_zone: Option<TimeZone>,
-    /// Nuclide of the run, which the file must not contradict unless a person states it.
+    /// Nuclide of the run, which the file must not contradict unless the user states it.
     pub nuclide: Option<RunNuclide>,
-    /// From the injection to the middle of the scan, h. Within 0.05 h of the file's own time that one is kept.
+    /// From the injection to the middle of the scan, h. Within 0.05 h of the file's own time, the file's is kept.
     pub hours_after_injection: Option<f64>,
-    /// What fills the silence of a file and decides over nothing.
+    /// Defaults for what a file does not state; they override nothing.
     pub if_silent: IfSilent,
 }
 
-/// What holds where a file says nothing.
+/// Defaults for what a file does not state.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct IfSilent {
     /// Decay correction.
@@ -117,24 +117,24 @@ pub struct IfSilent {
     pub bq_ml: bool,
 }
 
-/// A moment as a person states it, by the scanner's clock or with an offset from UTC.
+/// A time stated by the user, on the scanner's clock or with an offset from UTC.
 #[derive(Clone, Copy, PartialEq)]
 pub struct StatedMoment {
     pub(super) clock: DateTime,
     pub(super) zone: Option<TimeZone>,
-    /// Whether it is stated in UTC, which says nothing of the scanner's zone.
+    /// Whether it is stated in UTC, which says nothing about the scanner's zone.
     pub(super) utc: bool,
 }
 
 impl std::fmt::Debug for StatedMoment {
-    /// Dates identify.
+    /// Hides the date, which identifies the patient.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("StatedMoment")
     }
 }
 
 impl StatedMoment {
-    /// A moment from ISO 8601 text: `2026-03-02T10:00`, with or without an offset as `+01:00`; none where it is not one.
+    /// A moment from ISO 8601 text: `2026-03-02T10:00`, with or without an offset as `+01:00`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let time_at = text.find(['T', 't', ' '])?;

@@ -1,4 +1,4 @@
-//! What lies in a folder: objects by series, one patient, and where an image came from.
+//! Contents of a folder: objects by series, one patient, and the origin of each image.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,12 +19,12 @@ use crate::note::Note;
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) kind: Kind,
-    /// What it is, where it is of no use as anything.
+    /// What it is, if Lutra cannot use it.
     what: Option<String>,
     pub(crate) objects: Vec<Object>,
 }
 
-/// Everything DICOM in a folder, or one file.
+/// All DICOM objects of a folder, or one file.
 #[derive(Clone, Debug)]
 pub(crate) struct Study {
     /// Series in the order of their smallest file name.
@@ -33,7 +33,7 @@ pub(crate) struct Study {
     pub(crate) others: usize,
     /// Files that belong to no series.
     pub(crate) aside: Vec<Aside>,
-    /// Files that were meant to be read and cannot be.
+    /// Files that should be readable but are not.
     pub(crate) broken: Vec<Broken>,
 }
 
@@ -75,7 +75,7 @@ impl Study {
         let others = others.len() - broken.len();
         let mut first_error = None;
         for file in &files {
-            // A file that was asked for by name is not set aside.
+            // A file requested by name is not set aside.
             let found = if path.is_dir() { aside::read(file) } else { Found::Object(Box::new(Object::read(file)?)) };
             match found {
                 Found::Object(object) => objects.push(*object),
@@ -124,7 +124,7 @@ impl Study {
         self.series.iter().filter(|series| series.kind == kind).collect()
     }
 
-    /// The shortest path that names the n-th series of the study at `path` alone: its one file, its folder, or
+    /// The shortest path that names only the n-th series of the study at `path`: its one file, its folder, or
     /// `FOLDER#N`.
     pub(crate) fn handle(&self, path: &Path, n: usize) -> PathBuf {
         let objects = &self.series[n].objects;
@@ -184,11 +184,11 @@ pub(crate) fn folder_of(path: &Path) -> PathBuf {
 pub struct Entry {
     /// What it can be used as.
     pub kind: Kind,
-    /// A path that names it alone: a file, a folder, or `FOLDER#N`.
+    /// A path that names only this series: a file, a folder, or `FOLDER#N`.
     pub path: PathBuf,
     /// Kind, number, files and place.
     pub title: String,
-    /// Whether it is a nuclear image that is no reconstruction: projections, planar images.
+    /// Whether it is a nuclear image that is not reconstructed: projections, planar images.
     pub projections: bool,
     /// Where it came from.
     pub origin: Origin,
@@ -196,7 +196,7 @@ pub struct Entry {
 
 /// The series of a DICOM folder or file, in the order in which `lutra inspect` counts them.
 ///
-/// Errors: nothing of it can be read as DICOM; two patients.
+/// Errors: nothing readable as DICOM; two patients.
 pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
     let path = &folder_of(path.as_ref());
     let study = Study::open(path)?;
@@ -214,7 +214,7 @@ pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
     Ok(study.series.iter().enumerate().map(entry).collect())
 }
 
-/// Takes a series of scouts or of colour pictures, whatever class it has, out of the way of a series of values beside it.
+/// Sets aside scouts and colour pictures, whatever their class, if there is a series of values beside them.
 fn set_pictures_aside(list: &mut [Series]) {
     let what = |series: &Series| match series.kind {
         Kind::Ct | Kind::Activity if series.objects.iter().all(Object::is_colour) => Some("colour picture"),
@@ -252,8 +252,8 @@ impl Series {
 
 /// Refuses objects of different patients. Names the files, never the patients.
 ///
-/// What states no patient counts for none, except the images and regions that a dose is made of: whose they are must be
-/// told by all or by none.
+/// An object without a patient agrees with any, except for the images and regions that a dose is made of: all of them
+/// must state a patient, or none.
 fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
     let refused = |found: String| {
         Err(IoError::invalid(
@@ -284,21 +284,21 @@ fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
     Ok(())
 }
 
-/// Who a patient is, as a digest that shows nothing and only compares.
+/// A patient's identity as a digest that reveals nothing and serves only for comparison.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PatientKey([u8; 32]);
 
 impl PatientKey {
-    /// The patient of an object: by identifier and, where there is none, by name.
+    /// The patient of an object: by identifier or, without one, by name.
     pub(crate) fn of(header: &DataSet) -> Self {
         Self::stated(header).unwrap_or_else(|| Self(Sha256::digest(b"").into()))
     }
 
-    /// Whether two objects state other names and other birth dates, whatever identifier. Identifiers of several hospitals
-    /// meet in one; a name alone changes by marriage, a date alone by a slip.
+    /// Whether two objects state different names and different birth dates, whatever the identifier. Identifiers of
+    /// different hospitals can collide; a name alone changes by marriage, a date alone by a typing error.
     fn are_two(one: &DataSet, other: &DataSet) -> bool {
         let born = |set| super::object::text(set, tags::PATIENT_BIRTH_DATE);
-        // spelling, order of the parts and capitals are no other name; nor is one in other letters
+        // a different spelling, order, case or script does not make a different name
         let name = |set: &DataSet| {
             let name = super::object::text(set, tags::PATIENT_NAME)?.to_lowercase();
             let mut parts: Vec<String> = name
@@ -318,7 +318,7 @@ impl PatientKey {
         other_name && born(one).zip(born(other)).is_some_and(|(a, b)| a != b)
     }
 
-    /// The same; none where the object states neither.
+    /// The same; `None` if the object states neither.
     fn stated(header: &DataSet) -> Option<Self> {
         let field = |tag| super::object::text(header, tag);
         let identity = field(tags::PATIENT_ID).or_else(|| field(tags::PATIENT_NAME))?;
@@ -346,7 +346,7 @@ pub struct Origin {
 }
 
 impl fmt::Debug for Origin {
-    /// The path alone: a header names the patient.
+    /// Shows the path only: a header names the patient.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Origin").field("path", &self.path).finish_non_exhaustive()
     }
@@ -401,7 +401,7 @@ impl Origin {
 
     /// Whether two images are of one patient and in one frame of reference.
     ///
-    /// Errors: another patient; another frame of reference (no position of the one is known in the other).
+    /// Errors: another patient; another frame of reference (positions in one are unknown in the other).
     pub fn must_agree(&self, other: &Origin) -> Result<(), IoError> {
         self.must_agree_on_patient(other)?;
         match (self.frame_of_reference(), other.frame_of_reference()) {

@@ -8,7 +8,7 @@ use jiff::civil::{Date, DateTime, Time};
 
 use super::object::{DataSet, text};
 
-/// A moment that can be compared with another and tells no date: dates identify.
+/// A time that can be compared with another without showing its date, since dates identify the patient.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Moment {
     clock: DateTime,
@@ -21,8 +21,8 @@ impl Moment {
         Self { clock, zone }
     }
 
-    /// Hours from this moment to a later one; negative to an earlier one. By the clocks, unless the zones of both are
-    /// known.
+    /// Hours from this moment to a later one; negative to an earlier one. Clock times are compared directly unless both
+    /// zones are known.
     pub fn hours_to(self, later: Self) -> f64 {
         let apart_min = self.zone.zip(later.zone).map_or(0, |(own, other)| own.minutes - other.minutes);
         (seconds(self.clock, later.clock) + 60.0 * apart_min as f64) / 3600.0
@@ -47,7 +47,7 @@ pub struct TimeZone {
 }
 
 impl TimeZone {
-    /// A zone from `+01:00`, `-0530` or `Z`; none where it is not one.
+    /// A zone from `+01:00`, `-0530` or `Z`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if text.eq_ignore_ascii_case("z") {
@@ -69,7 +69,7 @@ impl TimeZone {
         (minutes < 60 && (-12 * 60..=14 * 60).contains(&offset)).then_some(Self { minutes: offset })
     }
 
-    /// A clock's reading in this zone as a clock of another zone shows it.
+    /// A clock reading in this zone converted to another zone.
     pub(super) fn shown_in(self, clock: DateTime, other: Self) -> Option<DateTime> {
         clock.checked_add(SignedDuration::from_mins(other.minutes - self.minutes)).ok()
     }
@@ -117,7 +117,8 @@ pub(crate) fn date_time(text: &str) -> Option<(DateTime, Option<TimeZone>)> {
     Some((date(&clock[..8])?.to_datetime(time(&clock[8..])?), zone))
 }
 
-/// A value that is there and cannot be read: its field, and what it is without showing it, since dates identify.
+/// A value that is present but unreadable: its field, and a description that does not show it, since dates identify the
+/// patient.
 pub(crate) struct Illegible {
     pub(crate) tag: Tag,
     pub(crate) found: String,
@@ -136,14 +137,14 @@ impl Illegible {
     }
 }
 
-/// The moment of a DT element; none where it is absent.
+/// The moment of a DT element; `None` if it is absent.
 pub(crate) fn moment_dt(set: &DataSet, tag: Tag) -> Result<Option<(DateTime, Option<TimeZone>)>, Illegible> {
     let Some(value) = text(set, tag) else { return Ok(None) };
     let found = date_time(&value);
     found.map(Some).ok_or_else(|| Illegible::new(tag, &value, "date and time", "YYYYMMDDHHMMSS, with &ZZXX or without"))
 }
 
-/// The moment of a pair of DA and TM elements; none where one of them is absent.
+/// The moment of a pair of DA and TM elements; `None` if one of them is absent.
 pub(crate) fn moment(set: &DataSet, date_tag: Tag, time_tag: Tag) -> Result<Option<DateTime>, Illegible> {
     let day = text(set, date_tag)
         .map(|value| date(&value).ok_or_else(|| Illegible::new(date_tag, &value, "date", "YYYYMMDD")))
@@ -160,7 +161,7 @@ pub(crate) fn seconds(from: DateTime, to: DateTime) -> f64 {
     duration.as_secs() as f64 + f64::from(duration.subsec_nanos()) * 1e-9
 }
 
-/// A moment so many seconds later; the same moment where that leaves the calendar.
+/// The time this many seconds later; unchanged if that leaves the calendar.
 pub(crate) fn later(moment: DateTime, seconds: f64) -> DateTime {
     moment.checked_add(SignedDuration::from_micros((seconds * 1e6).round() as i64)).unwrap_or(moment)
 }

@@ -1,10 +1,10 @@
-//! A header in one form, whatever form its file has: explicit value representations, little endian, open sequences.
+//! A header in one uniform encoding, whatever that of the file: explicit value representations, little endian,
+//! sequences of undefined length.
 //!
-//! The walk over a file's bytes (`layout`) writes it as it goes, so that the parser behind meets what was checked and
-//! nothing else. It holds what Lutra can ask for by name: no private elements (no dictionary knows what they mean), no
-//! elements that the dictionary does not know, no bulk data beside the pixels, no sequences known to be of no use here.
-//! The frames' own groups of a multi-frame object are kept apart, to be parsed one at a time: parsed, a frame takes up
-//! to forty times the memory that it takes in the file.
+//! The walk over a file's bytes (`layout`) writes it as it goes, so the parser sees only what was checked. It contains
+//! only elements that Lutra can ask for by name: no private or unknown elements, no bulk data besides the pixels, no
+//! sequences known to be useless here. The functional groups of the frames of a multi-frame object are kept apart and
+//! parsed one at a time, since a parsed frame takes up to forty times its memory in the file.
 
 use std::ops::Range;
 
@@ -12,9 +12,9 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
-/// Bytes that the parsed header of a file may take whatever the file's size.
+/// Bytes that a parsed header may always take, whatever the file's size.
 const FREE_PARSED_BYTES: usize = 128 << 20;
-/// Beyond that, most bytes for each byte of the file.
+/// Beyond that, most bytes per byte of the file.
 const MAX_PARSED: usize = 4;
 /// Bytes of one node of a parsed data set: room for eleven elements, of which a full node passes on about half.
 const NODE_BYTES: usize = 1500;
@@ -30,11 +30,11 @@ const ITEM_END: Tag = Tag(0xFFFE, 0xE00D);
 const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 const UNDEFINED: u32 = u32::MAX;
 
-/// Sequences that nothing here reads and that there may be many of.
+/// Sequences that are not read here and may be numerous.
 pub(super) const USELESS: [Tag; 3] =
     [tags::CONTOUR_IMAGE_SEQUENCE, tags::DERIVATION_IMAGE_SEQUENCE, tags::SOURCE_IMAGE_SEQUENCE];
 
-/// The value representation that the dictionary has for a tag; none of what it does not know.
+/// The dictionary's value representation of a tag; `None` for an unknown tag.
 pub(super) fn dictionary_vr(tag: Tag) -> Option<VR> {
     if tag.0 % 2 == 1 {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn dictionary_vr(tag: Tag) -> Option<VR> {
     StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed())
 }
 
-/// Whether an element of this value representation states its length in four bytes.
+/// Whether elements of this value representation have a four-byte length.
 pub(super) fn is_long(vr: VR) -> bool {
     matches!(
         vr,
@@ -78,7 +78,7 @@ fn is_kept(tag: Tag, vr: VR) -> bool {
     tag.0 != 0x7FE0 && tag.1 != 0 && !is_bulk(vr) && !USELESS.contains(&tag) && dictionary_vr(tag).is_some()
 }
 
-/// Bytes that change places between big and little endian.
+/// Bytes to swap between big and little endian.
 fn swapped_bytes(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::AT => 2,
@@ -88,7 +88,7 @@ fn swapped_bytes(vr: VR) -> usize {
     }
 }
 
-/// The groups of a multi-frame object's frames, each as a data set of its own.
+/// The functional groups of a multi-frame object's frames, each as a separate data set.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
@@ -108,16 +108,16 @@ impl Frames {
     }
 }
 
-/// A header in one form, as the walk writes it.
+/// A header in uniform encoding, as written by the walk.
 #[derive(Debug, Default)]
 pub(super) struct Uniform {
     /// Elements before the pixels.
     pub(super) header: Vec<u8>,
     /// Groups of the frames.
     pub(super) frames: Frames,
-    /// How many of the containers around are left out.
+    /// Number of enclosing containers that are omitted.
     left_out: usize,
-    /// Whether what comes belongs to a frame.
+    /// Whether the next elements belong to a frame.
     in_frames: bool,
     /// Elements of each open data set.
     open: Vec<usize>,
@@ -134,12 +134,12 @@ impl Uniform {
         Self { open: vec![0], ..Self::default() }
     }
 
-    /// Leaves out all that comes, until [`Self::restore`].
+    /// Omits everything until [`Self::restore`].
     pub(super) fn leave_out(&mut self) {
         self.left_out += 1;
     }
 
-    /// How many containers around are left out, to be restored after a trial.
+    /// Number of enclosing containers that are omitted, to be restored after a trial.
     pub(super) fn state(&self) -> usize {
         self.left_out
     }
@@ -185,7 +185,7 @@ impl Uniform {
         if too_long && is_number(vr) {
             return;
         }
-        // Many numbers as one text take the room of a text; `floats` reads them.
+        // Many numbers are kept as one text to save memory; `floats` reads them.
         let vr = if too_long || tag == tags::CONTOUR_DATA && vr == VR::DS { VR::UT } else { vr };
         self.count_element();
         let values = if matches!(vr, VR::UT | VR::ST | VR::LT | VR::UR) || is_number(vr) {
@@ -277,7 +277,7 @@ impl Uniform {
     }
 }
 
-/// Numbers of an element, as values or as one text; `None` where one of them is none.
+/// Numbers of an element, as values or as one text; `None` if one of them is not a number.
 pub(super) fn floats(element: &dicom_object::mem::InMemElement) -> Option<Vec<f64>> {
     use dicom_core::PrimitiveValue;
     match element.value().primitive() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::layout::looks_like_dicom;
 use crate::io::IoError;
 
-/// Most files of a folder that are looked at.
+/// Most files of a folder that are examined.
 const MAX_FILES: usize = 200_000;
 /// Deepest folder.
 const MAX_FOLDERS: usize = 12;
@@ -20,11 +20,11 @@ pub(crate) fn selected(path: &Path) -> Option<(PathBuf, usize)> {
     Some((folder.clone(), number.parse().ok()?)).filter(|_| folder.is_dir())
 }
 
-/// Every DICOM file of a folder and the folders in it, or of the folder of `FOLDER#3`; none of what is no folder.
+/// Every DICOM file of a folder and the folders in it, or of the folder in `FOLDER#3`; empty if it is not a folder.
 pub(crate) fn files_below(path: &Path) -> Vec<PathBuf> {
     let folder = selected(path).map_or_else(|| path.to_path_buf(), |(folder, _)| folder);
     let mut files = Vec::new();
-    // what cannot be read is told by the reader
+    // the reader reports what cannot be read
     let _ = collect(&folder, 0, &mut files, &mut Vec::new());
     files
 }

@@ -11,9 +11,9 @@ use crate::reads::{Hashed, Rest};
 
 use super::{Header, IoError, NiftiVersion, ScalarType};
 
-/// The most that one byte of a deflate stream can stand for (zlib's technical notes: 1032:1).
+/// Largest expansion of one byte of a deflate stream (zlib's technical notes: 1032:1).
 const DEFLATE_MAX_RATIO: u64 = 1032;
-/// How many bytes behind the voxel values are read so that the compressed file's checksum is met.
+/// Bytes read after the voxel values so that the compressed file's checksum is verified.
 const TRAILING_BYTES: u64 = 1 << 20;
 
 /// One stored value before its scale factors.
@@ -34,8 +34,8 @@ impl Value {
 
 /// Takes stored values in file order.
 pub(super) trait Take {
-    /// Makes room for `count` values more of `total`; for all that are still to come where the file has proved that it
-    /// holds them. A compressed file proves it only by what comes out of it.
+    /// Reserves memory for `count` more of `total` values; for all remaining ones if the file is known to hold them. A
+    /// compressed file shows that only as it is decompressed.
     ///
     /// Errors: no memory.
     fn room(&mut self, count: usize, total: usize, proved: bool) -> Result<(), IoError>;
@@ -44,7 +44,7 @@ pub(super) trait Take {
     fn take(&mut self, value: Value);
 }
 
-/// Room for `count` values more in a vector that will have `total`: all at once, or twice what is there.
+/// Reserves `count` more values in a vector that will have `total`: all at once, or doubling.
 pub(super) fn make_room<T>(
     path: &Path,
     data: &mut Vec<T>,
@@ -61,7 +61,7 @@ pub(super) fn make_room<T>(
         .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: total as u64 * size_of::<T>() as u64 })
 }
 
-/// An open file, decompressed on the way where it is compressed, and how much it can hold.
+/// An open file, decompressed on the fly if compressed, and how much it can hold.
 struct Stream {
     path: PathBuf,
     reader: Box<dyn Read>,
@@ -120,7 +120,7 @@ impl Stream {
         IoError::Truncated { path: self.path.clone(), field, found, expected }
     }
 
-    /// A read error, told apart: a compressed stream cut short or damaged, or the system's.
+    /// Classifies a read error: a compressed stream truncated or damaged, or a system error.
     fn broken(&self, e: io::Error, field: &'static str, found: u64, expected: u64) -> IoError {
         match e.kind() {
             io::ErrorKind::UnexpectedEof => self.truncated(field, found, expected),
@@ -147,10 +147,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads on a little so that a compressed stream's checksum is met, and so that what stands behind the values is known;
-    /// then to the end for the hash of the file.
+    /// Reads a little further to verify a compressed stream's checksum and to see what follows the values; then to the
+    /// end for the hash of the file.
     ///
-    /// Errors: more values than the header promises. Zeros that fill up less than a slice are none.
+    /// Errors: more values than the header states. Zero padding shorter than a slice is allowed.
     fn finish(&mut self, header: &Header) -> Result<(), IoError> {
         let mut rest = Vec::new();
         (&mut self.reader)
@@ -205,7 +205,7 @@ impl ByteSource {
         Ok(Self { path: path.to_path_buf(), stream: Stream::open(&header)? })
     }
 
-    /// Reads and checks the header, and that the file can hold what it promises.
+    /// Reads and checks the header, and that the file can hold the stated values.
     pub(super) fn header(&mut self) -> Result<Header, IoError> {
         let path = self.stream.path.clone();
         let not_nifti = |found: String| {
@@ -260,7 +260,7 @@ impl ByteSource {
         Ok(header)
     }
 
-    /// Whether a stream can hold the values that the header promises.
+    /// Whether a stream can hold the values stated in the header.
     fn check_size(&self, stream: &Stream, header: &Header) -> Result<(), IoError> {
         let values = header.grid.len() as u64 * header.scalar.bytes() as u64;
         let expected = values.saturating_add(header.data_offset);
@@ -362,7 +362,7 @@ fn split_extension(path: &Path) -> Option<(String, &'static str, bool)> {
     None
 }
 
-/// Bytes as a user can read them.
+/// Bytes as readable text.
 fn printable(bytes: &[u8]) -> String {
     let text: String = bytes.iter().flat_map(|b| std::ascii::escape_default(*b)).map(char::from).collect();
     format!("\"{text}\"")

@@ -289,7 +289,7 @@ pub struct ActivityChart {
     pub points: Vec<(f64, f64, Option<f64>)>,
     /// The curve: time h, activity MBq.
     pub curve: Vec<[f64; 2]>,
-    /// (measured - curve)/curve at each point; none where the curve has no value there.
+    /// (measured - curve)/curve at each point; `None` if the curve has no value there.
     pub residual: Vec<Option<f64>>,
 }
 

@@ -3,7 +3,7 @@
 /// Numbers below this are written with a power of ten.
 const LEAST_PLAIN: f64 = 1e-4;
 
-/// A number with so many significant digits, in plain notation, below 0.0001 with a power of ten; `0` for 0.
+/// A number with this many significant digits, in plain notation, below 0.0001 with a power of ten; `0` for 0.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -36,7 +36,7 @@ pub fn with_error(value: f64, error: f64) -> String {
     minus(format!("{value:.decimals$} ± {error:.decimals$}"))
 }
 
-/// A share, 0 to 1, as percent with at most so many decimals.
+/// A share, 0 to 1, as percent with at most this many decimals.
 pub fn percent(share: f64, decimals: usize) -> String {
     minus(format!("{:.decimals$}", 100.0 * share))
 }

@@ -16,7 +16,7 @@ use std::io::Write;
 
 /// Voxels of a packed volume at most.
 const MOST_VOXELS: usize = 2_000_000;
-/// HU from which on a voxel is of the body.
+/// HU above which a voxel belongs to the body.
 const BODY_HU: f32 = -500.0;
 
 /// What a layer's bytes mean and how they look.

@@ -1,6 +1,6 @@
 //! What a name or a head line says of a kernel: unit, nuclide, voxel edge, medium.
 
-/// mGy/(MBq s) per value, from a text that names the unit; none where it names none.
+/// mGy/(MBq s) per value, from a text that names the unit; `None` if it names none.
 pub fn unit_in(text: &str) -> Option<f64> {
     let plain: String =
         text.to_lowercase().replace("per", "/").chars().filter(|c| c.is_ascii_alphanumeric() || *c == '/').collect();

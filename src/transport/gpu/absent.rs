@@ -1,4 +1,4 @@
-//! The doors of a build without the feature `gpu`: there is no adapter.
+//! Stubs for a build without the feature `gpu`: there is no adapter.
 
 use super::{AdapterSummary, GpuOptions};
 use crate::transport::{Engine, EngineError};

@@ -1,4 +1,4 @@
-//! The adapters that wgpu reaches, and which of them is taken.
+//! The adapters that wgpu finds, and the choice among them.
 
 use super::{AdapterSummary, automatic};
 use crate::fault::{Setting, words};

@@ -8,7 +8,7 @@ use crate::transport::{EngineError, SceneData};
 use std::sync::Arc;
 
 impl GpuEngine {
-    /// A buffer of so many bytes, if the device allows it.
+    /// A buffer of this many bytes, if the device allows it.
     pub(super) fn buffer(
         &self,
         label: &'static str,
@@ -85,7 +85,7 @@ impl GpuEngine {
     }
 }
 
-/// Size of the window through which a tally of so many bins comes to the host: an eighth of it, 16 MiB at most. A copy
+/// Size of the window through which a tally with this many bins is read back: an eighth of it, at most 16 MiB. A copy
 /// of the whole would take as much of the device as the tally itself; windows this large are as fast.
 fn window_bytes(bins: usize) -> u64 {
     let eighth = (bins as u64).div_ceil(8).min(2 << 20);

@@ -10,10 +10,10 @@ use crate::transport::emission::Pass;
 use crate::transport::{EngineError, Job};
 use std::time::Duration;
 
-/// A history is bounded by its step limit: so many rounds without any progress mean a dead device.
+/// A history is bounded by its step limit, so this many rounds without progress mean a dead device.
 const IDLE_ROUNDS: u32 = 10_000;
 
-/// What the rounds of a job left.
+/// Result of the rounds of a job.
 struct Rounds {
     /// The account in words.
     words: Vec<u32>,
@@ -72,7 +72,7 @@ impl GpuEngine {
         }
     }
 
-    /// Sends one dispatch on its way, the account and the timestamps behind it to where they can be read.
+    /// Submits one dispatch and copies the ledger and timestamps to a readable buffer.
     fn dispatch(&self, pass: Pass, group: &wgpu::BindGroup, threads: u32) {
         let l = self.held();
         let (_, pipeline) = self.pipelines[pass as usize].as_ref().expect("the pipeline is made before a job is bound");
@@ -97,7 +97,7 @@ impl GpuEngine {
         self.queue.submit([encoder.finish()]);
     }
 
-    /// Steps of the next dispatch after one that took so long.
+    /// Steps of the next dispatch, from the duration of the last.
     fn adapted(&self, steps: u32, took: Duration) -> u32 {
         let most_steps = if self.software { 400 } else { 4096 };
         if self.options.steps > 0 {

@@ -109,7 +109,7 @@ impl Stamps {
     }
 }
 
-/// Where the first failure of a device is noted.
+/// Where the first failure of a device is recorded.
 fn heard(device: &wgpu::Device) -> Arc<Mutex<Option<String>>> {
     let failure = Arc::new(Mutex::new(None));
     let note = Arc::clone(&failure);

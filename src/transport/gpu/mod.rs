@@ -1,11 +1,11 @@
-//! The kernel as compute shaders on any adapter that wgpu reaches.
+//! The kernel as compute shaders on any adapter that wgpu supports.
 //!
-//! A thread runs many histories in a flat loop and can stop after any step; a job is a number of short dispatches
-//! until every history is finished. How the work is cut changes no bit of the result: histories have their own random
-//! streams and tallies are integers.
+//! A thread runs many histories in a flat loop and can stop after any step; a job is a series of short dispatches until
+//! every history is finished. How the work is divided does not change a bit of the result: each history has its own
+//! random stream and tallies are integers.
 //!
-//! The engine awaits its device and never blocks; `native.rs` blocks for the native program. Without the feature `gpu`
-//! the shaders are printed all the same, and no machine has an adapter (`absent.rs`).
+//! The engine is async and never blocks; `native.rs` blocks for the native program. Without the feature `gpu` the
+//! shaders are still printed, but no adapter is available (`absent.rs`).
 
 #[cfg(feature = "gpu")]
 mod adapters;
@@ -48,7 +48,7 @@ pub use engine::GpuEngine;
 pub use native::{list_adapters, open_blocking};
 pub use summary::{AdapterSummary, automatic};
 
-/// How the work is cut into threads and dispatches.
+/// How the work is divided into threads and dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GpuOptions {
     /// Threads of a dispatch; 0 chooses by the kind of device.

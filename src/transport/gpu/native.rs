@@ -1,4 +1,4 @@
-//! The blocking doors of the native program: here, and only here, a thread waits for a device.
+//! Blocking entry points of the native program: only here does a thread wait for a device.
 
 use super::{AdapterSummary, GpuEngine, GpuOptions, find_adapters};
 use crate::tally::{BatchTally, EmptyBins};
@@ -15,7 +15,7 @@ fn wait<T>(device: &wgpu::Device, work: impl Future<Output = T>) -> T {
     pollster::block_on(poll_fn(|context| {
         let state = work.as_mut().poll(context);
         if state.is_pending() {
-            // what goes wrong here `work` meets too: it polls the device itself before it looks
+            // `work` sees the same errors: it polls the device itself before it checks
             let _ = device.poll(wgpu::PollType::wait_indefinitely());
         }
         state

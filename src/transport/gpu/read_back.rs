@@ -1,7 +1,7 @@
-//! From the device to the host, awaited.
+//! Asynchronous transfer from the device to the host.
 //!
-//! A native device works on only while it is polled: awaiting polls it, and asks to be woken at once (`native.rs` waits in
-//! between). A browser polls its devices by itself.
+//! A native device makes progress only while it is polled, so each poll of the future polls the device and asks to be
+//! woken at once (`native.rs` waits in between). A browser polls its devices itself.
 
 use super::loaded::Loaded;
 use super::{GpuEngine, layout};
@@ -11,14 +11,14 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-/// A buffer on its way to the host.
+/// A buffer being copied to the host.
 #[derive(Default)]
 struct Coming {
     came: Option<Result<(), wgpu::BufferAsyncError>>,
     waker: Option<Waker>,
 }
 
-/// Unmaps a buffer at its end: also where nobody waits for it any more, so that the next job can map it.
+/// Unmaps a buffer when dropped, even if its future is cancelled, so that the next job can map it.
 struct Unmaps<'a>(&'a wgpu::Buffer);
 
 impl Drop for Unmaps<'_> {
@@ -57,7 +57,7 @@ impl GpuEngine {
         });
         let mapping = Unmaps(buffer);
         if let Err(error) = poll_fn(|context| self.poll_mapped(&coming, context)).await {
-            // what never came cannot be given back
+            // a mapping that failed cannot be unmapped
             std::mem::forget(mapping);
             return Err(error);
         }

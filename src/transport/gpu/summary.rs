@@ -1,4 +1,4 @@
-//! What a list of adapters says of each, and which one is taken.
+//! Summary of each adapter for lists, and the automatic choice.
 
 use crate::transport::DeviceInfo;
 
