@@ -217,6 +217,9 @@ fn cli_unfit_kernels_are_refused_unless_forced() {
     assert!(said.contains("own.nii.gz: electrons: ") && said.contains("closes to"), "{said}");
     assert!(!of("own.nii.gz").cause.contains("kernel: source voxel"), "{}", of("own.nii.gz").cause);
     let record = std::fs::read_to_string(folder.join("out/run.json")).expect("the record");
-    assert!(record.contains("Taken all the same (force kernel)"), "the record speaks of settings, whatever the front end");
+    assert!(
+        record.contains("Taken all the same (force kernel)"),
+        "the record speaks of settings, whatever the front end"
+    );
     assert!(said.contains("Taken all the same (--force-kernel)"), "{said}");
 }
