@@ -54,7 +54,8 @@ fn io_dicom_several_frames_in_an_object_of_one_are_refused() {
         put_ds(&mut set, tags::SLICE_THICKNESS, &[3.0]);
         put(&mut set, tags::NUMBER_OF_FRAMES, VR::IS, frames);
         let error = ct_refusal(&pt_folder(&[set]));
-        assert!(error.contains(&format!("NumberOfFrames (0028,0008): found {frames}; allowed: 1 in a CT")), "{error}");
+        let ct = if frames == "x" { "found \"x\", which is no number" } else { "allowed: 1 in a CT" };
+        assert!(error.contains("NumberOfFrames (0028,0008): found ") && error.contains(ct), "{error}");
     }
     activity(&pts(&|_, set| put(set, tags::NUMBER_OF_FRAMES, VR::IS, "1"))).unwrap();
 }

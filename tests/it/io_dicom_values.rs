@@ -61,7 +61,7 @@ fn io_dicom_what_is_there_and_cannot_be_read_is_refused_by_name() {
         (tags::ACQUISITION_TIME, VR::TM, "003000+0100", "with an offset from UTC"),
         (tags::ACQUISITION_TIME, VR::TM, "0:30 am", "AcquisitionTime (0008,0032)"),
         (tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "CET", "TimezoneOffsetFromUTC (0008,0201)"),
-        (tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+01:00", "--time-zone"),
+        (tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+01:00", "time zone +01:00"),
         (tags::RESCALE_SLOPE, VR::DS, "1,5", "RescaleSlope (0028,1053)"),
         (tags::RESCALE_INTERCEPT, VR::DS, "O", "RescaleIntercept (0028,1052)"),
         (tags::RESCALE_INTERCEPT, VR::DS, "nan", "RescaleIntercept (0028,1052)"),
@@ -183,7 +183,10 @@ fn io_dicom_moments_whose_zones_cannot_be_compared_are_refused() {
         let folder = zoned(injection, change);
         let error = read(&folder, &plain()).unwrap_err();
         assert!(error.contains("RadiopharmaceuticalStartDateTime (0018,1078)"), "{injection}: {error}");
-        assert!(error.contains("--time-zone") && error.contains("time_zone") && !error.contains("2026"), "{error}");
+        assert!(
+            error.contains("time zone +01:00") && error.contains("time_zone") && !error.contains("2026"),
+            "{error}"
+        );
         let told = read(&folder, &ActivityOptions { time_zone: zone("+01:00"), ..plain() }).unwrap();
         assert_eq!(hours(&told), Some(1.5), "{injection}");
         assert!(noted(&told, "time zone +01:00 as told"), "{:?}", told.image.notes);
@@ -227,7 +230,7 @@ fn io_dicom_a_stated_injection_in_utc_needs_the_scanners_zone() {
     let stated = |text: &str| ActivityOptions { injection: StatedMoment::parse(text), ..plain() };
     let silent = pair(&|_| {});
     let error = read(&silent, &stated("2026-03-02T22:30Z")).unwrap_err();
-    assert!(error.contains("stated in UTC") && error.contains("--time-zone"), "{error}");
+    assert!(error.contains("stated in UTC") && error.contains("time zone +01:00"), "{error}");
     let zone = ActivityOptions { time_zone: TimeZone::parse("+01:00"), ..stated("2026-03-02T22:30Z") };
     assert_eq!(hours(&read(&silent, &zone).unwrap()), Some(1.5));
     // an offset that is stated beside the scanner's clock is that clock's, with a note
@@ -442,7 +445,7 @@ fn io_dicom_an_image_of_another_nuclide_is_refused_by_name() {
         let folder = of_nuclide(value, meaning, name);
         let error = read(&folder, &run_of("Lu-177", false)).unwrap_err();
         assert!(error.contains(found) && error.contains("allowed: 177Lu"), "{value} {meaning} {name}: {error}");
-        assert!(error.contains("--nuclide"), "{error}");
+        assert!(error.contains("nuclide NAME|FILE"), "{error}");
         let told = read(&folder, &run_of("Lu-177", true)).unwrap();
         assert!(noted(&told, "the user states 177Lu: 177Lu is used"), "{:?}", told.image.notes);
         read(&folder, &plain()).expect("without a run there is nothing to contradict");
@@ -468,7 +471,8 @@ fn io_dicom_a_half_life_of_another_nuclide_is_refused() {
     let folder = pair(&|_| {});
     let error = read(&folder, &run(159.528)).unwrap_err();
     assert!(
-        error.contains("RadionuclideHalfLife (0018,1075): found 2.0000 h") && error.contains("--half-life"),
+        error.contains("RadionuclideHalfLife (0018,1075): found 2.0000 h")
+            && error.contains("half-life, or half_life_h"),
         "{error}"
     );
     assert!(noted(&read(&folder, &run(2.04)).unwrap(), "2.0400 h of the nuclide"), "tables differ by so much");
