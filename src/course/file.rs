@@ -294,8 +294,7 @@ impl Course {
 
     /// Refuses what the nuclide forbids: a stated half-life longer than physical decay, `physical_half_life_h`, allows,
     /// and a stated dose of more energy than the administered activity emits at `kev_per_decay`. Returns doubts:
-    /// half-lives that look like
-    /// days.
+    /// half-lives that look like days.
     pub fn check_nuclide(
         &self,
         physical_half_life_h: f64,

@@ -337,8 +337,7 @@ fn rate_starts(role: Role, limits: &Limits, problem: &Problem<'_>) -> Vec<f64> {
 }
 
 /// The start with amplitudes solved for the given rates: one by the weighted mean of the logarithms, two by least
-/// squares of
-/// relative residuals; `None` if the curve has no logarithm.
+/// squares of relative residuals; `None` if the curve has no logarithm.
 fn with_amplitudes(roles: &[Role], mut problem: Problem<'_>) -> Option<DVector<f64>> {
     let amplitudes: Vec<usize> = (0..roles.len())
         .filter(|&p| matches!(roles[p], Role::Level | Role::Phase) && problem.parameters[p] > f64::NEG_INFINITY)

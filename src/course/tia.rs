@@ -549,8 +549,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
 }
 
 /// Refuses a region or a total of more activity or decays than the administered activity can bring: an image may pass
-/// by
-/// its total while one region fails, or by its points while the curve through them fails.
+/// by its total while one region fails, or by its points while the curve through them fails.
 fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
     let given = Given::new(input.administered_mbq, input.physical_half_life_h);
     let decays = |what: &str, found: f64| {

@@ -11,9 +11,8 @@ pub use super::integral::*;
 /// Fits `model` to `points` and integrates it.
 ///
 /// `physical_half_life_h` bounds every term from above. Needs as many points as parameters; with exactly that many, a
-/// flag says that the fit is untested. The relative uncertainty of the TIA
-/// follows from the covariance of the parameters (delta method): (J^T W J)^-1 where the points carry
-/// uncertainties, that times chi2/dof where they do not.
+/// flag says that the fit is untested. The relative uncertainty of the TIA follows from the covariance of the
+/// parameters (delta method): (J^T W J)^-1 where the points carry uncertainties, that times chi2/dof where they do not.
 ///
 /// ```
 /// use lutra::course::time_activity::{ActivityPoint, ErrorModel, Model, integrate_model};

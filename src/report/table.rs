@@ -75,8 +75,7 @@ fn decimals_for(value: f64, error: f64) -> usize {
 }
 
 /// A number with this many significant digits, for a terminal: in plain notation, below 0.0001 with a power of ten, so
-/// that no
-/// digit is lost.
+/// that no digit is lost.
 pub fn significant(value: f64, digits: i32) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");

@@ -192,8 +192,7 @@ impl ActivityMap {
     }
 
     /// Refuses more decays than the administered activity can bring; `name` is the file named in the error, and the
-    /// unit
-    /// that would fit is named in it.
+    /// unit that would fit is named in it.
     pub fn check(&self, name: &str, given: &Given) -> Result<(), BoundsError> {
         let voxel_cm3 = self.volume.grid.voxel_cm3();
         let own = self.unit.decays_per_value(voxel_cm3);

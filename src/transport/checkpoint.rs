@@ -139,8 +139,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Checkpoints in `folder`, created if missing, about every `every`; zero: at every opportunity. Checkpoints of an
-    /// earlier run
-    /// stay until they are overwritten.
+    /// earlier run stay until they are overwritten.
     ///
     /// Errors: the folder cannot be created; another running process writes there.
     pub fn new(folder: &Path, every: Duration) -> Result<Self, CheckpointError> {

@@ -31,9 +31,8 @@ pub enum Pass {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmissionTable {
     /// Four words per row, ascending in energy (bremsstrahlung after the lines): upper cumulative probability of
-    /// sampling (2^-32, inclusive), lowest
-    /// energy, width (units of 2^-5 eV) and weight (2^-16): the row's share of the particles over its share of the
-    /// samples.
+    /// sampling (2^-32, inclusive), lowest energy, width (units of 2^-5 eV) and weight (2^-16): the row's share of the
+    /// particles over its share of the samples.
     pub words: Vec<u32>,
     /// Sampled emissions: mean energy of the row, keV, and particles per decay.
     pub particles: Vec<(f64, f64)>,

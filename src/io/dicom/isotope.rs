@@ -1,9 +1,8 @@
 //! The nuclide stated in a header, and whether it is that of the run.
 //!
 //! A header gives its nuclide by code (`RadionuclideCodeSequence`: PS3.16 CID 18 and 4020), by the code's meaning, by
-//! the
-//! radiopharmaceutical's code and name, and each in many spellings: 177Lu, Lu-177, ^177^Lutetium, [18F]FDG. A dose of
-//! one nuclide from images of another can be wrong by any factor, so a different nuclide is refused unless the user
+//! the radiopharmaceutical's code and name, and each in many spellings: 177Lu, Lu-177, ^177^Lutetium, [18F]FDG. A dose
+//! of one nuclide from images of another can be wrong by any factor, so a different nuclide is refused unless the user
 //! states that of the run.
 
 use std::fmt;
