@@ -528,7 +528,7 @@ mod tests {
             hash.update(demo.labels.data[n].to_le_bytes());
             hash.update(demo.decays.data[n].to_le_bytes());
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::digest::finished(hash)
     }
 
     #[test]

@@ -64,6 +64,9 @@ pub mod grid;
 /// Volumes as arrays.
 pub mod volume;
 
+/// Hashes as text.
+pub mod digest;
+
 /// What lies around a voxel.
 pub mod neighbourhood;
 

@@ -10,6 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::digest;
 use sha2::{Digest, Sha256};
 
 thread_local! {
@@ -38,7 +39,7 @@ pub(crate) fn note(path: &Path, bytes: u64, sha256: String) {
 
 /// Notes a file that was read as a whole.
 pub(crate) fn note_bytes(path: &Path, bytes: &[u8]) {
-    note(path, bytes.len() as u64, hex(&Sha256::digest(bytes)));
+    note(path, bytes.len() as u64, digest::of_bytes(bytes));
 }
 
 /// Takes what was read of a file; `None` if it was not read.
@@ -49,10 +50,6 @@ pub(crate) fn take(path: &Path) -> Option<Seen> {
 /// Forgets all: a request has ended before it recorded what it had read.
 pub(crate) fn forget() {
     SEEN.with_borrow_mut(BTreeMap::clear);
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that is hashed on the way, however little of it its reader wants.
@@ -109,7 +106,7 @@ impl Rest {
             }
         }
         let (hash, bytes) = &*self.state.borrow();
-        note(&self.path, *bytes, hex(&hash.clone().finalize()));
+        note(&self.path, *bytes, digest::finished(hash.clone()));
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Sample, WriteOptions};
 use crate::io::open::{self, digest_of, digest_read, files_of, settled};
 use crate::note::{Note, Severity};
-use crate::report::run_record::{InputFile, hex};
+use crate::report::run_record::InputFile;
 use crate::source::regrid::labels_to;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ pub fn recorded_values<T: Copy, const N: usize>(
         role: role.to_owned(),
         path: name.to_owned(),
         bytes: (values.len() * N) as u64,
-        sha256: hex(&digest.finalize()),
+        sha256: crate::digest::finished(digest),
     }
 }
 

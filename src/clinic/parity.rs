@@ -271,7 +271,7 @@ fn hash(jobs: &[(u32, Job)], tallies: &[BatchTally], bins: usize) -> String {
         moments.sum.iter().for_each(|x| hasher.update(x.to_le_bytes()));
         moments.squares.iter().for_each(|x| hasher.update(x.to_le_bytes()));
     }
-    crate::report::run_record::hex(&hasher.finalize())
+    crate::digest::finished(hasher)
 }
 
 /// A device against the reference; a failed device gets a row too.

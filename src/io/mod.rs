@@ -292,5 +292,5 @@ pub fn sha256_hex(path: impl AsRef<Path>) -> Result<String, IoError> {
             Err(e) => return Err(IoError::read(path, e)),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::digest::finished(hasher))
 }

@@ -207,7 +207,7 @@ fn together(
     }
     digests.sort();
     let all = Sha256::digest(digests.concat().as_bytes());
-    Ok((bytes, all.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok((bytes, crate::digest::hex(&all)))
 }
 
 fn from_nifti<T: nifti::Sample>(path: &Path) -> Result<Opened<T>, IoError> {

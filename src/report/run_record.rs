@@ -1,6 +1,7 @@
 //! The run record `run.json`: enough to say what was computed, from what, by what and how well, and to do it again.
 
 use super::EnergyBalance;
+use crate::digest;
 use crate::dose::regions::RegionDose;
 use crate::note::{Note, in_record};
 use jiff::Timestamp;
@@ -43,13 +44,8 @@ impl InputFile {
             hash.update(&chunk[..count]);
             bytes += count as u64;
         }
-        Ok(Self { role: role.to_owned(), path: path.display().to_string(), bytes, sha256: hex(&hash.finalize()) })
+        Ok(Self { role: role.to_owned(), path: path.display().to_string(), bytes, sha256: digest::finished(hash) })
     }
-}
-
-/// Lower-case hexadecimal of some bytes.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The machine that ran the transport.

@@ -9,11 +9,12 @@
 //! energies that need no sampling (f64), and for each pass the sums (i64) and squares (u128) by bin, zlib-compressed,
 //! and the energy of an unfinished batch; then the SHA-256 of everything before it.
 
+use crate::digest::finished;
 use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::tally::{BatchTally, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::emission::Pass;
+use crate::transport::identity::hash_numbers;
 pub use crate::transport::identity::{Identity, InputHashes};
-use crate::transport::identity::{hash_numbers, hex};
 pub use crate::transport::plan::Shard;
 use flate2::Compression;
 use flate2::read::ZlibDecoder;
@@ -237,7 +238,7 @@ impl BatchStore {
             hash_numbers(&mut hasher, &pass.moments.sum, i64::to_le_bytes);
             hash_numbers(&mut hasher, &pass.moments.squares, u128::to_le_bytes);
         }
-        hex(hasher)
+        finished(hasher)
     }
 
     /// Everything except the arrays by bin.
@@ -474,7 +475,7 @@ impl<R: Read> BlockReader<R> {
 
     /// The SHA-256 of all read so far.
     pub(crate) fn hash(&self) -> String {
-        hex(self.0.hash.clone())
+        finished(self.0.hash.clone())
     }
 
     /// Compares the checksum at the end.

@@ -1,16 +1,12 @@
 //! The identity of a run: program and kernel, matter, activity, regions, emissions, settings, and what the plan adds.
 
 use crate::cores;
+use crate::digest::finished;
 use crate::transport::SceneData;
 use crate::transport::emission::Pass;
 use crate::transport::plan::{RunPlan, Stop, batch_count};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-/// Lower-case hexadecimal of a SHA-256.
-pub(crate) fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Hashes numbers as little-endian bytes.
 pub(crate) fn hash_numbers<T: bytemuck::Pod, const N: usize>(
@@ -38,7 +34,7 @@ impl InputHashes {
         let sha = |fill: &dyn Fn(&mut Sha256)| {
             let mut hasher = Sha256::new();
             fill(&mut hasher);
-            hex(hasher)
+            finished(hasher)
         };
         let (activity, regions) = cores::beside(
             || sha(&|h| hash_numbers(h, decays, f64::to_le_bytes)),
@@ -70,7 +66,7 @@ impl Identity {
         let sha = |fill: &dyn Fn(&mut Sha256)| {
             let mut hasher = Sha256::new();
             fill(&mut hasher);
-            hex(hasher)
+            finished(hasher)
         };
         let kernel = sha(&|h| {
             for pass in [Pass::Electron, Pass::Photon] {
@@ -119,7 +115,7 @@ impl PlanHashes {
         let target = plan.target.as_ref().map_or("hottest voxels".to_owned(), |target| {
             let mut hasher = Sha256::new();
             target.chunks(4096).for_each(|c| hasher.update(c.iter().map(|&t| u8::from(t)).collect::<Vec<u8>>()));
-            hex(hasher)
+            finished(hasher)
         });
         Self { inputs: InputHashes::of(decays, plan.labels.as_deref()), target }
     }

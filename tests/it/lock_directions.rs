@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 /// through its own line.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("units", &[]),
+    ("digest", &[]),
     ("fault", &[]),
     ("note", &["fault"]),
     ("bounds", &["fault", "note", "units"]),
-    ("reads", &[]),
+    ("reads", &["digest"]),
     ("text", &["fault", "reads"]),
     ("grid", &["fault", "units"]),
     ("volume", &["grid"]),
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "cores",
             "decay",
+            "digest",
             "fault",
             "grid",
             "kernel",
@@ -49,8 +51,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "note", "tally", "text", "units"]),
     ("bed", &["fault"]),
     ("course", &["bed", "bounds", "fault", "grid", "note", "source", "text", "units"]),
-    ("report", &["dose", "grid", "note", "units"]),
-    ("io", &["bounds", "cores", "fault", "grid", "note", "owner", "reads", "text", "units"]),
+    ("report", &["digest", "dose", "grid", "note", "units"]),
+    ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
     (
         "svalues",
@@ -103,6 +105,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ct",
             "decay",
             "demo",
+            "digest",
             "dose",
             "fault",
             "grid",

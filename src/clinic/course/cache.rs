@@ -204,7 +204,7 @@ impl Entry {
         for (name, value) in &depends_on {
             hash.update(format!("{name}\0{value}\0"));
         }
-        Ok(Self { folder: cache.folder.join(run_record::hex(&hash.finalize())), depends_on })
+        Ok(Self { folder: cache.folder.join(crate::digest::finished(hash)), depends_on })
     }
 
     /// The entry, if it is intact.

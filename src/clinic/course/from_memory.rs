@@ -14,8 +14,7 @@ use crate::course::tia::{ActivityImage, Method};
 use crate::decay::Nuclide;
 use crate::grid::Volume;
 use crate::io::dicom::ActivityOptions;
-use crate::report::run_record::{InputFile, hex};
-use sha2::{Digest, Sha256};
+use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -132,7 +131,7 @@ fn recorded(name: &Path, course: &Course) -> InputFile {
         role: "course".to_owned(),
         path: name.display().to_string(),
         bytes: stated.len() as u64,
-        sha256: hex(&Sha256::digest(stated.as_bytes())),
+        sha256: crate::digest::of_bytes(stated.as_bytes()),
     }
 }
 

@@ -64,7 +64,7 @@ pub fn write_captures(pictures: &[Capture], origin: Option<&Origin>, options: &C
         hasher.update(format!("{columns} {rows} {}", picture.title));
         hasher.update(&picture.rgb);
     }
-    let digest: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = crate::digest::finished(hasher);
     let series = uid(&["series", &digest]);
     for (n, picture) in pictures.iter().enumerate() {
         let number = (n + 1).to_string();

@@ -266,7 +266,7 @@ fn content_digest(pixels: &[u8], scaling: &str, identity: &Identity, options: &D
         hasher.update(part.as_bytes());
     }
     hasher.update([options.dose_type as u8, u8::from(options.deidentify)]);
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::digest::finished(hasher)
 }
 
 /// Where the frames of an object to write lie, LPS mm: rows towards the patient's left, columns towards the back,

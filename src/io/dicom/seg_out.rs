@@ -165,7 +165,7 @@ fn digest(
         hasher.update(part.as_bytes());
     }
     hasher.update([u8::from(options.deidentify)]);
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::digest::finished(hasher)
 }
 
 /// Day and time of the image's study.
