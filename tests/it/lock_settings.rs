@@ -34,7 +34,7 @@ fn options(source: &str) -> Vec<String> {
     let tokens: TokenStream = source.parse().expect("a source is made of tokens");
     let mut found = Vec::new();
     texts(without_tests(tokens).into_iter().collect(), &mut found);
-    found.retain(|text| text.starts_with(['"', 'r', 'b', 'c']) && names_an_option(text));
+    found.retain(|text| text.starts_with(['"', 'r', 'b', 'c']) && names_an_option(&text.replace("\\n", "\n")));
     found
 }
 
