@@ -30,6 +30,7 @@ pub(super) fn option(setting: Setting) -> &'static str {
         Setting::Threads => "--threads",
         Setting::Nuclide => "--nuclide",
         Setting::TimeZone => "--time-zone",
+        Setting::Density => "--density",
         Setting::Histories => "--histories",
         Setting::Seed => "--seed",
         Setting::Scene => "--scene",

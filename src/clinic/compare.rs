@@ -286,10 +286,11 @@ fn lay(a: &Map, b: &Map, request: &CompareRequest) -> Result<(Vec<String>, Vec<N
     for ((which, of), share) in [("B", "A"), ("A", "B")].into_iter().zip(shares) {
         words.push(format!("{which} reaches {:.2} % of {of}’s voxels with dose.", 100.0 * share));
         if share < 1.0 - ROUNDING {
-            left_out.push(Note::warning("map-does-not-reach", format!(
+            let text = format!(
                 "{which} reaches {:.2} % of {of}’s voxels with dose: what only {of} reaches is left out of every number",
                 100.0 * share
-            )));
+            );
+            left_out.push(Note::warning("map-does-not-reach", text));
         }
     }
     Ok((words, left_out, laid))

@@ -216,13 +216,11 @@ fn integrated(
     let map = series.integrate(regions, &BTreeMap::new(), hear)?;
     hear.info("image-times", format!("activity images at {} h after injection", times.join(", ")));
     for region in map.regions.iter().filter_map(|region| region.row()) {
-        hear.info(
-            "region-integrated",
-            format!(
-                "region {}: {:.3} MBq h, effective half-life {:.2} h ({})",
-                region.name, region.tia_mbq_h, region.effective_half_life_h, region.method
-            ),
+        let text = format!(
+            "{:.3} MBq h, effective half-life {:.2} h ({})",
+            region.tia_mbq_h, region.effective_half_life_h, region.method
         );
+        hear.note(Note::info("region-integrated", text).at(format!("region {}", region.name)));
     }
     warnings.append(&mut series.warnings);
     warnings.extend(map.warnings);

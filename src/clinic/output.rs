@@ -14,6 +14,7 @@ use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
+use crate::note::Note;
 use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
@@ -132,10 +133,11 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
     let below = gy.iter().filter(|gy| **gy < 0.0).count();
     if below > 0 {
         let lowest = gy.iter().copied().fold(0.0, f64::min);
-        hear.info("negative-dose-clipped", format!(
-            "{name}: {below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
+        let text = format!(
+            "{below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
              since RT Dose holds none below; the NIfTI map keeps them"
-        ));
+        );
+        hear.note(Note::info("negative-dose-clipped", text).at(name));
         gy.iter_mut().filter(|gy| **gy < 0.0).for_each(|gy| *gy = 0.0);
     }
     gy

@@ -420,10 +420,11 @@ fn voxel_sums(
             continue;
         }
         let Some(dose) = &cycle.dose_gy else {
-            warnings.push(Note::warning("no-voxel-maps", format!(
+            let text = format!(
                 "cycle {} has no dose map in the course's frame: no voxel maps are written (regions are summed all the same)",
                 index + 1
-            )));
+            );
+            warnings.push(Note::warning("no-voxel-maps", text));
             return Ok(None);
         };
         let by_label: BTreeMap<u16, f32> = frame
@@ -485,15 +486,16 @@ fn add_voxel_points(
     let below = dose.iter().filter(|d| **d < 0.0).count();
     let wants_geud = parameters.is_some_and(|p| p.geud_a.is_some());
     if row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud) {
-        warnings.push(Note::warning("negative-dose-voxels", words!(
+        let text = words!(
             format!(
-            "region {name}: {below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
+                "{below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
              gEUD say nothing; raise ",
                 members.len()
             ),
             Setting::Histories,
             " (its mean dose and BED stand)"
-        )));
+        );
+        warnings.push(Note::warning("negative-dose-voxels", text).at(format!("region {name}")));
     }
     if let Some(parameters) = parameters {
         let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();

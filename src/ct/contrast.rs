@@ -8,6 +8,7 @@
 //! 55, pancreas 35 to 45, salivary glands -20 to 50, muscle 50 to 60, blood 40 to 60, clotted 80; the thyroid has 80 to 130 of its
 //! own iodine. Assumption: the limits below, about twice what is usual, which another tube voltage does not reach.
 
+use crate::fault::{Setting, words};
 use crate::note::Note;
 
 /// Beginnings of words and the median above which a region of that name holds contrast agent, HU.
@@ -57,9 +58,9 @@ pub fn doubt(region: &str, median_hu: f64, density_g_cm3: f64) -> Option<Note> {
         let text = format!(
             "half of it lies above {median_hu:.0} HU, more than the {most} HU that it can have without contrast agent; the \
              calibration takes the agent for tissue of {density_g_cm3:.3} g/cm3, and its dose is too low by as much \
-             as that is too dense: give an unenhanced CT, or densities (--density)"
+             as that is too dense: give an unenhanced CT, or densities ("
         );
-        Note::warning("contrast-agent", text).at(format!("region {region}"))
+        Note::warning("contrast-agent", words!(text, Setting::Density, ")")).at(format!("region {region}"))
     })
 }
 

@@ -14,6 +14,7 @@ use super::dvh::pieces::{Field, whole_dvh};
 use super::{DoseError, DoseMap, fits};
 use crate::bounds;
 use crate::cores;
+use crate::fault::{Setting, words};
 use crate::note::Note;
 use crate::text;
 use crate::units::GY_PER_KEV_G;
@@ -112,9 +113,10 @@ impl RegionDose {
         (self.d98_gy < 0.0).then(|| {
             let text = format!(
                 "{} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says \
-                 nothing; raise --histories (its mean dose stands)",
+                 nothing; raise ",
                 self.negative_voxels, self.dosed_voxels
             );
+            let text = words!(text, Setting::Histories, " (its mean dose stands)");
             Note::warning("negative-dose-voxels", text).at(at)
         })
     }

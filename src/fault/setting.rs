@@ -77,6 +77,8 @@ settings! {
     Nuclide = "nuclide",
     /// The zone of the scanner's clock.
     TimeZone = "time zone",
+    /// Densities in place of a CT.
+    Density = "density",
     /// How many histories are followed.
     Histories = "histories",
     /// The seed of the random numbers.

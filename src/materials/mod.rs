@@ -184,10 +184,11 @@ fn report(hu: &Volume<f32>, calibration: &HuCalibration) -> HuReport {
         warnings: Vec::new(),
     };
     if report.metal_cm3 > 0.0 {
-        report.warnings.push(Note::warning("metal", format!(
+        let text = format!(
             "{:.2} cm3 lie at or above {METAL_FROM_HU} HU (metal or its streaks); they are treated as the densest bone of the calibration",
             report.metal_cm3
-        )));
+        );
+        report.warnings.push(Note::warning("metal", text));
     }
     if report.above_curve_cm3 > report.metal_cm3 {
         report.warnings.push(Note::warning(

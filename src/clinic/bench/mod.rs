@@ -465,17 +465,13 @@ fn scaling(
     for &dims in grids {
         let needed = HOST_BYTES_A_VOXEL * dims.iter().product::<usize>() as u64;
         if let Some(free) = available_memory_bytes().filter(|&free| free < needed) {
-            bench.warnings.push(Note::warning(
-                "grid-too-large",
-                format!(
-                    "{} x {} x {} voxels: left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
-                    dims[0],
-                    dims[1],
-                    dims[2],
-                    needed as f64 * 1e-9,
-                    free as f64 * 1e-9
-                ),
-            ));
+            let text = format!(
+                "left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
+                needed as f64 * 1e-9,
+                free as f64 * 1e-9
+            );
+            let place = format!("{} x {} x {} voxels", dims[0], dims[1], dims[2]);
+            bench.warnings.push(Note::warning("grid-too-large", text).at(place));
             continue;
         }
         let (scene, run) = taken(dims, histories)?;

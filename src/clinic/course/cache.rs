@@ -288,29 +288,27 @@ pub fn transported(
     let read = inputs(request, decays.as_ref(), shelf)?;
     let found = place.as_ref().and_then(|(_, entry)| entry.find());
     let reused = found.is_some();
-    let (told, maps) =
-        match found {
-            Some(found) => {
-                // the entry does not depend on the activity given, the bounds do
-                from_files::check_activity(request, decays.as_ref(), shelf)?;
-                found
-            }
-            None => {
-                let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
-                let place = place.transpose().map_err(|error: UserError| error)?;
-                let (told, maps) = computed(request, decays, place.as_ref(), shelf, hear)?;
-                if let Some((folder, entry)) = place {
-                    let name = entry.folder.clone();
-                    if let Err(failure) = entry.keep(&told, &maps, folder) {
-                        hear.warning("cache-not-kept", format!(
-                        "{}: the dose of this cycle could not be kept and is computed again next time: {failure}",
-                        name.display()
-                    ));
-                    }
+    let (told, maps) = match found {
+        Some(found) => {
+            // the entry does not depend on the activity given, the bounds do
+            from_files::check_activity(request, decays.as_ref(), shelf)?;
+            found
+        }
+        None => {
+            let place = place.map(|(cache, entry)| Ok((entry.prepare(cache, hear)?, entry)));
+            let place = place.transpose().map_err(|error: UserError| error)?;
+            let (told, maps) = computed(request, decays, place.as_ref(), shelf, hear)?;
+            if let Some((folder, entry)) = place {
+                let name = entry.folder.clone();
+                if let Err(failure) = entry.keep(&told, &maps, folder) {
+                    let text =
+                        format!("the dose of this cycle could not be kept and is computed again next time: {failure}");
+                    hear.note(Note::warning("cache-not-kept", text).at(&name));
                 }
-                (told, maps)
             }
-        };
+            (told, maps)
+        }
+    };
     let SceneInput::Ct(ct) = &request.scene else { unreachable!("a cycle's scene is a CT: its record was made above") };
     let grid = maps.dose_gy.grid.clone();
     Ok(Computed {
@@ -351,7 +349,7 @@ fn computed(
     let told = Told {
         tally_sha256: result.computed.tally_sha256.clone(),
         regions: result.tables.rows.iter().map(KeptRegion::of).collect(),
-        warnings: result.warnings().cloned().collect(),
+        warnings: result.warnings().map(Note::plain).collect(),
         form_code: result.case.form_code,
         run: KeptRun::of(&result.case, &result.computed, request.run.seed),
     };

@@ -128,17 +128,19 @@ pub fn cycle_doses(
             // where the course states no anatomy, its frame is that of the first cycle without a transform
             let gives_frame = !stated && cycle.transform.is_none() && std::mem::take(&mut first_apart);
             if cycle.transform.is_none() && !in_frame(cycle) && !gives_frame {
-                warnings.push(Note::warning("cycle-out-of-frame", format!(
+                let text = format!(
                     "cycle {} has its own CT or labels and no transform to the course's frame: it stays out of voxel sums",
                     index + 1
-                )));
+                );
+                warnings.push(Note::warning("cycle-out-of-frame", text));
                 return None;
             }
             let (moved, outside) = resample(&map.dose_gy, &frame.grid, &cycle.transform.unwrap_or(IDENTITY))?;
             if outside > 0 {
-                warnings.push(Note::warning("map-not-covering", format!(
+                let text = format!(
                     "its dose map does not reach {outside} voxels of the course's grid"
-                )).at(format!("cycle {}", index + 1)));
+                );
+                warnings.push(Note::warning("map-not-covering", text).at(format!("cycle {}", index + 1)));
             }
             Some(moved.data)
         });

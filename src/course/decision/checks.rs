@@ -83,10 +83,11 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
     let organ = &protocol.organ;
     let judged = |name: &String| input.structures.iter().any(|s| s.structure == *name);
     for name in organ.structures.iter().filter(|name| !judged(name)) {
-        warnings.push(Note::warning("structure-without-dose", format!(
+        let text = format!(
             "no cycle has a dose for {name}: {} are judged without it; if the patient has it, its label or name is missing",
             organ.name
-        )));
+        );
+        warnings.push(Note::warning("structure-without-dose", text));
     }
     for entry in input.ledger.iter().filter(|entry| entry.structure != organ.name && !judged(&entry.structure)) {
         warnings.push(Note::warning(
@@ -102,14 +103,13 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
             let Some(dose) = dose else { continue };
             let share = dose.dose_gy / given.administered_gbq / protocol.prior.gy_per_gbq;
             if !(1.0 / IMPLAUSIBLE_FACTOR..=IMPLAUSIBLE_FACTOR).contains(&share) {
-                warnings.push(Note::warning("dose-implausible", format!(
-                    "cycle {}: {} has {:.3} Gy/GBq, {share:.2} times the population's {} Gy/GBq: check units, activity and \
-                     region",
-                    index + 1,
+                let text = format!(
+                    "{} has {:.3} Gy/GBq, {share:.2} times the population's {} Gy/GBq: check units, activity and region",
                     history.structure,
                     dose.dose_gy / given.administered_gbq,
                     protocol.prior.gy_per_gbq
-                )));
+                );
+                warnings.push(Note::warning("dose-implausible", text).at(format!("cycle {}", index + 1)));
             }
         }
     }

@@ -69,10 +69,11 @@ pub(super) fn offsets_s(object: &Object, beds: &[Bed], notes: &mut Vec<Note>) ->
             return Err(object.refused(FIELD, found, "at most 12 h from the first bed to the last", say_time()));
         }
         members.iter().zip(begins).for_each(|(&n, begin)| offsets[n] = begin - first);
-        notes.push(Note::warning("bed-times-apart", format!(
+        let text = format!(
             "slices of one AcquisitionTime have FrameReferenceTime up to {:.1} min apart: each was scanned at its own",
             (last - first) / 60.0
-        )));
+        );
+        notes.push(Note::warning("bed-times-apart", text));
     }
     Ok(offsets)
 }

@@ -830,10 +830,11 @@ impl Times {
         let name = self.correction.name();
         // Some scanners always state 1: if every frame has it, it says nothing.
         if corrected && slices.iter().all(|slice| slice.stated_factor == Some(1.0)) {
-            notes.push(Note::warning("decay-factor-placeholder", format!(
+            let text = format!(
                 "DecayFactor is 1 on every frame beside DecayCorrection {name}: a placeholder, read as {name}; the factor \
                  comes from the times and the half-life"
-            )));
+            );
+            notes.push(Note::warning("decay-factor-placeholder", text));
             return Ok(());
         }
         let from = if corrected { "the times and the half-life" } else { "1, as DecayCorrection NONE asks for" };
@@ -845,11 +846,12 @@ impl Times {
             return Ok(());
         }
         if options.decay_correction.is_some() {
-            notes.push(Note::warning("decay-factor-contradicts", format!(
+            let text = format!(
                 "DecayFactor is {:.2} % from {from}: the header contradicts the correction {name} that the user states, \
                  which is used",
                 100.0 * worst
-            )));
+            );
+            notes.push(Note::warning("decay-factor-contradicts", text));
             return Ok(());
         }
         let what = if corrected { "the factor that the times and the half-life give" } else { from };

@@ -466,9 +466,10 @@ impl<'a> Slabs<'a> {
         let gaps = steps.iter().filter(|step| **step > widest_mm).count();
         if gaps > 0 {
             let widest = steps.last().copied().unwrap_or(0.0);
-            notes.push(Note::warning("contour-gaps", format!(
+            let text = format!(
                 "{gaps} gaps between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
-            )).at(format!("region {name}")));
+            );
+            notes.push(Note::warning("contour-gaps", text).at(format!("region {name}")));
         }
         Self { depths_mm, usual_mm, widest_mm, slack_mm: SAME_PLANE_MM.min(SLACK * lone_mm) }
     }
