@@ -176,7 +176,11 @@ enum Look {
 }
 
 fn look(path: &Path) -> Look {
-    let Ok(mut file) = File::open(path) else { return Look::Nobody };
+    File::open(path).map_or(Look::Nobody, |file| look_at(file, path))
+}
+
+/// A look at the open file that lies, or lay, at `path`.
+fn look_at(mut file: File, path: &Path) -> Look {
     let mut text = String::new();
     let read = (&mut file).take(MOST_BYTES).read_to_string(&mut text);
     let owner = read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_else(Owner::unknown);
@@ -238,6 +242,11 @@ pub fn seen(path: &Path) -> Option<Owner> {
         Look::Nobody => None,
         Look::Somebody(owner) | Look::Elsewhere(owner, _) => Some(owner),
     }
+}
+
+/// Whether the file is there and its holder is dead. A file that is gone tells nothing: its holder may just have removed it.
+pub fn left_behind(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| matches!(look_at(file, path), Look::Nobody))
 }
 
 /// Holds the file `path` for this process: makes it, or takes it over from a dead one.

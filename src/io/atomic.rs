@@ -23,7 +23,7 @@ use super::exchange::{Exchange, settle};
 use super::inputs::{Inputs, folder_of};
 use super::outputs::{self, RECORD, Written};
 use super::{space, staged};
-use crate::owner::{Held, Owner, PARTIAL, holder, seen};
+use crate::owner::{Held, Owner, PARTIAL, holder, left_behind, seen};
 
 /// The lock file that marks a temporary folder as in use.
 const LOCK: &str = ".lutra-lock";
@@ -45,7 +45,7 @@ fn sweep(folder: &Path, inputs: &Inputs) {
         }
         let free = |file: &Path| File::open(file).is_ok_and(|file| file.try_lock().is_ok());
         let lock = path.join(LOCK);
-        if kind.is_dir() && lock.is_file() && seen(&lock).is_none() {
+        if kind.is_dir() && left_behind(&lock) {
             let _ = fs::remove_dir_all(&path);
         } else if kind.is_file() {
             let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
