@@ -140,6 +140,16 @@ impl Held {
         Ok(())
     }
 
+    /// Removes the file's name; the lock stays until this value goes. Where an open file cannot be removed it goes at once.
+    pub fn unnamed(self) -> Option<Self> {
+        if cfg!(unix) {
+            let _ = std::fs::remove_file(&self.path);
+            return Some(self);
+        }
+        self.release();
+        None
+    }
+
     /// Lets go: the file is removed.
     pub fn release(self) {
         let path = self.path.clone();

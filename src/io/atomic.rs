@@ -391,10 +391,9 @@ impl AtomicOutputDir {
     /// Errors: the move fails, something has appeared at the target in the meantime, or a file there is not Lutra's to
     /// replace. The previous content then stays unchanged.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
-        // remove the lock file first: other runs never sweep a temporary folder without one
-        if let Some(lock) = self.lock.take() {
-            lock.release();
-        }
+        // the lock outlives its name: a sweep that has just opened the file must not find it free while the folder moves,
+        // and one that finds no file spares the folder
+        let held = self.lock.take().and_then(Held::unnamed);
         let mut names = self.names()?;
         if self.recorded && !names.is_empty() {
             outputs::write(self.path(), &names)?;
@@ -413,6 +412,7 @@ impl AtomicOutputDir {
             fs::rename(self.staging.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
         }
         self.committed = true;
+        drop(held);
         Ok(self.target.clone())
     }
 
