@@ -1,6 +1,6 @@
 //! The one place that writes to the terminal: data on standard output, talk on standard error. A reader that has
 //! gone away (a closed pipe) is no fault. Any other fault of standard output is kept until the command has done its
-//! work, and ends it then ([`delivered`]): what a command leaves on the disk does not depend on who reads its words.
+//! work, and ends it then (`delivered`): what a command leaves on the disk does not depend on who reads its words.
 //!
 //! `--quiet` leaves warnings and errors of the talk; `--json` turns the data into one JSON document. Colour carries
 //! no meaning: it marks the first word of errors, warnings and hints, only on a terminal and only where NO_COLOR,

@@ -1,7 +1,7 @@
 //! Exchanges the old and new files of a folder that cannot be renamed as a whole: completely or not at all.
 //!
 //! A journal lists the moves and is on disk before the first file moves. If the run is killed, the journal remains, and
-//! the next process that reads or writes the folder completes the exchange ([`settle`]). The new files are complete by
+//! the next process that reads or writes the folder completes the exchange (`settle`). The new files are complete by
 //! then, so the exchange always goes forward.
 
 use std::collections::BTreeSet;

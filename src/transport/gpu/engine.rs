@@ -27,7 +27,7 @@ pub struct GpuEngine {
 }
 
 impl GpuEngine {
-    /// The engine on adapter `number` (as [`find_adapters`] counts); `None` takes the first usable one of any kind.
+    /// The engine on adapter `number` (as [`find_adapters`](super::find_adapters) counts); `None` takes the first usable one of any kind.
     pub async fn open(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
         let adapter = adapters::choose(number).await?;
         let raw = adapter.get_info();
