@@ -3,6 +3,12 @@
 //! Read: native little and big endian (1, 8, 16, 32 bits), RLE, JPEG lossless (processes 14 and 14
 //! SV1) and JPEG baseline/extended as far as the decoder goes, JPEG-LS, JPEG 2000. The size in the compressed stream
 //! must match the header before anything is decoded.
+//!
+//! Why not `dicom-pixeldata` (0.10.1, with `dicom-transfer-syntax-registry`): its decoders for JPEG and JPEG 2000 are the
+//! ones used here, called without these guards. It limits its own buffer by the header's size, but lets the decoder
+//! allocate what the compressed stream states, and never compares the two; a JPEG stream with fewer pixels or frames than
+//! the header states leaves zeros in the image without an error, one with more ends in a panic. JPEG-LS needs the C++
+//! library CharLS, which does not build for every target of Lutra.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
