@@ -1,6 +1,7 @@
 //! Dose-rate curves and their Lea-Catcheside factors: sums of exponentials and sampled curves.
 
 use super::{BedError, not_negative, positive};
+use crate::quadrature::{simpson, trapezoid};
 
 /// One term r exp(-lambda t) of a curve. The amplitude may be negative (uptake).
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -128,8 +129,8 @@ impl SampledRate {
 
     /// Integral of the curve and of its tail: the dose for a rate in Gy/h.
     pub fn integral(&self) -> f64 {
-        let points: f64 =
-            self.time_h.windows(2).zip(self.rate.windows(2)).map(|(t, r)| 0.5 * (r[0] + r[1]) * (t[1] - t[0])).sum();
+        let pieces = self.time_h.windows(2).zip(self.rate.windows(2));
+        let points: f64 = pieces.map(|(t, r)| trapezoid(t[1] - t[0], r[0], r[1])).sum();
         points + self.tail_integral()
     }
 
@@ -160,7 +161,7 @@ impl SampledRate {
                 let middle = advance_state(state, rate, slope, mu, 0.5 * step_h);
                 let end = advance_state(state, rate, slope, mu, step_h);
                 let (rate_middle, rate_end) = (rate + 0.5 * slope * step_h, rate + slope * step_h);
-                integral_rq += step_h / 6.0 * (rate * state + 4.0 * rate_middle * middle + rate_end * end);
+                integral_rq += simpson(step_h, rate * state, rate_middle * middle, rate_end * end);
                 state = end;
                 rate = rate_end;
                 left -= 1.0;

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::bed::{BedError, DoseRateCurve, Exponential, SampledRate};
 use crate::fault::{Explained, Fault, FaultKind, explained};
+use crate::quadrature::trapezoid;
 
 /// Extrapolated share of a TIA above which a fit is flagged: a convention of this program, to be confirmed by each
 /// site.
@@ -610,7 +611,7 @@ fn piece_integral(a_mbq: f64, b_mbq: f64, gap_h: f64, join: JoinRule) -> f64 {
     if join == JoinRule::LinearUpLogDown && ratio > 1e-9 && ratio.is_finite() {
         (a_mbq - b_mbq) * gap_h / ratio
     } else {
-        0.5 * (a_mbq + b_mbq) * gap_h
+        trapezoid(gap_h, a_mbq, b_mbq)
     }
 }
 

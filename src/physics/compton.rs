@@ -10,8 +10,8 @@
 //! EPDL2017.
 
 use super::elements::Element;
-use super::quadrature::{graded, graded_points};
 use crate::materials::tissues::Tissue;
+use crate::quadrature::{graded, graded_points};
 use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, HC_KEV_ANGSTROM};
 
 /// Energy of the photon after Compton scatter on a free electron at rest, keV.

@@ -1,5 +1,5 @@
 //! The laws of interaction in f64, from evaluated data: one law a file, mass units (cm2/g) at the
-//! tissue level. This floor knows no grid, no engine and no file.
+//! tissue level. This module depends on no grid, engine or file.
 
 /// Evaluated data of the elements 1 to 92, parsed once.
 pub mod elements;
@@ -38,9 +38,6 @@ pub mod rayleigh;
 
 /// Photoelectric absorption, energy transfer, and the fluorescence that is neglected.
 pub mod photoelectric;
-
-/// Gauss-Legendre integration on panels.
-mod quadrature;
 
 /// The one packed description of matter that every engine reads.
 pub mod tables;

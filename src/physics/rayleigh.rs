@@ -9,8 +9,8 @@
 //! 50 keV, hardly for dose (coherent scattering deposits nothing and turns little). Sampling: x^2
 //! from the cumulative of F^2, then acceptance with (1 + cos^2 theta) / 2.
 
-use super::quadrature::panel;
 use crate::materials::tissues::Tissue;
+use crate::quadrature::panel;
 
 /// Square of the form factor per gram, sum of (w/A) F_i^2(x), mol/g (electrons squared).
 /// (methods/photons.md eq. 8) `x_per_angstrom` >= 0, 1/Angstrom.
@@ -51,7 +51,7 @@ pub fn cumulative_form_factor(tissue: &Tissue, x2_grid: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::physics::photon_xs::{coherent_cm2_g, nist};
-    use crate::physics::quadrature::graded;
+    use crate::quadrature::graded;
     use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, HC_KEV_ANGSTROM};
 
     /// Mass coefficient of Thomson x F^2, cm2/g.

@@ -2,7 +2,7 @@
 //!
 //! PENELOPE's model of the generalised oscillator strength: each oscillator of `density_effect` takes
 //! distant collisions (fixed loss W, longitudinal with recoil energies Q from Q_min to W, and
-//! transverse without deflection) and close ones (Moller, loss above W). Soft are the distant ones
+//! transverse without deflection) and close ones (Moller, loss above W). Soft collisions are the distant ones
 //! and the close ones with losses below the cut; those above belong to `moller`. Inelastic collisions
 //! carry about 1/Z of the elastic deflection, 13.5 % (1 keV) to 15.7 % (500 keV) in water. Only the first two transport cross
 //! sections are given: the shape of small deflections does not matter over a step. The recoil
@@ -12,6 +12,7 @@
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{Oscillator, OscillatorModel, beta_squared, checked_model};
 use crate::physics::moller::{self, COLLISION_CM2_KEV, dcs_cm2_kev};
+use crate::quadrature::log_pair;
 use crate::units::ELECTRON_REST_KEV;
 
 /// Integrals over the soft inelastic collisions of one electron energy, per gram.
@@ -134,7 +135,7 @@ fn close_transport_cm2(e_kev: f64, low_kev: f64, high_kev: f64) -> (f64, f64) {
     }
     let rest = 2.0 * ELECTRON_REST_KEV;
     let panels = 1 + ((high_kev / low_kev).ln() / 2.0) as u32; // a factor e^2 each: error below 1e-7
-    integrate_log_pair(low_kev, high_kev, panels, |w_kev| {
+    log_pair(low_kev, high_kev, panels, |w_kev| {
         let sin_sq = rest * w_kev / (e_kev * (e_kev - w_kev + rest));
         let cos = (1.0 - sin_sq).max(0.0).sqrt();
         let dcs = dcs_cm2_kev(e_kev, w_kev);
@@ -142,38 +143,10 @@ fn close_transport_cm2(e_kev: f64, low_kev: f64, high_kev: f64) -> (f64, f64) {
     })
 }
 
-/// Abscissae and weights of 8-point Gauss-Legendre quadrature on -1..1, positive half
-/// (Abramowitz & Stegun, table 25.4).
-const GAUSS_8: [[f64; 2]; 4] = [
-    [0.183_434_642_495_649_8, 0.362_683_783_378_362],
-    [0.525_532_409_916_329, 0.313_706_645_877_887_3],
-    [0.796_666_477_413_626_7, 0.222_381_034_453_374_5],
-    [0.960_289_856_497_536_2, 0.101_228_536_290_376_3],
-];
-
-/// Integral of a pair of functions over `low`..`high` (0 < low < high), `panels` equal panels in the
-/// logarithm with 8 Gauss points each.
-fn integrate_log_pair(low: f64, high: f64, panels: u32, f: impl Fn(f64) -> (f64, f64)) -> (f64, f64) {
-    let half = 0.5 * (high / low).ln() / f64::from(panels);
-    let mut sum = (0.0, 0.0);
-    for panel in 0..panels {
-        let middle = low.ln() + half * (2.0 * f64::from(panel) + 1.0);
-        for [node, weight] in GAUSS_8 {
-            for sign in [-1.0, 1.0] {
-                let x = (middle + sign * node * half).exp();
-                let value = f(x);
-                sum.0 += weight * half * x * value.0;
-                sum.1 += weight * half * x * value.1;
-            }
-        }
-    }
-    sum
-}
-
 /// Integral of a function over `low`..`high` (0 < low < high), for checks of closed forms.
 #[cfg(test)]
 pub(crate) fn integrate_log(low: f64, high: f64, panels: u32, f: impl Fn(f64) -> f64) -> f64 {
-    integrate_log_pair(low, high, panels, |x| (f(x), 0.0)).0
+    log_pair(low, high, panels, |x| (f(x), 0.0)).0
 }
 
 #[cfg(test)]
@@ -281,7 +254,7 @@ mod tests {
     /// The transport cross sections of close collisions up to half the energy, with a number of panels.
     fn close_with(panels: u32, e_kev: f64, low_kev: f64) -> (f64, f64) {
         let rest = 2.0 * ELECTRON_REST_KEV;
-        integrate_log_pair(low_kev, 0.5 * e_kev, panels, |w_kev| {
+        log_pair(low_kev, 0.5 * e_kev, panels, |w_kev| {
             let cos = moller::primary_cos(e_kev, w_kev);
             let sin_sq = rest * w_kev / (e_kev * (e_kev - w_kev + rest));
             (dcs_cm2_kev(e_kev, w_kev) * (1.0 - cos), dcs_cm2_kev(e_kev, w_kev) * 1.5 * sin_sq)

@@ -11,6 +11,7 @@ use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel, beta_squared, checked_model};
 use crate::physics::moller::{COLLISION_CM2_KEV, moments};
+use crate::quadrature::power_laws_from_zero;
 use crate::units::ELECTRON_REST_KEV;
 
 /// Unrestricted mass collision stopping power, keV cm2/g (eq. 1.1).
@@ -140,11 +141,11 @@ impl StoppingTable {
             })
             .collect();
         let total: Vec<f64> = collision.iter().zip(&radiated).map(|(c, r)| c + r).collect();
-        let csda = integral_from_zero(energy_kev, &inverse(&total));
-        let restricted_range = integral_from_zero(energy_kev, &inverse(&restricted));
+        let csda = power_laws_from_zero(energy_kev, &inverse(&total));
+        let restricted_range = power_laws_from_zero(energy_kev, &inverse(&restricted));
         let share: Vec<f64> = radiated.iter().zip(&total).map(|(r, t)| r / t).collect();
         let radiation_yield =
-            integral_from_zero(energy_kev, &share).iter().zip(energy_kev).map(|(sum, e)| sum / e).collect();
+            power_laws_from_zero(energy_kev, &share).iter().zip(energy_kev).map(|(sum, e)| sum / e).collect();
         Ok(Self {
             energy_kev: energy_kev.to_vec(),
             collision_kev_cm2_g: collision,
@@ -195,19 +196,6 @@ fn check_grid(energy_kev: &[f64]) -> Result<(), StoppingError> {
 
 fn inverse(values: &[f64]) -> Vec<f64> {
     values.iter().map(|value| 1.0 / value).collect()
-}
-
-/// Integral of `y` over `x` from 0 to every node: power law between nodes, y
-/// proportional to x below the first (eqs. 1.6, 1.7). Positive values; powers above -1.
-fn integral_from_zero(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let power = |i: usize| (y[i + 1] / y[i]).ln() / (x[i + 1] / x[i]).ln();
-    let mut sum = 0.5 * x[0] * y[0];
-    let mut sums = vec![sum];
-    for i in 0..x.len() - 1 {
-        sum += (x[i + 1] * y[i + 1] - x[i] * y[i]) / (1.0 + power(i));
-        sums.push(sum);
-    }
-    sums
 }
 
 /// Reference media for tests: compositions and mean excitation energies of ESTAR.

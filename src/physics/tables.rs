@@ -11,6 +11,7 @@ use crate::kernel::single::tables as layout;
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{OscillatorError, OscillatorModel};
 use crate::physics::elastic::{ElasticTable, WentzelError, wentzel_nearest};
+use crate::physics::elements::lin_lin;
 use crate::physics::moller::hard_cross_section_cm2_g;
 use crate::physics::soft_inelastic::soft_inelastic_of;
 use crate::physics::stopping_power::{StoppingError, StoppingTable, log_grid};
@@ -154,10 +155,6 @@ pub fn momentum_nodes_per_angstrom() -> Vec<f64> {
         .collect()
 }
 
-fn interpolate(x: &[f64], y: &[f64], at: f64) -> f64 {
-    crate::physics::elements::lin_lin(x, y, at)
-}
-
 fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f32>, TableError> {
     let energy_kev = energy_nodes_kev();
     let mut out = Vec::with_capacity(energy_kev.len() * layout::ELECTRON_COLUMNS as usize);
@@ -187,8 +184,7 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f3
         let step =
             (settings.step_scattering / total[i]).min(settings.step_loss * e / stopping.restricted_total_kev_cm2_g[i]);
         let end = (e - step * stopping.restricted_total_kev_cm2_g[i]).max(1.0);
-        let growth =
-            (interpolate(&energy_kev, &total, end) - total[i]) / interpolate(&energy_kev, &total, 0.5 * (e + end));
+        let growth = (lin_lin(&energy_kev, &total, end) - total[i]) / lin_lin(&energy_kev, &total, 0.5 * (e + end));
         let mut row = [0.0; layout::ELECTRON_COLUMNS as usize];
         row[layout::COLUMN_RANGE as usize] = stopping.restricted_range_g_cm2[i];
         row[layout::COLUMN_STOPPING as usize] = stopping.restricted_total_kev_cm2_g[i];
@@ -206,11 +202,6 @@ fn electron_rows(tissue: &Tissue, settings: &TransportSettings) -> Result<Vec<f3
         out.extend(row.iter().map(|&v| v as f32));
     }
     Ok(out)
-}
-
-/// What `work` makes of each tissue, in their order, on all cores.
-fn of_each<T: Send>(tissues: &[Tissue], work: impl Fn(&Tissue) -> T + Sync) -> Vec<T> {
-    cores::of_each(tissues, work)
 }
 
 /// Moments of incoherent scattering by atomic number and energy node: elements are common to the tissues.
@@ -258,7 +249,7 @@ impl PhysicsTables {
         }
         let mut tables = Self { electron: Vec::new(), photon: Vec::new(), scatter: Vec::new(), settings: *settings };
         let mut moments = ComptonMoments::new();
-        for rows in of_each(tissues, |tissue| electron_rows(tissue, settings)) {
+        for rows in cores::of_each(tissues, |tissue: &Tissue| electron_rows(tissue, settings)) {
             tables.electron.extend(rows?);
         }
         for tissue in tissues {
@@ -282,7 +273,7 @@ impl PhysicsTables {
         // a little below the end of the spectrum, where both are 0
         let grid_kev = log_grid(1.0, (0.98 * most_kev).max(1.5), count);
         let water: Vec<f64> = grid_kev.iter().map(|&k| reference.energy_at(k)).collect();
-        let targets = of_each(tissues, |tissue| {
+        let targets = cores::of_each(tissues, |tissue: &Tissue| {
             ThickTarget::of(tissue, electrons)
                 .map_err(|source| TableError::Stopping { tissue: tissue.name.clone(), source })
         });
@@ -296,7 +287,7 @@ impl PhysicsTables {
             for (node, &k) in nodes_kev.iter().enumerate() {
                 let row = t * layout::ENERGY_NODES as usize + node;
                 self.photon[row * layout::PHOTON_COLUMNS as usize + layout::COLUMN_BREMSSTRAHLUNG as usize] =
-                    interpolate(&grid_kev, &ratio, k) as f32;
+                    lin_lin(&grid_kev, &ratio, k) as f32;
             }
         }
         Ok(())
@@ -306,6 +297,31 @@ impl PhysicsTables {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// SHA-256 of the packed tables of all built-in tissues with the radiation of 177Lu, and of the photons that it emits in
+    /// water: the numbers under every tally hash. It changes with a law or its data, never with how the code is arranged.
+    #[test]
+    fn lock_the_packed_tables_keep_their_bits() {
+        let nuclide = crate::decay::Nuclide::load("lu177").unwrap();
+        let betas = nuclide.beta.iter().map(|b| (b.e_lo_kev, b.e_hi_kev, b.probability_per_decay));
+        let electrons: Vec<_> =
+            betas.chain(nuclide.electrons.iter().map(|l| (l.energy_kev, l.energy_kev, l.yield_per_decay))).collect();
+        let tissue = |name: &str| Tissue::built_in(name).unwrap();
+        let tissues: Vec<Tissue> = Tissue::built_in_names().into_iter().map(tissue).collect();
+        let water = ThickTarget::of(&tissue("water"), &electrons).unwrap();
+        let mut tables = PhysicsTables::build(&tissues, &TransportSettings::default()).unwrap();
+        tables.radiate(&tissues, &electrons, &water).unwrap();
+        let groups =
+            water.groups().into_iter().flat_map(|(low, high, number)| [low as f32, high as f32, number as f32]);
+        let packed: Vec<f32> =
+            tables.electron.iter().chain(&tables.photon).chain(&tables.scatter).copied().chain(groups).collect();
+        let hash = |values: &[f32]| crate::digest::of_bytes(bytemuck::cast_slice(values));
+        assert_eq!(hash(&packed), "eb281d21b9b80eb0b02ffecd0f850f381a752dfa532a9aa4f1fecdafcb4e9cd7");
+        // alarm: one bit of one number
+        let mut other = packed.clone();
+        other[1000] = f32::from_bits(other[1000].to_bits() ^ 1);
+        assert_ne!(hash(&other), hash(&packed));
+    }
 
     /// Contrast agent, seeds, amalgam, implants: every heavy element has tables, pure and in tissue.
     #[test]

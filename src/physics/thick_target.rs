@@ -9,6 +9,7 @@ use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
 use crate::physics::elements::{SHAPE_NODES, element, lin_lin};
 use crate::physics::stopping_power::{StoppingError, StoppingTable, log_grid};
+use crate::quadrature::{three_points, trapezoid};
 
 /// Nodes of the slowing-down integral per octave of the electron's energy.
 const SLOWING_NODES_PER_OCTAVE: f64 = 12.0;
@@ -69,7 +70,7 @@ impl ThickTarget {
                 continue;
             }
             if low >= k_kev {
-                sum += 0.5 * (values[i - 1] * low + values[i] * high) * (high / low).ln();
+                sum += trapezoid((high / low).ln(), values[i - 1] * low, values[i] * high);
             } else {
                 sum += values[i] * high * (high / k_kev).ln();
             }
@@ -79,11 +80,7 @@ impl ThickTarget {
 
     /// Energy radiated in photons from `low_kev` to `high_kev`, keV per decay.
     pub fn energy_between(&self, low_kev: f64, high_kev: f64) -> f64 {
-        // Gauss-Legendre, three points
-        let (middle, half) = (0.5 * (low_kev + high_kev), 0.5 * (high_kev - low_kev));
-        let off = half * 0.6f64.sqrt();
-        half / 9.0
-            * (5.0 * self.energy_at(middle - off) + 8.0 * self.energy_at(middle) + 5.0 * self.energy_at(middle + off))
+        three_points(low_kev, high_kev, |k_kev| self.energy_at(k_kev))
     }
 
     /// The photons as groups of lowest energy, highest energy (keV) and number per decay, with the energy of each

@@ -13,6 +13,7 @@ use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
 use crate::decay::Nuclide;
 use crate::grid::VoxelGrid;
 use crate::materials::tissues::Tissue;
+use crate::quadrature::{TRIANGLE_SIX, TRIANGLE_TWO, TWO};
 use crate::transport::run::{RunPlan, Silent, Stop, simulate};
 use crate::transport::{Engine, Scene};
 
@@ -324,7 +325,7 @@ impl<'a> Fold<'a> {
         let (mut mean, error) = if farthest <= NEAR {
             self.shells.fold(&self.chances(offset))
         } else {
-            self.smooth(offset, if farthest <= MIDDLE { &GAUSS_3 } else { &GAUSS_1 })
+            self.smooth(offset, if farthest <= MIDDLE { &TRIANGLE_SIX } else { &TRIANGLE_TWO })
         };
         if farthest == 0 {
             mean += self.shells.at_source_kev;
@@ -357,8 +358,8 @@ impl<'a> Fold<'a> {
             if inner > diagonal {
                 break;
             }
-            *weight =
-                0.5 * (chance(inner + 0.211_324_865 * self.width_mm) + chance(inner + 0.788_675_135 * self.width_mm));
+            let [first, second] = TWO.map(|share| chance(inner + share * self.width_mm));
+            *weight = 0.5 * (first + second);
         }
         weights
     }
@@ -392,19 +393,6 @@ impl<'a> Fold<'a> {
         mean_and_error(&sums)
     }
 }
-
-/// Gauss-Legendre points and weights on both halves of the triangle 1 - |t| over [-1, 1] (Abramowitz and Stegun, table
-/// 25.4, mapped to [0, 1] and multiplied by 1 - |t|): three a half.
-const GAUSS_3: [(f64, f64); 6] = [
-    (-0.887_298_334_620_741_7, 0.031_306_018_160_905_08),
-    (-0.5, 0.222_222_222_222_222_2),
-    (-0.112_701_665_379_258_3, 0.246_471_759_616_872_7),
-    (0.112_701_665_379_258_3, 0.246_471_759_616_872_7),
-    (0.5, 0.222_222_222_222_222_2),
-    (0.887_298_334_620_741_7, 0.031_306_018_160_905_08),
-];
-/// Two points that have the triangle's weight, mean and variance (1/6).
-const GAUSS_1: [(f64, f64); 2] = [(-0.408_248_290_463_863, 0.5), (0.408_248_290_463_863, 0.5)];
 
 /// Directions spread evenly over the octant x, y, z >= 0 (a golden-section lattice in height and azimuth).
 fn octant_directions(count: usize) -> Vec<[f64; 3]> {

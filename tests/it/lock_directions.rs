@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("text", &["fault", "reads"]),
     ("grid", &["fault", "units"]),
     ("volume", &["grid"]),
+    ("quadrature", &[]),
     ("clock", &[]),
     ("cores", &[]),
     ("owner", &["cores"]),
@@ -26,7 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("materials", &["ct", "fault", "grid", "note", "text", "units"]),
     ("source", &["bounds", "cores", "decay", "fault", "grid", "units"]),
     // the packed tables have the kernel's layout
-    ("physics", &["cores", "fault", "kernel", "materials", "units"]),
+    ("physics", &["cores", "fault", "kernel", "materials", "quadrature", "units"]),
     ("kernel", &[]),
     ("tally", &["cores", "units"]),
     (
@@ -49,8 +50,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "note", "tally", "text", "units"]),
-    ("bed", &["fault"]),
-    ("course", &["bed", "bounds", "fault", "grid", "note", "source", "text", "units"]),
+    ("bed", &["fault", "quadrature"]),
+    ("course", &["bed", "bounds", "fault", "grid", "note", "quadrature", "source", "text", "units"]),
     ("report", &["digest", "dose", "grid", "note", "units"]),
     ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
@@ -68,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "materials",
             "note",
             "physics",
+            "quadrature",
             "tally",
             "text",
             "transport",
@@ -85,6 +87,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "kernel",
             "materials",
             "physics",
+            "report",
             "source",
             "svalues",
             "tally",
