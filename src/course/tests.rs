@@ -195,8 +195,8 @@ fn law_models_recover_their_own_curves() {
     let times = [0.5, 2.0, 5.0, 12.0, 24.0, 48.0, 96.0, 168.0, 300.0];
     let term = |a: f64, rate: f64| move |t: f64| a * (-rate * t).exp();
     let (slow, fast) = (LN_2 / 52.0, LN_2 / 4.0);
-    type Curve = Box<dyn Fn(f64) -> f64>;
-    let cases: Vec<(Model, Curve, f64)> = vec![
+    type Activity = Box<dyn Fn(f64) -> f64>;
+    let cases: Vec<(Model, Activity, f64)> = vec![
         (Model::MonoPhysical, Box::new(term(80.0, lp)), 80.0 / lp),
         (Model::Mono, Box::new(term(80.0, slow)), 80.0 / slow),
         (

@@ -1,13 +1,13 @@
-//! A shortcut against transport: ratio of region means with its uncertainty, verdict, and statistics of voxels.
+//! A shortcut against transport: ratio of region means with its uncertainty, their agreement, and statistics of voxels.
 
 use super::gamma::{Doses, NARROW, WIDE, pass_rate};
 use crate::dose::DoseMap;
 use serde::Serialize;
 
-/// Whether a shortcut serves a region.
+/// Whether a shortcut agrees with transport in a region, at the tolerance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Agreement {
     /// Within the tolerance, by more than two standard errors or exactly known.
     Within,
     /// Outside the tolerance, by more than two standard errors.
@@ -16,8 +16,8 @@ pub enum Verdict {
     Undecided,
 }
 
-impl Verdict {
-    /// The verdict on a deviation (ratio - 1) with a standard error, at a tolerance.
+impl Agreement {
+    /// The agreement of a deviation (ratio - 1) with a standard error, at a tolerance.
     pub fn of(deviation_rel: f64, error_rel: f64, tolerance_rel: f64) -> Self {
         if deviation_rel.abs() + 2.0 * error_rel <= tolerance_rel {
             Self::Within
@@ -88,11 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn law_verdict_knows_the_uncertainty() {
-        assert_eq!(Verdict::of(0.02, 0.005, 0.05), Verdict::Within);
-        assert_eq!(Verdict::of(-0.08, 0.005, 0.05), Verdict::Outside);
-        assert_eq!(Verdict::of(0.049, 0.005, 0.05), Verdict::Undecided);
-        assert_eq!(Verdict::of(-0.055, 0.005, 0.05), Verdict::Undecided);
+    fn law_agreement_knows_the_uncertainty() {
+        assert_eq!(Agreement::of(0.02, 0.005, 0.05), Agreement::Within);
+        assert_eq!(Agreement::of(-0.08, 0.005, 0.05), Agreement::Outside);
+        assert_eq!(Agreement::of(0.049, 0.005, 0.05), Agreement::Undecided);
+        assert_eq!(Agreement::of(-0.055, 0.005, 0.05), Agreement::Undecided);
     }
 
     #[test]

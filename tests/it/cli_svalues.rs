@@ -118,7 +118,7 @@ fn audited(folder: &Path, further: &[&str]) -> (Vec<AuditRow>, String) {
             dose_gy: number(row, "dose_gy"),
             ratio: number(row, "ratio"),
             ratio_se: number(row, "ratio_se"),
-            verdict: lutra::svalues::compare::Verdict::Undecided,
+            verdict: lutra::svalues::compare::Agreement::Undecided,
             median_percent: None,
             p95_percent: None,
             noise_p95_percent: None,

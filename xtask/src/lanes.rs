@@ -1012,7 +1012,7 @@ fn returns_in_loop(b: &syn::Block) -> bool {
 }
 
 /// What the functions take and cost.
-fn functions(files: &[subset::Source], world: &World) -> Result<BTreeMap<String, Function>> {
+fn functions(files: &[subset::SourceFile], world: &World) -> Result<BTreeMap<String, Function>> {
     let mut all = BTreeMap::new();
     for item in files.iter().flat_map(|s| &s.file.items) {
         let Item::Fn(f) = item else { continue };
@@ -1137,7 +1137,7 @@ pub fn generate(kernel_dir: &std::path::Path) -> Result<String> {
     }
 }
 
-fn whole(files: &[subset::Source], world: &World, functions: &str) -> Result<String> {
+fn whole(files: &[subset::SourceFile], world: &World, functions: &str) -> Result<String> {
     let mut out = String::from(
         "//! The particle's life in lanes: printed from `src/kernel/*.rs` by `cargo xtask lanes`. Do not edit.\n\
          //!\n\
@@ -1219,7 +1219,7 @@ mod tests {
         let file = syn::parse_file(source)?;
         let mut world = World::default();
         subset::collect(&file, &mut world)?;
-        let sources = [subset::Source { name: "one", file }];
+        let sources = [subset::SourceFile { name: "one", file }];
         let mut all = functions(&sources, &world)?;
         if !uniform {
             all.values_mut().flat_map(|f| &mut f.params).for_each(|p| p.uniform = false);

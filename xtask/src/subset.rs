@@ -140,7 +140,7 @@ pub fn collect(file: &syn::File, world: &mut World) -> Result<()> {
 }
 
 /// What one module of the kernel holds, by its name.
-pub struct Source {
+pub struct SourceFile {
     /// File stem.
     pub name: &'static str,
     /// Its text, parsed.
@@ -148,7 +148,7 @@ pub struct Source {
 }
 
 /// The kernel's modules under `kernel_dir`, in order, and what they declare.
-pub fn read(kernel_dir: &std::path::Path) -> Result<(Vec<Source>, World)> {
+pub fn read(kernel_dir: &std::path::Path) -> Result<(Vec<SourceFile>, World)> {
     let mut world = World::default();
     // what stands beside the modules, in `kernel/mod.rs`
     world.constants.insert("NO_HOME".into(), Ty::U32);
@@ -158,7 +158,7 @@ pub fn read(kernel_dir: &std::path::Path) -> Result<(Vec<Source>, World)> {
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let file = syn::parse_file(&text).with_context(|| path.display().to_string())?;
         collect(&file, &mut world).with_context(|| path.display().to_string())?;
-        files.push(Source { name, file });
+        files.push(SourceFile { name, file });
     }
     Ok((files, world))
 }

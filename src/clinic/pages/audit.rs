@@ -4,11 +4,11 @@ use crate::dose::regions::RegionDose;
 use crate::report::page::number::{name, percent, significant};
 use crate::report::page::{Banner, Block, Cell, Section, Table, Tone, number_or_unknown};
 use crate::svalues::audit::{Audit, AuditRow};
-use crate::svalues::compare::Verdict;
+use crate::svalues::compare::Agreement;
 
 /// The section.
 pub fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Section {
-    let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
+    let outside = audit.rows.iter().filter(|row| row.verdict == Agreement::Outside).count();
     let mut blocks = vec![
         Block::Text(format!(
             "Each shortcut computes the same decays in the same matter; transport is the reference. Tolerance: {} % of a \
@@ -46,12 +46,12 @@ pub fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Sectio
 
 /// The banner: which shortcuts are adequate, and where the worst one fails.
 pub fn banner(audit: &Audit, tolerance_rel: f64) -> Banner {
-    let outside = audit.rows.iter().filter(|row| row.verdict == Verdict::Outside).count();
+    let outside = audit.rows.iter().filter(|row| row.verdict == Agreement::Outside).count();
     let limit = percent(tolerance_rel, 1);
     let off = |row: &AuditRow| (row.ratio - 1.0).abs();
     let within = |method: &str| {
         let of = audit.rows.iter().filter(|row| row.method == method);
-        of.fold((0, 0), |(good, all), row| (good + usize::from(row.verdict == Verdict::Within), all + 1))
+        of.fold((0, 0), |(good, all), row| (good + usize::from(row.verdict == Agreement::Within), all + 1))
     };
     let best = audit.methods.iter().map(|m| (within(&m.name), &m.name)).rev().max_by_key(|((good, _), _)| *good);
     let mut lines = Vec::new();
@@ -85,8 +85,8 @@ fn summary(audit: &Audit) -> Table {
         .filter_map(|method| {
             let of: Vec<&AuditRow> = audit.rows.iter().filter(|row| row.method == method.name).collect();
             let worst = of.iter().max_by(|a, b| (a.ratio - 1.0).abs().total_cmp(&(b.ratio - 1.0).abs()))?;
-            let within = of.iter().filter(|row| row.verdict == Verdict::Within).count();
-            let undecided = of.iter().filter(|row| row.verdict == Verdict::Undecided).count();
+            let within = of.iter().filter(|row| row.verdict == Agreement::Within).count();
+            let undecided = of.iter().filter(|row| row.verdict == Agreement::Undecided).count();
             Some(vec![
                 Cell::Text(name(&method.name)),
                 Cell::Number(format!("{within} of {}", of.len())),
@@ -113,9 +113,9 @@ fn table(of: &[&AuditRow], region: &str) -> Table {
         .iter()
         .map(|row| {
             let (tone, word) = match row.verdict {
-                Verdict::Within => (Tone::Good, "within"),
-                Verdict::Outside => (Tone::Stop, "outside"),
-                Verdict::Undecided => (Tone::Attention, "undecided"),
+                Agreement::Within => (Tone::Good, "within"),
+                Agreement::Outside => (Tone::Stop, "outside"),
+                Agreement::Undecided => (Tone::Attention, "undecided"),
             };
             vec![
                 Cell::Text(name(&row.method)),

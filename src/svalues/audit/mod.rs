@@ -1,14 +1,14 @@
 //! The shortcuts of one case beside its transport.
 //!
 //! One call makes the kernels, runs every shortcut on the same decays and densities, and compares each with the
-//! transport: by region (dose, ratio, verdict, causes) and by voxel. Region doses are energy over mass for all alike; a
-//! shortcut that gives doses (an unscaled kernel, an organ's mean) is turned into the energy that its dose means in the
+//! transport: by region (dose, ratio, agreement, causes) and by voxel. Region doses are energy over mass for all alike; a
+//! shortcut that gives doses (an unscaled kernel, an organ's mean) is converted to the energy that gives its dose in the
 //! voxel's own mass.
 
-use self::bench::Bench;
+use self::comparison::AuditComparison;
 use super::SvalueError;
 use super::cause::{KernelReport, Term};
-use super::compare::Verdict;
+use super::compare::Agreement;
 use super::organ::OrganTable;
 use super::point_kernel::KernelPlan;
 use super::voxel_kernel::VoxelKernel;
@@ -19,7 +19,7 @@ use crate::transport::Engine;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-mod bench;
+mod comparison;
 mod region;
 mod shortcuts;
 #[cfg(test)]
@@ -91,8 +91,8 @@ pub struct AuditRow {
     pub ratio: f64,
     /// Standard error of the ratio, from the transport's statistics.
     pub ratio_se: f64,
-    /// Verdict at the tolerance.
-    pub verdict: Verdict,
+    /// Agreement at the tolerance.
+    pub verdict: Agreement,
     /// Median voxel difference, %; for shortcuts by voxel.
     pub median_percent: Option<f64>,
     /// 95th percentile of the magnitude of voxel differences, %.
@@ -131,14 +131,14 @@ pub fn run(
     engine: &mut dyn Engine,
     tell: &mut dyn FnMut(&str),
 ) -> Result<Audit, SvalueError> {
-    let mut bench = Bench::new(input, plan, engine, tell)?;
+    let mut comparison = AuditComparison::new(input, plan, engine, tell)?;
     tell("organ tables and spheres");
-    bench.organs();
-    bench.spheres();
+    comparison.organs();
+    comparison.spheres();
     for user in &plan.user_kernels {
         tell(&format!("kernel {}", user.name));
-        bench.user_kernel(user, engine)?;
+        comparison.user_kernel(user, engine)?;
     }
     tell("comparing voxels");
-    bench.finish()
+    comparison.finish()
 }

@@ -1,6 +1,6 @@
 //! The shortcuts themselves, each with the steps that lead from it to transport.
 
-use super::bench::{Bench, WATER_G_CM3};
+use super::comparison::{AuditComparison, WATER_G_CM3};
 use super::region::{Region, lay, surroundings};
 use crate::cores;
 use crate::decay::EmissionClass;
@@ -15,7 +15,7 @@ use crate::svalues::{EnergyMap, SvalueError, local_deposition};
 use crate::transport::Engine;
 use std::collections::BTreeMap;
 
-impl Bench<'_> {
+impl AuditComparison<'_> {
     pub(super) fn local(&mut self, kernel: &VoxelKernel) {
         let (input, nuclide) = (self.input, self.input.nuclide);
         let electron_kev = nuclide.electron_energy_kev_per_decay();

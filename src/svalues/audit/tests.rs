@@ -215,10 +215,10 @@ fn reference_published_kernels_in_a_uniform_phantom() {
         let expected = report.holds_kev / report.expected_kev;
         assert!((row.ratio - expected).abs() < 0.02 + 2.0 * row.ratio_se, "{part}: {} {expected}", row.ratio);
         assert!(row.cause.contains("kernel: source voxel"), "{part}: {}", row.cause);
-        assert_eq!(row.verdict == Verdict::Outside, (row.ratio - 1.0).abs() > 0.05, "{part}: {}", row.ratio);
+        assert_eq!(row.verdict == Agreement::Outside, (row.ratio - 1.0).abs() > 0.05, "{part}: {}", row.ratio);
         // alarm: Lutra's own kernel beside it is not blamed
         let own = audit.rows.iter().find(|r| r.label == 1 && r.method == "vsv_density_scaled").unwrap();
-        assert!(own.verdict == Verdict::Within && !own.cause.contains("kernel:"), "{}", own.cause);
+        assert!(own.verdict == Agreement::Within && !own.cause.contains("kernel:"), "{}", own.cause);
     }
 }
 
@@ -248,7 +248,7 @@ fn law_interfaces_density_and_cross_dose_are_named() {
     assert!(local.ratio < 0.05 && local.cause.contains("electrons from beyond its border"), "{}", local.cause);
     // the water kernel crosses the interface as if it were water
     let water = row(2, "vsv_water");
-    assert!(water.verdict == Verdict::Outside && water.cause.contains("density: 0.26"), "{}", water.cause);
+    assert!(water.verdict == Agreement::Outside && water.cause.contains("density: 0.26"), "{}", water.cause);
     let split = row(2, "vsv_split");
     assert!(split.cause.contains("interfaces") || split.cause.contains("tissue"), "{}", split.cause);
     let far = row(3, "local_electrons");
@@ -277,13 +277,13 @@ fn reference_audit_of_an_abdomen() {
     }
     let lung = row(8, "vsv_density_scaled");
     assert!(
-        lung.verdict == Verdict::Outside && lung.cause.contains("scaled by density too"),
+        lung.verdict == Agreement::Outside && lung.cause.contains("scaled by density too"),
         "{} {}",
         lung.ratio,
         lung.cause
     );
     let spine = row(6, "local_electrons");
-    assert!(spine.verdict == Verdict::Outside && spine.cause.starts_with("cross-dose"), "{}", spine.cause);
+    assert!(spine.verdict == Agreement::Outside && spine.cause.starts_with("cross-dose"), "{}", spine.cause);
     let bone = row(24, "vsv_water");
     assert!(bone.ratio > 1.05 && bone.cause.starts_with("density"), "{} {}", bone.ratio, bone.cause);
 }

@@ -1,4 +1,4 @@
-//! The bench on which the shortcuts lie side by side: kernels made, energies laid out, causes added up, rows compared.
+//! Shortcuts beside transport: makes the kernels, lays out the energies, adds up the causes and compares the rows.
 
 use super::region::{Region, lay, regions, surroundings};
 use super::{Audit, AuditInput, AuditPlan, AuditRow, Method};
@@ -6,7 +6,7 @@ use crate::cores;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::materials::tissues::Tissue;
 use crate::svalues::cause::{KernelReport, Term, sentence};
-use crate::svalues::compare::{Verdict, VoxelStatistics, voxel_statistics};
+use crate::svalues::compare::{Agreement, VoxelStatistics, voxel_statistics};
 use crate::svalues::point_kernel::PointKernel;
 use crate::svalues::voxel_kernel::VoxelKernel;
 use crate::svalues::{EnergyMap, SvalueError};
@@ -23,8 +23,8 @@ const CLASSES: [(f32, &str, f64); 4] = [
     (f32::INFINITY, "bone", 1.92),
 ];
 
-/// Work in progress.
-pub(super) struct Bench<'a> {
+/// An audit in progress: every shortcut's energy on the grid of the transport.
+pub(super) struct AuditComparison<'a> {
     pub(super) input: &'a AuditInput<'a>,
     pub(super) plan: &'a AuditPlan,
     pub(super) regions: Vec<Region>,
@@ -40,7 +40,7 @@ pub(super) struct Bench<'a> {
     pub(super) provenance: Vec<String>,
 }
 
-impl<'a> Bench<'a> {
+impl<'a> AuditComparison<'a> {
     pub(super) fn new(
         input: &'a AuditInput<'a>,
         plan: &'a AuditPlan,
@@ -88,7 +88,7 @@ impl<'a> Bench<'a> {
         let scaled = EnergyMap { electron_kev: water_laid.electron, photon_kev: water_laid.photon };
         let split = EnergyMap { electron_kev: scaled.electron_kev.clone(), photon_kev: unscaled.photon_kev.clone() };
         let regions = regions(input, plan, &water_kernel);
-        let mut bench = Self {
+        let mut comparison = Self {
             input,
             plan,
             regions,
@@ -100,9 +100,9 @@ impl<'a> Bench<'a> {
             kernels: Vec::new(),
             provenance,
         };
-        bench.local(&water_kernel);
-        bench.convolutions(unscaled, scaled);
-        Ok(bench)
+        comparison.local(&water_kernel);
+        comparison.convolutions(unscaled, scaled);
+        Ok(comparison)
     }
 
     pub(super) fn add(
@@ -182,7 +182,7 @@ impl<'a> Bench<'a> {
             dose_gy: energy_kev * gy,
             ratio,
             ratio_se: ratio * error_rel,
-            verdict: Verdict::of(ratio - 1.0, ratio * error_rel, self.plan.tolerance_rel),
+            verdict: Agreement::of(ratio - 1.0, ratio * error_rel, self.plan.tolerance_rel),
             median_percent: statistics.map(|s| s.median_percent),
             p95_percent: statistics.map(|s| s.p95_percent),
             noise_p95_percent: statistics.map(|s| s.noise_p95_percent),
