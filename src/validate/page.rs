@@ -1,10 +1,8 @@
 //! Output of a validation: `validation.md`, `validation.json` and one plot per comparison (SVG).
 
-use super::{Comparison, Extent, Judged, Plot, Row, RowVerdict};
+use super::{Comparison, Extent, Judged, Plot, PlotPoint, Row, RowVerdict};
+use crate::report::page::chart::comparison::{self, ComparisonChart, ComparisonPoint};
 use crate::transport::DeviceInfo;
-use plotters::coord::types::RangedCoordf64;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -36,16 +34,6 @@ fn figure(value: f64) -> String {
         format!("{value:.digits$}")
     } else {
         format!("{value:.4e}")
-    }
-}
-
-/// A number without needless zeros.
-fn tick(value: f64) -> String {
-    let text = figure(value);
-    if text.contains('.') && !text.contains('e') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
     }
 }
 
@@ -166,150 +154,25 @@ pub fn markdown(record: &Record, plot_folder: &str) -> String {
     text
 }
 
-const WIDTH: u32 = 760;
-const HEIGHT: u32 = 520;
-const LUTRA: RGBColor = RGBColor(0, 90, 160);
-const REFERENCE: RGBColor = RGBColor(200, 80, 30);
-const BAND: RGBColor = RGBColor(225, 232, 225);
-
 /// The plot as SVG.
 pub fn svg(plot: &Plot) -> String {
-    let mut text = String::new();
-    {
-        let area = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
-        // drawing into memory does not fail
-        draw(plot, &area).expect("a string takes every drawing");
-    }
-    text
-}
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
-type DrawError = Box<dyn std::error::Error>;
-
-fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.filter(|v| v.is_finite()).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)))
-}
-
-fn draw(plot: &Plot, area: &Area) -> Result<(), DrawError> {
-    area.fill(&WHITE)?;
-    if plot.points.is_empty() {
-        return Ok(());
-    }
-    let title = TextStyle::from(("sans-serif", 17)).pos(Pos::new(HPos::Center, VPos::Top));
-    area.draw(&Text::new(plot.title.clone(), (WIDTH as i32 / 2, 8), title))?;
-    let (upper, lower) = area.margin(30, 4, 4, 12).split_vertically(290);
-    let x = span(plot.points.iter().map(|p| p.x));
-    let pad = if x.1 > x.0 { 0.02 * (x.1 - x.0) } else { 0.5 };
-    let x = (x.0 - pad, x.1 + pad);
-
-    let level = |v: f64| if plot.log_y { v.max(f64::MIN_POSITIVE).log10() } else { v };
-    let y = span(
-        plot.points
-            .iter()
-            .flat_map(|p| [p.lutra.value, p.reference.value])
-            .filter(|v| !plot.log_y || *v > 0.0)
-            .map(level),
-    );
-    let room = 0.06 * (y.1 - y.0).max(1e-12);
-    let mut chart = ChartBuilder::on(&upper)
-        .x_label_area_size(22)
-        .y_label_area_size(78)
-        .build_cartesian_2d(x.0..x.1, (y.0 - room)..(y.1 + room))?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .y_desc(if plot.log_y { format!("log10 of {}", plot.y_label) } else { plot.y_label.to_owned() })
-        .y_label_formatter(&|v| tick(*v))
-        .draw()?;
-    let line = plot.points.iter().filter(|p| !plot.log_y || p.reference.value > 0.0);
-    chart.draw_series(LineSeries::new(line.map(|p| (p.x, level(p.reference.value))), REFERENCE.stroke_width(2)))?;
-    let dots = plot.points.iter().filter(|p| !plot.log_y || p.lutra.value > 0.0);
-    chart.draw_series(dots.map(|p| Circle::new((p.x, level(p.lutra.value)), 2, LUTRA.filled())))?;
-    legend(&upper)?;
-
-    // percent; the window shows the band, and the points unless a few stray far
-    let allowed = 100.0 * plot.points.iter().map(|p| p.allowed).fold(0.0, f64::max);
-    let farthest = 100.0 * plot.points.iter().map(|p| p.difference.abs() + p.sigma).fold(0.0, f64::max);
-    let reach = 1.15 * farthest.clamp(1.3 * allowed, 4.0 * allowed.max(0.05));
-    let mut chart = ChartBuilder::on(&lower)
-        .x_label_area_size(42)
-        .y_label_area_size(78)
-        .build_cartesian_2d(x.0..x.1, -reach..reach)?;
-    band(plot, x, &mut chart)?;
-    chart.configure_mesh().light_line_style(TRANSPARENT).x_desc(plot.x_label).y_desc("difference, %").draw()?;
-    chart.draw_series(plot.points.iter().map(|p| {
-        let (middle, half) = (100.0 * p.difference, 100.0 * p.sigma);
-        let clip = |v: f64| v.clamp(-reach, reach);
-        PathElement::new(vec![(p.x, clip(middle - half)), (p.x, clip(middle + half))], LUTRA)
-    }))?;
-    chart.draw_series(
-        plot.points
-            .iter()
-            .filter(|p| 100.0 * p.difference.abs() <= reach)
-            .map(|p| Circle::new((p.x, 100.0 * p.difference), 2, LUTRA.filled())),
-    )?;
-    area.present()?;
-    Ok(())
-}
-
-type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
-
-/// What is allowed, as a band: it may change along the axis.
-fn band(plot: &Plot, x: (f64, f64), chart: &mut Chart) -> Result<(), DrawError> {
-    let points = &plot.points;
-    let edge = |i: usize| {
-        if i == 0 {
-            x.0
-        } else if i == points.len() {
-            x.1
-        } else {
-            0.5 * (points[i - 1].x + points[i].x)
-        }
+    let point = |p: &PlotPoint| ComparisonPoint {
+        x: p.x,
+        value: p.lutra.value,
+        reference: p.reference.value,
+        difference: p.difference,
+        sigma: p.sigma,
+        allowed: p.allowed,
     };
-    chart.draw_series(points.iter().enumerate().map(|(i, p)| {
-        let half = 100.0 * p.allowed;
-        Rectangle::new([(edge(i), -half), (edge(i + 1), half)], BAND.filled())
-    }))?;
-    Ok(())
-}
-
-fn legend(area: &Area) -> Result<(), DrawError> {
-    let (width, _) = area.dim_in_pixel();
-    let left = width as i32 - 150;
-    let style = TextStyle::from(("sans-serif", 13));
-    area.draw(&Circle::new((left + 10, 14), 3, LUTRA.filled()))?;
-    area.draw(&Text::new("Lutra", (left + 24, 7), style.clone()))?;
-    area.draw(&PathElement::new(vec![(left, 32), (left + 20, 32)], REFERENCE.stroke_width(2)))?;
-    area.draw(&Text::new("reference", (left + 24, 25), style))?;
-    Ok(())
+    let points: Vec<ComparisonPoint> = plot.points.iter().map(point).collect();
+    let Plot { title, x_label, y_label, log_y, .. } = plot;
+    comparison::svg(&ComparisonChart { title, x_label, y_label, log_y: *log_y, points: &points })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PlotPoint, verdict::Value};
+    use super::super::verdict::Value;
     use super::*;
-
-    #[test]
-    fn io_a_plot_is_drawn_and_is_the_same_twice() {
-        let value = |v| Value::new(v, 0.01 * v);
-        let points = (1..20)
-            .map(|i| {
-                let x = f64::from(i);
-                PlotPoint {
-                    x,
-                    lutra: value(1.01 / x),
-                    reference: value(1.0 / x),
-                    difference: 0.01,
-                    sigma: 0.014,
-                    allowed: 0.02,
-                }
-            })
-            .collect();
-        let plot = Plot { name: "n".into(), title: "a title".into(), x_label: "x", y_label: "y", log_y: true, points };
-        let drawn = svg(&plot);
-        assert!(drawn.contains("a title") && drawn.matches("<circle").count() > 30);
-        assert_eq!(drawn, svg(&plot));
-    }
 
     #[test]
     fn io_open_rows_are_told_and_counted() {

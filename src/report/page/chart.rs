@@ -1,5 +1,8 @@
 //! Charts as inline SVG. Colours and type come from the page's style sheet, so that they follow light, dark and print.
 
+/// A comparison with a reference, as a file.
+pub mod comparison;
+
 use super::number::{step, tick};
 use crate::dose::dvh::band::Curve;
 use maud::{Markup, html};
@@ -19,11 +22,13 @@ struct Plot {
     x: [f64; 2],
     y: [f64; 2],
     log_y: bool,
+    /// How the numbers of the axes are written.
+    label: fn(f64) -> String,
 }
 
 impl Plot {
     fn new(width: f64, height: f64, x: [f64; 2], y: [f64; 2]) -> Self {
-        Self { width, height, left: 58.0, right: 16.0, top: 16.0, bottom: 48.0, x, y, log_y: false }
+        Self { width, height, left: 58.0, right: 16.0, top: 16.0, bottom: 48.0, x, y, log_y: false, label: tick }
     }
 
     fn px(&self, x: f64) -> f64 {
@@ -55,10 +60,10 @@ impl Plot {
                 line x1=(px(self.left)) x2=(px(end)) y1=(px(floor)) y2=(px(floor)) {}
                 line x1=(px(self.left)) x2=(px(self.left)) y1=(px(self.top)) y2=(px(floor)) {}
                 @for &x in x_ticks {
-                    text x=(px(self.px(x))) y=(px(floor + 18.0)) text-anchor="middle" { (tick(x)) }
+                    text x=(px(self.px(x))) y=(px(floor + 18.0)) text-anchor="middle" { ((self.label)(x)) }
                 }
                 @for &y in y_ticks {
-                    text x=(px(self.left - 8.0)) y=(px(self.py(y) + 4.5)) text-anchor="end" { (tick(y)) }
+                    text x=(px(self.left - 8.0)) y=(px(self.py(y) + 4.5)) text-anchor="end" { ((self.label)(y)) }
                 }
                 text .title x=(px(0.5 * (self.left + end))) y=(px(self.height - 8.0)) text-anchor="middle" { (x_title) }
                 text .title x="14" y=(px(0.5 * (self.top + floor))) text-anchor="middle"
