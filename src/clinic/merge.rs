@@ -11,7 +11,7 @@ use crate::transport::DeviceInfo;
 use crate::transport::batch_store::{BatchStore, MergeError, merge};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The run merged from shards.
 pub struct Merged {
@@ -45,7 +45,7 @@ pub fn merge_shards(request: &MergeRequest) -> Result<Merged, Failure> {
     let device = device(&cases);
     let cpu_seconds = cases.iter().map(|(_, kept)| kept.own.cpu_seconds).sum();
     let (_, first) = cases.swap_remove(0);
-    let seed = store.identity.fields.iter().find(|(name, _)| name == "seed").and_then(|(_, seed)| seed.parse().ok());
+    let seed = seed(&store, &request.outputs)?;
     let mut settings = first.own.settings;
     let names: Vec<String> = request.outputs.iter().map(|path| path.display().to_string()).collect();
     settings.insert("merged".to_owned(), json!(names));
@@ -61,7 +61,17 @@ pub fn merge_shards(request: &MergeRequest) -> Result<Merged, Failure> {
         ));
     }
     let computed = transport::computed(&case, simulation, settings, cpu_seconds);
-    Ok(Merged { case, computed, seed: seed.unwrap_or_default() })
+    Ok(Merged { case, computed, seed })
+}
+
+/// The seed of the run, as its shards record it: without one the merged record would state a seed that nobody chose.
+fn seed(store: &BatchStore, folders: &[PathBuf]) -> Result<u64, UserError> {
+    let stated = store.identity.fields.iter().find(|(name, _)| name == "seed").map(|(_, seed)| seed.as_str());
+    stated.and_then(|seed| seed.parse().ok()).ok_or_else(|| {
+        let names: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        let found = stated.unwrap_or("none").to_owned();
+        UserError::invalid(names.join(", "), "seed", found, "a whole number", "Compute these shards again.")
+    })
 }
 
 /// The sum of all shards, read one after another.
