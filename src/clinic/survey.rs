@@ -36,6 +36,7 @@ pub enum Role {
 }
 
 impl Role {
+    /// The role in words, with its article.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ct => "a CT",

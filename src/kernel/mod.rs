@@ -53,5 +53,4 @@ pub mod single;
 pub mod double;
 
 /// The kernel in f32 for several histories at once, printed from the same source.
-#[allow(missing_docs, reason = "the printed text repeats the source's documents")]
 pub mod lanes;

@@ -85,9 +85,11 @@ pub struct Spent {
     pub sums_seconds: [f64; 2],
     /// Checks of the uncertainty reached.
     pub looks_seconds: f64,
-    /// What the times of the kernel were read from.
+    /// What the times of the kernel were read from; not a time, so not among them where they are written.
+    #[serde(skip)]
     pub kernel_clock: KernelClock,
-    /// Memory that the engine holds, bytes.
+    /// Memory that the engine holds, bytes; likewise.
+    #[serde(skip)]
     pub device_bytes: u64,
 }
 

@@ -14,21 +14,33 @@ pub const SCHEMA: u32 = 1;
 /// `bench.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bench {
+    /// Version of the record's layout: [`SCHEMA`].
     pub schema: u32,
+    /// Name and version of the program.
     pub program: String,
+    /// Operating system and processor architecture.
     pub platform: String,
+    /// The command line, word by word.
     pub command: Vec<String>,
+    /// When it began, UTC, ISO 8601.
     pub started_utc: String,
     /// `case` or `scaling`.
     pub mode: &'static str,
+    /// What was transported in; on a series of grids the first.
     pub scene: SceneFigures,
+    /// Files read; none for a made scene.
     pub inputs: Vec<InputFile>,
+    /// Settings of the case and of the transport by name, defaults spelled out.
     pub settings: BTreeMap<String, Value>,
+    /// Seed of every run.
     pub seed: u64,
+    /// What ran the histories.
     pub device: DeviceFigures,
     /// What is evaluated; `None` with `--scaling`.
     pub target: Option<Target>,
+    /// Wall time of the run before the measured ones, s; 0 without one.
     pub warm_up_seconds: f64,
+    /// The measured runs, in order.
     pub runs: Vec<Run>,
     /// Place in `runs`, counted from 0.
     pub median_run: Option<usize>,
@@ -36,6 +48,7 @@ pub struct Bench {
     pub grids: Vec<GridFigures>,
     /// Growing numbers of histories on one grid.
     pub histories: Vec<HistoryFigures>,
+    /// What the reader should know.
     #[serde(flatten, serialize_with = "in_record")]
     pub warnings: Vec<Note>,
 }
@@ -43,20 +56,30 @@ pub struct Bench {
 /// The scene.
 #[derive(Clone, Debug, Serialize)]
 pub struct SceneFigures {
+    /// Name of the scene.
     pub name: String,
+    /// Voxels along each axis.
     pub dims: [usize; 3],
+    /// Voxel edges, mm.
     pub spacing_mm: [f64; 3],
+    /// Number of voxels.
     pub voxels: usize,
+    /// Number of voxels with decays.
     pub source_voxels: usize,
+    /// Decays in the scene.
     pub decays: f64,
 }
 
 /// What ran the histories.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceFigures {
+    /// Engine: `cpu` or `gpu`.
     pub engine: String,
+    /// Name of the processor or adapter.
     pub name: String,
+    /// Interface to it.
     pub backend: String,
+    /// Its driver; empty where there is none.
     pub driver: String,
     /// Threads of the CPU.
     pub threads: Option<usize>,
@@ -69,17 +92,22 @@ pub struct DeviceFigures {
 /// Threads and lanes of the CPU.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
+    /// Threads.
     pub threads: usize,
+    /// Histories that a thread runs at once.
     pub lanes: usize,
 }
 
 /// The evaluated voxels.
 #[derive(Clone, Debug, Serialize)]
 pub struct Target {
+    /// The voxels, in words.
     pub what: String,
+    /// Labels of the regions evaluated; empty for all voxels.
     pub labels: Vec<u16>,
     /// Share of the highest dose above which voxels are evaluated; 0 for all.
     pub above_share: f64,
+    /// Number of voxels.
     pub voxels: usize,
 }
 
@@ -88,7 +116,9 @@ pub struct Target {
 pub struct Precision {
     /// Mean of the squared relative standard errors; `None` if a voxel was never reached.
     pub mean_sigma_rel_squared: Option<f64>,
+    /// Median of the relative standard errors; `None` if half of the voxels were never reached.
     pub median_sigma_rel: Option<f64>,
+    /// Their 95th percentile; `None` if it was never reached.
     pub p95_sigma_rel: Option<f64>,
     /// Relative standard error of the least certain voxel; `None` if one was never reached.
     pub max_sigma_rel: Option<f64>,
@@ -139,10 +169,13 @@ pub struct Run {
     pub cpu_seconds: Option<f64>,
     /// Wall time before the first history, s.
     pub first_history_seconds: f64,
+    /// Where the wall time went.
     pub parts: Parts,
+    /// Electrons, photons.
     pub passes: [PassFigures; 2],
     /// Decays with all their emissions, transported without variance reduction at these rates, 1/s.
     pub decays_per_s: Option<f64>,
+    /// Of the energy of both passes; `None` without voxels.
     pub precision: Option<Precision>,
     /// Per wall time of the whole run.
     pub efficiency_per_s: Option<f64>,
@@ -150,8 +183,11 @@ pub struct Run {
     pub efficiency_per_core_s: Option<f64>,
     /// Per time in the kernel alone.
     pub efficiency_transport_per_s: Option<f64>,
+    /// Time to a median relative standard error of 1 %, s: see [`seconds_to`].
     pub seconds_to_1_percent_median: Option<f64>,
+    /// What it needed.
     pub memory: Memory,
+    /// SHA-256 over the integer tallies.
     pub tally_sha256: String,
 }
 
@@ -160,30 +196,9 @@ pub struct Run {
 pub struct Parts {
     /// Files to matter, decays and regions.
     pub reading_seconds: f64,
-    /// Physics tables; beside them the hashes of activity and regions, and where histories are wanted.
-    pub tables_seconds: f64,
-    /// Hashes of scene and tables; beside them the energy that needs no sampling.
-    pub identity_seconds: f64,
-    /// Loading the scene into the engine.
-    pub load_seconds: f64,
-    /// Compiling the kernel.
-    pub compile_seconds: f64,
-    /// Histories expected by voxel, regions, the state that batches are added to.
-    pub source_seconds: f64,
-    /// Histories thrown away to find the size of a batch.
-    pub pilot_seconds: f64,
-    /// Histories by voxel, where they were not drawn while the batch before ran; electrons, photons.
-    pub allocation_seconds: [f64; 2],
-    /// The kernel; electrons, photons.
-    pub kernel_seconds: [f64; 2],
-    /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons.
-    pub dispatch_seconds: [f64; 2],
-    /// The tally to the host; electrons, photons.
-    pub read_back_seconds: [f64; 2],
-    /// Sums and sums of squares; electrons, photons.
-    pub sums_seconds: [f64; 2],
-    /// Looks at the uncertainty reached.
-    pub looks_seconds: f64,
+    /// The transport: set-up, histories, sums.
+    #[serde(flatten)]
+    pub spent: Spent,
     /// Maps, tables, pictures, report.
     pub files_seconds: f64,
     /// All else: making the engine, the tally hash, energies by voxel and region.
@@ -193,54 +208,38 @@ pub struct Parts {
 impl Parts {
     /// From the time to read, to compute and to write, and the whole, s.
     pub fn new(reading: f64, computing: f64, computed: &Computed, files: f64, whole: f64) -> Self {
-        let spent: &Spent = &computed.spent;
+        let spent = computed.spent;
         let rest = computing - spent.total_seconds() + (whole - reading - computing - files);
-        Self {
-            reading_seconds: reading,
-            tables_seconds: spent.tables_seconds,
-            identity_seconds: spent.identity_seconds,
-            load_seconds: spent.load_seconds,
-            compile_seconds: spent.compile_seconds,
-            source_seconds: spent.source_seconds,
-            pilot_seconds: spent.pilot_seconds,
-            allocation_seconds: spent.allocation_seconds,
-            kernel_seconds: spent.kernel_seconds,
-            dispatch_seconds: spent.dispatch_seconds,
-            read_back_seconds: spent.read_back_seconds,
-            sums_seconds: spent.sums_seconds,
-            looks_seconds: spent.looks_seconds,
-            files_seconds: files,
-            rest_seconds: rest,
-        }
+        Self { reading_seconds: reading, spent, files_seconds: files, rest_seconds: rest }
     }
 
     /// What comes before the first history, s.
     pub fn set_up_seconds(&self) -> f64 {
-        self.reading_seconds
-            + self.tables_seconds
-            + self.identity_seconds
-            + self.load_seconds
-            + self.compile_seconds
-            + self.source_seconds
+        self.reading_seconds + self.spent.before_first_history_seconds()
     }
 
     /// Both passes in the kernel, s.
     pub fn kernel_seconds(&self) -> f64 {
-        self.kernel_seconds.iter().sum()
+        self.spent.kernel_seconds.iter().sum()
     }
 }
 
 /// One pass of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct PassFigures {
+    /// Name of the pass.
     pub pass: String,
+    /// Number of histories.
     pub histories: u64,
+    /// Number of batches.
     pub batches: u32,
     /// Wall time of the pass: kernel, sums and all between, s.
     pub seconds: f64,
     /// By the time in the kernel, 1/s.
     pub histories_per_s: Option<f64>,
+    /// The same by threads, 1/s; `None` on a GPU.
     pub histories_per_core_s: Option<f64>,
+    /// Particles of this pass per decay of the source.
     pub particles_per_decay: f64,
     /// Decays whose particles of this pass are transported per second, 1/s.
     pub decays_per_s: Option<f64>,
@@ -253,6 +252,7 @@ pub struct PassFigures {
 }
 
 impl PassFigures {
+    /// Of a pass that took `seconds`, of them `kernel_seconds` in the kernel; `cores` where the CPU ran it.
     pub fn new(
         pass: &ComputedPass,
         precision: Option<Precision>,
@@ -284,16 +284,20 @@ impl PassFigures {
 pub struct Memory {
     /// Most resident memory of the program during the run, bytes; `None` if the system does not tell.
     pub host_peak_bytes: Option<u64>,
+    /// The same by voxels of the scene, bytes.
     pub host_peak_bytes_per_voxel: Option<f64>,
     /// Input and output volumes, bytes: density, tissue, labels, decays, the CT if there is one; four maps.
     pub volumes_bytes: u64,
+    /// `host_peak_bytes` over `volumes_bytes`.
     pub host_peak_over_volumes: Option<f64>,
     /// Scene, tables, source, tally and threads on the device, bytes.
     pub device_bytes: u64,
+    /// The same by voxels of the scene, bytes.
     pub device_bytes_per_voxel: f64,
 }
 
 impl Memory {
+    /// Of a scene of `voxels`, with its CT or without; bytes on the device, and the host's peak where it is known.
     pub fn of(voxels: usize, with_ct: bool, device_bytes: u64, host_peak_bytes: Option<u64>) -> Self {
         let a_voxel: u64 = 4 + 1 + 2 + 8 + 4 * 4 + if with_ct { 4 } else { 0 };
         let volumes_bytes = a_voxel * voxels as u64;
@@ -311,14 +315,18 @@ impl Memory {
 /// The run on one grid.
 #[derive(Clone, Debug, Serialize)]
 pub struct GridFigures {
+    /// The grid and what is on it.
     pub scene: SceneFigures,
+    /// Its run.
     pub run: Run,
 }
 
 /// The run with this multiple of the histories.
 #[derive(Clone, Debug, Serialize)]
 pub struct HistoryFigures {
+    /// Histories over those of the first run, 1 or more.
     pub factor: u64,
+    /// Its run.
     pub run: Run,
 }
 

@@ -84,17 +84,17 @@ fn parts(run: &Run) -> String {
     let rows = [
         vec!["part".to_owned(), "s".to_owned(), "share".to_owned()],
         line("reading", &[p.reading_seconds]),
-        line("tables", &[p.tables_seconds]),
-        line("identity", &[p.identity_seconds]),
-        line("load, compile", &[p.load_seconds + p.compile_seconds]),
-        line("source", &[p.source_seconds]),
-        line("pilot", &[p.pilot_seconds]),
-        line("allocation", &p.allocation_seconds),
-        line("kernel", &p.kernel_seconds),
-        line("dispatch", &p.dispatch_seconds),
-        line("read-back", &p.read_back_seconds),
-        line("sums", &p.sums_seconds),
-        line("looks", &[p.looks_seconds]),
+        line("tables", &[p.spent.tables_seconds]),
+        line("identity", &[p.spent.identity_seconds]),
+        line("load, compile", &[p.spent.load_seconds + p.spent.compile_seconds]),
+        line("source", &[p.spent.source_seconds]),
+        line("pilot", &[p.spent.pilot_seconds]),
+        line("allocation", &p.spent.allocation_seconds),
+        line("kernel", &p.spent.kernel_seconds),
+        line("dispatch", &p.spent.dispatch_seconds),
+        line("read-back", &p.spent.read_back_seconds),
+        line("sums", &p.spent.sums_seconds),
+        line("looks", &[p.spent.looks_seconds]),
         line("files", &[p.files_seconds]),
         line("rest", &[p.rest_seconds]),
         line("whole", &[run.seconds]),
@@ -155,7 +155,7 @@ pub fn table(bench: &Bench) -> String {
 
 fn scaling_row(first: String, run: &Run) -> Vec<String> {
     let p = &run.parts;
-    let nanoseconds = |n: usize| 1e9 * p.kernel_seconds[n] / (run.passes[n].histories as f64);
+    let nanoseconds = |n: usize| 1e9 * p.spent.kernel_seconds[n] / (run.passes[n].histories as f64);
     let by_voxel = |seconds: f64| {
         let batches = f64::from(run.passes[0].batches + run.passes[1].batches);
         let voxels = run.memory.device_bytes as f64 / run.memory.device_bytes_per_voxel;
@@ -168,7 +168,7 @@ fn scaling_row(first: String, run: &Run) -> Vec<String> {
         format!("{:.2}", run.first_history_seconds),
         format!("{:.0}", nanoseconds(0)),
         format!("{:.0}", nanoseconds(1)),
-        format!("{:.2}", by_voxel(pair(p.read_back_seconds) + pair(p.sums_seconds))),
+        format!("{:.2}", by_voxel(pair(p.spent.read_back_seconds) + pair(p.spent.sums_seconds))),
         format!("{:.2}", p.files_seconds),
         megabytes(run.memory.host_peak_bytes),
         number(run.memory.host_peak_over_volumes),
