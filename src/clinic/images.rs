@@ -146,20 +146,7 @@ pub fn no_region(file: impl Into<Words>) -> UserError {
 
 /// Opens a NIfTI image of finite values.
 pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<Note>) -> Result<Image<T>, UserError> {
-    let image = nifti::read_image::<T>(path).or_user_error()?;
-    if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(UserError::invalid(
-            path,
-            "voxel values",
-            format!(
-                "{} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k})",
-                image.nonfinite,
-                image.volume.data.len()
-            ),
-            "finite numbers",
-            "Set these voxels to a true value before the run.",
-        ));
-    }
+    let image = nifti::read_finite::<T>(path).or_user_error()?;
     warnings.extend(image.header.notes.iter().map(|note| note.clone().at(path)));
     let form_code = WriteOptions::like(&image.header, "").form_code;
     room::for_image(&path.display().to_string(), image.volume.data.len(), size_of::<T>())?;

@@ -54,12 +54,14 @@ fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError>
 
 /// Available memory, swap included, bytes; `None` if `/proc` does not tell.
 fn available_bytes() -> Option<u64> {
+    Some(memory_bytes("MemAvailable:")? + memory_bytes("SwapFree:").unwrap_or(0))
+}
+
+/// A figure of the machine's memory by its name in `/proc/meminfo`, bytes; `None` if `/proc` does not tell.
+pub(super) fn memory_bytes(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| -> Option<u64> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
-    };
-    Some(field("MemAvailable:")? + field("SwapFree:").unwrap_or(0))
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
 }
 
 /// Refuses a folder whose disk has no space for the maps of a scene with these densities.

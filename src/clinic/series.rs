@@ -143,21 +143,7 @@ impl OpenSeries {
             }
             (None, _) => Method::Model(Model::Mono),
         };
-        let series = Series {
-            nuclide: choice.nuclide.clone(),
-            administered_mbq,
-            unit: ImageUnit::BqMl,
-            decay_correction: DecayCorrection::None,
-            labels: String::new(),
-            label_names: None,
-            systematic_rel_sigma: 0.0,
-            voxelwise: false,
-            images: Vec::new(),
-            planar: Vec::new(),
-            error_model: ErrorModel::default(),
-            default_method,
-            regions: Vec::new(),
-        };
+        let series = stated_nowhere(&choice.nuclide, administered_mbq, ImageUnit::BqMl, default_method);
         let origin = study::origin(&shots).cloned();
         let Shots { shots, warnings } = shots;
         let mut images = Vec::new();
@@ -219,21 +205,7 @@ impl OpenSeries {
             .map(|image| images::recorded_values("image", &image.name, &image.activity_mbq.data, f64::to_le_bytes));
         Ok(Self {
             name: name.into(),
-            series: Series {
-                nuclide: nuclide.name.clone(),
-                administered_mbq: Some(administered_mbq),
-                unit: ImageUnit::MbqVoxel,
-                decay_correction: DecayCorrection::None,
-                labels: String::new(),
-                label_names: None,
-                systematic_rel_sigma: 0.0,
-                voxelwise: false,
-                images: Vec::new(),
-                planar: Vec::new(),
-                error_model: ErrorModel::default(),
-                default_method,
-                regions: Vec::new(),
-            },
+            series: stated_nowhere(&nuclide.name, Some(administered_mbq), ImageUnit::MbqVoxel, default_method),
             orientation,
             form_code: 1,
             inputs: inputs.collect(),
@@ -397,6 +369,25 @@ fn stated_options(
             bq_ml: stated.unit == Some(ImageUnit::BqMl),
         },
     })
+}
+
+/// The series of images that no SERIES.toml names: not corrected for decay, one method for every region.
+fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit, default_method: Method) -> Series {
+    Series {
+        nuclide: nuclide.to_owned(),
+        administered_mbq,
+        unit,
+        decay_correction: DecayCorrection::None,
+        labels: String::new(),
+        label_names: None,
+        systematic_rel_sigma: 0.0,
+        voxelwise: false,
+        images: Vec::new(),
+        planar: Vec::new(),
+        error_model: ErrorModel::default(),
+        default_method,
+        regions: Vec::new(),
+    }
 }
 
 /// Source of the regions of a series.

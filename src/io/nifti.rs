@@ -203,6 +203,13 @@ pub fn read(path: impl AsRef<Path>) -> Result<Volume<f32>, IoError> {
 /// Errors: see [`read_image`]; and a value that is NaN or infinite, with their number and the first
 /// voxel.
 pub fn read_as<T: Sample>(path: impl AsRef<Path>) -> Result<Volume<T>, IoError> {
+    Ok(read_finite(path)?.volume)
+}
+
+/// Reads an image of finite values and its header.
+///
+/// Errors: those of [`read_image`]; values that are NaN or infinite.
+pub fn read_finite<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError> {
     let path = path.as_ref();
     let image = read_image(path)?;
     if let Some([i, j, k]) = image.first_nonfinite {
@@ -218,7 +225,7 @@ pub fn read_as<T: Sample>(path: impl AsRef<Path>) -> Result<Volume<T>, IoError> 
             "Set these voxels to a true value before the run.",
         ));
     }
-    Ok(image.volume)
+    Ok(image)
 }
 
 /// Reads an image and its header; values that are NaN or infinite are counted, not refused.

@@ -211,20 +211,7 @@ fn together(
 }
 
 fn from_nifti<T: nifti::Sample>(path: &Path) -> Result<Opened<T>, IoError> {
-    let image = nifti::read_image::<T>(path)?;
-    if let Some([i, j, k]) = image.first_nonfinite {
-        return Err(IoError::invalid(
-            path,
-            "voxel values",
-            format!(
-                "{} NaN or infinite values of {}, the first in voxel ({i}, {j}, {k})",
-                image.nonfinite,
-                image.volume.data.len()
-            ),
-            "finite numbers",
-            "Set these voxels to a true value before the run.",
-        ));
-    }
+    let image = nifti::read_finite::<T>(path)?;
     Ok(Opened {
         form_code: nifti::WriteOptions::like(&image.header, "").form_code,
         notes: image.header.notes,

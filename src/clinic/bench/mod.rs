@@ -15,7 +15,7 @@ use super::invocation::Invocation;
 use super::notes::{Listener, Unheard};
 use super::output::{self, Written, nothing_further};
 use super::request::{BenchRequest, BenchScene, EngineChoice, RunOptions, Stop};
-use super::{demo, from_files, guard, transport};
+use super::{demo, from_files, guard, room, transport};
 use crate::clock::Moment;
 use crate::cores::cores as machine_cores;
 use crate::decay::Nuclide;
@@ -464,7 +464,7 @@ fn scaling(
     };
     for &dims in grids {
         let needed = HOST_BYTES_A_VOXEL * dims.iter().product::<usize>() as u64;
-        if let Some(free) = available_memory_bytes().filter(|&free| free < needed) {
+        if let Some(free) = room::memory_bytes("MemAvailable:").filter(|&free| free < needed) {
             let text = format!(
                 "left out, a run needs about {:.1} GB of memory and {:.1} GB are free",
                 needed as f64 * 1e-9,
@@ -482,13 +482,6 @@ fn scaling(
         bench.histories.push(HistoryFigures { factor, run });
     }
     Ok(bench)
-}
-
-/// Available memory without swapping, bytes; `None` if `/proc` does not tell.
-fn available_memory_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(1024 * line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?)
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! A course from images in memory, for Python arrays and web pages.
 
-use super::source::{CourseSource, read_protocol};
+use super::source::{CourseSource, imaged_course, imaged_cycle, read_protocol};
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::from_memory::{image, place, regions};
 use crate::clinic::request::{GridChoice, ImageChoice};
 use crate::clinic::series::OpenSeries;
 use crate::clinic::shelf::Shelf;
-use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
-use crate::course::rules::Facts;
+use crate::course::file::{Course, CourseCycle, ProtocolChoice};
 use crate::course::series::ImageUnit;
 use crate::course::tia::{ActivityImage, Method};
 use crate::decay::Nuclide;
@@ -82,26 +81,14 @@ impl CourseVolumes {
         }
         let choice = ProtocolChoice::BuiltIn(protocol);
         let course = Course {
-            protocol: choice.clone(),
-            step: 1,
-            nuclide: nuclide.name.clone(),
-            nuclide_stated: true,
             ct: Some(place("ct")),
             labels: Some(place("labels")),
-            label_names: None,
             grid: match grid {
                 GridChoice::Scene => None,
                 GridChoice::Activity => Some("activity".to_owned()),
                 GridChoice::Millimetre(edge_mm) => Some(edge_mm.to_string()),
             },
-            reduction_factor: 1.0,
-            patient_id: None,
-            stop_flags: Vec::new(),
-            facts: Facts::default(),
-            overrides: Vec::new(),
-            ledger: Vec::new(),
-            radiobiology: Vec::new(),
-            cycles: given,
+            ..imaged_course(choice.clone(), nuclide.name.clone(), given)
         };
         Ok(CourseSource {
             protocol: read_protocol(&name, &choice)?,
@@ -146,19 +133,7 @@ fn course_cycle(number: usize, cycle: &CycleVolumes, before: Option<i64>) -> Res
         ));
     }
     bounds::cycle_mbq(&format!("cycle {number}: administered activity"), cycle.administered_mbq).or_user_error()?;
-    Ok(CourseCycle {
-        date: None,
-        interval_d: before.map(|before| cycle.day - before),
-        administered_mbq: cycle.administered_mbq,
-        prescribed_mbq: None,
-        content: CycleContent::Series(String::new()),
-        ct: None,
-        labels: None,
-        transform: None,
-        effective_half_life_h: BTreeMap::new(),
-        random_rel_sigma: None,
-        systematic_rel_sigma: None,
-    })
+    Ok(imaged_cycle(before.map(|before| cycle.day - before), cycle.administered_mbq))
 }
 
 /// The images of a cycle, in canonical order.

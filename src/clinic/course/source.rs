@@ -116,17 +116,9 @@ impl CourseSource {
                 ),
             );
             cycles.push(CourseCycle {
-                date: None,
-                interval_d: days.last().map(|before| day - before),
-                administered_mbq,
-                prescribed_mbq: None,
-                content: CycleContent::Series(String::new()),
                 ct: Some(belongings.ct.display().to_string()),
                 labels: Some(belongings.labels.display().to_string()),
-                transform: None,
-                effective_half_life_h: BTreeMap::new(),
-                random_rel_sigma: None,
-                systematic_rel_sigma: None,
+                ..imaged_cycle(days.last().map(|before| day - before), administered_mbq)
             });
             days.push(day);
             series.push(Some(opened));
@@ -143,22 +135,11 @@ impl CourseSource {
         }
         let protocol = ProtocolChoice::BuiltIn(choice.protocol.clone());
         let course = Course {
-            protocol: protocol.clone(),
-            step: 1,
-            nuclide: choice.images.nuclide.clone(),
             nuclide_stated: choice.images.nuclide_stated,
             ct,
             labels,
             label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
-            grid: None,
-            reduction_factor: 1.0,
-            patient_id: None,
-            stop_flags: Vec::new(),
-            facts: Facts::default(),
-            overrides: Vec::new(),
-            ledger: Vec::new(),
-            radiobiology: Vec::new(),
-            cycles,
+            ..imaged_course(protocol.clone(), choice.images.nuclide.clone(), cycles)
         };
         let protocol = read_protocol(path, &protocol)?;
         Ok(Self {
@@ -173,6 +154,45 @@ impl CourseSource {
             images: choice.images.clone(),
             doubts: Vec::new(),
         })
+    }
+}
+
+/// A cycle of which nothing is known but its images, the days since the cycle before and the activity given, MBq.
+pub(super) fn imaged_cycle(interval_d: Option<i64>, administered_mbq: f64) -> CourseCycle {
+    CourseCycle {
+        date: None,
+        interval_d,
+        administered_mbq,
+        prescribed_mbq: None,
+        content: CycleContent::Series(String::new()),
+        ct: None,
+        labels: None,
+        transform: None,
+        effective_half_life_h: BTreeMap::new(),
+        random_rel_sigma: None,
+        systematic_rel_sigma: None,
+    }
+}
+
+/// A course of which nothing is known but its protocol (at the first step), its nuclide and its cycles.
+pub(super) fn imaged_course(protocol: ProtocolChoice, nuclide: String, cycles: Vec<CourseCycle>) -> Course {
+    Course {
+        protocol,
+        step: 1,
+        nuclide,
+        nuclide_stated: true,
+        ct: None,
+        labels: None,
+        label_names: None,
+        grid: None,
+        reduction_factor: 1.0,
+        patient_id: None,
+        stop_flags: Vec::new(),
+        facts: Facts::default(),
+        overrides: Vec::new(),
+        ledger: Vec::new(),
+        radiobiology: Vec::new(),
+        cycles,
     }
 }
 
