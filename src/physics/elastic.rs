@@ -2,7 +2,7 @@
 //!
 //! The first and second transport cross sections per gram are sums over ELSEPA's Dirac partial-wave
 //! results per atom. One screened-Rutherford (Wentzel) law per tissue and energy is given strength
-//! and screening such that BOTH sums are met exactly (of heavy elements below 2.6 keV the first alone); the true shape beyond these two moments
+//! and screening such that BOTH sums are met exactly (for heavy elements below 2.6 keV the first alone); the true shape beyond these two moments
 //! (diffraction at low energy, Mott and spin factors at large angles) is not reproduced. The total
 //! cross section of the law is therefore an effective one. Free-atom fields: molecular binding is
 //! neglected. Equations: docs/methods/electrons.md section 4. References: Salvat, Jablonski & Powell,

@@ -1,11 +1,11 @@
 //! Photoelectric absorption with local deposition, and the energy a photon transfers per path.
 //!
-//! The whole photon energy is given to the spot: the photoelectron starts there and the vacancy's
+//! The whole photon energy is deposited on the spot: the photoelectron starts there and the vacancy's
 //! X rays and Auger electrons are not followed. The largest X ray left out in tissue is the K line of
 //! calcium (3.7 keV, 0.16 per K vacancy; mean free path 0.03 mm in bone, 0.1 mm in soft tissue):
 //! 0.5 keV per absorption in calcium, in cortical bone 2.1 % of the photoelectric energy at 20 keV
 //! and 0.4 % at 113 keV, moved by less than a voxel. Iodine (contrast agent: 28.6-33 keV, 0.88 per K
-//! vacancy) is another matter: `k_fluorescence_share` tells its size, see docs/methods/photons.md.
+//! vacancy) is not negligible: `k_fluorescence_share` gives the size, see docs/methods/photons.md.
 
 use super::compton::mean_transfer_kev;
 use super::photon_xs::{incoherent_cm2_g, pair_cm2_g, photoelectric_cm2_g};

@@ -1,7 +1,7 @@
 //! Straggling of the continuous loss: the variance left by collisions below the cut.
 //!
 //! Close collisions follow Moller between a shell's resonance energy and the cut; distant ones lose
-//! the resonance energy. Losses to bremsstrahlung do not straggle (their yield is below 1 % of the
+//! the resonance energy. Straggling of bremsstrahlung losses is neglected (their yield is below 1 % of the
 //! loss under 3 MeV in tissue). Binding adds to the free-electron variance of water, between 50 and
 //! 2000 keV, 25 to 41 % with a cut of 5 keV, 13 to 20 % with 10 keV and 7 to 10 % with 20 keV. Equations:
 //! docs/methods/electrons.md section 6. Reference: Salvat, PENELOPE-2018, OECD/NEA (2019) section 3.2.
