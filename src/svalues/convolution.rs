@@ -3,7 +3,7 @@
 //! The offsets within one voxel of the source hold nearly all of the energy and are summed directly in f64; the rest,
 //! some 1e-4 of the source voxel's value, goes through a fast Fourier transform in f32, whose rounding then lies far
 //! below any dose of interest. The grid is padded so that nothing wraps around: what leaves one border does not enter at
-//! the other. A kernel larger than the map is cut to what the map can feel; odd sizes and anisotropic voxels need
+//! the other. A kernel larger than the map is cut to the offsets that occur in the map; odd sizes and anisotropic voxels need
 //! nothing special.
 //!
 //! Rows of two real lines are transformed as one complex line, the padded third dimension is never stored, and the

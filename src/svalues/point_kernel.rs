@@ -2,8 +2,8 @@
 //!
 //! Computed by transport in shells (`Scoring::Shells`) at 1 g/cm3 and kept in areal density, so that one kernel
 //! serves every density of its tissue (methods/svalues.md, eq. 1). Electrons and photons have shells of their own
-//! width. Every batch keeps its shells, so that whatever is made of a kernel gets a standard error that knows how
-//! shells of one batch hang together (their sum is nearly fixed).
+//! width. Every batch keeps its shells, so that the standard error of whatever is made of a kernel includes the
+//! correlation of the shells of a batch (their sum is nearly fixed).
 
 use super::SvalueError;
 use crate::decay::Nuclide;

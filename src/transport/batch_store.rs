@@ -85,9 +85,9 @@ pub struct PartialBatch {
 /// State of the uncertainty checks of a run that stops at a target uncertainty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looks {
-    /// Batches at which the next look is due.
+    /// Batches at which the next check is due.
     pub next: u32,
-    /// Looks in a row that met the aim.
+    /// Checks in a row that met the goal.
     pub met: u32,
 }
 
@@ -98,7 +98,7 @@ pub struct BatchStore {
     pub identity: Identity,
     /// Which part of it; `None`: all of it.
     pub shard: Option<Shard>,
-    /// Batches that the whole run has; 0 where the aim decides.
+    /// Batches that the whole run has; 0 where an uncertainty decides.
     pub planned: u32,
     /// Electron histories expected in a batch.
     pub per_batch: f64,
@@ -114,7 +114,7 @@ pub struct BatchStore {
     pub passes: [PassStore; 2],
     /// The unfinished batch.
     pub partial: Option<PartialBatch>,
-    /// Looks at the uncertainty.
+    /// Checks of the uncertainty.
     pub looks: Looks,
     /// Time spent so far, s.
     pub wall_seconds: f64,

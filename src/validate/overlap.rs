@@ -1,7 +1,7 @@
 //! Sphere self dose from a point kernel.
 //!
-//! For two points drawn evenly in a sphere of radius R, the energy that a decay in one leaves around the other folds
-//! with the share of directions and places at distance r that stay inside,
+//! The energy in each shell of the kernel counts with the chance that a point at distance r, in a random direction from a
+//! random point of a sphere of radius R, lies in the sphere, averaged over the shell:
 //!   g(r) = 1 - 3 r / (4 R) + r^3 / (16 R^3),  r <= 2 R,
 //! which is exact for isotropic point kernels in one endless medium (W. J. Kellerer, Radiat. Res. 47 (1971) 359,
 //! chords of convex bodies).

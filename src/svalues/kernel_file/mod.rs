@@ -1,7 +1,7 @@
 //! Kernels in files. Read and written are
 //! - NIfTI: a cube of S values; voxel size from the header, nuclide, medium and unit from its description;
 //! - CSV: offsets and values under a head `i,j,k,S_mGy_per_MBq_s`, facts in `# key: value` lines; columns `set`, `medium`
-//!   and `voxel_mm` may tell several kernels apart;
+//!   and `voxel_mm` may distinguish several kernels;
 //! - text tables as of the database of Lanconelli et al., Phys. Med. Biol. 57 (2012) 517: two head lines, then
 //!   `i j k S` by tabs or blanks, offsets from 0;
 //! - raw cubes of little-endian f32 or f64 (x fastest), whose file name says the rest
