@@ -46,6 +46,9 @@ pub mod from_memory;
 
 mod matter;
 
+/// Inputs of which some lie in memory, to a case.
+pub mod handed;
+
 /// Images and regions of any format.
 pub mod images;
 
