@@ -234,6 +234,18 @@ def _native(image: Image) -> Image:
     return image if values is image.array else Image(values, image.affine)
 
 
+def native_image(value: ImageLike, role: str) -> Image:
+    """An image in memory; that of a NIfTI file is read by nibabel."""
+    if isinstance(value, (str, os.PathLike)):
+        import nibabel as nib
+
+        value = nib.load(os.fspath(value))
+    made = image_or_path(value, role)
+    if not isinstance(made, Image):
+        raise _refused(InvalidError, role, "image", "none", "an image", "Give one.")
+    return made
+
+
 def images_or_paths(value: ImageLike | Sequence[str | os.PathLike[str]] | None, role: str) -> Image | str | list[str] | None:
     """As `image_or_path`; several paths of one series too."""
     if isinstance(value, (list, tuple)):

@@ -14,7 +14,7 @@ use lutra::io::dicom::DoseDepth;
 use lutra::io::inputs::Inputs;
 use lutra::io::open::origin_of;
 use lutra::transport::checkpoint::{self, Keeper};
-use numpy::{PyArray, PyArray1, PyArray3, PyArrayMethods};
+use numpy::{PyArray, PyArray1, PyArray3};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;

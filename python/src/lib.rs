@@ -2,8 +2,10 @@
 //! computed, refused and written is the library's; what a Python user sees stands in `python/lutra`.
 
 mod ask;
+mod course;
 mod dose;
 mod fault;
+mod more;
 mod program;
 mod volume;
 mod worker;
@@ -14,7 +16,11 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _lutra {
     #[pymodule_export]
+    use super::course::{Course, Decays, course, tia};
+    #[pymodule_export]
     use super::dose::{Dose, arguments, dose};
+    #[pymodule_export]
+    use super::more::{audit, bench, compare, devices, dvh, gamma, inspect, kernel, parity, svalue, validate};
     #[pymodule_export]
     use super::program::main;
     #[pymodule_export]

@@ -91,6 +91,8 @@ pub fn work<T: Send + 'static>(
 ) -> PyResult<(T, Vec<Note>)> {
     wait_for_ended(py, f64::MAX)?;
     let (to, from) = channel();
+    // a receiver is for one thread at a time, and this call alone uses it
+    let from = Mutex::new(from);
     let halt = Halt::default();
     let mut speaker = Speaker { to: to.clone(), halt: halt.clone() };
     let thread = std::thread::Builder::new().name("lutra".to_owned()).spawn(move || {
@@ -121,13 +123,12 @@ pub fn work<T: Send + 'static>(
 fn attend<T: Send>(
     py: Python<'_>,
     progress: Option<&Bound<'_, PyAny>>,
-    from: &Receiver<Said<T>>,
+    from: &Mutex<Receiver<Said<T>>>,
     notes: &mut Vec<Note>,
 ) -> PyResult<Result<T, Failure>> {
-    // a receiver is for one thread at a time, and this one alone uses it
-    let from = Mutex::new(from);
+    let next = |wait| from.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv_timeout(wait);
     loop {
-        let mut heard = py.detach(|| from.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv_timeout(LOOK));
+        let mut heard = py.detach(|| next(LOOK));
         let mut latest = None;
         loop {
             match heard {
@@ -142,14 +143,7 @@ fn attend<T: Send>(
                     return Err(PyRuntimeError::new_err("the work of lutra panicked: please report it"));
                 }
             }
-            heard = from
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .try_recv()
-                .map_err(|error| match error {
-                    std::sync::mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
-                    std::sync::mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
-                });
+            heard = next(Duration::ZERO);
         }
         tell(progress, latest)?;
         py.check_signals()?;

@@ -15,6 +15,7 @@ use crate::io::open::settled;
 use crate::source::{ActivityMap, ActivityUnit};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What lies in memory, each volume on its own grid and in any axis order. What is not here is read from the request's
 /// files.
@@ -34,6 +35,20 @@ pub struct HandedOver {
 /// not change the transport.
 fn settle<T>(role: &str, volume: Volume<T>) -> Result<Volume<T>, UserError> {
     Ok(Volume { grid: settled(place(role), volume.grid).or_user_error()?, data: volume.data })
+}
+
+/// Puts regions that lie in memory on the shelf; the name that a request calls them by.
+///
+/// Errors: a grid that cannot be.
+pub fn regions_in_memory(
+    labels: Volume<u16>,
+    names: BTreeMap<u16, String>,
+    shelf: &mut Shelf,
+) -> Result<PathBuf, UserError> {
+    let mut opened = regions(labels, names);
+    opened.map.labels = settle("labels", opened.map.labels)?;
+    shelf.give_regions(&place("labels"), opened);
+    Ok(place("labels").into())
 }
 
 impl HandedOver {
@@ -72,10 +87,7 @@ impl HandedOver {
         }
         let names = std::mem::take(&mut self.names);
         let Some(labels) = self.labels.take() else { return Ok(names) };
-        let mut opened = regions(labels, names);
-        opened.map.labels = settle("labels", opened.map.labels)?;
-        shelf.give_regions(&place("labels"), opened);
-        request.labels = Some(place("labels").into());
+        request.labels = Some(regions_in_memory(labels, names, shelf)?);
         Ok(BTreeMap::new())
     }
 

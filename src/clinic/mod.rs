@@ -24,6 +24,10 @@ pub mod course;
 #[cfg(feature = "demo")]
 pub mod demo;
 
+/// Devices as a record.
+#[cfg(feature = "gpu")]
+pub mod devices;
+
 /// Tallies to dose, in memory.
 pub mod dose;
 
@@ -54,6 +58,9 @@ pub mod images;
 
 /// Configurations drafted from a folder.
 pub mod init;
+
+/// Records of what is in a file or folder.
+pub mod inspection;
 
 /// When and how a request was made.
 pub mod invocation;
