@@ -46,7 +46,7 @@ class Note:
         return f"{self.place}: {self.text}" if self.place else self.text
 
 
-def _notes(parts: Sequence[tuple[str, str, str | None, str]], depth: int = 3) -> list[Note]:
+def told(parts: Sequence[tuple[str, str, str | None, str]], depth: int = 3) -> list[Note]:
     """Notes of a result; its warnings are Python's too."""
     made = [Note(*part) for part in parts]
     for note in made:
@@ -82,7 +82,7 @@ def _turned(canonical: npt.NDArray[Any], letters: str) -> npt.NDArray[Any]:
     return canonical.transpose(world)[flips]
 
 
-def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+def columns_of(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
@@ -118,7 +118,7 @@ class DoseResult:
                 letters, rows = handle.geometry()
                 self._kept[name] = Image(_turned(handle.map(name), letters), rows)
             elif name == "regions":
-                self._kept[name] = _columns(json.loads(handle.regions_json()))
+                self._kept[name] = columns_of(json.loads(handle.regions_json()))
             elif name == "energy_balance":
                 self._kept[name] = json.loads(handle.balance_json())
             elif name == "run":
@@ -301,7 +301,7 @@ class DoseResult:
         )
 
 
-def _run(
+def run_options(
     engine: str,
     histories: float | None,
     target_sigma: float | None,
@@ -312,6 +312,7 @@ def _run(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every_s: float = 60.0,
     resume: bool = False,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Options of the transport as the binding takes them."""
     return {
@@ -325,10 +326,11 @@ def _run(
         "checkpoint": None if checkpoint is None else os.fspath(checkpoint),
         "checkpoint_every_s": checkpoint_every_s,
         "resume": resume,
+        "force": force,
     }
 
 
-def _of_images(
+def stated_of_images(
     effective_half_life_h: float | None,
     decay_correction: str | None,
     half_life_h: float | None,
@@ -346,7 +348,7 @@ def _of_images(
     }
 
 
-def _names(names: Mapping[int, str] | str | os.PathLike[str] | None) -> dict[int, str] | str | None:
+def names_of(names: Mapping[int, str] | str | os.PathLike[str] | None) -> dict[int, str] | str | None:
     if names is None:
         return None
     if isinstance(names, (str, os.PathLike)):
@@ -384,6 +386,7 @@ def dose(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every_s: float = 60.0,
     resume: bool = False,
+    force: bool = False,
     progress: Progress | None = None,
 ) -> DoseResult:
     """The absorbed dose of every voxel and region, by Monte Carlo transport; ``lutra dose`` as a function.
@@ -429,6 +432,8 @@ def dose(
     checkpoint : path, optional
         Folder for checkpoints, one every `checkpoint_every_s` seconds and one at an interrupt. With ``resume=True`` the run
         goes on from it, to the same integers. They are removed when the result is saved.
+    force : bool
+        Start anew where an interrupted run left checkpoints.
     progress : callable, optional
         Called in this thread as ``progress(fraction_done, sigma_rel, what)``; an exception of it ends the run.
         `lutra.tqdm_progress` makes one.
@@ -452,7 +457,7 @@ def dose(
     The interpreter is free for other threads meanwhile. Method and sources: docs/methods/transport.md and
     docs/methods/statistics.md of the Lutra book.
     """
-    asked = _asked(
+    asked = request_of(
         ct,
         activity,
         labels,
@@ -465,7 +470,7 @@ def dose(
         density,
         tissue,
         tissue_table,
-        _run(
+        run_options(
             engine,
             histories,
             target_sigma,
@@ -476,8 +481,9 @@ def dose(
             checkpoint,
             checkpoint_every_s,
             resume,
+            force,
         ),
-        _of_images(effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml),
+        stated_of_images(effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml),
     )
     result = DoseResult(_lutra.dose(asked, progress))
     for note in result.notes:
@@ -486,7 +492,7 @@ def dose(
     return result
 
 
-def _asked(
+def request_of(
     ct: ImageLike | None,
     activity: ImageLike | Sequence[str | os.PathLike[str]] | None,
     labels: ImageLike | None,
@@ -508,7 +514,7 @@ def _asked(
         "ct": image_or_path(ct, "ct"),
         "activity": images_or_paths(activity, "activity"),
         "labels": image_or_path(labels, "labels"),
-        "label_names": _names(label_names),
+        "label_names": names_of(label_names),
         "activity_unit": activity_unit,
         "administered_mbq": administered_mbq,
         "nuclide": nuclide,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -110,7 +111,7 @@ class Image:
 
         Raises ``ImportError`` without SimpleITK (``pip install lutra[images]``).
         """
-        import SimpleITK as sitk
+        sitk: Any = importlib.import_module("SimpleITK")
 
         image = sitk.GetImageFromArray(np.ascontiguousarray(self._array.T))
         spacing = np.array(self.spacing_mm)
@@ -125,7 +126,7 @@ class Image:
 
         Raises ``ImportError`` without nibabel (``pip install lutra[images]``).
         """
-        import nibabel as nib
+        nib: Any = importlib.import_module("nibabel")
 
         image = nib.Nifti1Image(self._array, np.asarray(self._affine))
         image.header.set_xyzt_units("mm")
@@ -136,7 +137,7 @@ class Image:
     @classmethod
     def from_sitk(cls, image: Any) -> Image:
         """A SimpleITK image (LPS mm), without a copy of its values."""
-        import SimpleITK as sitk
+        sitk: Any = importlib.import_module("SimpleITK")
 
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
             found = f"{image.GetDimension()} axes, {image.GetNumberOfComponentsPerPixel()} values a voxel"
@@ -237,7 +238,7 @@ def _native(image: Image) -> Image:
 def native_image(value: ImageLike, role: str) -> Image:
     """An image in memory; that of a NIfTI file is read by nibabel."""
     if isinstance(value, (str, os.PathLike)):
-        import nibabel as nib
+        nib: Any = importlib.import_module("nibabel")
 
         value = nib.load(os.fspath(value))
     made = image_or_path(value, role)
@@ -249,5 +250,5 @@ def native_image(value: ImageLike, role: str) -> Image:
 def images_or_paths(value: ImageLike | Sequence[str | os.PathLike[str]] | None, role: str) -> Image | str | list[str] | None:
     """As `image_or_path`; several paths of one series too."""
     if isinstance(value, (list, tuple)):
-        return [os.fspath(one) for one in value]
+        return [os.fspath(one) for one in cast("Sequence[str | os.PathLike[str]]", value)]
     return image_or_path(value, role)

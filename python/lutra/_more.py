@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _lutra
-from ._dose import Note, _asked, _columns, _names, _notes, _of_images, _run
+from ._dose import Note, request_of, columns_of, names_of, told, stated_of_images, run_options
 from ._errors import InvalidError, MismatchError
 from ._images import Image, ImageLike, image_or_path, native_image
 from ._progress import Progress
@@ -54,7 +54,7 @@ class TiaResult:
 
     def __init__(self, handle: _lutra.Decays) -> None:
         self._handle = handle
-        self.notes: list[Note] = _notes(handle.notes(), 4)
+        self.notes: list[Note] = told(handle.notes(), 4)
 
     @property
     def decays(self) -> Image:
@@ -69,7 +69,7 @@ class TiaResult:
     @property
     def regions(self) -> Columns:
         """Regions by column, as in ``regions.csv``: time-integrated activity (MBq h), half-life (h), method, flags."""
-        return _columns(json.loads(self._handle.regions_json()))
+        return columns_of(json.loads(self._handle.regions_json()))
 
     def save(self, folder: Path, *, force: bool = False) -> str:
         """Writes what ``lutra tia`` writes; the folder. Raises `LutraError`."""
@@ -128,12 +128,12 @@ def tia(
     asked = {
         "series": made,
         "labels": image_or_path(labels, "labels"),
-        "label_names": _names(label_names),
+        "label_names": names_of(label_names),
         "ct": _path(ct),
         "model": model,
         "nuclide": nuclide,
         "administered_mbq": administered_mbq,
-        "images": _of_images(
+        "images": stated_of_images(
             effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
         ),
     }
@@ -164,7 +164,7 @@ class CourseResult:
 
     def __init__(self, handle: _lutra.Course) -> None:
         self._handle = handle
-        self.notes: list[Note] = _notes(handle.notes(), 4)
+        self.notes: list[Note] = told(handle.notes(), 4)
 
     @property
     def verdict(self) -> dict[str, Any]:
@@ -180,12 +180,12 @@ class CourseResult:
     @property
     def totals(self) -> Columns:
         """Regions over the course by column: dose (Gy), BED (Gy), EQD2 (Gy), ... as in ``cumulative.csv``."""
-        return _columns(json.loads(self._handle.tables_json()[0]))
+        return columns_of(json.loads(self._handle.tables_json()[0]))
 
     @property
     def cycles(self) -> Columns:
         """Regions of each cycle by column, as in ``cycles.csv``."""
-        return _columns(json.loads(self._handle.tables_json()[1]))
+        return columns_of(json.loads(self._handle.tables_json()[1]))
 
     def map(self, name: str) -> Image | None:
         """``"dose_sum_gy"``, ``"bed_gy"`` or ``"eqd2_gy"`` (Gy), or ``"labels"``, with axes towards right, front, head;
@@ -255,7 +255,7 @@ def course(
             "protocol": protocol,
             "nuclide": nuclide,
             "administered_mbq": administered_mbq,
-            "images": _of_images(
+            "images": stated_of_images(
                 effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
             ),
         }
@@ -269,7 +269,7 @@ def course(
         asked = {
             "ct": native_image(ct, "ct"),
             "labels": native_image(labels, "labels"),
-            "label_names": {} if label_names is None else _names(label_names),
+            "label_names": {} if label_names is None else names_of(label_names),
             "protocol": protocol,
             "model": model,
             "nuclide": nuclide or "lu177",
@@ -282,8 +282,8 @@ def course(
                 for cycle in cycles
             ],
         }
-    run = _run(engine, histories, target_sigma, None, seed, threads)
-    return CourseResult(_lutra.course(asked, run, _path(cache), _lutra.__file__, progress))
+    run = run_options(engine, histories, target_sigma, None, seed, threads)
+    return CourseResult(_lutra.course(asked, run, _path(cache), str(_lutra.__file__), progress))
 
 
 @dataclass(frozen=True)
@@ -351,9 +351,9 @@ def audit(
     you state about them, `s_tables` tables of organ S values, `phantom` is ``"AM"`` or ``"AF"``, `tolerance_rel` the largest
     deviation that passes (0.05 for 5 %). Raises `LutraError`. Method: docs/methods/svalues.md of the Lutra book.
     """
-    run = _run(engine, histories, target_sigma, None, seed, threads)
-    images = _of_images(None, None, None, None, None, False)
-    asked = _asked(
+    run = run_options(engine, histories, target_sigma, None, seed, threads)
+    images = stated_of_images(None, None, None, None, None, False)
+    asked = request_of(
         ct, activity, labels, label_names, activity_unit, administered_mbq, nuclide, "all", grid, None, None, None, run, images
     )
     more = {
@@ -372,7 +372,7 @@ def audit(
     place, said = _lutra.audit(asked, more, progress)
     record = _load(os.fspath(place), "audit.json")
     return AuditResult(
-        os.fspath(place), _columns(record.get("rows", [])), record, _load(os.fspath(place), "run.json"), _notes(said)
+        os.fspath(place), columns_of(record.get("rows", [])), record, _load(os.fspath(place), "run.json"), told(said)
     )
 
 
@@ -420,14 +420,14 @@ def compare(
         image_or_path(a, "a"),
         image_or_path(b, "b"),
         image_or_path(labels, "labels"),
-        _names(label_names),
+        names_of(label_names),
         tolerance_rel,
         _path(folder),
         force,
     )
     found: dict[str, Any] = json.loads(record)
-    place = None if place is None else os.fspath(place)
-    return CompareResult(found, _columns(found["regions"]), words, Image(values, affine), place)
+    written = None if place is None else os.fspath(place)
+    return CompareResult(found, columns_of(found["regions"]), words, Image(values, affine), written)
 
 
 @dataclass(frozen=True, eq=False)
@@ -552,7 +552,7 @@ def kernel(
         "threads": threads,
     }
     record, maps, said = _lutra.kernel([float(edge) for edge in edges], list(halves), medium, progress)
-    _notes(said)
+    told(said)
     return KernelResult(record=json.loads(record), **maps)
 
 
@@ -577,14 +577,14 @@ def svalue(
 
     Returns columns: source, target, ``s_mgy_per_mbq_s`` (mGy per MBq s) with ``sigma_rel``, parts, mass (g). Raises `LutraError`.
     """
-    run = _run(engine, histories, target_sigma, None, seed, threads)
-    images = _of_images(None, None, None, None, None, False)
-    asked = _asked(
+    run = run_options(engine, histories, target_sigma, None, seed, threads)
+    images = stated_of_images(None, None, None, None, None, False)
+    asked = request_of(
         ct, None, labels, label_names, None, None, nuclide, "all", None, density, tissue, tissue_table, run, images
     )
     rows, said = _lutra.svalue(asked, [int(label) for label in source_labels], progress)
-    _notes(said)
-    return _columns(json.loads(rows))
+    told(said)
+    return columns_of(json.loads(rows))
 
 
 def inspect(
@@ -597,7 +597,7 @@ def inspect(
     assume_bq_ml: bool = False,
 ) -> dict[str, Any]:
     """What is in a file or folder, what Lutra would use of it, and every doubt; ``lutra inspect``. Raises `LutraError`."""
-    images = _of_images(None, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml)
+    images = stated_of_images(None, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml)
     found: dict[str, Any] = json.loads(_lutra.inspect(os.fspath(path), images))
     return found
 
@@ -678,11 +678,11 @@ def bench(
 
     Without `ct` and `activity` the demo's abdomen. Raises `LutraError`.
     """
-    run = _run(engine, histories, target_sigma, None, seed, threads)
+    run = run_options(engine, histories, target_sigma, None, seed, threads)
     asked = None
     if ct is not None or activity is not None:
-        images = _of_images(None, None, None, None, None, False)
-        asked = _asked(
+        images = stated_of_images(None, None, None, None, None, False)
+        asked = request_of(
             ct, activity, labels, None, activity_unit, None, None, "all", None, None, None, None, run, images
         )
     record, _ = _lutra.bench(asked, run, repeat, os.fspath(folder), force, progress)

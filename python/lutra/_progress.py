@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,9 +17,7 @@ def tqdm_progress(**options: Any) -> Progress:
 
     Raises ``ImportError`` without tqdm.
     """
-    from tqdm.auto import tqdm
-
-    bar = tqdm(total=100.0, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **options)
+    bar: Any = importlib.import_module("tqdm.auto").tqdm(total=100.0, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", **options)
 
     def tell(fraction_done: float, sigma_rel: float | None, what: str) -> None:
         bar.update(100.0 * fraction_done - bar.n)

@@ -43,6 +43,7 @@ pub struct Run {
     checkpoint: Option<PathBuf>,
     checkpoint_every_s: f64,
     resume: bool,
+    force: bool,
 }
 
 /// What a person states about DICOM images of activity.
@@ -95,12 +96,7 @@ pub enum Grid {
     Name(String),
 }
 
-fn refused(
-    setting: Setting,
-    found: impl Into<Words>,
-    allowed: impl Into<Words>,
-    next: impl Into<Words>,
-) -> UserError {
+fn refused(setting: Setting, found: impl Into<Words>, allowed: impl Into<Words>, next: impl Into<Words>) -> UserError {
     UserError::invalid(setting, "", found, allowed, next)
 }
 
@@ -187,8 +183,7 @@ impl Run {
             in_range("batches", f64::from(batches), 10.0, 4096.0, "batches")?;
         }
         let every_s = in_range(Setting::Checkpoint, self.checkpoint_every_s, 0.0, 86_400.0, "seconds, 0 for none")?;
-        let checkpoint =
-            self.checkpoint.clone().map(|folder| Checkpoint { folder, every_s, resume: self.resume });
+        let checkpoint = self.checkpoint.clone().map(|folder| Checkpoint { folder, every_s, resume: self.resume });
         if self.resume && checkpoint.is_none() {
             let next = "Name the folder of the interrupted run.";
             return Err(refused(Setting::Resume, "without checkpoint", "a folder", next));
@@ -321,6 +316,7 @@ impl Dose<'_> {
             let next = "Give the label map that holds these labels.";
             return Err(refused(Setting::Labels, "none", "a label map beside target_labels", next));
         }
+        let force = self.run.force;
         let grid = self.grid.as_ref().map_or(Ok(GridChoice::Scene), Grid::choice)?;
         if grid != GridChoice::Scene && matches!(scene, SceneInput::Explicit { .. }) {
             let next = "An explicit scene is computed on its own grid; leave it out.";
@@ -349,7 +345,7 @@ impl Dose<'_> {
             label_names,
             out: PathBuf::new(),
             dicom: None,
-            force: false,
+            force,
             grid,
             run,
         };

@@ -52,7 +52,7 @@ pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, Py
             for file in checkpoint::files(&place.folder) {
                 inputs.spare(&file).or_user_error()?;
             }
-            checkpoint::free(&place.folder, place.resume).or_user_error()?;
+            checkpoint::free(&place.folder, place.resume || request.force).or_user_error()?;
         }
         let run = request.run.clone();
         let emissions = request.emissions;
@@ -160,8 +160,7 @@ impl Dose {
             let names = guard::dose_names(dicom);
             let folder = guard::folder(&folder, force, inputs, &names)?;
             room::on_disk(&folder, &result.case.density_g_cm3)?;
-            let place =
-                output::write_result(result, dicom, folder, invocation, *seed, &mut unless_halted, hear)?;
+            let place = output::write_result(result, dicom, folder, invocation, *seed, &mut unless_halted, hear)?;
             if let Some(keeper) = kept.keeper.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
                 keeper.discard();
             }

@@ -67,8 +67,7 @@ pub struct Medium {
 impl Medium {
     fn request(self) -> Result<MediumRequest, UserError> {
         let Self { tissue, density_g_cm3, nuclide, histories: count, seed, threads } = self;
-        let density_g_cm3 =
-            density_g_cm3.map(|d| in_range(Setting::Density, d, 0.001, 30.0, "g/cm3")).transpose()?;
+        let density_g_cm3 = density_g_cm3.map(|d| in_range(Setting::Density, d, 0.001, 30.0, "g/cm3")).transpose()?;
         let (histories, out, force) = (histories(count)?, PathBuf::new(), false);
         Ok(MediumRequest { tissue, density_g_cm3, nuclide, histories, seed, threads, out, force })
     }
@@ -198,11 +197,7 @@ pub fn audit(
     Ok((place, fault::notes(&heard)))
 }
 
-fn lent(
-    py: Python<'_>,
-    source: Source<'_>,
-    role: &'static str,
-) -> PyResult<(PathBuf, Option<lutra::Volume<f32>>)> {
+fn lent(py: Python<'_>, source: Source<'_>, role: &'static str) -> PyResult<(PathBuf, Option<lutra::Volume<f32>>)> {
     match source {
         Source::Path(path) => Ok((path, None)),
         Source::Image(image) => Ok((PathBuf::from(format!("{role} in memory")), Some(image.single(py, role)?))),
@@ -284,8 +279,10 @@ pub fn gamma<'py>(
         let warm: Vec<f32> = reference.data.iter().copied().filter(|&gy| gy >= 0.1 * top && gy > 0.0).collect();
         let hot = Dvh::new(warm).dose_at_volume_gy(2.0).map_or(0.0, f64::from);
         let members: Vec<u32> = (0..reference.data.len() as u32).collect();
-        let (a, b) =
-            (Doses { grid: &reference.grid, gy: &reference.data }, Doses { grid: &evaluated.grid, gy: &evaluated.data });
+        let (a, b) = (
+            Doses { grid: &reference.grid, gy: &reference.data },
+            Doses { grid: &evaluated.grid, gy: &evaluated.data },
+        );
         Ok((gamma_map(a, b, hot, criterion), pass_rate(a, b, &members, criterion), reference.grid.dims))
     })?;
     Ok((array(py, dims, gamma)?, rate))
@@ -383,7 +380,10 @@ pub fn bench(
         }
     };
     if run.stop == Stop::Default && repeat == 0 {
-        return checked(py, Err(UserError::invalid("repeat", "", "0", "1 or more", "Give how many runs are measured.")));
+        return checked(
+            py,
+            Err(UserError::invalid("repeat", "", "0", "1 or more", "Give how many runs are measured.")),
+        );
     }
     let request = BenchRequest {
         what,
@@ -402,14 +402,24 @@ pub fn bench(
 
 /// The histogram of doses (Gy) with masses: cumulative, as columns of dose and share.
 #[pyfunction]
-pub fn dvh<'py>(py: Python<'py>, dose_gy: PyReadonlyArray1<'py, f32>, mass: PyReadonlyArray1<'py, f32>) -> PyResult<BTreeMap<&'static str, Py<PyAny>>> {
+pub fn dvh<'py>(
+    py: Python<'py>,
+    dose_gy: PyReadonlyArray1<'py, f32>,
+    mass: PyReadonlyArray1<'py, f32>,
+) -> PyResult<BTreeMap<&'static str, Py<PyAny>>> {
     let (dose_gy, mass) = (dose_gy.as_array(), mass.as_array());
     let pieces = dose_gy.iter().copied().zip(mass.iter().copied()).collect();
     let (dvh, _) = work(py, None, move |_| {
         let dvh = Dvh::weighted(pieces);
         if dvh.is_empty() {
             let next = "Give the region's voxels.";
-            return Err(Failure::User(UserError::invalid(Setting::Labels, "", "no voxel with mass", "one or more", next)));
+            return Err(Failure::User(UserError::invalid(
+                Setting::Labels,
+                "",
+                "no voxel with mass",
+                "one or more",
+                next,
+            )));
         }
         Ok(dvh)
     })?;

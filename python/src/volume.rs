@@ -72,7 +72,8 @@ fn label_values(role: &str, array: &Bound<'_, PyAny>, dims: [usize; 3]) -> Resul
 
 impl Given<'_> {
     fn grid(&self, role: &str) -> Result<VoxelGrid, UserError> {
-        let shape: Vec<usize> = self.array.cast::<numpy::PyUntypedArray>().map(|a| a.shape().to_vec()).unwrap_or_default();
+        let shape: Vec<usize> =
+            self.array.cast::<numpy::PyUntypedArray>().map(|a| a.shape().to_vec()).unwrap_or_default();
         let Ok(dims) = <[usize; 3]>::try_from(shape.as_slice()) else {
             let found = format!("{} axes", shape.len());
             let next = "Give one volume, indexed (x, y, z).";

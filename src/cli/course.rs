@@ -1,9 +1,9 @@
 //! `lutra course`: from the cycles of a treatment to a verdict.
 
-use super::program;
 use super::failure::{OrUserError, UserError, user_error};
 use super::options::option;
 use super::printer;
+use super::program;
 use super::progress::{Terminal, invocation};
 use crate::clinic::course::cache::Cache;
 use crate::clinic::course::cohort::cohort;

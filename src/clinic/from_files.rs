@@ -104,11 +104,7 @@ pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, U
 }
 
 /// As [`anatomy`], with inputs already on the shelf.
-pub fn anatomy_from(
-    request: &DoseRequest,
-    shelf: &mut Shelf,
-    hear: &mut dyn Listener,
-) -> Result<Case, UserError> {
+pub fn anatomy_from(request: &DoseRequest, shelf: &mut Shelf, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
     let matter = read_matter(request, None, shelf, &mut warnings)?;

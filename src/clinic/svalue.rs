@@ -50,11 +50,7 @@ pub fn svalues(request: &SvalueRequest, hear: &mut dyn Listener) -> Result<Svalu
 }
 
 /// As [`svalues`], of a labelled case from any source; its decays are replaced.
-pub fn svalues_of(
-    request: &SvalueRequest,
-    mut case: Case,
-    hear: &mut dyn Listener,
-) -> Result<SvalueResult, Failure> {
+pub fn svalues_of(request: &SvalueRequest, mut case: Case, hear: &mut dyn Listener) -> Result<SvalueResult, Failure> {
     let voxel_cm3 = case.decays.grid.voxel_cm3();
     let mut masses: BTreeMap<u16, (usize, f64)> = BTreeMap::new();
     for (&label, &density) in case.labels.iter().zip(&case.density_g_cm3) {

@@ -52,8 +52,7 @@ pub fn html(result: &dose::DoseResult, invocation: &Invocation, seed: u64) -> St
     let dose::DoseResult { case, computed, dose, tables } = result;
     let (rows, groups) = (&tables.rows, &tables.group_rows);
     let (own, grouped) = tables.histograms.split_at(rows.len());
-    let page =
-        dose_page(case, computed, dose, rows, groups, own, grouped, invocation, seed, Vec::new(), &[], None);
+    let page = dose_page(case, computed, dose, rows, groups, own, grouped, invocation, seed, Vec::new(), &[], None);
     plain_lines(&render(&page)).into_owned()
 }
 
