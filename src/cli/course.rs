@@ -3,6 +3,7 @@
 use super::failure::{OrUserError, UserError, user_error};
 use super::options::option;
 use super::printer;
+use super::program;
 use super::progress::{Terminal, invocation};
 use crate::clinic::course::cache::Cache;
 use crate::clinic::course::cohort::cohort;
@@ -39,7 +40,7 @@ pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
 
 /// Hash of the program file.
 fn program_sha256() -> Result<String, UserError> {
-    let file = std::env::current_exe().ok().and_then(|path| InputFile::read("program", &path).ok());
+    let file = program().and_then(|path| InputFile::read("program", &path).ok());
     file.map(|file| file.sha256).ok_or_else(|| {
         user_error(
             "the program's own file: cannot read: it was moved or replaced while running",

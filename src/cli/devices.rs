@@ -1,6 +1,7 @@
 //! `lutra devices`: what the transport can run on.
 
 use super::printer;
+use crate::clinic::devices::record;
 use crate::clinic::failure::Failure;
 use crate::transport::cpu::CpuEngine;
 use crate::transport::gpu::{AdapterSummary, automatic, list_adapters};
@@ -12,35 +13,11 @@ pub(super) fn run() -> Result<(), Failure> {
     let adapters = list_adapters();
     let cpu = CpuEngine::new(0).device();
     printer::data(&listing(&cpu, &adapters));
-    printer::record(&record(&cpu, &adapters))?;
+    printer::record(&record(&cpu, &adapters, automatic(&adapters)))?;
     if adapters.is_empty() {
         printer::note("no adapter found; a GPU needs its Vulkan, Metal or DirectX 12 driver");
     }
     Ok(())
-}
-
-/// The list for machines.
-fn record(cpu: &DeviceInfo, adapters: &[AdapterSummary]) -> serde_json::Value {
-    let chosen = automatic(adapters);
-    let mut devices = vec![serde_json::json!({
-        "engine": "cpu", "name": cpu.name, "driver": cpu.driver, "usable": true, "auto": chosen.is_none(),
-    })];
-    devices.extend(adapters.iter().map(|adapter| {
-        serde_json::json!({
-            "engine": format!("gpu:{}", adapter.number),
-            "name": adapter.info.name,
-            "kind": adapter.kind,
-            "backend": adapter.info.backend,
-            "driver": adapter.info.driver,
-            "max_binding_bytes": adapter.max_binding_bytes,
-            "max_buffer_bytes": adapter.max_buffer_bytes,
-            "max_workgroup": adapter.max_workgroup,
-            "max_storage_buffers": adapter.max_storage_buffers,
-            "usable": adapter.usable(),
-            "auto": chosen == Some(adapter.number),
-        })
-    }));
-    serde_json::json!({ "devices": devices })
 }
 
 /// The CPU, the adapters with their limits, and what `auto` would take.

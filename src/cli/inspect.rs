@@ -2,12 +2,12 @@
 
 use super::failure::OrUserError;
 use super::options::{option, said};
-use super::printer::{self, shown};
+use super::printer;
 use crate::clinic::failure::Failure;
+use crate::clinic::inspection::{of_folder, of_nifti};
 use crate::clinic::request::InspectRequest;
 use crate::clinic::survey::{Reach, no_dicom, survey};
-use crate::io::{dicom, nifti};
-use crate::note::{Note, sentences};
+use crate::io::dicom;
 use std::path::Path;
 
 /// Runs `lutra inspect`.
@@ -21,33 +21,14 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
         printer::data(&found.to_string());
         return Ok(());
     }
-    let image = nifti::read_image::<f64>(&request.path).or_user_error()?;
-    let header = &image.header;
-    let finite = image.volume.data.iter().copied().filter(|v| v.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
-    let mut doubts = Vec::new();
-    if image.nonfinite > 0 {
-        doubts.push(Note::warning("not-finite", format!("{} values NaN or infinite", image.nonfinite)));
-    }
-    doubts.extend(header.notes.iter().cloned());
-    printer::record(&serde_json::json!({
-        "path": shown(&request.path),
-        "format": "NIfTI",
-        "stored_as": format!("{:?}", header.scalar),
-        "dims": header.grid.dims,
-        "spacing_mm": header.grid.spacing_mm,
-        "affine": header.grid.affine,
-        "lowest": low,
-        "highest": high,
-        "doubts": sentences(&doubts),
-        "notes": doubts,
-    }))?;
+    let found = of_nifti(&request.path)?;
+    printer::record(&found.record(&request.path))?;
     let mut lines = vec![
-        format!("{}: NIfTI, {:?} values", request.path.display(), header.scalar),
-        format!("    {}", header.grid.describe()),
-        format!("    values {low} to {high}; a NIfTI file states no unit and no time"),
+        format!("{}: NIfTI, {} values", request.path.display(), found.stored_as),
+        format!("    {}", found.grid.describe()),
+        format!("    values {} to {}; a NIfTI file states no unit and no time", found.lowest, found.highest),
     ];
-    lines.extend(doubts.iter().map(|doubt| format!("    doubt: {doubt}")));
+    lines.extend(found.doubts.iter().map(|doubt| format!("    doubt: {doubt}")));
     printer::data(&(lines.join("\n") + "\n"));
     Ok(())
 }
@@ -68,14 +49,7 @@ fn folder(path: &Path) -> Result<bool, Failure> {
         text.push_str(&format!("{}: label names\n    {}\n", names.path.display(), list.join(", ")));
     }
     found.left.iter().for_each(|reason| text.push_str(&format!("not used: {}\n", said(reason))));
-    printer::record(&serde_json::json!({
-        "images": found.images.iter().map(|image| serde_json::json!({
-            "path": shown(&image.path), "role": image.role.name(), "why": image.why,
-            "doubts": sentences(&image.doubts), "notes": image.doubts,
-        })).collect::<Vec<_>>(),
-        "label_names": found.names.iter().map(|names| shown(&names.path)).collect::<Vec<_>>(),
-        "not_used": found.left.iter().map(said).collect::<Vec<_>>(),
-    }))?;
+    printer::record(&of_folder(&found, said))?;
     printer::data(&text);
     Ok(true)
 }

@@ -36,6 +36,22 @@ mod validate;
 use clap::Parser;
 use failure::Failure;
 use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// The file that the program is, where it is not that of the process.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// As [`run`], for a program that is a library of another process: `program` is its file, by which a cache of doses knows it.
+pub fn run_in(program: PathBuf, arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    PROGRAM.get_or_init(|| program);
+    run(arguments)
+}
+
+/// The file that the program is.
+fn program() -> Option<PathBuf> {
+    PROGRAM.get().cloned().or_else(|| std::env::current_exe().ok())
+}
 
 /// Runs the program on its arguments, the program's name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {

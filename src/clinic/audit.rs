@@ -65,7 +65,19 @@ pub fn audit_into(
     words: &dyn Fn(&Audit, f64) -> String,
     hear: &mut dyn Listener,
 ) -> Result<Audited, Failure> {
-    let mut case = from_files::case(&request.dose, hear)?;
+    let case = from_files::case(&request.dose, hear)?;
+    audit_case_into(request, case, folder, invocation, words, hear)
+}
+
+/// As [`audit_into`], of a case from any source ([`super::handed::HandedOver`]).
+pub fn audit_case_into(
+    request: &AuditRequest,
+    mut case: Case,
+    folder: AtomicOutputDir,
+    invocation: &Invocation,
+    words: &dyn Fn(&Audit, f64) -> String,
+    hear: &mut dyn Listener,
+) -> Result<Audited, Failure> {
     let plan = plan(request, &mut case)?;
     let mut options = request.dose.run.clone();
     if options.stop == Stop::Default {

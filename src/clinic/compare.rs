@@ -148,12 +148,32 @@ struct Laid {
 ///
 /// Errors: maps that cannot be read or do not overlap; invalid regions.
 pub fn compare(request: &CompareRequest) -> Result<Comparison, Failure> {
-    let (a, b) = (read("A", &request.a)?, read("B", &request.b)?);
+    compare_lent(request, Lent::default())
+}
+
+/// Maps and regions that lie in memory, in place of the request's files, which then are their names alone.
+#[derive(Clone, Debug, Default)]
+pub struct Lent {
+    /// The reference, Gy, in any axis order.
+    pub a: Option<Volume<f32>>,
+    /// The other.
+    pub b: Option<Volume<f32>>,
+    /// Label map.
+    pub labels: Option<Volume<u16>>,
+    /// Names of the labels; they go before those of files.
+    pub names: BTreeMap<u16, String>,
+}
+
+/// As [`compare`], with what lies in memory.
+///
+/// Errors: as [`compare`].
+pub fn compare_lent(request: &CompareRequest, lent: Lent) -> Result<Comparison, Failure> {
+    let (a, b) = (read("A", &request.a, lent.a)?, read("B", &request.b, lent.b)?);
     let (grids, left_out, laid) = lay(&a, &b, request)?;
     let header = header(&a, &b, &laid, request.tolerance_rel);
     let grid = &a.dose_gy.grid;
     let relation = relate(grid, &a.dose_gy.data, &laid.dose_gy, &laid.reached, request.tolerance_rel);
-    let regions = regions(request, grid)?;
+    let regions = regions(request, lent.labels, lent.names, grid)?;
     let both: Vec<u32> = (0..grid.len() as u32).filter(|&n| laid.reached[n as usize]).collect();
     let judged_gy: Vec<f32> = both.iter().map(|&n| a.dose_gy.data[n as usize]).collect();
     let rate = |criterion: Criterion| pass_rate(a.doses(), b.doses(), &both, criterion);
@@ -214,6 +234,19 @@ impl Comparison {
         write(request, &self.a, &self.b, &self.laid, &self.regions, &self.found, folder, invocation)
     }
 
+    /// What `compare.json` holds.
+    pub fn record(&self, request: &CompareRequest) -> serde_json::Value {
+        record(request, &self.a, &self.b, &self.found)
+    }
+
+    /// Gamma 3 mm/3 % of A's voxels, at most 2, in the axis order of A; 0 where it was not searched.
+    ///
+    /// Errors: none for a comparison that was made.
+    pub fn gamma(&self) -> Result<Volume<f32>, Failure> {
+        let volume = Volume { grid: self.a.dose_gy.grid.clone(), data: self.found.gamma.clone() };
+        Ok(self.a.orientation.restore(volume)?)
+    }
+
     /// The findings, for the terminal.
     pub fn words(&self) -> String {
         words(&self.found)
@@ -221,11 +254,20 @@ impl Comparison {
 }
 
 /// Reads a dose map of either format.
-fn read(which: &str, path: &Path) -> Result<Map, UserError> {
+fn read(which: &str, path: &Path, lent: Option<Volume<f32>>) -> Result<Map, UserError> {
     let refused = |found: String, allowed: &str, next: &str| {
         UserError::invalid(format!("{which}, {}", path.display()), "voxel values", found, allowed, next)
     };
-    let (volume, form_code) = if dicom::is_dicom(path) {
+    let mut file = None;
+    let (volume, form_code) = if let Some(volume) = lent {
+        if let Some(n) = volume.data.iter().position(|gy| !gy.is_finite()) {
+            let [i, j, k] = volume.grid.voxel(n);
+            let found = format!("a NaN or infinite value in ({i}, {j}, {k})");
+            return Err(refused(found, "finite Gy", "Set it to a true value."));
+        }
+        file = Some(images::recorded_values(which, &path.display().to_string(), &volume.data, f32::to_le_bytes));
+        (volume, 1)
+    } else if dicom::is_dicom(path) {
         let dose = dicom::read_rtdose(path).or_user_error()?;
         (Volume { grid: dose.grid, data: dose.data.into_iter().map(|gy| gy as f32).collect() }, 1)
     } else {
@@ -244,7 +286,7 @@ fn read(which: &str, path: &Path) -> Result<Map, UserError> {
     }
     let letters = volume.grid.orientation().letters();
     let (dose_gy, orientation) = volume.to_canonical();
-    let file = images::read(which, path)?;
+    let file = file.map_or_else(|| images::read(which, path), Ok)?;
     Ok(Map { dose_gy, orientation, form_code, file, letters })
 }
 
@@ -380,12 +422,23 @@ struct Region {
 /// The regions by label; empty without a label map.
 type Regions = Vec<Region>;
 
-fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserError> {
+fn regions(
+    request: &CompareRequest,
+    lent: Option<Volume<u16>>,
+    lent_names: BTreeMap<u16, String>,
+    grid: &VoxelGrid,
+) -> Result<Regions, UserError> {
     let Some(path) = &request.labels else { return Ok(Vec::new()) };
-    let opened = open::open_labels(path, grid, None).or_user_error()?;
-    let mut names: BTreeMap<u16, String> = opened.names.iter().map(|(n, name)| (n, name.to_owned())).collect();
+    let (labels, mut names) = match lent {
+        Some(labels) => (labels, BTreeMap::new()),
+        None => {
+            let opened = open::open_labels(path, grid, None).or_user_error()?;
+            (opened.labels, opened.names.iter().map(|(n, name)| (n, name.to_owned())).collect())
+        }
+    };
     names.extend(read_names(request.label_names.as_deref())?);
-    let (labels, _) = opened.labels.to_canonical();
+    names.extend(lent_names);
+    let (labels, _) = labels.to_canonical();
     let mut drawn: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (n, &label) in labels.data.iter().enumerate().filter(|(_, label)| **label > 0) {
         drawn.entry(label).or_default().push(n);
@@ -572,7 +625,15 @@ fn write(
     if !found.a.is_empty() {
         write_histograms(&[("A", &found.a), ("B", &found.b)], "volume", folder)?;
     }
-    let record = json!({
+    write_json(&folder.file("compare.json"), &record(request, a, b, found))?;
+    let path = folder.file("report.html");
+    let page = page(request, a, b, laid, regions, found, invocation)?;
+    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
+}
+
+/// What `compare.json` holds.
+fn record(request: &CompareRequest, a: &Map, b: &Map, found: &Found) -> serde_json::Value {
+    json!({
         "schema": 1,
         "program": program(),
         "inputs": [&a.file, &b.file],
@@ -586,11 +647,7 @@ fn write(
         "gamma_2mm_1percent": found.passing[0],
         "gamma_3mm_3percent": found.passing[1],
         "regions": found.rows,
-    });
-    write_json(&folder.file("compare.json"), &record)?;
-    let path = folder.file("report.html");
-    let page = page(request, a, b, laid, regions, found, invocation)?;
-    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
+    })
 }
 
 fn page(

@@ -112,6 +112,7 @@ pub fn energies(pass: &ComputedPass) -> PassEnergy<'_> {
 }
 
 /// The regions, the groups of regions, and the histograms of both.
+#[derive(Clone)]
 pub struct Tables {
     /// Regions.
     pub rows: Vec<RegionDose>,

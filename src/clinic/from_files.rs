@@ -100,9 +100,13 @@ fn read_case(
 
 /// The case of a labelled scene, still without decays.
 pub fn anatomy(request: &DoseRequest, hear: &mut dyn Listener) -> Result<Case, UserError> {
+    anatomy_from(request, &mut Shelf::default(), hear)
+}
+
+/// As [`anatomy`], with inputs already on the shelf.
+pub fn anatomy_from(request: &DoseRequest, shelf: &mut Shelf, hear: &mut dyn Listener) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let shelf = &mut Shelf::default();
     let matter = read_matter(request, None, shelf, &mut warnings)?;
     let Labels { labels, names, own } = regions(request, &matter, None, shelf, hear, &mut warnings)?;
     let decays = Volume::filled(matter.grid.clone(), 0.0);

@@ -24,6 +24,10 @@ pub mod course;
 #[cfg(feature = "demo")]
 pub mod demo;
 
+/// Devices as a record.
+#[cfg(feature = "gpu")]
+pub mod devices;
+
 /// Tallies to dose, in memory.
 pub mod dose;
 
@@ -46,11 +50,17 @@ pub mod from_memory;
 
 mod matter;
 
+/// Inputs of which some lie in memory, to a case.
+pub mod handed;
+
 /// Images and regions of any format.
 pub mod images;
 
 /// Configurations drafted from a folder.
 pub mod init;
+
+/// Records of what is in a file or folder.
+pub mod inspection;
 
 /// When and how a request was made.
 pub mod invocation;

@@ -4,6 +4,7 @@ use crate::fault::Words;
 use std::ops::ControlFlow;
 
 pub use crate::note::{Note, Severity};
+pub use crate::transport::halt::Halt;
 
 /// Listens to the progress of a request.
 pub trait Listener {
@@ -13,6 +14,11 @@ pub trait Listener {
     /// Progress of the transport: fraction done from 0 to 1, relative standard error reached if known, and what is
     /// being done. `Break` ends the run; with checkpoints it can be resumed.
     fn progress(&mut self, fraction_done: f64, sigma_rel: Option<f64>, what: &str) -> ControlFlow<()>;
+
+    /// By what a run can be ended in the middle of a batch; `None`: only [`Listener::progress`] ends it.
+    fn halt(&self) -> Option<Halt> {
+        None
+    }
 
     /// The transport is over.
     fn progress_ended(&mut self);
@@ -54,5 +60,9 @@ impl crate::transport::run::Progress for Heard<'_> {
 
     fn note(&mut self, note: &Note) {
         self.0.note(note.clone());
+    }
+
+    fn halt(&self) -> Option<Halt> {
+        self.0.halt()
     }
 }

@@ -1,7 +1,7 @@
 //! The files of a run: dose maps, region table, pictures, record.
 
 use super::case::{Case, Computed};
-use super::dose::{Tables, dose_map, tables, warnings};
+use super::dose::{DoseResult, Tables, dose_map, tables, warnings};
 use super::failure::{AtPath, Failure};
 use super::invocation::Invocation;
 use super::notes::Listener;
@@ -22,7 +22,7 @@ use crate::report::run_record::{
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The dose in DICOM.
 pub const DOSE_FILE: &str = "dose_gy.dcm";
@@ -76,20 +76,58 @@ pub fn write(
     hear: &mut dyn Listener,
 ) -> Result<Written, Failure> {
     let dose = dose_map(case, computed)?;
+    let tables = || tables(case, computed, &dose);
+    let (place, text, rows) =
+        write_of(case, computed, &dose, &tables, case.dicom, folder, invocation, seed, extra, further, hear)?;
+    Ok(Written { place, dose, rows, text })
+}
+
+/// As [`write`], of a dose that is already made, with these DICOM outputs: its folder.
+///
+/// Errors: as [`write`].
+pub fn write_result(
+    result: &DoseResult,
+    dicom: Option<DicomOut>,
+    folder: AtomicOutputDir,
+    invocation: &Invocation,
+    seed: u64,
+    further: &mut MakeFurther<'_>,
+    hear: &mut dyn Listener,
+) -> Result<PathBuf, Failure> {
+    let DoseResult { case, computed, dose, tables } = result;
+    let tables = || Ok(tables.clone());
+    Ok(write_of(case, computed, dose, &tables, dicom, folder, invocation, seed, &[], further, hear)?.0)
+}
+
+/// Writes everything: the folder, the text of what is further made, the rows.
+#[allow(clippy::too_many_arguments, reason = "everything that a folder is made of, once")]
+fn write_of(
+    case: &Case,
+    computed: &Computed,
+    dose: &DoseMap,
+    tables: &(dyn Fn() -> Result<Tables, Failure> + Sync),
+    dicom: Option<DicomOut>,
+    folder: AtomicOutputDir,
+    invocation: &Invocation,
+    seed: u64,
+    extra: &[ExtraSlices<'_>],
+    further: &mut MakeFurther<'_>,
+    hear: &mut dyn Listener,
+) -> Result<(PathBuf, String, Vec<RegionDose>), Failure> {
     // maps and pictures in parallel with the page: together they take as long as the transport of a small run
     let words = || {
-        let Tables { rows, group_rows, histograms, .. } = tables(case, computed, &dose)?;
+        let Tables { rows, group_rows, histograms, .. } = tables()?;
         let mut all_rows = rows.clone();
         all_rows.extend(group_rows.iter().cloned());
         let outlined = all_rows[..rows.len()].to_vec();
         let page = || {
             let path = folder.file("organs.csv");
             write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
-            let Further { text, sections, layers, headline } = further(&dose, &rows, &folder, hear)?;
+            let Further { text, sections, layers, headline } = further(dose, &rows, &folder, hear)?;
             pages::dose::write_dose(
                 case,
                 computed,
-                &dose,
+                dose,
                 &rows,
                 &group_rows,
                 histograms,
@@ -102,17 +140,17 @@ pub fn write(
             )?;
             Ok::<_, Failure>(text)
         };
-        let (text, pictures) = cores::beside(page, || write_pictures(case, &dose, &outlined, &folder, extra));
+        let (text, pictures) = cores::beside(page, || write_pictures(case, dose, &outlined, &folder, extra));
         let text = text?;
-        write_dicom(case, &dose, &pictures?, &folder, hear)?;
+        write_dicom(case, dose, dicom, &pictures?, &folder, hear)?;
         Ok::<_, Failure>((text, all_rows))
     };
-    let (said, maps) = cores::beside(words, || write_maps(case, &dose, &folder));
+    let (said, maps) = cores::beside(words, || write_maps(case, dose, &folder));
     let (text, all_rows) = said?;
     maps?;
     write_record(case, computed, &all_rows, &folder, invocation, seed)?;
     let place = folder.commit()?;
-    Ok(Written { place, dose, rows: all_rows, text })
+    Ok((place, text, all_rows))
 }
 
 fn write_maps(case: &Case, dose: &DoseMap, folder: &AtomicOutputDir) -> Result<(), Failure> {
@@ -143,18 +181,19 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
     gy
 }
 
-/// Writes the dose as RT Dose and the regions as SEG, if requested.
-fn write_dicom(
+/// Writes the dose as RT Dose in the study of `origin`.
+///
+/// Errors: a place that cannot be written; a grid that RT Dose does not hold.
+pub fn write_rtdose(
     case: &Case,
     dose: &DoseMap,
-    pictures: &[Drawn],
-    folder: &AtomicOutputDir,
+    path: &Path,
+    origin: Option<&Origin>,
+    out: DicomOut,
     hear: &mut dyn Listener,
 ) -> Result<(), Failure> {
-    let Some(out) = case.dicom else { return Ok(()) };
-    let grid = &case.decays.grid;
     let gy = dose.dose_gy.iter().map(|&gy| f64::from(gy)).collect();
-    let gy = Volume { grid: grid.clone(), data: storable(gy, DOSE_FILE, hear) };
+    let gy = Volume { grid: case.decays.grid.clone(), data: storable(gy, DOSE_FILE, hear) };
     let options = DoseOptions {
         dose_type: DoseType::Physical,
         depth: out.depth,
@@ -163,7 +202,21 @@ fn write_dicom(
         deidentify: out.deidentify,
         created: None,
     };
-    dicom::write_rtdose(folder.file(DOSE_FILE), &gy, case.origin.as_ref(), &options)?;
+    Ok(dicom::write_rtdose(path, &gy, origin, &options)?)
+}
+
+/// Writes the dose as RT Dose and the regions as SEG, if requested.
+fn write_dicom(
+    case: &Case,
+    dose: &DoseMap,
+    dicom: Option<DicomOut>,
+    pictures: &[Drawn],
+    folder: &AtomicOutputDir,
+    hear: &mut dyn Listener,
+) -> Result<(), Failure> {
+    let Some(out) = dicom else { return Ok(()) };
+    let grid = &case.decays.grid;
+    write_rtdose(case, dose, &folder.file(DOSE_FILE), case.origin.as_ref(), out, hear)?;
     let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
     let options = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
     dicom::write_seg(folder.file(LABELS_FILE), &labels, &case.names, case.origin.as_ref(), &options)?;
@@ -246,10 +299,24 @@ pub fn write_record(
     invocation: &Invocation,
     seed: u64,
 ) -> Result<(), Failure> {
+    let record = record(case, computed, rows, invocation, seed, hashes(folder)?);
+    let path = folder.file("run.json");
+    record.write(BufWriter::new(File::create(&path).at(&path)?)).at(&path)
+}
+
+/// The record of a run; `outputs` are the hashes of its files by name, empty for a result in memory.
+pub fn record(
+    case: &Case,
+    computed: &Computed,
+    rows: &[RegionDose],
+    invocation: &Invocation,
+    seed: u64,
+    outputs: BTreeMap<String, String>,
+) -> RunRecord {
     let passes = [&computed.electron, &computed.photon];
     let grid = &case.decays.grid;
     let mass_g = case.density_g_cm3.iter().map(|&density| f64::from(density)).sum::<f64>() * grid.voxel_cm3();
-    let record = RunRecord {
+    RunRecord {
         schema: SCHEMA,
         program: run_record::program(),
         platform: run_record::platform(),
@@ -291,10 +358,8 @@ pub fn write_record(
             peak_memory_bytes: peak_memory_bytes(),
         },
         warnings: warnings(case, computed, rows),
-        outputs: hashes(folder)?,
-    };
-    let path = folder.file("run.json");
-    record.write(BufWriter::new(File::create(&path).at(&path)?)).at(&path)
+        outputs,
+    }
 }
 
 /// SHA-256 of the files written so far, by name.

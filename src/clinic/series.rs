@@ -423,10 +423,13 @@ pub fn integrate(
     let regions: Option<Arc<OpenedRegions>> = match (&labels, from.ct) {
         (None, _) => None,
         (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_deref(), ct)?),
-        (Some(labels), None) => {
-            let anatomy = Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() };
-            Some(Arc::new(images::open_regions(labels, label_names.as_deref(), &anatomy)?))
-        }
+        (Some(labels), None) => Some(match shelf.given_regions(labels) {
+            Some(given) => given,
+            None => {
+                let anatomy = Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() };
+                Arc::new(images::open_regions(labels, label_names.as_deref(), &anatomy)?)
+            }
+        }),
     };
     if let Some(regions) = regions.as_ref().filter(|_| !from.quiet) {
         regions.told.iter().for_each(|note| hear.note(note.clone()));

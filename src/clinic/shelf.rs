@@ -90,6 +90,11 @@ impl Shelf {
         Ok(regions)
     }
 
+    /// The regions that a front end gave under this name.
+    pub fn given_regions(&self, name: &Path) -> Option<Arc<OpenedRegions>> {
+        self.given_regions.get(name).cloned()
+    }
+
     /// The nuclide of this name, or of the file at this path.
     ///
     /// Errors: those of [`Nuclide::load`].

@@ -1,6 +1,6 @@
 //! S values from source regions to every region of a labelled scene.
 
-use super::case::ComputedPass;
+use super::case::{Case, ComputedPass};
 use super::failure::{Failure, UserError};
 use super::from_files::anatomy;
 use super::notes::Listener;
@@ -46,7 +46,11 @@ pub struct SvalueResult {
 
 /// Transports each source region's decays, spread uniformly over its volume.
 pub fn svalues(request: &SvalueRequest, hear: &mut dyn Listener) -> Result<SvalueResult, Failure> {
-    let mut case = anatomy(&request.dose, hear)?;
+    svalues_of(request, anatomy(&request.dose, hear)?, hear)
+}
+
+/// As [`svalues`], of a labelled case from any source; its decays are replaced.
+pub fn svalues_of(request: &SvalueRequest, mut case: Case, hear: &mut dyn Listener) -> Result<SvalueResult, Failure> {
     let voxel_cm3 = case.decays.grid.voxel_cm3();
     let mut masses: BTreeMap<u16, (usize, f64)> = BTreeMap::new();
     for (&label, &density) in case.labels.iter().zip(&case.density_g_cm3) {

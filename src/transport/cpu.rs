@@ -11,6 +11,7 @@ use crate::kernel::single::rng::rng_for;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, EmptyBins, Ledger};
 use crate::transport::emission::Pass;
+use crate::transport::halt::Halt;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub struct CpuEngine {
     /// Bins for the next job.
     spare: EmptyBins,
     spent: EngineSpent,
+    halt: Halt,
 }
 
 impl CpuEngine {
@@ -93,7 +95,8 @@ impl CpuEngine {
             0 => cores::cores(),
             n => n,
         };
-        Self { threads, carrier, scene: None, spare: EmptyBins::default(), spent: EngineSpent::default() }
+        let (spare, spent, halt) = (EmptyBins::default(), EngineSpent::default(), Halt::default());
+        Self { threads, carrier, scene: None, spare, spent, halt }
     }
 }
 
@@ -227,6 +230,10 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
+    fn heed(&mut self, halt: Halt) {
+        self.halt = halt;
+    }
+
     fn reuse(&mut self, bins: EmptyBins) {
         self.spare = bins;
     }
@@ -246,6 +253,10 @@ impl Engine for CpuEngine {
         let tally: Vec<AtomicI64> = bins.into_bins().into_iter().map(AtomicI64::new).collect();
         let cleared = clock.seconds();
         let parts = self.carry(job, &scene, &tally)?;
+        let finished: u64 = parts.iter().map(|part| part.2).sum();
+        if self.halt.asked() && finished < u64::from(job.histories()) {
+            return Err(EngineError::Halted);
+        }
         let carried = clock.seconds();
         let mut batch =
             BatchTally { energy: tally.into_iter().map(AtomicI64::into_inner).collect(), ..BatchTally::default() };
@@ -280,6 +291,9 @@ impl CpuEngine {
         let next = AtomicU32::new(cx.params.first);
         let alone = self.threads == 1;
         let take = || {
+            if self.halt.asked() {
+                return None;
+            }
             let first = next.fetch_add(BLOCK, Ordering::Relaxed);
             (first < cx.params.histories).then(|| (first, first.saturating_add(BLOCK).min(cx.params.histories)))
         };

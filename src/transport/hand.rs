@@ -2,6 +2,7 @@
 
 use crate::note::Note;
 use crate::tally::{BatchTally, EmptyBins};
+use crate::transport::halt::Halt;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(crate) struct Hand<'a> {
     other: Option<Box<dyn Engine>>,
     fallback: Option<&'a mut Fallback<'a>>,
     scene: Option<Arc<SceneData>>,
+    halt: Halt,
     /// What the user should know.
     pub(crate) warnings: Vec<Note>,
 }
@@ -22,7 +24,7 @@ pub(crate) struct Hand<'a> {
 impl<'a> Hand<'a> {
     /// `asked` is the engine; `fallback` makes the other one. Without it a failure ends the run.
     pub(crate) fn new(asked: &'a mut dyn Engine, fallback: Option<&'a mut Fallback<'a>>) -> Self {
-        Self { asked, other: None, fallback, scene: None, warnings: Vec::new() }
+        Self { asked, other: None, fallback, scene: None, halt: Halt::default(), warnings: Vec::new() }
     }
 
     fn engine(&mut self) -> &mut dyn Engine {
@@ -39,10 +41,11 @@ impl<'a> Hand<'a> {
             EngineError::TooLarge { what, needed_mib, allowed_mib, device } => {
                 format!("{device} is too small: {what} needs {needed_mib:.0} MiB of {allowed_mib:.0} MiB")
             }
-            EngineError::NoDevice { .. } | EngineError::Threads { .. } => return Err(error),
+            EngineError::NoDevice { .. } | EngineError::Threads { .. } | EngineError::Halted => return Err(error),
         };
         let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
         let mut engine = make();
+        engine.heed(self.halt.clone());
         engine.load(Arc::clone(scene))?;
         self.warnings.push(Note::warning(
             "engine-changed",
@@ -61,6 +64,11 @@ impl Engine for Hand<'_> {
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         self.scene = Some(Arc::clone(&scene));
         self.engine().load(scene).or_else(|error| self.change(error, "the run was done"))
+    }
+
+    fn heed(&mut self, halt: Halt) {
+        self.halt = halt.clone();
+        self.engine().heed(halt);
     }
 
     /// A failed job counts for nothing; the fallback runs it again from the start.

@@ -30,6 +30,9 @@ pub mod error;
 /// The kernel on any adapter that wgpu reaches.
 pub mod gpu;
 
+/// A word from outside that ends a job in its middle.
+pub mod halt;
+
 /// The current engine and its fallback.
 pub mod hand;
 
@@ -242,6 +245,8 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+    /// A [`Halt`](halt::Halt) ended the job.
+    Halted,
 }
 
 explained!(EngineError);
@@ -260,6 +265,7 @@ impl Explained for EngineError {
                 .then(words!("use ", Setting::Engine, " cpu, crop the CT, or ", Setting::Grid, " with larger voxels"))
                 .form("{field} needs {found} in one buffer, {place} allows {allowed}")
                 .colon(),
+            Self::Halted => Fault::of(FaultKind::Program).found("a job ended in its middle").form("{found}"),
             Self::Device { device, message } => Fault::of(FaultKind::Device)
                 .place(device)
                 .found(message)
@@ -289,6 +295,9 @@ pub trait Engine: Send {
     fn device(&self) -> DeviceInfo;
     /// Takes the scene; must precede [`Engine::run`].
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError>;
+    /// Takes what may end a job in its middle: [`Engine::run`] then fails with [`EngineError::Halted`] and keeps nothing of
+    /// it. An engine whose jobs are short need not listen.
+    fn heed(&mut self, _halt: halt::Halt) {}
     /// Runs a job to its end.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
     /// Takes back the bins of an earlier batch for the next one, so that nothing is copied or cleared. An engine that has

@@ -1,6 +1,7 @@
 //! Listener to the progress of a run, which may end it.
 
 use crate::note::Note;
+use crate::transport::halt::Halt;
 use std::ops::ControlFlow;
 
 /// Hears the progress of a run.
@@ -11,6 +12,11 @@ pub trait Progress {
 
     /// Something to be known at once; it is among the run's warnings too.
     fn note(&mut self, _note: &Note) {}
+
+    /// By what a job can be ended in its middle; `None`: a run ends between jobs alone.
+    fn halt(&self) -> Option<Halt> {
+        None
+    }
 }
 
 /// Hears nothing.

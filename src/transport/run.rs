@@ -14,7 +14,7 @@ use crate::decay::Nuclide;
 use crate::transport::batch_store::BatchStore;
 use crate::transport::checkpoint::Keeper;
 use crate::transport::hand::{Fallback, Hand};
-use crate::transport::{Engine, Scene};
+use crate::transport::{Engine, EngineError, Scene};
 
 /// The environment of a run.
 pub struct Surroundings<'a> {
@@ -55,6 +55,9 @@ pub fn run_batches<'a>(
     let Surroundings { progress, fallback, keeper, resume } = around;
     let mut session = Session::new(Inputs::lent(scene, decays, plan), nuclide, resume)?;
     let mut hand = Hand::new(engine, fallback);
+    if let Some(halt) = progress.halt() {
+        hand.heed(halt);
+    }
     let mut watch = Watch { progress, keeper, notes: Vec::new() };
     if let Some(keeper) = &watch.keeper {
         session.cut_into(keeper.every() / 2);
@@ -63,7 +66,11 @@ pub fn run_batches<'a>(
     loop {
         watch.keep(&mut session);
         watch.tell(&mut session)?;
-        if !session.step(&mut hand)? {
+        let stepped = session.step(&mut hand);
+        if let Err(RunError::Engine(EngineError::Halted)) = stepped {
+            return Err(watch.end(&mut session));
+        }
+        if !stepped? {
             break;
         }
     }
@@ -96,6 +103,11 @@ impl Watch<'_> {
         if self.progress.update(now.fraction_done, now.sigma_rel, now.message).is_continue() {
             return Ok(());
         }
+        Err(self.end(session))
+    }
+
+    /// The end before the end, with a checkpoint if checkpoints are kept.
+    fn end(&mut self, session: &mut Session<'_>) -> RunError {
         let batches = session.batches_done();
         if let (Some(keeper), Some(state)) = (&mut self.keeper, session.state())
             && let Err(error) = keeper.save(state)
@@ -103,6 +115,6 @@ impl Watch<'_> {
             self.progress.note(&Note::warning("checkpoint-failed", error.fault().sentence()));
         }
         let checkpoint = self.keeper.as_ref().and_then(|keeper| keeper.holds()).map(ToOwned::to_owned);
-        Err(RunError::Cancelled { batches, checkpoint })
+        RunError::Cancelled { batches, checkpoint }
     }
 }

@@ -20,6 +20,7 @@ mod cli_shards;
 mod cli_svalues;
 mod cli_tables;
 mod cli_terminal;
+mod clinic_handed;
 mod clinic_memory;
 mod compare;
 mod counting;

@@ -47,6 +47,15 @@ pub fn write_dose(
     std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
 }
 
+/// The page `report.html` of a dose in memory, whole.
+pub fn html(result: &dose::DoseResult, invocation: &Invocation, seed: u64) -> String {
+    let dose::DoseResult { case, computed, dose, tables } = result;
+    let (rows, groups) = (&tables.rows, &tables.group_rows);
+    let (own, grouped) = tables.histograms.split_at(rows.len());
+    let page = dose_page(case, computed, dose, rows, groups, own, grouped, invocation, seed, Vec::new(), &[], None);
+    plain_lines(&render(&page)).into_owned()
+}
+
 /// The table of doses.
 fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRegion]) -> Table {
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());

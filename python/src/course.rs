@@ -1,0 +1,383 @@
+//! Images over time to decays, and the cycles of a treatment to a verdict.
+
+use crate::ask::{Names, OfImages, Run, Source, administered};
+use crate::dose::json;
+use crate::fault::{self, argument};
+use crate::more::array;
+use crate::volume::Given;
+use crate::worker::work;
+use lutra::clinic::course::cache::Cache;
+use lutra::clinic::course::from_memory::{CourseVolumes, CycleVolumes, TimedImage};
+use lutra::clinic::course::save::{FILE_NAMES, names};
+use lutra::clinic::course::source::CourseSource;
+use lutra::clinic::course::{CourseResult, treated};
+use lutra::clinic::failure::{Failure, OrUserError, UserError};
+use lutra::clinic::handed::regions_in_memory;
+use lutra::clinic::invocation::Invocation;
+use lutra::clinic::request::{CourseRequest, GridChoice, RunOptions, StudyChoice, TiaRequest};
+use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
+use lutra::clinic::shelf::Shelf;
+use lutra::clinic::{guard, series_files};
+use lutra::course::series::ImageUnit;
+use lutra::course::tia::{ActivityImage, Method};
+use lutra::course::time_activity::Model;
+use lutra::course::words::verdict_words_with;
+use lutra::fault::{FaultKind, Setting};
+use lutra::io::dicom;
+use lutra::io::inputs::Inputs;
+use lutra::{Nuclide, Volume};
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+type NoteParts = (String, &'static str, Option<String>, String);
+type Affine = [[f64; 4]; 3];
+
+fn checked<T>(py: Python<'_>, made: Result<T, UserError>) -> PyResult<T> {
+    made.map_err(|fault| fault::of_fault(py, &fault))
+}
+
+/// A curve by its name.
+fn method(model: &str, effective_half_life_h: Option<f64>) -> Result<Method, UserError> {
+    if let Some(half_life_h) = effective_half_life_h {
+        return Ok(Method::Population { half_life_h, half_life_rel_sigma: None });
+    }
+    let known = Model::ALL;
+    known.iter().copied().find(|known| known.name() == model).map(Method::Model).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|known| known.name()).collect();
+        UserError::invalid("model", "", format!("\"{model}\""), names.join(", "), "Name the curve.")
+            .kind(FaultKind::Unknown)
+    })
+}
+
+/// Images of one cycle in memory, or where a series lies.
+#[derive(FromPyObject)]
+pub enum Series<'py> {
+    /// A SERIES.toml, or DICOM images.
+    Paths(Vec<PathBuf>),
+    /// Mid-scan time, h after injection, and activity then, Bq/mL.
+    Images(Vec<(f64, Given<'py>)>),
+}
+
+/// What is asked of a series.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Tia<'py> {
+    series: Series<'py>,
+    labels: Option<Source<'py>>,
+    label_names: Option<Names>,
+    ct: Option<PathBuf>,
+    model: String,
+    nuclide: Option<String>,
+    administered_mbq: Option<f64>,
+    images: OfImages,
+}
+
+/// An integrated series in memory.
+#[pyclass(frozen, module = "lutra._lutra")]
+pub struct Decays {
+    done: Arc<Integrated>,
+    inputs: Inputs,
+    heard: Vec<NoteParts>,
+}
+
+/// Images of one injection, as the clinic takes them, and the order of their axes.
+fn in_memory(images: Vec<(f64, Volume<f64>)>, asked: &TiaRequest, method: Method) -> Result<OpenSeries, UserError> {
+    let nuclide = Nuclide::load(&asked.images.nuclide).or_user_error()?;
+    let administered_mbq = asked.images.administered_mbq.ok_or_else(|| {
+        let next = "State the activity that was given: it bounds the decays.";
+        UserError::invalid(Setting::AdministeredMbq, "", "none", "the activity given, MBq", next)
+    })?;
+    let orientation = images.first().map(|(_, image)| image.grid.orientation());
+    let opened = images.into_iter().map(|(time_h, image)| {
+        let scale = ImageUnit::BqMl.mbq_per_value(image.grid.voxel_cm3());
+        let activity_mbq = image.to_canonical().0.map(|value| value * scale);
+        ActivityImage { name: format!("image at {time_h} h"), time_h, activity_mbq, rel_sigma: None }
+    });
+    let mut series = OpenSeries::of_volumes("images in memory", opened.collect(), &nuclide, administered_mbq, method)?;
+    if let Some(orientation) = orientation {
+        series.orientation = orientation;
+    }
+    Ok(series)
+}
+
+/// Integrates a series of images.
+#[pyfunction]
+pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Decays> {
+    let mbq = checked(py, administered(asked.administered_mbq))?;
+    let images = checked(py, asked.images.choice(asked.nuclide.clone(), mbq))?;
+    let method = checked(py, method(&asked.model, images.effective_half_life_h))?;
+    let (stated, label_names) = match asked.label_names {
+        Some(Names::File(file)) => (BTreeMap::new(), Some(file)),
+        Some(Names::Stated(names)) => (names, None),
+        None => (BTreeMap::new(), None),
+    };
+    let mut shelf = Shelf::default();
+    let labels = match asked.labels {
+        None => None,
+        Some(Source::Path(path)) => Some(path),
+        Some(Source::Image(image)) => {
+            let volume = image.labels(py, "labels")?;
+            Some(checked(py, regions_in_memory(volume, stated, &mut shelf))?)
+        }
+        Some(Source::Paths(_)) => {
+            let next = "Give one label map.";
+            return checked(py, Err(UserError::invalid(Setting::Labels, "", "several files", "one", next)));
+        }
+    };
+    let (series, volumes) = match asked.series {
+        Series::Paths(paths) => (paths, Vec::new()),
+        Series::Images(given) => {
+            let read = |(time_h, image): (f64, Given<'_>)| Ok((time_h, image.double(py, "images")?));
+            (Vec::new(), given.into_iter().map(read).collect::<PyResult<Vec<_>>>()?)
+        }
+    };
+    let (out, force) = (PathBuf::new(), false);
+    let request = TiaRequest { series, labels, label_names, ct: asked.ct, images, out, force };
+    let inputs = guard::of_tia(&request);
+    let (done, heard) = work(py, progress, move |hear| {
+        let opened = match request.series.as_slice() {
+            [] => in_memory(volumes, &request, method)?,
+            [one] => OpenSeries::open(one, &request.images, hear)?,
+            several => OpenSeries::of_images(several, &request.images, hear)?,
+        };
+        let from = SeriesRegions {
+            labels: request.labels.as_deref(),
+            label_names: request.label_names.as_deref(),
+            ct: request.ct.as_deref(),
+            quiet: false,
+        };
+        Ok(integrate(opened, &BTreeMap::new(), from, &mut shelf, hear)?)
+    })?;
+    let heard = fault::notes(heard.iter().chain(&done.warnings).chain(&done.map.warnings));
+    Ok(Decays { done: Arc::new(done), inputs, heard })
+}
+
+#[pymethods]
+impl Decays {
+    /// A map by name, in the axis order of the images, and its affine.
+    fn map<'py>(&self, py: Python<'py>, name: &str) -> PyResult<(Bound<'py, PyAny>, Affine)> {
+        let failed = |error: lutra::grid::GridError| fault::raised(py, &Failure::from(error));
+        let Integrated { map, orientation, .. } = &*self.done;
+        match name {
+            "decays" => {
+                let volume = orientation.restore(map.decays.clone()).map_err(failed)?;
+                Ok((array(py, volume.grid.dims, volume.data)?, orientation.grid().affine))
+            }
+            "rel_sigma" => {
+                let volume = orientation.restore(map.rel_sigma.clone()).map_err(failed)?;
+                Ok((array(py, volume.grid.dims, volume.data)?, orientation.grid().affine))
+            }
+            _ => Err(PyKeyError::new_err(name.to_owned())),
+        }
+    }
+
+    /// The regions as JSON.
+    fn regions_json(&self) -> PyResult<String> {
+        json(&self.done.map.regions.iter().filter_map(|region| region.row()).collect::<Vec<_>>())
+    }
+
+    /// Everything that was said.
+    fn notes(&self) -> Vec<NoteParts> {
+        self.heard.clone()
+    }
+
+    /// Writes what `lutra tia` writes.
+    #[pyo3(signature = (folder, *, force))]
+    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool) -> PyResult<PathBuf> {
+        let (done, inputs) = (Arc::clone(&self.done), self.inputs.clone());
+        let (place, _) = work(py, None, move |_| {
+            let folder = guard::folder(&folder, force, &inputs, &series_files::FILE_NAMES)?;
+            series_files::write(&done, &folder)?;
+            Ok(folder.commit().or_user_error()?)
+        })?;
+        Ok(place)
+    }
+}
+
+/// One cycle in memory: day, administered activity (MBq), images (h, Bq/mL).
+type Cycle<'py> = (i64, f64, Vec<(f64, Given<'py>)>);
+
+/// A course in memory.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Volumes<'py> {
+    ct: Given<'py>,
+    labels: Given<'py>,
+    label_names: BTreeMap<u16, String>,
+    protocol: String,
+    model: String,
+    nuclide: String,
+    cycles: Vec<Cycle<'py>>,
+}
+
+/// A course as a file or a folder of DICOM.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Place {
+    path: PathBuf,
+    protocol: Option<String>,
+    nuclide: Option<String>,
+    administered_mbq: Option<f64>,
+    images: OfImages,
+}
+
+/// Where a course comes from.
+#[derive(FromPyObject)]
+pub enum From<'py> {
+    /// A file or folder.
+    Place(Place),
+    /// In memory.
+    Volumes(Volumes<'py>),
+}
+
+/// A course with its results in memory.
+#[pyclass(frozen, module = "lutra._lutra")]
+pub struct Course {
+    result: Arc<CourseResult>,
+    invocation: Invocation,
+    inputs: Inputs,
+    heard: Vec<NoteParts>,
+}
+
+impl Volumes<'_> {
+    fn taken(self, py: Python<'_>) -> PyResult<CourseVolumes> {
+        let cycle = |(day, administered_mbq, images): Cycle<'_>| {
+            let image = |(time_h, image): (f64, Given<'_>)| {
+                Ok(TimedImage { time_h, activity_bq_ml: image.double(py, "images")?, rel_sigma: None })
+            };
+            let images = images.into_iter().map(image).collect::<PyResult<Vec<_>>>()?;
+            Ok(CycleVolumes { day, administered_mbq, images })
+        };
+        Ok(CourseVolumes {
+            ct_hu: self.ct.single(py, "ct")?,
+            labels: self.labels.labels(py, "labels")?,
+            names: self.label_names,
+            nuclide: checked(py, Nuclide::load(&self.nuclide).or_user_error())?,
+            protocol: self.protocol,
+            method: checked(py, method(&self.model, None))?,
+            grid: GridChoice::Scene,
+            cycles: self.cycles.into_iter().map(cycle).collect::<PyResult<_>>()?,
+        })
+    }
+}
+
+/// What a course in files asks, with the cache's folder.
+fn request(place: Place, cache: PathBuf, run: &RunOptions) -> Result<CourseRequest, UserError> {
+    let study = match dicom::is_dicom(&place.path) {
+        false => None,
+        true => Some(Box::new(StudyChoice {
+            ct: None,
+            activity: Vec::new(),
+            labels: None,
+            label_names: None,
+            protocol: place.protocol.unwrap_or_else(|| "iluminet".to_owned()),
+            images: place.images.choice(place.nuclide, administered(place.administered_mbq)?)?,
+        })),
+    };
+    let (out, dicom, force, run) = (PathBuf::new(), None, false, run.clone());
+    Ok(CourseRequest::Patient { course: place.path, out, cache, study, dicom, force, run })
+}
+
+/// From the cycles of a treatment to a verdict.
+#[pyfunction]
+pub fn course(
+    py: Python<'_>,
+    from: From<'_>,
+    run: Run,
+    cache: Option<PathBuf>,
+    library: PathBuf,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Course> {
+    let run = checked(py, run.options())?;
+    let invocation = Invocation::now(vec!["lutra.course".to_owned()]);
+    let kept = cache.clone();
+    let (asked, volumes) = match from {
+        From::Place(place) => (Some(checked(py, request(place, cache.clone().unwrap_or_default(), &run))?), None),
+        From::Volumes(volumes) => (None, Some(volumes.taken(py)?)),
+    };
+    let inputs = asked.as_ref().map_or_else(Inputs::none, guard::of_course);
+    let of_cache = inputs.clone();
+    let (result, heard) = work(py, progress, move |hear| {
+        let cache = kept.map(|folder| cache_in(folder, &library, of_cache)).transpose()?;
+        let source = match (asked, volumes) {
+            (Some(CourseRequest::Patient { course, study, .. }), _) => match study {
+                Some(choice) => CourseSource::of_study(&course, &choice, hear)?,
+                None => CourseSource::of_file(&course)?,
+            },
+            (_, Some(volumes)) => volumes.into_source()?,
+            _ => return Err(Failure::run("a course from nowhere")),
+        };
+        treated(source, cache.as_ref(), &run, hear)
+    })?;
+    Ok(Course { result: Arc::new(result), invocation, inputs, heard: fault::notes(&heard) })
+}
+
+/// A cache that knows this build of the library.
+fn cache_in(folder: PathBuf, library: &Path, inputs: Inputs) -> Result<Cache, UserError> {
+    let program = lutra::report::run_record::InputFile::read("program", library).map_err(|error| {
+        UserError::of(FaultKind::Unreadable).place(library).found(error.to_string()).then("Install lutra again.")
+    })?;
+    Ok(Cache { folder, program_sha256: program.sha256, inputs })
+}
+
+#[pymethods]
+impl Course {
+    /// The verdict as JSON.
+    fn verdict_json(&self) -> PyResult<String> {
+        json(&self.result.verdict)
+    }
+
+    /// The verdict in words.
+    fn words(&self) -> String {
+        verdict_words_with(&self.result.verdict, argument)
+    }
+
+    /// Regions over the course, and by cycle, as JSON.
+    fn tables_json(&self) -> PyResult<(String, String)> {
+        let accumulated = &self.result.accumulated;
+        Ok((json(&accumulated.totals)?, json(&accumulated.cycles)?))
+    }
+
+    /// A map by name with its affine, where all cycles lie in one frame.
+    fn map<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Affine)>> {
+        let (Some(voxels), Some(frame)) = (&self.result.accumulated.voxels, &self.result.frame) else {
+            return Ok(None);
+        };
+        let dims = frame.grid.dims;
+        let made = match name {
+            "dose_sum_gy" => array(py, dims, voxels.sums.sum_dose_gy.clone())?,
+            "bed_gy" => array(py, dims, voxels.bed_gy.clone())?,
+            "eqd2_gy" => array(py, dims, voxels.eqd2_gy.clone())?,
+            "labels" => array(py, dims, frame.labels.clone())?,
+            _ => return Err(PyKeyError::new_err(name.to_owned())),
+        };
+        Ok(Some((made, frame.grid.affine)))
+    }
+
+    /// Everything that was said.
+    fn notes(&self) -> Vec<NoteParts> {
+        let mut all = self.heard.clone();
+        for note in fault::notes(&self.result.verdict.warnings) {
+            if !all.contains(&note) {
+                all.push(note);
+            }
+        }
+        all
+    }
+
+    /// Writes what `lutra course` writes.
+    #[pyo3(signature = (folder, *, force))]
+    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool) -> PyResult<PathBuf> {
+        let (result, inputs, invocation) = (Arc::clone(&self.result), self.inputs.clone(), self.invocation.clone());
+        let (place, _) = work(py, None, move |hear| {
+            let folder = guard::folder(&folder, force, &inputs, &FILE_NAMES)?;
+            folder.expect(&names(result.course.cycles.len(), None)).or_user_error()?;
+            result.save(&folder, &invocation, None, hear)?;
+            Ok(folder.commit().or_user_error()?)
+        })?;
+        Ok(place)
+    }
+}
