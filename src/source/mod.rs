@@ -6,6 +6,18 @@
 /// Units of activity maps, and the map of decays.
 pub mod activity;
 
+/// What each region holds per voxel, from an image whose voxels several regions share.
+pub mod concentrations;
+
+/// What there is to tell of outlines and image.
+pub mod outline_notes;
+
+/// Whether an outline lies where the image has its edge.
+pub mod misfit;
+
+/// Decays onto a finer grid, so that they stay with their outline.
+pub mod outlines;
+
 /// How much of a voxel lies in each voxel of another grid.
 mod overlap;
 
@@ -16,6 +28,7 @@ pub mod regrid;
 pub mod shares;
 
 pub use activity::{ActivityError, ActivityMap, ActivityUnit, DecayMap};
+pub use outlines::OutlineSharing;
 pub use regrid::{RegridError, Regridded};
 pub use shares::Shares;
 

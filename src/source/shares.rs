@@ -172,6 +172,18 @@ impl Shares {
         volumes
     }
 
+    /// Plants wrong shares: in every shared voxel half of the first region's goes to the last.
+    #[cfg(test)]
+    pub(super) fn halve_first_shares(&mut self) {
+        let firsts: Vec<(usize, usize)> =
+            self.mixed.iter().map(|at| at.first).zip(self.mixed.iter().skip(1).map(|at| at.first)).collect();
+        for (first, end) in firsts {
+            let half = 0.5 * self.parts[first].1;
+            self.parts[first].1 -= half;
+            self.parts[end - 1].1 += half;
+        }
+    }
+
     /// How many voxels each region fills alone.
     pub fn whole_voxels(&self) -> Vec<usize> {
         let mut voxels = vec![0; self.labels.len()];

@@ -94,6 +94,7 @@ impl CourseVolumes {
                 GridChoice::Activity => Some("activity".to_owned()),
                 GridChoice::Millimetre(edge_mm) => Some(edge_mm.to_string()),
             },
+            outline_sharing: None,
             reduction_factor: 1.0,
             patient_id: None,
             stop_flags: Vec::new(),

@@ -151,6 +151,7 @@ impl CourseSource {
             labels,
             label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
             grid: None,
+            outline_sharing: None,
             reduction_factor: 1.0,
             patient_id: None,
             stop_flags: Vec::new(),
