@@ -14,7 +14,7 @@ use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::fault::Setting;
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
-use crate::source::ActivityUnit;
+use crate::source::{ActivityUnit, OutlineSharing};
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
 use crate::transport::cpu::Carrier;
@@ -726,6 +726,9 @@ pub struct RawDose {
     /// Grid of the result: ct, activity, or an edge length in mm [default: ct]
     #[arg(long, value_name = "ct|activity|MM")]
     pub grid: Option<String>,
+    /// Divide image voxels that several outlines share by what these hold (on), or by volume alone (off) [default: on]
+    #[arg(long, value_name = "on|off")]
+    pub outline_sharing: Option<String>,
     /// Run until 95 % of the target voxels have this relative standard error, as in 0.02 for 2 %
     #[arg(long, value_name = "S", value_parser = number::<f64>)]
     pub target_sigma: Option<f64>,
@@ -761,7 +764,7 @@ pub struct RawTia {
     /// With --labels: their names (CSV, JSON or ITK-SNAP)
     #[arg(long, value_name = "FILE", requires = "labels")]
     pub label_names: Option<PathBuf>,
-    /// CT that the regions were drawn on, where they are DICOM
+    /// CT that the regions were drawn on, where they are DICOM; any CT tells air outside the outlines from tissue
     #[arg(long, value_name = "PATH")]
     pub ct: Option<PathBuf>,
     /// Built-in nuclide, or a nuclide file, for DICOM images [default: lu177]
@@ -770,6 +773,10 @@ pub struct RawTia {
     /// Administered activity, MBq, of DICOM images in place of what they state; it bounds what they can show
     #[arg(long, value_name = "MBQ", value_parser = number::<f64>)]
     pub administered_mbq: Option<f64>,
+    /// Divide image voxels that several outlines share by what these hold (on), or measure by majority (off) [default:
+    /// as the SERIES.toml states, else on]
+    #[arg(long, value_name = "on|off")]
+    pub outline_sharing: Option<String>,
     /// DICOM activity images.
     #[command(flatten)]
     pub images: RawImages,
@@ -818,6 +825,10 @@ pub struct RawCourse {
     /// Built-in nuclide, or a nuclide file [default: lu177]
     #[arg(long, value_name = "NAME|FILE", help_heading = "DICOM folder")]
     pub nuclide: Option<String>,
+    /// Divide image voxels that several outlines share by what these hold (on), or by majority and volume (off)
+    /// [default: as COURSE.toml and SERIES.toml state, else on]
+    #[arg(long, value_name = "on|off")]
+    pub outline_sharing: Option<String>,
     /// DICOM activity images.
     #[command(flatten)]
     pub images: RawImages,
@@ -953,6 +964,7 @@ impl RawTia {
             label_names: self.label_names,
             ct: self.ct,
             images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
+            outline_sharing: sharing(self.outline_sharing.as_deref())?,
             out: self.out,
             force: self.force,
         })
@@ -1020,7 +1032,8 @@ impl RawCourse {
             })),
         };
         let dicom = self.dicom.check()?;
-        Ok(CourseRequest::Patient { course, out, cache, study, dicom, force: self.run.force, run })
+        let outline_sharing = sharing(self.outline_sharing.as_deref())?;
+        Ok(CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing, force: self.run.force, run })
     }
 }
 
@@ -1349,6 +1362,7 @@ impl RawSvalue {
             label_names: self.label_names,
             out: self.out,
             grid: None,
+            outline_sharing: None,
             target_sigma: None,
             target_labels: None,
             shard: None,
@@ -1505,6 +1519,7 @@ impl RawBench {
             label_names: self.label_names,
             out: self.out,
             grid: self.grid,
+            outline_sharing: None,
             target_sigma: self.target_sigma,
             target_labels: self.target_labels,
             shard: None,
@@ -1586,6 +1601,7 @@ impl RawDose {
         Ok(DoseRequest {
             config: self.config.clone(),
             grid: self.grid_choice(&scene)?,
+            outline_sharing: sharing(self.outline_sharing.as_deref())?.unwrap_or_default(),
             activity,
             dicom,
             emissions: emissions(&self.emissions)?,
@@ -1699,6 +1715,11 @@ impl RawDose {
     fn unit(&self) -> Result<ActivityUnit, UserError> {
         ActivityUnit::require(self.activity_unit.as_deref()).or_user_error()
     }
+}
+
+/// Whether decays stay with the outlines that share an image voxel, where it is stated.
+fn sharing(given: Option<&str>) -> Result<Option<OutlineSharing>, UserError> {
+    given.map(|text| text.parse::<OutlineSharing>().map_err(UserError::from)).transpose()
 }
 
 /// Administered activity, MBq.

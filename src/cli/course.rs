@@ -19,16 +19,17 @@ use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::report::run_record::{self, InputFile};
+use crate::source::OutlineSharing;
 use std::path::Path;
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
     match request {
-        CourseRequest::Patient { course, out, cache, study, dicom, force, run } => {
+        CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing, force, run } => {
             let inputs = guard::of_course(request);
             let folder = guard::folder(out, *force, &inputs, &FILE_NAMES)?;
             let cache = Cache { folder: cache.clone(), program_sha256: program_sha256()?, inputs };
-            one_patient(course, study.as_deref(), &cache, folder, *dicom, run)
+            one_patient(course, study.as_deref(), &cache, folder, (*dicom, *outline_sharing), run)
         }
         CourseRequest::Cohort { protocol, patients, seed, out, force } => {
             let folder =
@@ -54,13 +55,13 @@ fn one_patient(
     study: Option<&StudyChoice>,
     cache: &Cache,
     folder: AtomicOutputDir,
-    dicom: Option<DicomOut>,
+    (dicom, sharing): (Option<DicomOut>, Option<OutlineSharing>),
     run: &RunOptions,
 ) -> Result<(), Failure> {
     let invocation = invocation();
     let hear = &mut Terminal::default();
     let check = |course: &Course| Ok(folder.expect(&names(course.cycles.len(), dicom)).or_user_error()?);
-    let result = patient(course, study, cache, run, &check, hear)?;
+    let result = patient(course, study, (cache, sharing), run, &check, hear)?;
     result.save(&folder, &invocation, dicom, hear)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("verdict.json"))?;

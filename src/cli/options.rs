@@ -19,6 +19,7 @@ pub(super) fn option(setting: Setting) -> &'static str {
         Setting::JudgeLabels => "--judge-labels",
         Setting::SourceLabel => "--source-label",
         Setting::Grid => "--grid",
+        Setting::OutlineSharing => "--outline-sharing",
         Setting::InjectionTime => "--injection-time",
         Setting::DecayCorrection => "--decay-correction",
         Setting::AssumeBqMl => "--assume-bq-ml",

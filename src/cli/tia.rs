@@ -25,6 +25,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         labels: request.labels.as_deref(),
         label_names: request.label_names.as_deref(),
         ct: request.ct.as_deref(),
+        sharing: request.outline_sharing,
         quiet: false,
     };
     let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;

@@ -2,13 +2,13 @@
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};
-use super::images::{self, Anatomy, RegionMap};
+use super::images::{self, Anatomy};
 use super::matter::{
-    ActivityFrame, Labels, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on, scene_grid,
+    ActivityFrame, Labels, Laying, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on, scene_grid,
 };
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
-use super::series::OpenSeries;
+use super::series::{OpenSeries, Over};
 use super::shelf::Shelf;
 use crate::bounds::Given;
 use crate::decay::Nuclide;
@@ -19,7 +19,7 @@ use crate::materials::tissues::read_tissues;
 use crate::note::Note;
 use crate::reads;
 use crate::report::run_record::InputFile;
-use crate::source::{ActivityMap, ActivityUnit, DecayMap};
+use crate::source::{ActivityMap, ActivityUnit, DecayMap, OutlineSharing};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Decays {
     pub form_code: i16,
     /// Their entry in the record.
     pub input: InputFile,
+    /// Whether the images that they come from were already held against the outlines.
+    pub judged: bool,
 }
 
 /// All inputs of a run, from the request's files.
@@ -67,6 +69,9 @@ fn read_case(
 ) -> Result<Case, UserError> {
     let mut warnings = Vec::new();
     let nuclide = shelf.nuclide(&request.nuclide)?;
+    // images are held against the outlines before they become decays
+    let judged =
+        decays.as_ref().map_or(matches!(request.activity, ActivityChoice::Images { .. }), |decays| decays.judged);
     let (activity, frame, activity_inputs) = match decays {
         Some(decays) => in_hand(decays, request, &nuclide)?,
         None => read_activity(request, &nuclide, hear, &mut warnings)?,
@@ -78,7 +83,13 @@ fn read_case(
     let Labels { labels, names, own } = regions(request, &matter, Some(&frame), shelf, hear, &mut warnings)?;
     let own = own.as_ref().map(|own| &own.map);
     check_target_labels(&request.run.stop, &labels, &matter.density_g_cm3)?;
-    let (activity, stated_mbq, image_times_h) = integrated(activity, own, hear, &mut warnings)?;
+    let ct = match &request.scene {
+        SceneInput::Ct(path) => Some(shelf.ct(path)?),
+        SceneInput::Explicit { .. } => None,
+    };
+    let over =
+        Over { regions: own, ct_hu: ct.as_ref().map(|ct| &ct.image.volume), sharing: request.outline_sharing };
+    let (activity, stated_mbq, image_times_h) = integrated(activity, &over, hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
     inputs.extend(own.into_iter().flat_map(|own| own.inputs.clone()));
@@ -95,7 +106,8 @@ fn read_case(
         settings: request.settings(),
         warnings,
     };
-    parts.with_decays(&activity, hear)
+    let outlined = own.is_some() && request.outline_sharing == OutlineSharing::On;
+    parts.with_decays(&activity, Laying { outlined, judged }, hear)
 }
 
 /// The case of a labelled scene, still without decays.
@@ -208,7 +220,7 @@ pub fn check_activity(request: &DoseRequest, decays: Option<&Decays>, shelf: &Sh
 /// Decays, the administered activity that the images state, MBq, and their times, h.
 fn integrated(
     activity: Activity,
-    regions: Option<&RegionMap>,
+    over: &Over<'_>,
     hear: &mut dyn Listener,
     warnings: &mut Vec<Note>,
 ) -> Result<(DecayMap, Option<f64>, Vec<f64>), UserError> {
@@ -217,7 +229,7 @@ fn integrated(
         Activity::Images(series) => series,
     };
     let times: Vec<String> = series.times_h().iter().map(|h| format!("{h:.4}")).collect();
-    let map = series.integrate(regions, &BTreeMap::new(), hear)?;
+    let map = series.integrate(over, &BTreeMap::new(), hear)?;
     hear.info("image-times", format!("activity images at {} h after injection", times.join(", ")));
     for region in map.regions.iter().filter_map(|region| region.row()) {
         let text = format!(

@@ -79,7 +79,7 @@ impl Volumes {
         if let Some(labels) = labels {
             shelf.give_regions(&place("labels"), regions(labels, names));
         }
-        let decays = Decays { map: map.to_decays(), orientation, form_code: 1, input };
+        let decays = Decays { map: map.to_decays(), orientation, form_code: 1, input, judged: false };
         let mut case = case_from(&request, Some(decays), &mut shelf, hear)?;
         case.settings.insert("activity_unit".to_owned(), json!(unit.name()));
         Ok(case)

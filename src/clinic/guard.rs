@@ -97,6 +97,7 @@ pub fn of_dose(request: &DoseRequest) -> Inputs {
         dicom: _,
         force: _,
         grid: _,
+        outline_sharing: _,
         run: _,
     } = request;
     let mut inputs: Inputs = [config, labels, label_names].into_iter().flatten().collect();
@@ -178,7 +179,7 @@ pub fn of_medium(request: &MediumRequest) -> Inputs {
 
 /// What `lutra tia` reads: DICOM, or a SERIES.toml and what it names.
 pub fn of_tia(request: &TiaRequest) -> Inputs {
-    let TiaRequest { series, labels, label_names, ct, images, out: _, force: _ } = request;
+    let TiaRequest { series, labels, label_names, ct, images, outline_sharing: _, out: _, force: _ } = request;
     let mut inputs: Inputs = [labels, label_names, ct].into_iter().flatten().collect();
     series.iter().for_each(|path| add_described(&mut inputs, path));
     add_images(&mut inputs, images);
@@ -187,7 +188,9 @@ pub fn of_tia(request: &TiaRequest) -> Inputs {
 
 /// What `lutra course` reads: a DICOM folder, or a COURSE.toml and what it names.
 pub fn of_course(request: &CourseRequest) -> Inputs {
-    let CourseRequest::Patient { course, out: _, cache: _, study, dicom: _, force: _, run: _ } = request else {
+    let CourseRequest::Patient { course, out: _, cache: _, study, dicom: _, outline_sharing: _, force: _, run: _ } =
+        request
+    else {
         return Inputs::none();
     };
     let mut inputs = Inputs::none();

@@ -4,6 +4,7 @@ use super::case::{Case, data_sets};
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Image, OpenedRegions};
 use super::notes::Listener;
+use super::outlines::Outlines;
 use super::request::{DicomOut, GridChoice, Stop};
 use super::room;
 use crate::ct::{check_hounsfield, contrast};
@@ -17,8 +18,10 @@ use crate::materials::tissue_map;
 use crate::materials::tissues::Tissue;
 use crate::note::Note;
 use crate::report::run_record::InputFile;
-use crate::source::DecayMap;
+use crate::source::outline_notes::{Names, apart, meet};
+use crate::source::outlines::{Outlined, redistribute_within};
 use crate::source::regrid::{average_to, redistribute};
+use crate::source::{DecayMap, Regridded};
 use crate::transport::Scene;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +63,15 @@ pub(super) struct Labels {
     pub(super) own: Option<Arc<OpenedRegions>>,
 }
 
+/// How decays are laid onto the grid of a case.
+#[derive(Clone, Copy)]
+pub(super) struct Laying {
+    /// Whether they stay with the outlines that share an image voxel.
+    pub(super) outlined: bool,
+    /// Whether the outlines were already held against the images that the decays come from.
+    pub(super) judged: bool,
+}
+
 /// A case without its decays.
 pub(super) struct Parts {
     pub(super) nuclide: Nuclide,
@@ -76,10 +88,15 @@ pub(super) struct Parts {
 
 impl Parts {
     /// The case with the decays put on its grid; decays outside the grid or in air are reported.
-    pub(super) fn with_decays(mut self, activity: &DecayMap, hear: &mut dyn Listener) -> Result<Case, UserError> {
-        let (matter, warnings) = (&self.matter, &mut self.warnings);
+    pub(super) fn with_decays(
+        mut self,
+        activity: &DecayMap,
+        how: Laying,
+        hear: &mut dyn Listener,
+    ) -> Result<Case, UserError> {
         let decays_in_file = activity.total_decays();
-        let regridded = redistribute(activity, &matter.grid).or_user_error()?;
+        let regridded = self.laid(activity, how, hear)?;
+        let (matter, warnings) = (&self.matter, &mut self.warnings);
         hear.info(
             "decays-on-grid",
             format!(
@@ -111,6 +128,37 @@ impl Parts {
             ));
         }
         Ok(self.case(decays, decays_in_file))
+    }
+
+    /// The decays on the case's grid, within the outlines or by volume alone.
+    fn laid(&mut self, activity: &DecayMap, how: Laying, hear: &mut dyn Listener) -> Result<Regridded, UserError> {
+        let grid = &self.matter.grid;
+        if !how.outlined || activity.grid().same_as(grid) {
+            return redistribute(activity, grid).or_user_error();
+        }
+        let outlines = Outlines::in_matter(&self.labels, grid, &self.matter.density_g_cm3);
+        let Outlined { regridded, shares, concentrations } =
+            redistribute_within(activity, &outlines.labels).or_user_error()?;
+        let names = Names { names: &self.names, air: outlines.air };
+        if !meet(&shares, &activity.decays().data, &names) {
+            self.warnings.push(apart());
+            return redistribute(activity, grid).or_user_error();
+        }
+        let shared: f64 = shares.mixed().map(|(voxel, _)| activity.decays().data[voxel]).sum();
+        hear.info(
+            "decays-shared",
+            format!(
+                "{:.1} % of the decays lie in image voxels that several outlines share, and were divided by what these \
+                 hold ({} steps)",
+                100.0 * shared / regridded.source,
+                concentrations.steps
+            ),
+        );
+        if !how.judged {
+            let doubts = outlines.doubts(activity.decays(), &shares, &concentrations, &self.names, (true, None));
+            self.warnings.extend(doubts);
+        }
+        Ok(regridded)
     }
 
     /// The case with decays on its grid; `decays_in_file` is the number before any fell outside.

@@ -74,6 +74,9 @@ pub mod merge;
 /// Notes on a request.
 pub mod notes;
 
+/// Outlines and the images that they share.
+mod outlines;
+
 /// The files of a dose.
 pub mod output;
 

@@ -4,7 +4,7 @@ use super::failure::UserError;
 use crate::decay::Nuclide;
 use crate::fault::{Setting, Words, words};
 use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
-use crate::source::ActivityUnit;
+use crate::source::{ActivityUnit, OutlineSharing};
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
 use crate::transport::cpu::Carrier;
@@ -98,6 +98,8 @@ pub struct TiaRequest {
     pub ct: Option<PathBuf>,
     /// How DICOM images are read.
     pub images: ImageChoice,
+    /// Whether image voxels are divided among the outlines that share them; `None` for what the series states.
+    pub outline_sharing: Option<OutlineSharing>,
     /// Output folder.
     pub out: PathBuf,
     /// Whether it may hold something already.
@@ -136,6 +138,9 @@ pub enum CourseRequest {
         study: Option<Box<StudyChoice>>,
         /// DICOM outputs.
         dicom: Option<DicomOut>,
+        /// Whether image voxels are divided among the outlines that share them; `None` for what the course or its
+        /// series state.
+        outline_sharing: Option<OutlineSharing>,
         /// Whether the output folder may hold something already.
         force: bool,
         /// Options of the transport.
@@ -445,6 +450,8 @@ pub struct DoseRequest {
     pub force: bool,
     /// Grid of the result.
     pub grid: GridChoice,
+    /// Whether decays stay with the outlines that share an image voxel.
+    pub outline_sharing: OutlineSharing,
     /// Options of the transport.
     pub run: RunOptions,
 }
@@ -558,6 +565,7 @@ impl DoseRequest {
             ("administered_mbq".to_owned(), json!(self.administered_mbq)),
             ("emissions".to_owned(), json!(emissions)),
             ("grid".to_owned(), self.grid.setting()),
+            ("outline_sharing".to_owned(), json!(self.outline_sharing.name())),
             ("nuclide".to_owned(), json!(self.nuclide)),
         ]);
         if let ActivityChoice::Images { choice, .. } = &self.activity {
@@ -628,6 +636,7 @@ impl DoseRequest {
             dicom: None,
             force: false,
             grid: GridChoice::Scene,
+            outline_sharing: OutlineSharing::default(),
             run: RunOptions::default(),
         }
     }

@@ -4,6 +4,7 @@ use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
 use super::notes::Listener;
+use super::outlines::Outlines;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
@@ -14,10 +15,12 @@ use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMa
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::fault::{Setting, words};
-use crate::grid::{Orientation, VoxelGrid};
+use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
 use crate::report::run_record::InputFile;
+use crate::source::concentrations::Concentrations;
+use crate::source::{OutlineSharing, Shares};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,8 +41,28 @@ pub struct Integrated {
     pub label_names: Option<PathBuf>,
     /// Nuclide name or file.
     pub nuclide: String,
+    /// Whether image voxels were divided among the outlines that share them.
+    pub sharing: OutlineSharing,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
+}
+
+/// What the images of a series are divided by.
+pub struct Over<'a> {
+    /// The regions; `None` for one region of everything.
+    pub regions: Option<&'a RegionMap>,
+    /// CT, HU, which tells air outside all outlines from tissue.
+    pub ct_hu: Option<&'a Volume<f32>>,
+    /// Whether image voxels are divided among the outlines that share them.
+    pub sharing: OutlineSharing,
+}
+
+/// How the regions divide the images.
+struct Divided {
+    shares: Shares,
+    concentrations: Vec<Concentrations>,
+    /// Label of air outside all outlines.
+    air: Option<u16>,
 }
 
 /// An opened series: its images as activity, and how to integrate them.
@@ -276,20 +299,43 @@ impl OpenSeries {
         })
     }
 
+    /// Whether image voxels are divided among the outlines that share them, as stated for the request or by the series.
+    pub fn sharing(&self, stated: Option<OutlineSharing>) -> OutlineSharing {
+        stated.or(self.series.outline_sharing).unwrap_or_default()
+    }
+
+    /// How the regions divide the images: their shares, and what they hold in each image.
+    fn divided(&mut self, over: &Over<'_>, hear: &mut dyn Listener) -> Result<Divided, UserError> {
+        let grid = self.grid().clone();
+        let whole = |labels: &[u16]| Divided { shares: Shares::whole(labels), concentrations: vec![], air: None };
+        let Some(regions) = over.regions else { return Ok(whole(&vec![0; grid.len()])) };
+        if over.sharing == OutlineSharing::Off {
+            return Ok(whole(&images::labels_on(regions, &grid, "the images", hear, &mut self.warnings)?));
+        }
+        let outlines = match over.ct_hu {
+            Some(ct) => Outlines::in_ct(&regions.labels, ct)?,
+            None => Outlines::alone(regions.labels.clone()),
+        };
+        let shares = Shares::of(&outlines.labels, &grid).or_user_error()?;
+        let mut concentrations = Vec::new();
+        for (n, image) in self.images.iter().enumerate() {
+            let found = Concentrations::of(&image.activity_mbq.data, &shares);
+            let of = (n == 0, Some(image.name.as_str()));
+            self.warnings.extend(outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of));
+            concentrations.push(found);
+        }
+        Ok(Divided { shares, concentrations, air: outlines.air })
+    }
+
     /// The map of decays, with the images divided into these regions; `earlier` are half-lives of earlier cycles.
     pub fn integrate(
         &mut self,
-        regions: Option<&RegionMap>,
+        over: &Over<'_>,
         earlier: &BTreeMap<String, EarlierHalfLife>,
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
-        let grid = self.grid().clone();
-        let (labels, names) = match regions {
-            Some(regions) => {
-                (images::labels_on(regions, &grid, "the images", hear, &mut self.warnings)?, regions.names.clone())
-            }
-            None => (vec![0; grid.len()], BTreeMap::new()),
-        };
+        let Divided { shares, concentrations, air } = self.divided(over, hear)?;
+        let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
         let series = &self.series;
         let mut planar: BTreeMap<String, Vec<PlanarPoint>> = BTreeMap::new();
         for image in &series.planar {
@@ -300,7 +346,9 @@ impl OpenSeries {
         }
         integrate_series(&TiaInput {
             images: &self.images,
-            labels: &labels,
+            shares: &shares,
+            concentrations: &concentrations,
+            air,
             names: &names,
             physical_half_life_h: self.half_life_h,
             default_method: &series.default_method,
@@ -382,6 +430,7 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         label_names: None,
         systematic_rel_sigma: 0.0,
         voxelwise: false,
+        outline_sharing: None,
         images: Vec::new(),
         planar: Vec::new(),
         error_model: ErrorModel::default(),
@@ -399,6 +448,8 @@ pub struct SeriesRegions<'a> {
     pub label_names: Option<&'a Path>,
     /// CT that DICOM regions are mapped to and that the images must match; without one, the images' own grid.
     pub ct: Option<&'a Path>,
+    /// Whether image voxels are divided among the outlines that share them; `None` for what the series states.
+    pub sharing: Option<OutlineSharing>,
     /// Whether their volumes are not reported.
     pub quiet: bool,
 }
@@ -434,11 +485,18 @@ pub fn integrate(
     if let Some(regions) = regions.as_ref().filter(|_| !from.quiet) {
         regions.told.iter().for_each(|note| hear.note(note.clone()));
     }
-    let map = opened.integrate(regions.as_ref().map(|regions| &regions.map), earlier, hear)?;
+    let ct = from.ct.map(|ct| shelf.ct(ct)).transpose()?;
+    let over = Over {
+        regions: regions.as_ref().map(|regions| &regions.map),
+        ct_hu: ct.as_ref().map(|ct| &ct.image.volume),
+        sharing: opened.sharing(from.sharing),
+    };
+    let map = opened.integrate(&over, earlier, hear)?;
+    let sharing = over.sharing;
     let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
     }
-    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, warnings })
+    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, sharing, warnings })
 }

@@ -36,6 +36,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "program": run_record::program(),
         "inputs": done.inputs,
         "nuclide": done.nuclide,
+        "outline_sharing": done.sharing.name(),
         "regions": rows,
         "points": points,
         "parameters": parameters,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::bed::{RADIOBIOLOGY_SETS, Radiobiology};
 use crate::bounds::{self, Given};
 use crate::note::Note;
+use crate::source::OutlineSharing;
 
 use super::frame::Transform;
 use super::input::{InputError, TextOrDate, check_transform, day, days_between, from_toml, positive, relative};
@@ -108,6 +109,8 @@ struct RawCourse {
     label_names: Option<String>,
     #[serde(default)]
     grid: Option<String>,
+    #[serde(default)]
+    outline_sharing: Option<OutlineSharing>,
     #[serde(default)]
     reduction_factor: Option<f64>,
     #[serde(default)]
@@ -211,6 +214,8 @@ pub struct Course {
     pub label_names: Option<String>,
     /// Grid of the dose: as for `lutra dose --grid`.
     pub grid: Option<String>,
+    /// Whether decays stay with the outlines that share an image voxel, where it is stated.
+    pub outline_sharing: Option<OutlineSharing>,
     /// Reduction of a solved activity.
     pub reduction_factor: f64,
     /// Pseudonym.
@@ -281,6 +286,7 @@ impl Course {
             labels: raw.labels,
             label_names: raw.label_names,
             grid: raw.grid,
+            outline_sharing: raw.outline_sharing,
             reduction_factor,
             patient_id: raw.patient.id,
             stop_flags: raw.patient.stop_flags,

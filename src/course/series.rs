@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bounds;
+use crate::source::OutlineSharing;
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::tia::{Method, RegionMethod};
@@ -145,6 +146,8 @@ struct RawSeries {
     systematic_error: f64,
     #[serde(default)]
     voxelwise: bool,
+    #[serde(default)]
+    outline_sharing: Option<OutlineSharing>,
     images: Vec<RawImage>,
     #[serde(default)]
     planar: Vec<RawPlanar>,
@@ -234,6 +237,8 @@ pub struct Series {
     pub systematic_rel_sigma: f64,
     /// Whether voxels are fitted one by one.
     pub voxelwise: bool,
+    /// Whether decays stay with the outlines that share an image voxel, where it is stated.
+    pub outline_sharing: Option<OutlineSharing>,
     /// The images, in order of time.
     pub images: Vec<SeriesImage>,
     /// Planar images of a hybrid series, in order of time.
@@ -377,6 +382,7 @@ impl Series {
             label_names: raw.label_names,
             systematic_rel_sigma: raw.systematic_error,
             voxelwise: raw.voxelwise,
+            outline_sharing: raw.outline_sharing,
             images,
             planar,
             error_model: raw.fit.error_model.unwrap_or_default(),

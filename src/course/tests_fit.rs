@@ -18,6 +18,7 @@ use super::tia::{ActivityImage, Method, RegionIntegral, TiaError, TiaInput, TiaM
 use super::time_activity::*;
 use crate::bed::Exponential;
 use crate::grid::{Volume, VoxelGrid};
+use crate::source::Shares;
 
 const PHYSICAL_H: f64 = 159.53;
 
@@ -50,7 +51,9 @@ fn integrated(
 ) -> Result<TiaMap, TiaError> {
     integrate_series(&TiaInput {
         images,
-        labels,
+        shares: &Shares::whole(labels),
+        concentrations: &[],
+        air: None,
         names: &BTreeMap::new(),
         physical_half_life_h: PHYSICAL_H,
         default_method: method,

@@ -11,6 +11,7 @@ use super::tia::*;
 use super::time_activity::{ErrorModel, FitFlag, Model};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::nifti;
+use crate::source::Shares;
 
 const GOOD: &str = r#"
 schema = 1
@@ -159,7 +160,9 @@ impl Setup {
     fn run(&self) -> Result<TiaMap, TiaError> {
         integrate_series(&TiaInput {
             images: &self.images,
-            labels: &self.labels,
+            shares: &Shares::whole(&self.labels),
+            concentrations: &[],
+            air: None,
             names: &self.names,
             physical_half_life_h: self.half_life_h,
             default_method: &self.method,

@@ -17,6 +17,8 @@ use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
+use crate::source::concentrations::Concentrations;
+use crate::source::shares::{Parts, Shares};
 use crate::units::DECAYS_PER_MBQ_H;
 
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
@@ -278,8 +280,12 @@ pub struct ActivityImage {
 pub struct TiaInput<'a> {
     /// Images in order of time, on one grid; at least one.
     pub images: &'a [ActivityImage],
-    /// Label of each voxel, 0 for none.
-    pub labels: &'a [u16],
+    /// The regions' shares of the voxels; label 0 outside all outlines.
+    pub shares: &'a Shares,
+    /// What each region holds in each image, by which shared voxels are divided; may be empty where none is shared.
+    pub concentrations: &'a [Concentrations],
+    /// Label of the air outside all outlines, which is a region of its own in the shares and counts as label 0.
+    pub air: Option<u16>,
     /// Names of the labels.
     pub names: &'a BTreeMap<u16, String>,
     /// Physical half-life, h.
@@ -309,7 +315,7 @@ pub struct RegionIntegral {
     pub label: u16,
     /// Name; `unlabelled` for label 0.
     pub name: String,
-    /// Voxels.
+    /// Voxels that the region has a share of.
     pub voxels: usize,
     /// Activities, MBq.
     pub points: Vec<ActivityPoint>,
@@ -452,7 +458,7 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
 }
 
 /// What there is to tell of the regions, each once with the regions that it is true of.
-fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Note> {
+fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegral]) -> Vec<Note> {
     let mut shared: Vec<(Note, Vec<&str>)> = Vec::new();
     let mut tell = |words: Note, name| match shared.iter_mut().find(|(known, _)| *known == words) {
         Some((_, names)) => names.push(name),
@@ -461,9 +467,9 @@ fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Note
     for region in regions {
         let Some(integral) = &region.integral else {
             // unlabelled air that is 0 in every image does not count as a region without a fit
-            let member = |v: usize| input.labels[v] == region.label;
-            let zero = |i: &ActivityImage| i.activity_mbq.data.iter().enumerate().all(|(v, a)| !member(v) || *a == 0.0);
-            if region.label != 0 || !input.images.iter().all(zero) {
+            let own = &cells.by_label[&region.label];
+            let zero = |image: usize| own.iter().all(|&cell| cells.amount(input, image, cell) == 0.0);
+            if region.label != 0 || !(0..input.images.len()).all(zero) {
                 let text = "no image shows activity above 0: the map has no decays there";
                 tell(Note::warning("no-activity-above-zero", text), &region.name);
             }
@@ -486,10 +492,8 @@ fn region_warnings(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Vec<Note
 pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
     let mut warnings = check(input)?;
     let grid = input.images[0].activity_mbq.grid.clone();
-    let mut members: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for (voxel, &label) in input.labels.iter().enumerate() {
-        members.entry(label).or_default().push(voxel);
-    }
+    let cells = Cells::of(input);
+    let members = &cells.by_label;
     let name_of = |label: u16| match (label, input.names.get(&label)) {
         (0, _) => "unlabelled".to_owned(),
         (_, Some(name)) => name.clone(),
@@ -505,35 +509,32 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         let known: Vec<String> = members.keys().map(|&label| name_of(label)).collect();
         return Err(TiaError::UnknownPlanar { region: unknown.clone(), known: known.join(", ") });
     }
-    let mut decays = vec![0.0; grid.len()];
-    let mut rel_sigma = vec![f32::NAN; grid.len()];
+    let mut laid = Laid { decays: vec![0.0; grid.len()], rel_sigma: vec![f32::NAN; grid.len()] };
     let mut regions = Vec::new();
-    for (&label, voxels) in &members {
+    for (&label, own) in members {
         let name = name_of(label);
-        let points: Vec<ActivityPoint> = input
-            .images
-            .iter()
-            .map(|image| ActivityPoint {
-                time_h: image.time_h,
-                activity_mbq: voxels.iter().map(|&v| image.activity_mbq.data[v]).sum(),
-                rel_sigma: image.rel_sigma,
+        let points: Vec<ActivityPoint> = (0..input.images.len())
+            .map(|n| ActivityPoint {
+                time_h: input.images[n].time_h,
+                activity_mbq: own.iter().map(|&cell| cells.amount(input, n, cell)).sum(),
+                rel_sigma: input.images[n].rel_sigma,
             })
             .collect();
         let integral = region_integral(input, &name, &points)?;
         let mut region = RegionIntegral {
             label,
             name,
-            voxels: voxels.len(),
+            voxels: own.chunk_by(|a, b| a.voxel == b.voxel).count(),
             reference_image: 0,
             points,
             integral,
             fitted_voxels: 0,
             map_decays: 0.0,
         };
-        spread(input, voxels, &mut region, &mut decays, &mut rel_sigma);
+        spread(input, &cells, own, &mut region, &mut laid);
         regions.push(region);
     }
-    warnings.extend(region_warnings(input, &regions));
+    warnings.extend(region_warnings(input, &cells, &regions));
     within_what_was_given(input, &regions)?;
     let own = input.region_methods.iter().map(|own| (format!("region {}: half_life_h", own.region), &own.method));
     for (what, method) in std::iter::once(("half_life_h".to_owned(), input.default_method)).chain(own) {
@@ -541,8 +542,8 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         warnings.extend(stated_h.and_then(|h| bounds::half_life_in_days(&what, h, input.physical_half_life_h)));
     }
     Ok(TiaMap {
-        decays: Volume { grid: grid.clone(), data: decays },
-        rel_sigma: Volume { grid, data: rel_sigma },
+        decays: Volume { grid: grid.clone(), data: laid.decays },
+        rel_sigma: Volume { grid, data: laid.rel_sigma },
         regions,
         warnings,
     })
@@ -570,10 +571,10 @@ fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Re
 /// Grids, numbers and units of the images.
 fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
     let grid: &VoxelGrid = &input.images[0].activity_mbq.grid;
-    if input.labels.len() != grid.len() {
+    if input.shares.len() != grid.len() {
         return Err(TiaError::Grid {
             what: "label map".to_owned(),
-            found: format!("{} voxels", input.labels.len()),
+            found: format!("{} voxels", input.shares.len()),
             wanted: grid.describe(),
         });
     }
@@ -751,49 +752,123 @@ fn nearest(times_h: impl Iterator<Item = f64>, wanted_h: f64) -> usize {
         .map_or(0, |(index, _)| index)
 }
 
-/// Fills the voxels of a region.
-fn spread(
-    input: &TiaInput<'_>,
-    voxels: &[usize],
-    region: &mut RegionIntegral,
-    decays: &mut [f64],
-    rel_sigma: &mut [f32],
-) {
-    let Some(integral) = region.integral.clone() else { return };
-    let wanted_h = integral.effective_half_life_h / std::f64::consts::LN_2;
-    // an image without activity in the region cannot distribute its decays
-    let above = |image: &ActivityImage| voxels.iter().map(|&v| image.activity_mbq.data[v].max(0.0)).sum::<f64>();
-    let shows: Vec<usize> = (0..input.images.len()).filter(|&n| above(&input.images[n]) > 0.0).collect();
-    if !shows.is_empty() {
-        region.reference_image = shows[nearest(shows.iter().map(|&n| input.images[n].time_h), wanted_h)];
-    }
-    let reference = &input.images[region.reference_image].activity_mbq.data;
-    let positive = above(&input.images[region.reference_image]);
-    let scale = if positive > 0.0 { integral.decays() / positive } else { 0.0 };
-    let region_sigma = integral.rel_sigma.map_or(f32::NAN, |sigma| sigma as f32);
-    let physical_per_h = std::f64::consts::LN_2 / input.physical_half_life_h;
-    for &voxel in voxels {
-        decays[voxel] = scale * reference[voxel].max(0.0);
-        rel_sigma[voxel] = region_sigma;
-        if input.voxelwise
-            && let Some((own, sigma)) = voxel_integral(input, voxel, physical_per_h)
-        {
-            decays[voxel] = own;
-            rel_sigma[voxel] = sigma;
-            region.fitted_voxels += 1;
+/// A region's part of a voxel: the whole voxel, or one of the parts that share it.
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    voxel: usize,
+    /// Place of the part among all parts of shared voxels.
+    part: Option<usize>,
+}
+
+/// The parts of all voxels by region.
+struct Cells {
+    /// The cells of each label, in the order of the voxels.
+    by_label: BTreeMap<u16, Vec<Cell>>,
+    /// For each image the share of its voxel's activity that each part of a shared voxel takes.
+    weights: Vec<Vec<f64>>,
+}
+
+impl Cells {
+    fn of(input: &TiaInput<'_>) -> Self {
+        let mut by_label: BTreeMap<u16, Vec<Cell>> = BTreeMap::new();
+        let label_of = |region: u32| {
+            let label = input.shares.labels()[region as usize];
+            if input.air == Some(label) { 0 } else { label }
+        };
+        let mut next = 0;
+        for voxel in 0..input.shares.len() {
+            match input.shares.at(voxel) {
+                Parts::Whole(region) => {
+                    by_label.entry(label_of(region)).or_default().push(Cell { voxel, part: None });
+                }
+                Parts::Shared(parts) => {
+                    for &(region, _) in parts {
+                        let cell = Cell { voxel, part: Some(next) };
+                        by_label.entry(label_of(region)).or_default().push(cell);
+                        next += 1;
+                    }
+                }
+            }
         }
-        region.map_decays += decays[voxel];
+        let mut own = Vec::new();
+        let weights = input.concentrations.iter().map(|image| {
+            let mut all = Vec::with_capacity(next);
+            for (_, parts) in input.shares.mixed() {
+                image.weights(parts, &mut own);
+                all.append(&mut own);
+            }
+            all
+        });
+        let weights = weights.collect();
+        Self { by_label, weights }
+    }
+
+    /// Activity of a cell in an image, MBq.
+    fn amount(&self, input: &TiaInput<'_>, image: usize, cell: Cell) -> f64 {
+        let all = input.images[image].activity_mbq.data[cell.voxel];
+        cell.part.map_or(all, |part| all * self.weights[image][part])
     }
 }
 
-/// Decays and relative sigma of one voxel by a mono-exponential; `None` if it has no three positive
+/// The map as it fills.
+struct Laid {
+    decays: Vec<f64>,
+    rel_sigma: Vec<f32>,
+}
+
+impl Laid {
+    /// Adds a cell's decays with their relative sigma. Parts of a voxel come from the curves of different regions, whose
+    /// errors are independent.
+    fn add(&mut self, cell: Cell, decays: f64, sigma: f32) {
+        let (sum, known) = (&mut self.decays[cell.voxel], &mut self.rel_sigma[cell.voxel]);
+        // a voxel of which nothing is known yet
+        *known = if cell.part.is_none() || *sum <= 0.0 {
+            sigma
+        } else if decays > 0.0 {
+            (((f64::from(*known) * *sum).hypot(f64::from(sigma) * decays)) / (*sum + decays)) as f32
+        } else {
+            *known
+        };
+        *sum += decays;
+    }
+}
+
+/// Fills the voxels of a region.
+fn spread(input: &TiaInput<'_>, cells: &Cells, own: &[Cell], region: &mut RegionIntegral, laid: &mut Laid) {
+    let Some(integral) = region.integral.clone() else { return };
+    let wanted_h = integral.effective_half_life_h / std::f64::consts::LN_2;
+    // an image without activity in the region cannot distribute its decays
+    let above = |image: usize| own.iter().map(|&cell| cells.amount(input, image, cell).max(0.0)).sum::<f64>();
+    let shows: Vec<usize> = (0..input.images.len()).filter(|&n| above(n) > 0.0).collect();
+    if !shows.is_empty() {
+        region.reference_image = shows[nearest(shows.iter().map(|&n| input.images[n].time_h), wanted_h)];
+    }
+    let positive = above(region.reference_image);
+    let scale = if positive > 0.0 { integral.decays() / positive } else { 0.0 };
+    let region_sigma = integral.rel_sigma.map_or(f32::NAN, |sigma| sigma as f32);
+    let physical_per_h = std::f64::consts::LN_2 / input.physical_half_life_h;
+    for &cell in own {
+        let mut decays = scale * cells.amount(input, region.reference_image, cell).max(0.0);
+        let mut rel_sigma = region_sigma;
+        if input.voxelwise
+            && let Some((fitted, sigma)) = cell_integral(input, cells, cell, physical_per_h)
+        {
+            (decays, rel_sigma) = (fitted, sigma);
+            region.fitted_voxels += 1;
+        }
+        laid.add(cell, decays, rel_sigma);
+        region.map_decays += decays;
+    }
+}
+
+/// Decays and relative sigma of one cell by a mono-exponential; `None` if it has no three positive
 /// points, falls outside the bounds of half-life, or would hold more than half of its decays before its first point.
-fn voxel_integral(input: &TiaInput<'_>, voxel: usize, physical_per_h: f64) -> Option<(f64, f32)> {
+fn cell_integral(input: &TiaInput<'_>, cells: &Cells, cell: Cell, physical_per_h: f64) -> Option<(f64, f32)> {
     let mut time_h = Vec::with_capacity(input.images.len());
     let mut ln_activity = Vec::with_capacity(input.images.len());
     let mut weight = Vec::with_capacity(input.images.len());
-    for image in input.images {
-        let activity = image.activity_mbq.data[voxel];
+    for (n, image) in input.images.iter().enumerate() {
+        let activity = cells.amount(input, n, cell);
         if activity > 0.0 {
             time_h.push(image.time_h);
             ln_activity.push(activity.ln());

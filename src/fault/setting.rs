@@ -55,6 +55,8 @@ settings! {
     SourceLabel = "source label",
     /// The grid of the result.
     Grid = "grid",
+    /// Whether decays stay with the outlines that share an image voxel.
+    OutlineSharing = "outline sharing",
     /// When the activity was injected.
     InjectionTime = "injection time",
     /// To which moment an image is corrected for decay.

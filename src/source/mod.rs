@@ -6,14 +6,31 @@
 /// Units of activity maps, and the map of decays.
 pub mod activity;
 
+/// What each region holds per voxel, from an image whose voxels several regions share.
+pub mod concentrations;
+
+/// What there is to tell of outlines and image.
+pub mod outline_notes;
+
+/// Whether an outline lies where the image has its edge.
+pub mod misfit;
+
+/// Decays onto a finer grid, so that they stay with their outline.
+pub mod outlines;
+
 /// How much of a voxel lies in each voxel of another grid.
 mod overlap;
 
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 
+/// How much of each image voxel lies in each region.
+pub mod shares;
+
 pub use activity::{ActivityError, ActivityMap, ActivityUnit, DecayMap};
+pub use outlines::OutlineSharing;
 pub use regrid::{RegridError, Regridded};
+pub use shares::Shares;
 
 /// Sum in the order of the values with Neumaier's compensation: the error stays at one rounding of
 /// the result, however many values there are.

@@ -162,18 +162,33 @@ pub fn redistribute(decays: &DecayMap, target: &VoxelGrid) -> Result<Regridded, 
                 out.data[voxel] += values[index] * share;
                 inside += share;
             }
-            if 1.0 - inside > SMALLEST_SHARE {
-                outside.push(values[index] * (1.0 - inside));
-            }
+            outside.extend(beyond(values[index], inside));
         },
     );
+    settle(decays, out, outside)
+}
+
+/// What of a voxel's decays lies outside the target, for the share of the voxel inside it; none where that is rounding.
+pub(super) fn beyond(decays: f64, inside: f64) -> Option<f64> {
+    (1.0 - inside > SMALLEST_SHARE).then_some(decays * (1.0 - inside))
+}
+
+/// What became of the decays; `outside` lists those outside the target.
+///
+/// Errors: no decay inside the target grid.
+pub(super) fn settle(
+    decays: &DecayMap,
+    out: Volume<f64>,
+    outside: Vec<f64>,
+) -> Result<Regridded, RegridError> {
+    let source = decays.total_decays();
     let lost = sum(outside);
     let kept = sum(out.data.iter().copied());
     if kept <= 0.0 {
         return Err(RegridError::WhollyOutside {
             decays: source,
-            source_grid: from.describe(),
-            target_grid: target.describe(),
+            source_grid: decays.grid().describe(),
+            target_grid: out.grid.describe(),
         });
     }
     let difference = (kept + lost - source).abs();

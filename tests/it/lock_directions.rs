@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ct", &["fault", "grid", "note", "units"]),
     ("decay", &["fault", "text", "units"]),
     ("materials", &["ct", "fault", "grid", "note", "text", "units"]),
-    ("source", &["bounds", "cores", "decay", "fault", "grid", "units"]),
+    ("source", &["bounds", "cores", "decay", "fault", "grid", "note", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["cores", "fault", "kernel", "materials", "quadrature", "units"]),
     ("kernel", &[]),

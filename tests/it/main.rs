@@ -59,6 +59,7 @@ mod lock_shaders;
 mod lock_skips;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod outlines;
 mod outside;
 mod patient;
 mod reference_four_cycles;

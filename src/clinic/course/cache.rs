@@ -141,6 +141,7 @@ fn dependencies(
         ("cache".to_owned(), CACHE_SCHEMA.to_string()),
         ("nuclide".to_owned(), request.nuclide.clone()),
         ("grid".to_owned(), format!("{:?}", request.grid)),
+        ("outline_sharing".to_owned(), request.outline_sharing.name().to_owned()),
         ("seed".to_owned(), request.run.seed.to_string()),
         ("histories".to_owned(), histories.to_string()),
     ]);

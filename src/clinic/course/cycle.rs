@@ -114,13 +114,15 @@ fn of_series(
         labels: labels.as_deref(),
         label_names: label_names.as_deref(),
         ct: ct.as_deref(),
+        sharing: course.outline_sharing,
         // the dose's own report of the regions follows
         quiet: true,
     };
     let name = format!("{}: decays", opened.name().display());
-    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, warnings } =
+    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, sharing, warnings } =
         integrate(opened, earlier, own, shelf, hear)?;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
+    request.outline_sharing = sharing;
     if cycle.labels.is_none() && course.labels.is_none() {
         (request.labels, request.label_names) = (labels, label_names);
     }
@@ -128,6 +130,7 @@ fn of_series(
         input: recorded_values("activity", &name, &map.decays.data, f64::to_le_bytes),
         orientation: map.decays.grid.orientation(),
         form_code,
+        judged: true,
         map: DecayMap::new(map.decays, &name).or_user_error()?,
     };
     let mut done = transported(&request, Some(decays), cache, shelf, hear)?;
@@ -186,6 +189,7 @@ fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String)
         dicom: None,
         force: false,
         grid: course.grid.as_deref().map_or(Ok(GridChoice::Scene), GridChoice::parse)?,
+        outline_sharing: course.outline_sharing.unwrap_or_default(),
         run: run.clone(),
     })
 }

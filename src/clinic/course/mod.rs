@@ -47,6 +47,7 @@ use crate::course::tia::EarlierHalfLife;
 use crate::io::atomic::AtomicOutputDir;
 use crate::note::Note;
 use crate::report::run_record::InputFile;
+use crate::source::OutlineSharing;
 use cache::Cache;
 use cycle::{CycleFrom, compute_cycle};
 use frame::{Frame, cycle_doses};
@@ -82,21 +83,23 @@ pub struct CourseResult {
     pub verdict: Verdict,
 }
 
-/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder; `check` is called before anything is computed.
+/// The course at `path`: a COURSE.toml, or with `choice` a DICOM folder. `sharing`, where it is given, decides in place of
+/// the course whether decays stay with the outlines that share an image voxel; `check` is called before anything is computed.
 ///
 /// Errors: those of the files; unknown names; transport.
 pub fn patient(
     path: &Path,
     choice: Option<&StudyChoice>,
-    cache: &Cache,
+    (cache, sharing): (&Cache, Option<OutlineSharing>),
     run: &RunOptions,
     check: &dyn Fn(&Course) -> Result<(), Failure>,
     hear: &mut dyn Listener,
 ) -> Result<CourseResult, Failure> {
-    let source = match choice {
+    let mut source = match choice {
         Some(choice) => CourseSource::of_study(path, choice, hear)?,
         None => CourseSource::of_file(path)?,
     };
+    source.course.outline_sharing = sharing.or(source.course.outline_sharing);
     check(&source.course)?;
     treated(source, Some(cache), run, hear)
 }

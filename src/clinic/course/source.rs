@@ -185,6 +185,7 @@ pub(super) fn imaged_course(protocol: ProtocolChoice, nuclide: String, cycles: V
         labels: None,
         label_names: None,
         grid: None,
+        outline_sharing: None,
         reduction_factor: 1.0,
         patient_id: None,
         stop_flags: Vec::new(),

@@ -1,0 +1,89 @@
+//! Outlines and the images that they share: labels with the air outside them, and the notes about both.
+
+use super::failure::{OrUserError, UserError};
+use crate::dose::AIR_LIMIT_G_CM3;
+use crate::grid::{Volume, VoxelGrid};
+use crate::materials::hu_curve::HuCalibration;
+use crate::note::Note;
+use crate::source::concentrations::Concentrations;
+use crate::source::misfit::misfits;
+use crate::source::outline_notes::{Names, apart, meet, of_misfits, of_shares, unfinished};
+use crate::source::regrid::average_to;
+use crate::source::shares::Shares;
+use std::collections::BTreeMap;
+
+/// Outlines on their own grid, with the air outside them apart from tissue outside them.
+pub(super) struct Outlines {
+    /// Labels; air outside all outlines has one of its own.
+    pub(super) labels: Volume<u16>,
+    /// That label, where there is such air and a label is free.
+    pub(super) air: Option<u16>,
+}
+
+impl Outlines {
+    /// Outlines where nothing is known of matter.
+    pub(super) fn alone(labels: Volume<u16>) -> Self {
+        Self { labels, air: None }
+    }
+
+    /// Outlines over matter of this density on the same grid.
+    pub(super) fn in_matter(labels: &[u16], grid: &VoxelGrid, density_g_cm3: &[f32]) -> Self {
+        let is_air = |n: usize| labels[n] == 0 && f64::from(density_g_cm3[n]) < AIR_LIMIT_G_CM3;
+        Self::with_air(Volume { grid: grid.clone(), data: labels.to_vec() }, is_air)
+    }
+
+    /// Outlines over a CT, HU, on any grid.
+    ///
+    /// Errors: a CT that does not reach the outlines' grid.
+    pub(super) fn in_ct(labels: &Volume<u16>, ct_hu: &Volume<f32>) -> Result<Self, UserError> {
+        // beyond the CT lies what belongs to no body
+        let hu = average_to(ct_hu, &labels.grid, -1000.0).or_user_error()?.volume.data;
+        let calibration = HuCalibration::schneider2000();
+        let is_air = |n: usize| labels.data[n] == 0 && calibration.density_g_cm3(f64::from(hu[n])) < AIR_LIMIT_G_CM3;
+        Ok(Self::with_air(labels.clone(), is_air))
+    }
+
+    fn with_air(mut labels: Volume<u16>, is_air: impl Fn(usize) -> bool) -> Self {
+        let mut used = vec![false; 1 << 16];
+        labels.data.iter().for_each(|&label| used[usize::from(label)] = true);
+        let Some(air) = (1..=u16::MAX).rev().find(|&label| !used[usize::from(label)]) else {
+            return Self::alone(labels);
+        };
+        let mut any = false;
+        for n in 0..labels.data.len() {
+            if is_air(n) {
+                labels.data[n] = air;
+                any = true;
+            }
+        }
+        Self { labels, air: any.then_some(air) }
+    }
+
+    /// What there is to tell of the outlines and an image's amounts. `first` is false for the later images of a series,
+    /// which share the outlines' own doubts with the first; `image` is its name among several.
+    pub(super) fn doubts(
+        &self,
+        amounts: &Volume<f64>,
+        shares: &Shares,
+        found: &Concentrations,
+        names: &BTreeMap<u16, String>,
+        (first, image): (bool, Option<&str>),
+    ) -> Vec<Note> {
+        let names = Names { names, air: self.air };
+        let of_image = |note: Note| match image {
+            Some(image) => note.at(image),
+            None => note,
+        };
+        if !meet(shares, &amounts.data, &names) {
+            return vec![of_image(apart())];
+        }
+        let mut notes = if first { of_shares(shares, found, &names) } else { Vec::new() };
+        notes.extend(unfinished(found).map(of_image));
+        if !self.labels.grid.same_as(&amounts.grid) {
+            let free: Vec<u16> = [0].into_iter().chain(self.air).collect();
+            let seen = misfits(amounts, &self.labels, shares, &found.means, &free);
+            notes.extend(of_misfits(&seen, &names).into_iter().map(of_image));
+        }
+        notes
+    }
+}
