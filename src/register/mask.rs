@@ -43,7 +43,12 @@ impl Mask {
     }
 
     /// The voxels of regions, with a margin, on a grid of about `edge_mm`.
-    pub(super) fn regions(labels: &Volume<u16>, wanted: impl Fn(u16) -> bool, edge_mm: f64, margin_mm: f64) -> Option<Self> {
+    pub(super) fn regions(
+        labels: &Volume<u16>,
+        wanted: impl Fn(u16) -> bool,
+        edge_mm: f64,
+        margin_mm: f64,
+    ) -> Option<Self> {
         let from = &labels.grid;
         let mut low = [f64::INFINITY; 3];
         let mut high = [f64::NEG_INFINITY; 3];

@@ -18,18 +18,20 @@ struct Window {
 /// The windows of an axis: `count` coarser voxels of `edge` source voxels around the axis' middle.
 fn windows(length: usize, count: usize, edge: f64, sigma: f64) -> Vec<Window> {
     let middle = 0.5 * (length as f64 - 1.0);
-    (0..count).map(|n| {
-        let centre = middle + (n as f64 - 0.5 * (count as f64 - 1.0)) * edge;
-        let reach = (REACH * sigma).max(0.5);
-        let first = (centre - reach).ceil().clamp(0.0, length as f64 - 1.0) as usize;
-        let last = (centre + reach).floor().clamp(first as f64, length as f64 - 1.0) as usize;
-        let bell = |at: usize| (-0.5 * ((at as f64 - centre) / sigma).powi(2)).exp();
-        let raw: Vec<f64> = (first..=last).map(|at| if sigma > 0.0 { bell(at) } else { 1.0 }).collect();
-        let whole: f64 = raw.iter().sum();
-        // a window whose voxels all lie beyond the bell's reach is the nearest voxel
-        let weights = if whole > 0.0 { raw.iter().map(|w| (w / whole) as f32).collect() } else { vec![1.0] };
-        Window { first, weights }
-    }).collect()
+    (0..count)
+        .map(|n| {
+            let centre = middle + (n as f64 - 0.5 * (count as f64 - 1.0)) * edge;
+            let reach = (REACH * sigma).max(0.5);
+            let first = (centre - reach).ceil().clamp(0.0, length as f64 - 1.0) as usize;
+            let last = (centre + reach).floor().clamp(first as f64, length as f64 - 1.0) as usize;
+            let bell = |at: usize| (-0.5 * ((at as f64 - centre) / sigma).powi(2)).exp();
+            let raw: Vec<f64> = (first..=last).map(|at| if sigma > 0.0 { bell(at) } else { 1.0 }).collect();
+            let whole: f64 = raw.iter().sum();
+            // a window whose voxels all lie beyond the bell's reach is the nearest voxel
+            let weights = if whole > 0.0 { raw.iter().map(|w| (w / whole) as f32).collect() } else { vec![1.0] };
+            Window { first, weights }
+        })
+        .collect()
 }
 
 /// A copy with voxels of at least `edge_mm`, smoothed by a Gaussian of `sigma_mm`; `prepare` is applied to each value first.

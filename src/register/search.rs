@@ -176,7 +176,12 @@ pub fn compare<const N: usize>(
 }
 
 /// One image, prepared and smoothed at all levels.
-fn side(volume: &Volume<f32>, which: usize, settings: &Settings, levels: &[(f64, usize)]) -> Result<Side, RegisterError> {
+fn side(
+    volume: &Volume<f32>,
+    which: usize,
+    settings: &Settings,
+    levels: &[(f64, usize)],
+) -> Result<Side, RegisterError> {
     let image = ["fixed", "moving"][which];
     let count = volume.data.iter().filter(|v| !v.is_finite()).count();
     if count > 0 {

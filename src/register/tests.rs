@@ -122,7 +122,10 @@ fn moved_pair(seed: u64, ct: bool) -> (Volume<f32>, Volume<f32>, Affine) {
     let back = motion.inverse().expect("rigid");
     let (fixed, moving) = if ct {
         let other = ct_grid([150, 116, 70], [-190.0, -145.0, -95.0]);
-        (image(&fixed_ct(), &Affine::IDENTITY, true, 0.0, 20.0, seed), image(&other, &back, true, 120.0, 20.0, seed + 100))
+        (
+            image(&fixed_ct(), &Affine::IDENTITY, true, 0.0, 20.0, seed),
+            image(&other, &back, true, 120.0, 20.0, seed + 100),
+        )
     } else {
         let mut other = spect();
         other.affine[2][3] += 15.0;
@@ -201,7 +204,10 @@ fn law_gradients_are_finite_differences() {
                 down[n] -= h;
                 let difference = (cost(&up) - cost(&down)) / (2.0 * h);
                 // the points that cross a voxel face within the step are some 1e-4 of all
-                assert!((difference - gradient[n]).abs() < 0.01 * scale, "{likeness:?} {kind:?} {n}: {difference} {gradient:?}");
+                assert!(
+                    (difference - gradient[n]).abs() < 0.01 * scale,
+                    "{likeness:?} {kind:?} {n}: {difference} {gradient:?}"
+                );
             }
         }
     }
@@ -243,9 +249,7 @@ fn law_a_level_keeps_values_and_places() {
 /// One known motion of each kind of image, and the same bits on one and on three threads.
 #[test]
 fn law_known_motions_are_found_with_the_same_bits_on_any_thread_count() {
-    for (ct, likeness, limit_mm) in
-        [(true, Likeness::MutualInformation, 1.0), (false, Likeness::LogCorrelation, 2.0)]
-    {
+    for (ct, likeness, limit_mm) in [(true, Likeness::MutualInformation, 1.0), (false, Likeness::LogCorrelation, 2.0)] {
         let (fixed, moving, truth) = moved_pair(1, ct);
         let one = Settings { threads: 1, ..settings(Kind::Rigid, likeness, ct) };
         let found = register(&fixed, &moving, None, &one).expect("overlap");
@@ -253,7 +257,10 @@ fn law_known_motions_are_found_with_the_same_bits_on_any_thread_count() {
         let errors = error_mm(&found.moving_from_fixed, &truth);
         assert!(errors.iter().all(|e| *e < limit_mm), "{errors:?}");
         let three = register(&fixed, &moving, None, &Settings { threads: 3, ..one }).expect("overlap");
-        assert_eq!(found.moving_from_fixed.rows.map(|r| r.map(f64::to_bits)), three.moving_from_fixed.rows.map(|r| r.map(f64::to_bits)));
+        assert_eq!(
+            found.moving_from_fixed.rows.map(|r| r.map(f64::to_bits)),
+            three.moving_from_fixed.rows.map(|r| r.map(f64::to_bits))
+        );
         assert_eq!(found.likeness_after.to_bits(), three.likeness_after.to_bits());
         assert_eq!(found.halves_apart_mm.to_bits(), three.halves_apart_mm.to_bits());
     }
@@ -277,7 +284,12 @@ fn reference_ten_random_motions() {
             println!(
                 "{} motion {seed}: shift {:.1} mm, {:.1} degrees; kidneys {:.2} {:.2} mm; halves {:.2}, round {:.2} mm; {verdict}",
                 if ct { "CT" } else { "SPECT" },
-                found.shift_mm, found.rotation_deg, own[0], own[1], found.halves_apart_mm, there_and_back,
+                found.shift_mm,
+                found.rotation_deg,
+                own[0],
+                own[1],
+                found.halves_apart_mm,
+                there_and_back,
             );
             assert!(there_and_back < 0.5, "inverse consistency");
             errors.extend(own);
@@ -318,7 +330,10 @@ fn alarm_images_that_cannot_be_registered_ring() {
     assert!(matches!(register(&fixed, &flat, None, &settings), Err(RegisterError::NoContrast { image: "moving" })));
     let mut broken = fixed.clone();
     broken.data[7] = f32::NAN;
-    assert!(matches!(register(&broken, &fixed, None, &settings), Err(RegisterError::NotFinite { image: "fixed", count: 1 })));
+    assert!(matches!(
+        register(&broken, &fixed, None, &settings),
+        Err(RegisterError::NotFinite { image: "fixed", count: 1 })
+    ));
     let none = Volume { grid: fixed.grid.clone(), data: vec![0_u16; fixed.grid.len()] };
     assert!(matches!(register(&fixed, &fixed, Some(&none), &settings), Err(RegisterError::NoRegion)));
 }

@@ -212,7 +212,8 @@ impl Affine {
         if lengths.iter().any(|l| !((l - 1.0).abs() <= RIGID_TOLERANCE)) {
             return Err(TransformError::Scale { lengths });
         }
-        let cosine = [[0, 1], [0, 2], [1, 2]].map(|[a, b]| dot(column(a), column(b)).abs()).into_iter().fold(0.0, f64::max);
+        let cosine =
+            [[0, 1], [0, 2], [1, 2]].map(|[a, b]| dot(column(a), column(b)).abs()).into_iter().fold(0.0, f64::max);
         if cosine > RIGID_TOLERANCE { Err(TransformError::Shear { cosine }) } else { Ok(()) }
     }
 
@@ -223,8 +224,8 @@ impl Affine {
         let (Some(u), Some(v)) = (svd.u, svd.v_t) else { return f64::NAN };
         // from the skew part too: the cosine alone loses small angles
         let r = u * v;
-        let sine = 0.5
-            * nalgebra::Vector3::new(r[(2, 1)] - r[(1, 2)], r[(0, 2)] - r[(2, 0)], r[(1, 0)] - r[(0, 1)]).norm();
+        let sine =
+            0.5 * nalgebra::Vector3::new(r[(2, 1)] - r[(1, 2)], r[(0, 2)] - r[(2, 0)], r[(1, 0)] - r[(0, 1)]).norm();
         sine.atan2(0.5 * (r.trace() - 1.0)).to_degrees()
     }
 }

@@ -67,8 +67,9 @@ explained!(RegisterError);
 
 impl Explained for RegisterError {
     fn fault(&self) -> Fault {
-        let refused =
-            |field: &str, found: String, allowed: String, next: &str| Fault::invalid("registration", field, found, allowed, next);
+        let refused = |field: &str, found: String, allowed: String, next: &str| {
+            Fault::invalid("registration", field, found, allowed, next)
+        };
         match self {
             Self::NoOverlap { share } => refused(
                 "overlap",

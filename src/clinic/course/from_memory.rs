@@ -155,6 +155,7 @@ fn course_cycle(number: usize, cycle: &CycleVolumes, before: Option<i64>) -> Res
         ct: None,
         labels: None,
         transform: None,
+        registration: None,
         effective_half_life_h: BTreeMap::new(),
         random_rel_sigma: None,
         systematic_rel_sigma: None,

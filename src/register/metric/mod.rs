@@ -59,7 +59,9 @@ impl<'a> Metric<'a> {
         match likeness {
             Likeness::MutualInformation => MutualInformation::new(samples, moving).map(Self::Mutual),
             // fields of logarithms have been made of logarithms already
-            Likeness::Correlation | Likeness::LogCorrelation => Correlation::new(samples, moving).map(Self::Correlation),
+            Likeness::Correlation | Likeness::LogCorrelation => {
+                Correlation::new(samples, moving).map(Self::Correlation)
+            }
         }
     }
 
