@@ -82,6 +82,9 @@ pub mod materials;
 /// Nuclides: half-life and emissions per decay.
 pub mod decay;
 
+/// Where the tissue of one image lies in another.
+pub mod register;
+
 /// Activity to decays per voxel, on the grid of the scene.
 pub mod source;
 

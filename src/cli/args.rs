@@ -7,13 +7,14 @@ use crate::bounds;
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
     DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice, ImageChoice, InitRequest,
-    InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RunOptions, SceneInput,
-    Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
+    InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
+    RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::fault::Setting;
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
+use crate::register::{Kind, Likeness};
 use crate::source::{ActivityUnit, OutlineSharing};
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -141,6 +142,9 @@ pub enum RawCommand {
     Audit(Box<RawAudit>),
     /// Compare two dose maps: shifts, flips, scales, regions, histograms, gamma
     Compare(RawCompare),
+    /// Find how the patient moved between two images: transform, quality, pictures
+    #[command(after_help = examples::REGISTER)]
+    Register(RawRegister),
     /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
     #[command(after_help = examples::KERNEL)]
     Kernel(RawKernel),
@@ -170,6 +174,64 @@ pub enum RawCommand {
     /// Write the manual pages
     #[command(after_help = examples::MAN)]
     Man(RawMan),
+}
+
+/// Arguments of `lutra register`.
+#[derive(Debug, Args)]
+pub struct RawRegister {
+    /// The image that stays: a CT or an activity image, NIfTI or DICOM
+    #[arg(value_name = "FIXED")]
+    fixed: PathBuf,
+    /// The image of the same patient that is moved onto it
+    #[arg(value_name = "MOVING")]
+    moving: PathBuf,
+    /// Regions in the fixed image (label map, SEG or RTSTRUCT): only they and 15 mm around them are looked at
+    #[arg(long, value_name = "REGIONS")]
+    mask: Option<PathBuf>,
+    /// Names of the regions: CSV, TSV, JSON or ITK-SNAP text
+    #[arg(long, value_name = "FILE", requires = "mask")]
+    label_names: Option<PathBuf>,
+    /// What the transform may do: rigid (turn and shift), affine (also scale and shear)
+    #[arg(long, value_name = "KIND", default_value = "rigid", value_parser = ["rigid", "affine"])]
+    kind: String,
+    /// What the agreement is measured by: auto takes log-correlation for two activity images, else mutual-information
+    #[arg(long, value_name = "METRIC", default_value = "auto",
+        value_parser = ["auto", "mutual-information", "correlation", "log-correlation"])]
+    metric: String,
+    /// Write the registration object without what identifies the patient
+    #[arg(long)]
+    deidentify: bool,
+    /// Folder for the results; it must be new or empty unless --force is given
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
+    #[arg(long)]
+    force: bool,
+}
+
+impl RawRegister {
+    /// The request.
+    pub fn check(self) -> RegisterRequest {
+        let kind = if self.kind == "affine" { Kind::Affine } else { Kind::Rigid };
+        let metric = match self.metric.as_str() {
+            "mutual-information" => Some(Likeness::MutualInformation),
+            "correlation" => Some(Likeness::Correlation),
+            "log-correlation" => Some(Likeness::LogCorrelation),
+            _ => None,
+        };
+        RegisterRequest {
+            fixed: self.fixed,
+            moving: self.moving,
+            mask: self.mask,
+            label_names: self.label_names,
+            kind,
+            metric,
+            deidentify: self.deidentify,
+            out: self.out,
+            force: self.force,
+        }
+    }
 }
 
 /// Options of `init`, as given.

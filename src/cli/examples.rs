@@ -48,6 +48,13 @@ pub(super) const MERGE: &str =
 pub(super) const TIA: &str =
     examples!("lutra tia cycle1/SERIES.toml --out cycle1-tia", "lutra tia cycle1/SERIES.toml --out cycle1-tia --json",);
 
+pub(super) const REGISTER: &str = examples!(
+    "lutra register ct-cycle1.nii.gz ct-cycle2.nii.gz --out motion",
+    "",
+    "the kidneys alone, which do not move as the spine does:",
+    "lutra register spect-024h.nii.gz spect-168h.nii.gz --mask kidneys.nii.gz --out motion",
+);
+
 pub(super) const COURSE: &str = examples!(
     "lutra course patient/COURSE.toml --out course",
     "lutra course patient/COURSE.toml --out course --force --histories 2e6",

@@ -28,6 +28,7 @@ mod merge;
 mod options;
 mod parity;
 mod progress;
+mod register;
 mod show;
 mod svalue;
 mod tia;
@@ -75,6 +76,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?)?,
         args::RawCommand::Audit(raw) => audit::run(&raw.check()?)?,
         args::RawCommand::Compare(raw) => compare::run(&raw.check()?)?,
+        args::RawCommand::Register(raw) => register::run(&raw.check())?,
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?)?,
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,

@@ -44,6 +44,7 @@ pub(super) fn option(setting: Setting) -> &'static str {
         Setting::KernelNuclide => "--kernel-nuclide",
         Setting::KernelVoxel => "--kernel-voxel-mm",
         Setting::KernelUnit => "--kernel-unit",
+        Setting::Metric => "--metric",
     }
 }
 

@@ -6,8 +6,8 @@ use super::failure::{OrUserError, UserError};
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
 use super::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DicomOut,
-    DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RunOptions,
-    SceneInput, StudyChoice, SvalueRequest, TiaRequest,
+    DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
+    RunOptions, SceneInput, StudyChoice, SvalueRequest, TiaRequest,
 };
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom;
@@ -159,6 +159,13 @@ pub fn of_merge(request: &MergeRequest) -> Inputs {
 pub fn of_compare(request: &CompareRequest) -> Inputs {
     let CompareRequest { a, b, labels, label_names, tolerance_rel: _, out: _, force: _ } = request;
     [Some(a), Some(b), labels.as_ref(), label_names.as_ref()].into_iter().flatten().collect()
+}
+
+/// What `lutra register` reads.
+pub fn of_register(request: &RegisterRequest) -> Inputs {
+    let RegisterRequest { fixed, moving, mask, label_names, kind: _, metric: _, deidentify: _, out: _, force: _ } =
+        request;
+    [Some(fixed), Some(moving), mask.as_ref(), label_names.as_ref()].into_iter().flatten().collect()
 }
 
 /// What `lutra kernel` reads.

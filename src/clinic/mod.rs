@@ -71,6 +71,9 @@ pub mod kernel;
 /// Shards to the whole run.
 pub mod merge;
 
+/// Images and cycles brought into the common frame.
+pub mod motion;
+
 /// Notes on a request.
 pub mod notes;
 
@@ -93,6 +96,9 @@ pub mod point_kernel;
 /// A practice patient.
 #[cfg(feature = "demo")]
 pub mod practice;
+
+/// Two images of one patient to the transform between them.
+pub mod register;
 
 /// Requests.
 pub mod request;

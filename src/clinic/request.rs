@@ -35,6 +35,29 @@ pub struct CompareRequest {
     pub force: bool,
 }
 
+/// A registration of two images, checked.
+#[derive(Clone, Debug)]
+pub struct RegisterRequest {
+    /// The image that stays.
+    pub fixed: PathBuf,
+    /// The image that is moved.
+    pub moving: PathBuf,
+    /// Regions in the fixed image whose surroundings alone are looked at.
+    pub mask: Option<PathBuf>,
+    /// Names of the regions.
+    pub label_names: Option<PathBuf>,
+    /// Rigid or affine.
+    pub kind: crate::register::Kind,
+    /// What the agreement is measured by; chosen by the kinds of the images where not stated.
+    pub metric: Option<crate::register::Likeness>,
+    /// Whether the registration object is written without what identifies the patient.
+    pub deidentify: bool,
+    /// Folder of the results.
+    pub out: PathBuf,
+    /// Whether to write into a folder with results.
+    pub force: bool,
+}
+
 /// DICOM outputs, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DicomOut {

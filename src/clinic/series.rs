@@ -3,6 +3,7 @@
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
+use super::motion;
 use super::notes::Listener;
 use super::outlines::Outlines;
 use super::request::ImageChoice;
@@ -259,7 +260,7 @@ impl OpenSeries {
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
         let series = Series::parse_with(&text, &name, &own).or_user_error()?;
-        let mut images = Vec::new();
+        let mut images: Vec<ActivityImage> = Vec::new();
         let mut frame = None;
         let mut origin: Option<Origin> = None;
         for image in &series.images {
@@ -268,13 +269,18 @@ impl OpenSeries {
                 Some(read) => read,
                 None => images::activity("image", &file, &ActivityOptions::default(), &mut warnings)?.0,
             };
-            images::must_agree(origin.as_ref(), read.origin.as_ref())?;
+            motion::agree(image.registration.as_ref(), origin.as_ref(), read.origin.as_ref())?;
             let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
             let scale = series.unit.mbq_per_value(read.volume.grid.voxel_cm3()) * decay;
+            let seen = motion::Frame { file: path, first: images.first(), origin: origin.as_ref() };
+            let activity_mbq = read.volume.map(|value| value * scale);
+            let own = read.origin.as_ref();
+            let stated = image.registration.as_ref();
+            let activity_mbq = motion::brought(stated, &file, activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,
-                activity_mbq: read.volume.map(|value| value * scale),
+                activity_mbq,
                 rel_sigma: image.rel_sigma,
             });
             frame.get_or_insert((read.orientation, read.form_code));

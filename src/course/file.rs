@@ -13,6 +13,7 @@ use crate::source::OutlineSharing;
 use super::frame::Transform;
 use super::input::{InputError, TextOrDate, check_transform, day, days_between, from_toml, positive, relative};
 use super::ledger::PriorTreatment;
+use super::registration::{RawRegistration, StatedRegistration};
 use super::rules::{Fact, Facts, Override};
 
 const NEXT: &str = "See the example in docs/methods/course.md.";
@@ -81,6 +82,8 @@ struct RawCycle {
     labels: Option<String>,
     #[serde(default)]
     transform: Option<Transform>,
+    #[serde(default)]
+    registration: Option<RawRegistration>,
     #[serde(default)]
     effective_half_life_h: BTreeMap<String, f64>,
     #[serde(default)]
@@ -187,6 +190,8 @@ pub struct CourseCycle {
     pub labels: Option<String>,
     /// From the cycle's world to the course's.
     pub transform: Option<Transform>,
+    /// How that transform is to be found; `None` if it is not stated.
+    pub registration: Option<StatedRegistration>,
     /// Effective half-lives by region, the course's filled in.
     pub effective_half_life_h: BTreeMap<String, f64>,
     /// Random relative uncertainty of a dose.
@@ -407,6 +412,10 @@ fn checked_cycle(
     if let Some(transform) = &cycle.transform {
         check_transform(file, &place("transform"), transform)?;
     }
+    let registration = cycle.registration.as_ref().map(|r| r.check(file, &place("registration"))).transpose()?;
+    if registration.is_some() && cycle.transform.is_some() {
+        return Err(InputError::new(file, place("transform"), "a transform and a registration", "one of them", NEXT));
+    }
     let mut effective_half_life_h = common_half_lives.clone();
     for (region, value) in &cycle.effective_half_life_h {
         positive(file, &place(&format!("effective_half_life_h.{region}")), *value, "h")?;
@@ -425,6 +434,7 @@ fn checked_cycle(
         ct: cycle.ct.clone(),
         labels: cycle.labels.clone(),
         transform: cycle.transform,
+        registration,
         effective_half_life_h,
         random_rel_sigma: share("random_error", cycle.random_error)?,
         systematic_rel_sigma: share("systematic_error", cycle.systematic_error)?,

@@ -19,6 +19,7 @@ mod integral;
 pub mod ledger;
 pub mod predict;
 pub mod protocol;
+pub mod registration;
 mod residuals;
 pub mod rules;
 mod search;

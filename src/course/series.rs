@@ -11,6 +11,7 @@ use crate::bounds;
 use crate::source::OutlineSharing;
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
+use super::registration::{RawRegistration, StatedRegistration};
 use super::tia::{Method, RegionMethod};
 use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
 
@@ -81,6 +82,8 @@ struct RawImage {
     half_life_h: Option<f64>,
     #[serde(default)]
     relative_error: Option<f64>,
+    #[serde(default)]
+    registration: Option<RawRegistration>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -205,6 +208,8 @@ pub struct SeriesImage {
     pub reference_time_h: f64,
     /// Random relative uncertainty of a region's activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
+    /// How it is brought into the frame of the first image; `None` if it is not stated.
+    pub registration: Option<StatedRegistration>,
 }
 
 /// Planar counts of one time, by region.
@@ -562,7 +567,8 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         };
         let rel_sigma = image.relative_error.or(raw.relative_error);
         let rel_sigma = rel_sigma.map(|value| relative(file, &place("relative_error"), value)).transpose()?;
-        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma });
+        let registration = image.registration.as_ref().map(|r| r.check(file, &place("registration"))).transpose()?;
+        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma, registration });
     }
     Ok(images)
 }

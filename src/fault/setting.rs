@@ -105,4 +105,6 @@ settings! {
     KernelVoxel = "kernel voxel",
     /// The unit of a kernel file.
     KernelUnit = "kernel unit",
+    /// What the agreement of two images is measured by.
+    Metric = "metric",
 }

@@ -11,6 +11,9 @@ pub mod labels;
 /// DICOM objects.
 pub mod dicom;
 
+/// Transforms in ITK's text files.
+pub mod itk;
+
 /// Opens images and label maps of any format.
 pub mod open;
 

@@ -6,6 +6,8 @@
 //! Anatomy and dose are interpolated linearly between voxel centres for display alone. Index axes are matched to
 //! the nearest world axes; an oblique grid is drawn along its own axes, with the letters of the nearest ones.
 
+/// Two images in alternate squares.
+pub mod checkerboard;
 /// Slices of a difference between two dose maps.
 pub mod difference;
 

@@ -21,6 +21,9 @@ pub mod outlines;
 /// How much of a voxel lies in each voxel of another grid.
 mod overlap;
 
+/// Values brought onto another grid with their sum kept.
+pub mod moved;
+
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 

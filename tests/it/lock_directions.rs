@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ct", &["fault", "grid", "note", "units"]),
     ("decay", &["fault", "text", "units"]),
     ("materials", &["ct", "fault", "grid", "note", "text", "units"]),
+    ("register", &["cores", "fault", "grid"]),
     ("source", &["bounds", "cores", "decay", "fault", "grid", "note", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["cores", "fault", "kernel", "materials", "quadrature", "units"]),
@@ -116,6 +117,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "materials",
             "note",
             "reads",
+            "register",
             "report",
             "source",
             "svalues",

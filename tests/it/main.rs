@@ -64,6 +64,7 @@ mod outside;
 mod patient;
 mod reference_four_cycles;
 mod reference_validation;
+mod register;
 mod report;
 mod slurm;
 mod small;

@@ -24,6 +24,9 @@ pub mod from_memory;
 /// Cumulative histograms.
 pub mod histograms;
 
+/// Cycles brought into the course's frame.
+pub mod motion;
+
 /// A cycle as computed.
 pub mod parts;
 

@@ -1,5 +1,6 @@
 //! Source of a course: a COURSE.toml or a DICOM folder.
 
+use super::motion;
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
@@ -49,17 +50,20 @@ impl CourseSource {
     /// A course from its file.
     pub fn of_file(path: &Path) -> Result<Self, UserError> {
         let file = path.display().to_string();
-        let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
+        let mut course = Course::parse(&read_text(path)?, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
         let nuclide = named_nuclide(path, &course.nuclide);
         let loaded = Nuclide::load(&nuclide).or_user_error()?;
-        let doubts = course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
+        let mut doubts =
+            course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
+        let mut shelf = Shelf::default();
+        motion::settle(path, &mut course, &mut shelf, &mut doubts)?;
         let options = ActivityOptions::default();
         Ok(Self {
             name: path.to_path_buf(),
             input: read("course", path)?,
-            shelf: Shelf::default(),
+            shelf,
             protocol,
             base: path.to_path_buf(),
             series: course.cycles.iter().map(|_| None).collect(),
@@ -168,6 +172,7 @@ pub(super) fn imaged_cycle(interval_d: Option<i64>, administered_mbq: f64) -> Co
         ct: None,
         labels: None,
         transform: None,
+        registration: None,
         effective_half_life_h: BTreeMap::new(),
         random_rel_sigma: None,
         systematic_rel_sigma: None,

@@ -11,6 +11,8 @@ pub(crate) const SEG: &str = "1.2.840.10008.5.1.4.1.1.66.4";
 pub(crate) const LABEL_MAP_SEG: &str = "1.2.840.10008.5.1.4.1.1.66.7";
 pub(crate) const RT_STRUCT: &str = "1.2.840.10008.5.1.4.1.1.481.3";
 pub(crate) const RT_DOSE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
+pub(crate) const REGISTRATION: &str = "1.2.840.10008.5.1.4.1.1.66.1";
+pub(crate) const DEFORMABLE_REGISTRATION: &str = "1.2.840.10008.5.1.4.1.1.66.3";
 pub(crate) const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 
 /// What an object can be used for.

@@ -169,7 +169,7 @@ fn digest(
 }
 
 /// Day and time of the image's study.
-fn moment(origin: Option<&Origin>) -> [String; 2] {
+pub(super) fn moment(origin: Option<&Origin>) -> [String; 2] {
     let field = |tag: Tag| origin.and_then(|origin| text(&origin.header, tag));
     let day = field(tags::STUDY_DATE).filter(|text| date(text).is_some());
     let clock = field(tags::STUDY_TIME).filter(|text| time(text).is_some());

@@ -364,6 +364,17 @@ impl Origin {
         }
     }
 
+    /// An origin without files.
+    #[cfg(test)]
+    pub(crate) fn made(path: &Path, header: DataSet, instances: Vec<(String, String)>) -> Self {
+        Self { path: path.to_path_buf(), header, instances, files: Vec::new() }
+    }
+
+    /// An error about a field of this image.
+    pub(crate) fn refused(&self, field: &str, found: &str, allowed: &str, next: &str) -> IoError {
+        IoError::invalid(&self.path, field, found, allowed, next)
+    }
+
     /// UID of the frame of reference, if the image states one; of a structure set the one that it refers to.
     pub fn frame_of_reference(&self) -> Option<String> {
         let own = super::object::text(&self.header, tags::FRAME_OF_REFERENCE_UID);

@@ -1,0 +1,39 @@
+//! Registration: where the tissue of one image lies in another.
+//!
+//! A transform takes a point of the fixed frame to the point of the moving frame where the same tissue lies
+//! ([`transform`]). A metric says how well two images agree under it, with its gradient ([`metric`]); it looks at points
+//! that are always the same ([`sample`]), on smoothed copies of the images ([`pyramid`]). [`search`] descends from several
+//! starts; [`agreement`] asks two halves of the data and the way back; [`verdict`] refuses what looks wrong.
+//!
+//! Every sum is taken in fixed blocks of points and added in their order: the result has the same bits on any number of
+//! threads. docs/methods/registration.md describes the method and what it was tested on.
+
+/// How far two halves of the data, and the way there and back, agree.
+pub mod agreement;
+/// Smoothed values and their gradient at any place.
+mod field;
+/// Where points are looked at.
+mod mask;
+/// How well two images agree under a transform.
+pub mod metric;
+/// Descent by L-BFGS.
+mod optimise;
+/// Smoothed, coarser copies.
+mod pyramid;
+/// Points that are looked at.
+mod sample;
+/// From two images to a transform.
+pub mod search;
+/// Maps of points between two frames.
+pub mod transform;
+/// What is refused.
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+pub use field::View;
+pub use metric::Likeness;
+pub use search::{Agreement, Registration, Settings, Step, compare, register};
+pub use transform::{Affine, Kind, TransformError};
+pub use verdict::RegisterError;

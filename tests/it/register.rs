@@ -1,0 +1,254 @@
+//! `lutra register`: made images with a known motion, the files it writes, how others read them, and what is refused.
+
+use crate::io_dicom_made::{CT, image, put, put_ds, write as write_dicom};
+use crate::outside::{must_be_valid, python, run};
+use crate::patient::{lutra, rows, stderr, stdout, write};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use lutra::grid::{Volume, VoxelGrid};
+use lutra::io::nifti;
+use lutra::register::{Affine, agreement};
+use std::path::Path;
+
+/// Ellipsoids of a made patient: centre and half axes, mm, CT number, activity.
+const PARTS: [([f64; 3], [f64; 3], f64, f64); 7] = [
+    ([0.0, 0.0, 0.0], [150.0, 100.0, 900.0], -90.0, 0.5),
+    ([0.0, -5.0, 0.0], [132.0, 84.0, 900.0], 45.0, 0.7),
+    ([-65.0, 20.0, 40.0], [58.0, 50.0, 55.0], 60.0, 4.0),
+    ([65.0, -5.0, 45.0], [30.0, 36.0, 42.0], 50.0, 9.0),
+    ([55.0, -40.0, -25.0], [26.0, 24.0, 46.0], 35.0, 15.0),
+    ([-55.0, -40.0, -20.0], [26.0, 24.0, 44.0], 35.0, 13.0),
+    ([0.0, -60.0, 0.0], [20.0, 18.0, 900.0], 260.0, 0.5),
+];
+const KIDNEYS: [[f64; 3]; 2] = [PARTS[4].0, PARTS[5].0];
+
+fn grid() -> VoxelGrid {
+    VoxelGrid::axis_aligned([66, 48, 44], [5.0; 3], [-162.5, -120.0, -107.5])
+}
+
+/// The patient, who lies moved: `back` leads from the image to the patient's own place.
+fn made(grid: &VoxelGrid, back: &Affine, ct: bool) -> Volume<f32> {
+    let (outside, width) = if ct { (-1000.0, 4.0) } else { (0.0, 14.0) };
+    let value = |n: usize| {
+        let p = back.apply(grid.world_mm(grid.voxel(n).map(|v| v as f64)));
+        let layer = |v: f64, (centre, half, hu, activity): &([f64; 3], [f64; 3], f64, f64)| {
+            let r = (0..3).map(|a| ((p[a] - centre[a]) / half[a]).powi(2)).sum::<f64>().sqrt();
+            let shortest = half.iter().copied().fold(f64::INFINITY, f64::min);
+            let inside = (0.5 + (1.0 - r) * shortest / width).clamp(0.0, 1.0);
+            v + inside * (if ct { *hu } else { *activity } - v)
+        };
+        // a pattern without structure in place of noise
+        let grain = ((n.wrapping_mul(2_654_435_761)) % 1000) as f64 / 1000.0 - 0.5;
+        let v = PARTS.iter().fold(outside, layer);
+        (v + grain * if ct { 20.0 } else { 0.4 * v.sqrt() }) as f32
+    };
+    Volume { grid: grid.clone(), data: (0..grid.len()).map(value).collect() }
+}
+
+fn motion() -> Affine {
+    Affine::rigid([0.05, -0.03, 0.06], [9.0, -6.0, 12.0], [0.0, -20.0, 0.0])
+}
+
+/// The matrix of a transform.json.
+fn matrix(path: &Path) -> Affine {
+    let text = std::fs::read_to_string(path).expect("transform.json");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let all: [[f64; 4]; 4] = serde_json::from_value(value["moving_from_fixed_ras_mm"].clone()).expect("4 x 4");
+    Affine::from_4x4(all).expect("a transform")
+}
+
+fn errors_mm(found: &Affine) -> [f64; 2] {
+    KIDNEYS.map(|at| agreement::apart_mm(found, &motion(), at))
+}
+
+/// Two activity images, the second moved, and the regions of the first.
+fn spect_pair(folder: &Path) {
+    let back = motion().inverse().expect("rigid");
+    nifti::write(folder.join("fixed.nii"), &made(&grid(), &Affine::IDENTITY, false), "activity").expect("written");
+    nifti::write(folder.join("moving.nii"), &made(&grid(), &back, false), "activity").expect("written");
+    let grid = grid();
+    let label = |n: usize| {
+        let p = grid.world_mm(grid.voxel(n).map(|v| v as f64));
+        let inside = |centre: [f64; 3], half: [f64; 3]| {
+            (0..3).map(|a| ((p[a] - centre[a]) / half[a]).powi(2)).sum::<f64>() < 1.0
+        };
+        if inside(PARTS[4].0, PARTS[4].1) {
+            2_u16
+        } else if inside(PARTS[5].0, PARTS[5].1) {
+            3
+        } else {
+            0
+        }
+    };
+    let labels = Volume { grid: grid.clone(), data: (0..grid.len()).map(label).collect::<Vec<u16>>() };
+    nifti::write(folder.join("kidneys.nii"), &labels, "labels").expect("written");
+    write(folder, "names.csv", "value,name\n2,kidney_left\n3,kidney_right\n");
+}
+
+#[test]
+fn cli_register_writes_a_transform_and_what_it_is_judged_by() {
+    let folder = tempfile::tempdir().expect("folder");
+    spect_pair(folder.path());
+    let line =
+        ["register", "fixed.nii", "moving.nii", "--mask", "kidneys.nii", "--label-names", "names.csv", "--out", "out"];
+    let output = lutra(folder.path(), &line);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("kidney_left"), "{}", stdout(&output));
+    let out = folder.path().join("out");
+    let found = matrix(&out.join("transform.json"));
+    assert!(errors_mm(&found).iter().all(|mm| *mm < 2.0), "{:?}", errors_mm(&found));
+    let table = rows(&out.join("displacement.csv"));
+    assert_eq!(
+        table.iter().map(|row| row["region"].as_str()).collect::<Vec<_>>(),
+        ["middle of the whole", "kidney_left", "kidney_right"]
+    );
+    for name in
+        ["transform.tfm", "metric.csv", "run.json", "before_axial.png", "after_coronal.png", "after_sagittal.png"]
+    {
+        assert!(out.join(name).is_file(), "{name}");
+    }
+    assert!(!out.join("registration.dcm").exists(), "no frames of reference");
+    // the same transform from ITK's file, read by SimpleITK
+    let Some(python) = python() else { return };
+    let script = format!(
+        "import SimpleITK as sitk; t = sitk.ReadTransform(r'{}'); p = t.TransformPoint((-30.0, 20.0, -10.0)); print(*p)",
+        out.join("transform.tfm").display()
+    );
+    let (fine, text) = run(python, &["-c", &script]).expect("python");
+    assert!(fine, "{text}");
+    let theirs: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let ours = found.apply([30.0, -20.0, -10.0]);
+    let apart = [theirs[0] + ours[0], theirs[1] + ours[1], theirs[2] - ours[2]];
+    assert!(apart.iter().all(|mm| mm.abs() < 1e-9), "{theirs:?} {ours:?}");
+}
+
+#[test]
+fn cli_register_refuses_by_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    spect_pair(folder.path());
+    let far = Affine::shift([0.0, 0.0, 75.0]).inverse().expect("rigid");
+    nifti::write(folder.path().join("far.nii"), &made(&grid(), &far, false), "activity").expect("written");
+    let mut unclear = made(&grid(), &Affine::IDENTITY, true);
+    unclear.data.iter_mut().for_each(|v| *v = v.max(-300.0));
+    nifti::write(folder.path().join("unclear.nii"), &unclear, "values").expect("written");
+    for (moving, part) in [
+        ("far.nii", "registration"),
+        ("unclear.nii", "neither a CT (air near -1000 HU) nor an activity image"),
+        ("absent.nii", "absent.nii"),
+    ] {
+        let output = lutra(folder.path(), &["register", "fixed.nii", moving, "--out", "out"]);
+        assert_eq!(output.status.code(), Some(2), "{moving}: {}", stdout(&output));
+        assert!(stderr(&output).contains(part), "{moving}: {}", stderr(&output));
+        assert!(!folder.path().join("out").exists(), "nothing is written");
+    }
+}
+
+/// Writes a CT as DICOM slices in the frame of reference `frame`.
+fn write_ct(folder: &Path, back: &Affine, frame: &str) {
+    std::fs::create_dir_all(folder).expect("folder");
+    let volume = made(&grid(), back, true);
+    let [nx, ny, nz] = volume.grid.dims;
+    for k in 0..nz {
+        // rows towards the patient's left, columns towards the back
+        let pixels: Vec<u16> = (0..nx * ny)
+            .map(|n| (volume.at(nx - 1 - n % nx, ny - 1 - n / nx, k) + 1024.0).clamp(0.0, 4000.0) as u16)
+            .collect();
+        let mut set = image(CT, "CT", [nx, ny], &pixels);
+        let first = volume.grid.world_mm([nx as f64 - 1.0, ny as f64 - 1.0, k as f64]);
+        for (tag, value) in [
+            (tags::FRAME_OF_REFERENCE_UID, frame.to_owned()),
+            (tags::SERIES_INSTANCE_UID, format!("{frame}.4")),
+            (tags::SOP_INSTANCE_UID, format!("{frame}.1.{k}")),
+        ] {
+            put(&mut set, tag, VR::UI, &value);
+        }
+        put_ds(&mut set, tags::IMAGE_POSITION_PATIENT, &[-first[0], -first[1], first[2]]);
+        put_ds(&mut set, tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        put_ds(&mut set, tags::PIXEL_SPACING, &[5.0, 5.0]);
+        put_ds(&mut set, tags::SLICE_THICKNESS, &[5.0]);
+        write_dicom(&folder.join(format!("{k:03}.dcm")), &set);
+    }
+}
+
+#[test]
+fn io_dicom_registration_of_two_cts_is_read_by_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    write_ct(&folder.path().join("a"), &Affine::IDENTITY, "1.2.3.51");
+    write_ct(&folder.path().join("b"), &motion().inverse().expect("rigid"), "1.2.3.52");
+    let output = lutra(folder.path(), &["register", "a", "b", "--out", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let out = folder.path().join("out");
+    let found = matrix(&out.join("transform.json"));
+    assert!(errors_mm(&found).iter().all(|mm| *mm < 1.5), "{:?}", errors_mm(&found));
+    let object = out.join("registration.dcm");
+    must_be_valid(&object, "SpatialRegistration");
+    let Some(python) = python() else { return };
+    let script = format!(
+        "import pydicom, json, numpy as np\n\
+         d = pydicom.dcmread(r'{}')\n\
+         assert d.FrameOfReferenceUID == '1.2.3.51' and d.Modality == 'REG'\n\
+         item = [i for i in d.RegistrationSequence if i.FrameOfReferenceUID == '1.2.3.52'][0]\n\
+         m = item.MatrixRegistrationSequence[0].MatrixSequence[0]\n\
+         assert m.FrameOfReferenceTransformationMatrixType == 'RIGID'\n\
+         lps = np.array([float(v) for v in m.FrameOfReferenceTransformationMatrix]).reshape(4, 4)\n\
+         f = np.diag([-1, -1, 1, 1])\n\
+         print(json.dumps((f @ lps @ f).tolist()))",
+        object.display()
+    );
+    let (fine, text) = run(python, &["-c", &script]).expect("python");
+    assert!(fine, "{text}");
+    let theirs: [[f64; 4]; 4] = serde_json::from_str(text.trim()).expect("4 x 4");
+    let back = found.inverse().expect("rigid").to_4x4();
+    for (a, b) in theirs.as_flattened().iter().zip(back.as_flattened()) {
+        assert!((a - b).abs() < 1e-10, "{theirs:?} {back:?}");
+    }
+}
+
+/// A series whose second image is moved: `rigid` and `given` bring the kidneys' activity back.
+#[test]
+fn cli_tia_brings_moved_images_into_one_frame() {
+    let folder = tempfile::tempdir().expect("folder");
+    spect_pair(folder.path());
+    let output = lutra(folder.path(), &["register", "fixed.nii", "moving.nii", "--out", "reg"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let series = |second: &str| {
+        format!(
+            "schema = 1\nadministered_mbq = 7400\nunit = \"bq_ml\"\ndecay_correction = \"none\"\nlabels = \"kidneys.nii\"\n\
+             label_names = \"names.csv\"\nrelative_error = 0.05\n[fit]\nmethod = \"trapezoid\"\ntail = \"physical\"\n\
+             [[images]]\nfile = \"fixed.nii\"\ntime_h = 24.0\n[[images]]\nfile = \"moving.nii\"\ntime_h = 96.0\n{second}"
+        )
+    };
+    let tia = |name: &str, second: &str| -> f64 {
+        write(folder.path(), &format!("{name}.toml"), &series(second));
+        let output = lutra(folder.path(), &["tia", &format!("{name}.toml"), "--out", name]);
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        let table = rows(&folder.path().join(name).join("regions.csv"));
+        table.iter().map(|row| row["tia_mbq_h"].parse::<f64>().expect("a number")).sum()
+    };
+    // the truth: both images as they would be without a motion
+    std::fs::copy(folder.path().join("moving.nii"), folder.path().join("kept.nii")).expect("copied");
+    std::fs::copy(folder.path().join("fixed.nii"), folder.path().join("moving.nii")).expect("copied");
+    let truth = tia("truth", "");
+    std::fs::copy(folder.path().join("kept.nii"), folder.path().join("moving.nii")).expect("copied");
+    let unmoved = tia("unmoved", "registration = { method = \"none\" }\n") / truth - 1.0;
+    let rigid = tia("rigid", "registration = { method = \"rigid\" }\n") / truth - 1.0;
+    let given =
+        tia("given", "registration = { method = \"given\", transform = \"reg/transform.tfm\" }\n") / truth - 1.0;
+    assert!(unmoved < -0.05, "the motion costs activity: {unmoved}");
+    assert!(rigid.abs() < 0.2 * unmoved.abs() && given.abs() < 0.2 * unmoved.abs(), "{unmoved} {rigid} {given}");
+    // the inverse fits worse than the transform
+    let found = matrix(&folder.path().join("reg/transform.json"));
+    let inverse = found.inverse().expect("rigid");
+    lutra::io::itk::write_transform(&folder.path().join("wrong.tfm"), &inverse.to_4x4()).expect("written");
+    write(folder.path(), "wrong.toml", &series("registration = { method = \"given\", transform = \"wrong.tfm\" }\n"));
+    let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("wrong.tfm") && stderr(&output).contains("direction"), "{}", stderr(&output));
+    // a mirror
+    let mut mirror = Affine::IDENTITY.to_4x4();
+    mirror[0][0] = -1.0;
+    lutra::io::itk::write_transform(&folder.path().join("wrong.tfm"), &mirror).expect("written");
+    let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
+}
