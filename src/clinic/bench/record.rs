@@ -336,6 +336,18 @@ mod tests {
 
     const SIGMAS: [f64; 4] = [0.01, 0.02, 0.02, 0.01];
 
+    /// The record lists the times of the transport among the parts, and nothing that is no time.
+    #[test]
+    fn io_parts_are_one_list_of_times() {
+        let spent = Spent { device_bytes: 7, ..Spent::default() };
+        let parts = Parts { reading_seconds: 1.0, spent, files_seconds: 2.0, rest_seconds: 3.0 };
+        let text = serde_json::to_string(&parts).expect("plain numbers");
+        let keys: Vec<&str> = text.split('"').skip(1).step_by(2).collect();
+        let wanted = "reading tables identity load compile source pilot allocation kernel dispatch read_back sums looks files rest";
+        let wanted: Vec<String> = wanted.split(' ').map(|part| format!("{part}_seconds")).collect();
+        assert_eq!(keys, wanted, "{text}");
+    }
+
     /// By hand: the mean square is (1 + 4 + 4 + 1)/4 x 1e-4 = 2.5e-4; over 8 s that is 500 /s.
     #[test]
     fn law_efficiency_of_a_case_by_hand() {
