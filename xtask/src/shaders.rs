@@ -670,6 +670,19 @@ pub fn write() -> Result<()> {
     Ok(())
 }
 
+/// The committed text that the driver compiles for an entry point: the modules in the engine's order, then the entry point.
+pub fn composed(entry: &str) -> Result<String> {
+    let root = repository()?;
+    let order = std::fs::read_to_string(root.join("src/transport/gpu/shader.rs"))?;
+    let mut text = String::new();
+    let modules = order.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+    for name in modules.chain([entry]) {
+        let path = root.join(format!("shaders/{name}.wgsl"));
+        text.push_str(&std::fs::read_to_string(&path).with_context(|| path.display().to_string())?);
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
