@@ -47,6 +47,10 @@ pub mod straggling;
 #[path = "moller.rs"]
 pub mod moller;
 
+/// Electrons that wait.
+#[path = "waiting.rs"]
+pub mod waiting;
+
 /// The life of an electron.
 #[path = "electron.rs"]
 pub mod electron;

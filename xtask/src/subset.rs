@@ -17,6 +17,7 @@ pub const MODULES: &[&str] = &[
     "elastic",
     "straggling",
     "moller",
+    "waiting",
     "electron",
     "compton",
     "rayleigh",

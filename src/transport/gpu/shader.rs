@@ -16,6 +16,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("elastic", include_str!("../../../shaders/elastic.wgsl")),
     ("straggling", include_str!("../../../shaders/straggling.wgsl")),
     ("moller", include_str!("../../../shaders/moller.wgsl")),
+    ("waiting", include_str!("../../../shaders/waiting.wgsl")),
     ("electron", include_str!("../../../shaders/electron.wgsl")),
     ("compton", include_str!("../../../shaders/compton.wgsl")),
     ("rayleigh", include_str!("../../../shaders/rayleigh.wgsl")),
