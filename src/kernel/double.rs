@@ -19,6 +19,10 @@ pub mod context;
 #[path = "tables.rs"]
 pub mod tables;
 
+/// Look-up in the electron table.
+#[path = "rows.rs"]
+pub mod rows;
+
 /// Straight flight through voxels.
 #[path = "navigate.rs"]
 pub mod navigate;

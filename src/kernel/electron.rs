@@ -17,12 +17,13 @@ use super::navigate::{
 };
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
+use super::rows::electron_value;
 use super::skin::skin_birth;
 use super::source::{birth, emission_of};
 use super::straggling::soft_loss;
 use super::tables::{
-    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
-    COLUMN_YIELD, Bin, ENERGY_NODES, electron_value, energy_bin,
+    Bin, COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
+    COLUMN_YIELD, ENERGY_NODES, energy_bin,
 };
 use super::waiting::{STACK_SIZE, Stack, pop_waiting, push_waiting};
 use crate::kernel::Sink;

@@ -6,9 +6,10 @@ use crate::twin_source::history;
 use lutra::kernel::single::elastic::*;
 use lutra::kernel::single::electron::*;
 use lutra::kernel::single::moller::*;
+use lutra::kernel::single::rows::electron_value;
 use lutra::kernel::single::straggling::*;
+use lutra::kernel::single::tables::{COLUMN_STEP, ENERGY_NODES, energy_bin};
 use lutra::kernel::single::waiting::{STACK_SIZE, Stack, pop_waiting, push_waiting};
-use lutra::kernel::single::tables::{COLUMN_STEP, ENERGY_NODES, electron_value, energy_bin};
 
 /// A stack whose waiting electrons are all the particle at `w`.
 fn stack_of(count: u32, w: &[u32]) -> Stack {
@@ -211,17 +212,17 @@ pub fn cases() -> Vec<Twin> {
             w
         }),
         twin!("step_in_matter", Electron, 36 -> 36,
-            on_state("twin_out[o + 35u] = step_in_matter(&s, &p, &st, twin_in[a + 35u]);"),
-            |cx, a, o, out| with_stack!(a, o, p, s, st, o[35] = step_in_matter(cx, s, p, st, a[35], out)),
-            |g| {
-                let mut w = state(g, 10.0, 700.0);
-                // a step begins in matter
-                while (w[0] + g.params.nx * (w[1] + g.params.ny * w[2])) % 23 == 0 {
-                    w[0] = g.below(g.params.nx);
-                }
-                w.push(g.row(ENERGY_NODES));
-                w
-            }),
+        on_state("twin_out[o + 35u] = step_in_matter(&s, &p, &st, twin_in[a + 35u]);"),
+        |cx, a, o, out| with_stack!(a, o, p, s, st, o[35] = step_in_matter(cx, s, p, st, a[35], out)),
+        |g| {
+            let mut w = state(g, 10.0, 700.0);
+            // a step begins in matter
+            while (w[0] + g.params.nx * (w[1] + g.params.ny * w[2])) % 23 == 0 {
+                w[0] = g.below(g.params.nx);
+            }
+            w.push(g.row(ENERGY_NODES));
+            w
+        }),
         twin!("ends_here", Electron, 16 -> 1,
             "let p = twin_particle(a);
              twin_out[o] = u32(ends_here(p, twin_in[a + 15u], 1.0));",

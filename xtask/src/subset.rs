@@ -10,6 +10,7 @@ pub const MODULES: &[&str] = &[
     "rng",
     "context",
     "tables",
+    "rows",
     "navigate",
     "rotate",
     "source",

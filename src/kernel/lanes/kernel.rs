@@ -8,7 +8,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::NO_HOME;
         use crate::kernel::single::context::Context;
         use crate::kernel::single::context::{FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION};
-        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
+        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_GROWTH, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_TRANSPORT, COLUMN_YIELD, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
         use crate::kernel::single::source::{STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH};
         use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
@@ -769,17 +769,6 @@ macro_rules! lanes_kernel {
             ret
         }
 
-        /// A column of the electron table, interpolated. `row` is the tissue's first row.
-        #[inline]
-        $(#[$features])*
-        pub fn electron_value(on0: M, cx: &Context<'_>, row: U, bin: Bin, column: u32) -> F {
-            let mut on0 = on0;
-            let i = u_add(u_mul(u_add(row, bin.node), u_splat(ELECTRON_COLUMNS)), u_splat(column));
-            let a = gather_f(on0, cx.electron_table, i);
-            let b = gather_f(on0, cx.electron_table, u_add(i, u_splat(ELECTRON_COLUMNS)));
-            f_add(a, f_mul(f_sub(b, a), bin.fraction))
-        }
-
         /// A column of the photon table, interpolated. `row` is the tissue's first row.
         #[inline]
         $(#[$features])*
@@ -799,6 +788,17 @@ macro_rules! lanes_kernel {
             let i = u_add(u_mul(u_add(row, bin.node), u_splat(SCATTER_COLUMNS)), u_splat(column));
             let a = gather_f(on0, cx.scatter_table, i);
             let b = gather_f(on0, cx.scatter_table, u_add(i, u_splat(SCATTER_COLUMNS)));
+            f_add(a, f_mul(f_sub(b, a), bin.fraction))
+        }
+
+        /// A column of the electron table, interpolated. `row` is the tissue's first row.
+        #[inline]
+        $(#[$features])*
+        pub fn electron_value(on0: M, cx: &Context<'_>, row: U, bin: Bin, column: u32) -> F {
+            let mut on0 = on0;
+            let i = u_add(u_mul(u_add(row, bin.node), u_splat(ELECTRON_COLUMNS)), u_splat(column));
+            let a = gather_f(on0, cx.electron_table, i);
+            let b = gather_f(on0, cx.electron_table, u_add(i, u_splat(ELECTRON_COLUMNS)));
             f_add(a, f_mul(f_sub(b, a), bin.fraction))
         }
 

@@ -9,6 +9,7 @@ pub const MODULES: &[(&str, &str)] = &[
     ("math", include_str!("../../../shaders/math.wgsl")),
     ("rng", include_str!("../../../shaders/rng.wgsl")),
     ("tables", include_str!("../../../shaders/tables.wgsl")),
+    ("rows", include_str!("../../../shaders/rows.wgsl")),
     ("navigate", include_str!("../../../shaders/navigate.wgsl")),
     ("rotate", include_str!("../../../shaders/rotate.wgsl")),
     ("source", include_str!("../../../shaders/source.wgsl")),

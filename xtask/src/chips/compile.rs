@@ -38,8 +38,7 @@ pub fn spirv(text: &str, entry: &str, robust: bool) -> Result<Program> {
         },
         ..Default::default()
     };
-    let pipeline =
-        naga::back::spv::PipelineOptions { shader_stage: stage, entry_point: entry.to_owned() };
+    let pipeline = naga::back::spv::PipelineOptions { shader_stage: stage, entry_point: entry.to_owned() };
     let words = naga::back::spv::write_vec(&module, &info, &options, Some(&pipeline))?;
     let place = module.entry_points.iter().position(|e| e.name == entry).context("no such entry point")?;
     let used = info.get_entry_point(place);

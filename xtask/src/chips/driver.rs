@@ -142,7 +142,8 @@ impl Device {
     fn statistics(&self, executable: &vk::PipelineExecutableInfoKHR<'_>) -> Result<Vec<(String, u64)>> {
         // SAFETY: the pipeline was made with its statistics; RADV's are all whole numbers
         let all = unsafe { self.statistics.get_pipeline_executable_statistics(executable)? };
-        let whole = |s: &&vk::PipelineExecutableStatisticKHR<'_>| s.format == vk::PipelineExecutableStatisticFormatKHR::UINT64;
+        let whole =
+            |s: &&vk::PipelineExecutableStatisticKHR<'_>| s.format == vk::PipelineExecutableStatisticFormatKHR::UINT64;
         // SAFETY: the format says which member holds the value
         Ok(all.iter().filter(whole).map(|s| (text(&s.name), unsafe { s.value.u64 })).collect())
     }

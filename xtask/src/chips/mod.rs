@@ -56,10 +56,15 @@ struct Request {
     families: Vec<String>,
     /// A folder for the machine code.
     code: Option<PathBuf>,
+    /// Bounds of buffers are checked in the text, as for devices that do not check them.
+    checked: bool,
+    /// The entry point whose text is to be printed.
+    show: Option<String>,
     json: bool,
 }
 
-const USAGE: &str = "usage: cargo xtask chips [--json] [--family FAMILY]... [--text FILE.wgsl ENTRY] [--code FOLDER]";
+const USAGE: &str = "usage: cargo xtask chips [--json] [--family FAMILY]... [--text FILE.wgsl ENTRY] [--code FOLDER] \
+                     [--checked], or cargo xtask chips --show ENTRY";
 
 fn request(arguments: &[String]) -> Result<Request> {
     let mut request = Request::default();
@@ -67,6 +72,8 @@ fn request(arguments: &[String]) -> Result<Request> {
     while let Some(argument) = rest.next() {
         match argument.as_str() {
             "--json" => request.json = true,
+            "--checked" => request.checked = true,
+            "--show" => request.show = Some(rest.next().context(USAGE)?.clone()),
             "--family" => request.families.push(rest.next().context(USAGE)?.clone()),
             "--code" => request.code = Some(rest.next().context(USAGE)?.into()),
             "--text" => {
@@ -85,6 +92,10 @@ fn request(arguments: &[String]) -> Result<Request> {
 /// Compiles for every chip; prints a table, or JSON.
 pub fn run(arguments: &[String]) -> Result<()> {
     let request = request(arguments)?;
+    if let Some(entry) = &request.show {
+        print!("{}", shaders::composed(entry)?);
+        return Ok(());
+    }
     if let Ok(family) = std::env::var(FAMILY) {
         let figures = compile_here(&request, &family)?;
         println!("{}", serde_json::to_string(&figures)?);
@@ -131,19 +142,13 @@ fn compile_here(request: &Request, family: &str) -> Result<Vec<Figures>> {
         }
         None => PASSES.iter().map(|p| Ok((p.to_string(), shaders::composed(p)?))).collect::<Result<_>>()?,
     };
-    texts.iter().map(|(entry, text)| compile_one(&device, family, entry, text, request.code.as_deref())).collect()
+    texts.iter().map(|(entry, text)| compile_one(&device, family, entry, text, request)).collect()
 }
 
-fn compile_one(
-    device: &driver::Device,
-    family: &str,
-    entry: &str,
-    text: &str,
-    code: Option<&Path>,
-) -> Result<Figures> {
-    let program = compile::spirv(text, entry, device.robust())?;
+fn compile_one(device: &driver::Device, family: &str, entry: &str, text: &str, request: &Request) -> Result<Figures> {
+    let program = compile::spirv(text, entry, device.robust() && !request.checked)?;
     let built = device.build(&program, entry)?;
-    if let Some(folder) = code {
+    if let Some(folder) = &request.code {
         std::fs::create_dir_all(folder)?;
         for (name, text) in &built.texts {
             let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
