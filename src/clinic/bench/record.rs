@@ -176,7 +176,8 @@ pub struct Parts {
     pub allocation_seconds: [f64; 2],
     /// The kernel; electrons, photons.
     pub kernel_seconds: [f64; 2],
-    /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons.
+    /// Bringing jobs to the device, waiting for it and for the next job; electrons, photons. Negative where the kernel ran
+    /// on while the host did other things.
     pub dispatch_seconds: [f64; 2],
     /// The tally to the host; electrons, photons.
     pub read_back_seconds: [f64; 2],
@@ -222,6 +223,12 @@ impl Parts {
             + self.load_seconds
             + self.compile_seconds
             + self.source_seconds
+    }
+
+    /// Time in the passes in which no history was in the kernel, s: what the device waits for the host.
+    pub fn device_idle_seconds(&self) -> f64 {
+        let both = [&self.allocation_seconds, &self.dispatch_seconds, &self.read_back_seconds, &self.sums_seconds];
+        both.into_iter().flatten().sum::<f64>() + self.looks_seconds
     }
 
     /// Both passes in the kernel, s.
