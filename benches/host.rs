@@ -3,12 +3,18 @@
 //! `cargo bench --bench host`, `cargo bench --bench host -- convolution`
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lutra::materials::tissues::schneider_tissues;
+use lutra::decay::Nuclide;
+use lutra::grid::VoxelGrid;
+use lutra::materials::tissues::{Tissue, schneider_tissues};
 use lutra::physics::tables::{PhysicsTables, TransportSettings};
 use lutra::svalues::convolution::Convolver;
-use lutra::tally::Moments;
+use lutra::tally::{BatchTally, EmptyBins, Ledger, Moments};
 use lutra::transport::allocation::Expectation;
+use lutra::transport::run::{RunPlan, Silent, Stop, simulate};
+use lutra::transport::spent::EngineSpent;
+use lutra::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Voxels of a clinical grid.
@@ -41,6 +47,59 @@ fn batches(c: &mut Criterion) {
     group.finish();
 }
 
+/// An engine that returns at once: what is left of a run is the host's work.
+struct Null {
+    scene: Option<Arc<SceneData>>,
+    spare: EmptyBins,
+}
+
+impl Engine for Null {
+    fn device(&self) -> DeviceInfo {
+        let none = String::new;
+        DeviceInfo { engine: "null".into(), name: none(), backend: none(), driver: none() }
+    }
+    fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
+        self.scene = Some(scene);
+        Ok(())
+    }
+    fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
+        let mut energy = std::mem::take(&mut self.spare).into_bins();
+        energy.resize(self.scene.as_ref().expect("a scene is loaded").bins, 0);
+        // something in every voxel
+        energy.iter_mut().enumerate().for_each(|(n, bin)| *bin = n as i64);
+        Ok(BatchTally { energy, ledger: Ledger::default(), histories: u64::from(job.histories()), flags: 0 })
+    }
+    fn reuse(&mut self, bins: EmptyBins) {
+        self.spare = bins;
+    }
+    fn spent(&self) -> EngineSpent {
+        EngineSpent::default()
+    }
+}
+
+/// A run of 40 batches of both passes on 1.4e6 voxels, a tenth of them with activity; without tables and files.
+fn run_of_a_null_engine(c: &mut Criterion) {
+    let grid = VoxelGrid::axis_aligned([112, 112, 112], [3.0; 3], [0.0; 3]);
+    let voxels = grid.len();
+    let decays: Vec<f64> = (0..voxels).map(|n| if n % 10 == 0 { 1e9 + (n % 101) as f64 } else { 0.0 }).collect();
+    let water = vec![Tissue::built_in("water").expect("built in")];
+    let scene = Scene::new(grid, vec![1.0; voxels], vec![0; voxels], water).expect("a sound scene");
+    let plan = RunPlan { stop: Stop::Histories(40_000_000), batches: 40, ..RunPlan::default() };
+    let nuclide = Nuclide::load("lu177").expect("built in");
+    c.bench_function("a run of 40 batches with a null engine, 1.4e6 voxels", |b| {
+        b.iter_custom(|times| {
+            let mut seconds = 0.0;
+            for _ in 0..times {
+                let mut engine = Null { scene: None, spare: EmptyBins::default() };
+                let done = simulate(&scene, &decays, &nuclide, &plan, &mut engine, &mut Silent).expect("runs");
+                let spent = done.spent;
+                seconds += spent.total_seconds() - spent.tables_seconds - spent.identity_seconds;
+            }
+            Duration::from_secs_f64(seconds)
+        });
+    });
+}
+
 /// A kernel as large as the map.
 fn convolution(c: &mut Criterion) {
     let edge = 128_usize;
@@ -70,6 +129,6 @@ fn convolution(c: &mut Criterion) {
 criterion_group! {
     name = host;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_millis(500)).sample_size(10);
-    targets = tables, batches, convolution
+    targets = tables, batches, run_of_a_null_engine, convolution
 }
 criterion_main!(host);

@@ -7,19 +7,21 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use lutra::kernel::single::compton::compton;
 use lutra::kernel::single::context::Context;
 use lutra::kernel::single::elastic::scatter;
-use lutra::kernel::single::electron::{Stack, electron_birth, electron_step};
+use lutra::kernel::single::electron::{electron_birth, electron_step};
 use lutra::kernel::single::math::{exp_of, ln, one_minus_exp, recip, root, sin_cos_turn};
 use lutra::kernel::single::moller::knock_on_energy;
 use lutra::kernel::single::navigate::Particle;
 use lutra::kernel::single::photon::{photon_birth, photon_step};
 use lutra::kernel::single::rayleigh::rayleigh;
 use lutra::kernel::single::rng::{Rng, random, rng_for, rng_next};
+use lutra::kernel::single::rows::electron_value;
 use lutra::kernel::single::source::{birth, emission_of, source_row};
 use lutra::kernel::single::straggling::soft_loss;
 use lutra::kernel::single::tables::{
-    COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TOTAL, COLUMN_VARIANCE, electron_value,
-    energy_bin, momentum_bin, photon_value, scatter_value,
+    COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TOTAL, COLUMN_VARIANCE, energy_bin,
+    momentum_bin, photon_value, scatter_value,
 };
+use lutra::kernel::single::waiting::Stack;
 use lutra::kernel::{NO_HOME, Sink};
 use lutra::transport::allocation::Expectation;
 use lutra::transport::cpu::{Carrier, electron_history, photon_history};

@@ -6,10 +6,6 @@
 // See docs/methods/transport.md.
 // Twin: src/kernel/electron.rs, from which `cargo xtask shaders` writes this file.
 
-// Room for electrons that wait while their knock-on is followed: the lower energy goes first and is at most
-// half, so that n generations need n places.
-const STACK_SIZE: u32 = 10u;
-
 // No electron makes more steps than this.
 const ELECTRON_STEP_LIMIT: u32 = 100000u;
 
@@ -22,13 +18,8 @@ const FLIGHT_TISSUE: u32 = 1u;
 // A straight flight left the grid.
 const FLIGHT_OUT: u32 = 2u;
 
-// Electrons that wait.
-struct Stack {
-  // How many wait.
-  count: u32,
-  // The waiting electrons.
-  waiting: array<Particle, STACK_SIZE>,
-}
+// The electron does not fly any more.
+const FLIGHT_RESTS: u32 = 3u;
 
 // Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
 // around the centre of the first voxel of a random point of the way.
@@ -56,22 +47,14 @@ fn tally_bin(rng: ptr<function, Rng>, p: Particle, distance_mm: f32) -> u32 {
 fn finish(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
   (*p).alive = 0u;
   if ((*stack).count > 0u) {
-    (*stack).count = ((*stack).count - 1u);
-    (*p) = (*stack).waiting[(*stack).count];
+    (*p) = pop_waiting(stack);
   }
 }
 
-// Leaves the particle's energy where it is.
-fn rest(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) {
-  let bin = tally_bin(rng, (*p), 0.0f);
-  sink_deposit(bin, (*p).home, (*p).energy, (*p).weight);
-  finish(p, stack);
-}
-
-// The particle leaves the grid.
-fn leave_grid(p: ptr<function, Particle>, stack: ptr<function, Stack>) {
-  sink_escaped((*p).home, (*p).energy, (*p).weight);
-  finish(p, stack);
+// Leaves `units` of energy at the particle's place.
+fn leave_here(rng: ptr<function, Rng>, p: Particle, units: u32) {
+  let bin = tally_bin(rng, p, 0.0f);
+  sink_deposit(bin, p.home, units, p.weight);
 }
 
 // The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
@@ -110,28 +93,19 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
   var density = voxel_density(word);
   loop {
     let energy_kev = kev_from_units((*p).energy);
-    let distance = nc(nc(left * nc(10.0f * nc(1.0f - curl))) * recip(density));
-    let x = nc((*p).x + nc((*p).ux * distance));
-    let y = nc((*p).y + nc((*p).uy * distance));
-    let z = nc((*p).z + nc((*p).uz * distance));
+    var way = nc(nc(left * nc(10.0f * nc(1.0f - curl))) * recip(density));
+    var part = left;
+    var axis = 0u;
+    let x = nc((*p).x + nc((*p).ux * way));
+    let y = nc((*p).y + nc((*p).uy * way));
+    let z = nc((*p).z + nc((*p).uz * way));
     let inside = ((((((x >= 0.0f) && (x <= params.dx_mm)) && (y >= 0.0f)) && (y <= params.dy_mm)) && (z >= 0.0f)) && (z <= params.dz_mm));
-    if inside {
-      var after = units_from_kev(nc(energy_kev - nc(loss * left)));
-      if (after > (*p).energy) {
-        after = (*p).energy;
-      }
-      let bin = tally_bin(rng, (*p), distance);
-      sink_deposit(bin, (*p).home, ((*p).energy - after), (*p).weight);
-      (*p).energy = after;
-      (*p).x = x;
-      (*p).y = y;
-      (*p).z = z;
-      result_ = FLIGHT_DONE;
-      break;
+    if !(inside) {
+      let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
+      axis = exit.axis;
+      way = fmin(exit.distance, way);
+      part = nc(nc(way * density) * nc(0.1f * nc(1.0f + curl)));
     }
-    let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
-    let way = fmin(exit.distance, distance);
-    let part = nc(nc(way * density) * nc(0.1f * nc(1.0f + curl)));
     var after = units_from_kev(nc(energy_kev - nc(loss * part)));
     if (after > (*p).energy) {
       after = (*p).energy;
@@ -139,9 +113,16 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
     let bin = tally_bin(rng, (*p), way);
     sink_deposit(bin, (*p).home, ((*p).energy - after), (*p).weight);
     (*p).energy = after;
+    if inside {
+      (*p).x = x;
+      (*p).y = y;
+      (*p).z = z;
+      result_ = FLIGHT_DONE;
+      break;
+    }
     left = fmax(nc(left - part), 0.0f);
     advance(p, way);
-    if !(cross(p, exit.axis)) {
+    if !(cross(p, axis)) {
       result_ = FLIGHT_OUT;
       break;
     }
@@ -153,6 +134,26 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
     }
   }
   return result_;
+}
+
+// Straight through vacuum into the next voxel. Returns how the flight ended.
+fn fly_vacuum(p: ptr<function, Particle>) -> u32 {
+  var result_: u32;
+  let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
+  advance(p, exit.distance);
+  if cross(p, exit.axis) {
+    result_ = FLIGHT_TISSUE;
+  } else {
+    result_ = FLIGHT_OUT;
+  }
+  return result_;
+}
+
+// Whether an electron of this energy cannot leave its voxel, or not go far.
+fn is_stuck(p: Particle, row: u32, bin: Bin, density: f32) -> bool {
+  let range = electron_value(row, bin, COLUMN_RANGE);
+  let free = select(0.0f, face_distance(p), (params.radial_bins == 0u));
+  return (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm)));
 }
 
 // A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -171,99 +172,115 @@ fn knock_on(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<func
     (*p).energy = ((*p).energy - lost);
     let cos_first = collision_cos(energy_kev, nc(energy_kev - lost_kev));
     turn(p, cos_first, root(nc(1.0f - nc(cos_first * cos_first))), around);
-    let bin = energy_bin(lost_kev);
-    let range = electron_value(row, bin, COLUMN_RANGE);
-    let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
-    if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
-      let place = tally_bin(rng, (*p), 0.0f);
-      sink_deposit(place, (*p).home, lost, (*p).weight);
+    var stays = is_stuck((*p), row, energy_bin(lost_kev), density);
+    if (!(stays) && ((*stack).count >= STACK_SIZE)) {
+      sink_flag(FLAG_STACK_FULL);
+      stays = true;
+    }
+    if stays {
+      leave_here(rng, (*p), lost);
     } else {
-      if ((*stack).count >= STACK_SIZE) {
-        sink_flag(FLAG_STACK_FULL);
-        let place = tally_bin(rng, (*p), 0.0f);
-        sink_deposit(place, (*p).home, lost, (*p).weight);
+      push_waiting(stack, (*p));
+      let cos_second = collision_cos(energy_kev, lost_kev);
+      let opposite = SinCos((-around.sin), (-around.cos));
+      turn(&second, cos_second, root(nc(1.0f - nc(cos_second * cos_second))), opposite);
+      (*p) = second;
+    }
+  }
+}
+
+// A condensed step in matter of the density given, in the tissue whose first row is `row`. Returns how its flight ended.
+fn step_in_matter(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>, row: u32) -> u32 {
+  let energy_kev = kev_from_units((*p).energy);
+  let bin = energy_bin(energy_kev);
+  var step = electron_value(row, bin, COLUMN_STEP);
+  let sigma = electron_value(row, bin, COLUMN_KNOCK_ON);
+  let u = random(rng);
+  let knocks = (u < one_minus_exp(nc(sigma * step)));
+  if knocks {
+    step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(sigma)));
+  }
+  let first_loss = nc(electron_value(row, bin, COLUMN_STOPPING) * step);
+  let middle = energy_bin(fmax(nc(energy_kev - nc(0.5f * first_loss)), 1.0f));
+  let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
+  let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
+  let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
+  let loss = nc(lost * recip(step));
+  let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
+  let curl = nc(nc(k * k) * 0.083333336f);
+  let v = random(rng);
+  let growth = electron_value(row, bin, COLUMN_GROWTH);
+  let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
+  var areal = nc(step * hinge);
+  var ended = FLIGHT_DONE;
+  for (var half = 0u; half < 2u; half += 1u) {
+    if (ended == FLIGHT_DONE) {
+      if (half == 1u) {
+        scatter(rng, p, row, middle, step);
+        areal = nc(step * nc(1.0f - hinge));
+      }
+      ended = fly(rng, p, areal, loss, curl);
+    }
+  }
+  if (knocks && (ended == FLIGHT_DONE)) {
+    let here = voxel_density(voxels[voxel_index((*p))]);
+    knock_on(rng, p, stack, row, here);
+  }
+  return ended;
+}
+
+// Whether an electron in matter ends here: its energy is below the cut, or it is stuck.
+fn ends_here(p: Particle, row: u32, density: f32) -> bool {
+  var result_: bool;
+  let energy_kev = kev_from_units(p.energy);
+  if (energy_kev < params.electron_cut_kev) {
+    result_ = true;
+  } else {
+    result_ = is_stuck(p, row, energy_bin(energy_kev), density);
+  }
+  return result_;
+}
+
+// One condensed step through matter, a flight through vacuum, or neither. Returns how it ended.
+fn step_on(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) -> u32 {
+  var result_: u32;
+  if is_lost((*p)) {
+    sink_flag(FLAG_LOST);
+    result_ = FLIGHT_OUT;
+  } else {
+    if ((*p).steps > ELECTRON_STEP_LIMIT) {
+      sink_flag(FLAG_STEP_LIMIT);
+      result_ = FLIGHT_RESTS;
+    } else {
+      let word = voxels[voxel_index((*p))];
+      let density = voxel_density(word);
+      if (density <= 0.0f) {
+        result_ = fly_vacuum(p);
       } else {
-        (*stack).waiting[(*stack).count] = (*p);
-        (*stack).count = ((*stack).count + 1u);
-        let cos_second = collision_cos(energy_kev, lost_kev);
-        let opposite = SinCos((-around.sin), (-around.cos));
-        turn(&second, cos_second, root(nc(1.0f - nc(cos_second * cos_second))), opposite);
-        (*p) = second;
+        let row = (voxel_tissue(word) * ENERGY_NODES);
+        if ends_here((*p), row, density) {
+          result_ = FLIGHT_RESTS;
+        } else {
+          result_ = step_in_matter(rng, p, stack, row);
+        }
       }
     }
   }
+  return result_;
 }
 
 // One condensed step of the electron, or its end.
 fn electron_step(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: ptr<function, Stack>) {
   (*p).steps = ((*p).steps + 1u);
-  if is_lost((*p)) {
-    sink_flag(FLAG_LOST);
-    leave_grid(p, stack);
-  } else {
-    if ((*p).steps > ELECTRON_STEP_LIMIT) {
-      sink_flag(FLAG_STEP_LIMIT);
-      rest(rng, p, stack);
-    } else {
-      let word = voxels[voxel_index((*p))];
-      let density = voxel_density(word);
-      if (density <= 0.0f) {
-        let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
-        advance(p, exit.distance);
-        if !(cross(p, exit.axis)) {
-          leave_grid(p, stack);
-        }
-      } else {
-        let row = (voxel_tissue(word) * ENERGY_NODES);
-        let energy_kev = kev_from_units((*p).energy);
-        if (energy_kev < params.electron_cut_kev) {
-          rest(rng, p, stack);
-        } else {
-          let bin = energy_bin(energy_kev);
-          let range = electron_value(row, bin, COLUMN_RANGE);
-          let free = select(0.0f, face_distance((*p)), (params.radial_bins == 0u));
-          if (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm))) {
-            rest(rng, p, stack);
-          } else {
-            var step = electron_value(row, bin, COLUMN_STEP);
-            let sigma = electron_value(row, bin, COLUMN_KNOCK_ON);
-            let u = random(rng);
-            let knocks = (u < one_minus_exp(nc(sigma * step)));
-            if knocks {
-              step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(sigma)));
-            }
-            let first_loss = nc(electron_value(row, bin, COLUMN_STOPPING) * step);
-            let middle = energy_bin(fmax(nc(energy_kev - nc(0.5f * first_loss)), 1.0f));
-            let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
-            let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
-            let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-            let loss = nc(lost * recip(step));
-            let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
-            let curl = nc(nc(k * k) * 0.083333336f);
-            let v = random(rng);
-            let growth = electron_value(row, bin, COLUMN_GROWTH);
-            let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
-            let before = fly(rng, p, nc(step * hinge), loss, curl);
-            if (before == FLIGHT_OUT) {
-              leave_grid(p, stack);
-            } else {
-              if !(before == FLIGHT_TISSUE) {
-                scatter(rng, p, row, middle, step);
-                let after = fly(rng, p, nc(step * nc(1.0f - hinge)), loss, curl);
-                if (after == FLIGHT_OUT) {
-                  leave_grid(p, stack);
-                } else {
-                  if (knocks && (after == FLIGHT_DONE)) {
-                    let here = voxel_density(voxels[voxel_index((*p))]);
-                    knock_on(rng, p, stack, row, here);
-                  }
-                }
-              }
-            }
-          }
-        }
-      }
-    }
+  let ended = step_on(rng, p, stack);
+  if (ended == FLIGHT_RESTS) {
+    leave_here(rng, (*p), (*p).energy);
+  }
+  if (ended == FLIGHT_OUT) {
+    sink_escaped((*p).home, (*p).energy, (*p).weight);
+  }
+  if (ended >= FLIGHT_OUT) {
+    finish(p, stack);
   }
 }
 

@@ -1,15 +1,6 @@
 // Entry point of the electron pass: a thread runs many histories in one flat loop and can stop after any step.
 // Written by hand; the CPU's loop is transport/cpu.rs.
 
-struct ElectronThread {
-  rng: Rng,
-  particle: Particle,
-  stack: Stack,
-  begun: u32,
-}
-
-@group(0) @binding(9) var<storage, read_write> electron_threads: array<ElectronThread>;
-
 override workgroup: u32 = 64u;
 
 @compute @workgroup_size(workgroup)
@@ -20,7 +11,7 @@ fn electron_pass(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   var rng = electron_threads[t].rng;
   var particle = electron_threads[t].particle;
-  var stack = electron_threads[t].stack;
+  var stack = Stack(electron_threads[t].count, t);
   var begun = electron_threads[t].begun;
   var finished = 0u;
   for (var s = 0u; s < params.steps; s += 1u) {
@@ -40,7 +31,7 @@ fn electron_pass(@builtin(global_invocation_id) id: vec3<u32>) {
   }
   electron_threads[t].rng = rng;
   electron_threads[t].particle = particle;
-  electron_threads[t].stack = stack;
+  electron_threads[t].count = stack.count;
   electron_threads[t].begun = begun;
   settle(finished);
 }

@@ -5,7 +5,6 @@
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> voxels: array<u32>;
-@group(0) @binding(2) var<storage, read> electron_table: array<f32>;
 @group(0) @binding(3) var<storage, read> photon_table: array<f32>;
 @group(0) @binding(4) var<storage, read> scatter_table: array<f32>;
 @group(0) @binding(5) var<storage, read> emission_table: array<u32>;

@@ -20,47 +20,47 @@ const MOMENTUM_NODES: u32 = 225u;
 // Bits of 2^-7 as f32.
 const MOMENTUM_FIRST_BITS: u32 = 1006632960u;
 
-// Numbers in a row of the electron table.
+// Numbers in a row of the electron table: four by four what a step reads together, which a GPU loads at once (`rows.rs`).
 const ELECTRON_COLUMNS: u32 = 16u;
 
 // Column: range of an electron that meets no hard collision, g/cm2.
 const COLUMN_RANGE: u32 = 0u;
 
-// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
-const COLUMN_STOPPING: u32 = 1u;
-
 // Column: longest step, g/cm2.
-const COLUMN_STEP: u32 = 2u;
+const COLUMN_STEP: u32 = 1u;
 
 // Column: cross section for knock-on electrons above the threshold, cm2/g.
-const COLUMN_KNOCK_ON: u32 = 3u;
-
-// Column: variance of the soft energy loss per path, keV2 cm2/g.
-const COLUMN_VARIANCE: u32 = 4u;
-
-// Column: cross section for hard elastic collisions, cm2/g.
-const COLUMN_HARD: u32 = 5u;
-
-// Column: first transport cross section of soft collisions, cm2/g.
-const COLUMN_SOFT_1: u32 = 6u;
-
-// Column: second transport cross section of soft collisions, cm2/g.
-const COLUMN_SOFT_2: u32 = 7u;
-
-// Column: screening parameter of the Wentzel law.
-const COLUMN_SCREENING: u32 = 8u;
-
-// Column: smallest (1 - cos)/2 of a hard elastic collision.
-const COLUMN_MU_CUT: u32 = 9u;
+const COLUMN_KNOCK_ON: u32 = 2u;
 
 // Column: growth of the scattering power over a longest step, relative to its middle.
-const COLUMN_GROWTH: u32 = 10u;
+const COLUMN_GROWTH: u32 = 3u;
+
+// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
+const COLUMN_STOPPING: u32 = 4u;
+
+// Column: variance of the soft energy loss per path, keV2 cm2/g.
+const COLUMN_VARIANCE: u32 = 5u;
+
+// Column: first transport cross section of all deflections but hard knock-ons, cm2/g.
+const COLUMN_TRANSPORT: u32 = 6u;
 
 // Column: share of the energy given to bremsstrahlung until rest.
-const COLUMN_YIELD: u32 = 11u;
+const COLUMN_YIELD: u32 = 7u;
 
-// Column: first transport cross section of all deflections but hard knock-ons, cm2/g. Columns 13 to 15 are free.
-const COLUMN_TRANSPORT: u32 = 12u;
+// Column: cross section for hard elastic collisions, cm2/g.
+const COLUMN_HARD: u32 = 8u;
+
+// Column: first transport cross section of soft collisions, cm2/g.
+const COLUMN_SOFT_1: u32 = 9u;
+
+// Column: second transport cross section of soft collisions, cm2/g. Columns 11, 14 and 15 are free.
+const COLUMN_SOFT_2: u32 = 10u;
+
+// Column: screening parameter of the Wentzel law.
+const COLUMN_SCREENING: u32 = 12u;
+
+// Column: smallest (1 - cos)/2 of a hard elastic collision.
+const COLUMN_MU_CUT: u32 = 13u;
 
 // Numbers in a row of the photon table.
 const PHOTON_COLUMNS: u32 = 5u;
@@ -129,14 +129,6 @@ fn momentum_bin(x_per_angstrom: f32) -> Bin {
     }
   }
   return result_;
-}
-
-// A column of the electron table, interpolated. `row` is the tissue's first row.
-fn electron_value(row: u32, bin: Bin, column: u32) -> f32 {
-  let i = (((row + bin.node) * ELECTRON_COLUMNS) + column);
-  let a = electron_table[i];
-  let b = electron_table[(i + ELECTRON_COLUMNS)];
-  return nc(a + nc(nc(b - a) * bin.fraction));
 }
 
 // A column of the photon table, interpolated. `row` is the tissue's first row.

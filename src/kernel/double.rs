@@ -19,6 +19,10 @@ pub mod context;
 #[path = "tables.rs"]
 pub mod tables;
 
+/// Look-up in the electron table.
+#[path = "rows.rs"]
+pub mod rows;
+
 /// Straight flight through voxels.
 #[path = "navigate.rs"]
 pub mod navigate;
@@ -46,6 +50,10 @@ pub mod straggling;
 /// Knock-on electrons.
 #[path = "moller.rs"]
 pub mod moller;
+
+/// Electrons that wait.
+#[path = "waiting.rs"]
+pub mod waiting;
 
 /// The life of an electron.
 #[path = "electron.rs"]

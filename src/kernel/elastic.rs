@@ -11,7 +11,8 @@ use super::math::{SinCos, exp_of, fmin, one_minus_exp, recip, root, sin_cos_turn
 use super::navigate::Particle;
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
-use super::tables::{Bin, COLUMN_HARD, COLUMN_MU_CUT, COLUMN_SCREENING, COLUMN_SOFT_1, COLUMN_SOFT_2, electron_value};
+use super::rows::electron_value;
+use super::tables::{Bin, COLUMN_HARD, COLUMN_MU_CUT, COLUMN_SCREENING, COLUMN_SOFT_1, COLUMN_SOFT_2};
 use crate::kernel::Sink;
 
 /// (1 - cos)/2 of the soft deflection over a path with `k1` and `k2` first and second transport mean free paths,

@@ -17,18 +17,17 @@ use super::navigate::{
 };
 use super::rng::{Rng, random, rng_next};
 use super::rotate::turn;
+use super::rows::electron_value;
 use super::skin::skin_birth;
 use super::source::{birth, emission_of};
 use super::straggling::soft_loss;
 use super::tables::{
-    COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
-    COLUMN_YIELD, ENERGY_NODES, electron_value, energy_bin,
+    Bin, COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
+    COLUMN_YIELD, ENERGY_NODES, energy_bin,
 };
+use super::waiting::{STACK_SIZE, Stack, pop_waiting, push_waiting};
 use crate::kernel::Sink;
 
-/// Room for electrons that wait while their knock-on is followed: the lower energy goes first and is at most
-/// half, so that n generations need n places.
-pub const STACK_SIZE: u32 = 10;
 /// No electron makes more steps than this.
 pub const ELECTRON_STEP_LIMIT: u32 = 100_000;
 /// A straight flight ended where it was meant to.
@@ -37,15 +36,8 @@ pub const FLIGHT_DONE: u32 = 0;
 pub const FLIGHT_TISSUE: u32 = 1;
 /// A straight flight left the grid.
 pub const FLIGHT_OUT: u32 = 2;
-
-/// Electrons that wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stack {
-    /// How many wait.
-    pub count: u32,
-    /// The waiting electrons.
-    pub waiting: [Particle; STACK_SIZE as usize],
-}
+/// The electron does not fly any more.
+pub const FLIGHT_RESTS: u32 = 3;
 
 /// Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
 /// around the centre of the first voxel of a random point of the way.
@@ -66,22 +58,14 @@ pub fn tally_bin(cx: &Context, rng: &mut Rng, p: &Particle, distance_mm: Real) -
 pub fn finish(p: &mut Particle, stack: &mut Stack) {
     p.alive = 0;
     if stack.count > 0u32 {
-        stack.count = stack.count - 1u32;
-        *p = stack.waiting[stack.count as usize];
+        *p = pop_waiting(stack);
     }
 }
 
-/// Leaves the particle's energy where it is.
-pub fn rest<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
+/// Leaves `units` of energy at the particle's place.
+pub fn leave_here<S: Sink>(cx: &Context, rng: &mut Rng, p: &Particle, units: u32, out: &mut S) {
     let bin = tally_bin(cx, rng, p, 0.0);
-    out.deposit(bin, p.home, p.energy, p.weight);
-    finish(p, stack);
-}
-
-/// The particle leaves the grid.
-pub fn leave_grid<S: Sink>(p: &mut Particle, stack: &mut Stack, out: &mut S) {
-    out.escaped(p.home, p.energy, p.weight);
-    finish(p, stack);
+    out.deposit(bin, p.home, units, p.weight);
 }
 
 /// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
@@ -127,32 +111,25 @@ pub fn fly<S: Sink>(
     let mut density = voxel_density(word);
     loop {
         let energy_kev = kev_from_units(p.energy);
-        let distance = (left * (10.0 * (1.0 - curl))) * recip(density);
-        let x = p.x + p.ux * distance;
-        let y = p.y + p.uy * distance;
-        let z = p.z + p.uz * distance;
+        // to the end of the path, or to the face before it
+        let mut way = (left * (10.0 * (1.0 - curl))) * recip(density);
+        let mut part = left;
+        let mut axis = 0u32;
+        let x = p.x + p.ux * way;
+        let y = p.y + p.uy * way;
+        let z = p.z + p.uz * way;
         let inside = x >= 0.0
             && x <= cx.params.dx_mm as Real
             && y >= 0.0
             && y <= cx.params.dy_mm as Real
             && z >= 0.0
             && z <= cx.params.dz_mm as Real;
-        if inside {
-            let mut after = units_from_kev(energy_kev - loss * left);
-            if after > p.energy {
-                after = p.energy;
-            }
-            let bin = tally_bin(cx, rng, p, distance);
-            out.deposit(bin, p.home, p.energy - after, p.weight);
-            p.energy = after;
-            p.x = x;
-            p.y = y;
-            p.z = z;
-            return FLIGHT_DONE;
+        if !inside {
+            let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+            axis = exit.axis;
+            way = fmin(exit.distance, way);
+            part = (way * density) * (0.1 * (1.0 + curl));
         }
-        let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
-        let way = fmin(exit.distance, distance);
-        let part = (way * density) * (0.1 * (1.0 + curl));
         let mut after = units_from_kev(energy_kev - loss * part);
         if after > p.energy {
             after = p.energy;
@@ -160,9 +137,15 @@ pub fn fly<S: Sink>(
         let bin = tally_bin(cx, rng, p, way);
         out.deposit(bin, p.home, p.energy - after, p.weight);
         p.energy = after;
+        if inside {
+            p.x = x;
+            p.y = y;
+            p.z = z;
+            return FLIGHT_DONE;
+        }
         left = fmax(left - part, 0.0);
         advance(cx, p, way);
-        if !cross(cx, p, exit.axis) {
+        if !cross(cx, p, axis) {
             return FLIGHT_OUT;
         }
         let next = cx.voxels[voxel_index(cx, p) as usize];
@@ -171,6 +154,20 @@ pub fn fly<S: Sink>(
             return FLIGHT_TISSUE;
         }
     }
+}
+
+/// Straight through vacuum into the next voxel. Returns how the flight ended.
+pub fn fly_vacuum(cx: &Context, p: &mut Particle) -> u32 {
+    let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+    advance(cx, p, exit.distance);
+    if cross(cx, p, exit.axis) { FLIGHT_TISSUE } else { FLIGHT_OUT }
+}
+
+/// Whether an electron of this energy cannot leave its voxel, or not go far.
+pub fn is_stuck(cx: &Context, p: &Particle, row: u32, bin: Bin, density: Real) -> bool {
+    let range = electron_value(cx, row, bin, COLUMN_RANGE);
+    let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
+    range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real)
 }
 
 /// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -200,65 +197,33 @@ pub fn knock_on<S: Sink>(
     let cos_first = collision_cos(energy_kev, energy_kev - lost_kev);
     turn(p, cos_first, root(1.0 - cos_first * cos_first), around);
     // a knock-on that cannot leave the voxel needs no flight
-    let bin = energy_bin(lost_kev);
-    let range = electron_value(cx, row, bin, COLUMN_RANGE);
-    let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
-    if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
-        let place = tally_bin(cx, rng, p, 0.0);
-        out.deposit(place, p.home, lost, p.weight);
-        return;
-    }
-    if stack.count >= STACK_SIZE {
+    let mut stays = is_stuck(cx, p, row, energy_bin(lost_kev), density);
+    if !stays && stack.count >= STACK_SIZE {
         out.flag(FLAG_STACK_FULL);
-        let place = tally_bin(cx, rng, p, 0.0);
-        out.deposit(place, p.home, lost, p.weight);
+        stays = true;
+    }
+    if stays {
+        leave_here(cx, rng, p, lost, out);
         return;
     }
-    stack.waiting[stack.count as usize] = *p;
-    stack.count = stack.count + 1u32;
+    push_waiting(stack, p);
     let cos_second = collision_cos(energy_kev, lost_kev);
     let opposite = SinCos { sin: -around.sin, cos: -around.cos };
     turn(&mut second, cos_second, root(1.0 - cos_second * cos_second), opposite);
     *p = second;
 }
 
-/// One condensed step of the electron, or its end.
-pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
-    p.steps = p.steps + 1u32;
-    if is_lost(cx, p) {
-        out.flag(FLAG_LOST);
-        leave_grid(p, stack, out);
-        return;
-    }
-    if p.steps > ELECTRON_STEP_LIMIT {
-        out.flag(FLAG_STEP_LIMIT);
-        rest(cx, rng, p, stack, out);
-        return;
-    }
-    let word = cx.voxels[voxel_index(cx, p) as usize];
-    let density = voxel_density(word);
-    if density <= 0.0 {
-        // vacuum: straight on to the next voxel
-        let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
-        advance(cx, p, exit.distance);
-        if !cross(cx, p, exit.axis) {
-            leave_grid(p, stack, out);
-        }
-        return;
-    }
-    let row = voxel_tissue(word) * ENERGY_NODES;
+/// A condensed step in matter of the density given, in the tissue whose first row is `row`. Returns how its flight ended.
+pub fn step_in_matter<S: Sink>(
+    cx: &Context,
+    rng: &mut Rng,
+    p: &mut Particle,
+    stack: &mut Stack,
+    row: u32,
+    out: &mut S,
+) -> u32 {
     let energy_kev = kev_from_units(p.energy);
-    if energy_kev < cx.params.electron_cut_kev as Real {
-        rest(cx, rng, p, stack, out);
-        return;
-    }
     let bin = energy_bin(energy_kev);
-    let range = electron_value(cx, row, bin, COLUMN_RANGE);
-    let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
-    if range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real) {
-        rest(cx, rng, p, stack, out);
-        return;
-    }
 
     // length of the step, and whether it ends in a knock-on collision
     let mut step = electron_value(cx, row, bin, COLUMN_STEP);
@@ -286,22 +251,66 @@ pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, sta
     let v = random(rng);
     let growth = electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
-    let before = fly(cx, rng, p, step * hinge, loss, curl, out);
-    if before == FLIGHT_OUT {
-        leave_grid(p, stack, out);
-        return;
+    let mut areal = step * hinge;
+    let mut ended = FLIGHT_DONE;
+    for half in 0..2u32 {
+        if ended == FLIGHT_DONE {
+            if half == 1u32 {
+                scatter(cx, rng, p, row, middle, step, out);
+                areal = step * (1.0 - hinge);
+            }
+            ended = fly(cx, rng, p, areal, loss, curl, out);
+        }
     }
-    if before == FLIGHT_TISSUE {
-        return;
-    }
-    scatter(cx, rng, p, row, middle, step, out);
-    let after = fly(cx, rng, p, step * (1.0 - hinge), loss, curl, out);
-    if after == FLIGHT_OUT {
-        leave_grid(p, stack, out);
-        return;
-    }
-    if knocks && after == FLIGHT_DONE {
+    if knocks && ended == FLIGHT_DONE {
         let here = voxel_density(cx.voxels[voxel_index(cx, p) as usize]);
         knock_on(cx, rng, p, stack, row, here, out);
+    }
+    ended
+}
+
+/// Whether an electron in matter ends here: its energy is below the cut, or it is stuck.
+pub fn ends_here(cx: &Context, p: &Particle, row: u32, density: Real) -> bool {
+    let energy_kev = kev_from_units(p.energy);
+    if energy_kev < cx.params.electron_cut_kev as Real {
+        return true;
+    }
+    is_stuck(cx, p, row, energy_bin(energy_kev), density)
+}
+
+/// One condensed step through matter, a flight through vacuum, or neither. Returns how it ended.
+pub fn step_on<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) -> u32 {
+    if is_lost(cx, p) {
+        out.flag(FLAG_LOST);
+        return FLIGHT_OUT;
+    }
+    if p.steps > ELECTRON_STEP_LIMIT {
+        out.flag(FLAG_STEP_LIMIT);
+        return FLIGHT_RESTS;
+    }
+    let word = cx.voxels[voxel_index(cx, p) as usize];
+    let density = voxel_density(word);
+    if density <= 0.0 {
+        return fly_vacuum(cx, p);
+    }
+    let row = voxel_tissue(word) * ENERGY_NODES;
+    if ends_here(cx, p, row, density) {
+        return FLIGHT_RESTS;
+    }
+    step_in_matter(cx, rng, p, stack, row, out)
+}
+
+/// One condensed step of the electron, or its end.
+pub fn electron_step<S: Sink>(cx: &Context, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut S) {
+    p.steps = p.steps + 1u32;
+    let ended = step_on(cx, rng, p, stack, out);
+    if ended == FLIGHT_RESTS {
+        leave_here(cx, rng, p, p.energy, out);
+    }
+    if ended == FLIGHT_OUT {
+        out.escaped(p.home, p.energy, p.weight);
+    }
+    if ended >= FLIGHT_OUT {
+        finish(p, stack);
     }
 }

@@ -17,34 +17,34 @@ pub const MOMENTUM_NODES: u32 = 225;
 /// Bits of 2^-7 as f32.
 pub const MOMENTUM_FIRST_BITS: u32 = 1_006_632_960;
 
-/// Numbers in a row of the electron table.
+/// Numbers in a row of the electron table: four by four what a step reads together, which a GPU loads at once (`rows.rs`).
 pub const ELECTRON_COLUMNS: u32 = 16;
 /// Column: range of an electron that meets no hard collision, g/cm2.
 pub const COLUMN_RANGE: u32 = 0;
-/// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
-pub const COLUMN_STOPPING: u32 = 1;
 /// Column: longest step, g/cm2.
-pub const COLUMN_STEP: u32 = 2;
+pub const COLUMN_STEP: u32 = 1;
 /// Column: cross section for knock-on electrons above the threshold, cm2/g.
-pub const COLUMN_KNOCK_ON: u32 = 3;
-/// Column: variance of the soft energy loss per path, keV2 cm2/g.
-pub const COLUMN_VARIANCE: u32 = 4;
-/// Column: cross section for hard elastic collisions, cm2/g.
-pub const COLUMN_HARD: u32 = 5;
-/// Column: first transport cross section of soft collisions, cm2/g.
-pub const COLUMN_SOFT_1: u32 = 6;
-/// Column: second transport cross section of soft collisions, cm2/g.
-pub const COLUMN_SOFT_2: u32 = 7;
-/// Column: screening parameter of the Wentzel law.
-pub const COLUMN_SCREENING: u32 = 8;
-/// Column: smallest (1 - cos)/2 of a hard elastic collision.
-pub const COLUMN_MU_CUT: u32 = 9;
+pub const COLUMN_KNOCK_ON: u32 = 2;
 /// Column: growth of the scattering power over a longest step, relative to its middle.
-pub const COLUMN_GROWTH: u32 = 10;
+pub const COLUMN_GROWTH: u32 = 3;
+/// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
+pub const COLUMN_STOPPING: u32 = 4;
+/// Column: variance of the soft energy loss per path, keV2 cm2/g.
+pub const COLUMN_VARIANCE: u32 = 5;
+/// Column: first transport cross section of all deflections but hard knock-ons, cm2/g.
+pub const COLUMN_TRANSPORT: u32 = 6;
 /// Column: share of the energy given to bremsstrahlung until rest.
-pub const COLUMN_YIELD: u32 = 11;
-/// Column: first transport cross section of all deflections but hard knock-ons, cm2/g. Columns 13 to 15 are free.
-pub const COLUMN_TRANSPORT: u32 = 12;
+pub const COLUMN_YIELD: u32 = 7;
+/// Column: cross section for hard elastic collisions, cm2/g.
+pub const COLUMN_HARD: u32 = 8;
+/// Column: first transport cross section of soft collisions, cm2/g.
+pub const COLUMN_SOFT_1: u32 = 9;
+/// Column: second transport cross section of soft collisions, cm2/g. Columns 11, 14 and 15 are free.
+pub const COLUMN_SOFT_2: u32 = 10;
+/// Column: screening parameter of the Wentzel law.
+pub const COLUMN_SCREENING: u32 = 12;
+/// Column: smallest (1 - cos)/2 of a hard elastic collision.
+pub const COLUMN_MU_CUT: u32 = 13;
 
 /// Numbers in a row of the photon table.
 pub const PHOTON_COLUMNS: u32 = 5;
@@ -99,14 +99,6 @@ pub fn momentum_bin(x_per_angstrom: Real) -> Bin {
     }
     let rest = bits - 0x3C00_0000u32;
     Bin { node: rest >> 19, fraction: ((rest & 0x7_FFFFu32) as Real) * 1.907_348_632_812_5e-6 }
-}
-
-/// A column of the electron table, interpolated. `row` is the tissue's first row.
-pub fn electron_value(cx: &Context, row: u32, bin: Bin, column: u32) -> Real {
-    let i = (row + bin.node) * ELECTRON_COLUMNS + column;
-    let a = cx.electron_table[i as usize] as Real;
-    let b = cx.electron_table[(i + ELECTRON_COLUMNS) as usize] as Real;
-    a + (b - a) * bin.fraction
 }
 
 /// A column of the photon table, interpolated. `row` is the tissue's first row.

@@ -47,7 +47,7 @@ pub(crate) struct Batches {
     /// Whether an uncertainty decides when to stop.
     open: bool,
     seed: u64,
-    /// Jobs made: the current one, and the next one if it was made while the current one ran.
+    /// Jobs made: the current one, and the next two as far as they were made while others ran.
     made: Vec<(Place, Job)>,
     /// Histories of the current batch.
     under_way: u32,
@@ -139,7 +139,7 @@ impl Batches {
         Recipe { data: Arc::clone(&self.data), expectation, place, seed: self.seed }
     }
 
-    /// The job of `place`, and the recipe of the one after it if that has not been made.
+    /// The job of `place`, and the recipe of the first of the two after it that has not been made.
     pub(crate) fn job(&mut self, place: Place) -> (Job, Option<Recipe>) {
         let found = self.made.iter().position(|(of, _)| *of == place);
         let (_, job) = match found {
@@ -148,9 +148,19 @@ impl Batches {
         };
         self.under_way = job.params.histories;
         let after = self.after(place);
-        self.made.retain(|(of, _)| Some(*of) == after);
-        let wanted = after.filter(|_| self.made.is_empty());
+        let second = after.and_then(|of| self.after(of)).filter(|&of| Some(of) != after && of != place);
+        let follow = [after, second];
+        self.made.retain(|(of, _)| follow.contains(&Some(*of)));
+        let is_made = |of: &Place| self.made.iter().any(|(made, _)| made == of);
+        let wanted = follow.into_iter().flatten().find(|of| !is_made(of));
         (job, wanted.map(|place| self.recipe(place)))
+    }
+
+    /// The job after `place`, if it is made.
+    pub(crate) fn take_next(&mut self, place: Place) -> Option<(Place, Job)> {
+        let after = self.after(place)?;
+        let n = self.made.iter().position(|(of, _)| *of == after)?;
+        Some(self.made.swap_remove(n))
     }
 
     /// Keeps a job for later.

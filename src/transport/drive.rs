@@ -17,7 +17,7 @@ impl Session<'_> {
     /// Runs one job on an engine that has the scene. Returns false if the run was over already.
     pub fn step(&mut self, engine: &mut dyn Engine) -> Result<bool, RunError> {
         let Some(mut task) = self.task()? else { return Ok(false) };
-        let tally = task.run(|job| engine.run(job))?;
+        let tally = task.run_before(|job, next| engine.run_before(job, next))?;
         if let Some(bins) = self.take(task, tally, engine.spent())? {
             engine.reuse(bins);
         }

@@ -73,7 +73,12 @@ impl Engine for Hand<'_> {
 
     /// A failed job counts for nothing; the fallback runs it again from the start.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        self.engine().run(job).or_else(|error| {
+        self.run_before(job, None)
+    }
+
+    /// A failed job counts for nothing; the fallback runs it again from the start.
+    fn run_before(&mut self, job: &Job, next: Option<&Job>) -> Result<BatchTally, EngineError> {
+        self.engine().run_before(job, next).or_else(|error| {
             self.change(error, &format!("the run went on from batch {}", job.batch()))?;
             self.engine().run(job)
         })

@@ -300,6 +300,12 @@ pub trait Engine: Send {
     fn heed(&mut self, _halt: halt::Halt) {}
     /// Runs a job to its end.
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError>;
+    /// As [`Engine::run`], and says which job is expected `next`. An engine that works on a device of its own may begin it
+    /// before it reads this one's tally, so that the device does not wait for the host; if another job follows, or none,
+    /// what was begun counts for nothing.
+    fn run_before(&mut self, job: &Job, _next: Option<&Job>) -> Result<BatchTally, EngineError> {
+        self.run(job)
+    }
     /// Takes back the bins of an earlier batch for the next one, so that nothing is copied or cleared. An engine that has
     /// no use for them drops them.
     fn reuse(&mut self, _bins: EmptyBins) {}

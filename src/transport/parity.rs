@@ -4,10 +4,11 @@
 //! Bisection finds the first history that differs; that history alone gives the first voxel, and following it on both
 //! engines the first step (`Step`).
 
-use crate::kernel::single::electron::{Stack, electron_birth, electron_step};
+use crate::kernel::single::electron::{electron_birth, electron_step};
 use crate::kernel::single::navigate::Particle;
 use crate::kernel::single::photon::{photon_birth, photon_step};
 use crate::kernel::single::rng::{Rng, rng_for};
+use crate::kernel::single::waiting::Stack;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, Ledger};
 use crate::transport::emission::Pass;

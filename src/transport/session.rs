@@ -37,12 +37,14 @@ pub struct Task {
     /// When the job was ready.
     ready: Moment,
     recipe: Option<Recipe>,
+    /// The job that follows, whole, if it is made already and expected.
+    next: Option<(Place, Job)>,
     ahead: Option<(Place, Job)>,
 }
 
 impl Task {
     fn of(job: Job, place: Place, total: Option<u32>, asked: Moment) -> Self {
-        Self { job, place, total, asked, ready: Moment::now(), recipe: None, ahead: None }
+        Self { job, place, total, asked, ready: Moment::now(), recipe: None, next: None, ahead: None }
     }
 
     /// The job.
@@ -57,8 +59,14 @@ impl Task {
 
     /// Runs the job and makes the next one in parallel, if the target has threads.
     pub fn run<R>(&mut self, run: impl FnOnce(&Job) -> R) -> R {
-        let Some(recipe) = self.recipe.take() else { return run(&self.job) };
-        let (made, ahead) = cores::beside(|| run(&self.job), || recipe.make());
+        self.run_before(|job, _| run(job))
+    }
+
+    /// As [`Task::run`]; `run` also hears which job is expected next, if it is made already.
+    pub fn run_before<R>(&mut self, run: impl FnOnce(&Job, Option<&Job>) -> R) -> R {
+        let (job, next) = (&self.job, self.next.as_ref().map(|(_, next)| next));
+        let Some(recipe) = self.recipe.take() else { return run(job, next) };
+        let (made, ahead) = cores::beside(|| run(job, next), || recipe.make());
         self.ahead = Some(ahead);
         made
     }
@@ -209,7 +217,17 @@ impl<'a> Session<'a> {
             job.params.histories = job.params.first.saturating_add(self.pace.histories(place.0)).min(total);
             self.watches.passes[0][place.0 as usize] += asked.seconds();
             if job.params.first < total {
-                return Ok(Some(Task { recipe, ..Task::of(job, place, Some(total), asked) }));
+                // where batches are cut into parts, what follows the last part is the next batch
+                let whole = |pass: Pass, job: &Job| self.pace.histories(pass) >= job.params.histories;
+                let next = if job.params.histories < total { None } else { batches.take_next(place) };
+                let (next, kept) = match next {
+                    Some(((pass, number), next)) if whole(pass, &next) => (Some(((pass, number), next)), None),
+                    other => (None, other),
+                };
+                if let Some(kept) = kept {
+                    batches.keep(kept);
+                }
+                return Ok(Some(Task { recipe, next, ..Task::of(job, place, Some(total), asked) }));
             }
             // no batch is left
             self.end_batch(place)?;
@@ -313,8 +331,8 @@ impl<'a> Session<'a> {
         let (place, took, slot) = (task.place, task.ready.seconds(), task.place.0 as usize);
         self.watches.passes[1][slot] += took;
         self.pace.learn(place.0, task.job.histories(), took);
-        if let Some(ahead) = task.ahead.take() {
-            batches.keep(ahead);
+        for made in [task.next.take(), task.ahead.take()].into_iter().flatten() {
+            batches.keep(made);
         }
         let whole = batches.take_part(place, &task.job, total, part)?;
         let bins = if whole {

@@ -77,7 +77,8 @@ pub struct Spent {
     pub allocation_seconds: [f64; 2],
     /// Histories in the kernel.
     pub kernel_seconds: [f64; 2],
-    /// What the engine spent besides: bringing jobs to the device, waiting for it and for the next job.
+    /// What the engine spent besides: bringing jobs to the device, waiting for it and for the next job. Negative where the
+    /// kernel ran on while the host did other things: all parts add up to the wall time.
     pub dispatch_seconds: [f64; 2],
     /// Clearing the tally and copying it to the host.
     pub read_back_seconds: [f64; 2],

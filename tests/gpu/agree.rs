@@ -7,13 +7,15 @@ use lutra::materials::hu_curve::HuCalibration;
 use lutra::materials::tissue_map;
 use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
+use lutra::transport::allocation::Expectation;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::emission::Pass;
 use lutra::transport::gpu::{GpuEngine, GpuOptions};
-use lutra::transport::run::{Inputs, RunPlan, Session, Silent, audit, simulate};
-use lutra::transport::{AsyncEngine, Engine, Scene, Scoring};
+use lutra::transport::run::{Inputs, RunPlan, Session, Silent, audit, job, prepare, simulate};
+use lutra::transport::{AsyncEngine, Engine, Job, Scene, Scoring};
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 /// One batch of both passes on the CPU.
@@ -78,6 +80,30 @@ fn agree_awaited() {
             run.finish(<GpuEngine as AsyncEngine>::device(gpu)).expect("over").into_simulation()
         });
         assert_eq!(got.tally_hash, expected.expect("runs").tally_hash);
+    });
+}
+
+/// A job that was begun before it was asked for has its own integers; one that was begun in vain leaves no trace.
+#[test]
+fn agree_ahead() {
+    let (scene, decays) = mixed();
+    let plan = plan(1);
+    let data = Arc::new(prepare(&scene, &lutetium(), &plan).expect("tables"));
+    let expectation = Expectation::new(&decays, 3_000.0);
+    let of = |pass, batch| job(&data, pass, &expectation, batch, plan.seed);
+    let jobs = [of(Pass::Electron, 0), of(Pass::Photon, 0), of(Pass::Electron, 1), of(Pass::Electron, 2)];
+    let mut cpu = CpuEngine::new(2);
+    cpu.load(Arc::clone(&data)).expect("fits");
+    let expected = jobs.each_ref().map(|job| cpu.run(job).expect("runs"));
+    adapter::shared(|gpu| {
+        Engine::load(gpu, Arc::clone(&data)).expect("fits");
+        // each with the next that is expected: the right one, the wrong one, none, itself
+        for (n, next) in [(0, Some(1)), (1, Some(2)), (2, Some(0)), (3, None), (1, Some(1)), (1, Some(3)), (3, Some(0))]
+        {
+            let next = next.map(|next: usize| &jobs[next]);
+            let got = gpu.run_before(&jobs[n], next).expect("runs");
+            assert!(got == expected[n], "job {n}, when {:?} is expected next", next.map(Job::batch));
+        }
     });
 }
 

@@ -11,7 +11,7 @@ use lutra::kernel::single::rng::Rng;
 use lutra::kernel::{NO_HOME, Sink};
 use lutra::transport::allocation::Expectation;
 use lutra::transport::emission::Pass;
-use lutra::transport::gpu::shader;
+use lutra::transport::gpu::{layout, shader};
 use lutra::transport::run::{RunPlan, job, prepare};
 use lutra::transport::{Job, SceneData, Scoring};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -486,6 +486,8 @@ impl Bench {
             (11, storage(&vec![0; out_words])),
         ]
         .into_iter()
+        // one electron's state for each input
+        .chain(used(9).then(|| (9, storage(&vec![0; INPUTS * layout::thread_words(Pass::Electron)]))))
         .collect();
         let shader = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("twin"),

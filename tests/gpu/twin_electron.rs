@@ -6,8 +6,10 @@ use crate::twin_source::history;
 use lutra::kernel::single::elastic::*;
 use lutra::kernel::single::electron::*;
 use lutra::kernel::single::moller::*;
+use lutra::kernel::single::rows::electron_value;
 use lutra::kernel::single::straggling::*;
-use lutra::kernel::single::tables::{COLUMN_STEP, ENERGY_NODES, electron_value, energy_bin};
+use lutra::kernel::single::tables::{COLUMN_STEP, ENERGY_NODES, energy_bin};
+use lutra::kernel::single::waiting::{STACK_SIZE, Stack, pop_waiting, push_waiting};
 
 /// A stack whose waiting electrons are all the particle at `w`.
 fn stack_of(count: u32, w: &[u32]) -> Stack {
@@ -17,8 +19,9 @@ fn stack_of(count: u32, w: &[u32]) -> Stack {
 /// The stack's twin in WGSL.
 const STACK: &str = "var st: Stack;
 st.count = twin_in[a + 19u];
+st.thread = id.x;
 for (var k = 0u; k < STACK_SIZE; k += 1u) {
-  st.waiting[k] = twin_particle(a + 20u);
+  electron_threads[id.x].waiting[k] = twin_particle(a + 20u);
 }
 var p = twin_particle(a);
 var s = twin_rng(a + 15u);
@@ -28,7 +31,7 @@ var s = twin_rng(a + 15u);
 const PUT: &str = "twin_put_particle(o, p);
 twin_put_rng(o + 15u, s);
 twin_out[o + 19u] = st.count;
-twin_put_particle(o + 20u, st.waiting[max(st.count, 1u) - 1u]);
+twin_put_particle(o + 20u, electron_threads[id.x].waiting[max(st.count, 1u) - 1u]);
 ";
 
 /// The same in Rust around a call.
@@ -147,15 +150,31 @@ pub fn cases() -> Vec<Twin> {
             let energy = g.positive(1.0, 4000.0);
             bits([energy, energy * g.between(0.001, 1.0)])
         }),
+        twin!("push_waiting", Electron, 35 -> 35, on_state("if st.count < STACK_SIZE { push_waiting(&st, p); }"),
+            |_, a, o, _| with_stack!(a, o, p, s, st, if st.count < STACK_SIZE { push_waiting(st, p) }),
+            |g| state(g, 1.0, 700.0)),
+        twin!("pop_waiting", Electron, 35 -> 35, on_state("if st.count > 0u { p = pop_waiting(&st); }"),
+            |_, a, o, _| with_stack!(a, o, p, s, st, if st.count > 0 { *p = pop_waiting(st) }),
+            |g| state(g, 1.0, 700.0)),
         twin!("finish", Electron, 35 -> 35, on_state("finish(&p, &st);"),
             |_, a, o, _| with_stack!(a, o, p, s, st, finish(p, st)),
             |g| state(g, 1.0, 700.0)),
-        twin!("rest", Electron, 35 -> 35, on_state("rest(&s, &p, &st);"),
-            |cx, a, o, out| with_stack!(a, o, p, s, st, rest(cx, s, p, st, out)),
+        twin!("leave_here", Electron, 35 -> 35, on_state("leave_here(&s, p, p.energy);"),
+            |cx, a, o, out| with_stack!(a, o, p, s, st, leave_here(cx, s, p, p.energy, out)),
             |g| state(g, 0.1, 700.0)),
-        twin!("leave_grid", Electron, 35 -> 35, on_state("leave_grid(&p, &st);"),
-            |_, a, o, out| with_stack!(a, o, p, s, st, leave_grid(p, st, out)),
+        twin!("fly_vacuum", Electron, 35 -> 36, on_state("twin_out[o + 35u] = fly_vacuum(&p);"),
+            |cx, a, o, _| with_stack!(a, o, p, s, st, o[35] = fly_vacuum(cx, p)),
             |g| state(g, 0.1, 700.0)),
+        twin!("is_stuck", Electron, 17 -> 1,
+            "let p = twin_particle(a);
+             twin_out[o] = u32(is_stuck(p, twin_in[a + 15u], energy_bin(twin_f(a + 16u)), 1.0));",
+        |cx, a, o, _| o[0] = u32::from(is_stuck(cx, &particle_of(a), a[15], energy_bin(f(a, 16)), 1.0)),
+        |g| {
+            let mut w = g.particle(1.0, 700.0);
+            w.push(g.row(ENERGY_NODES));
+            w.extend(bits([g.positive(1.0, 700.0)]));
+            w
+        }),
         twin!("electron_birth", Electron, 1 -> 15, "twin_put_particle(o, electron_birth(twin_in[a]));",
             |cx, a, o, out| put_particle(&electron_birth(cx, a[0], out), o),
             |g| history(World::Electron, g.i)),
@@ -192,6 +211,30 @@ pub fn cases() -> Vec<Twin> {
             w.push(g.between(0.2, 2.0).to_bits());
             w
         }),
+        twin!("step_in_matter", Electron, 36 -> 36,
+        on_state("twin_out[o + 35u] = step_in_matter(&s, &p, &st, twin_in[a + 35u]);"),
+        |cx, a, o, out| with_stack!(a, o, p, s, st, o[35] = step_in_matter(cx, s, p, st, a[35], out)),
+        |g| {
+            let mut w = state(g, 10.0, 700.0);
+            // a step begins in matter
+            while (w[0] + g.params.nx * (w[1] + g.params.ny * w[2])) % 23 == 0 {
+                w[0] = g.below(g.params.nx);
+            }
+            w.push(g.row(ENERGY_NODES));
+            w
+        }),
+        twin!("ends_here", Electron, 16 -> 1,
+            "let p = twin_particle(a);
+             twin_out[o] = u32(ends_here(p, twin_in[a + 15u], 1.0));",
+        |cx, a, o, _| o[0] = u32::from(ends_here(cx, &particle_of(a), a[15], 1.0)),
+        |g| {
+            let mut w = g.particle(1.0, 700.0);
+            w.push(g.row(ENERGY_NODES));
+            w
+        }),
+        twin!("step_on", Electron, 35 -> 36, on_state("twin_out[o + 35u] = step_on(&s, &p, &st);"),
+            |cx, a, o, out| with_stack!(a, o, p, s, st, o[35] = step_on(cx, s, p, st, out)),
+            step_state),
         twin!("electron_step", Electron, 35 -> 35, on_state("electron_step(&s, &p, &st);"),
             |cx, a, o, out| with_stack!(a, o, p, s, st, electron_step(cx, s, p, st, out)),
             step_state),

@@ -2,6 +2,7 @@
 
 use crate::bench::{Twin, bits, f, hold};
 use crate::twin;
+use lutra::kernel::single::rows::electron_value;
 use lutra::kernel::single::tables::*;
 
 /// Cases of `tables.rs`.

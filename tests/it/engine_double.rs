@@ -66,9 +66,10 @@ macro_rules! driver {
     ($name:ident, $kernel:ident) => {
         fn $name(scene: &SceneData, job: &Job, first: u32, end: u32) -> Sum {
             use lutra::kernel::$kernel::context::Context;
-            use lutra::kernel::$kernel::electron::{Stack, electron_birth, electron_step};
+            use lutra::kernel::$kernel::electron::{electron_birth, electron_step};
             use lutra::kernel::$kernel::photon::{photon_birth, photon_step};
             use lutra::kernel::$kernel::rng::rng_for;
+            use lutra::kernel::$kernel::waiting::Stack;
             let emission = match job.pass {
                 Pass::Electron => &scene.electron_emission,
                 Pass::Photon => &scene.photon_emission,

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub enum Need {
     /// An adapter that the kernel can run on.
     Gpu,
+    /// RADV, whose compiler shows what real graphics chips run.
+    Chips,
     /// Chromium with node and the packages of tests/browser.
     Browser,
     /// dciodvfy, the validator of DICOM objects.
@@ -33,6 +35,7 @@ impl Need {
     pub fn name(self) -> &'static str {
         match self {
             Self::Gpu => "GPU",
+            Self::Chips => "CHIPS",
             Self::Browser => "BROWSER",
             Self::Validator => "VALIDATOR",
             Self::Readers => "READERS",

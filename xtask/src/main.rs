@@ -1,7 +1,9 @@
 //! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders` writes
 //! `shaders/` and `cargo xtask lanes` writes `src/kernel/lanes/kernel.rs`, both from `src/kernel/`, `cargo xtask
-//! reference` writes `assets/reference/` from the results of reference calculations.
+//! reference` writes `assets/reference/` from the results of reference calculations; `cargo xtask chips` shows what the
+//! compiler of real graphics chips makes of the shaders.
 
+mod chips;
 mod lanes;
 mod reference;
 mod shaders;
@@ -15,11 +17,12 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((task, rest)) if task == "tables" => tables::run(rest),
         Some((task, rest)) if task == "reference" => reference::run(rest),
+        Some((task, rest)) if task == "chips" => chips::run(rest),
         Some((task, [])) if task == "shaders" => shaders::write(),
         Some((task, [])) if task == "lanes" => lanes::write(),
         _ => Err(anyhow::anyhow!(
             "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, cargo xtask reference --refs REFS_FOLDER \
-             --data DATA_FOLDER, cargo xtask shaders, or cargo xtask lanes"
+             --data DATA_FOLDER, cargo xtask shaders, cargo xtask lanes, or cargo xtask chips"
         )),
     };
     match outcome {

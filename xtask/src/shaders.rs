@@ -2,16 +2,21 @@
 //!
 //! The particle's life is written once, in a small subset of Rust: scalars, structs, loops, no closures,
 //! no traits. This tool prints the same functions in WGSL and passes every float sum, difference and
-//! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. A function
-//! of several exits is printed with one, at its end: some shader compilers turn each early return into a loop
-//! of one turn, inline these into each other, and never come to an end. The files it writes are committed to
-//! be read, and a test fails when they are stale.
+//! product through the barrier `nc`, so that no shader compiler can contract or reassociate them. The rule knows no
+//! exception. A result that is only compared, converted or stored passes too: compilers compute with comparisons
+//! (`a + 1.0 < 3.0` becomes `a < 2.0`), put a clamp before a conversion and see through stores. Changes of sign and choices
+//! are no operations of their own: they round nothing. A function of several exits is printed with one, at its end: some
+//! shader compilers turn each early return into a loop of one turn, inline these into each other, and never come to an
+//! end. The files it writes are committed to be read, and a test fails when they are stale.
 
 use crate::subset::{self, Ty, World, is_cfg_test, parse_type, path_name, repository, tail};
 use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use syn::{BinOp, Expr, Item, Lit, Pat, Stmt, UnOp};
+
+/// Modules whose WGSL is written by hand behind the same verbs.
+const BY_HAND: &[&str] = &["rows", "waiting"];
 
 /// One generated WGSL module.
 pub struct Module {
@@ -658,7 +663,8 @@ fn print(name: &str, file: &syn::File, world: &World) -> Result<String> {
 /// The WGSL of every kernel module, in order, from the Rust sources under `kernel_dir`.
 pub fn generate(kernel_dir: &std::path::Path) -> Result<Vec<Module>> {
     let (files, world) = subset::read(kernel_dir)?;
-    files.iter().map(|s| Ok(Module { name: s.name.to_string(), wgsl: print(s.name, &s.file, &world)? })).collect()
+    let printed = files.iter().filter(|s| !BY_HAND.contains(&s.name));
+    printed.map(|s| Ok(Module { name: s.name.to_string(), wgsl: print(s.name, &s.file, &world)? })).collect()
 }
 
 /// Writes every generated shader.
@@ -668,6 +674,19 @@ pub fn write() -> Result<()> {
         std::fs::write(root.join(format!("shaders/{}.wgsl", module.name)), module.wgsl)?;
     }
     Ok(())
+}
+
+/// The committed text that the driver compiles for an entry point: the modules in the engine's order, then the entry point.
+pub fn composed(entry: &str) -> Result<String> {
+    let root = repository()?;
+    let order = std::fs::read_to_string(root.join("src/transport/gpu/shader.rs"))?;
+    let mut text = String::new();
+    let modules = order.lines().filter_map(|line| line.trim().strip_prefix("(\"")?.split('"').next());
+    for name in modules.chain([entry]) {
+        let path = root.join(format!("shaders/{name}.wgsl"));
+        text.push_str(&std::fs::read_to_string(&path).with_context(|| path.display().to_string())?);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -218,6 +218,13 @@ impl Parts {
         self.reading_seconds + self.spent.before_first_history_seconds()
     }
 
+    /// Time in the passes in which no history was in the kernel, s: what the device waits for the host.
+    pub fn device_idle_seconds(&self) -> f64 {
+        let Spent { allocation_seconds, dispatch_seconds, read_back_seconds, sums_seconds, looks_seconds, .. } = &self.spent;
+        let both = [allocation_seconds, dispatch_seconds, read_back_seconds, sums_seconds];
+        both.into_iter().flatten().sum::<f64>() + looks_seconds
+    }
+
     /// Both passes in the kernel, s.
     pub fn kernel_seconds(&self) -> f64 {
         self.spent.kernel_seconds.iter().sum()

@@ -143,6 +143,11 @@ pub fn table(bench: &Bench) -> String {
     );
     let _infallible = writeln!(
         text,
+        "device idle: {:.3} s of the passes, in which it waits for the host",
+        run.parts.device_idle_seconds()
+    );
+    let _infallible = writeln!(
+        text,
         "memory: host {} ({} times the volumes), device {} ({:.1} B a voxel)",
         megabytes(run.memory.host_peak_bytes),
         number(run.memory.host_peak_over_volumes),

@@ -8,11 +8,12 @@ macro_rules! lanes_kernel {
         use crate::kernel::NO_HOME;
         use crate::kernel::single::context::Context;
         use crate::kernel::single::context::{FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION};
-        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
+        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_GROWTH, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_TRANSPORT, COLUMN_YIELD, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
         use crate::kernel::single::source::{STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH};
         use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
-        use crate::kernel::single::electron::{STACK_SIZE, ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT};
+        use crate::kernel::single::waiting::{STACK_SIZE};
+        use crate::kernel::single::electron::{ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT, FLIGHT_RESTS};
         use crate::kernel::single::compton::{PER_KEV_ANGSTROM};
         use crate::kernel::single::photon::{PHOTON_STEP_LIMIT, PHOTON_VOXELS_A_STEP};
 
@@ -768,17 +769,6 @@ macro_rules! lanes_kernel {
             ret
         }
 
-        /// A column of the electron table, interpolated. `row` is the tissue's first row.
-        #[inline]
-        $(#[$features])*
-        pub fn electron_value(on0: M, cx: &Context<'_>, row: U, bin: Bin, column: u32) -> F {
-            let mut on0 = on0;
-            let i = u_add(u_mul(u_add(row, bin.node), u_splat(ELECTRON_COLUMNS)), u_splat(column));
-            let a = gather_f(on0, cx.electron_table, i);
-            let b = gather_f(on0, cx.electron_table, u_add(i, u_splat(ELECTRON_COLUMNS)));
-            f_add(a, f_mul(f_sub(b, a), bin.fraction))
-        }
-
         /// A column of the photon table, interpolated. `row` is the tissue's first row.
         #[inline]
         $(#[$features])*
@@ -798,6 +788,17 @@ macro_rules! lanes_kernel {
             let i = u_add(u_mul(u_add(row, bin.node), u_splat(SCATTER_COLUMNS)), u_splat(column));
             let a = gather_f(on0, cx.scatter_table, i);
             let b = gather_f(on0, cx.scatter_table, u_add(i, u_splat(SCATTER_COLUMNS)));
+            f_add(a, f_mul(f_sub(b, a), bin.fraction))
+        }
+
+        /// A column of the electron table, interpolated. `row` is the tissue's first row.
+        #[inline]
+        $(#[$features])*
+        pub fn electron_value(on0: M, cx: &Context<'_>, row: U, bin: Bin, column: u32) -> F {
+            let mut on0 = on0;
+            let i = u_add(u_mul(u_add(row, bin.node), u_splat(ELECTRON_COLUMNS)), u_splat(column));
+            let a = gather_f(on0, cx.electron_table, i);
+            let b = gather_f(on0, cx.electron_table, u_add(i, u_splat(ELECTRON_COLUMNS)));
             f_add(a, f_mul(f_sub(b, a), bin.fraction))
         }
 
@@ -1416,6 +1417,24 @@ macro_rules! lanes_kernel {
             fmin(root(f_mul(num, recip(den))), f_splat(1.0f32))
         }
 
+        /// Lets an electron wait; there must be room.
+        #[inline]
+        $(#[$features])*
+        pub fn push_waiting(on0: M, stack: &mut Stack, p: &Particle) {
+            let mut on0 = on0;
+            put_Particle(on0, &mut stack.waiting, stack.count, *p);
+            stack.count = u_select(on0, u_add(stack.count, u_splat(1u32)), stack.count);
+        }
+
+        /// Takes the last that waits; there must be one.
+        #[inline]
+        $(#[$features])*
+        pub fn pop_waiting(on0: M, stack: &mut Stack) -> Particle {
+            let mut on0 = on0;
+            stack.count = u_select(on0, u_sub(stack.count, u_splat(1u32)), stack.count);
+            get_Particle(on0, &stack.waiting, stack.count)
+        }
+
         /// Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
         /// around the centre of the first voxel of a random point of the way.
         #[inline]
@@ -1449,28 +1468,17 @@ macro_rules! lanes_kernel {
             let took1 = m_and(on0, u_gt(stack.count, u_splat(0u32)));
             let mut on1 = took1;
             if m_any(on1) {
-                stack.count = u_select(on1, u_sub(stack.count, u_splat(1u32)), stack.count);
-                *p = select_Particle(on1, get_Particle(on1, &stack.waiting, stack.count), *p);
+                *p = select_Particle(on1, pop_waiting(on1, stack), *p);
             }
         }
 
-        /// Leaves the particle's energy where it is.
+        /// Leaves `units` of energy at the particle's place.
         #[inline]
         $(#[$features])*
-        pub fn rest(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut Out) {
+        pub fn leave_here(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &Particle, units: U, out: &mut Out) {
             let mut on0 = on0;
             let bin = tally_bin(on0, cx, rng, p, f_splat(0.0f32));
-            out.deposit(on0, bin, p.home, p.energy, p.weight);
-            finish(on0, p, stack);
-        }
-
-        /// The particle leaves the grid.
-        #[inline]
-        $(#[$features])*
-        pub fn leave_grid(on0: M, p: &mut Particle, stack: &mut Stack, out: &mut Out) {
-            let mut on0 = on0;
-            out.escaped(on0, p.home, p.energy, p.weight);
-            finish(on0, p, stack);
+            out.deposit(on0, bin, p.home, units, p.weight);
         }
 
         /// The electron of history `h`. What it will radiate until rest is taken off its weight at once (the yield of its
@@ -1520,32 +1528,24 @@ macro_rules! lanes_kernel {
                 let tissue = voxel_tissue(word);
                 let mut density = voxel_density(word);
                 let mut on1 = on0;
-                let mut exit2 = m_splat(false);
-                let mut distance_2 = f_splat(0.0);
-                let mut energy_kev_2 = f_splat(0.0);
-                let mut x_2 = f_splat(0.0);
-                let mut y_2 = f_splat(0.0);
-                let mut z_2 = f_splat(0.0);
                 'l1: loop {
                     if !m_any(on1) { break; }
                     let energy_kev = kev_from_units(p.energy);
-                    let distance = f_mul(f_mul(left, f_mul(f_splat(10.0f32), f_sub(f_splat(1.0f32), curl))), recip(density));
-                    let x = f_add(p.x, f_mul(p.ux, distance));
-                    let y = f_add(p.y, f_mul(p.uy, distance));
-                    let z = f_add(p.z, f_mul(p.uz, distance));
+                    let mut way = f_mul(f_mul(left, f_mul(f_splat(10.0f32), f_sub(f_splat(1.0f32), curl))), recip(density));
+                    let mut part = left;
+                    let mut axis = u_splat(0u32);
+                    let x = f_add(p.x, f_mul(p.ux, way));
+                    let y = f_add(p.y, f_mul(p.uy, way));
+                    let z = f_add(p.z, f_mul(p.uz, way));
                     let inside = m_and(m_and(m_and(m_and(m_and(f_ge(x, f_splat(0.0f32)), f_le(x, f_splat(cx.params.dx_mm))), f_ge(y, f_splat(0.0f32))), f_le(y, f_splat(cx.params.dy_mm))), f_ge(z, f_splat(0.0f32))), f_le(z, f_splat(cx.params.dz_mm)));
-                    let took2 = m_and(on1, inside);
-                    exit2 = m_or(exit2, took2);
-                    distance_2 = f_select(took2, distance, distance_2);
-                    energy_kev_2 = f_select(took2, energy_kev, energy_kev_2);
-                    x_2 = f_select(took2, x, x_2);
-                    y_2 = f_select(took2, y, y_2);
-                    z_2 = f_select(took2, z, z_2);
-                    on1 = m_andnot(on1, took2);
-                    if !m_any(on1) { break 'l1; }
-                    let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
-                    let way = fmin(exit.distance, distance);
-                    let part = f_mul(f_mul(way, density), f_mul(f_splat(0.1f32), f_add(f_splat(1.0f32), curl)));
+                    let took2 = m_and(on1, m_not(inside));
+                    let mut on2 = took2;
+                    if m_any(on2) {
+                        let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+                        axis = u_select(on2, exit.axis, axis);
+                        way = f_select(on2, fmin(exit.distance, way), way);
+                        part = f_select(on2, f_mul(f_mul(way, density), f_mul(f_splat(0.1f32), f_add(f_splat(1.0f32), curl))), part);
+                    }
                     let mut after = units_from_kev(f_sub(energy_kev, f_mul(loss, part)));
                     let took3 = m_and(on1, u_gt(after, p.energy));
                     let mut on3 = took3;
@@ -1555,44 +1555,58 @@ macro_rules! lanes_kernel {
                     let bin = tally_bin(on1, cx, rng, p, way);
                     out.deposit(on1, bin, p.home, u_sub(p.energy, after), p.weight);
                     p.energy = u_select(on1, after, p.energy);
-                    left = f_select(on1, fmax(f_sub(left, part), f_splat(0.0f32)), left);
-                    advance(on1, cx, p, way);
-                    let took4 = m_and(on1, m_not(cross(on1, cx, p, exit.axis)));
+                    let took4 = m_and(on1, inside);
                     let mut on4 = took4;
                     {
-                        ret = u_select(on4, u_splat(FLIGHT_OUT), ret);
+                        p.x = f_select(on4, x, p.x);
+                        p.y = f_select(on4, y, p.y);
+                        p.z = f_select(on4, z, p.z);
+                        ret = u_select(on4, u_splat(FLIGHT_DONE), ret);
                         live = m_andnot(live, on4);
                     }
                     on1 = m_andnot(on1, took4);
-                    let next = gather_u(on1, cx.voxels, voxel_index(cx, p));
-                    density = f_select(on1, voxel_density(next), density);
-                    let took5 = m_and(on1, m_or(u_ne(voxel_tissue(next), tissue), f_le(density, f_splat(0.0f32))));
+                    if !m_any(on1) { break 'l1; }
+                    left = f_select(on1, fmax(f_sub(left, part), f_splat(0.0f32)), left);
+                    advance(on1, cx, p, way);
+                    let took5 = m_and(on1, m_not(cross(on1, cx, p, axis)));
                     let mut on5 = took5;
                     {
-                        ret = u_select(on5, u_splat(FLIGHT_TISSUE), ret);
+                        ret = u_select(on5, u_splat(FLIGHT_OUT), ret);
                         live = m_andnot(live, on5);
                     }
                     on1 = m_andnot(on1, took5);
-                }
-                let mut on6 = exit2;
-                if m_any(on6) {
-                    let mut after = units_from_kev(f_sub(energy_kev_2, f_mul(loss, left)));
-                    let took7 = m_and(on6, u_gt(after, p.energy));
-                    let mut on7 = took7;
+                    let next = gather_u(on1, cx.voxels, voxel_index(cx, p));
+                    density = f_select(on1, voxel_density(next), density);
+                    let took6 = m_and(on1, m_or(u_ne(voxel_tissue(next), tissue), f_le(density, f_splat(0.0f32))));
+                    let mut on6 = took6;
                     {
-                        after = u_select(on7, p.energy, after);
+                        ret = u_select(on6, u_splat(FLIGHT_TISSUE), ret);
+                        live = m_andnot(live, on6);
                     }
-                    let bin = tally_bin(on6, cx, rng, p, distance_2);
-                    out.deposit(on6, bin, p.home, u_sub(p.energy, after), p.weight);
-                    p.energy = u_select(on6, after, p.energy);
-                    p.x = f_select(on6, x_2, p.x);
-                    p.y = f_select(on6, y_2, p.y);
-                    p.z = f_select(on6, z_2, p.z);
-                    ret = u_select(on6, u_splat(FLIGHT_DONE), ret);
-                    live = m_andnot(live, on6);
+                    on1 = m_andnot(on1, took6);
                 }
             }
             ret
+        }
+
+        /// Straight through vacuum into the next voxel. Returns how the flight ended.
+        #[inline]
+        $(#[$features])*
+        pub fn fly_vacuum(on0: M, cx: &Context<'_>, p: &mut Particle) -> U {
+            let mut on0 = on0;
+            let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
+            advance(on0, cx, p, exit.distance);
+            u_select(cross(on0, cx, p, exit.axis), u_splat(FLIGHT_TISSUE), u_splat(FLIGHT_OUT))
+        }
+
+        /// Whether an electron of this energy cannot leave its voxel, or not go far.
+        #[inline]
+        $(#[$features])*
+        pub fn is_stuck(on0: M, cx: &Context<'_>, p: &Particle, row: U, bin: Bin, density: F) -> M {
+            let mut on0 = on0;
+            let range = electron_value(on0, cx, row, bin, COLUMN_RANGE);
+            let free = (if (cx.params.radial_bins == 0u32) { face_distance(cx, p) } else { f_splat(0.0f32) });
+            f_le(f_mul(range, f_splat(10.0f32)), f_mul(density, fmax(free, f_splat(cx.params.cut_mm))))
         }
 
         /// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -1622,28 +1636,21 @@ macro_rules! lanes_kernel {
                 p.energy = u_select(on0, u_sub(p.energy, lost), p.energy);
                 let cos_first = collision_cos(energy_kev, f_sub(energy_kev, lost_kev));
                 turn(on0, p, cos_first, root(f_sub(f_splat(1.0f32), f_mul(cos_first, cos_first))), around);
-                let bin = energy_bin(lost_kev);
-                let range = electron_value(on0, cx, row, bin, COLUMN_RANGE);
-                let free = (if (cx.params.radial_bins == 0u32) { face_distance(cx, p) } else { f_splat(0.0f32) });
-                let took3 = m_and(on0, f_le(f_mul(range, f_splat(10.0f32)), f_mul(density, fmax(free, f_splat(cx.params.cut_mm)))));
+                let mut stays = is_stuck(on0, cx, p, row, energy_bin(lost_kev), density);
+                let took3 = m_and(on0, m_and(m_not(stays), u_ge(stack.count, u_splat(STACK_SIZE))));
                 let mut on3 = took3;
                 if m_any(on3) {
-                    let place = tally_bin(on3, cx, rng, p, f_splat(0.0f32));
-                    out.deposit(on3, place, p.home, lost, p.weight);
+                    out.flag(on3, FLAG_STACK_FULL);
+                    stays = m_select(on3, m_splat(true), stays);
                 }
-                on0 = m_andnot(on0, took3);
-                if !m_any(on0) { break 'f; }
-                let took4 = m_and(on0, u_ge(stack.count, u_splat(STACK_SIZE)));
+                let took4 = m_and(on0, stays);
                 let mut on4 = took4;
                 if m_any(on4) {
-                    out.flag(on4, FLAG_STACK_FULL);
-                    let place = tally_bin(on4, cx, rng, p, f_splat(0.0f32));
-                    out.deposit(on4, place, p.home, lost, p.weight);
+                    leave_here(on4, cx, rng, p, lost, out);
                 }
                 on0 = m_andnot(on0, took4);
                 if !m_any(on0) { break 'f; }
-                put_Particle(on0, &mut stack.waiting, stack.count, *p);
-                stack.count = u_select(on0, u_add(stack.count, u_splat(1u32)), stack.count);
+                push_waiting(on0, stack, p);
                 let cos_second = collision_cos(energy_kev, lost_kev);
                 let opposite = SinCos { sin: f_neg(around.sin), cos: f_neg(around.cos) };
                 turn(on0, &mut second, cos_second, root(f_sub(f_splat(1.0f32), f_mul(cos_second, cos_second))), opposite);
@@ -1651,18 +1658,89 @@ macro_rules! lanes_kernel {
             }
         }
 
-        /// One condensed step of the electron, or its end.
+        /// A condensed step in matter of the density given, in the tissue whose first row is `row`. Returns how its flight ended.
         #[inline]
         $(#[$features])*
-        pub fn electron_step(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut Out) {
+        pub fn step_in_matter(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, row: U, out: &mut Out) -> U {
             let mut on0 = on0;
+            let energy_kev = kev_from_units(p.energy);
+            let bin = energy_bin(energy_kev);
+            let mut step = electron_value(on0, cx, row, bin, COLUMN_STEP);
+            let sigma = electron_value(on0, cx, row, bin, COLUMN_KNOCK_ON);
+            let u = random(on0, rng);
+            let knocks = f_lt(u, one_minus_exp(on0, f_mul(sigma, step)));
+            let took1 = m_and(on0, knocks);
+            let mut on1 = took1;
+            if m_any(on1) {
+                step = f_select(on1, fmin(step, f_mul(f_neg(ln(f_sub(f_splat(1.0f32), u))), recip(sigma))), step);
+            }
+            let first_loss = f_mul(electron_value(on0, cx, row, bin, COLUMN_STOPPING), step);
+            let middle = energy_bin(fmax(f_sub(energy_kev, f_mul(f_splat(0.5f32), first_loss)), f_splat(1.0f32)));
+            let mean_loss = f_mul(electron_value(on0, cx, row, middle, COLUMN_STOPPING), step);
+            let variance = f_mul(electron_value(on0, cx, row, middle, COLUMN_VARIANCE), step);
+            let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
+            let loss = f_mul(lost, recip(step));
+            let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
+            let curl = f_mul(f_mul(k, k), f_splat(0.083333336f32));
+            let v = random(on0, rng);
+            let growth = electron_value(on0, cx, row, bin, COLUMN_GROWTH);
+            let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
+            let mut areal = f_mul(step, hinge);
+            let mut ended = u_splat(FLIGHT_DONE);
+            let mut on2 = on0;
+            'l2: for half in 0u32..2u32 {
+                if !m_any(on2) { break; }
+                let took3 = m_and(on2, u_eq(ended, u_splat(FLIGHT_DONE)));
+                let mut on3 = took3;
+                if m_any(on3) {
+                    if (half == 1u32) {
+                        scatter(on3, cx, rng, p, row, middle, step, out);
+                        areal = f_select(on3, f_mul(step, f_sub(f_splat(1.0f32), hinge)), areal);
+                    }
+                    ended = u_select(on3, fly(on3, cx, rng, p, areal, loss, curl, out), ended);
+                }
+            }
+            let took4 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
+            let mut on4 = took4;
+            if m_any(on4) {
+                let here = voxel_density(gather_u(on4, cx.voxels, voxel_index(cx, p)));
+                knock_on(on4, cx, rng, p, stack, row, here, out);
+            }
+            ended
+        }
+
+        /// Whether an electron in matter ends here: its energy is below the cut, or it is stuck.
+        #[inline]
+        $(#[$features])*
+        pub fn ends_here(on0: M, cx: &Context<'_>, p: &Particle, row: U, density: F) -> M {
+            let mut on0 = on0;
+            let mut ret = m_splat(false);
             'f: {
-                p.steps = u_select(on0, u_add(p.steps, u_splat(1u32)), p.steps);
+                let energy_kev = kev_from_units(p.energy);
+                let took1 = m_and(on0, f_lt(energy_kev, f_splat(cx.params.electron_cut_kev)));
+                let mut on1 = took1;
+                {
+                    ret = m_splat(true);
+                }
+                on0 = m_andnot(on0, took1);
+                if !m_any(on0) { break 'f; }
+                ret = m_select(on0, is_stuck(on0, cx, p, row, energy_bin(energy_kev), density), ret);
+            }
+            ret
+        }
+
+        /// One condensed step through matter, a flight through vacuum, or neither. Returns how it ended.
+        #[inline]
+        $(#[$features])*
+        pub fn step_on(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut Out) -> U {
+            let mut on0 = on0;
+            let mut ret = u_splat(0);
+            'f: {
                 let took1 = m_and(on0, is_lost(cx, p));
                 let mut on1 = took1;
                 if m_any(on1) {
                     out.flag(on1, FLAG_LOST);
-                    leave_grid(on1, p, stack, out);
+                    ret = u_splat(FLIGHT_OUT);
                 }
                 on0 = m_andnot(on0, took1);
                 if !m_any(on0) { break 'f; }
@@ -1670,7 +1748,7 @@ macro_rules! lanes_kernel {
                 let mut on2 = took2;
                 if m_any(on2) {
                     out.flag(on2, FLAG_STEP_LIMIT);
-                    rest(on2, cx, rng, p, stack, out);
+                    ret = u_select(on2, u_splat(FLIGHT_RESTS), ret);
                 }
                 on0 = m_andnot(on0, took2);
                 if !m_any(on0) { break 'f; }
@@ -1679,84 +1757,44 @@ macro_rules! lanes_kernel {
                 let took3 = m_and(on0, f_le(density, f_splat(0.0f32)));
                 let mut on3 = took3;
                 if m_any(on3) {
-                    let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
-                    advance(on3, cx, p, exit.distance);
-                    let took4 = m_and(on3, m_not(cross(on3, cx, p, exit.axis)));
-                    let mut on4 = took4;
-                    if m_any(on4) {
-                        leave_grid(on4, p, stack, out);
-                    }
+                    ret = u_select(on3, fly_vacuum(on3, cx, p), ret);
                 }
                 on0 = m_andnot(on0, took3);
                 if !m_any(on0) { break 'f; }
                 let row = u_mul(voxel_tissue(word), u_splat(ENERGY_NODES));
-                let energy_kev = kev_from_units(p.energy);
-                let took5 = m_and(on0, f_lt(energy_kev, f_splat(cx.params.electron_cut_kev)));
-                let mut on5 = took5;
-                if m_any(on5) {
-                    rest(on5, cx, rng, p, stack, out);
-                }
-                on0 = m_andnot(on0, took5);
-                if !m_any(on0) { break 'f; }
-                let bin = energy_bin(energy_kev);
-                let range = electron_value(on0, cx, row, bin, COLUMN_RANGE);
-                let free = (if (cx.params.radial_bins == 0u32) { face_distance(cx, p) } else { f_splat(0.0f32) });
-                let took6 = m_and(on0, f_le(f_mul(range, f_splat(10.0f32)), f_mul(density, fmax(free, f_splat(cx.params.cut_mm)))));
-                let mut on6 = took6;
-                if m_any(on6) {
-                    rest(on6, cx, rng, p, stack, out);
-                }
-                on0 = m_andnot(on0, took6);
-                if !m_any(on0) { break 'f; }
-                let mut step = electron_value(on0, cx, row, bin, COLUMN_STEP);
-                let sigma = electron_value(on0, cx, row, bin, COLUMN_KNOCK_ON);
-                let u = random(on0, rng);
-                let knocks = f_lt(u, one_minus_exp(on0, f_mul(sigma, step)));
-                let took7 = m_and(on0, knocks);
-                let mut on7 = took7;
-                if m_any(on7) {
-                    step = f_select(on7, fmin(step, f_mul(f_neg(ln(f_sub(f_splat(1.0f32), u))), recip(sigma))), step);
-                }
-                let first_loss = f_mul(electron_value(on0, cx, row, bin, COLUMN_STOPPING), step);
-                let middle = energy_bin(fmax(f_sub(energy_kev, f_mul(f_splat(0.5f32), first_loss)), f_splat(1.0f32)));
-                let mean_loss = f_mul(electron_value(on0, cx, row, middle, COLUMN_STOPPING), step);
-                let variance = f_mul(electron_value(on0, cx, row, middle, COLUMN_VARIANCE), step);
-                let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
-                let loss = f_mul(lost, recip(step));
-                let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
-                let curl = f_mul(f_mul(k, k), f_splat(0.083333336f32));
-                let v = random(on0, rng);
-                let growth = electron_value(on0, cx, row, bin, COLUMN_GROWTH);
-                let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
-                let before = fly(on0, cx, rng, p, f_mul(step, hinge), loss, curl, out);
-                let took8 = m_and(on0, u_eq(before, u_splat(FLIGHT_OUT)));
-                let mut on8 = took8;
-                if m_any(on8) {
-                    leave_grid(on8, p, stack, out);
-                }
-                on0 = m_andnot(on0, took8);
-                if !m_any(on0) { break 'f; }
-                let took9 = m_and(on0, u_eq(before, u_splat(FLIGHT_TISSUE)));
-                let mut on9 = took9;
+                let took4 = m_and(on0, ends_here(on0, cx, p, row, density));
+                let mut on4 = took4;
                 {
+                    ret = u_select(on4, u_splat(FLIGHT_RESTS), ret);
                 }
-                on0 = m_andnot(on0, took9);
+                on0 = m_andnot(on0, took4);
                 if !m_any(on0) { break 'f; }
-                scatter(on0, cx, rng, p, row, middle, step, out);
-                let after = fly(on0, cx, rng, p, f_mul(step, f_sub(f_splat(1.0f32), hinge)), loss, curl, out);
-                let took10 = m_and(on0, u_eq(after, u_splat(FLIGHT_OUT)));
-                let mut on10 = took10;
-                if m_any(on10) {
-                    leave_grid(on10, p, stack, out);
-                }
-                on0 = m_andnot(on0, took10);
-                if !m_any(on0) { break 'f; }
-                let took11 = m_and(on0, m_and(knocks, u_eq(after, u_splat(FLIGHT_DONE))));
-                let mut on11 = took11;
-                if m_any(on11) {
-                    let here = voxel_density(gather_u(on11, cx.voxels, voxel_index(cx, p)));
-                    knock_on(on11, cx, rng, p, stack, row, here, out);
-                }
+                ret = u_select(on0, step_in_matter(on0, cx, rng, p, stack, row, out), ret);
+            }
+            ret
+        }
+
+        /// One condensed step of the electron, or its end.
+        #[inline]
+        $(#[$features])*
+        pub fn electron_step(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, stack: &mut Stack, out: &mut Out) {
+            let mut on0 = on0;
+            p.steps = u_select(on0, u_add(p.steps, u_splat(1u32)), p.steps);
+            let ended = step_on(on0, cx, rng, p, stack, out);
+            let took1 = m_and(on0, u_eq(ended, u_splat(FLIGHT_RESTS)));
+            let mut on1 = took1;
+            if m_any(on1) {
+                leave_here(on1, cx, rng, p, p.energy, out);
+            }
+            let took2 = m_and(on0, u_eq(ended, u_splat(FLIGHT_OUT)));
+            let mut on2 = took2;
+            if m_any(on2) {
+                out.escaped(on2, p.home, p.energy, p.weight);
+            }
+            let took3 = m_and(on0, u_ge(ended, u_splat(FLIGHT_OUT)));
+            let mut on3 = took3;
+            if m_any(on3) {
+                finish(on3, p, stack);
             }
         }
 

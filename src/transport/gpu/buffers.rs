@@ -46,13 +46,19 @@ impl GpuEngine {
         Ok(buffer)
     }
 
+    fn ledger_out(&self) -> Result<wgpu::Buffer, EngineError> {
+        let bytes = 4 * layout::LEDGER_WORDS as u64 + STAMP_BYTES;
+        self.buffer("lutra.ledger_out", bytes, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)
+    }
+
     /// Brings a scene to the device.
     pub(super) fn hold(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         use wgpu::BufferUsages as U;
-        self.loaded = None;
+        (self.loaded, self.flight) = (None, None);
         let thread_bytes = 4
             * u64::from(self.thread_count())
             * layout::thread_words(Pass::Electron).max(layout::thread_words(Pass::Photon)) as u64;
+        let separate = self.kind == wgpu::DeviceType::DiscreteGpu;
         let loaded = Loaded {
             params: self.buffer("lutra.params", size_of::<Params>() as u64, U::UNIFORM | U::COPY_DST)?,
             voxels: self.filled("lutra.voxels", &scene.voxels)?,
@@ -63,18 +69,15 @@ impl GpuEngine {
             photon_emission: self.filled("lutra.photon_emission", &scene.photon_emission.words)?,
             source: self.buffer("lutra.source", 16, U::STORAGE | U::COPY_DST)?,
             tally: self.buffer("lutra.tally", 8 * scene.bins as u64, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
-            tally_out: self.buffer("lutra.tally_out", window_bytes(scene.bins), U::MAP_READ | U::COPY_DST)?,
+            tally_out: self.buffer("lutra.tally_out", window_bytes(scene.bins, separate), U::MAP_READ | U::COPY_DST)?,
+            window_on_host: separate,
             ledger: self.buffer(
                 "lutra.ledger",
                 4 * layout::LEDGER_WORDS as u64,
                 U::STORAGE | U::COPY_SRC | U::COPY_DST,
             )?,
             // the timestamps lie behind the ledger: one copy to the host brings both
-            ledger_out: self.buffer(
-                "lutra.ledger_out",
-                4 * layout::LEDGER_WORDS as u64 + STAMP_BYTES,
-                U::MAP_READ | U::COPY_DST,
-            )?,
+            ledger_out: [self.ledger_out()?, self.ledger_out()?],
             threads: self.buffer("lutra.threads", thread_bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)?,
             scene,
         };
@@ -85,9 +88,13 @@ impl GpuEngine {
     }
 }
 
-/// Size of the window through which a tally with this many bins is read back: an eighth of it, at most 16 MiB. A copy
-/// of the whole would take as much of the device as the tally itself; windows this large are as fast.
-fn window_bytes(bins: usize) -> u64 {
+/// Size of the window through which a tally with this many bins is read back. A device with a memory of its own
+/// (`separate`) writes it into the host's: the whole at once, up to 256 MiB, so that the next job can begin. Elsewhere it is an
+/// eighth of the tally, at most 16 MiB: a copy of the whole would take as much memory as the tally itself.
+fn window_bytes(bins: usize, separate: bool) -> u64 {
+    if separate {
+        return 8 * (bins as u64).clamp(2, 32 << 20);
+    }
     let eighth = (bins as u64).div_ceil(8).min(2 << 20);
     // a small tally comes at once
     8 * eighth.max(1 << 13).min(bins.max(2) as u64)
@@ -101,10 +108,12 @@ mod tests {
     #[test]
     fn law_the_window_is_a_small_part_of_the_tally() {
         for bins in [1, 2, 3, 8192, 100_000, 1 << 24, 1 << 30] {
-            let bytes = window_bytes(bins);
+            let bytes = window_bytes(bins, false);
             assert!(bytes >= 16 && bytes.is_multiple_of(8));
             assert!(bytes <= (bins as u64).div_ceil(8) * 8 || bins <= 65_536, "{bins} bins: {bytes} B");
             assert!(bytes <= 16 << 20);
+            let whole = window_bytes(bins, true);
+            assert!(whole == 8 * bins.max(2) as u64 || whole == 256 << 20);
         }
     }
 }

@@ -1,17 +1,22 @@
 //! The engine: a device, its pipelines and what is loaded.
 
-use super::loaded::{Loaded, STAMP_BYTES, Stamps};
+use super::dispatch::Flight;
+use super::loaded::{Loaded, QUEUED, STAMP_BYTES, Stamps};
 use super::{GpuOptions, adapters};
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::spent::{EngineSpent, KernelClock};
 use crate::transport::{AsyncEngine, DeviceInfo, EngineError, Job, SceneData};
 use std::sync::{Arc, Mutex};
 
+/// Steps of a thread in an engine's first dispatch.
+const FIRST_STEPS: u32 = 32;
+
 /// The GPU engine.
 #[derive(Debug)]
 pub struct GpuEngine {
     pub(super) info: DeviceInfo,
     pub(super) software: bool,
+    pub(super) kind: wgpu::DeviceType,
     pub(super) options: GpuOptions,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -20,6 +25,10 @@ pub struct GpuEngine {
     pub(super) pipelines: [Option<(wgpu::BindGroupLayout, wgpu::ComputePipeline)>; 2],
     pub(super) steps: [u32; 2],
     pub(super) loaded: Option<Loaded>,
+    /// The job whose first dispatches were queued before it was asked for.
+    pub(super) flight: Option<Flight>,
+    /// The submission that is waited for.
+    pub(super) awaited: Arc<Mutex<Option<wgpu::SubmissionIndex>>>,
     /// Bins on the host for the next job.
     pub(super) spare: EmptyBins,
     pub(super) stamps: Option<Stamps>,
@@ -47,14 +56,15 @@ impl GpuEngine {
         let stamps = (!stamped.is_empty()).then(|| Stamps::of(&device, &queue));
         let kernel_clock = if stamps.is_some() { KernelClock::DeviceTimestamps } else { KernelClock::Wall };
         let software = raw.device_type == wgpu::DeviceType::Cpu;
+        // the steps of a dispatch grow from few: the first must not take long on any device
         let first = match options.steps {
-            0 if software => 256,
-            0 => 512,
+            0 => FIRST_STEPS,
             steps => steps,
         };
         Ok(Self {
             info,
             software,
+            kind: raw.device_type,
             options,
             failure,
             device,
@@ -63,6 +73,8 @@ impl GpuEngine {
             pipelines: [None, None],
             steps: [first; 2],
             loaded: None,
+            flight: None,
+            awaited: Arc::default(),
             spare: EmptyBins::default(),
             stamps,
             spent: EngineSpent { kernel_clock, ..EngineSpent::default() },
@@ -83,8 +95,12 @@ impl GpuEngine {
 
     pub(super) fn thread_count(&self) -> u32 {
         match self.options.threads {
-            0 if self.software => 1024,
-            0 => 131_072,
+            0 => match self.kind {
+                wgpu::DeviceType::Cpu => 1024,
+                // a tenth of a discrete chip's lanes
+                wgpu::DeviceType::IntegratedGpu => 32_768,
+                _ => 131_072,
+            },
             n => n,
         }
     }
@@ -93,16 +109,20 @@ impl GpuEngine {
 impl Stamps {
     fn of(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         Self {
-            queries: device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("lutra.stamps"),
-                ty: wgpu::QueryType::Timestamp,
-                count: 2,
+            queries: [(); QUEUED].map(|()| {
+                device.create_query_set(&wgpu::QuerySetDescriptor {
+                    label: Some("lutra.stamps"),
+                    ty: wgpu::QueryType::Timestamp,
+                    count: 2,
+                })
             }),
-            resolved: device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("lutra.stamps"),
-                size: STAMP_BYTES,
-                usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
+            resolved: [(); QUEUED].map(|()| {
+                device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("lutra.stamps"),
+                    size: STAMP_BYTES,
+                    usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+                    mapped_at_creation: false,
+                })
             }),
             tick_seconds: f64::from(queue.get_timestamp_period()) * 1e-9,
         }
@@ -137,7 +157,7 @@ impl AsyncEngine for GpuEngine {
     }
 
     async fn run_async(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        self.run_job(job).await
+        self.run_job(job, None).await
     }
 
     fn reuse(&mut self, bins: EmptyBins) {

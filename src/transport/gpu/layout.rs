@@ -17,7 +17,7 @@ pub const RNG_WORDS: usize = 4;
 pub const fn thread_words(pass: Pass) -> usize {
     match pass {
         Pass::Electron => {
-            RNG_WORDS + PARTICLE_WORDS + 1 + PARTICLE_WORDS * crate::kernel::single::electron::STACK_SIZE as usize + 1
+            RNG_WORDS + PARTICLE_WORDS + 1 + PARTICLE_WORDS * crate::kernel::single::waiting::STACK_SIZE as usize + 1
         }
         Pass::Photon => RNG_WORDS + PARTICLE_WORDS + 1,
     }

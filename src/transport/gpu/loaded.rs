@@ -3,11 +3,14 @@
 use crate::transport::SceneData;
 use std::sync::Arc;
 
-/// Timestamps before and after a dispatch, where the device writes such.
+/// Dispatches that are queued at once: one runs while the account of the other is read.
+pub(super) const QUEUED: usize = 2;
+
+/// Timestamps before and after each queued dispatch, where the device writes such.
 #[derive(Debug)]
 pub(super) struct Stamps {
-    pub(super) queries: wgpu::QuerySet,
-    pub(super) resolved: wgpu::Buffer,
+    pub(super) queries: [wgpu::QuerySet; QUEUED],
+    pub(super) resolved: [wgpu::Buffer; QUEUED],
     /// Seconds of a tick.
     pub(super) tick_seconds: f64,
 }
@@ -29,13 +32,20 @@ pub(super) struct Loaded {
     pub(super) source: wgpu::Buffer,
     pub(super) tally: wgpu::Buffer,
     pub(super) tally_out: wgpu::Buffer,
+    /// Whether that lies in the host's memory.
+    pub(super) window_on_host: bool,
     pub(super) ledger: wgpu::Buffer,
-    pub(super) ledger_out: wgpu::Buffer,
+    pub(super) ledger_out: [wgpu::Buffer; QUEUED],
     pub(super) threads: wgpu::Buffer,
 }
 
 impl Loaded {
-    /// All buffers, bytes.
+    /// Whether one window takes the whole tally.
+    pub(super) fn tally_comes_whole(&self) -> bool {
+        self.tally_out.size() >= 8 * self.scene.bins as u64
+    }
+
+    /// All buffers in the device's memory, bytes.
     pub(super) fn bytes(&self) -> u64 {
         [
             &self.params,
@@ -47,13 +57,14 @@ impl Loaded {
             &self.photon_emission,
             &self.source,
             &self.tally,
-            &self.tally_out,
             &self.ledger,
-            &self.ledger_out,
+            &self.ledger_out[0],
+            &self.ledger_out[1],
             &self.threads,
         ]
         .iter()
         .map(|buffer| buffer.size())
-        .sum()
+        .sum::<u64>()
+            + if self.window_on_host { 0 } else { self.tally_out.size() }
     }
 }

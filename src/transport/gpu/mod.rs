@@ -55,7 +55,7 @@ pub struct GpuOptions {
     pub threads: u32,
     /// Threads of a workgroup.
     pub workgroup: u32,
-    /// Steps of a thread in one dispatch at most; 0 chooses by the kind of device and adapts to 100 to 250 ms.
+    /// Steps of a thread in one dispatch at most; 0 chooses by the kind of device and adapts to 35 to 70 ms.
     pub steps: u32,
 }
 

@@ -7,16 +7,18 @@ use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-/// Waits for `work`; while it waits for the device, the device is polled and the thread sleeps.
-fn wait<T>(device: &wgpu::Device, work: impl Future<Output = T>) -> T {
+/// Waits for `work`; while it waits for the device, the device is polled and the thread sleeps until the submission that is
+/// `awaited` is done, not what is queued behind it.
+fn wait<T>(device: &wgpu::Device, awaited: &Mutex<Option<wgpu::SubmissionIndex>>, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     pollster::block_on(poll_fn(|context| {
         let state = work.as_mut().poll(context);
         if state.is_pending() {
             // `work` sees the same errors: it polls the device itself before it checks
-            let _ = device.poll(wgpu::PollType::wait_indefinitely());
+            let submission_index = awaited.lock().expect("no thread panics while it holds the note").clone();
+            let _ = device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
         }
         state
     }))
@@ -44,7 +46,8 @@ impl GpuEngine {
     ///
     /// Panics when no scene is loaded.
     pub fn follow(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
-        wait(&self.device.clone(), self.follow_async(job, history, most))
+        *self.awaited.lock().expect("no thread panics while it holds the note") = None;
+        wait(&self.device.clone(), &Arc::clone(&self.awaited), self.follow_async(job, history, most))
     }
 }
 
@@ -58,7 +61,11 @@ impl Engine for GpuEngine {
     }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
-        wait(&self.device.clone(), self.run_job(job))
+        self.run_before(job, None)
+    }
+
+    fn run_before(&mut self, job: &Job, next: Option<&Job>) -> Result<BatchTally, EngineError> {
+        wait(&self.device.clone(), &Arc::clone(&self.awaited), self.run_job(job, next))
     }
 
     fn reuse(&mut self, bins: EmptyBins) {

@@ -56,6 +56,7 @@ impl GpuEngine {
             }
         });
         let mapping = Unmaps(buffer);
+        // what was last named is what the mapping waits for
         if let Err(error) = poll_fn(|context| self.poll_mapped(&coming, context)).await {
             // a mapping that failed cannot be unmapped
             std::mem::forget(mapping);
@@ -82,20 +83,34 @@ impl GpuEngine {
         Poll::Pending
     }
 
+    /// Names the submission that the next mapping waits for.
+    pub(super) fn await_submission(&self, index: wgpu::SubmissionIndex) {
+        *self.awaited.lock().expect(WHOLE) = Some(index);
+    }
+
+    /// Queues the copy of a window of the tally.
+    pub(super) fn copy_window(&self, l: &Loaded, from: u64, bytes: u64) {
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&l.tally, from, &l.tally_out, 0, bytes);
+        self.await_submission(self.queue.submit([encoder.finish()]));
+    }
+
+    /// Shows the window that was copied.
+    pub(super) async fn take_window(&self, l: &Loaded, part: &mut [i64]) -> Result<(), EngineError> {
+        self.mapped(&l.tally_out, 8 * part.len() as u64, |bytes| {
+            for (bin, bytes) in part.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                *bin = i64::from_le_bytes(*bytes);
+            }
+        })
+        .await
+    }
+
     /// Copies the tally to the host, a window at a time.
     pub(super) async fn read_tally(&self, l: &Loaded, bins: &mut [i64]) -> Result<(), EngineError> {
         let window = (l.tally_out.size() / 8) as usize;
         for (n, part) in bins.chunks_mut(window).enumerate() {
-            let (from, bytes) = (8 * (n * window) as u64, 8 * part.len() as u64);
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            encoder.copy_buffer_to_buffer(&l.tally, from, &l.tally_out, 0, bytes);
-            self.queue.submit([encoder.finish()]);
-            self.mapped(&l.tally_out, bytes, |bytes| {
-                for (bin, bytes) in part.iter_mut().zip(bytes.as_chunks::<8>().0) {
-                    *bin = i64::from_le_bytes(*bytes);
-                }
-            })
-            .await?;
+            self.copy_window(l, 8 * (n * window) as u64, 8 * part.len() as u64);
+            self.take_window(l, part).await?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ impl GpuEngine {
     /// Panics when no scene is loaded.
     pub async fn follow_async(&mut self, job: &Job, history: u32, most: usize) -> Result<Vec<Step>, EngineError> {
         let job = job.part(history, history + 1);
+        self.flight = None;
         let group = self.bind(&job)?;
         let l = self.held();
         let (_, pipeline) = self.pipelines[job.pass as usize].as_ref().expect("the pipeline was just made");
@@ -37,10 +38,10 @@ impl GpuEngine {
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups(1, 1, 1);
             }
-            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out, 0, 4 * layout::LEDGER_WORDS as u64);
+            encoder.copy_buffer_to_buffer(&l.ledger, 0, &l.ledger_out[0], 0, 4 * layout::LEDGER_WORDS as u64);
             encoder.copy_buffer_to_buffer(&l.threads, 0, &state, 0, state.size());
-            self.queue.submit([encoder.finish()]);
-            let ledger_words = self.read(&l.ledger_out, layout::LEDGER_WORDS).await?;
+            self.await_submission(self.queue.submit([encoder.finish()]));
+            let ledger_words = self.read(&l.ledger_out[0], layout::LEDGER_WORDS).await?;
             let mut tally = vec![0; l.scene.bins];
             self.read_tally(l, &mut tally).await?;
             let words = self.read(&state, state_words).await?;
