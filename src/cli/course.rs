@@ -18,6 +18,7 @@ use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::report::run_record::{self, InputFile};
+use crate::units::rounded;
 use std::path::Path;
 
 /// Runs `lutra course`.
@@ -86,13 +87,13 @@ fn cohort_words(cohort: &Cohort, outcomes: &[CohortOutcome], seed: u64) -> Strin
     );
     for outcome in outcomes {
         text.push_str(&format!(
-            "{:<20} {:>9.1} {:>9.1} {:>9.1} {:>14} {:>15.2}\n",
+            "{:<20} {:>9.1} {:>9.1} {:>9.1} {:>14} {:>15}\n",
             outcome.policy.name(),
             100.0 * outcome.below,
             100.0 * outcome.inside,
             100.0 * outcome.above,
             outcome.median_cycles,
-            outcome.mean_bed_gy
+            rounded(outcome.mean_bed_gy, 4)
         ));
     }
     text

@@ -15,7 +15,7 @@ use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, VoxelGrid};
-use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
+use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
@@ -62,6 +62,8 @@ pub struct OpenSeries {
     half_life_h: f64,
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
+    /// When it was injected, where the images say it.
+    pub injection: Option<Moment>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -159,6 +161,7 @@ impl OpenSeries {
             regions: Vec::new(),
         };
         let origin = study::origin(&shots).cloned();
+        let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);
         let Shots { shots, warnings } = shots;
         let mut images = Vec::new();
         let mut inputs = Vec::new();
@@ -191,6 +194,7 @@ impl OpenSeries {
             nuclide,
             half_life_h,
             origin,
+            injection,
             warnings,
         })
     }
@@ -243,6 +247,7 @@ impl OpenSeries {
             nuclide: nuclide.name.clone(),
             half_life_h: nuclide.half_life_h,
             origin: None,
+            injection: None,
             warnings: Vec::new(),
         })
     }
@@ -257,13 +262,19 @@ impl OpenSeries {
         let mut warnings = Vec::new();
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
+        let mut injections: Vec<(String, Moment)> = Vec::new();
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
             let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
             opened.insert(image.file.clone(), read);
+            // a time that the user states comes before the header's injection
+            if let (Some(scan), None) = (&scan, image.time_h) {
+                injections.extend(scan.timing.injection.map(|moment| (image.file.clone(), moment)));
+            }
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
         let series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let injection = study::one_of_one(&name, &injections)?;
         let mut images = Vec::new();
         let mut frame = None;
         let mut origin: Option<Origin> = None;
@@ -300,6 +311,7 @@ impl OpenSeries {
             nuclide: nuclide_name,
             half_life_h: nuclide.half_life_h,
             origin,
+            injection,
             warnings,
         })
     }

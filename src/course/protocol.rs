@@ -1,5 +1,7 @@
 //! Treatment protocols as data: activity, intervals, limits, rules. A TOML file each.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -253,8 +255,15 @@ impl Protocol {
                 allowed: format!("at most {limit}"),
             });
         }
-        let protocol: Self = toml::from_str(text)
-            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
+        let protocol: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(String::new(), |span| {
+                format!("line {}: ", text.get(..span.start).unwrap_or_default().matches('\n').count() + 1)
+            });
+            ProtocolError::Parse {
+                file: file.to_owned(),
+                message: format!("{line}{}", crate::text::parsed::plain_words(error.message())),
+            }
+        })?;
         protocol.validate(file)?;
         Ok(protocol)
     }
@@ -262,6 +271,16 @@ impl Protocol {
     /// The radiobiology of the dose-limiting organ.
     pub fn radiobiology(&self) -> Result<Radiobiology, BedError> {
         Radiobiology::new(self.organ.alpha_beta_gy, self.organ.repair_half_life_h)
+    }
+
+    /// Facts that a rule of this protocol or of a built-in one reads, and whether each is a number.
+    pub fn known_facts(&self) -> BTreeMap<String, bool> {
+        let built_in = BUILT_IN.iter().filter_map(|(name, _)| Self::built_in(name).ok());
+        built_in
+            .flat_map(|protocol| protocol.rules)
+            .chain(self.rules.iter().cloned())
+            .flat_map(|rule| rule.facts())
+            .collect()
     }
 
     /// The rules for entering step `step` (index from 0).

@@ -9,7 +9,7 @@ use crate::clinic::request::{ImageChoice, StudyChoice};
 use crate::clinic::series::OpenSeries;
 use crate::clinic::shelf::Shelf;
 use crate::clinic::study;
-use crate::course::decision::check_choices;
+use crate::course::decision::{check_choices, check_facts};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::protocol::Protocol;
 use crate::course::rules::Facts;
@@ -52,6 +52,7 @@ impl CourseSource {
         let course = Course::parse(&read_text(path)?, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
+        check_facts(&protocol, &course.facts).or_user_error().map_err(|e| in_file(path, &e))?;
         let nuclide = named_nuclide(path, &course.nuclide);
         let loaded = Nuclide::load(&nuclide).or_user_error()?;
         let doubts = course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
