@@ -7,6 +7,7 @@ use super::failure::{Failure, OrUserError, UserError};
 use super::request::InitRequest;
 use super::study::too_close;
 use super::survey::{Candidate, Reach, Role, Survey, folders_of, inputs, survey};
+use crate::bed::RADIOBIOLOGY_SETS;
 use crate::course::input::{BLANK, blanks};
 use crate::course::names::{near, standard};
 use crate::course::protocol::{BUILT_IN, Protocol};
@@ -552,6 +553,16 @@ fn course_text(
         text.line(&format!("# {fact} =          # {}", texts.join("; ")));
     }
     text.gap();
+    text.comment(
+        "BED of other regions needs their radiobiology, stated with its source. A named set, or your own numbers:",
+    );
+    for set in RADIOBIOLOGY_SETS.iter().filter(|set| !set.name.starts_with("kidney")) {
+        text.comment(&format!(
+            "{}: alpha/beta {} Gy, repair half-life {} h ({}).",
+            set.name, set.alpha_beta_gy, set.repair_half_life_h, set.source
+        ));
+    }
+    text.line("# [[radiobiology]]").line("# region = \"tumour_1\"").line("# set = \"tumour-generic\"").gap();
     for (number, cycle) in (1..).zip(cycles) {
         cycle_text(&mut text, folder, number, cycle, common, drafts)?;
     }
@@ -700,7 +711,7 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
     } else {
         text.blank(
             "unit",
-            "what a value of the images means; a NIfTI file does not say: bq_ml, bq_voxel or mbq_voxel.",
+            "what a value of the images means; a NIfTI file does not say: bq_ml, kbq_ml, bq_voxel or mbq_voxel.",
         );
         text.blank(
             "decay_correction",

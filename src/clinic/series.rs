@@ -10,7 +10,7 @@ use super::study::{self, Shots};
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
 use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
-use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMap, integrate_series};
+use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::fault::{Setting, words};
@@ -128,9 +128,14 @@ impl OpenSeries {
             Some(mbq) => Some(mbq),
             None => shots.administered_mbq()?,
         };
-        if let Some(stated_h) = choice.effective_half_life_h {
-            bounds::effective_half_life_h(Setting::EffectiveHalfLife, stated_h, half_life_h).or_user_error()?;
+        for stated_h in choice.effective_half_life_h.iter().chain(choice.half_lives_h.values()) {
+            bounds::effective_half_life_h(Setting::EffectiveHalfLife, *stated_h, half_life_h).or_user_error()?;
         }
+        let of_region = |(region, half_life_h): (&String, &f64)| RegionMethod {
+            region: region.clone(),
+            method: Method::Population { half_life_h: *half_life_h, half_life_rel_sigma: None },
+        };
+        let region_methods = choice.half_lives_h.iter().map(of_region).collect();
         let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
             (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
             (None, 1) => {
@@ -143,7 +148,7 @@ impl OpenSeries {
                     "One image says nothing of the kinetics: give the other time points, or an effective half-life.",
                 ));
             }
-            (None, _) => Method::Model(Model::Mono),
+            (None, _) => Method::Model(choice.model.unwrap_or(Model::Mono)),
         };
         let series = Series {
             nuclide: choice.nuclide.clone(),
@@ -158,7 +163,7 @@ impl OpenSeries {
             planar: Vec::new(),
             error_model: ErrorModel::default(),
             default_method,
-            regions: Vec::new(),
+            regions: region_methods,
         };
         let origin = study::origin(&shots).cloned();
         let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);

@@ -180,6 +180,9 @@ pub struct UncertaintyPlan {
     pub random_rel: f64,
     /// Systematic part.
     pub systematic_rel: f64,
+    /// Systematic part of a cycle with one image; as `systematic_rel` where it is left out.
+    #[serde(default)]
+    pub one_image_rel: Option<f64>,
     /// Where these are from.
     pub source: String,
 }
@@ -283,6 +286,12 @@ impl Protocol {
             .collect()
     }
 
+    /// Systematic uncertainty of a dose from so many images; of several where the number is not known.
+    pub fn systematic_rel(&self, images: Option<usize>) -> f64 {
+        let plan = &self.uncertainty;
+        plan.one_image_rel.filter(|_| images == Some(1)).unwrap_or(plan.systematic_rel)
+    }
+
     /// The rules for entering step `step` (index from 0).
     pub fn entry_rules(&self, step: usize) -> Vec<&Rule> {
         self.steps.get(step).map_or_else(Vec::new, |step| {
@@ -318,6 +327,7 @@ impl Protocol {
         let shares = [
             ("uncertainty.random_rel", self.uncertainty.random_rel),
             ("uncertainty.systematic_rel", self.uncertainty.systematic_rel),
+            ("uncertainty.one_image_rel", self.uncertainty.one_image_rel.unwrap_or(0.0)),
             ("prior.within_patient_cv", self.prior.within_patient_cv),
         ];
         for (field, value) in shares {

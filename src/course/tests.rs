@@ -314,7 +314,7 @@ fn law_bounded_rate_and_refusals_have_names() {
     let rising = points(&[24.0, 96.0, 168.0], |t| 10.0 + t, None);
     let error = integrate_model(&rising, Model::Mono, ErrorModel::Relative, PHYSICAL_H).unwrap_err();
     assert!(matches!(error, TimeActivityError::RisingTail { .. }));
-    assert!(error.to_string().contains("rising tail refused"));
+    assert!(error.to_string().contains("are the scan times swapped?"));
     let mut negative = points(&[24.0, 96.0, 168.0], mono(50.0, 52.0), None);
     negative[2].activity_mbq = -0.1;
     assert!(matches!(

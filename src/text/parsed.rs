@@ -102,6 +102,9 @@ pub fn plain_words(message: &str) -> String {
             return format!("{what}{}", rest.replace('`', "").trim_end());
         }
     }
+    if message.starts_with("wanted ") {
+        return "a value of another kind where one of the choices belongs".to_owned();
+    }
     if message.contains("untagged enum") {
         return "a value of a kind that does not belong here".to_owned();
     }

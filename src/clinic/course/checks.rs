@@ -121,9 +121,11 @@ pub fn verdict(
                         .random_rel_sigma
                         .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
                     // an uncertainty stated for the images must not reduce the protocol's for the dose
-                    systematic_rel_sigma: file
-                        .systematic_rel_sigma
-                        .or_else(|| region.systematic_rel_sigma.map(|stated| stated.max(plan.systematic_rel))),
+                    systematic_rel_sigma: file.systematic_rel_sigma.or_else(|| {
+                        let of_protocol = protocol.systematic_rel(region.images);
+                        let stated = region.systematic_rel_sigma.map_or(of_protocol, |stated| stated.max(of_protocol));
+                        (region.images.is_some() || region.systematic_rel_sigma.is_some()).then_some(stated)
+                    }),
                 })
             })
             .collect();

@@ -139,9 +139,9 @@ fn of_series(
     };
     let mut done = transported(&request, Some(decays), cache, shelf, hear)?;
     for (name, region) in &mut done.regions {
-        let Some(integral) = map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref()) else {
-            continue;
-        };
+        let Some(curve) = map.regions.iter().find(|r| r.name == *name) else { continue };
+        let Some(integral) = &curve.integral else { continue };
+        region.images = Some(curve.points.len());
         region.effective_half_life_h = Some(integral.effective_half_life_h);
         region.half_life_rel_sigma = integral.half_life_rel_sigma;
         region.kinetics = Some(integral.kinetics.clone());

@@ -206,6 +206,7 @@ impl CourseResult {
     ) -> Result<(), Failure> {
         let written = save::Written {
             input: &self.input,
+            patient_label: invocation.patient_label.as_deref(),
             course: &self.course,
             days: &self.days,
             cycles: &self.cycles,

@@ -12,7 +12,6 @@ use crate::clinic::study;
 use crate::course::decision::{check_choices, check_facts};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::protocol::Protocol;
-use crate::course::rules::Facts;
 use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
@@ -74,6 +73,8 @@ impl CourseSource {
                 nuclide_stated: course.nuclide_stated,
                 options,
                 effective_half_life_h: None,
+                half_lives_h: BTreeMap::new(),
+                model: None,
                 administered_mbq: None,
             },
             doubts,
@@ -155,13 +156,14 @@ impl CourseSource {
             reduction_factor: 1.0,
             patient_id: None,
             stop_flags: Vec::new(),
-            facts: Facts::default(),
+            facts: choice.facts.clone(),
             overrides: Vec::new(),
             ledger: Vec::new(),
             radiobiology: Vec::new(),
             cycles,
         };
         let protocol = read_protocol(path, &protocol)?;
+        check_facts(&protocol, &course.facts).or_user_error()?;
         Ok(Self {
             name: path.to_path_buf(),
             input: read("course", path)?,
