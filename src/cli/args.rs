@@ -1615,6 +1615,7 @@ impl RawBench {
             labels: self.labels,
             label_names: self.label_names,
             out: self.out,
+            about: RawAbout::default(),
             grid: self.grid,
             target_sigma: self.target_sigma,
             target_labels: self.target_labels,

@@ -120,7 +120,9 @@ impl Listener for Terminal {
 /// The command line of this process, now.
 pub fn invocation() -> Invocation {
     let command = recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
-    Invocation { patient_label: PATIENT.get().cloned(), ..Invocation::now(command) }
+    let mut invocation = Invocation::now(command);
+    invocation.patient_label = PATIENT.get().cloned();
+    invocation
 }
 
 /// The words that `--patient-label` gives.

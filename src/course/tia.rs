@@ -578,9 +578,15 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
 fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
     let given = Given::new(input.administered_mbq, input.physical_half_life_h);
     let decays = |what: &str, found: f64| {
-        let next = "The images are within these bounds and their curve is not: take another model, or check times and \
-                    half-lives.";
-        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.into(), ..error })
+        let own = input.region_methods.iter().map(|own| &own.method);
+        let mut stated = own.chain([input.default_method]).filter_map(Method::stated_half_life_h);
+        let days = stated.find_map(|h| bounds::half_life_in_days("the half-life", h, input.physical_half_life_h));
+        let cause = days.map_or_else(
+            || "take another model, or check times and half-lives".to_owned(),
+            |days| format!("days for hours? {}", days.text),
+        );
+        let next = format!("The images are within these bounds and their curve is not: {cause}.");
+        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.clone().into(), ..error })
     };
     for region in regions {
         let what = format!("region {}", region.name);
