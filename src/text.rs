@@ -16,6 +16,8 @@ use std::path::Path;
 
 /// JSON whose keys do not repeat.
 pub mod json;
+/// What parsers say, in words for a person.
+pub mod parsed;
 /// Tables as CSV.
 pub mod rows;
 

@@ -20,3 +20,22 @@ pub const GY_PER_KEV_G: f64 = JOULE_PER_KEV * 1e3;
 pub const TALLY_UNITS_PER_KEV: f64 = 32_000.0;
 /// Decays in one MBq h.
 pub const DECAYS_PER_MBQ_H: f64 = 3.6e9;
+
+/// A number with so many significant digits and no trailing zeros, as messages and tables show it; below 0.001 and from ten
+/// million on with a power of ten, and `0` for 0 alone.
+///
+/// ```
+/// use lutra::units::rounded;
+///
+/// assert_eq!([51.322_766, 98.854, 0.0, 7400.0, 1.7e14].map(|x| rounded(x, 3)), ["51.3", "98.9", "0", "7400", "1.70e14"]);
+/// ```
+pub fn rounded(value: f64, digits: usize) -> String {
+    let digits = digits.clamp(1, 12);
+    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        return format!("{value:.*e}", digits - 1);
+    }
+    let whole = if value == 0.0 { 0 } else { value.abs().log10().floor() as i64 };
+    let decimals = usize::try_from(digits as i64 - 1 - whole).unwrap_or(0);
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}

@@ -17,13 +17,6 @@
       if (viewer) viewer.draw();
     });
   });
-  // A print shows all that is folded away.
-  const folded = [];
-  window.addEventListener("beforeprint", () => {
-    all("details:not([open])").forEach((part) => { folded.push(part); part.open = true; });
-  });
-  window.addEventListener("afterprint", () => { folded.splice(0).forEach((part) => { part.open = false; }); });
-
   const source = document.getElementById("volumes");
   if (!source) return;
   if (typeof DecompressionStream === "undefined") return;

@@ -12,6 +12,8 @@ use crate::clinic::request::{
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
+use crate::course::rules::{Fact, Facts};
+use crate::course::time_activity::Model;
 use crate::fault::Setting;
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
 use crate::register::{Kind, Likeness};
@@ -54,6 +56,9 @@ pub struct RawCompare {
     /// Folder for the results; it must be new or empty unless --force is given
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// Whom the result is about.
+    #[command(flatten)]
+    pub about: RawAbout,
     /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
     /// inputs and files of others are never touched
     #[arg(long)]
@@ -114,6 +119,24 @@ pub struct RawTalk {
     /// Print the result as JSON on standard output in place of tables
     #[arg(long, global = true, help_heading = "Terminal")]
     pub json: bool,
+}
+
+/// Whom a result is about, as given.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RawAbout {
+    /// Words of your choice about the patient, for pages, pictures and records; left out unless given
+    #[arg(long, value_name = "TEXT", help_heading = "Report", value_parser = patient_label)]
+    pub patient_label: Option<String>,
+}
+
+/// Longest label of a patient, letters.
+const MOST_LABEL: usize = 100;
+
+/// Reads the label of a patient: one line of text.
+fn patient_label(text: &str) -> Result<String, String> {
+    let plain = text.trim();
+    let sound = !plain.is_empty() && plain.chars().count() <= MOST_LABEL && !plain.chars().any(char::is_control);
+    sound.then(|| plain.to_owned()).ok_or_else(|| format!("allowed: one line of text, at most {MOST_LABEL} letters"))
 }
 
 /// The subcommands.
@@ -613,9 +636,12 @@ pub struct RawInspect {
 /// What the user says about DICOM activity images, as given.
 #[derive(Debug, Default, Args)]
 pub struct RawImages {
-    /// Effective half-life, h, in place of a fit: for one image
-    #[arg(long, value_name = "H", help_heading = "DICOM activity images", value_parser = number::<f64>)]
-    pub effective_half_life: Option<f64>,
+    /// Effective half-life, h, in place of a fit: of every region, or of one as in kidney_left=48
+    #[arg(long, value_name = "H|REGION=H", help_heading = "DICOM activity images", value_delimiter = ',')]
+    pub effective_half_life: Vec<String>,
+    /// Curve that is fitted to every region: mono, uptake-clearance, .. as `method` of a SERIES.toml [default: mono]
+    #[arg(long, value_name = "MODEL", help_heading = "DICOM activity images")]
+    pub fit: Option<String>,
     /// Decay correction of the images, whatever their files say: none, start or admin
     #[arg(long, value_name = "none|start|admin", help_heading = "DICOM activity images")]
     pub decay_correction: Option<String>,
@@ -653,7 +679,8 @@ pub struct RawDicomOut {
 impl RawImages {
     fn any(&self) -> Option<&'static str> {
         [
-            ("--effective-half-life", self.effective_half_life.is_some()),
+            ("--effective-half-life", !self.effective_half_life.is_empty()),
+            ("--fit", self.fit.is_some()),
             ("--decay-correction", self.decay_correction.is_some()),
             ("--half-life", self.half_life.is_some()),
             ("--injection-time", self.injection_time.is_some()),
@@ -665,9 +692,10 @@ impl RawImages {
     }
 
     fn check(self, nuclide: Option<String>, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
-        // the nuclide's own half-life bounds it where the images are opened
-        let hours = |h: f64| in_range("--effective-half-life", h, 0.01, 1e5, "h");
+        let (effective_half_life_h, half_lives_h) = half_lives(&self.effective_half_life)?;
         Ok(ImageChoice {
+            half_lives_h,
+            model: self.fit.as_deref().map(model).transpose()?,
             nuclide_stated: nuclide.is_some(),
             nuclide: nuclide.unwrap_or_else(default_nuclide),
             options: stated_of_images(
@@ -676,7 +704,7 @@ impl RawImages {
                 [self.injection_time.as_deref(), self.time_zone.as_deref()],
                 self.assume_bq_ml,
             )?,
-            effective_half_life_h: self.effective_half_life.map(hours).transpose()?,
+            effective_half_life_h,
             administered_mbq,
         })
     }
@@ -785,6 +813,9 @@ pub struct RawDose {
     /// Output folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Whom the result is about.
+    #[command(flatten)]
+    pub about: RawAbout,
     /// Grid of the result: ct, activity, or an edge length in mm [default: ct]
     #[arg(long, value_name = "ct|activity|MM")]
     pub grid: Option<String>,
@@ -855,14 +886,23 @@ pub struct RawTia {
 #[derive(Debug, Args)]
 pub struct RawCourse {
     /// The cycles, the protocol and the facts (TOML); or a DICOM folder with CT, images and regions
-    #[arg(value_name = "COURSE.toml|DICOM", required_unless_present = "simulate", conflicts_with = "simulate")]
+    #[arg(value_name = "COURSE.toml|DICOM", required_unless_present_any = ["simulate", "protocols"], conflicts_with = "simulate")]
     pub course: Option<PathBuf>,
     /// Output folder
-    #[arg(long, value_name = "DIR", required_unless_present = "simulate")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["simulate", "protocols"])]
     pub out: Option<PathBuf>,
+    /// Whom the result is about.
+    #[command(flatten)]
+    pub about: RawAbout,
     /// Where finished cycles are kept for the next run [default: DIR.cache beside the output folder]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
+    /// List the built-in protocols, their windows and sources, and the built-in radiobiology
+    #[arg(long)]
+    pub protocols: bool,
+    /// A fact about the patient that the protocol's rules read, as in gfr_ml_min=70 or diabetes=false
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "DICOM folder")]
+    pub fact: Vec<String>,
     /// Treat a virtual cohort under three stopping policies instead of a patient
     #[arg(long, help_heading = "Virtual cohort")]
     pub simulate: bool,
@@ -933,6 +973,74 @@ fn stated_of_images(
         assume_bq_ml,
         ..ActivityOptions::default()
     })
+}
+
+/// Half-lives as given: that of every region, h, and those of single ones. The nuclide's own bounds them where the images are
+/// opened.
+fn half_lives(given: &[String]) -> Result<(Option<f64>, BTreeMap<String, f64>), UserError> {
+    let (mut all, mut own) = (None, BTreeMap::new());
+    for text in given {
+        let (region, number) = match text.rsplit_once('=') {
+            Some((region, number)) => (Some(region.trim().to_owned()), number),
+            None => (None, text.as_str()),
+        };
+        let refused = |found: &str, next: &str| {
+            let allowed = "hours, as in 50, or a region and its hours, as in kidney_left=48, each once";
+            Err(user_error(format!("--effective-half-life: found \"{found}\"; allowed: {allowed}"), next))
+        };
+        let Ok(hours) = number.trim().parse::<f64>() else {
+            return refused(text, "Write the half-life as a number of hours.");
+        };
+        let hours = in_range("--effective-half-life", hours, 0.01, 1e5, "h")?;
+        let twice = match region {
+            Some(region) if region.is_empty() => return refused(text, "Name the region before the sign."),
+            Some(region) => own.insert(region, hours).is_some(),
+            None => all.replace(hours).is_some(),
+        };
+        if twice {
+            return refused(text, "State each half-life once.");
+        }
+    }
+    Ok((all, own))
+}
+
+/// The model that an option names.
+fn model(given: &str) -> Result<Model, UserError> {
+    Model::ALL.into_iter().find(|model| model.name() == given).ok_or_else(|| {
+        let known: Vec<&str> = Model::ALL.into_iter().map(Model::name).collect();
+        user_error(
+            format!("--fit: found \"{given}\"; allowed: {}", known.join(", ")),
+            "Other methods are stated in a SERIES.toml; docs/methods/time_integration.md says which fits what.",
+        )
+    })
+}
+
+/// Facts as given: `gfr_ml_min=70`, `diabetes=false`.
+fn facts(given: &[String]) -> Result<Facts, UserError> {
+    let mut facts = Facts::new();
+    for text in given {
+        let refused = |next: &str| {
+            user_error(
+                format!("--fact: found \"{text}\"; allowed: NAME=VALUE with a number, true or false, each name once"),
+                next,
+            )
+        };
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(refused("Write it as in --fact gfr_ml_min=70."));
+        };
+        let fact = match value.trim() {
+            "true" => Fact::Flag(true),
+            "false" => Fact::Flag(false),
+            number => Fact::Number(number.parse().map_err(|_| refused("Write a number, true or false."))?),
+        };
+        if let Fact::Number(value) = fact {
+            bounds::fact(&format!("--fact {name}"), name.trim(), value).or_user_error()?;
+        }
+        if facts.insert(name.trim().to_owned(), fact).is_some() {
+            return Err(refused("State each fact once."));
+        }
+    }
+    Ok(facts)
 }
 
 /// The nuclide of a run for which none is named.
@@ -1074,6 +1182,7 @@ impl RawCourse {
             ("--labels", self.labels.is_some()),
             ("--label-names", self.label_names.is_some()),
             ("--administered-mbq", self.administered_mbq.is_some()),
+            ("--fact", !self.fact.is_empty()),
         ];
         let given = given.into_iter().find_map(|(name, given)| given.then_some(name)).or(self.images.any());
         let study = match (dicom::is_dicom(&course), given) {
@@ -1090,6 +1199,7 @@ impl RawCourse {
                 labels: self.labels,
                 label_names: self.label_names,
                 protocol: self.protocol,
+                facts: facts(&self.fact)?,
                 images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
             })),
         };
@@ -1423,6 +1533,7 @@ impl RawSvalue {
             labels: Some(self.labels),
             label_names: self.label_names,
             out: self.out,
+            about: RawAbout::default(),
             grid: None,
             outline_sharing: None,
             target_sigma: None,
@@ -1580,6 +1691,7 @@ impl RawBench {
             labels: self.labels,
             label_names: self.label_names,
             out: self.out,
+            about: RawAbout::default(),
             grid: self.grid,
             outline_sharing: None,
             target_sigma: self.target_sigma,

@@ -7,6 +7,7 @@ use crate::clinic::failure::Failure;
 use crate::clinic::request::AuditRequest;
 use crate::clinic::{guard, transport};
 use crate::svalues::audit::{Audit, AuditRow};
+use crate::units::rounded;
 
 /// Runs `lutra audit`.
 pub(super) fn run(request: &AuditRequest) -> Result<(), Failure> {
@@ -31,7 +32,12 @@ fn lines(audit: &Audit, tolerance_rel: f64) -> String {
             let noise = row
                 .noise_p95_percent
                 .map_or_else(String::new, |n| format!("; noise of its voxels alone: 95 % within {n:.1} %"));
-            text.push_str(&format!("\n{} {}: transport {:.5} Gy{noise}\n", row.label, row.region, row.transport_gy));
+            text.push_str(&format!(
+                "\n{} {}: transport {} Gy{noise}\n",
+                row.label,
+                row.region,
+                rounded(row.transport_gy, 4)
+            ));
             text.push_str(&format!(
                 "  {:<width$}  {:>10} {:>8} {:>6}  {:<9} {:>8} {:>8} {:>6} {:>6}  cause\n",
                 "method", "dose Gy", "ratio", "+- %", "verdict", "median %", "p95 %", "g 2/1", "g 3/3"
@@ -50,11 +56,11 @@ fn line(row: &AuditRow, width: usize) -> String {
         |value: Option<f64>, decimals: usize| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.decimals$}"));
     let share = |value: Option<f64>| number(value.map(|v| 100.0 * v), 1);
     format!(
-        "  {:<width$}  {:>10.5} {:>8.4} {:>6.2}  {:<9} {:>8} {:>8} {:>6} {:>6}  {}\n",
+        "  {:<width$}  {:>10} {:>8} {:>6}  {:<9} {:>8} {:>8} {:>6} {:>6}  {}\n",
         row.method,
-        row.dose_gy,
-        row.ratio,
-        100.0 * row.ratio_se,
+        rounded(row.dose_gy, 4),
+        rounded(row.ratio, 4),
+        rounded(100.0 * row.ratio_se, 2),
         row.verdict.name(),
         number(row.median_percent, 2),
         number(row.p95_percent, 1),

@@ -8,6 +8,7 @@ use super::args::RawArgs;
 use super::failure::{Failure, OrUserError, UserError, user_error};
 use crate::clinic::files::{beside, read_text};
 use crate::course::input::{filled_in, sparse};
+use crate::text::parsed::plain_words;
 use clap::builder::ValueHint;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
@@ -55,7 +56,7 @@ fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(0, |span| 1 + text[..span.start].matches('\n').count());
         user_error(
-            format!("{shown}: line {line}: found {}; allowed: TOML", error.message().replace('\n', " ")),
+            format!("{shown}: line {line}: found {}; allowed: TOML", plain_words(error.message())),
             "Write one field a line, as in ct = \"ct.nii.gz\".",
         )
     })?;

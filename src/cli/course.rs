@@ -5,6 +5,7 @@ use super::options::option;
 use super::printer;
 use super::program;
 use super::progress::{Terminal, invocation};
+use crate::bed::{LimitQuantity, RADIOBIOLOGY_SETS};
 use crate::clinic::course::cache::Cache;
 use crate::clinic::course::cohort::cohort;
 use crate::clinic::course::patient;
@@ -15,11 +16,13 @@ use crate::clinic::guard;
 use crate::clinic::request::{CourseRequest, DicomOut, RunOptions, StudyChoice};
 use crate::course::cohort::{Cohort, CohortOutcome};
 use crate::course::file::Course;
+use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::report::run_record::{self, InputFile};
 use crate::source::OutlineSharing;
+use crate::units::rounded;
 use std::path::Path;
 
 /// Runs `lutra course`.
@@ -37,6 +40,42 @@ pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
             virtual_cohort(protocol, *patients, *seed, folder)
         }
     }
+}
+
+/// Lists the built-in protocols and sets of radiobiology.
+pub(super) fn protocols() -> Result<(), Failure> {
+    let mut text = String::new();
+    let mut all = Vec::new();
+    for (name, _) in BUILT_IN {
+        let protocol = Protocol::built_in(name).or_user_error()?;
+        text.push_str(&format!("{name:<14} {}\n{:<14} {}\n", protocol.title, "", protocol.source));
+        for step in &protocol.steps {
+            let end = match (&step.window, step.last_cycle) {
+                (Some(window), _) => {
+                    let quantity = match window.quantity {
+                        LimitQuantity::Bed => "BED",
+                        LimitQuantity::AbsorbedDose => "absorbed dose",
+                    };
+                    let from = window.lower_gy.map_or(String::new(), |lower| format!("{lower} to "));
+                    format!("{quantity} {from}{} Gy of the {}", window.upper_gy, protocol.organ.name)
+                }
+                (None, Some(last)) => format!("{last} cycles"),
+                (None, None) => String::new(),
+            };
+            text.push_str(&format!("{:<14} {}: {end}\n", "", step.name));
+        }
+        all.push(protocol);
+    }
+    text.push_str("\nradiobiology for [[radiobiology]] set = NAME\n");
+    for set in RADIOBIOLOGY_SETS {
+        text.push_str(&format!(
+            "{:<14} alpha/beta {} Gy, repair half-life {} h ({})\n",
+            set.name, set.alpha_beta_gy, set.repair_half_life_h, set.source
+        ));
+    }
+    printer::record(&serde_json::json!({"protocols": all}))?;
+    printer::data(&text);
+    Ok(())
 }
 
 /// Hash of the program file.
@@ -88,13 +127,13 @@ fn cohort_words(cohort: &Cohort, outcomes: &[CohortOutcome], seed: u64) -> Strin
     );
     for outcome in outcomes {
         text.push_str(&format!(
-            "{:<20} {:>9.1} {:>9.1} {:>9.1} {:>14} {:>15.2}\n",
+            "{:<20} {:>9.1} {:>9.1} {:>9.1} {:>14} {:>15}\n",
             outcome.policy.name(),
             100.0 * outcome.below,
             100.0 * outcome.inside,
             100.0 * outcome.above,
             outcome.median_cycles,
-            outcome.mean_bed_gy
+            rounded(outcome.mean_bed_gy, 4)
         ));
     }
     text

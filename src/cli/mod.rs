@@ -67,15 +67,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
     printer::configure(raw.talk.quiet, raw.talk.json);
     match raw.command {
         args::RawCommand::Demo(raw) => demo::run(&raw.check()?)?,
-        args::RawCommand::Dose(raw) => dose::run(&raw.check()?)?,
+        args::RawCommand::Dose(raw) => {
+            progress::about(raw.about.patient_label.clone());
+            dose::run(&raw.check()?)?;
+        }
         args::RawCommand::Merge(raw) => merge::run(&raw.check())?,
         args::RawCommand::Parity(raw) => parity::run(&raw.check()?)?,
         args::RawCommand::Bench(raw) => bench::run(&raw.check()?)?,
         args::RawCommand::Tia(raw) => tia::run(&raw.check()?)?,
-        args::RawCommand::Course(raw) => course::run(&raw.check()?)?,
+        args::RawCommand::Course(raw) => {
+            progress::about(raw.about.patient_label.clone());
+            if raw.protocols { course::protocols()? } else { course::run(&raw.check()?)? }
+        }
         args::RawCommand::Inspect(raw) => inspect::run(&raw.check()?)?,
-        args::RawCommand::Audit(raw) => audit::run(&raw.check()?)?,
-        args::RawCommand::Compare(raw) => compare::run(&raw.check()?)?,
+        args::RawCommand::Audit(raw) => {
+            progress::about(raw.dose.about.patient_label.clone());
+            audit::run(&raw.check()?)?;
+        }
+        args::RawCommand::Compare(raw) => {
+            progress::about(raw.about.patient_label.clone());
+            compare::run(&raw.check()?)?;
+        }
         args::RawCommand::Register(raw) => register::run(&raw.check())?,
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?)?,
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,

@@ -2,7 +2,7 @@
 //! gone away (a closed pipe) is no fault. Any other fault of standard output is kept until the command has done its
 //! work, and ends it then (`delivered`): what a command leaves on the disk does not depend on who reads its words.
 //!
-//! `--quiet` leaves warnings and errors of the talk; `--json` turns the data into one JSON document. Colour carries
+//! with `--quiet` only warnings and errors are said; `--json` turns the data into one JSON document. Colour carries
 //! no meaning: it marks the first word of errors, warnings and hints, only on a terminal and only where NO_COLOR,
 //! CLICOLOR and TERM allow it.
 

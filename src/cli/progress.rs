@@ -8,6 +8,7 @@ use crate::transport::run::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Steps of the bar.
@@ -118,7 +119,20 @@ impl Listener for Terminal {
 
 /// The command line of this process, now.
 pub fn invocation() -> Invocation {
-    Invocation::now(recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned())))
+    let command = recorded_command(std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+    let mut invocation = Invocation::now(command);
+    invocation.patient_label = PATIENT.get().cloned();
+    invocation
+}
+
+/// The words that `--patient-label` gives.
+static PATIENT: OnceLock<String> = OnceLock::new();
+
+/// Keeps the words of `--patient-label` for this run's pages, pictures and records.
+pub(super) fn about(label: Option<String>) {
+    if let Some(label) = label {
+        let _first = PATIENT.set(label);
+    }
 }
 
 /// Options whose value is a date, which identifies.

@@ -11,6 +11,7 @@ use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::clinic::series_files::{FILE_NAMES, write};
 use crate::clinic::shelf::Shelf;
 use crate::course::tia::TiaMap;
+use crate::units::{DECAYS_PER_MBQ_H, rounded};
 use std::collections::BTreeMap;
 
 /// Runs `lutra tia`.
@@ -21,6 +22,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         [one] => OpenSeries::open(one, &request.images, hear)?,
         several => OpenSeries::of_images(several, &request.images, hear)?,
     };
+    let administered_mbq = opened.administered_mbq();
     let from = SeriesRegions {
         labels: request.labels.as_deref(),
         label_names: request.label_names.as_deref(),
@@ -32,34 +34,45 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     write(&done, &folder)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("tia.json"))?;
-    printer::data(&table(&done.map));
+    printer::data(&table(&done.map, administered_mbq));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
         printer::warning(&said(&warning.sentence()));
     }
     let total: f64 = done.map.decays.data.iter().sum();
-    printer::results(&format!("{total:.6e} decays in the map"), &place);
+    printer::results(
+        &format!("{} MBq h in the map, {total:.4e} decays (Bq s)", rounded(total / DECAYS_PER_MBQ_H, 4)),
+        &place,
+    );
     Ok(())
 }
 
-/// The regions as text.
-fn table(map: &TiaMap) -> String {
-    let mut text = format!(
-        "{:<34} {:>12} {:>9} {:>9} {:>8}  {}\n",
-        "region", "TIA (MBq h)", "sigma (%)", "T_eff (h)", "extra (%)", "method; flags"
-    );
+/// The regions as text: time-integrated activity, and its coefficient where the activity given is known.
+fn table(map: &TiaMap, administered_mbq: Option<f64>) -> String {
+    let mut heads = vec!["region", "TIA (MBq h)"];
+    heads.extend(administered_mbq.map(|_| "TIAC (h)"));
+    heads.extend(["u (%)", "T_eff (h)", "after last (%)", "method; flags"]);
+    let mut cells: Vec<Vec<String>> = vec![heads.into_iter().map(str::to_owned).collect()];
     for row in map.regions.iter().filter_map(|region| region.row()) {
-        let sigma = row.rel_sigma.map_or_else(|| "-".to_owned(), |s| format!("{:.2}", 100.0 * s));
+        let mut line = vec![row.name, rounded(row.tia_mbq_h, 4)];
+        line.extend(administered_mbq.map(|mbq| rounded(row.tia_mbq_h / mbq, 3)));
+        line.push(row.rel_sigma.map_or_else(|| "-".to_owned(), |s| rounded(100.0 * s, 2)));
+        line.push(rounded(row.effective_half_life_h, 3));
+        line.push(rounded(100.0 * row.extrapolated_fraction, 3));
         let flags = if row.flags.is_empty() { String::new() } else { format!("; {}", row.flags) };
-        text.push_str(&format!(
-            "{:<34} {:>12.2} {:>9} {:>9.2} {:>8.1}  {}{}\n",
-            row.name,
-            row.tia_mbq_h,
-            sigma,
-            row.effective_half_life_h,
-            100.0 * row.extrapolated_fraction,
-            row.method,
-            flags
-        ));
+        line.push(format!("{}{flags}", row.method));
+        cells.push(line);
+    }
+    let last = cells[0].len() - 1;
+    let widths: Vec<usize> =
+        (0..last).map(|n| cells.iter().map(|line| line[n].chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in &cells {
+        for (n, width) in widths.iter().enumerate() {
+            let (cell, width) = (&line[n], *width);
+            text.push_str(&if n == 0 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") });
+        }
+        text.push_str(&line[last]);
+        text.push('\n');
     }
     text
 }

@@ -4,6 +4,7 @@
 //! export faults: a shift, a mirror image, swapped axes, another unit. Voxels covered by only one map are excluded from
 //! all numbers, and reported.
 
+use super::compare_noise::{self, Noise};
 use super::failure::{AtPath, Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
 use super::images::{self, read_names};
@@ -36,6 +37,7 @@ use crate::source::regrid::average_to;
 use crate::svalues::gamma::{Criterion, Doses, MOST_GAMMA, NARROW, WIDE, gamma_map, pass_rate};
 use crate::svalues::maps::{Finding, Relation, relate};
 use crate::text::plain_lines;
+use crate::units::rounded;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -124,6 +126,10 @@ struct Found {
     gamma: Vec<f32>,
     passing: [Option<f64>; 2],
     difference_percent: Vec<f32>,
+    /// The differences against the errors of both maps, where both are known.
+    noise: Option<Noise>,
+    /// Voxels with dose in A where B is 0, and the other way round.
+    zeros: [usize; 2],
 }
 
 /// A comparison and all findings.
@@ -188,6 +194,8 @@ pub fn compare_lent(request: &CompareRequest, lent: Lent) -> Result<Comparison, 
         gamma: laid.or_zero(gamma_map(a.doses(), b.doses(), hot_gy(&judged_gy), WIDE)),
         passing: [rate(NARROW), rate(WIDE)],
         difference_percent: difference_percent(&a.dose_gy.data, &laid),
+        noise: compare_noise::noise([&request.a, &request.b], &a.dose_gy, &b.dose_gy)?,
+        zeros: zeros(&a.dose_gy.data, &laid),
     };
     for region in &regions {
         compare_region(&a, &b, &laid, region, &mut found);
@@ -213,6 +221,31 @@ impl Laid {
     fn or_zero(&self, mut values: Vec<f32>) -> Vec<f32> {
         values.iter_mut().zip(&self.reached).filter(|(_, reached)| !**reached).for_each(|(value, _)| *value = 0.0);
         values
+    }
+}
+
+/// Voxels with dose in one map where the other holds exactly 0, as after a cut.
+fn zeros(a_gy: &[f32], laid: &Laid) -> [usize; 2] {
+    let both =
+        || a_gy.iter().zip(&laid.dose_gy).zip(&laid.reached).filter(|(_, reached)| **reached).map(|(pair, _)| pair);
+    [both().filter(|(a, b)| **a > 0.0 && **b == 0.0).count(), both().filter(|(a, b)| **a == 0.0 && **b > 0.0).count()]
+}
+
+/// Share of voxels that must pass 3 mm / 3 % before a page is green where no noise explains the rest.
+const GOOD_GAMMA: f64 = 0.95;
+
+/// What speaks against agreement though no shift, flip or scale is found.
+fn disagreement(found: &Found) -> Option<String> {
+    let passing = found.passing[1]?;
+    match &found.noise {
+        Some(noise) if noise.explains() => None,
+        Some(noise) => Some(format!("Noise does not explain the differences: {}", noise.words())),
+        None if passing < GOOD_GAMMA => Some(format!(
+            "{} % of the voxels pass gamma 3 mm / 3 %, and the noise of the maps is not known: sigma_rel.nii.gz beside both would \
+             tell noise from difference",
+            percent(passing, 1)
+        )),
+        None => None,
     }
 }
 
@@ -565,7 +598,18 @@ fn words(found: &Found) -> String {
     for finding in &findings {
         text.push_str(&format!("\nFOUND: {finding}\n"));
     }
-    text.push_str(&format!("\nB over A, sums over the voxels with dose: {:.5}\n", found.relation.factor));
+    text.push_str(&format!("\nB over A, sums over the voxels with dose: {}\n", rounded(found.relation.factor, 5)));
+    if let Some(noise) = &found.noise {
+        text.push_str(&format!("noise of both maps: {}\n", noise.words()));
+    }
+    if let Some(doubt) = disagreement(found) {
+        text.push_str(&format!("\nDIFFER: {doubt}\n"));
+    }
+    for (which, other, count) in [("A", "B", found.zeros[0]), ("B", "A", found.zeros[1])] {
+        if count > 0 {
+            text.push_str(&format!("{count} voxels with dose in {which} are exactly 0 in {other}\n"));
+        }
+    }
     if !found.rows.is_empty() {
         text.push_str(&table(&found.rows));
     }
@@ -680,7 +724,7 @@ fn page(
                     .into(),
             ),
             Block::Terms(vec![
-                ("Not explained by any factor, as they are".into(), format!("{} % of A’s dose (root mean square)", percent(found.relation.unexplained, 2))),
+                ("Left unexplained by a common factor, without any shift or flip".into(), format!("{} % of A’s dose (root mean square)", percent(found.relation.unexplained, 2))),
                 ("The same after flips, swaps and moves found".into(), format!("{} %", percent(found.relation.unexplained_after, 2))),
                 ("B over A, sums over the voxels with dose".into(), format!("{:.5}", found.relation.factor)),
             ]),
@@ -750,19 +794,42 @@ fn page(
             note: "of the region’s mean dose".into(),
         });
     }
+    if let Some(noise) = &found.noise {
+        facts.push(Fact {
+            name: "Difference over noise".into(),
+            value: significant(noise.spread, 3),
+            note: "root mean square, both standard errors; 1 for noise alone".into(),
+        });
+    }
     let list = findings(found);
+    let doubt = disagreement(found);
     Ok(Page {
         title: "Comparison of two dose maps".into(),
         lead: format!("A is the reference · {}", program()),
         banner: Banner {
-            tone: if list.is_empty() { Tone::Good } else { Tone::Stop },
+            tone: match (list.is_empty(), &doubt) {
+                (true, None) => Tone::Good,
+                (true, Some(_)) => Tone::Attention,
+                (false, _) => Tone::Stop,
+            },
             heading: match list.len() {
+                0 if doubt.is_some() => "No shift, flip or scale found, but the maps differ".into(),
                 0 => "No shift, flip or scale found".into(),
                 1 => list[0].clone(),
                 n => format!("{n} findings"),
             },
             lines: match list.len() {
-                0 => vec![format!("A common factor within {} % of 1 is not named.", percent(request.tolerance_rel, 2))],
+                0 => {
+                    let mut lines: Vec<String> = doubt.iter().cloned().collect();
+                    if let (None, Some(noise)) = (&doubt, &found.noise) {
+                        lines.push(format!("Noise explains what is left: {}.", noise.words()));
+                    }
+                    lines.push(format!(
+                        "A common factor within {} % of 1 is not named.",
+                        percent(request.tolerance_rel, 2)
+                    ));
+                    lines
+                }
                 1 => vec!["Clear this before the numbers below are used.".into()],
                 _ => list.clone(),
             },
@@ -771,11 +838,15 @@ fn page(
         warnings: sentences(&found.left_out),
         sections,
         unknown: vec![
-            "The uncertainty of either map: a difference below their noise is no difference.".into(),
+            match &found.noise {
+                Some(_) => "The uncertainty of either map beyond the statistics of its transport.".into(),
+                None => "The uncertainty of either map: a difference below their noise is no difference.".to_owned(),
+            },
             "How A and B were made.".into(),
         ],
         run_facts: vec![("Started (UTC)".into(), utc(invocation.moment)), ("Ran on".into(), platform())],
         intended_use: INTENDED_USE.into(),
+        patient: invocation.patient_label.clone(),
     })
 }
 

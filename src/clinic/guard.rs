@@ -78,7 +78,15 @@ fn add_named(inputs: &mut Inputs, name: &str) {
 }
 
 fn add_images(inputs: &mut Inputs, choice: &ImageChoice) {
-    let ImageChoice { nuclide, nuclide_stated: _, options: _, effective_half_life_h: _, administered_mbq: _ } = choice;
+    let ImageChoice {
+        nuclide,
+        nuclide_stated: _,
+        options: _,
+        effective_half_life_h: _,
+        administered_mbq: _,
+        half_lives_h: _,
+        model: _,
+    } = choice;
     add_named(inputs, nuclide);
 }
 

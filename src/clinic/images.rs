@@ -12,6 +12,7 @@ use crate::io::open::{self, digest_of, digest_read, files_of, settled};
 use crate::note::{Note, Severity};
 use crate::report::run_record::InputFile;
 use crate::source::regrid::labels_to;
+use crate::units::rounded;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -213,6 +214,11 @@ pub fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserErro
     Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())
 }
 
+/// A relative change as percent with its sign and at most two decimals.
+fn signed_percent(change_rel: f64) -> String {
+    format!("{:+}", (1e4 * change_rel).round() / 100.0)
+}
+
 /// Labels on another grid; changes of region volumes are noted.
 pub fn labels_on(
     regions: &RegionMap,
@@ -226,10 +232,10 @@ pub fn labels_on(
         for change in &moved.changes {
             let name = regions.names.get(&change.label).cloned().unwrap_or_else(|| format!("label_{}", change.label));
             let text = format!(
-                "{:.3} mL on its own grid, {:.3} mL on {what} ({:+.2} %)",
-                change.before_cm3,
-                change.after_cm3,
-                100.0 * change.change_rel()
+                "{} mL as drawn, {} mL on {what} ({} %)",
+                rounded(change.before_cm3, 4),
+                rounded(change.after_cm3, 4),
+                signed_percent(change.change_rel())
             );
             let note = volume_change(change.label, &name, change.change_rel(), text);
             if note.severity == Severity::Warning { warnings.push(note) } else { hear.note(note) }

@@ -5,12 +5,16 @@
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::request::InitRequest;
+use super::study::too_close;
 use super::survey::{Candidate, Reach, Role, Survey, folders_of, inputs, survey};
+use crate::bed::RADIOBIOLOGY_SETS;
 use crate::course::input::{BLANK, blanks};
+use crate::course::names::{near, standard};
 use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::fault::{Explained, Setting, Words, words};
 use crate::io::IoError;
 use crate::io::atomic::OutputFiles;
+use crate::io::dicom::{self, Moment};
 use std::path::{Component, Path, PathBuf};
 
 /// Columns of a comment.
@@ -365,6 +369,64 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
 struct Cycle {
     folder: PathBuf,
     found: Survey,
+    /// When its images date the injection.
+    injection: Option<Moment>,
+    /// Its SERIES.toml.
+    series: PathBuf,
+}
+
+impl Cycle {
+    fn of_folder(folder: PathBuf, found: Survey) -> Self {
+        Self { series: folder.join("SERIES.toml"), folder, found, injection: None }
+    }
+}
+
+/// When an image dates its injection.
+fn injection(image: &Candidate) -> Option<Moment> {
+    image.scan.as_ref()?.timing.injection
+}
+
+/// The cycles of DICOM images by their injections, whatever folders they lie in; none where an image dates no injection or
+/// a cycle brings something else. A CT or regions of a folder stay with the one cycle of its images, others are common.
+///
+/// Errors: injections too close for two cycles.
+fn by_injection(folder: &Path, common: &mut Survey, cycles: &[Cycle]) -> Result<Option<Vec<Cycle>>, UserError> {
+    const DOSED: [Role; 4] = [Role::Integrated, Role::Moment, Role::Activity, Role::Dose];
+    let all = cycles.iter().map(|cycle| &cycle.found).chain([&*common]);
+    let images: Vec<Candidate> = all.flat_map(|found| found.of(&DOSED)).cloned().collect();
+    let dated: Option<Vec<Moment>> = images.iter().map(injection).collect();
+    let Some(dated) = dated.filter(|dated| !dated.is_empty()) else { return Ok(None) };
+    let groups = dicom::by_injection(&dated).map_err(|close| {
+        let [first, second] = close.pair.map(|n| images[n].path.display().to_string());
+        too_close(&second, &first, close.apart_h)
+    })?;
+    let dir = |image: &Candidate| if image.path.is_dir() { image.path.clone() } else { parent_of(&image.path) };
+    let mut found: Vec<Cycle> = Vec::new();
+    for (number, group) in (1..).zip(&groups) {
+        let own: Vec<Candidate> = group.iter().map(|&n| images[n].clone()).collect();
+        let below = |one: &Path| own.iter().all(|image| dir(image).starts_with(one));
+        let home = cycles.iter().map(|cycle| &cycle.folder).find(|inner| *inner != folder && below(inner));
+        let series = match (home, groups.len()) {
+            (Some(home), _) => home.join("SERIES.toml"),
+            (None, 1) => folder.join("SERIES.toml"),
+            (None, _) => folder.join(format!("SERIES-{number}.toml")),
+        };
+        let folder = home.cloned().unwrap_or_else(|| folder.to_path_buf());
+        let found_here = Survey { images: own, ..Survey::default() };
+        found.push(Cycle { folder, found: found_here, injection: Some(dated[group[0]]), series });
+    }
+    for cycle in cycles {
+        let rest = Survey {
+            images: cycle.found.images.iter().filter(|image| !DOSED.contains(&image.role)).cloned().collect(),
+            ..cycle.found.clone()
+        };
+        match found.iter_mut().find(|one| one.folder == cycle.folder && one.folder != folder) {
+            Some(one) => one.found.add(rest),
+            None => common.add(rest),
+        }
+    }
+    common.images.retain(|image| !DOSED.contains(&image.role));
+    Ok(Some(found))
 }
 
 fn brings_dosimetry(found: &Survey) -> bool {
@@ -377,10 +439,13 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
         let found = survey(&inner, Reach::Below)?;
-        if brings_dosimetry(&found) { cycles.push(Cycle { folder: inner, found }) } else { common.add(found) }
+        if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner, found)) } else { common.add(found) }
     }
     let mut left = common.left.clone();
-    if cycles.is_empty() {
+    if let Some(grouped) = by_injection(folder, &mut common, &cycles)? {
+        left.extend(cycles.iter().flat_map(|cycle| cycle.found.left.clone()));
+        cycles = grouped;
+    } else if cycles.is_empty() {
         if !brings_dosimetry(&common) {
             return Err(UserError::invalid(
                 folder,
@@ -390,7 +455,7 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
                 format!("`lutra inspect {}` says what is there.", shown(folder)),
             ));
         }
-        cycles.push(Cycle { folder: folder.to_path_buf(), found: common.clone() });
+        cycles.push(Cycle::of_folder(folder.to_path_buf(), common.clone()));
     } else {
         let unused = common.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]);
         left.extend(unused.iter().map(|one| words!(&one.path, ": it lies beside the folders of the cycles")));
@@ -475,10 +540,29 @@ fn course_text(
     text.line("# id = \"P-001\"").line("# stop_flags = []").gap();
     text.comment("What the rules of the protocol ask for. What is left out is unknown, and unknown is never a pass.");
     text.line("[patient.facts]");
+    let mut facts: Vec<(String, Vec<&str>)> = Vec::new();
     for rule in protocol.map(|p| p.rules.as_slice()).unwrap_or_default() {
-        text.line(&format!("# {} =          # {}", rule.fact, rule.text));
+        for (fact, _) in rule.facts() {
+            match facts.iter_mut().find(|(known, _)| *known == fact) {
+                Some((_, texts)) => texts.push(&rule.text),
+                None => facts.push((fact, vec![&rule.text])),
+            }
+        }
+    }
+    for (fact, texts) in facts {
+        text.line(&format!("# {fact} =          # {}", texts.join("; ")));
     }
     text.gap();
+    text.comment(
+        "BED of other regions needs their radiobiology, stated with its source. A named set, or your own numbers:",
+    );
+    for set in RADIOBIOLOGY_SETS.iter().filter(|set| !set.name.starts_with("kidney")) {
+        text.comment(&format!(
+            "{}: alpha/beta {} Gy, repair half-life {} h ({}).",
+            set.name, set.alpha_beta_gy, set.repair_half_life_h, set.source
+        ));
+    }
+    text.line("# [[radiobiology]]").line("# region = \"tumour_1\"").line("# set = \"tumour-generic\"").gap();
     for (number, cycle) in (1..).zip(cycles) {
         cycle_text(&mut text, folder, number, cycle, common, drafts)?;
     }
@@ -496,13 +580,31 @@ fn structures(protocol: Option<&Protocol>) -> Vec<String> {
 fn steering(text: &mut Text, protocol: Option<&Protocol>, common: &Survey, cycles: &[Cycle]) {
     let names = common.names.iter().chain(cycles.iter().flat_map(|cycle| &cycle.found.names)).next();
     let Some(names) = names else { return };
-    let lacking: Vec<String> = structures(protocol).into_iter().filter(|s| names.names.value(s).is_none()).collect();
+    let here = |wanted: &str| names.names.iter().any(|(_, name)| name == wanted || standard(name) == Some(wanted));
+    for (label, name) in names.names.iter() {
+        if let Some(wanted) =
+            standard(name).filter(|wanted| *wanted != name && structures(protocol).iter().any(|s| s == wanted))
+        {
+            text.comment(&format!(
+                "Label {label}, {name}, is taken as the protocol's {wanted}, by the table of names."
+            ));
+        }
+    }
+    let lacking: Vec<String> = structures(protocol).into_iter().filter(|s| !here(s)).collect();
     if !lacking.is_empty() {
         text.comment(&format!(
             "DOUBT: the protocol steers by {}, but no label is called {}: without these names there is no verdict on them.",
             structures(protocol).join(" and "),
             lacking.join(" or ")
         ));
+        for structure in &lacking {
+            if let Some(other) = near(structure, names.names.iter().map(|(_, name)| name)) {
+                let label = names.names.value(other).unwrap_or(0);
+                text.comment(&format!(
+                    "Is {other} meant? Then write the line \"{label},{structure}\" into the label names."
+                ));
+            }
+        }
     }
 }
 
@@ -530,9 +632,21 @@ fn cycle_text(
     common: &Survey,
     drafts: &mut Vec<Draft>,
 ) -> Result<(), UserError> {
-    text.comment(&format!("Cycle {number}: {}.", relative(folder, &cycle.folder)?));
-    text.line("[[cycles]]");
-    text.blank("date", "day of the injection, as in 2025-01-31.");
+    match cycle.injection {
+        None => {
+            text.comment(&format!("Cycle {number}: {}.", relative(folder, &cycle.folder)?));
+            text.line("[[cycles]]");
+            text.blank("date", "day of the injection, as in 2025-01-31.");
+        }
+        Some(injection) => {
+            let scans = scans(&cycle.found).len();
+            let plural = if scans == 1 { "" } else { "s" };
+            text.comment(&format!("Cycle {number}: the images of one injection, {scans} scan{plural}."));
+            text.line("[[cycles]]");
+            text.comment("Day of the injection, as the headers of the images state it.");
+            text.line(&format!("date = {}", injection.day()));
+        }
+    }
     let stated: Vec<f64> =
         cycle.found.images.iter().filter_map(|image| image.scan.as_ref()?.administered_mbq).collect();
     match stated.first() {
@@ -548,14 +662,12 @@ fn cycle_text(
     let (found, base) = (&cycle.found, folder);
     match kind_of(found) {
         Dosimetry::Series => {
-            let path = cycle.folder.join("SERIES.toml");
-            let series = series_text(&cycle.folder, number, found, common)?;
+            let home = parent_of(&cycle.series);
+            let series = series_text(&home, number, found, common)?;
             text.comment("Images at several times: how they are integrated stands in this file.");
-            text.text(
-                "series",
-                &if own { format!("{}/SERIES.toml", relative(base, &cycle.folder)?) } else { "SERIES.toml".to_owned() },
-            );
-            drafts.push(Draft { path, text: series });
+            let file = cycle.series.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            text.text("series", &if own { format!("{}/{file}", relative(base, &home)?) } else { file });
+            drafts.push(Draft { path: cycle.series.clone(), text: series });
         }
         Dosimetry::Integrated => {
             choose(text, base, "tia", "time-integrated activity", &found.of(&[Role::Integrated]), "")?;
@@ -599,7 +711,7 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
     } else {
         text.blank(
             "unit",
-            "what a value of the images means; a NIfTI file does not say: bq_ml, bq_voxel or mbq_voxel.",
+            "what a value of the images means; a NIfTI file does not say: bq_ml, kbq_ml, bq_voxel or mbq_voxel.",
         );
         text.blank(
             "decay_correction",
@@ -622,7 +734,18 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         "Random relative uncertainty of a region's activity in one image, and what all images share; optional.",
     );
     text.line("# relative_error = 0.05").line("# systematic_error = 0.10").gap();
+    let mut before: Option<f64> = None;
     for image in images {
+        let time_h = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
+        if before.zip(time_h).is_some_and(|(a, b)| (a - b).abs() <= dicom::SAME_SCAN_H) {
+            text.comment(&format!(
+                "{}: another image of the scan above; one of a scan is enough, take the one that is meant.",
+                relative(base, &image.path)?
+            ));
+            text.gap();
+            continue;
+        }
+        before = time_h;
         text.line("[[images]]");
         text.comment(&format!("{}.", image.why));
         for doubt in &image.doubts {
@@ -642,6 +765,16 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         text.gap();
     }
     text.line("[fit]");
+    if scans(found).len() == 1 {
+        text.comment("One image says nothing of how the activity leaves: it needs an effective half-life.");
+        text.text("method", "population-half-life");
+        text.blank(
+            "half_life_h",
+            "effective half-life, h, stated with its source. Kidneys and tumours differ: give each region its own in \
+             [[regions]], with region, method and half_life_h.",
+        );
+        return Ok(text);
+    }
     text.comment("One exponential for each region; with 3 or 4 points no test can choose. Others: docs/methods/time_integration.md.");
     text.text("method", "mono");
     Ok(text)
@@ -649,6 +782,14 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
 
 fn names_for(found: &Survey, common: &Survey) -> Vec<super::survey::Names> {
     if found.names.is_empty() { common.names.clone() } else { found.names.clone() }
+}
+
+/// Times of the scans, h: images of one scan count once.
+fn scans(found: &Survey) -> Vec<f64> {
+    let mut times: Vec<f64> = found.of(&[Role::Moment, Role::Activity]).into_iter().map(hours).collect();
+    times.sort_by(f64::total_cmp);
+    times.dedup_by(|a, b| (*a - *b).abs() <= dicom::SAME_SCAN_H);
+    times
 }
 
 /// Position of an image in its series; images without a time come last.

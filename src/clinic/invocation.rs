@@ -10,6 +10,8 @@ pub struct Invocation {
     pub command: Vec<String>,
     /// Time of the request.
     pub moment: Timestamp,
+    /// Whom the result is about, in the user's own words, for pages, pictures and records; none unless the user states it.
+    pub patient_label: Option<String>,
     began: Moment,
 }
 
@@ -22,7 +24,7 @@ impl Invocation {
 
     /// A request made at a time given by the front end.
     pub fn at(moment: Timestamp, command: Vec<String>) -> Self {
-        Self { command, moment, began: Moment::now() }
+        Self { command, moment, patient_label: None, began: Moment::now() }
     }
 
     /// Wall time since then, s.

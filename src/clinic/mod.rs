@@ -17,6 +17,9 @@ pub mod case;
 /// Comparison of two dose maps.
 pub mod compare;
 
+/// Differences against the noise of both maps.
+pub mod compare_noise;
+
 /// A treatment of several cycles.
 pub mod course;
 

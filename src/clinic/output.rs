@@ -140,7 +140,9 @@ fn write_of(
             )?;
             Ok::<_, Failure>(text)
         };
-        let (text, pictures) = cores::beside(page, || write_pictures(case, dose, &outlined, &folder, extra));
+        let (text, pictures) = cores::beside(page, || {
+            write_pictures(case, dose, &outlined, &folder, extra, invocation.patient_label.as_deref())
+        });
         let text = text?;
         write_dicom(case, dose, dicom, &pictures?, &folder, hear)?;
         Ok::<_, Failure>((text, all_rows))
@@ -267,8 +269,11 @@ fn write_pictures(
     rows: &[RegionDose],
     folder: &AtomicOutputDir,
     extra: &[ExtraSlices<'_>],
+    label: Option<&str>,
 ) -> Result<Vec<Drawn>, Failure> {
     let background = case.background();
+    let title = if case.hu.is_some() { "Absorbed dose over CT" } else { "Absorbed dose over density" };
+    let title = label.map_or_else(|| title.to_owned(), |label| format!("{label}: {title}"));
     let outlines: Vec<Outline> = rows
         .iter()
         .map(|row| Outline { label: row.label, name: row.name.clone(), dose_gy: Some(row.dose_gy) })
@@ -279,7 +284,7 @@ fn write_pictures(
         dose_gy: &dose.dose_gy,
         labels: Some(&case.labels),
         outlines: &outlines,
-        title: if case.hu.is_some() { "Absorbed dose over CT" } else { "Absorbed dose over density" },
+        title: &title,
     };
     let mut drawn = write_slices(&picture, folder.path(), "dose", hottest_voxel(&picture))?;
     for (stem, members) in extra {
@@ -321,6 +326,7 @@ pub fn record(
         program: run_record::program(),
         platform: run_record::platform(),
         command: invocation.command.clone(),
+        patient_label: invocation.patient_label.clone(),
         started_utc: utc(invocation.moment),
         inputs: case.inputs.clone(),
         settings: case

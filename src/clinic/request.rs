@@ -1,6 +1,8 @@
 //! Typed requests, checked by whoever makes them.
 
 use super::failure::UserError;
+use crate::course::rules::Facts;
+use crate::course::time_activity::Model;
 use crate::decay::Nuclide;
 use crate::fault::{Setting, Words, words};
 use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
@@ -80,6 +82,10 @@ pub struct ImageChoice {
     pub options: ActivityOptions,
     /// Effective half-life of all regions, h.
     pub effective_half_life_h: Option<f64>,
+    /// Effective half-lives of single regions, h.
+    pub half_lives_h: BTreeMap<String, f64>,
+    /// Curve fitted to every region without a stated half-life; one exponential if none is named.
+    pub model: Option<Model>,
     /// Administered activity where the files do not state it, MBq.
     pub administered_mbq: Option<f64>,
 }
@@ -93,6 +99,8 @@ impl ImageChoice {
             "assume_bq_ml": options.assume_bq_ml,
             "decay_correction": options.decay_correction.map(DecayCorrection::name),
             "effective_half_life_h": self.effective_half_life_h,
+            "effective_half_lives_h": self.half_lives_h,
+            "fit": self.model.map(Model::name),
             "half_life_h": options.half_life_h,
             "injection_time_stated": options.injection.is_some(),
             "nuclide_stated": self.nuclide_stated,
@@ -142,6 +150,8 @@ pub struct StudyChoice {
     pub label_names: Option<PathBuf>,
     /// Protocol.
     pub protocol: String,
+    /// Facts about the patient.
+    pub facts: Facts,
     /// How the images are read.
     pub images: ImageChoice,
 }

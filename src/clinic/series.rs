@@ -12,12 +12,12 @@ use super::study::{self, Shots};
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
 use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
-use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, TiaInput, TiaMap, integrate_series};
+use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
-use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
+use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
@@ -86,6 +86,8 @@ pub struct OpenSeries {
     half_life_h: f64,
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
+    /// When it was injected, where the images say it.
+    pub injection: Option<Moment>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -150,9 +152,14 @@ impl OpenSeries {
             Some(mbq) => Some(mbq),
             None => shots.administered_mbq()?,
         };
-        if let Some(stated_h) = choice.effective_half_life_h {
-            bounds::effective_half_life_h(Setting::EffectiveHalfLife, stated_h, half_life_h).or_user_error()?;
+        for stated_h in choice.effective_half_life_h.iter().chain(choice.half_lives_h.values()) {
+            bounds::effective_half_life_h(Setting::EffectiveHalfLife, *stated_h, half_life_h).or_user_error()?;
         }
+        let of_region = |(region, half_life_h): (&String, &f64)| RegionMethod {
+            region: region.clone(),
+            method: Method::Population { half_life_h: *half_life_h, half_life_rel_sigma: None },
+        };
+        let region_methods = choice.half_lives_h.iter().map(of_region).collect();
         let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
             (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
             (None, 1) => {
@@ -165,10 +172,12 @@ impl OpenSeries {
                     "One image says nothing of the kinetics: give the other time points, or an effective half-life.",
                 ));
             }
-            (None, _) => Method::Model(Model::Mono),
+            (None, _) => Method::Model(choice.model.unwrap_or(Model::Mono)),
         };
-        let series = stated_nowhere(&choice.nuclide, administered_mbq, ImageUnit::BqMl, default_method);
+        let mut series = stated_nowhere(&choice.nuclide, administered_mbq, ImageUnit::BqMl, default_method);
+        series.regions = region_methods;
         let origin = study::origin(&shots).cloned();
+        let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);
         let Shots { shots, warnings } = shots;
         let mut images = Vec::new();
         let mut inputs = Vec::new();
@@ -201,6 +210,7 @@ impl OpenSeries {
             nuclide,
             half_life_h,
             origin,
+            injection,
             warnings,
         })
     }
@@ -239,6 +249,7 @@ impl OpenSeries {
             nuclide: nuclide.name.clone(),
             half_life_h: nuclide.half_life_h,
             origin: None,
+            injection: None,
             warnings: Vec::new(),
         })
     }
@@ -253,13 +264,19 @@ impl OpenSeries {
         let mut warnings = Vec::new();
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
+        let mut injections: Vec<(String, Moment)> = Vec::new();
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
             let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
             opened.insert(image.file.clone(), read);
+            // a time that the user states comes before the header's injection
+            if let (Some(scan), None) = (&scan, image.time_h) {
+                injections.extend(scan.timing.injection.map(|moment| (image.file.clone(), moment)));
+            }
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
         let series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let injection = study::one_of_one(&name, &injections)?;
         let mut images: Vec<ActivityImage> = Vec::new();
         let mut frame = None;
         let mut origin: Option<Origin> = None;
@@ -301,6 +318,7 @@ impl OpenSeries {
             nuclide: nuclide_name,
             half_life_h: nuclide.half_life_h,
             origin,
+            injection,
             warnings,
         })
     }

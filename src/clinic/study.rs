@@ -7,19 +7,13 @@ use super::notes::Listener;
 use crate::bounds::{self, BoundsError};
 use crate::fault::{Explained, FaultKind, Setting, Words, words};
 use crate::grid::VoxelGrid;
-use crate::io::dicom::{self, ActivityOptions, Entry, Kind, Origin, Scan};
+use crate::io::dicom::{self, ActivityOptions, CYCLES_APART_H, Entry, Kind, Origin, SAME_SCAN_H, Scan};
 use crate::io::open::origin_of;
 use crate::note::Note;
 use std::path::{Path, PathBuf};
 
-/// Scans with mid-scan times within this difference are one scan, h.
-const SAME_SCAN_H: f64 = 1.0 / 3600.0;
 /// Largest difference between two equivalent images of one scan, as a share of the highest value.
 const SAME_IMAGE_REL: f64 = 1e-3;
-/// Injections within this difference are one injection, h: clocks of scanner and records differ by less.
-const SAME_INJECTION_H: f64 = 1.0 / 60.0;
-/// Injections closer than this are not two cycles, h.
-const CYCLES_APART_H: f64 = 24.0;
 /// Share of an image's activity outside a CT above which that CT does not cover it.
 const UNCOVERED_SHARE: f64 = 0.01;
 
@@ -201,17 +195,15 @@ fn one_dated_injection<'a>(mut shots: impl Iterator<Item = &'a Shot>) -> Result<
 /// Whether two images belong to one injection. Errors: neither one injection nor two cycles.
 fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
     let (Some(first), Some(second)) = (a.scan.timing.injection, b.scan.timing.injection) else { return Ok(true) };
-    let apart_h = first.hours_to(second).abs();
-    if apart_h <= SAME_INJECTION_H {
-        return Ok(true);
-    }
-    if apart_h >= CYCLES_APART_H {
-        return Ok(false);
-    }
-    Err(UserError::invalid(
-        &b.image.input.path,
+    dicom::same_injection(first, second).map_err(|apart_h| too_close(&b.image.input.path, &a.image.input.path, apart_h))
+}
+
+/// Two images whose injections are neither one nor two cycles.
+pub(super) fn too_close(path: &str, other: &str, apart_h: f64) -> UserError {
+    UserError::invalid(
+        path,
         "injection",
-        format!("{apart_h:.3} h away from that in {}", a.image.input.path),
+        format!("{apart_h:.3} h away from that in {other}"),
         "one injection, or cycles a day or more apart",
         words!(
             "Correct the time of injection in the header, or state it for the images of one cycle with ",
@@ -219,7 +211,28 @@ fn one_injection(a: &Shot, b: &Shot) -> Result<bool, UserError> {
             "."
         ),
     )
-    .kind(FaultKind::Mismatch))
+    .kind(FaultKind::Mismatch)
+}
+
+/// The injection of the images of one series, each with its name. Errors: images of two injections.
+pub(super) fn one_of_one(series: &str, images: &[(String, dicom::Moment)]) -> Result<Option<dicom::Moment>, UserError> {
+    let Some(((first, injection), others)) = images.split_first() else { return Ok(None) };
+    for (other, moment) in others {
+        if dicom::same_injection(*injection, *moment) != Ok(true) {
+            return Err(UserError::invalid(
+                series,
+                "images",
+                format!(
+                    "{first} and {other}, whose headers date injections {:.1} h apart",
+                    injection.hours_to(*moment).abs()
+                ),
+                "images of one injection",
+                "Give each injection its own series and cycle.",
+            )
+            .kind(FaultKind::Mismatch));
+        }
+    }
+    Ok(Some(*injection))
 }
 
 /// Adds an image to its cycle, unless another image of the same scan says the same.

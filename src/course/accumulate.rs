@@ -95,6 +95,8 @@ pub struct RegionCycle {
     pub systematic_rel_sigma: Option<f64>,
     /// Random relative uncertainty of the half-life, where known.
     pub half_life_rel_sigma: Option<f64>,
+    /// Images of the curve, where there is one.
+    pub images: Option<usize>,
 }
 
 impl RegionCycle {
@@ -112,6 +114,7 @@ impl RegionCycle {
             curve_rel_sigma: None,
             systematic_rel_sigma: None,
             half_life_rel_sigma: None,
+            images: None,
         }
     }
 

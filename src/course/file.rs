@@ -239,6 +239,17 @@ pub struct Course {
     pub cycles: Vec<CourseCycle>,
 }
 
+impl CourseCycle {
+    /// Effective half-life that the course states for a region, h: under its own name, or under another that the table of
+    /// names takes for the same.
+    pub fn half_life_h(&self, region: &str) -> Option<f64> {
+        let wanted = super::names::standard(region);
+        let same = |name: &str| wanted.is_some() && super::names::standard(name) == wanted;
+        let stated = &self.effective_half_life_h;
+        stated.get(region).or_else(|| stated.iter().find(|(name, _)| same(name)).map(|(_, h)| h)).copied()
+    }
+}
+
 impl Course {
     /// A course from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, InputError> {

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::bounds::BoundsError;
 use crate::fault::{Explained, Fault, Words, explained, words};
+use crate::text::parsed::plain_words;
 
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -63,7 +64,7 @@ impl InputError {
 
 /// A date or a moment, written as text or as TOML's own kind.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a date as in 2024-03-31 belongs here")]
 pub(super) enum TextOrDate {
     /// As text.
     Text(String),
@@ -158,7 +159,7 @@ pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str)
         InputError::new(
             file,
             format!("{line}TOML"),
-            error.message().replace('\n', " "),
+            plain_words(error.message()),
             "the fields that the manual lists, each once",
             next,
         )

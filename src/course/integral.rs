@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::bed::{BedError, DoseRateCurve, Exponential, SampledRate};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::quadrature::trapezoid;
+use crate::units::rounded;
 
 /// Extrapolated share of a TIA above which a fit is flagged: a convention of this program, to be confirmed by each
 /// site.
@@ -161,11 +162,11 @@ impl TimeActivityError {
             Self::RisingTail { before_h, before_mbq, last_h, last_mbq } => Fault::invalid(
                 "last time point",
                 "activity",
-                format!("{last_mbq} MBq at {last_h} h"),
-                format!("below {before_mbq} MBq at {before_h} h"),
-                "check decay correction and registration, or declare a single-time-point method",
+                format!("{} MBq ({} h)", rounded(*last_mbq, 3), rounded(*last_h, 4)),
+                format!("{} MBq ({} h)", rounded(*before_mbq, 3), rounded(*before_h, 4)),
+                "check the times, decay correction and registration, or state an effective half-life",
             )
-            .form("rising tail refused: {found} is not {allowed}, so the integral after the last scan has no estimate"),
+            .form("the activity rises from {allowed} to {found}: are the scan times swapped? Nothing says how it falls after that"),
             Self::Uncertainty { index, found } => Fault::invalid(
                 at(index),
                 "relative uncertainty",
@@ -182,6 +183,11 @@ impl TimeActivityError {
     fn model_fault(&self) -> Fault {
         let of = |model: &str, found: String| Fault::of(FaultKind::Invalid).place(format!("`{model}`")).found(found);
         match self {
+            Self::TooFewPoints { found: 1, .. } => Fault::of(FaultKind::Invalid)
+                .found("one image")
+                .allowed("two or more, or an effective half-life")
+                .then("set method = \"population-half-life\" with half_life_h, or give the other images")
+                .form("one image cannot be fitted"),
             Self::TooFewPoints { model, needed, found } => of(model, found.to_string())
                 .allowed(format!("at least {needed} time points"))
                 .then("choose a model with fewer parameters or a single-time-point method")

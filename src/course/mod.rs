@@ -17,6 +17,7 @@ pub mod hybrid;
 pub mod input;
 mod integral;
 pub mod ledger;
+pub mod names;
 pub mod predict;
 pub mod protocol;
 pub mod registration;

@@ -1,5 +1,7 @@
 //! Treatment protocols as data: activity, intervals, limits, rules. A TOML file each.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -178,6 +180,9 @@ pub struct UncertaintyPlan {
     pub random_rel: f64,
     /// Systematic part.
     pub systematic_rel: f64,
+    /// Systematic part of a cycle with one image; as `systematic_rel` where it is left out.
+    #[serde(default)]
+    pub one_image_rel: Option<f64>,
     /// Where these are from.
     pub source: String,
 }
@@ -253,8 +258,15 @@ impl Protocol {
                 allowed: format!("at most {limit}"),
             });
         }
-        let protocol: Self = toml::from_str(text)
-            .map_err(|error| ProtocolError::Parse { file: file.to_owned(), message: error.to_string() })?;
+        let protocol: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(String::new(), |span| {
+                format!("line {}: ", text.get(..span.start).unwrap_or_default().matches('\n').count() + 1)
+            });
+            ProtocolError::Parse {
+                file: file.to_owned(),
+                message: format!("{line}{}", crate::text::parsed::plain_words(error.message())),
+            }
+        })?;
         protocol.validate(file)?;
         Ok(protocol)
     }
@@ -262,6 +274,22 @@ impl Protocol {
     /// The radiobiology of the dose-limiting organ.
     pub fn radiobiology(&self) -> Result<Radiobiology, BedError> {
         Radiobiology::new(self.organ.alpha_beta_gy, self.organ.repair_half_life_h)
+    }
+
+    /// Facts that a rule of this protocol or of a built-in one reads, and whether each is a number.
+    pub fn known_facts(&self) -> BTreeMap<String, bool> {
+        let built_in = BUILT_IN.iter().filter_map(|(name, _)| Self::built_in(name).ok());
+        built_in
+            .flat_map(|protocol| protocol.rules)
+            .chain(self.rules.iter().cloned())
+            .flat_map(|rule| rule.facts())
+            .collect()
+    }
+
+    /// Systematic uncertainty of a dose from so many images; of several where the number is not known.
+    pub fn systematic_rel(&self, images: Option<usize>) -> f64 {
+        let plan = &self.uncertainty;
+        plan.one_image_rel.filter(|_| images == Some(1)).unwrap_or(plan.systematic_rel)
     }
 
     /// The rules for entering step `step` (index from 0).
@@ -299,6 +327,7 @@ impl Protocol {
         let shares = [
             ("uncertainty.random_rel", self.uncertainty.random_rel),
             ("uncertainty.systematic_rel", self.uncertainty.systematic_rel),
+            ("uncertainty.one_image_rel", self.uncertainty.one_image_rel.unwrap_or(0.0)),
             ("prior.within_patient_cv", self.prior.within_patient_cv),
         ];
         for (field, value) in shares {

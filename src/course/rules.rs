@@ -10,7 +10,7 @@ use crate::bounds::{self, BoundsError};
 
 /// A fact about the patient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a fact is a number, or true or false")]
 pub enum Fact {
     /// Yes or no.
     Flag(bool),
@@ -52,6 +52,9 @@ pub enum Test {
 pub struct Rule {
     /// Identifier, for overrides.
     pub id: String,
+    /// What it is about, in a word or two: `GFR`, `toxicity`; the identifier where it is left out.
+    #[serde(default)]
+    pub name: String,
     /// The rule in words.
     pub text: String,
     /// The fact it reads.
@@ -60,6 +63,9 @@ pub struct Rule {
     pub test: Test,
     /// Where it is from.
     pub source: String,
+    /// Whether it must hold for every cycle, not only to enter a step: kidneys, blood, toxicity.
+    #[serde(default)]
+    pub safety: bool,
 }
 
 /// The answer of a rule.
@@ -91,6 +97,8 @@ pub struct Override {
 pub struct RuleOutcome {
     /// The rule's identifier.
     pub rule: String,
+    /// What it is about, in a word or two.
+    pub name: String,
     /// The rule in words.
     pub text: String,
     /// The answer from the facts, regardless of overrides.
@@ -124,6 +132,15 @@ impl Rule {
             }
             Test::FallAtMost { share, .. } => bounds::share(&what, *share),
             Test::IsFalse(_) | Test::IsTrue(_) => Ok(()),
+        }
+    }
+
+    /// The facts that it reads, and whether each is a number.
+    pub fn facts(&self) -> Vec<(String, bool)> {
+        let own = (self.fact.clone(), !matches!(self.test, Test::IsFalse(_) | Test::IsTrue(_)));
+        match &self.test {
+            Test::FallAtMost { baseline, .. } => vec![own, (baseline.clone(), true)],
+            _ => vec![own],
         }
     }
 
@@ -170,6 +187,7 @@ impl Rule {
         let (answer, reason) = self.answer(facts);
         RuleOutcome {
             rule: self.id.clone(),
+            name: if self.name.is_empty() { self.id.clone() } else { self.name.clone() },
             text: self.text.clone(),
             answer,
             reason,

@@ -26,6 +26,8 @@ const METHODS: &str = "mono-physical, mono, uptake-physical-tail, uptake-clearan
 pub enum ImageUnit {
     /// Bq per mL.
     BqMl,
+    /// kBq per mL.
+    KbqMl,
     /// Bq in the voxel.
     BqVoxel,
     /// MBq in the voxel.
@@ -37,6 +39,7 @@ impl ImageUnit {
     pub fn name(self) -> &'static str {
         match self {
             Self::BqMl => "bq_ml",
+            Self::KbqMl => "kbq_ml",
             Self::BqVoxel => "bq_voxel",
             Self::MbqVoxel => "mbq_voxel",
         }
@@ -46,6 +49,7 @@ impl ImageUnit {
     pub fn mbq_per_value(self, voxel_ml: f64) -> f64 {
         match self {
             Self::BqMl => 1e-6 * voxel_ml,
+            Self::KbqMl => 1e-3 * voxel_ml,
             Self::BqVoxel => 1e-6,
             Self::MbqVoxel => 1.0,
         }
@@ -444,7 +448,7 @@ fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>
 
 /// The unit that all images share.
 fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
-    const ALLOWED: &str = "\"bq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
+    const ALLOWED: &str = "\"bq_ml\", \"kbq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
     let first = raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)).ok_or_else(|| {
         InputError::new(file, "unit", "none stated", ALLOWED, "Look it up in the reconstruction's protocol.")
     })?;

@@ -484,8 +484,33 @@ fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegra
             tell(Note::warning("voxels-off-curve", words), &region.name);
         }
     }
+    if let Some((half_life_h, names)) = shared_half_life(input, regions) {
+        let text = format!(
+            "one effective half-life, {} h, stands for all of them: organs and tumours clear at different rates; state one for each",
+            crate::units::rounded(half_life_h, 3)
+        );
+        shared.push((Note::warning("half-life-shared", text), names));
+    }
     let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
     shared.into_iter().map(|(note, names)| note.at(format!("{} {}", word(&names), names.join(", ")))).collect()
+}
+
+/// The half-life that was stated once for regions of different kinds, and these regions. Both sides of an organ are of one
+/// kind, and so are numbered lesions.
+fn shared_half_life<'a>(input: &TiaInput<'_>, regions: &'a [RegionIntegral]) -> Option<(f64, Vec<&'a str>)> {
+    let half_life_h = input.default_method.stated_half_life_h()?;
+    let own = |name: &str| input.region_methods.iter().any(|method| method.region == name);
+    let names: Vec<&str> = regions
+        .iter()
+        .filter(|r| r.label != 0 && r.integral.is_some() && !own(&r.name))
+        .map(|r| r.name.as_str())
+        .collect();
+    let kind = |name: &str| -> String {
+        let words = name.split(|c: char| !c.is_ascii_alphabetic()).map(str::to_lowercase);
+        words.filter(|word| !["", "left", "right", "l", "r"].contains(&word.as_str())).collect::<Vec<_>>().join(" ")
+    };
+    let kinds: std::collections::BTreeSet<String> = names.iter().map(|name| kind(name)).collect();
+    (kinds.len() > 1).then_some((half_life_h, names))
 }
 
 /// The map of decays.
@@ -554,9 +579,15 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
 fn within_what_was_given(input: &TiaInput<'_>, regions: &[RegionIntegral]) -> Result<(), BoundsError> {
     let given = Given::new(input.administered_mbq, input.physical_half_life_h);
     let decays = |what: &str, found: f64| {
-        let next = "The images are within these bounds and their curve is not: take another model, or check times and \
-                    half-lives.";
-        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.into(), ..error })
+        let own = input.region_methods.iter().map(|own| &own.method);
+        let mut stated = own.chain([input.default_method]).filter_map(Method::stated_half_life_h);
+        let days = stated.find_map(|h| bounds::half_life_in_days("the half-life", h, input.physical_half_life_h));
+        let cause = days.map_or_else(
+            || "take another model, or check times and half-lives".to_owned(),
+            |days| format!("days for hours? {}", days.text),
+        );
+        let next = format!("The images are within these bounds and their curve is not: {cause}.");
+        given.check_decays(what, found, &[]).map_err(|error| BoundsError { next: next.clone().into(), ..error })
     };
     for region in regions {
         let what = format!("region {}", region.name);

@@ -6,6 +6,7 @@ use super::decision::{Exceedance, State, StructureSum, Verdict};
 use super::rules::{Answer, Eligibility};
 use crate::bed::LimitQuantity;
 use crate::fault::Setting;
+use crate::units::rounded;
 
 /// The verdict in words: state, numbers, options, rules, what is missing, what it is for.
 pub fn verdict_words(verdict: &Verdict) -> String {
@@ -22,6 +23,9 @@ pub fn verdict_words_with(verdict: &Verdict, name: impl Fn(Setting) -> &'static 
 }
 
 fn write_verdict(t: &mut String, v: &Verdict, warnings: &[String]) -> std::fmt::Result {
+    writeln!(t, "{}", v.headline)?;
+    write_state(t, &v.state)?;
+    writeln!(t)?;
     writeln!(t, "Protocol {}, {}", v.protocol, v.step)?;
     let quantity = v.window.map_or("BED", |w| quantity_word(w.quantity));
     if let Some(w) = &v.window {
@@ -45,12 +49,16 @@ fn write_verdict(t: &mut String, v: &Verdict, warnings: &[String]) -> std::fmt::
     if let Some(next) = &v.exceedance_next {
         write_exceedance(t, "after the next standard cycle", next)?;
     }
-    writeln!(t)?;
-    write_state(t, &v.state)?;
     if !v.predictions.is_empty() {
-        writeln!(t, "\nPredicted dose of the next cycle (Gy/GBq):")?;
+        writeln!(t, "\nPredicted absorbed dose coefficient of the next cycle (Gy/GBq):")?;
         for p in &v.predictions {
-            writeln!(t, "  {:<14} {:.4} +- {:.1} %", p.predictor.name(), p.gy_per_gbq, 100.0 * p.rel_sigma)?;
+            writeln!(
+                t,
+                "  {:<14} {} +- {} %",
+                p.predictor.name(),
+                rounded(p.gy_per_gbq, 3),
+                rounded(100.0 * p.rel_sigma, 2)
+            )?;
         }
     }
     if !v.rules.is_empty() {
@@ -67,9 +75,18 @@ fn write_verdict(t: &mut String, v: &Verdict, warnings: &[String]) -> std::fmt::
             }
         }
     }
-    for (head, lines) in
-        [("Missing", &v.missing[..]), ("Warnings", warnings), ("Left open by the protocol's source", &v.open_questions)]
-    {
+    let decided: Vec<String> = v
+        .overrides
+        .iter()
+        .filter(|entry| !v.rules.iter().any(|rule| rule.rule == entry.rule))
+        .map(|entry| format!("{} overridden by {}: {}", entry.rule, entry.by, entry.reason))
+        .collect();
+    for (head, lines) in [
+        ("Overrides", &decided[..]),
+        ("Missing", &v.missing),
+        ("Warnings", warnings),
+        ("Left open by the protocol's source", &v.open_questions),
+    ] {
         if !lines.is_empty() {
             writeln!(t, "\n{head}:")?;
             for line in lines {
@@ -88,22 +105,23 @@ fn quantity_word(quantity: LimitQuantity) -> &'static str {
 }
 
 fn write_structure(t: &mut String, s: &StructureSum) -> std::fmt::Result {
-    let doses: Vec<String> = s.dose_gy.iter().map(|d| format!("{d:.2}")).collect();
+    let doses: Vec<String> = s.dose_gy.iter().map(|d| rounded(*d, 4)).collect();
     writeln!(
         t,
-        "{:<16} dose {} = {:.2} Gy; BED {:.2} Gy{}; sigma {:.2} Gy independent, {:.2} Gy correlated, {:.2} Gy as budgeted",
+        "{:<16} absorbed dose {} = {} Gy; BED {} Gy{}; standard uncertainty (k = 1) {} Gy as budgeted, {} Gy if errors are \
+         independent, {} Gy if correlated",
         s.structure,
         doses.join(" + "),
-        s.course_dose_gy,
-        s.total_bed_gy,
+        rounded(s.course_dose_gy, 4),
+        rounded(s.total_bed_gy, 4),
         if s.prior_bed_gy > 0.0 {
-            format!(" (of it {:.2} Gy before this course)", s.prior_bed_gy)
+            format!(" (of it {} Gy before this course)", rounded(s.prior_bed_gy, 4))
         } else {
             String::new()
         },
-        s.sigma.independent_gy,
-        s.sigma.correlated_gy,
-        s.sigma.budget_gy,
+        rounded(s.sigma.budget_gy, 3),
+        rounded(s.sigma.independent_gy, 3),
+        rounded(s.sigma.correlated_gy, 3),
     )?;
     if !s.imputed_cycles.is_empty() {
         writeln!(t, "{:<16} cycles {:?} are predicted, not measured", "", s.imputed_cycles)?;
@@ -114,11 +132,14 @@ fn write_structure(t: &mut String, s: &StructureSum) -> std::fmt::Result {
 fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
     write!(
         t,
-        "P(above the window) {when}, at {:.2} Gy: {:.3} if errors are independent, {:.3} if common to all cycles",
-        e.value_gy, e.above_independent, e.above_correlated
+        "Probability above the window {when}, at {} Gy: {} as budgeted, {} if errors are independent, {} if correlated",
+        rounded(e.value_gy, 4),
+        rounded(e.above_budget, 2),
+        rounded(e.above_independent, 2),
+        rounded(e.above_correlated, 2)
     )?;
     match (e.inside_independent, e.inside_correlated) {
-        (Some(i), Some(c)) => writeln!(t, "; P(inside) {i:.3}, {c:.3}"),
+        (Some(i), Some(c)) => writeln!(t, "; inside it: {} independent, {} correlated", rounded(i, 2), rounded(c, 2)),
         _ => writeln!(t),
     }
 }
@@ -134,9 +155,9 @@ fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
             reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
         }
         State::Continue { activity_gbq, predicted_cumulative_gy, predicted_lies } => {
-            write!(t, "CONTINUE is within the protocol: next cycle {activity_gbq:.3} GBq")?;
+            write!(t, "CONTINUE is within the protocol: next cycle {} GBq", rounded(*activity_gbq, 3))?;
             match (predicted_cumulative_gy, predicted_lies) {
-                (Some(gy), Some(lies)) => writeln!(t, ", predicted {gy:.2} Gy, {}", lies.word()),
+                (Some(gy), Some(lies)) => writeln!(t, ", predicted {} Gy, {}", rounded(*gy, 4), lies.word()),
                 _ => writeln!(t),
             }
         }
@@ -160,11 +181,11 @@ fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
                 let mark = if *by_policy == Some(o.option) { " (the protocol file's policy)" } else { "" };
                 writeln!(
                     t,
-                    "  {:<17} {:.3} GBq, {:.2} Gy more, cumulative {:.2} Gy, {}: {}{mark}",
+                    "  {:<17} {} GBq, {} Gy more, cumulative {} Gy, {}: {}{mark}",
                     o.option,
-                    o.activity_gbq,
-                    o.next_dose_gy,
-                    o.cumulative_gy,
+                    rounded(o.activity_gbq, 3),
+                    rounded(o.next_dose_gy, 3),
+                    rounded(o.cumulative_gy, 4),
                     o.lies.word(),
                     o.note
                 )?;

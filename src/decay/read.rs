@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::condense::condense;
 use super::{Line, MAX_EMISSION_KEV, Nuclide, SpectrumBin};
+use crate::text::parsed::plain_words;
 
 /// What can be wrong with a nuclide.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +125,7 @@ pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, N
         // The parser's own text quotes the line, which may be the whole file.
         Form::Toml => toml::from_str(text).map_err(|e| {
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            syntax("TOML", format!("line {}: {}", before.matches('\n').count() + 1, e.message()))
+            syntax("TOML", format!("line {}: {}", before.matches('\n').count() + 1, plain_words(e.message())))
         })?,
         Form::Json => crate::text::json::read(text).map_err(|e| syntax("JSON", e.to_string()))?,
     };

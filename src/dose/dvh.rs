@@ -48,6 +48,27 @@ impl Dvh {
         Self { descending_gy: pieces.into_iter().map(|piece| piece.0).collect(), above, mean_gy }
     }
 
+    /// The histogram of another quantity of the same pieces (value, mass), read at the ranks of this one. A quantity that is
+    /// nowhere below the dose then has no point below the dose's: its share above any value is at least the dose's, hence
+    /// its quantiles are, and both histograms are interpolated between the same ranks.
+    pub fn of_same_pieces(&self, mut pieces: Vec<(f32, f32)>) -> Self {
+        pieces.retain(|piece| piece.1 > 0.0);
+        pieces.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
+        let total: f64 = pieces.iter().map(|piece| f64::from(piece.1)).sum();
+        let mean_gy =
+            pieces.iter().map(|piece| f64::from(piece.0) * f64::from(piece.1)).sum::<f64>() / total.max(1e-300);
+        let (mut place, mut sum) = (0, pieces.first().map_or(0.0, |piece| f64::from(piece.1)));
+        let at_rank = |&above: &f64| {
+            while sum < above * total && place + 1 < pieces.len() {
+                place += 1;
+                sum += f64::from(pieces[place].1);
+            }
+            pieces[place].0
+        };
+        let descending_gy = if pieces.is_empty() { Vec::new() } else { self.above.iter().map(at_rank).collect() };
+        Self { descending_gy, above: self.above.clone(), mean_gy }
+    }
+
     /// Whether nothing carries mass.
     pub fn is_empty(&self) -> bool {
         self.descending_gy.is_empty()

@@ -211,6 +211,8 @@ pub struct Page {
     pub run_facts: Vec<(String, String)>,
     /// What it is for.
     pub intended_use: String,
+    /// Whom it is about, in the user's own words; left out unless the user states it.
+    pub patient: Option<String>,
 }
 
 /// The page as a whole HTML file.
@@ -236,6 +238,7 @@ pub fn render(page: &Page) -> String {
                 a .skip href="#summary" { "Skip to the summary" }
                 header .top {
                     h1 { (page.title) }
+                    @if let Some(patient) = &page.patient { p .patient { (patient) } }
                     p .lead { (page.lead) }
                 }
                 (contents(page))
@@ -450,13 +453,17 @@ fn run_facts(page: &Page) -> Markup {
     }
 }
 
-fn signature(_: &Page) -> Markup {
+fn signature(page: &Page) -> Markup {
+    let patient = page.patient.as_deref().map_or_else(|| "Patient and study".to_owned(), |p| format!("Patient: {p}"));
+    let lines = [patient.as_str(), "Checked by (medical physicist), date", "Seen by (physician), date"];
     html! {
         section #signature aria-labelledby="signature-head" {
             h2 #signature-head { "Signature" }
-            p { "This page holds no patient identifiers. Write them on the print, not into the file." }
+            @if page.patient.is_none() {
+                p { "This page holds no patient identifiers. Write them on the print, not into the file." }
+            }
             div .sign-lines {
-                @for line in ["Patient and study", "Checked by (medical physicist), date", "Seen by (physician), date"] {
+                @for line in lines {
                     div { span { (line) } }
                 }
             }
@@ -495,6 +502,7 @@ mod tests {
             unknown: vec![],
             run_facts: vec![("Started".into(), "now".into())],
             intended_use: "Decision support.".into(),
+            patient: None,
         }
     }
 

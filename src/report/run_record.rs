@@ -115,6 +115,9 @@ pub struct RunRecord {
     pub platform: String,
     /// Command line as given.
     pub command: Vec<String>,
+    /// Whom it is about, in the user's own words; left out unless stated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patient_label: Option<String>,
     /// When the run began, UTC, ISO 8601.
     pub started_utc: String,
     /// Input files.

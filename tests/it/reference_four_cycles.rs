@@ -195,7 +195,7 @@ fn reference_four_cycles_from_images_to_verdict() {
         let half_life_h = float(&known.organ(cycle, name)["T_eff_h"]);
         bq * (72.0 / half_life_h).exp2() * half_life_h * 3600.0 / std::f64::consts::LN_2
     });
-    assert!(words.contains("CONTINUE") && words.contains("P(above the window)"), "{words}");
+    assert!(words.contains("CONTINUE") && words.contains("Probability above the window"), "{words}");
     // 3 % of the image and 10 % of the half-life by the lever 1 - t ln 2/T
     let table = rows(&folder.path().join("out/cycles.csv"));
     let row = table.iter().find(|row| row["region"] == "kidney_left").expect("the row");

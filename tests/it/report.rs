@@ -189,7 +189,7 @@ fn cli_course_report_holds_what_it_must() {
     course(folder, "one");
     let text = page(folder, "one");
     for wanted in [
-        "The next cycle is within the protocol",
+        "permits another cycle of",
         "25 to 29 Gy",
         "38 to 42 Gy",
         "predicted",
@@ -197,7 +197,7 @@ fn cli_course_report_holds_what_it_must() {
         "Cumulative BED",
         "kidney left, cycle 1",
         "Time after injection, h",
-        "resid., %",
+        "residual, %",
         "Rules for entering the next step",
         "cycle 2, electrons",
         "Lea-Catcheside",

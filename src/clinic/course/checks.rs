@@ -3,8 +3,9 @@
 use super::parts::Computed;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::course::accumulate::{CycleDose, RegionParameters};
-use crate::course::decision::{DecisionInput, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
+use crate::course::decision::{DecisionInput, Gate, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::Course;
+use crate::course::names::standard;
 use crate::course::protocol::Protocol;
 use crate::note::Note;
 use std::collections::BTreeSet;
@@ -56,11 +57,14 @@ pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[Cycl
     let half_lives = course.cycles.iter().flat_map(|cycle| cycle.effective_half_life_h.keys());
     let half_lives = half_lives.map(|name| (name.as_str(), "effective_half_life_h names it"));
     let tissues = course.radiobiology.iter().filter_map(|r| Some((r.region.as_deref()?, "radiobiology names it")));
+    let same = |a: &str, b: &str| standard(a).is_some() && standard(a) == standard(b);
     let mut seen = BTreeSet::new();
     steering
         .chain(half_lives)
         .chain(tissues)
-        .filter(|(name, _)| !regions.contains(name) && seen.insert(*name))
+        .filter(|(name, _)| {
+            !regions.contains(name) && !regions.iter().any(|region| same(region, name)) && seen.insert(*name)
+        })
         .map(|(name, why)| {
             let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
             let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
@@ -84,7 +88,12 @@ pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<
 }
 
 /// The verdict on the accumulated cycles.
-pub fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Result<Verdict, UserError> {
+pub fn verdict(
+    course: &Course,
+    protocol: &Protocol,
+    cycles: &[CycleDose],
+    gates: &[Gate],
+) -> Result<Verdict, UserError> {
     let given: Vec<GivenCycle> = course
         .cycles
         .iter()
@@ -112,9 +121,11 @@ pub fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Re
                         .random_rel_sigma
                         .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
                     // an uncertainty stated for the images must not reduce the protocol's for the dose
-                    systematic_rel_sigma: file
-                        .systematic_rel_sigma
-                        .or_else(|| region.systematic_rel_sigma.map(|stated| stated.max(plan.systematic_rel))),
+                    systematic_rel_sigma: file.systematic_rel_sigma.or_else(|| {
+                        let of_protocol = protocol.systematic_rel(region.images);
+                        let stated = region.systematic_rel_sigma.map_or(of_protocol, |stated| stated.max(of_protocol));
+                        (region.images.is_some() || region.systematic_rel_sigma.is_some()).then_some(stated)
+                    }),
                 })
             })
             .collect();
@@ -129,6 +140,7 @@ pub fn verdict(course: &Course, protocol: &Protocol, cycles: &[CycleDose]) -> Re
         structures: &structures,
         ledger: &course.ledger,
         facts: &course.facts,
+        gates,
         overrides: &course.overrides,
         stop_flags: &course.stop_flags,
         reduction_factor: course.reduction_factor,

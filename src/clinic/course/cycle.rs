@@ -63,7 +63,7 @@ pub fn compute_cycle(
                 .map(|(name, stated)| {
                     let region = RegionCycle {
                         mass_g: stated.mass_g,
-                        effective_half_life_h: cycle.effective_half_life_h.get(name).copied(),
+                        effective_half_life_h: cycle.half_life_h(name),
                         ..RegionCycle::of_dose(stated.dose_gy, "stated")
                     };
                     (name.clone(), region)
@@ -77,7 +77,7 @@ pub fn compute_cycle(
             let request = dose_request(from, map, nuclide)?;
             let mut done = transported(&request, None, cache, shelf, hear)?;
             for (name, region) in &mut done.regions {
-                region.effective_half_life_h = cycle.effective_half_life_h.get(name).copied();
+                region.effective_half_life_h = cycle.half_life_h(name);
                 region.method = "ready TIA map".to_owned();
             }
             Ok(done)
@@ -85,16 +85,23 @@ pub fn compute_cycle(
         CycleContent::Series(file) => {
             let opened = match opened {
                 Some(opened) => opened,
-                None => OpenSeries::open(
-                    &beside(path, file),
-                    &ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() },
-                    hear,
-                )?
-                .given(cycle.administered_mbq),
+                None => open(path, cycle, file, images, hear)?,
             };
             of_series(from, opened, earlier, shelf, hear)
         }
     }
+}
+
+/// The images of a cycle that a course names; `path` is the file that paths are beside.
+pub fn open(
+    path: &Path,
+    cycle: &CourseCycle,
+    file: &str,
+    images: &ImageChoice,
+    hear: &mut dyn Listener,
+) -> Result<OpenSeries, UserError> {
+    let choice = ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() };
+    Ok(OpenSeries::open(&beside(path, file), &choice, hear)?.given(cycle.administered_mbq))
 }
 
 /// The doses of a cycle from images: integrated, transported, and combined with the regions' curves.
@@ -135,9 +142,9 @@ fn of_series(
     };
     let mut done = transported(&request, Some(decays), cache, shelf, hear)?;
     for (name, region) in &mut done.regions {
-        let Some(integral) = map.regions.iter().find(|r| r.name == *name).and_then(|r| r.integral.as_ref()) else {
-            continue;
-        };
+        let Some(curve) = map.regions.iter().find(|r| r.name == *name) else { continue };
+        let Some(integral) = &curve.integral else { continue };
+        region.images = Some(curve.points.len());
         region.effective_half_life_h = Some(integral.effective_half_life_h);
         region.half_life_rel_sigma = integral.half_life_rel_sigma;
         region.kinetics = Some(integral.kinetics.clone());
@@ -287,7 +294,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
             let name = name_of(label);
             let region = RegionCycle {
                 label: Some(label),
-                effective_half_life_h: cycle.effective_half_life_h.get(&name).copied(),
+                effective_half_life_h: cycle.half_life_h(&name),
                 ..RegionCycle::of_dose(sum / f64::from(voxels), "ready dose map")
             };
             (name, region)

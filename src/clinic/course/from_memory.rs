@@ -102,6 +102,8 @@ impl CourseVolumes {
                 nuclide_stated: true,
                 options: ActivityOptions::default(),
                 effective_half_life_h: None,
+                half_lives_h: BTreeMap::new(),
+                model: None,
                 administered_mbq: None,
             },
             doubts: Vec::new(),

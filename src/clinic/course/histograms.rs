@@ -6,8 +6,9 @@ use crate::course::accumulate::{Accumulated, CycleDose, RegionParameters, TotalR
 use crate::course::file::Course;
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::AIR_LIMIT_G_CM3;
+use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::{Noise, banded, curve};
-use crate::dose::dvh::pieces::{Field, Member, region_dvh};
+use crate::dose::dvh::pieces::{Field, Member, region_dvhs};
 use crate::dose::regions::RegionHistogram;
 use std::collections::BTreeMap;
 
@@ -53,15 +54,23 @@ impl Histograms {
             let share = |n: usize| f32::from(u8::from(frame.labels[n] == label));
             let squares = cycles.iter().filter_map(|c| c.regions.get(region)).map(|r| r.dose_se_gy * r.dose_se_gy);
             let mean_se_gy = squares.sum::<f64>().sqrt();
-            // derivative of the quantity with respect to dose in a voxel
-            let one = |values: &[f32], slope: &dyn Fn(usize) -> f64| {
-                let field = Field {
-                    grid: &frame.grid,
-                    dose_gy: values,
-                    density_g_cm3: frame.density_g_cm3.as_deref(),
-                    least_density_g_cm3: AIR_LIMIT_G_CM3,
-                };
-                let dvh = region_dvh(&field, list, &share);
+            let field = Field {
+                grid: &frame.grid,
+                dose_gy: &sum,
+                density_g_cm3: frame.density_g_cm3.as_deref(),
+                least_density_g_cm3: AIR_LIMIT_G_CM3,
+            };
+            let tissue = parameters(region);
+            let alpha_beta = tissue.as_ref().map(|tissue| tissue.radiobiology.alpha_beta_gy());
+            // inside a voxel the cycles' shares of the dose are the voxel's own, so that Sum G D^2 goes with its square
+            let grown = |n: usize, piece_gy: f32| {
+                let (dose_gy, piece_gy) = (voxels.sums.sum_dose_gy[n], f64::from(piece_gy));
+                let part = if dose_gy > 0.0 { piece_gy / dose_gy } else { 1.0 };
+                (piece_gy + alpha_beta.map_or(0.0, |ab| voxels.sums.sum_g_dose2_gy2[n] / ab) * part * part) as f32
+            };
+            let [dose_dvh, bed_dvh] = region_dvhs(&field, list, &share, &grown);
+            // `slope`: derivative of the quantity with respect to dose in a voxel
+            let one = |dvh: Dvh, values: &[f32], slope: &dyn Fn(usize) -> f64| {
                 let curve = match &se_gy {
                     None => curve(&dvh),
                     Some(se_gy) => {
@@ -82,14 +91,13 @@ impl Histograms {
                 };
                 RegionHistogram { label, name: region.clone(), dvh, curve }
             };
-            found.dose.push(one(&sum, &|_| 1.0));
-            if let Some(tissue) = parameters(region) {
-                let alpha_beta = tissue.radiobiology.alpha_beta_gy();
+            found.dose.push(one(dose_dvh, &sum, &|_| 1.0));
+            if let Some(alpha_beta) = alpha_beta {
                 let slope = |n: usize| {
                     let dose = voxels.sums.sum_dose_gy[n];
                     if dose > 0.0 { 1.0 + 2.0 * voxels.sums.sum_g_dose2_gy2[n] / dose / alpha_beta } else { 1.0 }
                 };
-                found.bed.push(one(&voxels.bed_gy, &slope));
+                found.bed.push(one(bed_dvh, &voxels.bed_gy, &slope));
             }
         }
         found.sigma_rel =

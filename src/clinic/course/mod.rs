@@ -18,14 +18,22 @@ pub mod cycle;
 /// The frame of the voxel sums.
 pub mod frame;
 
+/// The injections that the images date.
+pub mod injections;
+
 /// A course from volumes in memory.
 pub mod from_memory;
+
+/// Reasons to hold that the cycles give.
+pub mod gates;
 
 /// Cumulative histograms.
 pub mod histograms;
 
 /// Cycles brought into the course's frame.
 pub mod motion;
+/// Regions under other names.
+pub mod naming;
 
 /// A cycle as computed.
 pub mod parts;
@@ -44,7 +52,7 @@ use super::pages;
 use super::request::{DicomOut, RunOptions, StudyChoice};
 use crate::course::accumulate::{Accumulated, CourseFrame, CycleDose, accumulate};
 use crate::course::decision::Verdict;
-use crate::course::file::Course;
+use crate::course::file::{Course, CycleContent};
 use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
 use crate::io::atomic::AtomicOutputDir;
@@ -119,6 +127,14 @@ pub fn treated(
     let CourseSource { name: path, input, mut shelf, course, protocol, base, mut series, days, images, doubts } =
         source;
     let path = path.as_path();
+    // every series is opened before a cycle is computed: what is wrong with one of them is told at once
+    for (cycle, opened) in course.cycles.iter().zip(&mut series) {
+        if let (CycleContent::Series(file), None) = (&cycle.content, &opened) {
+            *opened = Some(cycle::open(&base, cycle, file, &images, hear)?);
+        }
+    }
+    let dated: Vec<_> = series.iter().map(|opened| opened.as_ref().and_then(|opened| opened.injection)).collect();
+    injections::check(path, &course, &dated)?;
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
@@ -142,7 +158,11 @@ pub fn treated(
         earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
         computed.push(one);
     }
+    let recognised = naming::recognise(&protocol, &mut computed);
+    let mut gates = naming::missing(&protocol, &computed);
+    gates.extend(gates::gates(&protocol, &doubts, &computed));
     let mut warnings = doubts;
+    warnings.extend(recognised);
     warnings.extend(checks::by_cycle(&computed));
     checks::check_ledger(path, &course, &protocol, &computed)?;
     let frame = Frame::of(&base, &course, &computed, &mut shelf, &mut warnings)?;
@@ -156,7 +176,7 @@ pub fn treated(
         .or_user_error()
         .map_err(|e| in_file(path, &e))?;
     let unused_names = checks::names_without_region(&course, &protocol, &cycles);
-    let mut verdict = checks::verdict(&course, &protocol, &cycles).map_err(|e| in_file(path, &e))?;
+    let mut verdict = checks::verdict(&course, &protocol, &cycles, &gates).map_err(|e| in_file(path, &e))?;
     verdict.warnings.extend(warnings);
     verdict.warnings.extend(accumulated.warnings.iter().cloned());
     verdict.warnings.extend(unused_names);
@@ -191,6 +211,7 @@ impl CourseResult {
     ) -> Result<(), Failure> {
         let written = save::Written {
             input: &self.input,
+            patient_label: invocation.patient_label.as_deref(),
             course: &self.course,
             days: &self.days,
             cycles: &self.cycles,

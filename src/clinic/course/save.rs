@@ -60,6 +60,8 @@ pub fn names(cycles: usize, dicom: Option<DicomOut>) -> Vec<String> {
 pub struct Written<'a> {
     /// Record entry of the course's file or folder.
     pub input: &'a InputFile,
+    /// Whom it is about, in the user's own words, where stated.
+    pub patient_label: Option<&'a str>,
     /// The course.
     pub course: &'a Course,
     /// Days of its cycles.
@@ -104,6 +106,7 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
         "program": run_record::program(),
         "course": w.input,
         "patient": w.course.patient_id,
+        "patient_label": w.patient_label,
         "verdict": w.verdict,
         "cycles": cycles,
         "regions_by_cycle": w.accumulated.cycles,

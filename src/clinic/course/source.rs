@@ -10,10 +10,9 @@ use crate::clinic::request::{ImageChoice, StudyChoice};
 use crate::clinic::series::OpenSeries;
 use crate::clinic::shelf::Shelf;
 use crate::clinic::study;
-use crate::course::decision::check_choices;
+use crate::course::decision::{check_choices, check_facts};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::protocol::Protocol;
-use crate::course::rules::Facts;
 use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
@@ -53,6 +52,7 @@ impl CourseSource {
         let mut course = Course::parse(&read_text(path)?, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
+        check_facts(&protocol, &course.facts).or_user_error().map_err(|e| in_file(path, &e))?;
         let nuclide = named_nuclide(path, &course.nuclide);
         let loaded = Nuclide::load(&nuclide).or_user_error()?;
         let mut doubts =
@@ -77,6 +77,8 @@ impl CourseSource {
                 nuclide_stated: course.nuclide_stated,
                 options,
                 effective_half_life_h: None,
+                half_lives_h: BTreeMap::new(),
+                model: None,
                 administered_mbq: None,
             },
             doubts,
@@ -143,9 +145,11 @@ impl CourseSource {
             ct,
             labels,
             label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
+            facts: choice.facts.clone(),
             ..imaged_course(protocol.clone(), choice.images.nuclide.clone(), cycles)
         };
         let protocol = read_protocol(path, &protocol)?;
+        check_facts(&protocol, &course.facts).or_user_error()?;
         Ok(Self {
             name: path.to_path_buf(),
             input: read("course", path)?,

@@ -96,9 +96,9 @@ fn page(f: &Found<'_>) -> Page {
     Page {
         title: "Treatment course report".into(),
         lead: format!(
-            "{} · {} cycles, {} GBq in all · protocol {} · {}",
+            "{} · {}, {} GBq in all · protocol {} · {}",
             nuclide(f),
-            f.course.cycles.len(),
+            counted(f.course.cycles.len(), "cycle"),
             significant(f.course.cycles.iter().map(|c| c.administered_mbq).sum::<f64>() / 1000.0, 4),
             verdict.protocol,
             program()
@@ -110,29 +110,29 @@ fn page(f: &Found<'_>) -> Page {
         unknown,
         run_facts: vec![("Started (UTC)".into(), utc(f.invocation.moment)), ("Ran on".into(), platform())],
         intended_use: format!("{} {INTENDED_USE}", verdict.intended_use),
+        patient: f.invocation.patient_label.clone(),
     }
 }
 
 /// State, reasons, probabilities.
 fn banner(verdict: &Verdict, quantity: &str) -> Banner {
     let mut lines = Vec::new();
-    let (tone, heading) = match &verdict.state {
+    let tone = match &verdict.state {
         State::Hold { reasons } => {
-            lines.extend(reasons.iter().cloned());
-            (Tone::Stop, "Hold: no option can be stated until this is cleared".to_owned())
+            lines.extend(reasons.iter().skip(1).cloned());
+            lines.push("No option is stated until this is cleared.".to_owned());
+            Tone::Stop
         }
-        State::Stop { reasons } => {
-            lines.extend(reasons.iter().cloned());
-            (Tone::Stop, "Stop, as stated by the physician".to_owned())
-        }
-        State::Continue { activity_gbq, predicted_cumulative_gy, predicted_lies } => {
+        State::Stop { .. } => Tone::Stop,
+        State::Continue { predicted_cumulative_gy, predicted_lies, .. } => {
             if let (Some(gy), Some(lies)) = (predicted_cumulative_gy, predicted_lies) {
                 lines.push(format!("Predicted cumulative {quantity} after it: {gy:.1} Gy, {}.", lies.word()));
             }
-            let heading = format!("The next cycle is within the protocol: {} GBq", significant(*activity_gbq, 3));
-            (if predicted_lies.is_some_and(|l| l == Window::Above) { Tone::Attention } else { Tone::Good }, heading)
+            // what nobody has assessed is no good news
+            let above = predicted_lies.is_some_and(|l| l == Window::Above);
+            if above || !verdict.not_assessed.is_empty() { Tone::Attention } else { Tone::Good }
         }
-        State::StepComplete { step, because, next_step, eligibility } => {
+        State::StepComplete { because, next_step, eligibility, .. } => {
             lines.push(format!("{because}."));
             lines.push(match (next_step, eligibility) {
                 (Some(next), Some(answer)) => {
@@ -145,7 +145,7 @@ fn banner(verdict: &Verdict, quantity: &str) -> Banner {
                 }
                 _ => "The protocol has no further step.".to_owned(),
             });
-            (Tone::Attention, format!("Complete: {step}"))
+            Tone::Attention
         }
         State::Conflict { options, .. } => {
             lines.push(
@@ -164,10 +164,11 @@ fn banner(verdict: &Verdict, quantity: &str) -> Banner {
                 })
                 .collect();
             lines.push(format!("Options: {}.", words.join("; ")));
-            (Tone::Attention, "Conflict: the physician decides among the options".to_owned())
+            Tone::Attention
         }
     };
-    lines.push(format!("Driven by {}: {}.", name(&verdict.driver), name(&verdict.driver_reason)));
+    let heading = verdict.headline.clone();
+    lines.push(format!("Judged by {}: {}.", name(&verdict.driver), name(&verdict.driver_reason)));
     if let (Some(window), Some(lies)) = (&verdict.window, verdict.lies) {
         let range = window.lower_gy.map_or_else(
             || format!("limit {} Gy", tick(window.upper_gy)),
@@ -188,13 +189,13 @@ fn facts(f: &Found<'_>, quantity: &str) -> Vec<Fact> {
         facts.push(fact(
             format!("Cumulative {quantity}, {}", name(&verdict.driver)),
             format!("{:.1} ± {:.1} Gy", now.value_gy, now.sigma_gy),
-            "k = 1, stated budget".into(),
+            "standard uncertainty (k = 1) as budgeted".into(),
         ));
         facts.push(fact(
-            "Chance to be above the window now".into(),
+            "Probability of lying above the window now".into(),
             probability(now.above_budget),
             format!(
-                "{} if errors are independent, {} if common to all cycles",
+                "{} if errors are independent from cycle to cycle, {} if correlated",
                 probability(now.above_independent),
                 probability(now.above_correlated)
             ),
@@ -204,14 +205,18 @@ fn facts(f: &Found<'_>, quantity: &str) -> Vec<Fact> {
         facts.push(fact(
             "After the next standard cycle".into(),
             format!("{:.1} ± {:.1} Gy", next.value_gy, next.sigma_gy),
-            format!("predicted; chance to be above: {}", probability(next.above_budget)),
+            format!("predicted; probability of lying above: {}", probability(next.above_budget)),
         ));
     }
     if let Some(prediction) = verdict.predictions.first() {
         facts.push(fact(
             "Predicted dose of the next cycle".into(),
             format!("{} Gy/GBq", significant(prediction.gy_per_gbq, 3)),
-            format!("± {} %, by “{}”", percent(prediction.rel_sigma, 0), prediction.predictor.name()),
+            format!(
+                "absorbed dose coefficient, ± {} %, by “{}”",
+                percent(prediction.rel_sigma, 0),
+                prediction.predictor.name()
+            ),
         ));
     }
     facts
@@ -286,13 +291,13 @@ fn limits(f: &Found<'_>, quantity: &str) -> Section {
             let eqd2 = 1.0 + 2.0 / f.protocol.organ.alpha_beta_gy;
             vec![
                 Cell::Text(name(&s.structure)),
-                Cell::Number(s.dose_gy.iter().map(|gy| format!("{gy:.2}")).collect::<Vec<_>>().join(" + ")),
-                number_or_unknown(s.total_dose_gy.map(|gy| format!("{gy:.2}"))),
-                Cell::Number(format!("{:.2}", s.total_bed_gy)),
-                Cell::Number(format!("{:.2}", s.total_bed_gy / eqd2)),
-                Cell::Number(format!("{:.2}", s.sigma.independent_gy)),
-                Cell::Number(format!("{:.2}", s.sigma.correlated_gy)),
-                Cell::Number(format!("{:.2}", s.sigma.budget_gy)),
+                Cell::Number(s.dose_gy.iter().map(|gy| significant(*gy, 3)).collect::<Vec<_>>().join(" + ")),
+                number_or_unknown(s.total_dose_gy.map(|gy| significant(gy, 4))),
+                Cell::Number(significant(s.total_bed_gy, 4)),
+                Cell::Number(significant(s.total_bed_gy / eqd2, 4)),
+                Cell::Number(significant(s.sigma.independent_gy, 3)),
+                Cell::Number(significant(s.sigma.correlated_gy, 3)),
+                Cell::Number(significant(s.sigma.budget_gy, 3)),
             ]
         })
         .collect();
@@ -307,8 +312,8 @@ fn limits(f: &Found<'_>, quantity: &str) -> Section {
         },
         Block::Table(Table::new(
             &format!(
-                "Structures of the steering organ ({}), treatments before this course included; σ: standard uncertainty of the \
-                 total (k = 1) if errors are independent from cycle to cycle, common to all, or as budgeted",
+                "Structures of the dose-limiting organ ({}), treatments before this course included; u: standard uncertainty of the \
+                 total (k = 1) if errors are independent from cycle to cycle, correlated, or as budgeted",
                 f.protocol.organ.name
             ),
             &[
@@ -317,14 +322,14 @@ fn limits(f: &Found<'_>, quantity: &str) -> Section {
                 "Dose|Gy",
                 "BED|Gy",
                 "EQD2|Gy",
-                "σ independent|Gy",
-                "σ common|Gy",
-                "σ budget|Gy",
+                "u independent|Gy",
+                "u correlated|Gy",
+                "u budget|Gy",
             ],
             rows,
         )),
         Block::Text(format!(
-            "Radiobiology of the steering organ: α/β {} Gy, repair half-life {} h ({}). Limits: {}.",
+            "Radiobiology of the dose-limiting organ: α/β {} Gy, repair half-life {} h ({}). Limits: {}.",
             tick(f.protocol.organ.alpha_beta_gy),
             tick(f.protocol.organ.repair_half_life_h),
             f.protocol.organ.source,
@@ -371,9 +376,9 @@ fn next_cycle(f: &Found<'_>) -> Section {
                 let mark = if *by_policy == Some(o.option) { " (the protocol file’s policy)" } else { "" };
                 vec![
                     Cell::Text(format!("{}{mark}", o.option.replace('-', " "))),
-                    Cell::Number(format!("{:.3}", o.activity_gbq)),
-                    Cell::Number(format!("{:.2}", o.next_dose_gy)),
-                    Cell::Number(format!("{:.2}", o.cumulative_gy)),
+                    Cell::Number(significant(o.activity_gbq, 3)),
+                    Cell::Number(significant(o.next_dose_gy, 3)),
+                    Cell::Number(significant(o.cumulative_gy, 4)),
                     Cell::Text(o.lies.word().into()),
                     Cell::Text(o.note.clone()),
                 ]
@@ -392,19 +397,29 @@ fn next_cycle(f: &Found<'_>) -> Section {
         .map(|p| {
             vec![
                 Cell::Text(p.predictor.name().into()),
-                Cell::Number(format!("{:.4}", p.gy_per_gbq)),
+                Cell::Number(significant(p.gy_per_gbq, 3)),
                 Cell::Number(percent(p.rel_sigma, 1)),
-                Cell::Number(format!("{:.2}", p.gy_per_gbq * standard)),
+                Cell::Number(significant(p.gy_per_gbq * standard, 3)),
             ]
         })
         .collect();
     let at_standard = format!("At {} GBq|Gy", tick(standard));
     blocks.push(Block::Table(Table::new(
         "Predicted dose of the next cycle to the driving structure; the first predictor is the one used",
-        &["Predictor", "Dose per activity|Gy/GBq", "±|%", &at_standard],
+        &["Predictor", "Absorbed dose coefficient|Gy/GBq", "±|%", &at_standard],
         rows,
     )));
     Section::new("next", "Next cycle", "Next cycle", blocks)
+}
+
+/// A number and what it counts.
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Images of a cycle's curves.
+fn images(f: &Found<'_>, cycle: usize) -> Option<usize> {
+    f.computed.get(cycle)?.curves.iter().map(|curve| curve.points.len()).max()
 }
 
 /// Days from the first injection to each.
@@ -429,7 +444,10 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         .enumerate()
         .map(|(n, (cycle, day))| {
             let from = match &cycle.content {
-                CycleContent::Series(_) => "images over time, fitted and transported",
+                CycleContent::Series(_) => match images(f, n) {
+                    Some(1) => "one image, integrated with a stated effective half-life, transported",
+                    _ => "images over time, integrated and transported",
+                },
                 CycleContent::Tia { .. } => "ready map of time-integrated activity, transported",
                 CycleContent::Dose(_) => "ready dose map",
                 CycleContent::Stated(_) => "stated mean doses",
@@ -494,14 +512,14 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
             Block::Folded {
                 summary: "Every region of every cycle: mass, half-life, BED, method".into(),
                 blocks: vec![Block::Table(Table::new(
-                    "SE: standard error of the transport’s statistics; T½: effective half-life; G: Lea-Catcheside factor",
+                    "SE: statistical standard error of the transport; T_eff: effective half-life; G: Lea-Catcheside factor",
                     &[
                         "Region",
                         "Cycle",
                         "Mass|g",
                         "Dose ± SE|Gy",
-                        "Per activity|Gy/GBq",
-                        "T½|h",
+                        "Absorbed dose coefficient|Gy/GBq",
+                        "T_eff|h",
                         "G",
                         "BED|Gy",
                         "EQD2|Gy",
@@ -639,7 +657,9 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 rows.push(row);
                 continue;
             };
-            let last_h = region.points.last().map_or(1.0, |point| point.time_h) * 1.25;
+            // the tail after the last scan carries a good part of the integral: half a half-life of it is drawn
+            let last_scan_h = region.points.last().map_or(1.0, |point| point.time_h);
+            let last_h = last_scan_h + 0.5 * integral.effective_half_life_h.min(last_scan_h);
             let curve: Vec<[f64; 2]> = (0..=CURVE_POINTS)
                 .map(|n| last_h * n as f64 / CURVE_POINTS as f64)
                 .filter_map(|time_h| Some([time_h, curve_mbq(region, time_h)?]))
@@ -692,13 +712,14 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         vec![
             Block::Figures(figures),
             Block::Text(
-                "Points: measured activity of the region with its stated error; line: fitted curve; below: (measured − curve) / \
-                 curve. The regions shown are those of the histograms; the table has all."
+                "Points: measured activity of the region with its stated error; line: curve, dashed after the last image, where it is \
+                 extrapolated; activity on a logarithmic axis; below: (measured − curve) / curve. A single image is a point: its \
+                 line is the stated half-life, nothing is fitted. The regions shown are those of the histograms; the table has all."
                     .into(),
             ),
             Block::Table(Table::new(
                 "Fits; χ² with its degrees of freedom; extrapolated: share of the integral after the last image",
-                &["Region", "Method", "Points", "TIA|MBq h", "±|%", "T½|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"],
+                &["Region", "Method", "Points", "TIA|MBq h", "±|%", "T_eff|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"],
                 rows,
             )),
         ]
@@ -805,10 +826,11 @@ fn uncertainty(f: &Found<'_>) -> Section {
     let mut blocks = uncertainty_words();
     blocks.push(Block::Text(format!(
         "The budget of the limits: where a cycle states no uncertainty of its own, the protocol’s is used, {} % random and {} % \
-         systematic ({}). A random part adds in squares from cycle to cycle, a systematic one in full. Both extremes, all \
-         independent and all common, are in the table of structures.",
+         systematic{} ({}). A random part adds in squares from cycle to cycle, a systematic one in full. Both extremes, all \
+         independent and all correlated, are in the table of structures.",
         percent(plan.random_rel, 0),
         percent(plan.systematic_rel, 0),
+        plan.one_image_rel.map_or_else(String::new, |rel| format!(", {} % where a cycle has one image", percent(rel, 0))),
         plan.source
     )));
     if f.histograms.sigma_rel.is_some() {
@@ -926,7 +948,10 @@ fn clinic(f: &Found<'_>) -> Vec<(String, String)> {
     let before: Vec<String> =
         f.course.ledger.iter().map(|entry| format!("{} ({})", entry.what, name(&entry.structure))).collect();
     vec![
-        item("Patient", "left out of this page on purpose".into()),
+        item(
+            "Patient",
+            f.invocation.patient_label.clone().unwrap_or_else(|| "left out of this page on purpose".to_owned()),
+        ),
         item("Nuclide", nuclide(f)),
         item("Radiopharmaceutical", not("the course file does not name it")),
         item("Administered activity", format!("{} MBq, as stated in the course file", given.join(", "))),
@@ -950,7 +975,7 @@ fn clinic(f: &Found<'_>) -> Vec<(String, String)> {
         item(
             "Radiobiology",
             format!(
-                "steering organ: α/β {} Gy, repair half-life {} h; other regions as in the table",
+                "dose-limiting organ: α/β {} Gy, repair half-life {} h; other regions as in the table",
                 tick(f.protocol.organ.alpha_beta_gy),
                 tick(f.protocol.organ.repair_half_life_h)
             ),

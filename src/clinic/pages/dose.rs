@@ -251,6 +251,7 @@ fn dose_page(
             ("CPU time of the transport".into(), format!("{} s", significant(computed.cpu_seconds, 3))),
         ],
         intended_use: INTENDED_USE.into(),
+        patient: invocation.patient_label.clone(),
     }
 }
 
@@ -296,7 +297,7 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
     facts.push(Fact {
         name: "BED".into(),
         value: "not known".into(),
-        note: "needs half-lives and radiobiology: “lutra course”".into(),
+        note: "needs radiobiology: “lutra course”".into(),
     });
     facts.push(Fact {
         name: "Time-integrated activity".into(),
@@ -325,7 +326,7 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
         None => not("this run starts from time-integrated activity"),
     };
     vec![
-        item("Patient and cycle", "left out of this page on purpose"),
+        item("Patient and cycle", "as on top of the page where stated; else left out on purpose"),
         item("Nuclide", &format!("{}, half-life {} h", case.nuclide.name, significant(case.nuclide.half_life_h, 5))),
         item("Radiopharmaceutical", &not("the inputs do not name it")),
         (
@@ -344,24 +345,27 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
             format!("{} regions; masses from the density of their voxels, in the table of regions", rows.len()),
         ),
         item("Time-activity curves", &curves("“lutra tia” and “lutra course” fit and show them")),
-        item(
-            "BED and EQD2",
-            &not(
-                "they need the tissue’s alpha/beta and repair half-life and each region’s effective half-life, which a \
-                  dose run is not given; “lutra course” computes them",
-            ),
-        ),
+        item("BED and EQD2", &not(&format!("{}; “lutra course” computes them", bed_needs(case)))),
         item("Voxel size", &format!("{} mm", case.decays.grid.spacing_mm.map(|mm| significant(mm, 3)).join(" × "))),
         item("Uncertainty", "statistics of the transport, k = 1; that of the activity is not known"),
         item("Limits used", "none"),
     ]
 }
 
+/// What BED lacks here: of images the half-lives are known, of a ready map they are not.
+fn bed_needs(case: &Case) -> &'static str {
+    match image_times(case) {
+        Some(_) => "they need the tissue’s radiobiology (alpha/beta, repair half-life), which a dose run is not given",
+        None => {
+            "they need the tissue’s radiobiology (alpha/beta, repair half-life) and each region’s effective half-life, which a \
+             dose run is not given"
+        }
+    }
+}
+
 fn dose_unknown(case: &Case) -> Vec<String> {
     let mut unknown = vec![
-        "BED and EQD2: they need the tissue’s radiobiology (alpha/beta, repair half-life) and each region’s effective \
-         half-life, which a dose run is not given; “lutra course” computes them."
-            .to_owned(),
+        format!("BED and EQD2: {}; “lutra course” computes them.", bed_needs(case)),
         "Equivalent uniform dose: it needs a parameter of the tissue that no input states.".to_owned(),
         match image_times(case) {
             Some(times) => format!(

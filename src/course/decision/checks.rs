@@ -3,8 +3,9 @@
 use super::{ADDITIVE_INTERVAL_D, DecisionError, DecisionInput, StructureSum};
 use crate::bed::BedError;
 use crate::course::protocol::Protocol;
-use crate::course::rules::Override;
+use crate::course::rules::{Fact, Facts, Override};
 use crate::note::Note;
+use crate::units::rounded;
 
 /// Ratio of dose per activity to the population mean, or its inverse, above which a wrong unit is suspected: a
 /// convention of this program.
@@ -36,9 +37,10 @@ pub fn check_choices(protocol: &Protocol, step: usize, overrides: &[Override]) -
         return Err(DecisionError::Step { step, protocol: protocol.id.clone(), steps });
     }
     for entry in overrides {
-        let (field, found, allowed) = if !protocol.rules.iter().any(|rule| rule.id == entry.rule) {
-            let known: Vec<&str> = protocol.rules.iter().map(|r| r.id.as_str()).collect();
-            ("rule", format!("\"{}\"", entry.rule), format!("a rule of protocol {}: {}", protocol.id, known.join(", ")))
+        let known = super::gates::overridable(protocol);
+        let (field, found, allowed) = if !known.contains(&entry.rule) {
+            let allowed = format!("a rule of protocol {} or a reason to hold: {}", protocol.id, known.join(", "));
+            ("rule", format!("\"{}\"", entry.rule), allowed)
         } else if entry.reason.trim().is_empty() {
             ("reason", "nothing".to_owned(), "the reason in words".to_owned())
         } else if entry.by.trim().is_empty() {
@@ -51,9 +53,43 @@ pub fn check_choices(protocol: &Protocol, step: usize, overrides: &[Override]) -
     Ok(())
 }
 
+/// Refuses a fact that neither this protocol nor a built-in one knows, and one of another kind: a misspelt fact must not
+/// count as unknown.
+pub fn check_facts(protocol: &Protocol, facts: &Facts) -> Result<(), DecisionError> {
+    let known = protocol.known_facts();
+    for (name, fact) in facts {
+        let refused = |found: String, allowed: String, next: String| {
+            Err(DecisionError::Fact { name: name.clone(), found, allowed, next })
+        };
+        let Some(number) = known.get(name) else {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            let near = names.iter().map(|other| (strsim::osa_distance(other, name), other)).min();
+            let starts = names.iter().filter(|other| other.starts_with(&format!("{name}_"))).min_by_key(|o| o.len());
+            let near = starts.or(near.filter(|(distance, other)| *distance <= 1 + other.len() / 4).map(|(_, o)| o));
+            let next = near.map_or_else(
+                || "A protocol file with a rule on it makes it known.".to_owned(),
+                |other| format!("Did you mean {other}?"),
+            );
+            return refused("an unknown fact".to_owned(), names.join(", "), next);
+        };
+        match (number, fact) {
+            (true, Fact::Flag(flag)) => {
+                return refused(flag.to_string(), "a number".to_owned(), "Its name says the unit.".to_owned());
+            }
+            (false, Fact::Number(value)) => {
+                let next = "Write true where it applies to the patient.".to_owned();
+                return refused(value.to_string(), "true or false".to_owned(), next);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Consistency of the input.
 pub(super) fn check(input: &DecisionInput<'_>) -> Result<(), DecisionError> {
     check_choices(input.protocol, input.step, input.overrides)?;
+    check_facts(input.protocol, input.facts)?;
     if input.structures.is_empty() {
         return Err(DecisionError::NoOrgan { names: input.protocol.organ.structures.join(", ") });
     }
@@ -82,13 +118,6 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
     let mut warnings = Vec::new();
     let organ = &protocol.organ;
     let judged = |name: &String| input.structures.iter().any(|s| s.structure == *name);
-    for name in organ.structures.iter().filter(|name| !judged(name)) {
-        let text = format!(
-            "no cycle has a dose for {name}: {} are judged without it; if the patient has it, its label or name is missing",
-            organ.name
-        );
-        warnings.push(Note::warning("structure-without-dose", text));
-    }
     for entry in input.ledger.iter().filter(|entry| entry.structure != organ.name && !judged(&entry.structure)) {
         warnings.push(Note::warning(
             "prior-treatment-elsewhere",
@@ -104,9 +133,10 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
             let share = dose.dose_gy / given.administered_gbq / protocol.prior.gy_per_gbq;
             if !(1.0 / IMPLAUSIBLE_FACTOR..=IMPLAUSIBLE_FACTOR).contains(&share) {
                 let text = format!(
-                    "{} has {:.3} Gy/GBq, {share:.2} times the population's {} Gy/GBq: check units, activity and region",
+                    "{} has {} Gy/GBq, {} times the population's {} Gy/GBq: check units, activity and region",
                     history.structure,
-                    dose.dose_gy / given.administered_gbq,
+                    rounded(dose.dose_gy / given.administered_gbq, 3),
+                    rounded(share, 3),
                     protocol.prior.gy_per_gbq
                 );
                 warnings.push(Note::warning("dose-implausible", text).at(format!("cycle {}", index + 1)));

@@ -17,10 +17,13 @@ use super::rules::{Answer, Eligibility, Facts, Override, RuleOutcome, eligibilit
 use super::uncertainty::{CumulativeSigma, probability_above, probability_inside};
 
 mod checks;
+mod gates;
+mod headline;
 mod state;
 mod sums;
 
-pub use checks::{activity_as_intended, check_choices, interval_warning};
+pub use checks::{activity_as_intended, check_choices, check_facts, interval_warning};
+pub use gates::{Gate, GateKind};
 pub use state::{reduced_activity, spread_activity_gbq};
 
 /// The statement on every verdict.
@@ -68,6 +71,17 @@ pub enum DecisionError {
         /// What it may hold.
         allowed: String,
     },
+    /// A fact that no protocol knows, or of another kind.
+    Fact {
+        /// Its name.
+        name: String,
+        /// What was found.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+        /// The next step.
+        next: String,
+    },
     /// A ledger entry.
     Ledger(#[from] LedgerError),
     /// A number outside its range.
@@ -110,6 +124,9 @@ impl Explained for DecisionError {
                 allowed,
                 "Correct the [[overrides]] entry.",
             ),
+            Self::Fact { name, found, allowed, next } => {
+                Fault::invalid("", format!("patient.facts.{name}"), found, allowed, next)
+            }
             Self::Ledger(error) => error.fault(),
             Self::Value(error) => error.fault(),
         }
@@ -166,6 +183,8 @@ pub struct DecisionInput<'a> {
     pub ledger: &'a [PriorTreatment],
     /// Facts about the patient.
     pub facts: &'a Facts,
+    /// Reasons found before why the doses cannot be judged: refused fits, another nuclide, times.
+    pub gates: &'a [Gate],
     /// Overrides of rules.
     pub overrides: &'a [Override],
     /// Reasons to stop stated by the physician (progression, toxicity, refusal).
@@ -288,6 +307,10 @@ pub struct Verdict {
     /// The state.
     #[serde(flatten)]
     pub state: State,
+    /// The verdict in one line.
+    pub headline: String,
+    /// What nobody has assessed: rules without a fact.
+    pub not_assessed: Vec<String>,
     /// The protocol and its version.
     pub protocol: String,
     /// The step's name.
@@ -345,6 +368,7 @@ pub struct Verdict {
 ///     structures: &[kidney],
 ///     ledger: &[],
 ///     facts: &Default::default(),
+///     gates: &[],
 ///     overrides: &[],
 ///     stop_flags: &[],
 ///     reduction_factor: 1.0,
@@ -395,9 +419,12 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     if step.window.is_none() {
         blocking.clear();
     }
+    let safety = gates::safety_outcomes(input);
+    let mut held = gates::reasons(input, &safety, step.window.is_some());
+    held.append(&mut blocking);
 
     let judged_step = (step_index + 1).min(protocol.steps.len() - 1);
-    let rules: Vec<RuleOutcome> =
+    let mut rules: Vec<RuleOutcome> =
         protocol.entry_rules(judged_step).into_iter().map(|rule| rule.outcome(input.facts, input.overrides)).collect();
     let next_step = (step_index + 1 < protocol.steps.len()).then(|| &protocol.steps[step_index + 1]);
     let complete = |because: String| State::StepComplete {
@@ -410,8 +437,8 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let lies = step.window.as_ref().zip(total).map(|(w, total)| w.classify(total));
     let state = if !input.stop_flags.is_empty() {
         State::Stop { reasons: input.stop_flags.to_vec() }
-    } else if !blocking.is_empty() {
-        State::Hold { reasons: blocking }
+    } else if !held.is_empty() {
+        State::Hold { reasons: held }
     } else {
         state::next_state(&state::Situation {
             input,
@@ -431,7 +458,8 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
         warnings.push(Note::warning(
             "activity-below-least",
             format!(
-                "the activity found, {activity_gbq:.3} GBq, lies below the protocol's least of {} GBq",
+                "the activity found, {} GBq, lies below the protocol's least of {} GBq",
+                crate::units::rounded(*activity_gbq, 3),
                 protocol.activity.min_gbq
             ),
         ));
@@ -462,8 +490,20 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
         exceedance(w, total + next_value_gy, &sigma)
     });
 
+    // a further cycle waits for the rules of safety; the rules of entry concern it where the step is entered
+    let about: Vec<&RuleOutcome> = match &state {
+        State::StepComplete { .. } => safety.iter().chain(&rules).collect(),
+        _ => safety.iter().collect(),
+    };
+    let not_assessed = headline::not_assessed(protocol, &about);
+    let quantity = step.window.map(|window| window.quantity);
+    let headline = headline::headline(&state, &protocol.organ.name, quantity, &not_assessed);
+    rules
+        .extend(safety.into_iter().filter(|own| !rules.iter().any(|known| known.rule == own.rule)).collect::<Vec<_>>());
     Ok(Verdict {
         state,
+        headline,
+        not_assessed,
         protocol: format!("{} {}", protocol.id, protocol.version),
         step: step.name.clone(),
         window: step.window,

@@ -3,6 +3,7 @@
 use super::{ConflictOption, DecisionInput, State};
 use crate::bed::{DoseWindow, LimitQuantity, Radiobiology, Window};
 use crate::course::protocol::{ActivityRule, ConflictPolicy};
+use crate::units::rounded;
 
 /// The activity, GBq, and dose, Gy, that lead from `sum_gy` exactly to `target_gy` of BED:
 ///   D = [-1 + sqrt(1 + 4 g (T - B))] / (2 g), g = G/(alpha/beta); A = D/(Gy/GBq)
@@ -55,7 +56,7 @@ pub(super) fn next_state(s: &Situation<'_>) -> State {
     if let Some(window) = s.window {
         let lies = window.classify(s.total_gy);
         if lies != Window::Below || (window.lower_gy.is_none() && s.total_gy >= window.upper_gy) {
-            return (s.complete)(format!("{:.2} Gy lies {}", s.total_gy, lies.word()));
+            return (s.complete)(format!("{} Gy lies {}", rounded(s.total_gy, 4), lies.word()));
         }
     }
     if let Some(last) = s.last_cycle
@@ -143,7 +144,11 @@ fn conflict(s: &Situation<'_>, window: &DoseWindow, after_gy: f64) -> State {
                 protocol.activity.standard_gbq,
                 s.gy_per_gbq * protocol.activity.standard_gbq,
                 after_gy,
-                format!("passes the upper edge of {} Gy by {:.2} Gy", window.upper_gy, after_gy - window.upper_gy),
+                format!(
+                    "passes the upper edge of {} Gy by {} Gy",
+                    window.upper_gy,
+                    rounded(after_gy - window.upper_gy, 3)
+                ),
             ),
         ],
         by_policy: match protocol.conflict_policy {

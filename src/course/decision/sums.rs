@@ -6,6 +6,7 @@ use crate::course::ledger::{PriorSum, prior_sum};
 use crate::course::predict::{DosePerActivity, predictions};
 use crate::course::protocol::Drive;
 use crate::course::uncertainty::{CycleUncertainty, cumulative_sigma};
+use crate::units::rounded;
 
 /// One structure's sums, missing cycles imputed by the shrunken last value known at that time.
 pub(super) fn sum_structure(
@@ -182,9 +183,9 @@ pub(super) fn pick_driver(
     } else {
         let others: Vec<String> = (0..singles)
             .filter(|&s| s != highest)
-            .map(|s| format!("{} {:.2} Gy", structures[s].structure, value(&structures[s])))
+            .map(|s| format!("{} {} Gy", structures[s].structure, rounded(value(&structures[s]), 4)))
             .collect();
-        format!("the higher one, {:.2} Gy (others: {})", value(&structures[highest]), others.join(", "))
+        format!("the higher one, {} Gy (others: {})", rounded(value(&structures[highest]), 4), others.join(", "))
     };
     (highest, reason)
 }

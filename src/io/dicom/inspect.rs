@@ -8,6 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::aside::Aside;
+use super::injections::{SAME_SCAN_H, by_injection};
 use super::kind::Kind;
 use super::nuclear::{ActivityImage, Scan};
 use super::object::{items, number, text};
@@ -21,6 +22,7 @@ use crate::grid::VoxelGrid;
 use crate::io::IoError;
 use crate::note::{Note, sentences};
 use crate::text::plain;
+use crate::units::rounded;
 
 /// A folder or file as Lutra sees it. The text contains no patient and no date.
 #[derive(Clone, Debug, Serialize)]
@@ -234,6 +236,50 @@ fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
     Ok((reports.iter().map(line).collect(), notes))
 }
 
+/// Small numbers as words.
+fn counted(number: usize, what: &str) -> String {
+    const WORDS: [&str; 13] =
+        ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
+    let plural = if number == 1 { "" } else { "s" };
+    WORDS.get(number).map_or_else(|| format!("{number} {what}{plural}"), |word| format!("{word} {what}{plural}"))
+}
+
+/// Activity images by injection, as a course takes them; none where an injection is not dated or several are too close.
+fn cycles(images: &[&SeriesReport]) -> Option<Vec<Words>> {
+    let scans: Option<Vec<&Scan>> = images.iter().map(|one| one.scan.as_ref()).collect();
+    let scans = scans?;
+    let injections: Option<Vec<_>> = scans.iter().map(|scan| scan.timing.injection).collect();
+    let injections = injections?;
+    let groups = by_injection(&injections).ok()?;
+    let mut lines = vec![words!(
+        Setting::Activity,
+        format!(
+            ": {}; a course takes the folder, each injection as a cycle",
+            match groups.as_slice() {
+                [one] => format!("one cycle, {}", scans_of(&scans, one)),
+                several => counted(several.len(), "cycle"),
+            }
+        )
+    )];
+    for (number, group) in (1..).zip(&groups) {
+        let day = injections[groups[0][0]].days_to(injections[group[0]]);
+        lines.push(format!("    cycle {number}, day {day}: {}", scans_of(&scans, group)).into());
+        lines.extend(group.iter().map(|&n| words!("        ", Setting::Activity, " ", &images[n].path)));
+    }
+    Some(lines)
+}
+
+/// How many scans these images show, and when they were taken.
+fn scans_of(scans: &[&Scan], group: &[usize]) -> String {
+    let mut hours: Vec<f64> = group.iter().filter_map(|&n| scans[n].timing.hours_after_injection).collect();
+    hours.sort_by(f64::total_cmp);
+    hours.dedup_by(|a, b| (*a - *b).abs() <= SAME_SCAN_H);
+    let shown: Vec<String> = hours.iter().map(|&hours| rounded(hours, 4)).collect();
+    let images =
+        if group.len() > hours.len() { format!(" in {}", counted(group.len(), "image")) } else { String::new() };
+    format!("{}{images} ({} h after injection)", counted(hours.len(), "scan"), shown.join(", "))
+}
+
 fn verdict(series: &[SeriesReport]) -> Vec<Words> {
     let usable = |kind: Kind| series.iter().filter(|s| s.kind == kind && s.refusal.is_none()).collect::<Vec<_>>();
     let mut lines = Vec::new();
@@ -246,6 +292,9 @@ fn verdict(series: &[SeriesReport]) -> Vec<Words> {
         match usable(kind).as_slice() {
             [] => {}
             [one] => lines.push(words!(role, ": ", &one.title)),
+            scans if kind == Kind::Activity && cycles(scans).is_some() => {
+                lines.extend(cycles(scans).into_iter().flatten())
+            }
             several => {
                 lines.push(words!(role, format!(": {} candidates; give the one that is meant", several.len())));
                 lines.extend(several.iter().map(|one| words!("    ", role, " ", &one.path)));

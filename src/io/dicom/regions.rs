@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::grid::Volume;
 use crate::io::labels::LabelNames;
 use crate::note::Note;
+use crate::units::rounded;
 
 /// Regions on a grid.
 #[derive(Clone, Debug)]
@@ -122,8 +123,9 @@ pub(super) fn paint(
                 Note::warning(
                     "region-shared",
                     format!(
-                        "{:.3} mL of {:.3} mL belong to smaller regions inside it",
-                        report.lost_cm3, report.grid_cm3
+                        "excludes {} mL of its {} mL, contoured as smaller regions inside it",
+                        rounded(report.lost_cm3, 3),
+                        rounded(report.grid_cm3, 3)
                     ),
                 )
                 .at(at),

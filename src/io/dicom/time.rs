@@ -28,6 +28,16 @@ impl Moment {
         (seconds(self.clock, later.clock) + 60.0 * apart_min as f64) / 3600.0
     }
 
+    /// Whether it is on this day. The day itself is told to nobody but the user's own draft: dates identify the patient.
+    pub fn is_on(self, day: Date) -> bool {
+        self.clock.date() == day
+    }
+
+    /// Its day, for the draft of a course that stays with the images.
+    pub fn day(self) -> Date {
+        self.clock.date()
+    }
+
     /// Calendar days from this moment's day to another's.
     pub fn days_to(self, later: Self) -> i64 {
         later.clock.date().duration_since(self.clock.date()).as_hours() / 24

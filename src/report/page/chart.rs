@@ -331,11 +331,14 @@ pub fn activity(chart: &ActivityChart) -> Markup {
             @for &y in &y_ticks { text x=(px(plot.left - 8.0)) y=(px(plot.py(y) + 4.5)) text-anchor="end" { (tick(y)) } }
             line x1=(px(plot.left)) x2="344" y1="190" y2="190" {}
             line x1=(px(plot.left)) x2=(px(plot.left)) y1="16" y2="190" {}
-            text .title x="14" y="103" text-anchor="middle" transform="rotate(-90 14 103)" { "Activity, MBq" }
+            text .title x="14" y="103" text-anchor="middle" transform="rotate(-90 14 103)" { "Activity, MBq (log)" }
         }
-        (lower.axes("Time after injection, h", "resid., %", &x_ticks, &[-most, 0.0, most]))
+        (lower.axes("Time after injection, h", "residual, %", &x_ticks, &[-most, 0.0, most]))
         g class=(format!("series c{}", chart.region % COLOURS)) {
-            path .line d=(path(chart.curve.iter().filter(|p| clip(p[1])).map(|p| [plot.px(p[0]), plot.py(p[1])]))) {}
+            @let last_scan = chart.points.last().map_or(0.0, |p| p.0);
+            @let place = |p: &[f64; 2]| [plot.px(p[0]), plot.py(p[1])];
+            path .line d=(path(chart.curve.iter().filter(|p| clip(p[1]) && p[0] <= last_scan).map(place))) {}
+            path .line.tail d=(path(chart.curve.iter().filter(|p| clip(p[1]) && p[0] >= last_scan * 0.99).map(place))) {}
             @for (n, &(time, value, sigma)) in chart.points.iter().enumerate() {
                 @if let Some(sigma) = sigma {
                     path .error d=(format!("M{} {}V{}", px(plot.px(time)), px(plot.py((value * (1.0 - sigma)).max(plot.y[0]))),

@@ -143,6 +143,16 @@ pub fn inputs(files: &[InputFile]) -> Table {
     Table::new("Input files; their names are in run.json", &["Used as", "Size|bytes", "SHA-256"], rows)
 }
 
+/// Rows above which the inputs are folded away: they are in the record.
+const MOST_INPUTS: usize = 12;
+
+/// A table, folded if it is long.
+fn many(table: Table) -> Block {
+    let rows = table.rows.len();
+    let folded = |table| Block::Folded { summary: format!("Input files ({rows})"), blocks: vec![Block::Table(table)] };
+    if rows > MOST_INPUTS { folded(table) } else { Block::Table(table) }
+}
+
 /// Method and provenance as two sections.
 pub fn sections(t: &Transport<'_>, files: &[InputFile], clinic: Vec<(String, String)>) -> Vec<Section> {
     // the nuclide used has an entry of its own
@@ -161,7 +171,7 @@ pub fn sections(t: &Transport<'_>, files: &[InputFile], clinic: Vec<(String, Str
                 Block::Heading("What a Monte Carlo study records (AAPM TG-268)".into()),
                 Block::Terms(records(t)),
                 Block::Heading("Inputs".into()),
-                Block::Table(inputs(files)),
+                many(inputs(files)),
                 Block::Folded { summary: format!("Data sets ({})", data.len()), blocks: vec![Block::Terms(data)] },
                 Block::Folded { summary: "Settings, defaults included".into(), blocks: vec![Block::Terms(settings)] },
             ],

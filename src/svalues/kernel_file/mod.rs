@@ -141,6 +141,36 @@ impl RawKernel {
         }
     }
 
+    /// Refuses a kernel that lacks two or three of nuclide, voxel size and unit, all of them by name; one that lacks a single
+    /// one is refused by that one.
+    fn all_stated(&self, nuclide: &str, declared: &Declared) -> Result<(), SvalueError> {
+        let unit = declared.unit.as_deref().map_or(self.mgy_per_mbq_s, unit_in);
+        let lacking: Vec<(&str, Setting)> = [
+            ("nuclide", Setting::KernelNuclide, declared.nuclide.is_none() && self.nuclide.is_none()),
+            ("voxel size", Setting::KernelVoxel, declared.spacing_mm.is_none() && self.spacing_mm.is_none()),
+            ("unit", Setting::KernelUnit, unit.is_none() && declared.unit.is_none()),
+        ]
+        .into_iter()
+        .filter_map(|(name, setting, lacks)| lacks.then_some((name, setting)))
+        .collect();
+        if declared.force || lacking.len() < 2 {
+            return Ok(());
+        }
+        let field = match lacking.iter().map(|(name, _)| *name).collect::<Vec<_>>()[..] {
+            ["nuclide", "voxel size"] => "nuclide, voxel size",
+            ["nuclide", "unit"] => "nuclide, unit",
+            ["voxel size", "unit"] => "voxel size, unit",
+            _ => "nuclide, voxel size, unit",
+        };
+        let mut next = words!("State them, if you know: ");
+        for (n, (_, setting)) in lacking.iter().enumerate() {
+            next = words!(next, if n == 0 { "" } else { ", " }, *setting);
+        }
+        let allowed =
+            format!("all three: nuclide ({nuclide}), edges of a voxel in mm, and mGy/(MBq s), Gy/(Bq s) or Gy/decay");
+        Err(self.fault(field, "not stated", allowed, words!(next, ".")))
+    }
+
     /// The kernel, checked for a map of `nuclide` in voxels of `spacing_mm` (none: any size will do), and what is
     /// doubtful about it. Errors: nuclide, voxel size or unit not stated or another; not symmetric; a value that is
     /// negative or not finite; with `force` only values that are missing or not finite.
@@ -159,6 +189,7 @@ impl RawKernel {
                 Err(fault)
             }
         };
+        self.all_stated(nuclide, declared)?;
         let plain = |name: &str| name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
         match declared.nuclide.as_ref().or(self.nuclide.as_ref()) {
             None => refuse(self.fault(

@@ -156,6 +156,10 @@ pub fn parse_text(text: &str, name: &str) -> Result<Vec<RawKernel>, SvalueError>
             l if l.contains('\t') => l.split('\t').map(str::trim).collect(),
             l => l.split_whitespace().collect(),
         };
+        // three offsets and a value need no head; what the value means is asked for where it is used
+        if columns.is_none() && fields.len() == 4 && fields.iter().all(|f| f.parse::<f64>().is_ok()) {
+            columns = Some(Columns { offset: [0, 1, 2], value: 3, set: None, medium: None, voxel: None });
+        }
         let Some(columns) = &columns else {
             columns = Columns::find(&fields);
             let numbers = fields.len() >= 4 && fields[..4].iter().all(|f| f.parse::<f64>().is_ok());

@@ -104,7 +104,8 @@ fn io_unfit_kernels_are_named_and_refused_unless_forced() {
 
 #[test]
 fn io_broken_tables_are_refused() {
-    for (text, said) in [("0 0 0 1.0\n", "head line"), ("i j k S\n0 0 x 1\n", "line 2"), ("nothing here\n", "none")] {
+    for (text, said) in [("0 0 0 1.0 2.0\n", "head line"), ("i j k S\n0 0 x 1\n", "line 2"), ("nothing here\n", "none")]
+    {
         let message = parse_text(text, "k.txt").unwrap_err().to_string();
         assert!(message.contains(said), "{message}");
     }
@@ -112,4 +113,25 @@ fn io_broken_tables_are_refused() {
     let gap = only(parse_text("Lu177 3mm mGy/(MBq s) soft\ni j k S\n0 0 0 1\n0 0 2 1\n", "k.txt").unwrap());
     let message = gap.interpret("Lu-177", None, &Declared::default()).unwrap_err().to_string();
     assert!(message.contains("no value at offset"), "{message}");
+}
+
+#[test]
+fn io_a_table_without_a_head_is_read_where_its_facts_are_stated() {
+    let raw = only(
+        parse_text(
+            "0 0 0 1\n0 0 1 0.1\n0 1 0 0.1\n1 0 0 0.1\n0 1 1 0.05\n1 0 1 0.05\n1 1 0 0.05\n1 1 1 0.02\n",
+            "k.txt",
+        )
+        .unwrap(),
+    );
+    let message = raw.interpret("Lu-177", None, &Declared::default()).unwrap_err().to_string();
+    assert!(message.contains("nuclide, voxel size, unit: found not stated"), "{message}");
+    assert!(["nuclide", "voxel", "unit"].iter().all(|word| message.contains(word)), "{message}");
+    let declared = Declared {
+        nuclide: Some("Lu-177".into()),
+        spacing_mm: Some([3.0; 3]),
+        unit: Some("mGy/(MBq s)".into()),
+        ..Declared::default()
+    };
+    assert!(raw.interpret("Lu-177", None, &declared).is_ok());
 }

@@ -1,0 +1,135 @@
+//! What holds a course, under which names its regions are found, and how its cycles are told apart.
+
+use crate::patient::{lutra, stated, stderr, stdout, write};
+use std::path::Path;
+
+/// The verdict's text of a course that runs.
+fn verdict(folder: &Path, text: &str, out: &str) -> String {
+    write(folder, "COURSE.toml", text);
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", out]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+/// What a course that must be refused says.
+fn refused(folder: &Path, text: &str) -> String {
+    write(folder, "COURSE.toml", text);
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", "bad"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(!folder.join("bad").exists());
+    stderr(&output)
+}
+
+fn two_cycles() -> String {
+    stated(&[Some((4.0, 4.1)), Some((4.0, 4.1))])
+}
+
+#[test]
+fn alarm_a_failed_safety_fact_stands_on_top_of_terminal_and_page() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    let sound = verdict(at, &two_cycles(), "sound");
+    let line = "The BED of the kidneys permits another cycle of 7.4 GBq. Not assessed: toxicity.";
+    assert!(sound.starts_with(line), "{sound}");
+    let page = |out: &str| std::fs::read_to_string(at.join(out).join("report.html")).expect("the page");
+    assert!(page("sound").contains("banner attention"), "what nobody assessed is no green tick");
+    let known = two_cycles().replace("age_years", "worst_toxicity_grade = 1\nage_years");
+    assert!(verdict(at, &known, "known").starts_with("The BED of the kidneys permits another cycle of 7.4 GBq.\n"));
+    assert!(page("known").contains("banner good"));
+    for (from, to, out) in
+        [("gfr_ml_min = 51", "gfr_ml_min = 22", "gfr"), ("age_years", "worst_toxicity_grade = 4\nage_years", "grade")]
+    {
+        let held = verdict(at, &two_cycles().replacen(from, to, 1), out);
+        assert!(held.starts_with("HOLD: "), "{held}");
+        assert!(page(out).contains("banner stop") && page(out).contains("HOLD: "), "{out}");
+    }
+    for (from, to, words) in [
+        ("age_years = 70", "gfr = 70", "Did you mean gfr_ml_min?"),
+        ("age_years = 70", "age_years = \"old\"", "a fact is a number, or true or false"),
+        ("age_years = 70", "age_years = 170", "0 to 120 (years)"),
+        ("age_years = 70", "diabetes = 1", "true or false"),
+    ] {
+        let said = refused(at, &two_cycles().replace(from, to));
+        assert!(said.contains(words), "{to}: {said}");
+    }
+}
+
+#[test]
+fn alarm_a_kidney_that_is_missing_or_misnamed_holds_the_course() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    let held = verdict(at, &two_cycles().replace("kidney_left", "kidny_left"), "a");
+    assert!(held.starts_with("HOLD: no cycle has a region called kidney_left"), "{held}");
+    assert!(held.contains("is kidny_left meant?"), "{held}");
+    let one = "[[overrides]]\nrule = \"structure\"\nreason = \"nephrectomy 2010\"\nby = \"Dr A\"\n[[cycles]]";
+    let decided = verdict(at, &two_cycles().replace("kidney_left", "kidny_left").replacen("[[cycles]]", one, 1), "b");
+    assert!(
+        !decided.contains("HOLD") && decided.contains("structure overridden by Dr A: nephrectomy 2010"),
+        "{decided}"
+    );
+    // names that people use
+    for (n, (left, right)) in
+        [("Kidney_L", "Kidney_R"), ("LK", "RK"), ("kidney-left", "KIDNEY.RIGHT")].into_iter().enumerate()
+    {
+        let quoted = |name: &str| format!("\"{name}\"");
+        let text = two_cycles().replace("kidney_left", &quoted(left)).replace("kidney_right", &quoted(right));
+        let said = verdict(at, &text, &format!("names{n}"));
+        assert!(said.starts_with("The BED of the kidneys permits"), "{said}");
+        assert!(said.contains(&format!("the region {right} is taken as the protocol's kidney_right")), "{said}");
+    }
+}
+
+#[test]
+fn cli_a_draft_groups_time_points_by_injection_and_course_refuses_what_contradicts_it() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    crate::cli_dicom::study(&at.join("study"));
+    let told = stdout(&lutra(at, &["inspect", "study"]));
+    assert!(told.contains("one cycle, three scans (4, 24, 96 h after injection)"), "{told}");
+    let output = lutra(at, &["init", "course", "study", "--protocol", "iluminet"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = std::fs::read_to_string(at.join("study/COURSE.toml")).expect("a draft");
+    assert_eq!(text.matches("[[cycles]]").count(), 1, "{text}");
+    assert!(text.contains("date = 2026-03-02\n") && text.contains("administered_mbq = 7400.0\n"), "{text}");
+    assert!(!text.contains("= \"?\""), "{text}");
+    let arguments = ["--engine", "cpu", "--histories", "4000"];
+    let course = |text: &str, out: &str| {
+        write(at, "study/COURSE.toml", text);
+        lutra(at, &[&["course", "study/COURSE.toml", "--out", out][..], &arguments].concat())
+    };
+    let done = course(&text, "a");
+    assert!(done.status.success(), "{}", stderr(&done));
+    // the same injection as two cycles, and a date that the headers contradict
+    let cycle = text.split("[[cycles]]").nth(1).expect("a cycle").replace("2026-03-02", "2026-05-02");
+    for (text, words) in [
+        (format!("{text}[[cycles]]{cycle}"), "the injection of cycle 1 again"),
+        (text.replace("date = 2026-03-02", "date = 2026-03-05"), "3 d after the injection that the images date"),
+    ] {
+        let output = course(&text, "bad");
+        assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn cli_a_label_of_the_patient_stands_where_it_is_wanted_and_nowhere_else() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    write(at, "COURSE.toml", &two_cycles());
+    assert!(lutra(at, &["course", "COURSE.toml", "--out", "without"]).status.success());
+    let output = lutra(at, &["course", "COURSE.toml", "--out", "with", "--patient-label", "Study 7, patient 12"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let read = |name: &str| std::fs::read_to_string(at.join(name)).expect("a file");
+    for name in ["report.html", "verdict.json"] {
+        assert!(read(&format!("with/{name}")).contains("Study 7, patient 12"), "{name}");
+    }
+    assert!(read("without/verdict.json").contains("\"patient_label\": null"));
+    assert!(read("without/report.html").contains("holds no patient identifiers"));
+    let output = lutra(at, &["course", "COURSE.toml", "--out", "bad", "--patient-label", " "]);
+    assert_eq!(output.status.code(), Some(2));
+    let listed = stdout(&lutra(at, &["course", "--protocols"]));
+    assert!(
+        listed.contains("iluminet") && listed.contains("25 to 29 Gy") && listed.contains("tumour-generic"),
+        "{listed}"
+    );
+}
