@@ -102,6 +102,6 @@ impl HandedOver {
         let (activity, orientation) = activity.to_canonical();
         let map = ActivityMap::new(settle("activity", activity)?, *unit, &name).or_user_error()?;
         map.check(&name, &Given::new(request.administered_mbq, half_life_h)).or_user_error()?;
-        Ok(Some(Decays { map: map.to_decays(), orientation, form_code: 1, input }))
+        Ok(Some(Decays { map: map.to_decays(), orientation, form_code: 1, input, judged: false }))
     }
 }

@@ -13,6 +13,7 @@ use crate::clinic::study;
 use crate::course::decision::{check_choices, check_facts};
 use crate::course::file::{Course, CourseCycle, CycleContent, ProtocolChoice};
 use crate::course::protocol::Protocol;
+use crate::course::rules::Facts;
 use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
