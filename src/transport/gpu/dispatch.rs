@@ -1,13 +1,13 @@
 //! A job as a number of short dispatches, of which one is always queued behind the one that runs; and the next job queued
 //! behind the last of them, before the tally is read.
 
+use super::flight::{Flight, Queued};
 use super::loaded::{QUEUED, STAMP_BYTES};
 use super::read_back::{flags_and_finished, ledger, ticks};
 use super::{GpuEngine, layout};
 use crate::clock::Moment;
 use crate::kernel::single::context::Params;
 use crate::tally::BatchTally;
-use crate::transport::emission::Pass;
 use crate::transport::{EngineError, Job};
 use std::collections::VecDeque;
 
@@ -15,42 +15,11 @@ use std::collections::VecDeque;
 const IDLE_ROUNDS: u32 = 10_000;
 /// A dispatch shorter than this is followed by one of twice as many steps, s.
 const SHORT_SECONDS: f64 = 0.035;
-/// A dispatch longer than this is followed by a shorter one, s: half of what may never be passed, 100 ms, after which drivers
-/// and people who look at the screen complain.
+/// A dispatch longer than this is followed by a shorter one, s. Twice a short one is not longer, and 100 ms, at which people who
+/// look at the screen complain, are far enough.
 const LONG_SECONDS: f64 = 0.07;
 /// How long a shorter one is meant to be, s.
 const AIM_SECONDS: f64 = 0.05;
-
-/// A job under way on the device.
-#[derive(Debug)]
-pub(super) struct Flight {
-    pass: Pass,
-    params: Params,
-    group: wgpu::BindGroup,
-    threads: u32,
-    /// Steps of a thread in the next dispatch.
-    steps: u32,
-    /// Dispatches whose account has not been read, oldest first.
-    queued: VecDeque<Queued>,
-    /// Where the next one writes its account.
-    turn: usize,
-    /// When the last account was read.
-    read: Moment,
-}
-
-#[derive(Debug)]
-struct Queued {
-    turn: usize,
-    steps: u32,
-    submission: wgpu::SubmissionIndex,
-    submitted: Moment,
-}
-
-impl Flight {
-    fn is(&self, job: &Job) -> bool {
-        self.pass == job.pass && bytemuck::bytes_of(&self.params) == bytemuck::bytes_of(&job.params)
-    }
-}
 
 impl GpuEngine {
     /// Runs a job to its end; then begins the `next` one and reads the tally while that runs.

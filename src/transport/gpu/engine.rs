@@ -1,6 +1,6 @@
 //! The engine: a device, its pipelines and what is loaded.
 
-use super::dispatch::Flight;
+use super::flight::Flight;
 use super::loaded::{Loaded, QUEUED, STAMP_BYTES, Stamps};
 use super::{GpuOptions, adapters};
 use crate::tally::{BatchTally, EmptyBins};

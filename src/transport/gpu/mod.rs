@@ -16,6 +16,8 @@ mod dispatch;
 #[cfg(feature = "gpu")]
 mod engine;
 #[cfg(feature = "gpu")]
+mod flight;
+#[cfg(feature = "gpu")]
 mod loaded;
 #[cfg(feature = "gpu")]
 mod pipeline;
