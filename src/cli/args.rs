@@ -25,6 +25,7 @@ use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `lutra compare`.

@@ -201,7 +201,7 @@ pub fn of_course(request: &CourseRequest) -> Inputs {
     let mut inputs = Inputs::none();
     add_described(&mut inputs, course);
     if let Some(choice) = study {
-        let StudyChoice { ct, activity, labels, label_names, protocol: _, images } = &**choice;
+        let StudyChoice { ct, activity, labels, label_names, protocol: _, images, facts: _ } = &**choice;
         [ct, labels, label_names].into_iter().flatten().chain(activity).for_each(|path| inputs.add(path));
         add_images(&mut inputs, images);
     }
