@@ -42,8 +42,7 @@ const TYPES: [(&str, &str); 34] = [
 /// A type, or a type and a value, as a person says it; what else stands there is left as it is.
 fn named(text: &str) -> String {
     let text = text.trim();
-    if let Some(name) = text.strip_prefix("struct ").or(text.strip_prefix("enum ")) {
-        let _the_program_s_own = name;
+    if text.starts_with("struct ") || text.starts_with("enum ") {
         return "a table of fields".to_owned();
     }
     for (library, person) in TYPES {
