@@ -12,8 +12,12 @@ mod overlap;
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 
+/// How much of each image voxel lies in each region.
+pub mod shares;
+
 pub use activity::{ActivityError, ActivityMap, ActivityUnit, DecayMap};
 pub use regrid::{RegridError, Regridded};
+pub use shares::Shares;
 
 /// Sum in the order of the values with Neumaier's compensation: the error stays at one rounding of
 /// the result, however many values there are.

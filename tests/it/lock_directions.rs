@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("decay", &["fault", "text", "units"]),
     ("materials", &["ct", "fault", "grid", "note", "text", "units"]),
     ("source", &["bounds", "cores", "decay", "fault", "grid", "units"]),
+    ("quantify", &["cores", "fault", "grid", "note", "source", "text", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["cores", "fault", "kernel", "materials", "units"]),
     ("kernel", &[]),
@@ -50,7 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "note", "tally", "text", "units"]),
     ("bed", &["fault"]),
-    ("course", &["bed", "bounds", "fault", "grid", "note", "source", "text", "units"]),
+    ("course", &["bed", "bounds", "fault", "grid", "note", "quantify", "source", "text", "units"]),
     ("report", &["digest", "dose", "grid", "note", "units"]),
     ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
@@ -112,6 +113,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "io",
             "materials",
             "note",
+            "quantify",
             "reads",
             "report",
             "source",
