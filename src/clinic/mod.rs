@@ -81,6 +81,9 @@ pub mod point_kernel;
 #[cfg(feature = "demo")]
 pub mod practice;
 
+/// The images of a series corrected for partial volume.
+pub mod partial_volume;
+
 /// Requests.
 pub mod request;
 

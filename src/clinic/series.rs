@@ -4,6 +4,7 @@ use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
 use super::notes::Listener;
+use super::partial_volume;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
@@ -38,6 +39,8 @@ pub struct Integrated {
     pub label_names: Option<PathBuf>,
     /// Nuclide name or file.
     pub nuclide: String,
+    /// How the images were corrected for partial volume, where they were.
+    pub partial_volume: Option<partial_volume::Record>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -62,6 +65,8 @@ pub struct OpenSeries {
     half_life_h: f64,
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
+    /// How the images were corrected for partial volume, once they are.
+    pub partial_volume: Option<partial_volume::Record>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -152,6 +157,7 @@ impl OpenSeries {
             label_names: None,
             systematic_rel_sigma: 0.0,
             voxelwise: false,
+            partial_volume: None,
             images: Vec::new(),
             planar: Vec::new(),
             error_model: ErrorModel::default(),
@@ -191,6 +197,7 @@ impl OpenSeries {
             nuclide,
             half_life_h,
             origin,
+            partial_volume: None,
             warnings,
         })
     }
@@ -228,6 +235,7 @@ impl OpenSeries {
                 label_names: None,
                 systematic_rel_sigma: 0.0,
                 voxelwise: false,
+                partial_volume: None,
                 images: Vec::new(),
                 planar: Vec::new(),
                 error_model: ErrorModel::default(),
@@ -243,6 +251,7 @@ impl OpenSeries {
             nuclide: nuclide.name.clone(),
             half_life_h: nuclide.half_life_h,
             origin: None,
+            partial_volume: None,
             warnings: Vec::new(),
         })
     }
@@ -300,6 +309,7 @@ impl OpenSeries {
             nuclide: nuclide_name,
             half_life_h: nuclide.half_life_h,
             origin,
+            partial_volume: None,
             warnings,
         })
     }
@@ -312,6 +322,13 @@ impl OpenSeries {
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
         let grid = self.grid().clone();
+        if let Some(settings) = &self.series.partial_volume {
+            let on_image = partial_volume::OnImage::of(&self.name, regions, &grid)?;
+            let record = on_image.correct(settings, &mut self.images).map_err(|e| in_file(&self.name, &e))?;
+            record.told().for_each(|note| hear.note(note));
+            self.warnings.extend(record.notes.iter().cloned());
+            self.partial_volume = Some(record);
+        }
         let (labels, names) = match regions {
             Some(regions) => {
                 (images::labels_on(regions, &grid, "the images", hear, &mut self.warnings)?, regions.names.clone())
@@ -441,10 +458,10 @@ pub fn integrate(
         regions.told.iter().for_each(|note| hear.note(note.clone()));
     }
     let map = opened.integrate(regions.as_ref().map(|regions| &regions.map), earlier, hear)?;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
     }
-    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, warnings })
+    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, partial_volume, warnings })
 }

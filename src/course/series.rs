@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bounds;
+use crate::quantify::settings::{PartialVolume, Section};
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::tia::{Method, RegionMethod};
@@ -145,6 +146,10 @@ struct RawSeries {
     systematic_error: f64,
     #[serde(default)]
     voxelwise: bool,
+    #[serde(default)]
+    corrected: Option<String>,
+    #[serde(default)]
+    partial_volume: Option<Section>,
     images: Vec<RawImage>,
     #[serde(default)]
     planar: Vec<RawPlanar>,
@@ -234,6 +239,8 @@ pub struct Series {
     pub systematic_rel_sigma: f64,
     /// Whether voxels are fitted one by one.
     pub voxelwise: bool,
+    /// How the images are corrected for partial volume; nothing to take them as they are.
+    pub partial_volume: Option<PartialVolume>,
     /// The images, in order of time.
     pub images: Vec<SeriesImage>,
     /// Planar images of a hybrid series, in order of time.
@@ -355,6 +362,11 @@ impl Series {
             regions
                 .push(RegionMethod { region: region.region.clone(), method: method(name, &region.fit, file, &place)? });
         }
+        let partial_volume = match &raw.partial_volume {
+            Some(section) => PartialVolume::of(section, raw.corrected.as_deref())
+                .map_err(|fault| InputError::of_fault(file, &fault))?,
+            None => None,
+        };
         let planar = planar(&raw, file)?;
         let wants_planar = std::iter::once(&default_method)
             .chain(regions.iter().map(|r| &r.method))
@@ -377,6 +389,7 @@ impl Series {
             label_names: raw.label_names,
             systematic_rel_sigma: raw.systematic_error,
             voxelwise: raw.voxelwise,
+            partial_volume,
             images,
             planar,
             error_model: raw.fit.error_model.unwrap_or_default(),

@@ -18,8 +18,13 @@ const MOST_STEPS: usize = 300;
 
 /// Concentrations of the regions, from `start` on.
 pub fn means_from(model: &Model<'_>, image: &[f64], start: Vec<f64>) -> Vec<f64> {
+    stepped(model, image, start, MOST_STEPS)
+}
+
+/// As [`means_from`], after so many steps at most.
+pub(super) fn stepped(model: &Model<'_>, image: &[f64], start: Vec<f64>, most: usize) -> Vec<f64> {
     let mut means = start;
-    for _ in 0..MOST_STEPS {
+    for _ in 0..most {
         let ratios = model.ratios(image, &means, Over::Blurred);
         let change = ratios.iter().zip(&means).filter(|(_, m)| **m > 0.0).map(|(r, _)| (r - 1.0).abs()).fold(0.0, f64::max);
         // a negative sum of counts is a region without activity
@@ -33,8 +38,12 @@ pub fn means_from(model: &Model<'_>, image: &[f64], start: Vec<f64>) -> Vec<f64>
 
 /// Concentrations of the regions.
 pub fn means(model: &Model<'_>, image: &[f64]) -> Vec<f64> {
+    means_from(model, image, start(model, image))
+}
+
+/// Measured means, above 0: what starts at 0 stays there.
+pub(super) fn start(model: &Model<'_>, image: &[f64]) -> Vec<f64> {
     let measured = model.measured(image);
-    // a start at or below 0 would stay there
     let floor = measured.iter().copied().fold(0.0, f64::max) * 1e-6;
-    means_from(model, image, measured.into_iter().map(|m| m.max(floor)).collect())
+    measured.into_iter().map(|m| m.max(floor)).collect()
 }

@@ -5,12 +5,18 @@
 //! image has. `correct`: one image corrected, with before, after and uncertainty by region. This module knows neither
 //! files nor engines.
 
+pub mod correct;
 pub mod gtm;
 pub mod likelihood;
 pub mod lucy;
 pub mod model;
 pub mod psf;
+pub mod recovery;
 pub mod regions;
+pub mod settings;
 pub mod sphere;
 pub mod width;
 pub mod yang;
+
+#[cfg(test)]
+mod tests;

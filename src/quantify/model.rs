@@ -116,6 +116,14 @@ impl<'a> Model<'a> {
         of.each().map(|(voxel, share)| share * at(voxel)).sum::<f64>() / of.volume()
     }
 
+    /// Calls `take` with every voxel that a region's blurred indicator may reach, and its value there.
+    pub(super) fn each_blurred(&self, region: usize, mut take: impl FnMut(usize, f64)) {
+        let plane = self.plane_len();
+        for k in 0..self.regions.grid.dims[2] {
+            self.blurred[region].in_plane(k, self.regions.grid.dims[0], |at, value| take(k * plane + at, value));
+        }
+    }
+
     /// Sums over planes of what `of_plane` makes of each, added in the order of the planes.
     fn summed(&self, length: usize, of_plane: impl Fn(usize) -> Vec<f64> + Sync) -> Vec<f64> {
         let planes = cores::of_each(0..self.regions.grid.dims[2], of_plane);

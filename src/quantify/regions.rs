@@ -69,12 +69,14 @@ pub struct Regions {
 }
 
 impl Regions {
-    /// The regions of `shares` on the grid of the image; names by label.
+    /// The regions of `shares` on the grid of the image; names by label. `air` is the label of air outside all outlines,
+    /// where it has one: it is no outlined region.
     ///
     /// Errors: no outlined region, or a named one without any part of an image voxel.
-    pub fn of(shares: &Shares, grid: &VoxelGrid, names: &BTreeMap<u16, String>) -> Result<Self, Fault> {
+    pub fn of(shares: &Shares, grid: &VoxelGrid, names: &BTreeMap<u16, String>, air: Option<u16>) -> Result<Self, Fault> {
         let named = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
-        let labels = shares.labels().iter().enumerate().filter(|(_, label)| **label != 0);
+        let outlined = |label: u16| label != 0 && Some(label) != air;
+        let labels = shares.labels().iter().enumerate().filter(|(_, label)| outlined(**label));
         let regions = labels.map(|(number, &label)| (label, named(label), shares.fractions(number)));
         Self::from_fractions(grid, regions)
     }

@@ -15,6 +15,8 @@ const SOUGHT_MM: [f64; 2] = [3.0, 25.0];
 const BORDER_MM: f64 = 8.0;
 /// A border lies where the blurred outline is between this and one less it.
 const BORDER_LOW: f64 = 0.05;
+/// Steps towards the likeliest concentrations at each width tried; each begins where the one before ended.
+const STEPS: usize = 20;
 /// How near the best width is known numerically, mm.
 const RESOLVED_MM: f64 = 0.05;
 
@@ -36,10 +38,8 @@ pub fn estimate(regions: &Regions, image: &[f64]) -> Result<Width, Fault> {
     let mut means: Option<Vec<f64>> = None;
     let mut misfit = |mm: f64| -> Result<f64, Fault> {
         let model = Model::new(regions, &Psf::isotropic("", mm)?);
-        let fitted = match means.take() {
-            Some(start) if start.iter().all(|m| *m > 0.0) => likelihood::means_from(&model, image, start),
-            _ => likelihood::means(&model, image),
-        };
+        let start = means.take().unwrap_or_else(|| likelihood::start(&model, image));
+        let fitted = likelihood::stepped(&model, image, start, STEPS);
         let misfit = model.misfit(image, &fitted, &border);
         means = Some(fitted);
         Ok(misfit)

@@ -118,7 +118,7 @@ fn of_series(
         quiet: true,
     };
     let name = format!("{}: decays", opened.name().display());
-    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, warnings } =
+    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, partial_volume: _, warnings } =
         integrate(opened, earlier, own, shelf, hear)?;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
     if cycle.labels.is_none() && course.labels.is_none() {
