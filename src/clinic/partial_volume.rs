@@ -102,8 +102,7 @@ impl OnImage {
     /// Errors: images whose width cannot be found; an image that shows nothing.
     pub fn correct(&self, settings: &PartialVolume, images: &mut [ActivityImage]) -> Result<Record, UserError> {
         let all: Vec<&[f64]> = images.iter().map(|image| &image.activity_mbq.data[..]).collect();
-        let (correction, fwhm_from) =
-            settings.correction(&self.regions, &all, self.outline_edge_mm).or_user_error()?;
+        let (correction, fwhm_from) = settings.correction(&self.regions, &all, self.outline_edge_mm).or_user_error()?;
         let mut record = Record {
             method: correction.method.name(),
             fwhm_mm: correction.psf.fwhm_mm(),
@@ -157,5 +156,76 @@ impl Record {
             Note::info("partial-volume", text).at(format!("region {}", region.name))
         });
         std::iter::once(done).chain(regions).collect::<Vec<_>>().into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::Volume;
+    use crate::quantify::psf::Psf;
+    use crate::quantify::settings::Section;
+
+    /// A ball drawn on voxels of 2 mm, seen on voxels of 5 mm through 9 mm.
+    fn scene() -> (RegionMap, Volume<f64>) {
+        let fine = VoxelGrid::axis_aligned([50, 50, 50], [2.0; 3], [1.0; 3]);
+        let ball = |n: usize| {
+            let d = fine.world_mm(fine.voxel(n).map(|v| v as f64)).map(|x| x - 50.3);
+            u16::from(d.iter().map(|x| x * x).sum::<f64>() < 15.0 * 15.0)
+        };
+        let labels = Volume { data: (0..fine.len()).map(ball).collect(), grid: fine };
+        let grid = VoxelGrid::axis_aligned([20, 20, 20], [5.0; 3], [2.5; 3]);
+        let shares = Shares::of(&labels, &grid).expect("grids overlap");
+        let ball = shares.labels().iter().position(|&label| label == 1).expect("the ball");
+        let sharp: Vec<f64> = shares.fractions(ball).iter().map(|share| 0.1 + 0.9 * share).collect();
+        let data = Psf::isotropic("", 9.0).expect("a width").blur(&grid, &sharp);
+        let names = BTreeMap::from([(1, "ball".to_owned())]);
+        (RegionMap { labels, names, inputs: Vec::new() }, Volume { grid, data })
+    }
+
+    fn settings(section: &str) -> PartialVolume {
+        let section: Section = toml::from_str(section).expect("a section");
+        PartialVolume::of(&section, None).expect("usable").expect("a method")
+    }
+
+    #[test]
+    fn law_a_series_gets_its_activity_back() {
+        let (map, image) = scene();
+        let on_image = OnImage::of(Path::new("SERIES.toml"), Some(&map), &image.grid).expect("regions");
+        let truth = map.labels.data.iter().filter(|&&label| label == 1).count() as f64 * 8.0 / 125.0;
+        for section in
+            ["method = \"likelihood\"", "method = \"rbv\"\nfwhm_mm = [9, 9, 9]", "method = \"iterative-yang\""]
+        {
+            let mut images: Vec<ActivityImage> = [24.0, 72.0]
+                .map(|time_h| ActivityImage {
+                    name: format!("{time_h} h"),
+                    time_h,
+                    activity_mbq: image.map(|v| v * (-time_h / 60.0_f64).exp2()),
+                    rel_sigma: None,
+                })
+                .to_vec();
+            let record = on_image.correct(&settings(section), &mut images).expect("corrected");
+            for (image, done) in images.iter().zip(&record.images) {
+                let decayed = (-image.time_h / 60.0).exp2();
+                let ball = &done.regions[0];
+                assert!((ball.after_mbq / (truth * decayed) - 1.0).abs() < 0.01, "{section}: {ball:?}");
+                assert!(ball.before_mbq < 0.85 * truth * decayed);
+                assert!((image.activity_mbq.data.iter().sum::<f64>() / done.after_mbq - 1.0).abs() < 1e-9);
+            }
+            assert!((record.fwhm_mm[0] / 9.0 - 1.0).abs() < 0.02, "{section}: {:?}", record.fwhm_mm);
+            assert_eq!(record.told().count(), 2);
+        }
+    }
+
+    #[test]
+    fn alarm_a_series_without_outlines_in_its_images_is_refused() {
+        let (mut map, image) = scene();
+        let of = |map: Option<&RegionMap>| OnImage::of(Path::new("SERIES.toml"), map, &image.grid);
+        assert!(of(None).err().expect("refused").to_string().contains("[partial_volume]: regions: found none"));
+        // one voxel of another label, outside the images
+        map.labels.grid = VoxelGrid::axis_aligned([50, 50, 50], [2.0; 3], [21.0; 3]);
+        map.labels.data[49 + 50 * (49 + 50 * 49)] = 2;
+        let error = of(Some(&map)).err().expect("refused").to_string();
+        assert!(error.contains("region label_2: voxels: found none in the images"), "{error}");
     }
 }

@@ -18,6 +18,7 @@ use crate::fault::{Setting, words};
 use crate::grid::{Orientation, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
+use crate::quantify::calibration::Calibration;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -158,6 +159,7 @@ impl OpenSeries {
             systematic_rel_sigma: 0.0,
             voxelwise: false,
             partial_volume: None,
+            calibration: None,
             images: Vec::new(),
             planar: Vec::new(),
             error_model: ErrorModel::default(),
@@ -171,7 +173,8 @@ impl OpenSeries {
         let mut frame = None;
         for shot in shots {
             images::must_agree(origin.as_ref(), shot.image.origin.as_ref())?;
-            let scale = ImageUnit::BqMl.mbq_per_value(shot.image.volume.grid.voxel_cm3());
+            let voxel_ml = shot.image.volume.grid.voxel_cm3();
+            let scale = ImageUnit::BqMl.mbq_per_value(voxel_ml).expect("Bq/mL needs no calibration");
             images.push(ActivityImage {
                 name: shot.image.input.path.clone(),
                 time_h: shot.time_h,
@@ -236,6 +239,7 @@ impl OpenSeries {
                 systematic_rel_sigma: 0.0,
                 voxelwise: false,
                 partial_volume: None,
+                calibration: None,
                 images: Vec::new(),
                 planar: Vec::new(),
                 error_model: ErrorModel::default(),
@@ -272,7 +276,20 @@ impl OpenSeries {
             opened.insert(image.file.clone(), read);
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
-        let series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let mut series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let calibrated = match series.calibration.clone() {
+            None => None,
+            Some(scan) => {
+                let file = beside(path, &scan.file);
+                let shown = file.display().to_string();
+                let calibration = Calibration::parse(&read_text(&file)?, &shown).or_user_error()?;
+                calibration.must_fit(&scan, &nuclide.name, &shown).or_user_error()?;
+                inputs.push(read("calibration", &file)?);
+                // one factor for all images
+                series.systematic_rel_sigma = series.systematic_rel_sigma.hypot(calibration.relative_error);
+                Some((calibration, scan))
+            }
+        };
         let mut images = Vec::new();
         let mut frame = None;
         let mut origin: Option<Origin> = None;
@@ -284,7 +301,19 @@ impl OpenSeries {
             };
             images::must_agree(origin.as_ref(), read.origin.as_ref())?;
             let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
-            let scale = series.unit.mbq_per_value(read.volume.grid.voxel_cm3()) * decay;
+            let per_value = match (series.unit.mbq_per_value(read.volume.grid.voxel_cm3()), &calibrated) {
+                (Some(per_value), _) => per_value,
+                (None, Some((calibration, scan))) => {
+                    let place = format!("images ({})", image.file);
+                    let per_count = calibration.mbq_per_count(scan, image.wide_window_cps, &place);
+                    per_count.or_user_error().map_err(|e| in_file(path, &e))?
+                }
+                (None, None) => {
+                    let next = "See docs/methods/quantification.md.";
+                    return Err(UserError::invalid(path, "[calibration]", "none", "one for images in counts", next));
+                }
+            };
+            let scale = per_value * decay;
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bounds;
+use crate::quantify::calibration::Scan;
 use crate::quantify::settings::{PartialVolume, Section};
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
@@ -29,6 +30,8 @@ pub enum ImageUnit {
     BqVoxel,
     /// MBq in the voxel.
     MbqVoxel,
+    /// Counts in the voxel, over the whole scan: a calibration makes them activity.
+    Counts,
 }
 
 impl ImageUnit {
@@ -38,15 +41,17 @@ impl ImageUnit {
             Self::BqMl => "bq_ml",
             Self::BqVoxel => "bq_voxel",
             Self::MbqVoxel => "mbq_voxel",
+            Self::Counts => "counts",
         }
     }
 
-    /// MBq in a voxel of `voxel_ml` for a value of 1.
-    pub fn mbq_per_value(self, voxel_ml: f64) -> f64 {
+    /// MBq in a voxel of `voxel_ml` for a value of 1; none for counts, which need a calibration.
+    pub fn mbq_per_value(self, voxel_ml: f64) -> Option<f64> {
         match self {
-            Self::BqMl => 1e-6 * voxel_ml,
-            Self::BqVoxel => 1e-6,
-            Self::MbqVoxel => 1.0,
+            Self::BqMl => Some(1e-6 * voxel_ml),
+            Self::BqVoxel => Some(1e-6),
+            Self::MbqVoxel => Some(1.0),
+            Self::Counts => None,
         }
     }
 }
@@ -81,6 +86,8 @@ struct RawImage {
     half_life_h: Option<f64>,
     #[serde(default)]
     relative_error: Option<f64>,
+    #[serde(default)]
+    wide_window_cps: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -150,6 +157,8 @@ struct RawSeries {
     corrected: Option<String>,
     #[serde(default)]
     partial_volume: Option<Section>,
+    #[serde(default)]
+    calibration: Option<Scan>,
     images: Vec<RawImage>,
     #[serde(default)]
     planar: Vec<RawPlanar>,
@@ -207,6 +216,8 @@ pub struct SeriesImage {
     pub reference_time_h: f64,
     /// Random relative uncertainty of a region's activity; `None` if unknown.
     pub rel_sigma: Option<f64>,
+    /// Measured rate in the wide window, cps, for the dead time.
+    pub wide_window_cps: Option<f64>,
 }
 
 /// Planar counts of one time, by region.
@@ -241,6 +252,8 @@ pub struct Series {
     pub voxelwise: bool,
     /// How the images are corrected for partial volume; nothing to take them as they are.
     pub partial_volume: Option<PartialVolume>,
+    /// How images in counts were acquired, and their calibration; there where the unit is counts, and only there.
+    pub calibration: Option<Scan>,
     /// The images, in order of time.
     pub images: Vec<SeriesImage>,
     /// Planar images of a hybrid series, in order of time.
@@ -315,6 +328,7 @@ impl Series {
                 "Leave it out, or convert the other images.",
             ));
         }
+        counts_are_calibrated(unit, raw.calibration.is_some(), file)?;
         let decay_correction = raw.decay_correction.ok_or_else(|| {
             InputError::new(
                 file,
@@ -390,6 +404,7 @@ impl Series {
             systematic_rel_sigma: raw.systematic_error,
             voxelwise: raw.voxelwise,
             partial_volume,
+            calibration: raw.calibration,
             images,
             planar,
             error_model: raw.fit.error_model.unwrap_or_default(),
@@ -446,7 +461,7 @@ fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>
 
 /// The unit that all images share.
 fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
-    const ALLOWED: &str = "\"bq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
+    const ALLOWED: &str = "\"bq_ml\", \"bq_voxel\", \"mbq_voxel\" or \"counts\"";
     let first = raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)).ok_or_else(|| {
         InputError::new(file, "unit", "none stated", ALLOWED, "Look it up in the reconstruction's protocol.")
     })?;
@@ -569,9 +584,26 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         };
         let rel_sigma = image.relative_error.or(raw.relative_error);
         let rel_sigma = rel_sigma.map(|value| relative(file, &place("relative_error"), value)).transpose()?;
-        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma });
+        let wide_window_cps = image.wide_window_cps;
+        if let Some(cps) = wide_window_cps {
+            positive(file, &place("wide_window_cps"), cps, "cps")?;
+        }
+        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma, wide_window_cps });
     }
     Ok(images)
+}
+
+/// Refuses counts without a calibration, and a calibration without counts.
+fn counts_are_calibrated(unit: ImageUnit, calibration: bool, file: &str) -> Result<(), InputError> {
+    const NEXT: &str = "See docs/methods/quantification.md.";
+    match (unit == ImageUnit::Counts, calibration) {
+        (true, false) => Err(InputError::new(file, "[calibration]", "none", "a calibration of images in counts", NEXT)),
+        (false, true) => {
+            let found = format!("an entry for images in {}", unit.name());
+            Err(InputError::new(file, "[calibration]", found, "an entry for images in counts", NEXT))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn planar(raw: &RawSeries, file: &str) -> Result<Vec<PlanarImage>, InputError> {

@@ -7,7 +7,7 @@
 //! again outside, so the result depends less on the width of H than means over outlines do.
 //!
 //! Source: R. E. Carson, J. Comput. Assist. Tomogr. 10 (1986) 654; L. A. Shepp, Y. Vardi, IEEE Trans. Med. Imaging 1
-//! (1982) 113, eq. (2.14).
+//! (1982) 113.
 
 use super::model::{Model, Over};
 
@@ -26,7 +26,8 @@ pub(super) fn stepped(model: &Model<'_>, image: &[f64], start: Vec<f64>, most: u
     let mut means = start;
     for _ in 0..most {
         let ratios = model.ratios(image, &means, Over::Blurred);
-        let change = ratios.iter().zip(&means).filter(|(_, m)| **m > 0.0).map(|(r, _)| (r - 1.0).abs()).fold(0.0, f64::max);
+        let change =
+            ratios.iter().zip(&means).filter(|(_, m)| **m > 0.0).map(|(r, _)| (r - 1.0).abs()).fold(0.0, f64::max);
         // a negative sum of counts is a region without activity
         means.iter_mut().zip(ratios).for_each(|(mean, ratio)| *mean *= ratio.max(0.0));
         if change < CONVERGED {

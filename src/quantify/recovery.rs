@@ -3,8 +3,8 @@
 //! A curve R(v) = 1/(1 + (b1/v)^b2), or a table straight in ln v. With a background of concentration B the measured mean is
 //! R A + (1 - R) B.
 //!
-//! The curve is the two-parameter logistic form that fits of phantom data use, see J. Gear et al., Eur. J. Nucl. Med. Mol.
-//! Imaging 45 (2018) 2456.
+//! The logistic curve in ln v is a convention: 0 for small, 1 for large volumes, two parameters. `sphere.rs` says what a
+//! Gaussian would give.
 
 use crate::fault::Fault;
 
@@ -21,7 +21,7 @@ pub enum Recovery {
         b1_ml: f64,
         /// Steepness.
         b2: f64,
-        /// Covariance of (ln b1, ln b2).
+        /// Covariance of (ln b1, b2).
         covariance: [[f64; 2]; 2],
     },
     /// Volumes, mL, ascending, with recoveries; straight in ln v between, the end values beyond.
@@ -53,9 +53,7 @@ impl Recovery {
             Self::Table(entries) => {
                 let above = entries.partition_point(|(v, _)| *v < volume_ml);
                 match (above.checked_sub(1).map(|n| entries[n]), entries.get(above)) {
-                    (Some((v0, r0)), Some((v1, r1))) => {
-                        r0 + (r1 - r0) * (volume_ml / v0).ln() / (v1 / v0).ln()
-                    }
+                    (Some((v0, r0)), Some((v1, r1))) => r0 + (r1 - r0) * (volume_ml / v0).ln() / (v1 / v0).ln(),
                     (Some((_, r)), None) => r,
                     (None, Some((_, r))) => *r,
                     (None, None) => f64::NAN,
@@ -71,7 +69,7 @@ impl Recovery {
         // x = (b1/v)^b2 = e^(b2 ln(b1/v)); dR = -R^2 dx
         let log = (b1_ml / volume_ml).ln();
         let slope = -r * r * (b2 * log).exp();
-        let g = [slope * b2, slope * b2 * log];
+        let g = [slope * b2, slope * log];
         (g[0] * g[0] * v[0][0] + 2.0 * g[0] * g[1] * v[0][1] + g[1] * g[1] * v[1][1]).max(0.0).sqrt()
     }
 
@@ -120,17 +118,13 @@ mod tests {
     /// u(R) is that of parameters moved by their covariance.
     #[test]
     fn law_the_uncertainty_is_that_of_the_parameters() {
-        let at = |ln_b1: f64, ln_b2: f64, v: [[f64; 2]; 2]| Recovery::Logistic {
-            b1_ml: ln_b1.exp(),
-            b2: ln_b2.exp(),
-            covariance: v,
-        };
+        let at = |ln_b1: f64, b2: f64, v: [[f64; 2]; 2]| Recovery::Logistic { b1_ml: ln_b1.exp(), b2, covariance: v };
         for (volume, v) in [(0.7, [[0.04, 0.0], [0.0, 0.0]]), (6.0, [[0.0, 0.0], [0.0, 0.04]])] {
             let h = 1e-5;
             let (d1, d2) = (f64::from(v[0][0] > 0.0), f64::from(v[1][1] > 0.0));
-            let r = |s: f64| at(0.3 + s * h * d1, -0.2 + s * h * d2, v).of(volume);
+            let r = |s: f64| at(0.3 + s * h * d1, 0.8 + s * h * d2, v).of(volume);
             let numeric = ((r(1.0) - r(-1.0)) / (2.0 * h)).abs() * 0.2;
-            assert!((at(0.3, -0.2, v).sigma(volume) / numeric - 1.0).abs() < 1e-6);
+            assert!((at(0.3, 0.8, v).sigma(volume) / numeric - 1.0).abs() < 1e-6);
         }
     }
 

@@ -73,7 +73,12 @@ impl Regions {
     /// where it has one: it is no outlined region.
     ///
     /// Errors: no outlined region, or a named one without any part of an image voxel.
-    pub fn of(shares: &Shares, grid: &VoxelGrid, names: &BTreeMap<u16, String>, air: Option<u16>) -> Result<Self, Fault> {
+    pub fn of(
+        shares: &Shares,
+        grid: &VoxelGrid,
+        names: &BTreeMap<u16, String>,
+        air: Option<u16>,
+    ) -> Result<Self, Fault> {
         let named = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
         let outlined = |label: u16| label != 0 && Some(label) != air;
         let labels = shares.labels().iter().enumerate().filter(|(_, label)| outlined(**label));
@@ -200,7 +205,10 @@ mod tests {
         let grid = VoxelGrid::axis_aligned([4, 4, 4], [5.0; 3], [0.0; 3]);
         let region = |name: &str, share: f64| (1, name.to_owned(), vec![share; 64]);
         let refused = |regions: Vec<_>| Regions::from_fractions(&grid, regions).expect_err("refused").to_string();
-        assert!(refused(vec![region("a", 0.6), region("b", 0.5)]).contains("region b: shares: found an overlap with region a"));
+        assert!(
+            refused(vec![region("a", 0.6), region("b", 0.5)])
+                .contains("region b: shares: found an overlap with region a")
+        );
         assert!(refused(vec![region("a", 0.0)]).contains("region a: voxels: found none in the image"));
         assert!(refused(vec![]).contains("[partial_volume]: regions: found none"));
     }

@@ -104,7 +104,12 @@ impl PartialVolume {
         };
         if let Some(what) = corrected {
             let next = "Correct once: take method = \"none\", or the images as they were before their correction.";
-            return refused("method", format!("\"{}\" for images that are corrected ({what})", section.method), "\"none\"", next);
+            return refused(
+                "method",
+                format!("\"{}\" for images that are corrected ({what})", section.method),
+                "\"none\"",
+                next,
+            );
         }
         let takes_turns = matches!(method, Method::IterativeYang(_) | Method::RichardsonLucy(_));
         if let Some(turns) = section.iterations
@@ -185,7 +190,14 @@ mod tests {
 
     fn section(method: &str) -> Section {
         let (fwhm_mm, fwhm_relative_error, outline_error_mm) = (Some(ByAxis::One(9.0)), None, None);
-        Section { method: method.to_owned(), fwhm_mm, fwhm_relative_error, outline_error_mm, iterations: None, recovery: None }
+        Section {
+            method: method.to_owned(),
+            fwhm_mm,
+            fwhm_relative_error,
+            outline_error_mm,
+            iterations: None,
+            recovery: None,
+        }
     }
 
     #[test]

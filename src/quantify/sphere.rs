@@ -42,7 +42,8 @@ pub fn recovery(radius_mm: f64, fwhm_mm: f64) -> f64 {
     let u = radius_mm * SQRT_2 * FWHM_PER_SIGMA / fwhm_mm;
     let root = PI.sqrt();
     if u > SERIES_BELOW {
-        return erf(u) - 3.0 / (u * root) + 2.0 / (u.powi(3) * root)
+        return erf(u) - 3.0 / (u * root)
+            + 2.0 / (u.powi(3) * root)
             + (-u * u).exp() / root * (1.0 / u - 2.0 / u.powi(3));
     }
     // e^(-q^2) of the integral in q = t/(s sqrt 2), term by term

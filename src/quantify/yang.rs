@@ -3,7 +3,7 @@
 //! A region's part of a voxel that it shares is that of s: m_i p_i/s. Its mean in the corrected image is then
 //! m_i Sum p_i g/(s * H) / Sum p_i.
 //!
-//! Source: K. Erlandsson et al., Phys. Med. Biol. 57 (2012) R119, section 4.3.3.
+//! Source: K. Erlandsson et al., Phys. Med. Biol. 57 (2012) R119.
 
 use super::model::{Model, Over};
 
