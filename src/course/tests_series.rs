@@ -294,7 +294,7 @@ fn load(folder: &std::path::Path, kind: &str, times: &[(&str, f64)]) -> Vec<Acti
         .iter()
         .map(|(tag, time_h)| {
             let volume = nifti::read_as::<f64>(folder.join(format!("mono/{kind}_{tag}.nii.gz"))).unwrap();
-            let scale = ImageUnit::BqMl.mbq_per_value(volume.grid.voxel_cm3());
+            let scale = ImageUnit::BqMl.mbq_per_value(volume.grid.voxel_cm3()).expect("Bq/mL needs no calibration");
             ActivityImage {
                 name: (*tag).to_owned(),
                 time_h: *time_h,
