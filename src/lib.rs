@@ -88,6 +88,9 @@ pub mod register;
 /// Activity to decays per voxel, on the grid of the scene.
 pub mod source;
 
+/// What a camera shows to what is there: calibration, recovery, partial volume.
+pub mod quantify;
+
 /// The laws of interaction in f64, from evaluated data to one packed table.
 pub mod physics;
 

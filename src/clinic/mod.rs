@@ -100,6 +100,8 @@ pub mod point_kernel;
 #[cfg(feature = "demo")]
 pub mod practice;
 
+/// The images of a series corrected for partial volume.
+pub mod partial_volume;
 /// Two images of one patient to the transform between them.
 pub mod register;
 

@@ -6,6 +6,7 @@ use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
 use super::motion;
 use super::notes::Listener;
 use super::outlines::Outlines;
+use super::partial_volume;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
@@ -19,6 +20,7 @@ use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
+use crate::quantify::calibration::Calibration;
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
 use crate::source::{OutlineSharing, Shares};
@@ -44,6 +46,8 @@ pub struct Integrated {
     pub nuclide: String,
     /// Whether image voxels were divided among the outlines that share them.
     pub sharing: OutlineSharing,
+    /// How the images were corrected for partial volume, where they were.
+    pub partial_volume: Option<partial_volume::Record>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -88,6 +92,8 @@ pub struct OpenSeries {
     pub origin: Option<Origin>,
     /// When it was injected, where the images say it.
     pub injection: Option<Moment>,
+    /// How the images were corrected for partial volume, once they are.
+    pub partial_volume: Option<partial_volume::Record>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -184,7 +190,8 @@ impl OpenSeries {
         let mut frame = None;
         for shot in shots {
             images::must_agree(origin.as_ref(), shot.image.origin.as_ref())?;
-            let scale = ImageUnit::BqMl.mbq_per_value(shot.image.volume.grid.voxel_cm3());
+            let voxel_ml = shot.image.volume.grid.voxel_cm3();
+            let scale = ImageUnit::BqMl.mbq_per_value(voxel_ml).expect("Bq/mL needs no calibration");
             images.push(ActivityImage {
                 name: shot.image.input.path.clone(),
                 time_h: shot.time_h,
@@ -211,6 +218,7 @@ impl OpenSeries {
             half_life_h,
             origin,
             injection,
+            partial_volume: None,
             warnings,
         })
     }
@@ -250,6 +258,7 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin: None,
             injection: None,
+            partial_volume: None,
             warnings: Vec::new(),
         })
     }
@@ -275,7 +284,20 @@ impl OpenSeries {
             }
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
-        let series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let mut series = Series::parse_with(&text, &name, &own).or_user_error()?;
+        let calibrated = match series.calibration.clone() {
+            None => None,
+            Some(scan) => {
+                let file = beside(path, &scan.file);
+                let shown = file.display().to_string();
+                let calibration = Calibration::parse(&read_text(&file)?, &shown).or_user_error()?;
+                calibration.must_fit(&scan, &nuclide.name, &shown).or_user_error()?;
+                inputs.push(read("calibration", &file)?);
+                // one factor for all images
+                series.systematic_rel_sigma = series.systematic_rel_sigma.hypot(calibration.relative_error);
+                Some((calibration, scan))
+            }
+        };
         let injection = study::one_of_one(&name, &injections)?;
         let mut images: Vec<ActivityImage> = Vec::new();
         let mut frame = None;
@@ -288,7 +310,19 @@ impl OpenSeries {
             };
             motion::agree(image.registration.as_ref(), origin.as_ref(), read.origin.as_ref())?;
             let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
-            let scale = series.unit.mbq_per_value(read.volume.grid.voxel_cm3()) * decay;
+            let per_value = match (series.unit.mbq_per_value(read.volume.grid.voxel_cm3()), &calibrated) {
+                (Some(per_value), _) => per_value,
+                (None, Some((calibration, scan))) => {
+                    let place = format!("images ({})", image.file);
+                    let per_count = calibration.mbq_per_count(scan, image.wide_window_cps, &place);
+                    per_count.or_user_error().map_err(|e| in_file(path, &e))?
+                }
+                (None, None) => {
+                    let next = "See docs/methods/quantification.md.";
+                    return Err(UserError::invalid(path, "[calibration]", "none", "one for images in counts", next));
+                }
+            };
+            let scale = per_value * decay;
             let seen = motion::Frame { file: path, first: images.first(), origin: origin.as_ref() };
             let activity_mbq = read.volume.map(|value| value * scale);
             let own = read.origin.as_ref();
@@ -319,6 +353,7 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin,
             injection,
+            partial_volume: None,
             warnings,
         })
     }
@@ -351,6 +386,24 @@ impl OpenSeries {
         Ok(Divided { shares, concentrations, air: outlines.air })
     }
 
+    /// Corrects the images for partial volume, where the series asks for it.
+    fn corrected(&mut self, over: &Over<'_>, hear: &mut dyn Listener) -> Result<(), UserError> {
+        let Some(settings) = &self.series.partial_volume else { return Ok(()) };
+        let grid = self.images[0].activity_mbq.grid.clone();
+        let on_image = match (over.regions, over.ct_hu) {
+            (Some(regions), Some(ct)) => {
+                let in_ct = Outlines::in_ct(&regions.labels, ct)?;
+                partial_volume::OnImage::over(&self.name, regions, &in_ct.labels, in_ct.air, &grid)?
+            }
+            (regions, _) => partial_volume::OnImage::of(&self.name, regions, &grid)?,
+        };
+        let record = on_image.correct(settings, &mut self.images).map_err(|e| in_file(&self.name, &e))?;
+        record.told().for_each(|note| hear.note(note));
+        self.warnings.extend(record.notes.iter().cloned());
+        self.partial_volume = Some(record);
+        Ok(())
+    }
+
     /// The map of decays, with the images divided into these regions; `earlier` are half-lives of earlier cycles.
     pub fn integrate(
         &mut self,
@@ -358,6 +411,7 @@ impl OpenSeries {
         earlier: &BTreeMap<String, EarlierHalfLife>,
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
+        self.corrected(over, hear)?;
         let Divided { shares, concentrations, air } = self.divided(over, hear)?;
         let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
         let series = &self.series;
@@ -455,6 +509,8 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         systematic_rel_sigma: 0.0,
         voxelwise: false,
         outline_sharing: None,
+        partial_volume: None,
+        calibration: None,
         images: Vec::new(),
         planar: Vec::new(),
         error_model: ErrorModel::default(),
@@ -517,10 +573,10 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, mut warnings, .. } = opened;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
     }
-    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, sharing, warnings })
+    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, sharing, partial_volume, warnings })
 }

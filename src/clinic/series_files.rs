@@ -41,6 +41,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "points": points,
         "parameters": parameters,
         "flags": flags,
+        "partial_volume": done.partial_volume,
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });

@@ -54,6 +54,19 @@ impl InputError {
 }
 
 impl InputError {
+    /// A field of a file that another module refused.
+    pub(super) fn of_fault(file: &str, fault: &Fault) -> Self {
+        let part = |words: &Option<Words>| words.clone().unwrap_or_default();
+        let field = words!(part(&fault.place), ": ", part(&fault.field));
+        Self {
+            file: file.to_owned(),
+            field,
+            found: part(&fault.found),
+            allowed: part(&fault.allowed),
+            next: part(&fault.next),
+        }
+    }
+
     /// A field of a file that is outside the bounds of nature or of a patient.
     pub(super) fn of_bounds(file: &str, error: BoundsError) -> Self {
         let BoundsError { what, quantity, found, allowed, next } = error;

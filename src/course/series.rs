@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use crate::bounds;
 use crate::source::OutlineSharing;
+use crate::quantify::calibration::Scan;
+use crate::quantify::settings::{PartialVolume, Section};
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::registration::{RawRegistration, StatedRegistration};
@@ -32,6 +34,8 @@ pub enum ImageUnit {
     BqVoxel,
     /// MBq in the voxel.
     MbqVoxel,
+    /// Counts in the voxel, over the whole scan: a calibration makes them activity.
+    Counts,
 }
 
 impl ImageUnit {
@@ -42,16 +46,18 @@ impl ImageUnit {
             Self::KbqMl => "kbq_ml",
             Self::BqVoxel => "bq_voxel",
             Self::MbqVoxel => "mbq_voxel",
+            Self::Counts => "counts",
         }
     }
 
-    /// MBq in a voxel of `voxel_ml` for a value of 1.
-    pub fn mbq_per_value(self, voxel_ml: f64) -> f64 {
+    /// MBq in a voxel of `voxel_ml` for a value of 1; none for counts, which need a calibration.
+    pub fn mbq_per_value(self, voxel_ml: f64) -> Option<f64> {
         match self {
-            Self::BqMl => 1e-6 * voxel_ml,
-            Self::KbqMl => 1e-3 * voxel_ml,
-            Self::BqVoxel => 1e-6,
-            Self::MbqVoxel => 1.0,
+            Self::BqMl => Some(1e-6 * voxel_ml),
+            Self::KbqMl => Some(1e-3 * voxel_ml),
+            Self::BqVoxel => Some(1e-6),
+            Self::MbqVoxel => Some(1.0),
+            Self::Counts => None,
         }
     }
 }
@@ -88,6 +94,8 @@ struct RawImage {
     relative_error: Option<f64>,
     #[serde(default)]
     registration: Option<RawRegistration>,
+    #[serde(default)]
+    wide_window_cps: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -155,6 +163,12 @@ struct RawSeries {
     voxelwise: bool,
     #[serde(default)]
     outline_sharing: Option<OutlineSharing>,
+    #[serde(default)]
+    corrected: Option<String>,
+    #[serde(default)]
+    partial_volume: Option<Section>,
+    #[serde(default)]
+    calibration: Option<Scan>,
     images: Vec<RawImage>,
     #[serde(default)]
     planar: Vec<RawPlanar>,
@@ -214,6 +228,8 @@ pub struct SeriesImage {
     pub rel_sigma: Option<f64>,
     /// How it is brought into the frame of the first image; `None` if it is not stated.
     pub registration: Option<StatedRegistration>,
+    /// Measured rate in the wide window, cps, for the dead time.
+    pub wide_window_cps: Option<f64>,
 }
 
 /// Planar counts of one time, by region.
@@ -248,6 +264,10 @@ pub struct Series {
     pub voxelwise: bool,
     /// Whether decays stay with the outlines that share an image voxel, where it is stated.
     pub outline_sharing: Option<OutlineSharing>,
+    /// How the images are corrected for partial volume; nothing to take them as they are.
+    pub partial_volume: Option<PartialVolume>,
+    /// How images in counts were acquired, and their calibration; there where the unit is counts, and only there.
+    pub calibration: Option<Scan>,
     /// The images, in order of time.
     pub images: Vec<SeriesImage>,
     /// Planar images of a hybrid series, in order of time.
@@ -322,6 +342,7 @@ impl Series {
                 "Leave it out, or convert the other images.",
             ));
         }
+        counts_are_calibrated(unit, raw.calibration.is_some(), file)?;
         let decay_correction = raw.decay_correction.ok_or_else(|| {
             InputError::new(
                 file,
@@ -369,6 +390,11 @@ impl Series {
             regions
                 .push(RegionMethod { region: region.region.clone(), method: method(name, &region.fit, file, &place)? });
         }
+        let partial_volume = match &raw.partial_volume {
+            Some(section) => PartialVolume::of(section, raw.corrected.as_deref())
+                .map_err(|fault| InputError::of_fault(file, &fault))?,
+            None => None,
+        };
         let planar = planar(&raw, file)?;
         let wants_planar = std::iter::once(&default_method)
             .chain(regions.iter().map(|r| &r.method))
@@ -392,6 +418,8 @@ impl Series {
             systematic_rel_sigma: raw.systematic_error,
             voxelwise: raw.voxelwise,
             outline_sharing: raw.outline_sharing,
+            partial_volume,
+            calibration: raw.calibration,
             images,
             planar,
             error_model: raw.fit.error_model.unwrap_or_default(),
@@ -448,7 +476,7 @@ fn own_times(raw: &mut RawSeries, file: &str, own: &BTreeMap<String, Option<f64>
 
 /// The unit that all images share.
 fn common_unit(raw: &RawSeries, file: &str) -> Result<ImageUnit, InputError> {
-    const ALLOWED: &str = "\"bq_ml\", \"kbq_ml\", \"bq_voxel\" or \"mbq_voxel\"";
+    const ALLOWED: &str = "\"bq_ml\", \"kbq_ml\", \"bq_voxel\", \"mbq_voxel\" or \"counts\"";
     let first = raw.unit.or_else(|| raw.images.iter().find_map(|image| image.unit)).ok_or_else(|| {
         InputError::new(file, "unit", "none stated", ALLOWED, "Look it up in the reconstruction's protocol.")
     })?;
@@ -572,9 +600,27 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         let rel_sigma = image.relative_error.or(raw.relative_error);
         let rel_sigma = rel_sigma.map(|value| relative(file, &place("relative_error"), value)).transpose()?;
         let registration = image.registration.as_ref().map(|r| r.check(file, &place("registration"))).transpose()?;
-        images.push(SeriesImage { file: image.file.clone(), time_h, reference_time_h, rel_sigma, registration });
+        let wide_window_cps = image.wide_window_cps;
+        if let Some(cps) = wide_window_cps {
+            positive(file, &place("wide_window_cps"), cps, "cps")?;
+        }
+        let file = image.file.clone();
+        images.push(SeriesImage { file, time_h, reference_time_h, rel_sigma, registration, wide_window_cps });
     }
     Ok(images)
+}
+
+/// Refuses counts without a calibration, and a calibration without counts.
+fn counts_are_calibrated(unit: ImageUnit, calibration: bool, file: &str) -> Result<(), InputError> {
+    const NEXT: &str = "See docs/methods/quantification.md.";
+    match (unit == ImageUnit::Counts, calibration) {
+        (true, false) => Err(InputError::new(file, "[calibration]", "none", "a calibration of images in counts", NEXT)),
+        (false, true) => {
+            let found = format!("an entry for images in {}", unit.name());
+            Err(InputError::new(file, "[calibration]", found, "an entry for images in counts", NEXT))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn planar(raw: &RawSeries, file: &str) -> Result<Vec<PlanarImage>, InputError> {

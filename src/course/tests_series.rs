@@ -55,6 +55,22 @@ fn io_series_faults_are_named() {
         ("time_h = 71.6", "time_hours = 71.6", "time_hours"),
         ("relative_error = 0.05", "relative_error = 5", "above 0 and below 1"),
         ("schema = 1", "schema = 7", "schema"),
+        ("\"bq_ml\"", "\"counts\"", "[calibration]: found none"),
+        (
+            "relative_error",
+            "calibration = { file = \"c\", camera = \"a\", collimator = \"b\", reconstruction = \"d\" }\nrelative_error",
+            "images in bq_ml",
+        ),
+        (
+            "relative_error",
+            "partial_volume = { method = \"gtm\", fwhm_mm = 60 }\nrelative_error",
+            "fwhm_mm: found 60 mm",
+        ),
+        (
+            "relative_error",
+            "corrected = \"RC\"\npartial_volume = { method = \"gtm\" }\nrelative_error",
+            "corrected (RC)",
+        ),
         ("relative_error", "[fit]\nmethod = \"biexp\"\n[ignored]\nrelative_error", ""),
     ] {
         let error = refused(find, replace);
@@ -281,7 +297,7 @@ fn load(folder: &std::path::Path, kind: &str, times: &[(&str, f64)]) -> Vec<Acti
         .iter()
         .map(|(tag, time_h)| {
             let volume = nifti::read_as::<f64>(folder.join(format!("mono/{kind}_{tag}.nii.gz"))).unwrap();
-            let scale = ImageUnit::BqMl.mbq_per_value(volume.grid.voxel_cm3());
+            let scale = ImageUnit::BqMl.mbq_per_value(volume.grid.voxel_cm3()).expect("Bq/mL needs no calibration");
             ActivityImage {
                 name: (*tag).to_owned(),
                 time_h: *time_h,

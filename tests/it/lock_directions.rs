@@ -27,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("materials", &["ct", "fault", "grid", "note", "text", "units"]),
     ("register", &["cores", "fault", "grid"]),
     ("source", &["bounds", "cores", "decay", "fault", "grid", "note", "units"]),
+    ("quantify", &["cores", "fault", "grid", "note", "source", "text", "units"]),
     // the packed tables have the kernel's layout
     ("physics", &["cores", "fault", "kernel", "materials", "quadrature", "units"]),
     ("kernel", &[]),
@@ -52,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "note", "tally", "text", "units"]),
     ("bed", &["fault", "quadrature"]),
-    ("course", &["bed", "bounds", "fault", "grid", "note", "quadrature", "source", "text", "units"]),
+    ("course", &["bed", "bounds", "fault", "grid", "note", "quadrature", "quantify", "source", "text", "units"]),
     ("report", &["digest", "dose", "grid", "note", "units"]),
     ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
@@ -116,6 +117,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "io",
             "materials",
             "note",
+            "quantify",
             "reads",
             "register",
             "report",

@@ -141,7 +141,8 @@ fn course_cycle(number: usize, cycle: &CycleVolumes, before: Option<i64>) -> Res
 /// The images of a cycle, in canonical order.
 fn opened(number: usize, cycle: CycleVolumes, nuclide: &Nuclide, method: &Method) -> Result<OpenSeries, UserError> {
     let images = cycle.images.into_iter().map(|image| {
-        let scale = ImageUnit::BqMl.mbq_per_value(image.activity_bq_ml.grid.voxel_cm3());
+        let voxel_ml = image.activity_bq_ml.grid.voxel_cm3();
+        let scale = ImageUnit::BqMl.mbq_per_value(voxel_ml).expect("Bq/mL needs no calibration");
         ActivityImage {
             name: format!("image of cycle {number} at {} h", image.time_h),
             time_h: image.time_h,
