@@ -17,8 +17,8 @@ use crate::course::file::Course;
 use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
+use crate::place::Place;
 use crate::report::run_record::{self, InputFile};
-use std::path::Path;
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
@@ -49,7 +49,7 @@ fn program_sha256() -> Result<String, UserError> {
 }
 
 fn one_patient(
-    course: &Path,
+    course: &Place,
     study: Option<&StudyChoice>,
     cache: &Cache,
     folder: AtomicOutputDir,

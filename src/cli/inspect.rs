@@ -8,7 +8,7 @@ use crate::clinic::request::InspectRequest;
 use crate::clinic::survey::{Reach, no_dicom, survey};
 use crate::io::{dicom, nifti};
 use crate::note::{Note, sentences};
-use std::path::Path;
+use crate::place::Place;
 
 /// Runs `lutra inspect`.
 pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
@@ -31,7 +31,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     }
     doubts.extend(header.notes.iter().cloned());
     printer::record(&serde_json::json!({
-        "path": shown(&request.path),
+        "path": shown(request.path.path()),
         "format": "NIfTI",
         "stored_as": format!("{:?}", header.scalar),
         "dims": header.grid.dims,
@@ -53,7 +53,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
 }
 
 /// Says what the NIfTI files of a folder seem to be; false where there is none.
-fn folder(path: &Path) -> Result<bool, Failure> {
+fn folder(path: &Place) -> Result<bool, Failure> {
     let found = survey(path, Reach::Below)?;
     if found.images.is_empty() && found.left.is_empty() {
         return Ok(false);
@@ -70,10 +70,10 @@ fn folder(path: &Path) -> Result<bool, Failure> {
     found.left.iter().for_each(|reason| text.push_str(&format!("not used: {}\n", said(reason))));
     printer::record(&serde_json::json!({
         "images": found.images.iter().map(|image| serde_json::json!({
-            "path": shown(&image.path), "role": image.role.name(), "why": image.why,
+            "path": shown(image.path.path()), "role": image.role.name(), "why": image.why,
             "doubts": sentences(&image.doubts), "notes": image.doubts,
         })).collect::<Vec<_>>(),
-        "label_names": found.names.iter().map(|names| shown(&names.path)).collect::<Vec<_>>(),
+        "label_names": found.names.iter().map(|names| shown(names.path.path())).collect::<Vec<_>>(),
         "not_used": found.left.iter().map(said).collect::<Vec<_>>(),
     }))?;
     printer::data(&text);

@@ -22,9 +22,9 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         several => OpenSeries::of_images(several, &request.images, hear)?,
     };
     let from = SeriesRegions {
-        labels: request.labels.as_deref(),
-        label_names: request.label_names.as_deref(),
-        ct: request.ct.as_deref(),
+        labels: request.labels.as_ref(),
+        label_names: request.label_names.as_ref(),
+        ct: request.ct.as_ref(),
         quiet: false,
     };
     let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;

@@ -23,6 +23,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::{dicom, open};
 use crate::note::{Note, sentences};
+use crate::place::Place;
 use crate::report::page::chart;
 use crate::report::page::number::{name, percent, significant};
 use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
@@ -39,7 +40,6 @@ use crate::text::plain_lines;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Names of the files written.
 pub const FILE_NAMES: [&str; 8] = [
@@ -221,7 +221,7 @@ impl Comparison {
 }
 
 /// Reads a dose map of either format.
-fn read(which: &str, path: &Path) -> Result<Map, UserError> {
+fn read(which: &str, path: &Place) -> Result<Map, UserError> {
     let refused = |found: String, allowed: &str, next: &str| {
         UserError::invalid(format!("{which}, {}", path.display()), "voxel values", found, allowed, next)
     };
@@ -384,7 +384,7 @@ fn regions(request: &CompareRequest, grid: &VoxelGrid) -> Result<Regions, UserEr
     let Some(path) = &request.labels else { return Ok(Vec::new()) };
     let opened = open::open_labels(path, grid, None).or_user_error()?;
     let mut names: BTreeMap<u16, String> = opened.names.iter().map(|(n, name)| (n, name.to_owned())).collect();
-    names.extend(read_names(request.label_names.as_deref())?);
+    names.extend(read_names(request.label_names.as_ref())?);
     let (labels, _) = opened.labels.to_canonical();
     let mut drawn: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (n, &label) in labels.data.iter().enumerate().filter(|(_, label)| **label > 0) {

@@ -17,9 +17,9 @@ use crate::fault::{Setting, words};
 use crate::grid::{Orientation, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
+use crate::place::Place;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A series as integrated.
@@ -33,11 +33,11 @@ pub struct Integrated {
     /// Files read.
     pub inputs: Vec<InputFile>,
     /// Regions: the file or folder.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Names of the labels.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Nuclide name or file.
-    pub nuclide: String,
+    pub nuclide: Place,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -45,7 +45,7 @@ pub struct Integrated {
 /// An opened series: its images as activity, and how to integrate them.
 pub struct OpenSeries {
     /// What messages call it.
-    name: PathBuf,
+    name: Place,
     series: Series,
     images: Vec<ActivityImage>,
     /// Order of the axes in the user's files.
@@ -55,10 +55,10 @@ pub struct OpenSeries {
     /// Files read.
     pub inputs: Vec<InputFile>,
     /// Regions that the series names.
-    labels: Option<PathBuf>,
-    label_names: Option<PathBuf>,
+    labels: Option<Place>,
+    label_names: Option<Place>,
     /// Nuclide name or file.
-    nuclide: String,
+    nuclide: Place,
     half_life_h: f64,
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
@@ -68,7 +68,7 @@ pub struct OpenSeries {
 
 impl OpenSeries {
     /// What messages call it.
-    pub fn name(&self) -> &Path {
+    pub fn name(&self) -> &Place {
         &self.name
     }
 
@@ -99,12 +99,17 @@ impl OpenSeries {
     }
 
     /// Opens what a SERIES.toml names, or the DICOM images of a folder.
-    pub fn open(path: &Path, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
-        if dicom::is_dicom(path) { Self::of_images(&[path.to_path_buf()], choice, hear) } else { Self::of_file(path) }
+    pub fn open(path: impl Into<Place>, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let path = &path.into();
+        if dicom::is_dicom(path) {
+            Self::of_images(std::slice::from_ref(path), choice, hear)
+        } else {
+            Self::of_file(path)
+        }
     }
 
     /// Opens DICOM images of one injection.
-    pub fn of_images(paths: &[PathBuf], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+    pub fn of_images(paths: &[Place], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
         let nuclide = Nuclide::load(&choice.nuclide).or_user_error()?;
         let mut cycles = study::cycles(paths, &choice.reader(&nuclide), hear)?;
         match cycles.len() {
@@ -144,7 +149,7 @@ impl OpenSeries {
             (None, _) => Method::Model(Model::Mono),
         };
         let series = Series {
-            nuclide: choice.nuclide.clone(),
+            nuclide: choice.nuclide.display().to_string(),
             administered_mbq,
             unit: ImageUnit::BqMl,
             decay_correction: DecayCorrection::None,
@@ -178,7 +183,7 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         let (nuclide, labels, label_names) = (choice.nuclide.clone(), None, None);
-        let name = images.first().map(|image| PathBuf::from(&image.name)).unwrap_or_default();
+        let name = Place::from(images.first().map_or("", |image| &image.name));
         Ok(Self {
             name,
             series,
@@ -240,7 +245,7 @@ impl OpenSeries {
             images,
             labels: None,
             label_names: None,
-            nuclide: nuclide.name.clone(),
+            nuclide: nuclide.name.as_str().into(),
             half_life_h: nuclide.half_life_h,
             origin: None,
             warnings: Vec::new(),
@@ -248,7 +253,7 @@ impl OpenSeries {
     }
 
     /// Opens what a SERIES.toml names.
-    fn of_file(path: &Path) -> Result<Self, UserError> {
+    fn of_file(path: &Place) -> Result<Self, UserError> {
         let (text, name) = (read_text(path)?, path.display().to_string());
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
@@ -289,7 +294,7 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         Ok(Self {
-            name: path.to_path_buf(),
+            name: path.clone(),
             labels: Some(beside(path, &series.labels)),
             label_names: series.label_names.as_ref().map(|name| beside(path, name)),
             series,
@@ -403,11 +408,11 @@ fn stated_options(
 #[derive(Clone, Copy)]
 pub struct SeriesRegions<'a> {
     /// Regions, in place of those that the series names.
-    pub labels: Option<&'a Path>,
+    pub labels: Option<&'a Place>,
     /// Their names.
-    pub label_names: Option<&'a Path>,
+    pub label_names: Option<&'a Place>,
     /// CT that DICOM regions are mapped to and that the images must match; without one, the images' own grid.
-    pub ct: Option<&'a Path>,
+    pub ct: Option<&'a Place>,
     /// Whether their volumes are not reported.
     pub quiet: bool,
 }
@@ -426,15 +431,15 @@ pub fn integrate(
         images::must_agree(shelf.ct(ct)?.image.origin.as_ref(), opened.origin.as_ref())?;
     }
     let (labels, label_names) = match from.labels {
-        Some(labels) => (Some(labels.to_path_buf()), from.label_names.map(Path::to_path_buf)),
-        None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.map(Path::to_path_buf))),
+        Some(labels) => (Some(labels.clone()), from.label_names.cloned()),
+        None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.cloned())),
     };
     let regions: Option<Arc<OpenedRegions>> = match (&labels, from.ct) {
         (None, _) => None,
-        (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_deref(), ct)?),
+        (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_ref(), ct)?),
         (Some(labels), None) => {
             let anatomy = Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() };
-            Some(Arc::new(images::open_regions(labels, label_names.as_deref(), &anatomy)?))
+            Some(Arc::new(images::open_regions(labels, label_names.as_ref(), &anatomy)?))
         }
     };
     if let Some(regions) = regions.as_ref().filter(|_| !from.quiet) {

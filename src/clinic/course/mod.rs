@@ -46,6 +46,7 @@ use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
 use crate::io::atomic::AtomicOutputDir;
 use crate::note::Note;
+use crate::place::Place;
 use crate::report::run_record::InputFile;
 use cache::Cache;
 use cycle::{CycleFrom, compute_cycle};
@@ -54,7 +55,7 @@ use histograms::Histograms;
 use parts::Computed;
 use source::CourseSource;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A course and all results.
 pub struct CourseResult {
@@ -86,7 +87,7 @@ pub struct CourseResult {
 ///
 /// Errors: those of the files; unknown names; transport.
 pub fn patient(
-    path: &Path,
+    path: impl Into<Place>,
     choice: Option<&StudyChoice>,
     cache: &Cache,
     run: &RunOptions,
