@@ -142,6 +142,9 @@ mod clock;
 /// Disjoint ranges of voxels on all cores, and the door to threads.
 mod cores;
 
+/// Where something is read from: the disk, or named buffers in memory.
+pub mod place;
+
 /// What was read.
 mod reads;
 

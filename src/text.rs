@@ -8,11 +8,10 @@
 //! terminal line or break a table.
 
 use crate::fault::{Explained, Fault, FaultKind, explained};
+use crate::place::Place;
 use crate::reads;
 use std::borrow::Cow;
-use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
-use std::path::Path;
 
 /// JSON whose keys do not repeat.
 pub mod json;
@@ -85,41 +84,28 @@ impl Explained for TextError {
     }
 }
 
-/// What the system knows of a regular file. A pipe, a device or a folder is refused before it is opened: it may never
-/// end, and what it gave cannot be read again to be hashed. Standard input that a shell takes from a file is one.
-///
-/// Errors: not a regular file ([`io::ErrorKind::InvalidInput`]); none of this name.
-pub(crate) fn regular(path: &Path) -> io::Result<Metadata> {
-    let found = std::fs::metadata(path)?;
-    if found.is_file() {
-        return Ok(found);
-    }
-    let kind = if found.is_dir() { "a folder" } else { "a pipe or a device" };
-    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("found {kind}; allowed: a regular file")))
-}
-
 /// The bytes of a regular file of at most `limit` bytes, even if it grows while it is read.
 ///
 /// Errors: [`TextError::Unreadable`], [`TextError::TooLong`].
-pub(crate) fn bytes(path: &Path, limit: u64) -> Result<Vec<u8>, TextError> {
-    let stated = regular(path)?.len();
+pub(crate) fn bytes(place: &Place, limit: u64) -> Result<Vec<u8>, TextError> {
+    let stated = place.regular()?;
     if stated > limit {
         return Err(TextError::TooLong { bytes: stated, limit });
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    place.open()?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(TextError::TooLong { bytes: bytes.len() as u64, limit });
     }
-    reads::note_bytes(path, &bytes);
+    reads::note_bytes(place, &bytes);
     Ok(bytes)
 }
 
 /// The text of a file of at most [`MAX_BYTES`] and [`MAX_TOKENS`].
 ///
 /// Errors: those of [`TextError`].
-pub fn read(path: &Path) -> Result<String, TextError> {
-    let text = utf8(bytes(path, MAX_BYTES)?)?;
+pub fn read(place: impl Into<Place>) -> Result<String, TextError> {
+    let text = utf8(bytes(&place.into(), MAX_BYTES)?)?;
     sparse(&text)?;
     Ok(text)
 }
@@ -128,10 +114,19 @@ pub fn read(path: &Path) -> Result<String, TextError> {
 ///
 /// Errors: [`TextError::NotUtf8`], with the line.
 pub fn utf8(bytes: Vec<u8>) -> Result<String, TextError> {
-    String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        TextError::NotUtf8 { line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
-    })
+    String::from_utf8(bytes).map_err(|error| not_utf8(error.as_bytes(), error.utf8_error()))
+}
+
+/// Bytes that stay where they are, as text.
+///
+/// Errors: as [`utf8`].
+pub fn utf8_in(bytes: &[u8]) -> Result<&str, TextError> {
+    std::str::from_utf8(bytes).map_err(|error| not_utf8(bytes, error))
+}
+
+fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> TextError {
+    let before = &bytes[..error.valid_up_to()];
+    TextError::NotUtf8 { line: 1 + before.iter().filter(|byte| **byte == b'\n').count() }
 }
 
 /// Refuses a text of more than [`MAX_TOKENS`].
@@ -329,7 +324,7 @@ mod tests {
 
     #[test]
     fn law_files_that_come_with_lutra_have_room_left() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
         for folder in ["nuclides", "protocols", "materials", "svalues"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap() {
                 let path = entry.unwrap().path();

@@ -16,6 +16,7 @@ use crate::course::rules::{Fact, Facts};
 use crate::course::time_activity::Model;
 use crate::fault::Setting;
 use crate::io::dicom::{self, ActivityOptions, DecayCorrection, DoseDepth, StatedMoment, TimeZone};
+use crate::place::Place;
 use crate::register::{Kind, Likeness};
 use crate::source::{ActivityUnit, OutlineSharing};
 use crate::svalues::kernel_file::Declared;
@@ -82,10 +83,10 @@ impl RawCompare {
             ));
         }
         Ok(CompareRequest {
-            a: self.a,
-            b: self.b,
-            labels: self.labels,
-            label_names: self.label_names,
+            a: self.a.into(),
+            b: self.b.into(),
+            labels: self.labels.map(Place::from),
+            label_names: self.label_names.map(Place::from),
             tolerance_rel: self.tolerance,
             out: self.out,
             force: self.force,
@@ -698,7 +699,7 @@ impl RawImages {
             half_lives_h,
             model: self.fit.as_deref().map(model).transpose()?,
             nuclide_stated: nuclide.is_some(),
-            nuclide: nuclide.unwrap_or_else(default_nuclide),
+            nuclide: nuclide.unwrap_or_else(default_nuclide).into(),
             options: stated_of_images(
                 self.decay_correction.as_deref(),
                 self.half_life,
@@ -955,7 +956,7 @@ impl RawInspect {
             [self.injection_time.as_deref(), self.time_zone.as_deref()],
             self.assume_bq_ml,
         )?;
-        Ok(InspectRequest { path: self.path, options })
+        Ok(InspectRequest { path: self.path.into(), options })
     }
 }
 
@@ -1044,6 +1045,11 @@ fn facts(given: &[String]) -> Result<Facts, UserError> {
     Ok(facts)
 }
 
+/// Paths as places on the disk.
+fn places(paths: Vec<PathBuf>) -> Vec<Place> {
+    paths.into_iter().map(Place::from).collect()
+}
+
 /// The nuclide of a run for which none is named.
 fn default_nuclide() -> String {
     "lu177".to_owned()
@@ -1130,10 +1136,10 @@ impl RawTia {
             ));
         }
         Ok(TiaRequest {
-            series: self.series,
-            labels: self.labels,
-            label_names: self.label_names,
-            ct: self.ct,
+            series: places(self.series),
+            labels: self.labels.map(Place::from),
+            label_names: self.label_names.map(Place::from),
+            ct: self.ct.map(Place::from),
             images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
             outline_sharing: sharing(self.outline_sharing.as_deref())?,
             out: self.out,
@@ -1195,10 +1201,10 @@ impl RawCourse {
             }
             (false, None) => None,
             (true, _) => Some(Box::new(StudyChoice {
-                ct: self.ct,
-                activity: self.activity,
-                labels: self.labels,
-                label_names: self.label_names,
+                ct: self.ct.map(Place::from),
+                activity: places(self.activity),
+                labels: self.labels.map(Place::from),
+                label_names: self.label_names.map(Place::from),
                 protocol: self.protocol,
                 facts: facts(&self.fact)?,
                 images: self.images.check(self.nuclide, administered(self.administered_mbq)?)?,
@@ -1206,6 +1212,7 @@ impl RawCourse {
         };
         let dicom = self.dicom.check()?;
         let outline_sharing = sharing(self.outline_sharing.as_deref())?;
+        let course = course.into();
         Ok(CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing, force: self.run.force, run })
     }
 }
@@ -1473,9 +1480,9 @@ impl RawAudit {
         Ok(AuditRequest {
             tolerance_rel: in_range("--tolerance", self.tolerance, 1e-4, 1.0, "a share, 0.05 for 5 %")?,
             dose,
-            kernels: self.kernel,
+            kernels: places(self.kernel),
             declared,
-            s_tables: self.s_table,
+            s_tables: places(self.s_table),
             phantom: self.phantom,
         })
     }
@@ -1784,9 +1791,9 @@ impl RawDose {
             force: self.run.force,
             scene,
             administered_mbq,
-            nuclide: self.nuclide.unwrap_or_else(default_nuclide),
-            labels: self.labels,
-            label_names: self.label_names,
+            nuclide: self.nuclide.unwrap_or_else(default_nuclide).into(),
+            labels: self.labels.map(Place::from),
+            label_names: self.label_names.map(Place::from),
             out: self.out,
         })
     }
@@ -1803,7 +1810,7 @@ impl RawDose {
                 ));
             }
             let choice = images.check(self.nuclide.clone(), administered(self.administered_mbq)?)?;
-            return Ok(ActivityChoice::Images { paths, choice: Box::new(choice) });
+            return Ok(ActivityChoice::Images { paths: places(paths), choice: Box::new(choice) });
         }
         if let Some(option) = images.any() {
             return Err(user_error(
@@ -1812,7 +1819,7 @@ impl RawDose {
             ));
         }
         match <[PathBuf; 1]>::try_from(paths) {
-            Ok([file]) => Ok(ActivityChoice::Map { file, unit: self.unit()? }),
+            Ok([file]) => Ok(ActivityChoice::Map { file: file.into(), unit: self.unit()? }),
             Err(paths) => Err(user_error(
                 format!("--activity: found {} files; allowed: one NIfTI map, or DICOM images", paths.len()),
                 "Integrate NIfTI images with lutra tia first.",
@@ -1830,16 +1837,16 @@ impl RawDose {
                 name,
                 "Give either a CT, or --density, --tissue and --tissue-table together.",
             )),
-            (Some(ct), None) => Ok(SceneInput::Ct(ct.clone())),
+            (Some(ct), None) => Ok(SceneInput::Ct(ct.into())),
             (None, None) => Err(user_error(
                 "--ct: found none; allowed: a CT, or --density, --tissue and --tissue-table",
                 "Say what the patient is made of, as in --ct ct.nii.gz.",
             )),
             (None, Some(name)) => match (&self.density, &self.tissue, &self.tissue_table) {
                 (Some(density), Some(tissue), Some(tissue_table)) => Ok(SceneInput::Explicit {
-                    density: density.clone(),
-                    tissue: tissue.clone(),
-                    tissue_table: tissue_table.clone(),
+                    density: density.into(),
+                    tissue: tissue.into(),
+                    tissue_table: tissue_table.into(),
                 }),
                 _ => {
                     let lacking = explicit.iter().find(|(_, path)| path.is_none()).map_or("", |(name, _)| *name);

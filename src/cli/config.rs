@@ -49,7 +49,7 @@ pub(super) fn expand(mut words: Vec<OsString>) -> Result<Vec<OsString>, Failure>
 
 /// The options of a file as words, without those that the command line gives.
 fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<OsString>, UserError> {
-    let text = read_text(file)?;
+    let text = read_text(&file.into())?;
     let shown = file.display().to_string();
     sparse(&text, &shown).or_user_error()?;
     filled_in(&text, &shown).or_user_error()?;
@@ -147,7 +147,7 @@ fn takes_many(arg: &Arg) -> bool {
 
 /// Text as it stands, a path beside the file. An option that takes a name or a file takes the file where it is there.
 fn path_or_text(file: &Path, text: &str, arg: &Arg) -> OsString {
-    let path = beside(file, text);
+    let path = beside(&file.into(), text).to_path_buf();
     let names = arg.get_value_names().unwrap_or_default();
     let name_or_file = names.iter().any(|name| name.as_str().contains("FILE")) && path.is_file();
     if arg.get_value_hint() == ValueHint::AnyPath || name_or_file { path.into_os_string() } else { text.into() }
@@ -189,7 +189,7 @@ mod tests {
         let config = format!("{PLAIN}labels = \"l.nii\"\ntarget_sigma = 0.02\ntarget_labels = [3, 2]\nforce = true\n");
         let request = with(&config, "--out o --seed 5").expect("sound");
         let SceneInput::Ct(ct) = &request.scene else { panic!("a CT") };
-        assert!(ct.is_absolute() && ct.ends_with("ct.nii"), "beside the file: {}", ct.display());
+        assert!(ct.path().is_absolute() && ct.path().ends_with("ct.nii"), "beside the file: {}", ct.display());
         assert_eq!((request.administered_mbq, request.force, request.run.seed), (Some(7400.0), true, 5));
         assert_eq!(request.run.stop, Stop::TargetSigma { sigma_rel: 0.02, labels: vec![2, 3] });
         assert_eq!(request.out, PathBuf::from("o"));
@@ -197,7 +197,7 @@ mod tests {
         let request = with(&config, "--out o --administered-mbq 5000 --ct other.nii").expect("sound");
         assert_eq!(request.administered_mbq, Some(5000.0));
         assert_eq!(request.scene, SceneInput::Ct("other.nii".into()), "as given, not beside the file");
-        assert_eq!(request.nuclide, "lu177");
+        assert_eq!(request.nuclide, "lu177".into());
         let request = with(&config, "--out o --histories 5000").expect("another way to stop puts the file's aside");
         assert_eq!(request.run.stop, Stop::Histories(5000));
     }

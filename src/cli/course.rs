@@ -20,10 +20,10 @@ use crate::course::protocol::{BUILT_IN, Protocol};
 use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
+use crate::place::Place;
 use crate::report::run_record::{self, InputFile};
 use crate::source::OutlineSharing;
 use crate::units::rounded;
-use std::path::Path;
 
 /// Runs `lutra course`.
 pub(super) fn run(request: &CourseRequest) -> Result<(), Failure> {
@@ -90,7 +90,7 @@ fn program_sha256() -> Result<String, UserError> {
 }
 
 fn one_patient(
-    course: &Path,
+    course: &Place,
     study: Option<&StudyChoice>,
     cache: &Cache,
     folder: AtomicOutputDir,

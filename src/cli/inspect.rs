@@ -8,7 +8,7 @@ use crate::clinic::inspection::{of_folder, of_nifti};
 use crate::clinic::request::InspectRequest;
 use crate::clinic::survey::{Reach, no_dicom, survey};
 use crate::io::dicom;
-use std::path::Path;
+use crate::place::Place;
 
 /// Runs `lutra inspect`.
 pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
 }
 
 /// Says what the NIfTI files of a folder seem to be; false where there is none.
-fn folder(path: &Path) -> Result<bool, Failure> {
+fn folder(path: &Place) -> Result<bool, Failure> {
     let found = survey(path, Reach::Below)?;
     if found.images.is_empty() && found.left.is_empty() {
         return Ok(false);

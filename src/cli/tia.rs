@@ -24,9 +24,9 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     };
     let administered_mbq = opened.administered_mbq();
     let from = SeriesRegions {
-        labels: request.labels.as_deref(),
-        label_names: request.label_names.as_deref(),
-        ct: request.ct.as_deref(),
+        labels: request.labels.as_ref(),
+        label_names: request.label_names.as_ref(),
+        ct: request.ct.as_ref(),
         sharing: request.outline_sharing,
         quiet: false,
     };

@@ -24,6 +24,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::io::{dicom, open};
 use crate::note::{Note, sentences};
+use crate::place::Place;
 use crate::report::page::chart;
 use crate::report::page::number::{name, percent, significant};
 use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
@@ -41,7 +42,6 @@ use crate::units::rounded;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Names of the files written.
 pub const FILE_NAMES: [&str; 8] = [
@@ -287,7 +287,7 @@ impl Comparison {
 }
 
 /// Reads a dose map of either format.
-fn read(which: &str, path: &Path, lent: Option<Volume<f32>>) -> Result<Map, UserError> {
+fn read(which: &str, path: &Place, lent: Option<Volume<f32>>) -> Result<Map, UserError> {
     let refused = |found: String, allowed: &str, next: &str| {
         UserError::invalid(format!("{which}, {}", path.display()), "voxel values", found, allowed, next)
     };
@@ -469,7 +469,7 @@ fn regions(
             (opened.labels, opened.names.iter().map(|(n, name)| (n, name.to_owned())).collect())
         }
     };
-    names.extend(read_names(request.label_names.as_deref())?);
+    names.extend(read_names(request.label_names.as_ref())?);
     names.extend(lent_names);
     let (labels, _) = labels.to_canonical();
     let mut drawn: BTreeMap<u16, Vec<usize>> = BTreeMap::new();

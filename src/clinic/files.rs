@@ -1,27 +1,28 @@
 //! Text files that describe a request; tables and records of a result.
 
 use super::failure::{AtPath, Failure, UserError};
-use crate::fault::Explained;
+use crate::fault::{Explained, Words};
 use crate::io::IoError;
+use crate::place::Place;
 use crate::text::{self, TextError};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An error prefixed with its file.
-pub fn in_file(path: &Path, error: &UserError) -> UserError {
+pub fn in_file(path: impl Into<Words>, error: &UserError) -> UserError {
     error.clone().inside(path).or_then("Correct the file.")
 }
 
 /// Path of a file that another file names, relative to that file's folder.
-pub fn beside(file: &Path, name: &str) -> PathBuf {
-    file.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+pub fn beside(file: &Place, name: &str) -> Place {
+    file.beside(name)
 }
 
 /// Largest text file that describes a run, bytes.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Reads a text file.
-pub fn read_text(path: &Path) -> Result<String, UserError> {
+pub fn read_text(path: &Place) -> Result<String, UserError> {
     let bytes = text::bytes(path, MAX_TEXT_BYTES).map_err(|error| match error {
         TextError::Unreadable(error) => IoError::read(path, error).fault(),
         error => error.fault().inside(path).then("Give the TOML file that describes the run, not an image."),
@@ -30,10 +31,10 @@ pub fn read_text(path: &Path) -> Result<String, UserError> {
         .map_err(|error| error.fault().inside(path).then("An image is named inside the file, it is not the file."))
 }
 
-/// A built-in nuclide's name, or the path of a file relative to the file that names it.
-pub fn named_nuclide(file: &Path, name: &str) -> String {
+/// A built-in nuclide's name, or the place of a file relative to the file that names it.
+pub fn named_nuclide(file: &Place, name: &str) -> Place {
     let path = beside(file, name);
-    if path.is_file() { path.display().to_string() } else { name.to_owned() }
+    if path.is_file() { path } else { file.at(name) }
 }
 
 /// Writes rows as CSV.

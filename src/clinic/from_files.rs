@@ -17,6 +17,7 @@ use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::nifti;
 use crate::materials::tissues::read_tissues;
 use crate::note::Note;
+use crate::place::Place;
 use crate::reads;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap, OutlineSharing};
@@ -192,7 +193,7 @@ fn read_activity(
 
 /// A map of time-integrated activity, checked against the administered activity.
 fn activity_map(
-    file: &Path,
+    file: &Place,
     unit: ActivityUnit,
     given: &Given,
     warnings: &mut Vec<Note>,
@@ -261,9 +262,9 @@ fn read_matter(
 }
 
 fn explicit(
-    density_path: &Path,
-    tissue_path: &Path,
-    table_path: &Path,
+    density_path: &Place,
+    tissue_path: &Place,
+    table_path: &Place,
     warnings: &mut Vec<Note>,
 ) -> Result<Matter, UserError> {
     let density = images::nifti_image::<f32>("density", density_path, warnings)?;
@@ -301,7 +302,7 @@ fn explicit(
     })
 }
 
-fn same_grid(path: &Path, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> Result<(), UserError> {
+fn same_grid(path: &Place, found: &VoxelGrid, wanted: &VoxelGrid, what: &str) -> Result<(), UserError> {
     if found.same_as(wanted) {
         return Ok(());
     }
@@ -325,7 +326,7 @@ fn regions(
     warnings: &mut Vec<Note>,
 ) -> Result<Labels, UserError> {
     let Some(path) = &request.labels else { return Ok(all_but_air(matter)) };
-    let names = request.label_names.as_deref();
+    let names = request.label_names.as_ref();
     let own = match &request.scene {
         SceneInput::Ct(ct) => shelf.regions(path, names, ct)?,
         SceneInput::Explicit { .. } => {
@@ -340,10 +341,11 @@ fn regions(
 
 /// The configuration and the nuclide's file, if any.
 fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
-    let mut files: Vec<(&str, &Path)> = request.config.as_deref().map(|path| ("config", path)).into_iter().collect();
-    let path = Path::new(&request.nuclide);
-    if !Nuclide::built_in_names().contains(&request.nuclide.as_str()) && path.is_file() {
-        files.push(("nuclide", path));
+    let mut files: Vec<(&str, Place)> = request.config.iter().map(|path| ("config", path.into())).collect();
+    let path = &request.nuclide;
+    let built_in = Nuclide::built_in_names().iter().any(|name| path.path() == Path::new(name));
+    if !built_in && path.is_file() {
+        files.push(("nuclide", path.clone()));
     }
-    files.into_iter().map(|(role, path)| images::read(role, path)).collect()
+    files.iter().map(|(role, path)| images::read(role, path)).collect()
 }

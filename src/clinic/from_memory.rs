@@ -64,7 +64,7 @@ impl Volumes {
         let mut shelf = Shelf::default();
         let request = DoseRequest {
             administered_mbq,
-            nuclide: nuclide.name.clone(),
+            nuclide: nuclide.name.as_str().into(),
             labels: labels.as_ref().map(|_| place("labels").into()),
             grid,
             run: run.clone(),

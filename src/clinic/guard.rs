@@ -12,6 +12,7 @@ use super::request::{
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom;
 use crate::io::inputs::Inputs;
+use crate::place::Place;
 use crate::transport::checkpoint;
 use std::path::Path;
 
@@ -71,8 +72,9 @@ pub fn dose_names(dicom: Option<DicomOut>) -> Vec<&'static str> {
 }
 
 /// A name that may be a file: of a nuclide, of a tissue.
-fn add_named(inputs: &mut Inputs, name: &str) {
-    if Path::new(name).is_file() {
+fn add_named(inputs: &mut Inputs, name: impl Into<Place>) {
+    let name = name.into();
+    if name.is_file() {
         inputs.add(name);
     }
 }
@@ -108,11 +110,12 @@ pub fn of_dose(request: &DoseRequest) -> Inputs {
         outline_sharing: _,
         run: _,
     } = request;
-    let mut inputs: Inputs = [config, labels, label_names].into_iter().flatten().collect();
+    let mut inputs: Inputs = [labels, label_names].into_iter().flatten().collect();
+    config.iter().for_each(|path| inputs.add(path));
     match scene {
         SceneInput::Ct(ct) => inputs.add(ct),
         SceneInput::Explicit { density, tissue, tissue_table } => {
-            [density, tissue, tissue_table].iter().for_each(|path| inputs.add(path));
+            [density, tissue, tissue_table].into_iter().for_each(|path| inputs.add(path));
         }
     }
     match activity {
@@ -218,6 +221,6 @@ pub fn of_course(request: &CourseRequest) -> Inputs {
     inputs
 }
 
-fn add_described(inputs: &mut Inputs, path: &Path) {
+fn add_described(inputs: &mut Inputs, path: &Place) {
     if dicom::is_dicom(path) { inputs.add(path) } else { inputs.add_description(path) }
 }

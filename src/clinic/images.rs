@@ -10,12 +10,12 @@ use crate::io::labels::LabelNames;
 use crate::io::nifti::{self, Sample, WriteOptions};
 use crate::io::open::{self, digest_of, digest_read, files_of, settled};
 use crate::note::{Note, Severity};
+use crate::place::Place;
 use crate::report::run_record::InputFile;
 use crate::source::regrid::labels_to;
 use crate::units::rounded;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 /// Change of a region's volume by resampling above which a record warns.
 const WARN_VOLUME_REL: f64 = 0.05;
@@ -70,7 +70,7 @@ impl OpenedRegions {
 }
 
 /// The record of files that were read, under the user's path: of the decoded bytes.
-pub fn recorded(role: &str, path: &Path, files: &[PathBuf]) -> Result<InputFile, UserError> {
+pub fn recorded(role: &str, path: &Place, files: &[Place]) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_read(files).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
@@ -93,19 +93,19 @@ pub fn recorded_values<T: Copy, const N: usize>(
 }
 
 /// The record of an input that was read under this path: of the decoded bytes.
-pub fn read(role: &str, path: &Path) -> Result<InputFile, UserError> {
+pub fn read(role: &str, path: &Place) -> Result<InputFile, UserError> {
     recorded(role, path, &files_of(path).or_user_error()?)
 }
 
 /// The record of an input as it is on disk now.
-pub fn hashed(role: &str, path: &Path) -> Result<InputFile, UserError> {
+pub fn hashed(role: &str, path: &Place) -> Result<InputFile, UserError> {
     let (bytes, sha256) = digest_of(&files_of(path).or_user_error()?).or_user_error()?;
     Ok(InputFile { role: role.to_owned(), path: path.display().to_string(), bytes, sha256 })
 }
 
 fn turned<T: Copy>(
     role: &str,
-    path: &Path,
+    path: &Place,
     opened: Opened<T>,
     warnings: &mut Vec<Note>,
 ) -> Result<Image<T>, UserError> {
@@ -119,14 +119,14 @@ fn turned<T: Copy>(
 }
 
 /// Opens a CT, HU; its notes become warnings.
-pub fn ct(path: &Path, warnings: &mut Vec<Note>) -> Result<Image<f32>, UserError> {
+pub fn ct(path: &Place, warnings: &mut Vec<Note>) -> Result<Image<f32>, UserError> {
     turned("ct", path, open::open_ct(path).or_user_error()?, warnings)
 }
 
 /// Opens an activity image, and what a DICOM file says about the scan.
 pub fn activity(
     role: &str,
-    path: &Path,
+    path: &Place,
     options: &ActivityOptions,
     warnings: &mut Vec<Note>,
 ) -> Result<(Image<f64>, Option<Scan>), UserError> {
@@ -135,7 +135,7 @@ pub fn activity(
 }
 
 /// Opens a dose map, Gy.
-pub fn dose(path: &Path, warnings: &mut Vec<Note>) -> Result<Image<f64>, UserError> {
+pub fn dose(path: &Place, warnings: &mut Vec<Note>) -> Result<Image<f64>, UserError> {
     turned("dose", path, open::open_dose(path).or_user_error()?, warnings)
 }
 
@@ -146,7 +146,7 @@ pub fn no_region(file: impl Into<Words>) -> UserError {
 }
 
 /// Opens a NIfTI image of finite values.
-pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<Note>) -> Result<Image<T>, UserError> {
+pub fn nifti_image<T: Sample>(role: &str, path: &Place, warnings: &mut Vec<Note>) -> Result<Image<T>, UserError> {
     let image = nifti::read_finite::<T>(path).or_user_error()?;
     warnings.extend(image.header.notes.iter().map(|note| note.clone().at(path)));
     let form_code = WriteOptions::like(&image.header, "").form_code;
@@ -161,7 +161,7 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Path, warnings: &mut Vec<Note>)
 /// warned of.
 ///
 /// Errors: those of the readers; regions of another patient or frame of reference.
-pub fn open_regions(path: &Path, names: Option<&Path>, anatomy: &Anatomy<'_>) -> Result<OpenedRegions, UserError> {
+pub fn open_regions(path: &Place, names: Option<&Place>, anatomy: &Anatomy<'_>) -> Result<OpenedRegions, UserError> {
     let opened = open::open_labels(path, anatomy.grid, anatomy.origin).or_user_error()?;
     let mut told = Vec::new();
     let mut warnings: Vec<Note> = opened.notes.iter().map(|note| note.clone().at(path)).collect();
@@ -195,8 +195,8 @@ fn volume_change(label: u16, name: &str, change_rel: f64, text: String) -> Note 
 
 /// As [`open_regions`]; what it tells is said, what it warns of goes to `warnings`.
 pub fn regions(
-    path: &Path,
-    names: Option<&Path>,
+    path: &Place,
+    names: Option<&Place>,
     anatomy: &Anatomy<'_>,
     hear: &mut dyn Listener,
     warnings: &mut Vec<Note>,
@@ -208,7 +208,7 @@ pub fn regions(
 }
 
 /// Names of labels; empty without a file.
-pub fn read_names(path: Option<&Path>) -> Result<BTreeMap<u16, String>, UserError> {
+pub fn read_names(path: Option<&Place>) -> Result<BTreeMap<u16, String>, UserError> {
     let Some(path) = path else { return Ok(BTreeMap::new()) };
     let names = LabelNames::read(path).or_user_error()?;
     Ok(names.iter().map(|(label, name)| (label, name.to_owned())).collect())

@@ -172,11 +172,11 @@ fn choose(
             for doubt in &one.doubts {
                 text.comment(&format!("DOUBT: {doubt}"));
             }
-            text.text(field, &relative(base, &one.path)?);
+            text.text(field, &relative(base, one.path.path())?);
         }
         several => {
             for one in several {
-                text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
+                text.comment(&format!("{}: {}.", relative(base, one.path.path())?, one.why));
             }
             text.blank(field, &format!("which of these {} is the {what}?", several.len()));
         }
@@ -204,11 +204,11 @@ fn labels(text: &mut Text, base: &Path, found: &Survey, missing: &str) -> Result
         [one] => {
             let names: Vec<String> = one.names.iter().map(|(n, name)| format!("{n} {name}")).collect();
             text.comment(&format!("Names: {}.", names.join(", ")));
-            text.text("label_names", &relative(base, &one.path)?);
+            text.text("label_names", &relative(base, one.path.path())?);
         }
         several => {
             for one in several {
-                text.comment(&format!("{}: {} names.", relative(base, &one.path)?, one.names.len()));
+                text.comment(&format!("{}: {} names.", relative(base, one.path.path())?, one.names.len()));
             }
             text.blank("label_names", &format!("which of these {} belongs to the labels?", several.len()));
         }
@@ -297,7 +297,7 @@ fn dicom_activity(text: &mut Text, base: &Path, images: &[&Candidate]) -> Result
     images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
     let mut paths = Vec::new();
     for one in &images {
-        let path = relative(base, &one.path)?;
+        let path = relative(base, one.path.path())?;
         text.comment(&format!("{path}: {}.", one.why));
         for doubt in &one.doubts {
             text.comment(&format!("DOUBT: {doubt}"));
@@ -333,7 +333,7 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
     }
     if integrated.is_empty() && unclear.len() != 1 {
         for one in unclear.iter().chain(&moments) {
-            text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
+            text.comment(&format!("{}: {}.", relative(base, one.path.path())?, one.why));
         }
         let found = match (unclear.len(), moments.len()) {
             (0, 0) => "no activity map was found.".to_owned(),
@@ -356,7 +356,7 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
         for one in moments {
             text.comment(&format!(
                 "Not this one, it seems to be activity at a moment: {}.",
-                relative(base, &one.path)?
+                relative(base, one.path.path())?
             ));
         }
     }
@@ -751,7 +751,7 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         for doubt in &image.doubts {
             text.comment(&format!("DOUBT: {doubt}"));
         }
-        text.text("file", &relative(base, &image.path)?);
+        text.text("file", &relative(base, image.path.path())?);
         match (image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection), image.hours_by_name) {
             (Some(hours), _) => {
                 text.comment("Middle of the scan, h after injection, from the DICOM header.");

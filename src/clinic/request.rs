@@ -6,6 +6,7 @@ use crate::course::time_activity::Model;
 use crate::decay::Nuclide;
 use crate::fault::{Setting, Words, words};
 use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
+use crate::place::Place;
 use crate::source::{ActivityUnit, OutlineSharing};
 use crate::svalues::kernel_file::Declared;
 use crate::transport::batch_store::Shard;
@@ -16,19 +17,19 @@ use crate::transport::gpu::GpuOptions;
 use crate::validate::Extent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A comparison of two dose maps, checked.
 #[derive(Clone, Debug)]
 pub struct CompareRequest {
     /// The reference.
-    pub a: PathBuf,
+    pub a: Place,
     /// The other.
-    pub b: PathBuf,
+    pub b: Place,
     /// Label map.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Names of the labels.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Relative difference below which no scale factor is reported.
     pub tolerance_rel: f64,
     /// Folder of the results.
@@ -75,7 +76,7 @@ pub struct DicomOut {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageChoice {
     /// Nuclide name or file.
-    pub nuclide: String,
+    pub nuclide: Place,
     /// Whether the user states the nuclide, which then overrides the files.
     pub nuclide_stated: bool,
     /// What the user states about them.
@@ -120,13 +121,13 @@ impl ImageChoice {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TiaRequest {
     /// The series: a SERIES.toml, or DICOM images; at least one.
-    pub series: Vec<PathBuf>,
+    pub series: Vec<Place>,
     /// Regions of DICOM images.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Their names.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// CT that DICOM regions are put on.
-    pub ct: Option<PathBuf>,
+    pub ct: Option<Place>,
     /// How DICOM images are read.
     pub images: ImageChoice,
     /// Whether image voxels are divided among the outlines that share them; `None` for what the series states.
@@ -141,13 +142,13 @@ pub struct TiaRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StudyChoice {
     /// CT.
-    pub ct: Option<PathBuf>,
+    pub ct: Option<Place>,
     /// Activity images; all of the folder where empty.
-    pub activity: Vec<PathBuf>,
+    pub activity: Vec<Place>,
     /// Regions.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Names of the labels.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Protocol.
     pub protocol: String,
     /// Facts about the patient.
@@ -162,7 +163,7 @@ pub enum CourseRequest {
     /// A patient's course.
     Patient {
         /// The course.
-        course: PathBuf,
+        course: Place,
         /// Output folder.
         out: PathBuf,
         /// Where finished cycles are kept.
@@ -198,7 +199,7 @@ pub enum CourseRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub struct InspectRequest {
     /// What to look at.
-    pub path: PathBuf,
+    pub path: Place,
     /// What the user states about activity images.
     pub options: ActivityOptions,
 }
@@ -410,15 +411,15 @@ pub struct BenchRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SceneInput {
     /// A CT in HU.
-    Ct(PathBuf),
+    Ct(Place),
     /// Density and tissue index with a tissue table.
     Explicit {
         /// Mass density, g/cm3.
-        density: PathBuf,
+        density: Place,
         /// Index of the tissue.
-        tissue: PathBuf,
+        tissue: Place,
         /// The tissues.
-        tissue_table: PathBuf,
+        tissue_table: Place,
     },
 }
 
@@ -439,14 +440,14 @@ pub enum ActivityChoice {
     /// A map of time-integrated activity and the meaning of its values.
     Map {
         /// NIfTI file.
-        file: PathBuf,
+        file: Place,
         /// What its values mean.
         unit: ActivityUnit,
     },
     /// DICOM images of one injection, to be integrated.
     Images {
         /// Folders and files.
-        paths: Vec<PathBuf>,
+        paths: Vec<Place>,
         /// How they are read.
         choice: Box<ImageChoice>,
     },
@@ -467,14 +468,14 @@ pub struct DoseRequest {
     pub activity: ActivityChoice,
     /// Administered activity, MBq, positive.
     pub administered_mbq: Option<f64>,
-    /// Name of a nuclide or path of its file.
-    pub nuclide: String,
+    /// Name of a nuclide or place of its file.
+    pub nuclide: Place,
     /// Emissions to transport.
     pub emissions: Emissions,
     /// Label map.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Names of the labels.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Output folder.
     pub out: PathBuf,
     /// DICOM outputs.
@@ -497,11 +498,11 @@ pub struct AuditRequest {
     /// Largest acceptable deviation, share.
     pub tolerance_rel: f64,
     /// Kernels to audit.
-    pub kernels: Vec<PathBuf>,
+    pub kernels: Vec<Place>,
     /// What the user states about them.
     pub declared: Declared,
     /// Tables of organ S values.
-    pub s_tables: Vec<PathBuf>,
+    pub s_tables: Vec<Place>,
     /// Phantom of the built-in table.
     pub phantom: String,
 }
@@ -599,7 +600,7 @@ impl DoseRequest {
             ("emissions".to_owned(), json!(emissions)),
             ("grid".to_owned(), self.grid.setting()),
             ("outline_sharing".to_owned(), json!(self.outline_sharing.name())),
-            ("nuclide".to_owned(), json!(self.nuclide)),
+            ("nuclide".to_owned(), json!(self.nuclide.display().to_string())),
         ]);
         if let ActivityChoice::Images { choice, .. } = &self.activity {
             settings.insert("stated_of_images".to_owned(), choice.settings());
@@ -655,13 +656,13 @@ pub fn in_range(setting: impl Into<Words>, value: f64, low: f64, high: f64, what
 
 impl DoseRequest {
     /// A CT and a map of decays with everything else left at its default; no output folder.
-    pub fn of_decays(ct: &Path, decays: &Path) -> Self {
+    pub fn of_decays(ct: impl Into<Place>, decays: impl Into<Place>) -> Self {
         Self {
             config: None,
-            scene: SceneInput::Ct(ct.to_path_buf()),
-            activity: ActivityChoice::Map { file: decays.to_path_buf(), unit: ActivityUnit::Decays },
+            scene: SceneInput::Ct(ct.into()),
+            activity: ActivityChoice::Map { file: decays.into(), unit: ActivityUnit::Decays },
             administered_mbq: None,
-            nuclide: "lu177".to_owned(),
+            nuclide: "lu177".into(),
             emissions: Emissions::All,
             labels: None,
             label_names: None,

@@ -20,12 +20,12 @@ use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
+use crate::place::Place;
 use crate::quantify::calibration::Calibration;
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
 use crate::source::{OutlineSharing, Shares};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A series as integrated.
@@ -39,11 +39,11 @@ pub struct Integrated {
     /// Files read.
     pub inputs: Vec<InputFile>,
     /// Regions: the file or folder.
-    pub labels: Option<PathBuf>,
+    pub labels: Option<Place>,
     /// Names of the labels.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Nuclide name or file.
-    pub nuclide: String,
+    pub nuclide: Place,
     /// Whether image voxels were divided among the outlines that share them.
     pub sharing: OutlineSharing,
     /// How the images were corrected for partial volume, where they were.
@@ -73,7 +73,7 @@ struct Divided {
 /// An opened series: its images as activity, and how to integrate them.
 pub struct OpenSeries {
     /// What messages call it.
-    name: PathBuf,
+    name: Place,
     series: Series,
     images: Vec<ActivityImage>,
     /// Order of the axes in the user's files.
@@ -83,10 +83,10 @@ pub struct OpenSeries {
     /// Files read.
     pub inputs: Vec<InputFile>,
     /// Regions that the series names.
-    labels: Option<PathBuf>,
-    label_names: Option<PathBuf>,
+    labels: Option<Place>,
+    label_names: Option<Place>,
     /// Nuclide name or file.
-    nuclide: String,
+    nuclide: Place,
     half_life_h: f64,
     /// Where a DICOM series came from.
     pub origin: Option<Origin>,
@@ -100,7 +100,7 @@ pub struct OpenSeries {
 
 impl OpenSeries {
     /// What messages call it.
-    pub fn name(&self) -> &Path {
+    pub fn name(&self) -> &Place {
         &self.name
     }
 
@@ -131,12 +131,17 @@ impl OpenSeries {
     }
 
     /// Opens what a SERIES.toml names, or the DICOM images of a folder.
-    pub fn open(path: &Path, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
-        if dicom::is_dicom(path) { Self::of_images(&[path.to_path_buf()], choice, hear) } else { Self::of_file(path) }
+    pub fn open(path: impl Into<Place>, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let path = &path.into();
+        if dicom::is_dicom(path) {
+            Self::of_images(std::slice::from_ref(path), choice, hear)
+        } else {
+            Self::of_file(path)
+        }
     }
 
     /// Opens DICOM images of one injection.
-    pub fn of_images(paths: &[PathBuf], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+    pub fn of_images(paths: &[Place], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
         let nuclide = Nuclide::load(&choice.nuclide).or_user_error()?;
         let mut cycles = study::cycles(paths, &choice.reader(&nuclide), hear)?;
         match cycles.len() {
@@ -204,7 +209,7 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         let (nuclide, labels, label_names) = (choice.nuclide.clone(), None, None);
-        let name = images.first().map(|image| PathBuf::from(&image.name)).unwrap_or_default();
+        let name = Place::from(images.first().map_or("", |image| &image.name));
         Ok(Self {
             name,
             series,
@@ -254,7 +259,7 @@ impl OpenSeries {
             images,
             labels: None,
             label_names: None,
-            nuclide: nuclide.name.clone(),
+            nuclide: nuclide.name.as_str().into(),
             half_life_h: nuclide.half_life_h,
             origin: None,
             injection: None,
@@ -264,7 +269,7 @@ impl OpenSeries {
     }
 
     /// Opens what a SERIES.toml names.
-    fn of_file(path: &Path) -> Result<Self, UserError> {
+    fn of_file(path: &Place) -> Result<Self, UserError> {
         let (text, name) = (read_text(path)?, path.display().to_string());
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
@@ -341,7 +346,7 @@ impl OpenSeries {
         let (orientation, form_code) =
             frame.ok_or_else(|| UserError::invalid("", "images", "none", "", "Give at least one."))?;
         Ok(Self {
-            name: path.to_path_buf(),
+            name: path.clone(),
             labels: Some(beside(path, &series.labels)),
             label_names: series.label_names.as_ref().map(|name| beside(path, name)),
             series,
@@ -523,11 +528,11 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
 #[derive(Clone, Copy)]
 pub struct SeriesRegions<'a> {
     /// Regions, in place of those that the series names.
-    pub labels: Option<&'a Path>,
+    pub labels: Option<&'a Place>,
     /// Their names.
-    pub label_names: Option<&'a Path>,
+    pub label_names: Option<&'a Place>,
     /// CT that DICOM regions are mapped to and that the images must match; without one, the images' own grid.
-    pub ct: Option<&'a Path>,
+    pub ct: Option<&'a Place>,
     /// Whether image voxels are divided among the outlines that share them; `None` for what the series states.
     pub sharing: Option<OutlineSharing>,
     /// Whether their volumes are not reported.
@@ -548,17 +553,17 @@ pub fn integrate(
         images::must_agree(shelf.ct(ct)?.image.origin.as_ref(), opened.origin.as_ref())?;
     }
     let (labels, label_names) = match from.labels {
-        Some(labels) => (Some(labels.to_path_buf()), from.label_names.map(Path::to_path_buf)),
-        None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.map(Path::to_path_buf))),
+        Some(labels) => (Some(labels.clone()), from.label_names.cloned()),
+        None => (opened.labels.clone(), opened.label_names.clone().or(from.label_names.cloned())),
     };
     let regions: Option<Arc<OpenedRegions>> = match (&labels, from.ct) {
         (None, _) => None,
-        (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_deref(), ct)?),
+        (Some(labels), Some(ct)) => Some(shelf.regions(labels, label_names.as_ref(), ct)?),
         (Some(labels), None) => Some(match shelf.given_regions(labels) {
             Some(given) => given,
             None => {
                 let anatomy = Anatomy { grid: opened.grid(), origin: opened.origin.as_ref() };
-                Arc::new(images::open_regions(labels, label_names.as_deref(), &anatomy)?)
+                Arc::new(images::open_regions(labels, label_names.as_ref(), &anatomy)?)
             }
         }),
     };

@@ -35,7 +35,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "schema": 1,
         "program": run_record::program(),
         "inputs": done.inputs,
-        "nuclide": done.nuclide,
+        "nuclide": done.nuclide.display().to_string(),
         "outline_sharing": done.sharing.name(),
         "regions": rows,
         "points": points,

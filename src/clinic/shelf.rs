@@ -7,8 +7,9 @@ use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy, Image, OpenedRegions};
 use crate::decay::Nuclide;
 use crate::note::Note;
+use crate::place::Place;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A CT as opened.
@@ -20,7 +21,7 @@ pub struct OpenedCt {
 }
 
 /// Source of opened regions: their file, that of their names, and the CT whose grid they were mapped to.
-type RegionsKey = (PathBuf, Option<PathBuf>, PathBuf);
+type RegionsKey = (Place, Option<Place>, Place);
 
 /// Inputs opened by a request. Volumes given by a front end stay; of files, only the last CT and regions are kept,
 /// since a course with many anatomies would fill the memory.
@@ -29,7 +30,7 @@ pub struct Shelf {
     given_cts: BTreeMap<PathBuf, Arc<OpenedCt>>,
     given_regions: BTreeMap<PathBuf, Arc<OpenedRegions>>,
     given_nuclides: BTreeMap<String, Nuclide>,
-    ct: Option<(PathBuf, Arc<OpenedCt>)>,
+    ct: Option<(Place, Arc<OpenedCt>)>,
     regions: Option<(RegionsKey, Arc<OpenedRegions>)>,
 }
 
@@ -52,8 +53,8 @@ impl Shelf {
     /// The CT of this name or path.
     ///
     /// Errors: those of [`images::ct`].
-    pub fn ct(&mut self, path: &Path) -> Result<Arc<OpenedCt>, UserError> {
-        if let Some(given) = self.given_cts.get(path) {
+    pub fn ct(&mut self, path: &Place) -> Result<Arc<OpenedCt>, UserError> {
+        if let Some(given) = self.given_cts.get(path.path()) {
             return Ok(Arc::clone(given));
         }
         if let Some((kept, ct)) = &self.ct
@@ -66,18 +67,23 @@ impl Shelf {
         let mut notes = Vec::new();
         let image = images::ct(path, &mut notes)?;
         let ct = Arc::new(OpenedCt { image, notes });
-        self.ct = Some((path.to_path_buf(), Arc::clone(&ct)));
+        self.ct = Some((path.clone(), Arc::clone(&ct)));
         Ok(ct)
     }
 
     /// The regions of this name or path, those of DICOM on the grid of `ct`.
     ///
     /// Errors: those of [`images::open_regions`] and [`Shelf::ct`].
-    pub fn regions(&mut self, path: &Path, names: Option<&Path>, ct: &Path) -> Result<Arc<OpenedRegions>, UserError> {
-        if let Some(given) = self.given_regions.get(path) {
+    pub fn regions(
+        &mut self,
+        path: &Place,
+        names: Option<&Place>,
+        ct: &Place,
+    ) -> Result<Arc<OpenedRegions>, UserError> {
+        if let Some(given) = self.given_regions.get(path.path()) {
             return Ok(Arc::clone(given));
         }
-        let key = (path.to_path_buf(), names.map(Path::to_path_buf), ct.to_path_buf());
+        let key = (path.clone(), names.cloned(), ct.clone());
         if let Some((kept, regions)) = &self.regions
             && *kept == key
         {
@@ -98,8 +104,8 @@ impl Shelf {
     /// The nuclide of this name, or of the file at this path.
     ///
     /// Errors: those of [`Nuclide::load`].
-    pub fn nuclide(&self, name: &str) -> Result<Nuclide, UserError> {
-        match self.given_nuclides.get(name) {
+    pub fn nuclide(&self, name: &Place) -> Result<Nuclide, UserError> {
+        match name.path().to_str().and_then(|name| self.given_nuclides.get(name)) {
             Some(given) => Ok(given.clone()),
             None => Nuclide::load(name).or_user_error(),
         }

@@ -10,7 +10,7 @@ use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, ActivityOptions, CYCLES_APART_H, Entry, Kind, Origin, SAME_SCAN_H, Scan};
 use crate::io::open::origin_of;
 use crate::note::Note;
-use std::path::{Path, PathBuf};
+use crate::place::Place;
 
 /// Largest difference between two equivalent images of one scan, as a share of the highest value.
 const SAME_IMAGE_REL: f64 = 1e-3;
@@ -80,7 +80,7 @@ fn correct_or_state() -> Words {
 ///
 /// Errors: those of the reader; an image without a dated injection; two different images of one scan; injections too
 /// far apart for one and too close for two cycles; images of different patients.
-pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Listener) -> Result<Vec<Shots>, UserError> {
+pub fn cycles(paths: &[Place], options: &ActivityOptions, hear: &mut dyn Listener) -> Result<Vec<Shots>, UserError> {
     let mut opened = Vec::new();
     let mut warnings = Vec::new();
     for path in paths {
@@ -147,7 +147,7 @@ pub fn cycles(paths: &[PathBuf], options: &ActivityOptions, hear: &mut dyn Liste
     Ok(cycles)
 }
 
-fn not_dicom(path: &Path) -> UserError {
+fn not_dicom(path: &Place) -> UserError {
     UserError::invalid(
         path,
         "format",
@@ -158,7 +158,7 @@ fn not_dicom(path: &Path) -> UserError {
 }
 
 /// Paths of the activity images of a file or folder.
-fn activities(path: &Path, warnings: &mut Vec<Note>) -> Result<Vec<PathBuf>, UserError> {
+fn activities(path: &Place, warnings: &mut Vec<Note>) -> Result<Vec<Place>, UserError> {
     if !dicom::is_dicom(path) {
         return Err(not_dicom(path));
     }
@@ -285,9 +285,9 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<Note>, hear: &mut dyn Listener) -
 /// The CT and the regions that belong to images.
 pub struct Belongings {
     /// CT.
-    pub ct: PathBuf,
+    pub ct: Place,
     /// Regions.
-    pub labels: PathBuf,
+    pub labels: Place,
 }
 
 /// Finds the one CT and the one set of regions for images in the study at `path`; `ct` and `labels` are the user's
@@ -295,10 +295,10 @@ pub struct Belongings {
 ///
 /// Errors: none or several, each named.
 pub fn belongings(
-    path: &Path,
+    path: &Place,
     cycle: &Shots,
-    ct: Option<&Path>,
-    labels: Option<&Path>,
+    ct: Option<&Place>,
+    labels: Option<&Place>,
     hear: &mut dyn Listener,
 ) -> Result<Belongings, UserError> {
     let entries = dicom::contents(path).or_user_error()?;
@@ -308,7 +308,7 @@ pub fn belongings(
         _ => true,
     };
     let ct = match ct {
-        Some(ct) => ct.to_path_buf(),
+        Some(ct) => ct.clone(),
         None => {
             let all: Vec<&Entry> = entries.iter().filter(|entry| entry.kind == Kind::Ct).collect();
             let mut refused = Vec::new();
@@ -330,7 +330,7 @@ pub fn belongings(
     };
     images::must_agree(origin_of(&ct).or_user_error()?.as_ref(), image.origin.as_ref())?;
     let labels = match labels {
-        Some(labels) => labels.to_path_buf(),
+        Some(labels) => labels.clone(),
         None => {
             let kinds = [Kind::StructureSet, Kind::Segmentation];
             let fit: Vec<&Entry> = entries.iter().filter(|e| kinds.contains(&e.kind)).filter(one_frame).collect();
@@ -343,7 +343,14 @@ pub fn belongings(
     Ok(Belongings { ct, labels })
 }
 
-fn ambiguous(path: &Path, what: &str, setting: Setting, fit: &[&Entry], refused: &[String], images: &str) -> UserError {
+fn ambiguous(
+    path: &Place,
+    what: &str,
+    setting: Setting,
+    fit: &[&Entry],
+    refused: &[String],
+    images: &str,
+) -> UserError {
     let found = if fit.is_empty() {
         format!("none{}", if refused.is_empty() { String::new() } else { format!(" but {}", refused.join(", ")) })
     } else {

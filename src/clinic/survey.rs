@@ -8,8 +8,9 @@ use crate::io::inputs::Inputs;
 use crate::io::labels::LabelNames;
 use crate::io::{IoError, nifti};
 use crate::note::Note;
+use crate::place::Place;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Depth of the search for NIfTI files if the folder itself has none.
 const DEEPEST: usize = 3;
@@ -53,7 +54,7 @@ impl Role {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// The file, or the folder of a DICOM series.
-    pub path: PathBuf,
+    pub path: Place,
     /// What it seems to be.
     pub role: Role,
     /// Why, and what it holds.
@@ -74,7 +75,7 @@ pub struct Candidate {
 #[derive(Clone, Debug)]
 pub struct Names {
     /// The file.
-    pub path: PathBuf,
+    pub path: Place,
     /// What it says.
     pub names: LabelNames,
 }
@@ -114,7 +115,8 @@ pub enum Reach {
 }
 
 /// Every file that a survey of the folder and of the folders in it may look at.
-pub fn inputs(folder: &Path) -> Result<Inputs, UserError> {
+pub fn inputs(folder: impl Into<Place>) -> Result<Inputs, UserError> {
+    let folder = &folder.into();
     let mut files = files_of(folder)?;
     for inner in folders_of(folder)? {
         files.extend(files_of(&inner)?);
@@ -129,7 +131,8 @@ pub fn inputs(folder: &Path) -> Result<Inputs, UserError> {
 /// Looks at every image of a folder.
 ///
 /// Errors: a folder that cannot be read; DICOM files of two patients.
-pub fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
+pub fn survey(folder: impl Into<Place>, reach: Reach) -> Result<Survey, UserError> {
+    let folder = &folder.into();
     let mut found = Survey::default();
     let mut files = files_of(folder)?;
     if reach == Reach::Below && !files.iter().any(|path| is_nifti(path)) {
@@ -156,21 +159,21 @@ pub fn survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
 }
 
 /// Folders directly in a folder, in the order of their names, hidden ones left out.
-pub fn folders_of(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
-    let mut folders: Vec<PathBuf> = entries(folder)?.into_iter().filter(|path| path.is_dir()).collect();
+pub fn folders_of(folder: impl Into<Place>) -> Result<Vec<Place>, UserError> {
+    let mut folders: Vec<Place> = entries(&folder.into())?.into_iter().filter(|path| path.is_dir()).collect();
     folders.sort_by_key(|path| natural(path));
     Ok(folders)
 }
 
-fn files_of(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+fn files_of(folder: &Place) -> Result<Vec<Place>, UserError> {
     Ok(entries(folder)?.into_iter().filter(|path| path.is_file()).collect())
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
+fn entries(folder: &Place) -> Result<Vec<Place>, UserError> {
     let failed = |error: std::io::Error| IoError::read(folder, error).fault();
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
+    for entry in folder.list().map_err(failed)? {
+        let path = entry.map_err(failed)?.place;
         if !file_name(&path).starts_with('.') {
             paths.push(path);
         }
@@ -179,7 +182,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, UserError> {
 }
 
 /// NIfTI files and label names of the folders below.
-fn below(folder: &Path, deeper: usize) -> Result<Vec<PathBuf>, UserError> {
+fn below(folder: &Place, deeper: usize) -> Result<Vec<Place>, UserError> {
     let mut files = Vec::new();
     for inner in folders_of(folder)? {
         // results of this program are not inputs of its next run
@@ -194,24 +197,24 @@ fn below(folder: &Path, deeper: usize) -> Result<Vec<PathBuf>, UserError> {
     Ok(files)
 }
 
-fn file_name(path: &Path) -> String {
+fn file_name(path: &Place) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn is_nifti(path: &Path) -> bool {
+fn is_nifti(path: &Place) -> bool {
     let name = file_name(path).to_lowercase();
     name.ends_with(".nii") || name.ends_with(".nii.gz") || name.ends_with(".hdr")
 }
 
-fn is_text(path: &Path) -> bool {
+fn is_text(path: &Place) -> bool {
     let name = file_name(path).to_lowercase();
     [".csv", ".tsv", ".json", ".txt", ".label"].iter().any(|end| name.ends_with(end))
 }
 
 /// Sort key that puts cycle10 after cycle2.
-pub fn natural(path: &Path) -> Vec<(String, u64)> {
+pub fn natural(path: &Place) -> Vec<(String, u64)> {
     let mut key = Vec::new();
-    let text = path.to_string_lossy().to_lowercase();
+    let text = path.path().to_string_lossy().to_lowercase();
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let words = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
@@ -225,14 +228,14 @@ pub fn natural(path: &Path) -> Vec<(String, u64)> {
 }
 
 /// Words of a file's name without its ending.
-fn words(path: &Path) -> Vec<String> {
+fn words(path: &Place) -> Vec<String> {
     let name = file_name(path).to_lowercase();
     let stem = name.trim_end_matches(".gz").trim_end_matches(".nii").trim_end_matches(".hdr");
     stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// What a name says, and the word that says it.
-fn role_by_name(path: &Path) -> Option<(Role, String)> {
+fn role_by_name(path: &Place) -> Option<(Role, String)> {
     const RULES: [(&[&str], Role); 5] = [
         (
             &["label", "labels", "seg", "segmentation", "mask", "masks", "organs", "rois", "structures", "totalseg"],
@@ -258,7 +261,7 @@ fn role_by_name(path: &Path) -> Option<(Role, String)> {
 }
 
 /// Hours that a name seems to state: `024h`, `24hr`, `t072`, `d3`, `day3`.
-fn hours_by_name(path: &Path) -> Option<f64> {
+fn hours_by_name(path: &Place) -> Option<f64> {
     let number = |text: &str| text.parse::<u32>().ok().map(f64::from).filter(|hours| *hours <= 1000.0);
     words(path).iter().find_map(|word| {
         let hours = word.strip_suffix("hours").or(word.strip_suffix("hr")).or(word.strip_suffix('h'));
@@ -276,7 +279,7 @@ struct Values {
     labels: Option<usize>,
 }
 
-fn nifti_candidate(path: &Path) -> Result<Result<Candidate, String>, IoError> {
+fn nifti_candidate(path: &Place) -> Result<Result<Candidate, String>, IoError> {
     let image = nifti::read_image::<f64>(path)?;
     let mut values = Values { low: f64::INFINITY, high: f64::NEG_INFINITY, labels: None };
     let mut distinct = Some(BTreeSet::new());
@@ -334,7 +337,7 @@ fn nifti_candidate(path: &Path) -> Result<Result<Candidate, String>, IoError> {
         grid: Some(image.header.grid),
         scan: None,
         is_dicom: false,
-        path: path.to_path_buf(),
+        path: path.clone(),
     }))
 }
 
@@ -368,7 +371,7 @@ fn size(grid: &VoxelGrid) -> String {
     format!("{i} x {j} x {k} voxels of {x} x {y} x {z} mm")
 }
 
-fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
+fn dicom_survey(folder: &Place, reach: Reach) -> Result<Survey, UserError> {
     let mut found = Survey::default();
     let inspected = match dicom::inspect(folder, &ActivityOptions::default()) {
         Ok(inspected) => inspected,
@@ -383,8 +386,8 @@ fn dicom_survey(folder: &Path, reach: Reach) -> Result<Survey, UserError> {
             Kind::Dose => Role::Dose,
             _ => continue,
         };
-        let parents: BTreeSet<&Path> = series.files.iter().filter_map(|file| file.parent()).collect();
-        if reach == Reach::Here && parents.iter().any(|parent| *parent != folder) {
+        let parents: BTreeSet<&Path> = series.files.iter().filter_map(|file| file.path().parent()).collect();
+        if reach == Reach::Here && parents.iter().any(|parent| *parent != folder.path()) {
             continue;
         }
         if let Some(refusal) = &series.refusal {
@@ -411,7 +414,7 @@ mod tests {
 
     #[test]
     fn cli_names_tell_roles_and_hours() {
-        let role = |name: &str| role_by_name(Path::new(name)).map(|(role, _)| role);
+        let role = |name: &str| role_by_name(&name.into()).map(|(role, _)| role);
         for (name, wanted) in [
             ("ct.nii.gz", Some(Role::Ct)),
             ("patient_CT_1mm.nii", Some(Role::Ct)),
@@ -425,7 +428,7 @@ mod tests {
         ] {
             assert_eq!(role(name), wanted, "{name}");
         }
-        let hours = |name: &str| hours_by_name(Path::new(name));
+        let hours = |name: &str| hours_by_name(&name.into());
         assert_eq!(hours("spect_024h.nii.gz"), Some(24.0));
         assert_eq!(hours("t072.nii"), Some(72.0));
         assert_eq!(hours("SPECT-day7.nii.gz"), Some(168.0));
@@ -435,8 +438,8 @@ mod tests {
 
     #[test]
     fn cli_names_sort_by_their_numbers() {
-        let mut paths = ["cycle10", "cycle2", "Cycle1"].map(PathBuf::from);
+        let mut paths = ["cycle10", "cycle2", "Cycle1"].map(Place::from);
         paths.sort_by_key(|path| natural(path));
-        assert_eq!(paths, ["Cycle1", "cycle2", "cycle10"].map(PathBuf::from));
+        assert_eq!(paths, ["Cycle1", "cycle2", "cycle10"].map(Place::from));
     }
 }

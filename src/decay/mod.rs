@@ -22,8 +22,8 @@
 mod condense;
 mod read;
 
+use crate::place::Place;
 use crate::text::{self, TextError};
-use std::path::Path;
 
 pub use read::NuclideError;
 
@@ -101,12 +101,13 @@ impl Nuclide {
     /// energy per decay of each class is kept to 1e-6.
     ///
     /// Errors name the file, the field, the value found and the values allowed.
-    pub fn load(name_or_path: &str) -> Result<Self, NuclideError> {
+    pub fn load(name_or_path: impl Into<Place>) -> Result<Self, NuclideError> {
+        let path = &name_or_path.into();
+        let name_or_path = &*path.path().to_string_lossy();
         let name = plain(name_or_path);
         if let Some((key, text)) = BUILT_IN.iter().find(|(key, _)| plain(key) == name) {
             return read::from_text(text, &format!("built-in nuclide {key}"), read::Form::Toml);
         }
-        let path = Path::new(name_or_path);
         if !path.exists() {
             return Err(NuclideError::Unknown {
                 name: name_or_path.to_owned(),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::IoError;
 use super::dicom::walk::files_below;
 use super::exchange::settle;
+use crate::place::Place;
 use crate::text;
 
 /// Depth to which files that name others are followed: a course, its series, their images.
@@ -33,13 +34,18 @@ impl Inputs {
     }
 
     /// Adds an input as a user names it: a file, with the other one of a NIfTI pair; a folder or one of its series
-    /// (`FOLDER#3`), of which every DICOM file counts. A missing file is left for its reader to report.
-    pub fn add(&mut self, path: impl AsRef<Path>) {
-        let path = path.as_ref();
+    /// (`FOLDER#3`), of which every DICOM file counts. A missing file is left for its reader to report. Buffers in memory
+    /// are safe from any output and do not count.
+    pub fn add(&mut self, path: impl Into<Place>) {
+        let place = path.into();
+        if place.in_memory() {
+            return;
+        }
+        let path = place.path();
         self.settle(path);
         if !path.is_file() {
-            let files = files_below(path);
-            return files.iter().for_each(|file| self.add_file(file));
+            let files = files_below(&place);
+            return files.iter().for_each(|file| self.add_file(file.path()));
         }
         self.add_file(path);
         if let Some(stem) = stem_of_pair(path) {
@@ -49,8 +55,11 @@ impl Inputs {
     }
 
     /// Adds a text file (TOML) and every file that it names, paths beside it; those may name others.
-    pub fn add_description(&mut self, path: impl AsRef<Path>) {
-        self.follow(path.as_ref(), 0);
+    pub fn add_description(&mut self, path: impl Into<Place>) {
+        let place = path.into();
+        if !place.in_memory() {
+            self.follow(place.path(), 0);
+        }
     }
 
     fn follow(&mut self, path: &Path, depth: usize) {
@@ -141,7 +150,7 @@ impl Inputs {
     }
 }
 
-impl<P: AsRef<Path>> FromIterator<P> for Inputs {
+impl<P: Into<Place>> FromIterator<P> for Inputs {
     fn from_iter<I: IntoIterator<Item = P>>(paths: I) -> Self {
         let mut inputs = Self::none();
         paths.into_iter().for_each(|path| inputs.add(path));

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::IoError;
 use crate::fault::{Setting, Words, words};
+use crate::place::Place;
 use crate::text::{self, TextError};
 
 /// Names of label values, in the order of the values.
@@ -24,8 +25,8 @@ impl LabelNames {
     ///
     /// Errors: the file cannot be read; a line (in JSON: a key) does not give one value from 0 to 65535 and one name; a
     /// duplicate value or name.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, IoError> {
-        let path = path.as_ref();
+    pub fn read(path: impl Into<Place>) -> Result<Self, IoError> {
+        let path = &path.into();
         const NEXT: &str = "Give a CSV, JSON or ITK-SNAP label file.";
         let text = text::read(path).map_err(|error| match error {
             TextError::Unreadable(source) => IoError::read(path, source),
@@ -45,7 +46,7 @@ impl LabelNames {
                 words!("Save the file as UTF-8; an image belongs to ", Setting::Labels, "."),
             ),
         })?;
-        Self::parse(path, text.trim_start_matches('\u{feff}'))
+        Self::parse(path.path(), text.trim_start_matches('\u{feff}'))
     }
 
     /// Reads label names from text; `path` names the file in errors.

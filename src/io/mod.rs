@@ -36,9 +36,9 @@ mod space;
 pub mod outputs;
 
 use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
+use crate::place::Place;
 pub use open::{open_activity, open_ct, open_dose, open_labels};
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub enum IoError {
     /// The file cannot be opened or read.
     Read {
         /// The file.
-        path: PathBuf,
+        path: Place,
         /// What the system said.
         source: std::io::Error,
     },
@@ -221,14 +221,14 @@ impl IoError {
 impl IoError {
     /// A field that cannot be used.
     pub(crate) fn invalid(
-        path: &Path,
+        path: impl Into<PathBuf>,
         field: impl Into<Words>,
         found: impl Into<Words>,
         allowed: impl Into<Words>,
         next: impl Into<Words>,
     ) -> Self {
         Self::Invalid {
-            path: path.to_path_buf(),
+            path: path.into(),
             field: field.into(),
             found: found.into(),
             allowed: allowed.into(),
@@ -237,8 +237,10 @@ impl IoError {
     }
 
     /// A file that cannot be read.
-    pub(crate) fn read(path: &Path, source: std::io::Error) -> Self {
-        Self::Read { path: staged::place_of(path), source }
+    pub(crate) fn read(path: impl Into<Place>, source: std::io::Error) -> Self {
+        let path = path.into();
+        let path = if path.in_memory() { path } else { staged::place_of(path.path()).into() };
+        Self::Read { path, source }
     }
 
     /// A file that cannot be written.
@@ -248,7 +250,7 @@ impl IoError {
 }
 
 /// Advice on an unreadable file; if it does not exist, the most similar name beside it.
-fn advice(path: &Path, source: &std::io::Error) -> String {
+fn advice(path: &Place, source: &std::io::Error) -> String {
     const PLAIN: &str = "Check the path and its permissions.";
     if source.kind() == std::io::ErrorKind::InvalidInput {
         return "Save what it gives as a file, and name that.".to_owned();
@@ -256,19 +258,17 @@ fn advice(path: &Path, source: &std::io::Error) -> String {
     if source.kind() != std::io::ErrorKind::NotFound {
         return PLAIN.to_owned();
     }
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = path.folder();
     if !parent.is_dir() {
         return format!("There is no folder {} either: check the path.", parent.display());
     }
     let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut near: Vec<(usize, String)> = std::fs::read_dir(parent)
+    let mut near: Vec<(usize, String)> = parent
+        .list()
         .into_iter()
         .flatten()
         .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .map(|entry| entry.name.to_string_lossy().into_owned())
         .map(|name| (strsim::osa_distance(&name.to_lowercase(), &wanted.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= 1 + name.len().min(wanted.len()) / 4)
         .collect();
@@ -282,9 +282,9 @@ fn advice(path: &Path, source: &std::io::Error) -> String {
 /// SHA-256 of a file's bytes as they lie on disk, 64 lower-case hexadecimal digits.
 ///
 /// Errors: the file cannot be read.
-pub fn sha256_hex(path: impl AsRef<Path>) -> Result<String, IoError> {
-    let path = path.as_ref();
-    let mut file = crate::text::regular(path).and_then(|_| File::open(path)).map_err(|e| IoError::read(path, e))?;
+pub fn sha256_hex(path: impl Into<Place>) -> Result<String, IoError> {
+    let path = &path.into();
+    let mut file = path.regular().and_then(|_| path.open()).map_err(|e| IoError::read(path, e))?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0u8; 1 << 20];
     loop {

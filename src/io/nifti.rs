@@ -23,6 +23,7 @@ use stream::{ByteSource, Take, Value, make_room};
 use super::{IoError, atomic};
 use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
+use crate::place::Place;
 
 /// Which layout of header a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +195,7 @@ stored!(
 );
 
 /// Reads an image as f32. See [`read_as`].
-pub fn read(path: impl AsRef<Path>) -> Result<Volume<f32>, IoError> {
+pub fn read(path: impl Into<Place>) -> Result<Volume<f32>, IoError> {
     read_as(path)
 }
 
@@ -202,15 +203,15 @@ pub fn read(path: impl AsRef<Path>) -> Result<Volume<f32>, IoError> {
 ///
 /// Errors: see [`read_image`]; and a value that is NaN or infinite, with their number and the first
 /// voxel.
-pub fn read_as<T: Sample>(path: impl AsRef<Path>) -> Result<Volume<T>, IoError> {
+pub fn read_as<T: Sample>(path: impl Into<Place>) -> Result<Volume<T>, IoError> {
     Ok(read_finite(path)?.volume)
 }
 
 /// Reads an image of finite values and its header.
 ///
 /// Errors: those of [`read_image`]; values that are NaN or infinite.
-pub fn read_finite<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError> {
-    let path = path.as_ref();
+pub fn read_finite<T: Sample>(path: impl Into<Place>) -> Result<Image<T>, IoError> {
+    let path = &path.into();
     let image = read_image(path)?;
     if let Some([i, j, k]) = image.first_nonfinite {
         return Err(IoError::invalid(
@@ -233,8 +234,8 @@ pub fn read_finite<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoErro
 /// Errors: a file that is missing, cut short or not NIfTI; complex, colour and 128-bit values;
 /// anything but three dimensions; voxel sizes that are not positive; an affine that is singular,
 /// sheared or not finite; sform and qform that disagree.
-pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError> {
-    let path = path.as_ref();
+pub fn read_image<T: Sample>(path: impl Into<Place>) -> Result<Image<T>, IoError> {
+    let path = &path.into();
     let mut source = ByteSource::open(path)?;
     let header = source.header()?;
     let mut taken = Numbers {
@@ -254,7 +255,7 @@ pub fn read_image<T: Sample>(path: impl AsRef<Path>) -> Result<Image<T>, IoError
 
 /// Values as numbers, scaled.
 struct Numbers<'a, T> {
-    path: &'a Path,
+    path: &'a Place,
     scale: (f64, f64),
     scaled: bool,
     data: Vec<T>,
@@ -280,7 +281,7 @@ impl<T: Sample> Take for Numbers<'_, T> {
 
 /// Values as labels.
 struct LabelValues<'a> {
-    path: &'a Path,
+    path: &'a Place,
     scale: (f64, f64),
     scaled: bool,
     data: Vec<u16>,
@@ -310,15 +311,15 @@ impl Take for LabelValues<'_> {
 /// Reads what the header says, and checks that the file is long enough for it.
 ///
 /// Errors: as [`read_image`], but for values that are damaged.
-pub fn read_header(path: impl AsRef<Path>) -> Result<Header, IoError> {
-    ByteSource::open(path.as_ref())?.header()
+pub fn read_header(path: impl Into<Place>) -> Result<Header, IoError> {
+    ByteSource::open(&path.into())?.header()
 }
 
 /// Reads a label map: whole numbers from 0 to 65535, after the scale factors, of any stored type.
 ///
 /// Errors: as [`read_image`]; and a value that is not such a number, with the first voxel.
-pub fn read_labels(path: impl AsRef<Path>) -> Result<Volume<u16>, IoError> {
-    let path = path.as_ref();
+pub fn read_labels(path: impl Into<Place>) -> Result<Volume<u16>, IoError> {
+    let path = &path.into();
     let mut source = ByteSource::open(path)?;
     let header = source.header()?;
     let mut taken = LabelValues {

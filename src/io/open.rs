@@ -5,8 +5,6 @@
 //! characters, float32) or any scanner knows. An image and its export then give the same result to the last bit instead
 //! of two with different statistical noise.
 
-use std::path::{Path, PathBuf};
-
 use sha2::{Digest, Sha256};
 
 use super::dicom::{self, ActivityOptions, Kind, Opened, RegionReport, Scan};
@@ -14,6 +12,7 @@ use super::labels::LabelNames;
 use super::{IoError, nifti, sha256_hex};
 use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
+use crate::place::Place;
 use crate::reads;
 
 /// An activity image of either format.
@@ -40,22 +39,22 @@ pub struct LabelInput {
     /// What a careful user should know.
     pub notes: Vec<Note>,
     /// Files that were read.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Place>,
 }
 
 /// Opens a CT, HU.
 ///
 /// Errors: those of [`nifti::read_image`] or [`dicom::read_ct`]; values that are NaN or infinite.
-pub fn open_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
-    let path = path.as_ref();
+pub fn open_ct(path: impl Into<Place>) -> Result<Opened<f32>, IoError> {
+    let path = &path.into();
     if dicom::is_dicom(path) { like_nifti(path, dicom::read_ct(path)?, |hu| hu) } else { from_nifti(path) }
 }
 
 /// Opens an activity image. `options` serve DICOM only.
 ///
 /// Errors: those of [`nifti::read_image`] or [`dicom::read_activity`]; values that are NaN or infinite.
-pub fn open_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<ActivityInput, IoError> {
-    let path = path.as_ref();
+pub fn open_activity(path: impl Into<Place>, options: &ActivityOptions) -> Result<ActivityInput, IoError> {
+    let path = &path.into();
     if dicom::is_dicom(path) {
         let activity = dicom::read_activity(path, options)?;
         let image = like_nifti(path, activity.image, |value| f64::from(value as f32))?;
@@ -70,11 +69,11 @@ pub fn open_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Resul
 /// Errors: those of [`nifti::read_labels`], [`dicom::read_rtstruct`] or [`dicom::read_seg`]; regions of
 /// another patient; a folder that holds both a structure set and a segmentation.
 pub fn open_labels(
-    path: impl AsRef<Path>,
+    path: impl Into<Place>,
     reference: &VoxelGrid,
     origin: Option<&dicom::Origin>,
 ) -> Result<LabelInput, IoError> {
-    let path = path.as_ref();
+    let path = &path.into();
     if !dicom::is_dicom(path) {
         let labels = nifti::read_labels(path)?;
         let files = nifti::files(path);
@@ -101,13 +100,13 @@ pub fn open_labels(
 /// Opens a dose, Gy: a NIfTI file or an RT Dose object (a file, or a folder that holds one).
 ///
 /// Errors: those of [`nifti::read_image`] or [`dicom::read_rtdose`]; values that are NaN or infinite.
-pub fn open_dose(path: impl AsRef<Path>) -> Result<Opened<f64>, IoError> {
-    let path = path.as_ref();
+pub fn open_dose(path: impl Into<Place>) -> Result<Opened<f64>, IoError> {
+    let path = &path.into();
     if dicom::is_dicom(path) { like_nifti(path, dicom::open_rtdose(path)?, |gy| gy) } else { from_nifti(path) }
 }
 
 /// A DICOM image in RAS+ order on a rounded grid, its values converted by `rounded`.
-fn like_nifti<T: Copy>(path: &Path, opened: Opened<T>, rounded: impl Fn(T) -> T) -> Result<Opened<T>, IoError> {
+fn like_nifti<T: Copy>(path: &Place, opened: Opened<T>, rounded: impl Fn(T) -> T) -> Result<Opened<T>, IoError> {
     let (volume, _) = opened.volume.to_canonical();
     let grid = settled(path, volume.grid)?;
     let data = volume.data.into_iter().map(rounded).collect();
@@ -122,20 +121,20 @@ const STEPS_PER_MM: f64 = 1e6;
 /// The grid, in any axis order, with its origin rounded to a micrometre and its steps to a nanometre.
 ///
 /// Errors: a grid that becomes singular (voxels of nanometres).
-pub fn settled(path: impl AsRef<Path>, grid: VoxelGrid) -> Result<VoxelGrid, IoError> {
+pub fn settled(path: impl Into<Place>, grid: VoxelGrid) -> Result<VoxelGrid, IoError> {
     let round = |value: f64, per_mm: f64| (value * per_mm).round() / per_mm;
     let affine = grid.affine.map(|[a, b, c, origin]| {
         [round(a, STEPS_PER_MM), round(b, STEPS_PER_MM), round(c, STEPS_PER_MM), round(origin, PLACES_PER_MM)]
     });
     VoxelGrid::from_affine(grid.dims, affine)
-        .map_err(|source| IoError::Grid { path: path.as_ref().to_path_buf(), source })
+        .map_err(|source| IoError::Grid { path: path.into().to_path_buf(), source })
 }
 
 /// Origin of the only CT of a folder, or of the only dose of a folder without a CT, without voxels; `None` for NIfTI.
 ///
 /// Also `None` if a folder holds several. Errors: a header that cannot be read.
-pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoError> {
-    let path = path.as_ref();
+pub fn origin_of(path: impl Into<Place>) -> Result<Option<dicom::Origin>, IoError> {
+    let path = &path.into();
     if !dicom::is_dicom(path) {
         return Ok(None);
     }
@@ -154,8 +153,8 @@ pub fn origin_of(path: impl AsRef<Path>) -> Result<Option<dicom::Origin>, IoErro
 /// The files of an input: the file itself, every DICOM file of a folder, or those of one series.
 ///
 /// Errors: a folder without DICOM; a file that cannot be read.
-pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
-    let path = path.as_ref();
+pub fn files_of(path: impl Into<Place>) -> Result<Vec<Place>, IoError> {
+    let path = &path.into();
     if (path.is_file() && dicom::indexed_folder(path).is_none()) || !dicom::is_dicom(path) {
         return Ok(nifti::files(path));
     }
@@ -166,9 +165,9 @@ pub fn files_of(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, IoError> {
 /// names and order do not matter.
 ///
 /// Errors: a file cannot be read.
-pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
+pub fn digest_of(files: &[Place]) -> Result<(u64, String), IoError> {
     together(files, |file| {
-        let bytes = std::fs::metadata(file).map_err(|e| IoError::read(file, e))?.len();
+        let bytes = file.regular().map_err(|e| IoError::read(file, e))?;
         Ok((bytes, sha256_hex(file)?))
     })
 }
@@ -176,7 +175,7 @@ pub fn digest_of(files: &[PathBuf]) -> Result<(u64, String), IoError> {
 /// As [`digest_of`], for an input that this thread has just read: of the decoded bytes, whatever is on disk now.
 ///
 /// Errors: a file that was not read and cannot be; a file that changed between reads.
-pub fn digest_read(files: &[PathBuf]) -> Result<(u64, String), IoError> {
+pub fn digest_read(files: &[Place]) -> Result<(u64, String), IoError> {
     together(files, |file| match reads::take(file) {
         Some(seen) if seen.changed => Err(IoError::invalid(
             file,
@@ -192,8 +191,8 @@ pub fn digest_read(files: &[PathBuf]) -> Result<(u64, String), IoError> {
 
 /// Combines the digests of files.
 fn together(
-    files: &[PathBuf],
-    mut digest: impl FnMut(&PathBuf) -> Result<(u64, String), IoError>,
+    files: &[Place],
+    mut digest: impl FnMut(&Place) -> Result<(u64, String), IoError>,
 ) -> Result<(u64, String), IoError> {
     let mut bytes = 0;
     let mut digests = Vec::with_capacity(files.len());
@@ -210,7 +209,7 @@ fn together(
     Ok((bytes, crate::digest::hex(&all)))
 }
 
-fn from_nifti<T: nifti::Sample>(path: &Path) -> Result<Opened<T>, IoError> {
+fn from_nifti<T: nifti::Sample>(path: &Place) -> Result<Opened<T>, IoError> {
     let image = nifti::read_finite::<T>(path)?;
     Ok(Opened {
         form_code: nifti::WriteOptions::like(&image.header, "").form_code,

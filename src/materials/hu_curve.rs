@@ -5,10 +5,9 @@
 //! (CSV `hu,density_g_cm3`, straight between the points) and, where wanted, its own bins (CSV
 //! `hu_from,hu_to,tissue`).
 
-use std::path::Path;
-
 use super::MaterialError;
 use super::tissues::{self, CsvRow, Tissue, csv_rows, read_text, schneider_tissues};
+use crate::place::Place;
 
 const SCHNEIDER_DENSITY: &str = include_str!("../../assets/materials/schneider2000_density.csv");
 
@@ -121,7 +120,8 @@ impl HuCalibration {
 
     /// This calibration with the density curve of the CSV file at `path` (columns `hu`,
     /// `density_g_cm3`; at least two rows, HU not descending; two rows with one HU make a jump).
-    pub fn with_density_file(self, path: &Path) -> Result<Self, MaterialError> {
+    pub fn with_density_file(self, path: impl Into<Place>) -> Result<Self, MaterialError> {
+        let path = &path.into();
         let file = path.display().to_string();
         let text = read_text(path, &file)?;
         let pieces = density_pieces(&csv_rows(&text, &file)?, &file)?;
@@ -130,7 +130,8 @@ impl HuCalibration {
 
     /// This calibration with the bins of the CSV file at `path` (columns `hu_from`, `hu_to`,
     /// `tissue`); `tissue` names one of `tissues`, else a tissue built in.
-    pub fn with_tissue_file(self, path: &Path, tissues: &[Tissue]) -> Result<Self, MaterialError> {
+    pub fn with_tissue_file(self, path: impl Into<Place>, tissues: &[Tissue]) -> Result<Self, MaterialError> {
+        let path = &path.into();
         let file = path.display().to_string();
         let text = read_text(path, &file)?;
         let (mut bins, mut used): (Vec<TissueBin>, Vec<Tissue>) = (Vec::new(), Vec::new());

@@ -7,12 +7,12 @@
 //! `mean_excitation_ev`, `nominal_density_g_cm3` or `density_g_cm3`, and `index` where given).
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
 use super::MaterialError;
+use crate::place::Place;
 use crate::text::{self, TextError};
 
 const TISSUES: &str = include_str!("../../assets/materials/tissues.csv");
@@ -141,7 +141,7 @@ pub(super) fn schneider_bins() -> Vec<(f64, f64)> {
 }
 
 /// The text of a table.
-pub(super) fn read_text(path: &Path, file: &str) -> Result<String, MaterialError> {
+pub(super) fn read_text(path: &Place, file: &str) -> Result<String, MaterialError> {
     text::read(path).map_err(|error| match error {
         TextError::Unreadable(source) => MaterialError::Unreadable { file: file.to_owned(), source },
         other => MaterialError::Syntax { file: file.to_owned(), detail: other.to_string() },
@@ -150,7 +150,8 @@ pub(super) fn read_text(path: &Path, file: &str) -> Result<String, MaterialError
 
 /// The tissues of the CSV or JSON file at `path` (by its ending; all but `.json` is CSV), in order.
 /// Errors name the file, the tissue or line, the value found and what is allowed.
-pub fn read_tissues(path: &Path) -> Result<Vec<Tissue>, MaterialError> {
+pub fn read_tissues(path: impl Into<Place>) -> Result<Vec<Tissue>, MaterialError> {
+    let path = &path.into();
     let file = path.display().to_string();
     let text = read_text(path, &file)?;
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json")) {

@@ -8,9 +8,9 @@
 
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
 use crate::decay::Nuclide;
+use crate::place::Place;
 use crate::text::{self, TextError};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const ADULT: &str = include_str!("../../assets/svalues/organs_adult.csv");
 
@@ -102,7 +102,8 @@ impl OrganTable {
     /// `phantom` and `nuclide`; lines that begin with # are comments. One table a phantom.
     ///
     /// Errors: a column that is missing, a value that is no number or not positive (S may be 0), no row at all.
-    pub fn read(path: &Path) -> Result<Vec<Self>, SvalueError> {
+    pub fn read(path: impl Into<Place>) -> Result<Vec<Self>, SvalueError> {
+        let path = &path.into();
         let file = path.display().to_string();
         let text = text::read(path).map_err(|error| match error {
             TextError::Unreadable(source) => SvalueError::from(crate::io::IoError::read(path, source)),
@@ -118,7 +119,7 @@ impl OrganTable {
         for row in parse(&text, &file)? {
             tables.entry(row.phantom.clone()).or_default().push(row);
         }
-        let stem = path.file_stem().map_or_else(|| file.clone(), |s| s.to_string_lossy().into_owned());
+        let stem = path.path().file_stem().map_or_else(|| file.clone(), |s| s.to_string_lossy().into_owned());
         Ok(tables.into_iter().map(|(p, rows)| Self { name: format!("{stem} {p}").trim().to_owned(), rows }).collect())
     }
 

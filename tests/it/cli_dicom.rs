@@ -148,7 +148,7 @@ pub fn study(folder: &Path) {
 }
 
 /// The same patient as NIfTI files and a COURSE.toml.
-fn twin(folder: &Path) {
+pub fn twin(folder: &Path) {
     let volume = |value: &dyn Fn([usize; 3]) -> f64| {
         let grid = grid();
         let data: Vec<f32> = (0..grid.len()).map(|n| value(grid.voxel(n)) as f32).collect();

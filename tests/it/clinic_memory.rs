@@ -77,8 +77,8 @@ fn engine_memory_and_files_give_one_dose() {
     let volumes = volumes(folder);
     let request = DoseRequest {
         administered_mbq: Some(7400.0),
-        labels: Some(folder.join("labels.nii")),
-        label_names: Some(folder.join("own_names.csv")),
+        labels: Some(folder.join("labels.nii").into()),
+        label_names: Some(folder.join("own_names.csv").into()),
         run: run(),
         ..DoseRequest::of_decays(&folder.join("ct.nii"), &folder.join("decays.nii"))
     };

@@ -8,6 +8,7 @@ use dicom_object::meta::FileMetaTableBuilder;
 use lutra::io::dicom::{self, ActivityOptions, Kind, contents, inspect, read_ct};
 use lutra::io::open::{files_of, origin_of};
 use lutra::io::open_ct;
+use lutra::place::Place;
 
 use crate::cli_dicom::{ENGINE, done, lutra, study};
 use crate::io_dicom_made::{CT, PT, Set, image, put, put_items, put_u16, write};
@@ -71,7 +72,8 @@ const INDEX: &str = "1.2.840.10008.1.3.10";
 fn made_of(folder: &Path) -> (Vec<f32>, Vec<(Kind, Vec<PathBuf>)>) {
     let usable = [Kind::Ct, Kind::Activity, Kind::StructureSet];
     let entries = contents(folder).unwrap().into_iter().filter(|entry| usable.contains(&entry.kind));
-    let series = entries.map(|entry| (entry.kind, entry.origin.files().to_vec())).collect();
+    let series =
+        entries.map(|entry| (entry.kind, entry.origin.files().iter().map(Place::to_path_buf).collect())).collect();
     (open_ct(folder).unwrap().volume.data, series)
 }
 
@@ -88,7 +90,7 @@ fn io_dicom_what_is_no_image_stands_in_nobodys_way() {
             write(&file, &object(class, patient));
             assert_eq!(made_of(&place), alone, "{words}");
             let report = inspect(&place, &ActivityOptions::default()).unwrap();
-            let found = report.series.iter().find(|series| series.files == [file.clone()]).unwrap();
+            let found = report.series.iter().find(|series| series.files == [Place::from(&file)]).unwrap();
             assert!(found.title.starts_with(words), "{class}: {}", found.title);
             assert!(report.verdict[0].to_string().starts_with("CT: CT,"), "{:?}", report.verdict);
             assert_eq!(origin_of(&place).unwrap().unwrap().files().len(), 8, "the CT's own origin");
@@ -166,7 +168,7 @@ fn alarm_io_dicom_a_damaged_image_is_not_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path();
     study(place);
-    let one = read_ct(place).unwrap().files[3].clone();
+    let one = read_ct(place).unwrap().files[3].to_path_buf();
     let bytes = std::fs::read(&one).unwrap();
     std::fs::write(&one, &bytes[..bytes.len() / 2]).unwrap();
     let error = open_ct(place).unwrap_err().to_string();

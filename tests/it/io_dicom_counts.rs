@@ -356,7 +356,7 @@ fn cli_a_broken_file_is_named_by_every_command() {
     }
     // The class in the data set alone does not tell what a file was that is cut: any series may have had it.
     let last = read_ct(folder.join("study")).unwrap().files[7].clone();
-    break_file(&last, "half");
+    break_file(last.path(), "half");
     for line in [&dose[..], &tia, &course] {
         let said = refused(folder, line);
         assert!(said.contains(&last.file_name().unwrap().to_string_lossy().into_owned()), "{line:?}: {said}");

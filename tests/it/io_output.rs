@@ -288,7 +288,7 @@ fn io_the_record_hashes_what_was_read() {
         name => drop(lutra::io::nifti::read(at(name)).unwrap()),
     };
     for name in ["a.nii", "a.nii.gz", "labels.nii", "names.csv"] {
-        let files = [at(name)];
+        let files = [at(name).into()];
         let before = digest_of(&files).unwrap();
         read(name);
         let old = fs::read(at(name)).unwrap();
@@ -311,7 +311,7 @@ fn io_the_record_hashes_what_was_read() {
     let files = lutra::io::open::files_of(dicom.path()).unwrap();
     let before = digest_of(&files).unwrap();
     let opened = lutra::io::open_activity(dicom.path(), &Default::default()).unwrap().image;
-    opened.files.iter().for_each(|file| fs::write(file, "another file").unwrap());
+    opened.files.iter().for_each(|file| fs::write(file.path(), "another file").unwrap());
     assert_eq!(digest_read(&opened.files).unwrap(), before, "every file of a series");
 }
 

@@ -36,6 +36,7 @@ mod engine_lanes;
 mod engine_parity;
 mod engine_session;
 mod engine_shards;
+mod io_buffers;
 mod io_dicom_aside;
 mod io_dicom_contours;
 mod io_dicom_counts;

@@ -139,7 +139,7 @@ fn dependencies(
         ("program".to_owned(), run_record::program()),
         ("program_sha256".to_owned(), cache.program_sha256.clone()),
         ("cache".to_owned(), CACHE_SCHEMA.to_string()),
-        ("nuclide".to_owned(), request.nuclide.clone()),
+        ("nuclide".to_owned(), request.nuclide.display().to_string()),
         ("grid".to_owned(), format!("{:?}", request.grid)),
         ("outline_sharing".to_owned(), request.outline_sharing.name().to_owned()),
         ("seed".to_owned(), request.run.seed.to_string()),
@@ -150,13 +150,13 @@ fn dependencies(
     depend(&activity);
     depend(&ct);
     if let (Some(labels), SceneInput::Ct(ct)) = (&request.labels, &request.scene) {
-        let regions = shelf.regions(labels, request.label_names.as_deref(), ct)?;
+        let regions = shelf.regions(labels, request.label_names.as_ref(), ct)?;
         regions.map.inputs.iter().for_each(|input| {
             depend(input);
         });
     }
-    if Path::new(&request.nuclide).is_file() {
-        depend(&hashed("nuclide_file", Path::new(&request.nuclide))?);
+    if request.nuclide.is_file() {
+        depend(&hashed("nuclide_file", &request.nuclide)?);
     }
     match (&request.activity, decays) {
         (ActivityChoice::Map { unit, .. }, _) => depends_on.insert("unit".to_owned(), unit.to_string()),

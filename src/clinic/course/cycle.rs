@@ -18,15 +18,16 @@ use crate::decay::Nuclide;
 use crate::fault::FaultKind;
 use crate::grid::Volume;
 use crate::note::Note;
+use crate::place::Place;
 use crate::source::{ActivityUnit, DecayMap};
 use crate::transport::emission::Emissions;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Inputs of one cycle.
 pub struct CycleFrom<'a> {
     /// The file to which other paths are relative.
-    pub path: &'a Path,
+    pub path: &'a Place,
     /// The course.
     pub course: &'a Course,
     /// The cycle.
@@ -118,9 +119,9 @@ fn of_series(
     let labels = named(&cycle.labels).or(named(&course.labels)).filter(|_| !opened.names_regions());
     let label_names = named(&course.label_names);
     let own = SeriesRegions {
-        labels: labels.as_deref(),
-        label_names: label_names.as_deref(),
-        ct: ct.as_deref(),
+        labels: labels.as_ref(),
+        label_names: label_names.as_ref(),
+        ct: ct.as_ref(),
         sharing: course.outline_sharing,
         // the dose's own report of the regions follows
         quiet: true,
@@ -173,7 +174,7 @@ fn of_series(
 }
 
 /// The equivalent `lutra dose` request for this cycle.
-fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: String) -> Result<DoseRequest, UserError> {
+fn dose_request(from: &CycleFrom<'_>, activity: ActivityChoice, nuclide: Place) -> Result<DoseRequest, UserError> {
     let CycleFrom { path, course, cycle, number, run, .. } = *from;
     let ct = cycle.ct.as_ref().or(course.ct.as_ref()).ok_or_else(|| {
         UserError::invalid(
@@ -261,7 +262,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
     let labels_path = beside(path, labels_name);
     let anatomy = Anatomy { grid: &dose_gy.grid, origin: origin.as_ref() };
     let names_path = course.label_names.as_ref().map(|name| beside(path, name));
-    let regions = images::regions(&labels_path, names_path.as_deref(), &anatomy, hear, &mut warnings)?;
+    let regions = images::regions(&labels_path, names_path.as_ref(), &anatomy, hear, &mut warnings)?;
     let images::RegionMap { labels, names, inputs: region_inputs } = regions;
     if !labels.grid.same_as(&dose_gy.grid) {
         return Err(UserError::invalid(

@@ -11,8 +11,8 @@ use crate::course::frame::{IDENTITY, resample};
 use crate::grid::VoxelGrid;
 use crate::io::dicom::{self, Origin};
 use crate::note::Note;
+use crate::place::Place;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 /// The course's frame, in which voxel sums are formed.
@@ -40,7 +40,7 @@ impl Frame {
     /// The frame: that of the first map with the course's own anatomy. If every cycle has its own, the course's labels
     /// define it; if the course has none, the first cycle without a transform. `None` without any map.
     pub fn of(
-        path: &Path,
+        path: &Place,
         course: &Course,
         computed: &[Computed],
         shelf: &mut Shelf,
@@ -73,7 +73,7 @@ impl Frame {
         let (opened, origin) = match &course.ct {
             Some(ct) => {
                 let ct = beside(path, ct);
-                (shelf.regions(&labels, names.as_deref(), &ct)?, shelf.ct(&ct)?.image.origin.clone())
+                (shelf.regions(&labels, names.as_ref(), &ct)?, shelf.ct(&ct)?.image.origin.clone())
             }
             None if dicom::is_dicom(&labels) => {
                 return Err(UserError::invalid(
@@ -86,7 +86,7 @@ impl Frame {
             }
             None => {
                 let anatomy = Anatomy { grid: &any.dose_gy.grid, origin: None };
-                (Arc::new(images::open_regions(&labels, names.as_deref(), &anatomy)?), None)
+                (Arc::new(images::open_regions(&labels, names.as_ref(), &anatomy)?), None)
             }
         };
         warnings.extend(opened.warnings.iter().cloned());

@@ -91,14 +91,14 @@ impl CourseVolumes {
             ..imaged_course(choice.clone(), nuclide.name.clone(), given)
         };
         Ok(CourseSource {
-            protocol: read_protocol(&name, &choice)?,
+            protocol: read_protocol(&name.as_path().into(), &choice)?,
             input: recorded(&name, &course),
             shelf,
-            base: PathBuf::new(),
+            base: "".into(),
             series,
             days: days.iter().map(|day| format!("day {}", day - days[0])).collect(),
             images: ImageChoice {
-                nuclide: nuclide.name,
+                nuclide: nuclide.name.into(),
                 nuclide_stated: true,
                 options: ActivityOptions::default(),
                 effective_half_life_h: None,

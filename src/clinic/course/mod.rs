@@ -57,6 +57,7 @@ use crate::course::protocol::Protocol;
 use crate::course::tia::EarlierHalfLife;
 use crate::io::atomic::AtomicOutputDir;
 use crate::note::Note;
+use crate::place::Place;
 use crate::report::run_record::InputFile;
 use crate::source::OutlineSharing;
 use cache::Cache;
@@ -66,7 +67,7 @@ use histograms::Histograms;
 use parts::Computed;
 use source::CourseSource;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A course and all results.
 pub struct CourseResult {
@@ -99,7 +100,7 @@ pub struct CourseResult {
 ///
 /// Errors: those of the files; unknown names; transport.
 pub fn patient(
-    path: &Path,
+    path: impl Into<Place>,
     choice: Option<&StudyChoice>,
     (cache, sharing): (&Cache, Option<OutlineSharing>),
     run: &RunOptions,

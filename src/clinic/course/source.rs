@@ -18,9 +18,10 @@ use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
 use crate::io::dicom::ActivityOptions;
 use crate::note::Note;
+use crate::place::Place;
 use crate::report::run_record::InputFile;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A course, and where its files are.
 pub struct CourseSource {
@@ -35,7 +36,7 @@ pub struct CourseSource {
     /// Its protocol.
     pub protocol: Protocol,
     /// The file to which other paths are relative; empty for the working folder.
-    pub base: PathBuf,
+    pub base: Place,
     /// The opened images of each cycle; `None` for a course from a file.
     pub series: Vec<Option<OpenSeries>>,
     /// Days of the cycles as text; for a DICOM folder relative to the first, since dates identify the patient.
@@ -48,7 +49,8 @@ pub struct CourseSource {
 
 impl CourseSource {
     /// A course from its file.
-    pub fn of_file(path: &Path) -> Result<Self, UserError> {
+    pub fn of_file(path: impl Into<Place>) -> Result<Self, UserError> {
+        let path = &path.into();
         let file = path.display().to_string();
         let mut course = Course::parse(&read_text(path)?, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
@@ -66,7 +68,7 @@ impl CourseSource {
             input: read("course", path)?,
             shelf,
             protocol,
-            base: path.to_path_buf(),
+            base: path.clone(),
             series: course.cycles.iter().map(|_| None).collect(),
             days: course
                 .cycles
@@ -88,9 +90,11 @@ impl CourseSource {
     }
 
     /// A course from a DICOM folder: each injection is a cycle.
-    pub fn of_study(path: &Path, choice: &StudyChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+    pub fn of_study(path: impl Into<Place>, choice: &StudyChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let path = &path.into();
+        one_set(path, choice)?;
         let nuclide = Nuclide::load(&choice.images.nuclide).or_user_error()?;
-        let own = [path.to_path_buf()];
+        let own = [path.clone()];
         let paths = if choice.activity.is_empty() { &own[..] } else { &choice.activity };
         let shots = study::cycles(paths, &choice.images.reader(&nuclide), hear)?;
         let first = shots[0].shots[0].scan.timing.injection;
@@ -99,7 +103,7 @@ impl CourseSource {
         let mut days: Vec<i64> = Vec::new();
         for (index, cycle) in shots.into_iter().enumerate() {
             let number = index + 1;
-            let belongings = study::belongings(path, &cycle, choice.ct.as_deref(), choice.labels.as_deref(), hear)?;
+            let belongings = study::belongings(path, &cycle, choice.ct.as_ref(), choice.labels.as_ref(), hear)?;
             let day = first.zip(cycle.shots[0].scan.timing.injection).map_or(0, |(a, b)| a.days_to(b));
             let opened = OpenSeries::of_shots(cycle, &choice.images)?;
             let administered_mbq = opened.administered_mbq().ok_or_else(|| {
@@ -157,7 +161,7 @@ impl CourseSource {
             shelf: Shelf::default(),
             protocol,
             course,
-            base: PathBuf::new(),
+            base: path.at(""),
             series,
             days: days.iter().map(|day| format!("day {day}")).collect(),
             images: choice.images.clone(),
@@ -207,8 +211,25 @@ pub(super) fn imaged_course(protocol: ProtocolChoice, nuclide: String, cycles: V
     }
 }
 
+/// Refuses a choice that is looked up elsewhere than the study: the course keeps its inputs as paths.
+fn one_set(path: &Place, choice: &StudyChoice) -> Result<(), UserError> {
+    let StudyChoice { ct, activity, labels, label_names, protocol: _, facts: _, images } = choice;
+    let files = [ct, labels, label_names].into_iter().flatten().chain(activity);
+    // a built-in nuclide has no place
+    let nuclide = Some(&images.nuclide).filter(|nuclide| nuclide.is_file());
+    match files.chain(nuclide).find(|file| !file.same_set(path)) {
+        None => Ok(()),
+        Some(other) => {
+            let place = |place: &Place| if place.in_memory() { "in memory" } else { "on the disk" };
+            let found = format!("one {}, with a study {}", place(other), place(path));
+            let next = "Hand over all inputs of the course together.";
+            Err(UserError::invalid(other, "file", found, "one among the files of the study", next))
+        }
+    }
+}
+
 /// Reads a protocol: built in, or a file beside `path`.
-pub fn read_protocol(path: &Path, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
+pub fn read_protocol(path: &Place, choice: &ProtocolChoice) -> Result<Protocol, UserError> {
     match choice {
         ProtocolChoice::BuiltIn(name) => Protocol::built_in(name).map_err(|error| error.fault().inside(path)),
         ProtocolChoice::File(name) => {

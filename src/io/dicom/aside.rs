@@ -1,6 +1,6 @@
 //! Files beside the images of a study that are not images: named and set aside.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use dicom_dictionary_std::tags;
 
@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::layout::media_class;
 use super::object::Object;
 use crate::io::IoError;
+use crate::place::Place;
 
 /// Class of the index of a disk.
 const DICOMDIR: &str = "1.2.840.10008.1.3.10";
@@ -95,7 +96,7 @@ pub(super) enum Found {
 }
 
 /// Reads a file of a folder. An index, or an unreadable file that is not an image, is set aside.
-pub(super) fn read(path: &Path) -> Found {
+pub(super) fn read(path: &Place) -> Found {
     let aside = |what: String| Found::Aside(Aside { path: path.to_path_buf(), what });
     match Object::read(path) {
         Ok(object) if is_index_object(&object) => aside(class_name(DICOMDIR)),
@@ -116,21 +117,20 @@ fn is_index_object(object: &Object) -> bool {
 }
 
 /// Whether a file says in its meta information that it is an index.
-fn is_index(path: &Path) -> bool {
+fn is_index(path: &Place) -> bool {
     media_class(path).as_deref() == Some(DICOMDIR)
 }
 
-fn named_index(path: &Path) -> bool {
+fn named_index(path: &Place) -> bool {
     path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"))
 }
 
 /// The folder that an index stands for; none for any other path.
-pub(crate) fn indexed_folder(path: &Path) -> Option<PathBuf> {
+pub(crate) fn indexed_folder(path: &Place) -> Option<Place> {
     if !path.is_file() || !is_index(path) {
         return None;
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    Some(folder.unwrap_or(Path::new(".")).to_path_buf())
+    Some(path.folder())
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 //! slice may be missing.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
@@ -12,6 +11,7 @@ use super::kind::{CT, Kind, PT};
 use super::object::Object;
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// Bytes before the data set: a preamble and the letters DICM.
 const HEAD_BYTES: u64 = 132;
@@ -20,7 +20,7 @@ const HEAD_BYTES: u64 = 132;
 #[derive(Clone, Debug)]
 pub(crate) struct Broken {
     /// The file.
-    pub(crate) path: PathBuf,
+    pub(crate) path: Place,
     /// What is wrong with it.
     pub(crate) what: String,
     /// What it was, if its header says.
@@ -31,9 +31,9 @@ pub(crate) struct Broken {
 
 impl Broken {
     /// A file that starts like DICOM and was refused.
-    pub(super) fn damaged(path: &Path, class: Option<&str>, error: &IoError) -> Self {
+    pub(super) fn damaged(path: &Place, class: Option<&str>, error: &IoError) -> Self {
         let what = format!("not readable: {error}");
-        Self { path: path.to_path_buf(), what, kind: class.map(Kind::of), meant: true }
+        Self { path: path.clone(), what, kind: class.map(Kind::of), meant: true }
     }
 
     /// One line for a note.
@@ -43,7 +43,7 @@ impl Broken {
 
     /// The same as data.
     pub(super) fn note(&self) -> Note {
-        Note::warning("file-left-out", format!("{}; left out", self.what)).at(self.path.as_path())
+        Note::warning("file-left-out", format!("{}; left out", self.what)).at(&self.path)
     }
 
     /// Whether it could have been an object of this kind.
@@ -54,11 +54,11 @@ impl Broken {
 
 /// Non-DICOM files that were probably meant to be DICOM: empty or unreadable files, and files named like an object in
 /// the same folder.
-pub(super) fn among(others: &[PathBuf], objects: &[PathBuf]) -> Vec<Broken> {
-    let folders: BTreeSet<&Path> = objects.iter().filter_map(|path| path.parent()).collect();
+pub(super) fn among(others: &[Place], objects: &[Place]) -> Vec<Broken> {
+    let folders: BTreeSet<&Path> = objects.iter().filter_map(|path| path.path().parent()).collect();
     let names: BTreeSet<(&Path, String)> = objects.iter().flat_map(|path| shapes(path)).collect();
     let mut found = Vec::new();
-    for path in others.iter().filter(|path| path.parent().is_some_and(|folder| folders.contains(folder))) {
+    for path in others.iter().filter(|path| path.path().parent().is_some_and(|folder| folders.contains(folder))) {
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         let meant = !hidden && shapes(path).iter().any(|shape| names.contains(shape));
         let (what, grave) = fault(path);
@@ -70,8 +70,8 @@ pub(super) fn among(others: &[PathBuf], objects: &[PathBuf]) -> Vec<Broken> {
 }
 
 /// Pattern of a file's name: its folder with the name stripped of digits, and with its extension if that is letters.
-fn shapes(path: &Path) -> Vec<(&Path, String)> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+fn shapes(path: &Place) -> Vec<(&Path, String)> {
+    let (Some(folder), Some(name)) = (path.path().parent(), path.file_name()) else { return Vec::new() };
     let name = name.to_string_lossy().to_lowercase();
     let mut plain: String = name.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
     while plain.contains("##") {
@@ -85,9 +85,9 @@ fn shapes(path: &Path) -> Vec<(&Path, String)> {
 }
 
 /// What is wrong with a file that does not start like DICOM, and whether that is wrong for any file.
-fn fault(path: &Path) -> (String, bool) {
+fn fault(path: &Place) -> (String, bool) {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
+    let read = path.open().and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
     match read {
         Err(error) => (format!("cannot be read: {error}"), true),
         Ok(0) => ("an empty file".to_owned(), true),
@@ -100,7 +100,7 @@ fn fault(path: &Path) -> (String, bool) {
 /// Refuses a series beside a file that may be one of its slices.
 ///
 /// A series with as many slices as its header states is complete.
-pub(super) fn must_be_whole(path: &Path, kind: Kind, objects: &[Object], near: &[&Broken]) -> Result<(), IoError> {
+pub(super) fn must_be_whole(path: &Place, kind: Kind, objects: &[Object], near: &[&Broken]) -> Result<(), IoError> {
     let one_by_one = [CT, PT].contains(&objects[0].class().as_str());
     let stated = [tags::NUMBER_OF_SLICES, tags::IMAGES_IN_ACQUISITION].map(|tag| objects[0].number(tag));
     let whole = stated.contains(&Some(objects.len() as f64));

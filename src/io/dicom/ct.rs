@@ -1,7 +1,5 @@
 //! CT series to Hounsfield units.
 
-use std::path::Path;
-
 use dicom_dictionary_std::tags;
 
 use super::aside::{self, Found};
@@ -17,6 +15,7 @@ use super::{Opened, legible, reserve};
 use crate::grid::Volume;
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// HU given to pixels that the scanner marks as outside its field of view: air.
 const PADDING_HU: f32 = -1000.0;
@@ -25,8 +24,8 @@ const PADDING_HU: f32 = -1000.0;
 ///
 /// Slices may come in any order; each is converted to HU by its own rescale. Errors: no CT or several; a missing,
 /// duplicate or shifted slice, or one of another geometry; a unit other than HU; unreadable pixels.
-pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
-    let path = &folder_of(path.as_ref());
+pub fn read_ct(path: impl Into<Place>) -> Result<Opened<f32>, IoError> {
+    let path = &folder_of(&path.into());
     let mut study = Study::open(path)?;
     let mut notes = Vec::new();
     if path.is_file()
@@ -49,18 +48,15 @@ pub fn read_ct(path: impl AsRef<Path>) -> Result<Opened<f32>, IoError> {
 }
 
 /// The whole series of a single-slice file, from its folder, and the unreadable files there.
-fn siblings(path: &Path, series: &Series) -> Result<Option<(Series, Vec<Broken>)>, IoError> {
+fn siblings(path: &Place, series: &Series) -> Result<Option<(Series, Vec<Broken>)>, IoError> {
     let object = &series.objects[0];
     let uid = object.text(tags::SERIES_INSTANCE_UID);
     let (Some(uid), true) = (uid, object.class() == CT) else { return Ok(None) };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .map_err(|e| IoError::read(folder, e))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|file| file.is_file())
-        .collect();
-    files.sort();
-    let (files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| looks_like_dicom(file));
+    let folder = &path.folder();
+    let entries = folder.list().map_err(|e| IoError::read(folder, e))?;
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.place)).filter(|file| file.is_file()).collect();
+    files.sort_by(|a, b| a.path().cmp(b.path()));
+    let (files, others): (Vec<_>, Vec<_>) = files.into_iter().partition(looks_like_dicom);
     let mut objects = Vec::new();
     let mut damaged = Vec::new();
     for file in &files {
@@ -102,7 +98,7 @@ struct Slice {
 }
 
 /// HU of a series on its grid.
-pub(crate) fn volume(path: &Path, series: &Series, mut notes: Vec<Note>) -> Result<Opened<f32>, IoError> {
+pub(crate) fn volume(path: &Place, series: &Series, mut notes: Vec<Note>) -> Result<Opened<f32>, IoError> {
     let objects = &series.objects;
     one_frame_of_reference(path, objects)?;
     let mut planes = Vec::new();
@@ -217,7 +213,7 @@ fn check_unit(object: &Object, set: &DataSet) -> Result<(), IoError> {
 }
 
 /// Refuses a series whose objects state different frames of reference.
-pub(crate) fn one_frame_of_reference(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+pub(crate) fn one_frame_of_reference(path: &Place, objects: &[Object]) -> Result<(), IoError> {
     let frame = |object: &Object| object.text(tags::FRAME_OF_REFERENCE_UID);
     let first = frame(&objects[0]);
     match objects.iter().find(|object| frame(object) != first) {

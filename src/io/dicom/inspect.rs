@@ -1,7 +1,6 @@
 //! Contents of a folder, what Lutra would use of it, and every doubt.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
 use serde::ser::SerializeMap;
@@ -21,6 +20,7 @@ use crate::fault::{Explained, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
 use crate::note::{Note, sentences};
+use crate::place::Place;
 use crate::text::plain;
 use crate::units::rounded;
 
@@ -46,12 +46,12 @@ pub struct SeriesReport<T = Words> {
     pub kind: Kind,
     /// Its files.
     #[serde(serialize_with = "shown_all")]
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Place>,
     /// Kind, number, files and place.
     pub title: String,
     /// A path that names only this series: a file, a folder, or `FOLDER#N`.
     #[serde(serialize_with = "shown")]
-    pub path: PathBuf,
+    pub path: Place,
     /// What it says.
     pub facts: Vec<String>,
     /// What a careful user should know; in a record its sentences, and as `notes` the data.
@@ -65,11 +65,11 @@ pub struct SeriesReport<T = Words> {
 }
 
 /// A path as text; invalid Unicode becomes replacement characters.
-fn shown<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+fn shown<S: Serializer>(path: &Place, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.display())
 }
 
-fn shown_all<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+fn shown_all<S: Serializer>(paths: &[Place], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(paths.iter().map(|path| path.display().to_string()))
 }
 
@@ -82,8 +82,8 @@ struct Anatomy {
 /// Looks at a DICOM folder or file. `options` as for [`read_activity`](super::read_activity).
 ///
 /// Errors: nothing readable as DICOM; two patients. Faults of one series are in its report.
-pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Inspection, IoError> {
-    let path = &folder_of(path.as_ref());
+pub fn inspect(path: impl Into<Place>, options: &ActivityOptions) -> Result<Inspection, IoError> {
+    let path = &folder_of(&path.into());
     let study = Study::open(path)?;
     let mut reports: Vec<Option<SeriesReport>> = study.series.iter().map(|_| None).collect();
     let mut scans = vec![None; study.series.len()];
@@ -123,7 +123,7 @@ pub fn inspect(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<Insp
     let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
     let verdict = verdict(&series);
     let mut aside = study.aside;
-    aside.extend(study.broken.into_iter().map(|file| Aside { path: file.path, what: file.what }));
+    aside.extend(study.broken.into_iter().map(|file| Aside { path: file.path.to_path_buf(), what: file.what }));
     Ok(Inspection { series, aside, other_files: study.others, verdict })
 }
 
@@ -136,7 +136,7 @@ fn doubts<S: Serializer>(doubts: &[Note], serializer: S) -> Result<S::Ok, S::Err
 
 type Told = Result<(Vec<String>, Vec<Note>), IoError>;
 
-fn report(series: &Series, path: PathBuf, told: Told) -> SeriesReport {
+fn report(series: &Series, path: Place, told: Told) -> SeriesReport {
     let title = series.describe();
     let object = &series.objects[0];
     let mut facts = Vec::new();

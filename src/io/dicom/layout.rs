@@ -6,10 +6,8 @@
 //! the content of a UN sequence is read as implicit little endian. Only then is the header parsed. Pixels are located
 //! by position, so reading the headers of a folder needs no pixel memory.
 
-use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
-use std::path::Path;
+use std::ops::{Deref, Range};
 
 use dicom_core::{Tag, VR};
 use flate2::read::DeflateDecoder;
@@ -17,6 +15,7 @@ use flate2::read::DeflateDecoder;
 use super::uniform::{Frames, Uniform, dictionary_vr, is_long};
 use crate::fault::Words;
 use crate::io::IoError;
+use crate::place::{Bytes, Place};
 
 /// Deepest nesting of sequences; real objects stay below 10.
 pub(crate) const MAX_DEPTH: usize = 24;
@@ -58,6 +57,22 @@ pub(crate) enum PixelBytes {
     },
 }
 
+/// A data set: the bytes of a file or a buffer behind its meta information.
+#[derive(Debug)]
+pub(crate) struct Body {
+    bytes: Bytes,
+    /// First byte of the data set; not behind the end.
+    start: usize,
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+}
+
 /// A file whose structure is sound.
 pub(crate) struct Layout {
     /// Transfer syntax UID.
@@ -67,7 +82,7 @@ pub(crate) struct Layout {
     /// Whether numbers of the data set are big-endian.
     pub(crate) big_endian: bool,
     /// The data set, inflated where it was deflated.
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Body,
     /// The elements before the pixels: explicit value representations, little endian. Empty where only the pixels are
     /// asked for.
     pub(crate) header: Vec<u8>,
@@ -78,12 +93,12 @@ pub(crate) struct Layout {
 }
 
 /// Whether a file starts like DICOM: a preamble and the letters DICM.
-pub(crate) fn looks_like_dicom(path: &Path) -> bool {
+pub(crate) fn looks_like_dicom(path: &Place) -> bool {
     let mut head = [0u8; 132];
-    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head[128..] == b"DICM"
+    path.open().and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head[128..] == b"DICM"
 }
 
-fn refused(path: &Path, field: &str, found: impl Into<Words>, allowed: &str) -> IoError {
+fn refused(path: &Place, field: &str, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, field, found, allowed, "The file is damaged or not DICOM: export it again.")
 }
 
@@ -92,44 +107,43 @@ impl Layout {
     ///
     /// Errors: not DICOM, a length beyond its container, nesting or number of elements beyond the limits, a deflated
     /// data set that expands excessively, no transfer syntax.
-    pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
+    pub(crate) fn read(path: &Place) -> Result<Self, IoError> {
         Self::parse(path, Self::bytes(path)?, Uniform::new())
     }
 
     /// The same without the header, for pixels only.
-    pub(crate) fn read_pixels(path: &Path) -> Result<Self, IoError> {
+    pub(crate) fn read_pixels(path: &Place) -> Result<Self, IoError> {
         let mut none = Uniform::new();
         none.leave_out();
         Self::parse(path, Self::bytes(path)?, none)
     }
 
-    fn bytes(path: &Path) -> Result<Vec<u8>, IoError> {
-        let size = std::fs::metadata(path).map_err(|e| IoError::read(path, e))?.len();
+    fn bytes(path: &Place) -> Result<Bytes, IoError> {
+        let size = path.regular().map_err(|e| IoError::read(path, e))?;
         if size > MAX_FILE_BYTES {
             return Err(refused(path, "file size", format!("{size} bytes"), "at most 4 GiB"));
         }
         if !looks_like_dicom(path) {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
-        let bytes = std::fs::read(path).map_err(|e| IoError::read(path, e))?;
+        let bytes = path.bytes().map_err(|e| IoError::read(path, e))?;
         crate::reads::note_bytes(path, &bytes);
         Ok(bytes)
     }
 
     /// Checks a file's bytes; `path` names it in errors.
-    fn parse(path: &Path, bytes: Vec<u8>, uniform: Uniform) -> Result<Self, IoError> {
+    fn parse(path: &Place, bytes: Bytes, uniform: Uniform) -> Result<Self, IoError> {
         if bytes.get(128..132) != Some(b"DICM") {
             return Err(refused(path, "file head", "no DICM at byte 128", "a DICOM file (PS3.10)"));
         }
         let Meta { syntax, class: media_class, start } = meta(path, &bytes)?;
         let encoding =
             Encoding { explicit: syntax != "1.2.840.10008.1.2", big_endian: syntax == "1.2.840.10008.1.2.2" };
-        let mut data = bytes;
-        if syntax == "1.2.840.10008.1.2.1.99" {
-            data = inflate(path, &data[start..])?;
+        let data = if syntax == "1.2.840.10008.1.2.1.99" {
+            Body { bytes: inflate(path, bytes.get(start..).unwrap_or_default())?.into(), start: 0 }
         } else {
-            data.drain(..start);
-        }
+            Body { start: start.min(bytes.len()), bytes }
+        };
         let mut walk = Walk { path, data: &data, elements: 0, pixels: None, uniform };
         walk.elements(0, data.len(), encoding, 0, false)?;
         let Walk { mut uniform, pixels, .. } = walk;
@@ -179,9 +193,9 @@ fn uid(value: &[u8]) -> Option<String> {
 const META_BYTES: u64 = 4096;
 
 /// The SOP class that a file's meta information states, without looking at the data set.
-pub(crate) fn media_class(path: &Path) -> Option<String> {
+pub(crate) fn media_class(path: &Place) -> Option<String> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(META_BYTES).read_to_end(&mut bytes).ok()?;
+    path.open().ok()?.take(META_BYTES).read_to_end(&mut bytes).ok()?;
     let mut at = 132;
     bytes.get(128..at).filter(|head| *head == b"DICM")?;
     while let Some((element, value, length)) = meta_element(&bytes, at) {
@@ -194,7 +208,7 @@ pub(crate) fn media_class(path: &Path) -> Option<String> {
     None
 }
 
-fn meta(path: &Path, bytes: &[u8]) -> Result<Meta, IoError> {
+fn meta(path: &Place, bytes: &[u8]) -> Result<Meta, IoError> {
     let (mut syntax, mut class) = (None, None);
     let mut at = 132;
     while let Some((element, start, length)) = meta_element(bytes, at) {
@@ -220,7 +234,7 @@ fn meta(path: &Path, bytes: &[u8]) -> Result<Meta, IoError> {
 }
 
 /// The inflated data set; refused if it expands excessively.
-fn inflate(path: &Path, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
+fn inflate(path: &Place, deflated: &[u8]) -> Result<Vec<u8>, IoError> {
     let limit = FREE_INFLATED_BYTES.max(MAX_INFLATION * deflated.len() as u64);
     let mut data = Vec::new();
     DeflateDecoder::new(deflated)
@@ -250,7 +264,7 @@ fn unit_bytes(vr: VR) -> usize {
 }
 
 struct Walk<'a> {
-    path: &'a Path,
+    path: &'a Place,
     data: &'a [u8],
     elements: usize,
     pixels: Option<PixelBytes>,

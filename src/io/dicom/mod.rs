@@ -56,11 +56,12 @@ pub use stated::{ActivityOptions, DecayCorrection, IfSilent, StatedMoment};
 pub use study::{Entry, Origin, contents};
 pub use time::{Moment, TimeZone};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::IoError;
 use crate::grid::Volume;
 use crate::note::Note;
+use crate::place::Place;
 
 /// An opened image of any format.
 #[derive(Clone, Debug)]
@@ -72,22 +73,22 @@ pub struct Opened<T> {
     /// Kind of coordinates (NIfTI form code); 1, scanner, for DICOM.
     pub form_code: i16,
     /// Files that were read.
-    pub files: Vec<PathBuf>,
+    pub files: Vec<Place>,
     /// Where a DICOM image came from.
     pub origin: Option<Origin>,
 }
 
 /// Whether a path is for the DICOM reader: a folder, one series of a folder (`FOLDER#3`), or a file that starts like
 /// DICOM.
-pub fn is_dicom(path: impl AsRef<Path>) -> bool {
-    let path = path.as_ref();
+pub fn is_dicom(path: impl Into<Place>) -> bool {
+    let path = &path.into();
     path.is_dir() || walk::selected(path).is_some() || path.is_file() && layout::looks_like_dicom(path)
 }
 
 /// The kind of regions in a folder or file, and their origin.
 ///
 /// Errors: none, or both a structure set and a segmentation.
-pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
+pub(crate) fn regions_in(path: &Place) -> Result<(Kind, Origin), IoError> {
     let study = study::Study::open(path)?;
     let both = [Kind::StructureSet, Kind::Segmentation].map(|kind| !study.of_kind(kind).is_empty());
     if both == [true, true] {
@@ -105,9 +106,9 @@ pub(crate) fn regions_in(path: &Path) -> Result<(Kind, Origin), IoError> {
 }
 
 /// An empty vector with room for `len` values, or an error that states the size.
-fn reserve<T>(path: &Path, len: usize) -> Result<Vec<T>, IoError> {
+fn reserve<T>(path: impl Into<PathBuf>, len: usize) -> Result<Vec<T>, IoError> {
     let mut data = Vec::new();
     data.try_reserve_exact(len)
-        .map_err(|_| IoError::TooLarge { path: path.to_path_buf(), found: (len * size_of::<T>()) as u64 })?;
+        .map_err(|_| IoError::TooLarge { path: path.into(), found: (len * size_of::<T>()) as u64 })?;
     Ok(data)
 }

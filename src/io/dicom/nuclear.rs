@@ -12,8 +12,6 @@
 //! Missing or contradictory information is refused unless the user states it; the user's value then decides, with a
 //! note.
 
-use std::path::Path;
-
 use dicom_dictionary_std::tags;
 use jiff::civil::DateTime;
 
@@ -36,6 +34,7 @@ use crate::fault::{Words, words};
 use crate::grid::Volume;
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// Longest time from injection to scan, half-lives; beyond this a date is wrong.
 const MAX_HALF_LIVES: f64 = 30.0;
@@ -114,8 +113,8 @@ struct Slice {
 ///
 /// Errors: none or several; projections or gated data; counts or SUV in place of an activity
 /// concentration; a decay correction that is not stated or cannot be undone; geometry as for CT.
-pub fn read_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
-    let path = path.as_ref();
+pub fn read_activity(path: impl Into<Place>, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
+    let path = &path.into();
     let study = Study::open(path)?;
     let series = study.only(path, Kind::Activity)?;
     let beside = study.whole(path, series)?;
@@ -125,7 +124,7 @@ pub fn read_activity(path: impl AsRef<Path>, options: &ActivityOptions) -> Resul
 }
 
 /// Activity of a series.
-pub(crate) fn activity(path: &Path, series: &Series, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
+pub(crate) fn activity(path: &Place, series: &Series, options: &ActivityOptions) -> Result<ActivityImage, IoError> {
     let objects = &series.objects;
     let first = &objects[0];
     one_frame_of_reference(path, objects)?;
@@ -229,7 +228,7 @@ fn told(options: &ActivityOptions) -> [(dicom_core::Tag, bool, Words); 7] {
 }
 
 /// Refuses a series whose objects disagree about unit, correction, half-life or injection, unless the user states it.
-fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Result<(), IoError> {
+fn same_in_all(path: &Place, objects: &[Object], options: &ActivityOptions) -> Result<(), IoError> {
     const OTHER: &str = "Give the folder of one series.";
     let first = &objects[0];
     for (tag, stated, next) in [
@@ -282,7 +281,7 @@ fn same_in_all(path: &Path, objects: &[Object], options: &ActivityOptions) -> Re
 type Slices = (Vec<Plane>, Stack, Vec<Slice>);
 
 fn pt_slices(
-    path: &Path,
+    path: &Place,
     objects: &[Object],
     options: &ActivityOptions,
     notes: &mut Vec<Note>,
@@ -319,7 +318,7 @@ fn pt_slices(
 }
 
 fn nm_slices(
-    path: &Path,
+    path: &Place,
     objects: &[Object],
     options: &ActivityOptions,
     notes: &mut Vec<Note>,
@@ -404,7 +403,7 @@ fn nm_slices(
 }
 
 fn enhanced_slices(
-    path: &Path,
+    path: &Place,
     objects: &[Object],
     options: &ActivityOptions,
     notes: &mut Vec<Note>,

@@ -1,7 +1,5 @@
 //! One DICOM object: its header as typed values, its pixels by frame.
 
-use std::path::{Path, PathBuf};
-
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -9,11 +7,12 @@ use dicom_parser::DynStatefulDecoder;
 use dicom_transfer_syntax_registry::entries;
 
 use super::characters;
-use super::layout::{Layout, PixelBytes};
+use super::layout::{Body, Layout, PixelBytes};
 use super::pixels::{self, PixelFormat};
 use super::uniform::Frames;
 use crate::fault::Words;
 use crate::io::IoError;
+use crate::place::Place;
 
 /// A data set: the header of an object, or an item of a sequence.
 pub(crate) type DataSet = InMemDicomObject;
@@ -22,7 +21,7 @@ pub(crate) type DataSet = InMemDicomObject;
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     /// The file.
-    pub(crate) path: PathBuf,
+    pub(crate) path: Place,
     /// Transfer syntax UID.
     pub(crate) syntax: String,
     /// SOP class UID of the file meta information, where it states one.
@@ -37,7 +36,7 @@ pub(crate) struct Object {
 
 /// Pixels of one object, frame by frame.
 pub(crate) struct PixelSource {
-    data: Vec<u8>,
+    data: Body,
     bytes: PixelBytes,
     syntax: String,
     big_endian: bool,
@@ -49,18 +48,18 @@ impl Object {
     /// Reads a file's header.
     ///
     /// Errors: see [`Layout::read`]; a header that cannot be parsed.
-    pub(crate) fn read(path: &Path) -> Result<Self, IoError> {
+    pub(crate) fn read(path: &Place) -> Result<Self, IoError> {
         let Layout { syntax, media_class, header, frames, pixels, data, .. } = Layout::read(path)?;
         drop(data);
         let header = parsed(path, &header)?;
-        Ok(Self { path: path.to_path_buf(), syntax, media_class, header, frames, has_pixels: pixels.is_some() })
+        Ok(Self { path: path.clone(), syntax, media_class, header, frames, has_pixels: pixels.is_some() })
     }
 
     /// Reads a file's header and keeps its pixels.
-    pub(crate) fn read_with_pixels(path: &Path) -> Result<(Self, PixelSource), IoError> {
+    pub(crate) fn read_with_pixels(path: &Place) -> Result<(Self, PixelSource), IoError> {
         let Layout { syntax, media_class, big_endian, header, frames, pixels, data } = Layout::read(path)?;
         let header = parsed(path, &header)?;
-        let (path, has_pixels) = (path.to_path_buf(), pixels.is_some());
+        let (path, has_pixels) = (path.clone(), pixels.is_some());
         let object = Self { path, syntax: syntax.clone(), media_class, header, frames, has_pixels };
         let Some(bytes) = pixels else { return Err(object.no_pixels()) };
         let format = object.pixel_format()?;
@@ -200,7 +199,7 @@ impl Object {
 }
 
 /// A data set from bytes in the uniform encoding written by `uniform`.
-fn parsed(path: &Path, bytes: &[u8]) -> Result<DataSet, IoError> {
+fn parsed(path: &Place, bytes: &[u8]) -> Result<DataSet, IoError> {
     let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
     let parser = DynStatefulDecoder::new_with_ts(bytes, &syntax, 0).map_err(|error| error.to_string());
     let header = parser.and_then(|parser| characters::read(parser).map_err(|error| error.to_string()));
@@ -213,7 +212,7 @@ impl PixelSource {
     /// Stored values of one frame, row by row.
     ///
     /// Errors: fewer bytes than the format requires; a broken or unknown compression.
-    pub(crate) fn frame(&self, path: &Path, frame: usize) -> Result<Vec<i32>, IoError> {
+    pub(crate) fn frame(&self, path: &Place, frame: usize) -> Result<Vec<i32>, IoError> {
         match &self.bytes {
             PixelBytes::Native(range) => {
                 pixels::native(path, &self.data[range.clone()], &self.format, self.big_endian, frame)

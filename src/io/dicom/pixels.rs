@@ -12,10 +12,10 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use crate::fault::Words;
 use crate::io::IoError;
+use crate::place::Place;
 
 /// How pixels are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn codec(uid: &str) -> Option<Codec> {
     }
 }
 
-fn refused(path: &Path, found: impl Into<Words>, allowed: &str) -> IoError {
+fn refused(path: &Place, found: impl Into<Words>, allowed: &str) -> IoError {
     IoError::invalid(path, "pixel data", found, allowed, "The file is damaged: export it again, uncompressed.")
 }
 
@@ -119,7 +119,7 @@ fn value(raw: u32, format: &PixelFormat) -> i32 {
 
 /// Stored values of a native frame. Unsigned values above 2^31 - 1 become negative numbers with the same bits.
 pub(super) fn native(
-    path: &Path,
+    path: &Place,
     bytes: &[u8],
     format: &PixelFormat,
     big_endian: bool,
@@ -164,7 +164,7 @@ pub(super) fn native(
 }
 
 /// Refuses more pixels than the header states: another frame, another row. Padding may follow.
-fn no_more(path: &Path, rest: &[u8], format: &PixelFormat) -> Result<(), IoError> {
+fn no_more(path: &Place, rest: &[u8], format: &PixelFormat) -> Result<(), IoError> {
     let row = (format.columns * format.bits_allocated).div_ceil(8);
     if rest.len() <= MAX_PADDING || (rest.len() < row && rest.iter().all(|byte| *byte == 0)) {
         return Ok(());
@@ -179,7 +179,7 @@ fn no_more(path: &Path, rest: &[u8], format: &PixelFormat) -> Result<(), IoError
 
 /// Stored values of a compressed frame.
 pub(super) fn decompress(
-    path: &Path,
+    path: &Place,
     compressed: &Compressed<'_>,
     format: &PixelFormat,
     frame: usize,
@@ -220,7 +220,7 @@ pub(super) fn decompress(
 }
 
 /// The compressed bytes of one frame, joined from its fragments.
-fn frame_bytes(path: &Path, source: &Compressed<'_>, frames: usize, frame: usize) -> Result<Vec<u8>, IoError> {
+fn frame_bytes(path: &Place, source: &Compressed<'_>, frames: usize, frame: usize) -> Result<Vec<u8>, IoError> {
     let fragments = source.fragments;
     let join = |parts: &[Range<usize>]| parts.iter().flat_map(|r| &source.data[r.clone()]).copied().collect();
     if frames == 1 {
@@ -242,7 +242,7 @@ fn frame_bytes(path: &Path, source: &Compressed<'_>, frames: usize, frame: usize
 }
 
 /// Refuses several compressed frames if the header states one.
-fn one_image(path: &Path, source: &Compressed<'_>) -> Result<(), IoError> {
+fn one_image(path: &Place, source: &Compressed<'_>) -> Result<(), IoError> {
     let begins = |part: &&Range<usize>| {
         let head = source.data.get(part.start..part.end).unwrap_or_default();
         head.starts_with(&[0xFF, 0xD8, 0xFF]) || head.starts_with(&[0xFF, 0x4F, 0xFF, 0x51])

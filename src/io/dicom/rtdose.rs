@@ -27,6 +27,7 @@ use super::{Opened, legible, reserve};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::{IoError, atomic};
 use crate::note::Note;
+use crate::place::Place;
 
 /// Root of the implementation's UID: from a name-based UUID, as PS3.5 B.2 allows.
 const IMPLEMENTATION_UID: &str = "2.25.199473236019873562084723905120745319";
@@ -418,12 +419,12 @@ impl Identity {
 /// Reads a dose object, Gy, in the object's own axis order.
 ///
 /// Errors: none or several in the folder, units other than Gy, uneven frames, broken pixels.
-pub fn read_rtdose(path: impl AsRef<Path>) -> Result<Volume<f64>, IoError> {
-    Ok(open_rtdose(path.as_ref())?.volume)
+pub fn read_rtdose(path: impl Into<Place>) -> Result<Volume<f64>, IoError> {
+    Ok(open_rtdose(&path.into())?.volume)
 }
 
 /// As [`read_rtdose`], with notes and origin.
-pub(crate) fn open_rtdose(path: &Path) -> Result<Opened<f64>, IoError> {
+pub(crate) fn open_rtdose(path: &Place) -> Result<Opened<f64>, IoError> {
     let study = Study::open(path)?;
     let series = study.only(path, Kind::Dose)?;
     let [object] = series.objects.as_slice() else {

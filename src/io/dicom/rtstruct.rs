@@ -5,8 +5,6 @@
 //! half the usual distance beyond the end planes. A gap wider than 1.5 times the usual distance, and than 1.5 planes of
 //! the grid, is not filled.
 
-use std::path::Path;
-
 use dicom_dictionary_std::tags;
 
 use super::kind::Kind;
@@ -20,6 +18,7 @@ use super::uniform::floats;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// Contours whose planes are closer than this lie in one plane, mm.
 const SAME_PLANE_MM: f64 = 0.05;
@@ -73,8 +72,8 @@ struct Stated {
 /// `reference` is the target grid (in any axis order); `frame` the frame of reference of
 /// that grid where it is known. Errors: no structure set or several, contours in another frame of
 /// reference, broken contours, no region.
-pub fn read_rtstruct(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
-    let path = path.as_ref();
+pub fn read_rtstruct(path: impl Into<Place>, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
+    let path = &path.into();
     let study = Study::open(path)?;
     let series = study.only(path, Kind::StructureSet)?;
     if series.objects.len() > 1 {

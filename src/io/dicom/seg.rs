@@ -4,7 +4,6 @@
 //! reference grid: if the two grids share a lattice nothing is interpolated.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use dicom_dictionary_std::tags;
 
@@ -17,6 +16,7 @@ use super::study::Study;
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// Fraction at which a fractional pixel belongs to the segment.
 const HALF: f64 = 0.5;
@@ -37,8 +37,8 @@ struct Segment {
 
 /// Reads the one segmentation of a folder or file onto a grid. Arguments and errors as
 /// [`read_rtstruct`](super::read_rtstruct).
-pub fn read_seg(path: impl AsRef<Path>, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
-    let path = path.as_ref();
+pub fn read_seg(path: impl Into<Place>, reference: &VoxelGrid, frame: Option<&str>) -> Result<Regions, IoError> {
+    let path = &path.into();
     let study = Study::open(path)?;
     let series = study.only(path, Kind::Segmentation)?;
     if series.objects.len() > 1 {
@@ -213,7 +213,7 @@ impl Lattice {
         let mut grid = stack(&object.path, std::slice::from_ref(&base), Lone::by("step", step))?.grid;
         grid.dims[2] = count;
         let stack = VoxelGrid::from_affine(grid.dims, grid.affine)
-            .map_err(|source| IoError::Grid { path: object.path.clone(), source })?;
+            .map_err(|source| IoError::Grid { path: object.path.to_path_buf(), source })?;
         Ok(Self { stack, place })
     }
 }

@@ -5,14 +5,13 @@
 //! The patient's position in the scanner (HFS, HFP, FFS, FFP) does not matter: the plane's position and direction are
 //! already in the patient's frame.
 
-use std::path::Path;
-
 use dicom_dictionary_std::tags;
 
 use super::object::{DataSet, Object, items, number, vector};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// Largest change of a direction cosine inside one series.
 const DIRECTION_TOLERANCE: f64 = 1e-4;
@@ -236,7 +235,7 @@ pub(crate) fn difference(a: &Plane, b: &Plane) -> Option<String> {
 /// `path` names the series in errors; `lone` is the thickness of a single plane.
 /// Errors: planes that differ in direction or pixel size, two planes at one place, planes missing, a variable step,
 /// planes at uneven distances, a tilted gantry.
-pub(crate) fn stack(path: &Path, planes: &[Plane], lone: Lone) -> Result<Stack, IoError> {
+pub(crate) fn stack(path: &Place, planes: &[Plane], lone: Lone) -> Result<Stack, IoError> {
     let refused = |field: &str, found: String, allowed: &str, next: &str| {
         Err(IoError::invalid(path, field, found, allowed, next))
     };
@@ -285,7 +284,7 @@ pub(crate) fn stack(path: &Path, planes: &[Plane], lone: Lone) -> Result<Stack, 
 }
 
 /// The step from plane to plane, LPS mm, of planes that lie evenly.
-fn even_step(path: &Path, planes: &[Plane], order: &[usize], normal: [f64; 3]) -> Result<[f64; 3], IoError> {
+fn even_step(path: &Place, planes: &[Plane], order: &[usize], normal: [f64; 3]) -> Result<[f64; 3], IoError> {
     let depth = |n: usize| dot(planes[n].position_mm, normal);
     let gaps: Vec<f64> = order.windows(2).map(|pair| depth(pair[1]) - depth(pair[0])).collect();
     let double: Vec<String> = order
@@ -343,7 +342,7 @@ fn tilt_degrees(way: [f64; 3], normal: [f64; 3]) -> Option<f64> {
 }
 
 /// Refuses gaps well beyond the usual one: missing slices or a varying step, together with a tilt if there is one.
-fn even_gaps(path: &Path, planes: &[Plane], order: &[usize], gaps: &[f64], normal: [f64; 3]) -> Result<(), IoError> {
+fn even_gaps(path: &Place, planes: &[Plane], order: &[usize], gaps: &[f64], normal: [f64; 3]) -> Result<(), IoError> {
     let mut sorted = gaps.to_vec();
     sorted.sort_by(f64::total_cmp);
     let typical = sorted[(sorted.len() - 1) / 2];
@@ -424,9 +423,9 @@ fn shortened(list: &[String]) -> String {
 }
 
 /// The name of a file with that of the folder it lies in.
-pub(crate) fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Place) -> String {
     let name = |part: Option<&std::ffi::OsStr>| part.map(|name| name.to_string_lossy().into_owned());
-    match (name(path.parent().and_then(Path::file_name)), name(path.file_name())) {
+    match (name(path.path().parent().and_then(std::path::Path::file_name)), name(path.file_name())) {
         (Some(folder), Some(file)) => format!("{folder}/{file}"),
         (None, Some(file)) => file,
         _ => path.display().to_string(),

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use dicom_dictionary_std::tags;
 use sha2::{Digest, Sha256};
@@ -14,6 +13,7 @@ use super::object::{DataSet, Object};
 use super::walk::{collect, selected};
 use crate::io::IoError;
 use crate::note::Note;
+use crate::place::Place;
 
 /// One series of a folder: its objects, by file name.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Study {
     /// Errors: no DICOM file, a damaged one, objects of two patients, more than 200 000 files.
     /// `FOLDER#3` keeps the third series of the folder alone, as `lutra inspect FOLDER` counts them. A DICOMDIR stands
     /// for its folder.
-    pub(crate) fn open(path: &Path) -> Result<Self, IoError> {
+    pub(crate) fn open(path: &Place) -> Result<Self, IoError> {
         if let Some(folder) = indexed_folder(path) {
             return Self::open(&folder);
         }
@@ -67,7 +67,7 @@ impl Study {
         if path.is_dir() {
             collect(path, 0, &mut files, &mut others)?;
         } else {
-            files.push(path.to_path_buf());
+            files.push(path.clone());
         }
         let mut objects = Vec::with_capacity(files.len());
         let mut aside = Vec::new();
@@ -112,9 +112,10 @@ impl Study {
     }
 
     /// What there is to say of files beside a series that cannot be read. Errors: one of them may be a slice of it.
-    pub(crate) fn whole(&self, path: &Path, series: &Series) -> Result<Vec<Note>, IoError> {
-        let folders: BTreeSet<_> = series.objects.iter().map(|object| object.path.parent()).collect();
-        let near: Vec<&Broken> = self.broken.iter().filter(|file| folders.contains(&file.path.parent())).collect();
+    pub(crate) fn whole(&self, path: &Place, series: &Series) -> Result<Vec<Note>, IoError> {
+        let folders: BTreeSet<_> = series.objects.iter().map(|object| object.path.path().parent()).collect();
+        let near: Vec<&Broken> =
+            self.broken.iter().filter(|file| folders.contains(&file.path.path().parent())).collect();
         broken::must_be_whole(path, series.kind, &series.objects, &near)?;
         Ok(near.iter().map(|file| file.note()).collect())
     }
@@ -126,25 +127,25 @@ impl Study {
 
     /// The shortest path that names only the n-th series of the study at `path`: its one file, its folder, or
     /// `FOLDER#N`.
-    pub(crate) fn handle(&self, path: &Path, n: usize) -> PathBuf {
+    pub(crate) fn handle(&self, path: &Place, n: usize) -> Place {
         let objects = &self.series[n].objects;
         if let [one] = objects.as_slice() {
             return one.path.clone();
         }
-        let folder = objects[0].path.parent().unwrap_or(path);
+        let folder = &objects[0].path.parent().unwrap_or_else(|| path.clone());
         let mut others = self.series.iter().enumerate().filter(|(other, _)| *other != n).flat_map(|(_, s)| &s.objects);
         let alone = objects.iter().all(|object| object.path.starts_with(folder))
             && !others.any(|object| object.path.starts_with(folder));
         if alone {
-            return folder.to_path_buf();
+            return folder.clone();
         }
-        let mut name = path.as_os_str().to_owned();
+        let mut name = path.path().as_os_str().to_owned();
         name.push(format!("#{}", n + 1));
-        name.into()
+        path.at(name)
     }
 
     /// The one series of a kind. Errors: none, or several, each named.
-    pub(crate) fn only(&self, path: &Path, kind: Kind) -> Result<&Series, IoError> {
+    pub(crate) fn only(&self, path: &Place, kind: Kind) -> Result<&Series, IoError> {
         let found = self.of_kind(kind);
         match found.as_slice() {
             [one] => Ok(one),
@@ -174,8 +175,8 @@ impl Study {
 }
 
 /// The path itself, or the folder that a DICOMDIR stands for.
-pub(crate) fn folder_of(path: &Path) -> PathBuf {
-    indexed_folder(path).unwrap_or_else(|| path.to_path_buf())
+pub(crate) fn folder_of(path: &Place) -> Place {
+    indexed_folder(path).unwrap_or_else(|| path.clone())
 }
 
 /// One series of a folder, not yet read.
@@ -185,7 +186,7 @@ pub struct Entry {
     /// What it can be used as.
     pub kind: Kind,
     /// A path that names only this series: a file, a folder, or `FOLDER#N`.
-    pub path: PathBuf,
+    pub path: Place,
     /// Kind, number, files and place.
     pub title: String,
     /// Whether it is a nuclear image that is not reconstructed: projections, planar images.
@@ -197,15 +198,15 @@ pub struct Entry {
 /// The series of a DICOM folder or file, in the order in which `lutra inspect` counts them.
 ///
 /// Errors: nothing readable as DICOM; two patients.
-pub fn contents(path: impl AsRef<Path>) -> Result<Vec<Entry>, IoError> {
-    let path = &folder_of(path.as_ref());
+pub fn contents(path: impl Into<Place>) -> Result<Vec<Entry>, IoError> {
+    let path = &folder_of(&path.into());
     let study = Study::open(path)?;
     let entry = |(n, series): (usize, &Series)| {
         let first = &series.objects[0];
         let recon = first.numbers_text(tags::IMAGE_TYPE).get(2).is_some_and(|part| part == "RECON TOMO");
         Entry {
             kind: series.kind,
-            path: if path.is_dir() { study.handle(path, n) } else { path.to_path_buf() },
+            path: if path.is_dir() { study.handle(path, n) } else { path.clone() },
             title: series.describe(),
             projections: first.class() == NM && !recon,
             origin: Origin::new(path, &series.objects),
@@ -254,7 +255,7 @@ impl Series {
 ///
 /// An object without a patient agrees with any, except for the images and regions that a dose is made of: all of them
 /// must state a patient, or none.
-fn one_patient(path: &Path, objects: &[Object]) -> Result<(), IoError> {
+fn one_patient(path: &Place, objects: &[Object]) -> Result<(), IoError> {
     let refused = |found: String| {
         Err(IoError::invalid(
             path,
@@ -336,13 +337,13 @@ impl fmt::Debug for PatientKey {
 #[derive(Clone)]
 pub struct Origin {
     /// The file or folder as given.
-    path: PathBuf,
+    path: Place,
     /// Header of the first object.
     pub(crate) header: DataSet,
     /// SOP class and instance UID of every object.
     pub(crate) instances: Vec<(String, String)>,
     /// Files of the objects.
-    files: Vec<PathBuf>,
+    files: Vec<Place>,
 }
 
 impl fmt::Debug for Origin {
@@ -354,10 +355,10 @@ impl fmt::Debug for Origin {
 
 impl Origin {
     /// The origin of a series.
-    pub(crate) fn new(path: &Path, objects: &[Object]) -> Self {
+    pub(crate) fn new(path: &Place, objects: &[Object]) -> Self {
         let uid = |object: &Object| (object.class(), object.text(tags::SOP_INSTANCE_UID).unwrap_or_default());
         Self {
-            path: path.to_path_buf(),
+            path: path.clone(),
             header: objects[0].header.clone(),
             instances: objects.iter().map(uid).collect(),
             files: objects.iter().map(|object| object.path.clone()).collect(),
@@ -391,7 +392,7 @@ impl Origin {
     }
 
     /// Files of the image.
-    pub fn files(&self) -> &[PathBuf] {
+    pub fn files(&self) -> &[Place] {
         &self.files
     }
 

@@ -1,12 +1,11 @@
 //! Bytes to stored values: plain and compressed files, single files and pairs.
 
-use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
 use super::header::{HEADER_1_BYTES, HEADER_2_BYTES, RawHeader};
+use crate::place::Place;
 use crate::reads::{Hashed, Rest};
 
 use super::{Header, IoError, NiftiVersion, ScalarType};
@@ -46,7 +45,7 @@ pub(super) trait Take {
 
 /// Reserves `count` more values in a vector that will have `total`: all at once, or doubling.
 pub(super) fn make_room<T>(
-    path: &Path,
+    path: &Place,
     data: &mut Vec<T>,
     count: usize,
     total: usize,
@@ -63,7 +62,7 @@ pub(super) fn make_room<T>(
 
 /// An open file, decompressed on the fly if compressed, and how much it can hold.
 struct Stream {
-    path: PathBuf,
+    path: Place,
     reader: Box<dyn Read>,
     /// Bytes that can come out: exact for a plain file, an upper bound for a compressed one.
     capacity: u64,
@@ -75,7 +74,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(path: &Path) -> Result<Self, IoError> {
+    fn open(path: &Place) -> Result<Self, IoError> {
         let failed = |e| IoError::read(path, e);
         if path.is_dir() {
             return Err(IoError::invalid(
@@ -86,10 +85,8 @@ impl Stream {
                 "Name the file itself.",
             ));
         }
-        crate::text::regular(path).map_err(failed)?;
-        let file = File::open(path).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        let (mut file, rest) = Hashed::new(path, file).map_err(failed)?;
+        let bytes = path.regular().map_err(failed)?;
+        let (mut file, rest) = Hashed::new(path, path.open().map_err(failed)?);
         let mut magic = Vec::with_capacity(2);
         (&mut file).take(2).read_to_end(&mut magic).map_err(failed)?;
         let compressed = magic == [0x1f, 0x8b];
@@ -97,8 +94,8 @@ impl Stream {
         let buffered = io::BufReader::with_capacity(1 << 18, start);
         let reader: Box<dyn Read> =
             if compressed { Box::new(MultiGzDecoder::new(buffered)) } else { Box::new(buffered) };
-        let capacity = if compressed { meta.len().saturating_mul(DEFLATE_MAX_RATIO) } else { meta.len() };
-        Ok(Self { path: path.to_path_buf(), reader, capacity, compressed, position: 0, rest })
+        let capacity = if compressed { bytes.saturating_mul(DEFLATE_MAX_RATIO) } else { bytes };
+        Ok(Self { path: path.clone(), reader, capacity, compressed, position: 0, rest })
     }
 
     /// Fills the buffer; an early end or a broken stream is an error about `field`.
@@ -117,7 +114,7 @@ impl Stream {
     }
 
     fn truncated(&self, field: &'static str, found: u64, expected: u64) -> IoError {
-        IoError::Truncated { path: self.path.clone(), field, found, expected }
+        IoError::Truncated { path: self.path.to_path_buf(), field, found, expected }
     }
 
     /// Classifies a read error: a compressed stream truncated or damaged, or a system error.
@@ -179,30 +176,30 @@ impl Stream {
 /// The header's stream, and how to find the values.
 pub(super) struct ByteSource {
     /// The path that the user gave.
-    path: PathBuf,
+    path: Place,
     stream: Stream,
 }
 
 impl ByteSource {
     /// Opens the header: for an `.img`, the `.hdr` beside it.
-    pub(super) fn open(path: &Path) -> Result<Self, IoError> {
+    pub(super) fn open(path: &Place) -> Result<Self, IoError> {
         let header = match split_extension(path) {
-            Some((stem, "img", _)) => ["hdr", "hdr.gz"]
-                .map(|e| PathBuf::from(format!("{stem}.{e}")))
-                .into_iter()
-                .find(|p| p.exists())
-                .ok_or_else(|| {
-                    IoError::invalid(
-                        path,
-                        "header file",
-                        format!("no {stem}.hdr"),
-                        "an .img file with its .hdr beside it",
-                        "Put the header beside it, or save as .nii.gz.",
-                    )
-                })?,
-            _ => path.to_path_buf(),
+            Some((stem, "img", _)) => {
+                ["hdr", "hdr.gz"].map(|e| path.at(format!("{stem}.{e}"))).into_iter().find(Place::exists).ok_or_else(
+                    || {
+                        IoError::invalid(
+                            path,
+                            "header file",
+                            format!("no {stem}.hdr"),
+                            "an .img file with its .hdr beside it",
+                            "Put the header beside it, or save as .nii.gz.",
+                        )
+                    },
+                )?
+            }
+            _ => path.clone(),
         };
-        Ok(Self { path: path.to_path_buf(), stream: Stream::open(&header)? })
+        Ok(Self { path: path.clone(), stream: Stream::open(&header)? })
     }
 
     /// Reads and checks the header, and that the file can hold the stated values.
@@ -253,7 +250,7 @@ impl ByteSource {
             }
             _ => return Err(not_nifti(format!("magic {}", printable(&raw.magic)))),
         };
-        let header = raw.check(&path, version, big_endian, pair)?;
+        let header = raw.check(path.path(), version, big_endian, pair)?;
         if !pair {
             self.check_size(&self.stream, &header)?;
         }
@@ -281,13 +278,10 @@ impl ByteSource {
         } else {
             let stem = match split_extension(&self.path) {
                 Some((stem, _, _)) => stem,
-                None => self.path.to_string_lossy().into_owned(),
+                None => self.path.path().to_string_lossy().into_owned(),
             };
-            ["img", "img.gz"]
-                .map(|e| PathBuf::from(format!("{stem}.{e}")))
-                .into_iter()
-                .find(|p| p.exists())
-                .ok_or_else(|| {
+            ["img", "img.gz"].map(|e| self.path.at(format!("{stem}.{e}"))).into_iter().find(Place::exists).ok_or_else(
+                || {
                     IoError::invalid(
                         &self.path,
                         "image file",
@@ -295,7 +289,8 @@ impl ByteSource {
                         "a .hdr file with its .img beside it",
                         "Put the image beside it, or save as .nii.gz.",
                     )
-                })?
+                },
+            )?
         };
         let stream = Stream::open(&image)?;
         self.check_size(&stream, header)?;
@@ -334,22 +329,22 @@ impl ByteSource {
 }
 
 /// The files of an image: itself, or both of a pair.
-pub(crate) fn files(path: &Path) -> Vec<PathBuf> {
-    let Some((stem, _, _)) = split_extension(path) else { return vec![path.to_path_buf()] };
+pub(crate) fn files(path: &Place) -> Vec<Place> {
+    let Some((stem, _, _)) = split_extension(path) else { return vec![path.clone()] };
     let one = |extension: &str| {
-        let of = |end: &str| PathBuf::from(format!("{stem}.{extension}{end}"));
-        if path.to_string_lossy().to_lowercase().contains(&format!(".{extension}")) && path.is_file() {
-            return Some(path.to_path_buf());
+        let of = |end: &str| path.at(format!("{stem}.{extension}{end}"));
+        if path.path().to_string_lossy().to_lowercase().contains(&format!(".{extension}")) && path.is_file() {
+            return Some(path.clone());
         }
-        [of(""), of(".gz")].into_iter().find(|file| file.is_file())
+        [of(""), of(".gz")].into_iter().find(Place::is_file)
     };
-    let found: Vec<PathBuf> = ["hdr", "img"].into_iter().filter_map(one).collect();
-    if found.is_empty() { vec![path.to_path_buf()] } else { found }
+    let found: Vec<Place> = ["hdr", "img"].into_iter().filter_map(one).collect();
+    if found.is_empty() { vec![path.clone()] } else { found }
 }
 
 /// Path without its NIfTI extension, the extension in lower case, and whether `.gz` follows it.
-fn split_extension(path: &Path) -> Option<(String, &'static str, bool)> {
-    let text = path.to_string_lossy().into_owned();
+fn split_extension(path: &Place) -> Option<(String, &'static str, bool)> {
+    let text = path.path().to_string_lossy().into_owned();
     let lower = text.to_lowercase();
     for extension in ["hdr", "img"] {
         for gz in [false, true] {

@@ -2,26 +2,26 @@
 
 use super::{RawKernel, fault, unit_in};
 use crate::io::{IoError, nifti};
+use crate::place::Place;
 use crate::svalues::SvalueError;
-use crate::text::regular;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The kernels of a file, by its ending: `.nii`, `.nii.gz`; `.img`, `.raw`, `.bin`; all else is text.
-pub fn read(path: &Path) -> Result<Vec<RawKernel>, SvalueError> {
+pub fn read(path: impl Into<Place>) -> Result<Vec<RawKernel>, SvalueError> {
+    let path = &path.into();
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let lower = name.to_lowercase();
     let kernels = if lower.ends_with(".nii") || lower.ends_with(".nii.gz") {
         vec![read_nifti(path, &name)?]
     } else if [".img", ".raw", ".bin"].iter().any(|end| lower.ends_with(end)) {
-        let bytes = regular(path).and_then(|_| std::fs::read(path)).map_err(|e| IoError::read(path, e))?;
+        let bytes = path.bytes().map_err(|e| IoError::read(path, e))?;
         vec![raw_cube(&bytes, &name)?]
     } else {
-        let bytes = regular(path).and_then(|_| std::fs::read(path)).map_err(|e| IoError::read(path, e))?;
-        let text = crate::text::utf8(bytes).map_err(|error| {
+        let bytes = path.bytes().map_err(|e| IoError::read(path, e))?;
+        let text = crate::text::utf8_in(&bytes).map_err(|error| {
             fault(&name, "text", error.to_string(), "a table as UTF-8 text", "Save the file as UTF-8.")
         })?;
-        parse_text(&text, &name)?
+        parse_text(text, &name)?
     };
     Ok(kernels)
 }
@@ -34,7 +34,7 @@ fn centred(dims: [usize; 3], values: impl IntoIterator<Item = f64>) -> Vec<([i32
     values.into_iter().enumerate().map(|(n, value)| (offset(n), value)).collect()
 }
 
-fn read_nifti(path: &Path, name: &str) -> Result<RawKernel, SvalueError> {
+fn read_nifti(path: &Place, name: &str) -> Result<RawKernel, SvalueError> {
     let image = nifti::read_image::<f64>(path)?;
     let description = image.header.description.clone();
     let (volume, _) = image.volume.to_canonical();
