@@ -246,10 +246,10 @@ impl RawRegister {
             _ => None,
         };
         RegisterRequest {
-            fixed: self.fixed,
-            moving: self.moving,
-            mask: self.mask,
-            label_names: self.label_names,
+            fixed: self.fixed.into(),
+            moving: self.moving.into(),
+            mask: self.mask.map(Place::from),
+            label_names: self.label_names.map(Place::from),
             kind,
             metric,
             deidentify: self.deidentify,

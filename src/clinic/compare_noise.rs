@@ -4,7 +4,7 @@
 use super::failure::{OrUserError, UserError};
 use crate::grid::{Volume, VoxelGrid};
 use crate::io::nifti;
-use std::path::Path;
+use crate::place::Place;
 
 /// The file beside a dose map that holds its relative standard error.
 const SIGMA_FILE: &str = "sigma_rel.nii.gz";
@@ -48,9 +48,9 @@ impl Noise {
 }
 
 /// The errors beside a map; none where there is no such file or it is on another grid.
-fn sigma_beside(map: &Path, grid: &VoxelGrid) -> Result<Option<Vec<f32>>, UserError> {
-    let path = map.with_file_name(SIGMA_FILE);
-    if !path.is_file() || path == map {
+fn sigma_beside(map: &Place, grid: &VoxelGrid) -> Result<Option<Vec<f32>>, UserError> {
+    let path = map.beside(SIGMA_FILE);
+    if !path.is_file() || path == *map {
         return Ok(None);
     }
     let (sigma, _) = nifti::read(&path).or_user_error()?.to_canonical();
@@ -60,7 +60,7 @@ fn sigma_beside(map: &Path, grid: &VoxelGrid) -> Result<Option<Vec<f32>>, UserEr
 /// The differences of two maps on one grid against their errors; none where one of the errors is not known.
 ///
 /// Errors: a file of errors that cannot be read.
-pub fn noise(paths: [&Path; 2], a: &Volume<f32>, b: &Volume<f32>) -> Result<Option<Noise>, UserError> {
+pub fn noise(paths: [&Place; 2], a: &Volume<f32>, b: &Volume<f32>) -> Result<Option<Noise>, UserError> {
     if !a.grid.same_as(&b.grid) {
         return Ok(None);
     }

@@ -12,10 +12,10 @@ use crate::bounds::Given;
 use crate::decay::Nuclide;
 use crate::grid::Volume;
 use crate::io::open::settled;
+use crate::place::Place;
 use crate::source::{ActivityMap, ActivityUnit};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// What lies in memory, each volume on its own grid and in any axis order. What is not here is read from the request's
 /// files.
@@ -44,11 +44,11 @@ pub fn regions_in_memory(
     labels: Volume<u16>,
     names: BTreeMap<u16, String>,
     shelf: &mut Shelf,
-) -> Result<PathBuf, UserError> {
+) -> Result<Place, UserError> {
     let mut opened = regions(labels, names);
     opened.map.labels = settle("labels", opened.map.labels)?;
     shelf.give_regions(&place("labels"), opened);
-    Ok(place("labels").into())
+    Ok(place("labels").as_str().into())
 }
 
 impl HandedOver {
@@ -83,7 +83,7 @@ impl HandedOver {
             let mut ct = image("ct", ct);
             ct.volume = settle("ct", ct.volume)?;
             shelf.give_ct(&place("ct"), ct);
-            request.scene = SceneInput::Ct(place("ct").into());
+            request.scene = SceneInput::Ct(place("ct").as_str().into());
         }
         let names = std::mem::take(&mut self.names);
         let Some(labels) = self.labels.take() else { return Ok(names) };

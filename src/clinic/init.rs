@@ -400,7 +400,10 @@ fn by_injection(folder: &Path, common: &mut Survey, cycles: &[Cycle]) -> Result<
         let [first, second] = close.pair.map(|n| images[n].path.display().to_string());
         too_close(&second, &first, close.apart_h)
     })?;
-    let dir = |image: &Candidate| if image.path.is_dir() { image.path.clone() } else { parent_of(&image.path) };
+    let dir = |image: &Candidate| {
+        let path = image.path.path();
+        if image.path.is_dir() { path.to_path_buf() } else { parent_of(path) }
+    };
     let mut found: Vec<Cycle> = Vec::new();
     for (number, group) in (1..).zip(&groups) {
         let own: Vec<Candidate> = group.iter().map(|&n| images[n].clone()).collect();
@@ -439,7 +442,7 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
         let found = survey(&inner, Reach::Below)?;
-        if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner, found)) } else { common.add(found) }
+        if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner.to_path_buf(), found)) } else { common.add(found) }
     }
     let mut left = common.left.clone();
     if let Some(grouped) = by_injection(folder, &mut common, &cycles)? {
@@ -740,7 +743,7 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         if before.zip(time_h).is_some_and(|(a, b)| (a - b).abs() <= dicom::SAME_SCAN_H) {
             text.comment(&format!(
                 "{}: another image of the scan above; one of a scan is enough, take the one that is meant.",
-                relative(base, &image.path)?
+                relative(base, image.path.path())?
             ));
             text.gap();
             continue;

@@ -7,7 +7,7 @@ use crate::grid::VoxelGrid;
 use crate::io::nifti;
 use crate::note::{Note, sentences};
 use serde_json::{Value, json};
-use std::path::Path;
+use crate::place::Place;
 
 /// A NIfTI image as found.
 pub struct Nifti {
@@ -26,7 +26,7 @@ pub struct Nifti {
 /// Looks at a NIfTI image.
 ///
 /// Errors: a file that cannot be read as one.
-pub fn of_nifti(path: &Path) -> Result<Nifti, UserError> {
+pub fn of_nifti(path: &Place) -> Result<Nifti, UserError> {
     let image = nifti::read_image::<f64>(path).or_user_error()?;
     let header = &image.header;
     let finite = image.volume.data.iter().copied().filter(|v| v.is_finite());
@@ -42,7 +42,7 @@ pub fn of_nifti(path: &Path) -> Result<Nifti, UserError> {
 
 impl Nifti {
     /// The record; `path` is the image's.
-    pub fn record(&self, path: &Path) -> Value {
+    pub fn record(&self, path: &Place) -> Value {
         json!({
             "path": path.display().to_string(),
             "format": "NIfTI",

@@ -12,11 +12,12 @@ use crate::grid::{Volume, VoxelGrid};
 use crate::io::dicom::{self, Origin};
 use crate::io::itk;
 use crate::note::Note;
+use crate::place::Place;
 use crate::register::{Affine, Registration, Settings, compare, register, verdict};
 use crate::report::run_record::InputFile;
 use crate::source::moved::deal_out;
 use crate::text;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Share of an image's activity that may fall out of the field of view without a warning.
 const LOST_SHARE: f64 = 0.01;
@@ -34,7 +35,7 @@ pub struct Image<'a> {
 /// The frame that images are brought into, and what is told of it.
 pub struct Frame<'a> {
     /// The file that states the registrations.
-    pub file: &'a Path,
+    pub file: &'a Place,
     /// The first image; `None` before it.
     pub first: Option<&'a ActivityImage>,
     /// Where it came from.
@@ -89,7 +90,7 @@ pub fn brought(
 pub fn settled(
     stated: &StatedRegistration,
     name: &Path,
-    file: &Path,
+    file: &Place,
     fixed: &Image<'_>,
     moving: &Image<'_>,
     inputs: &mut Vec<InputFile>,
@@ -169,15 +170,15 @@ fn moved(
 }
 
 /// Files of a transform.
-fn files(path: &Path) -> Result<Vec<PathBuf>, UserError> {
-    if path.is_dir() { crate::io::open::files_of(path).or_user_error() } else { Ok(vec![path.to_path_buf()]) }
+fn files(path: &Place) -> Result<Vec<Place>, UserError> {
+    if path.is_dir() { crate::io::open::files_of(path).or_user_error() } else { Ok(vec![path.clone()]) }
 }
 
 /// Reads a transform from the fixed to the moving image and checks it against both. Activity takes a rigid one alone.
 ///
 /// Errors: a file of another kind; frames of reference that do not match; a mirror; scale or shear in a transform that is
 /// called rigid or is for activity; the wrong direction.
-pub fn given(path: &Path, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Affine, UserError> {
+pub fn given(path: &Place, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Affine, UserError> {
     let (map, called_rigid) = read(path, fixed.origin, moving.origin)?;
     if called_rigid || !moving.is_ct {
         map.require_rigid().map_err(|error| error.fault().inside(path))?;
@@ -188,7 +189,7 @@ pub fn given(path: &Path, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Affin
 }
 
 /// The transform of a file, from the fixed to the moving frame, RAS mm, and whether the file calls it rigid.
-fn read(path: &Path, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result<(Affine, bool), UserError> {
+fn read(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result<(Affine, bool), UserError> {
     let of = |matrix: [[f64; 4]; 4]| Affine::from_4x4(matrix).map_err(|error| error.fault().inside(path));
     if dicom::is_dicom(path) {
         let (Some(fixed), Some(moving)) = (fixed, moving) else {
@@ -237,7 +238,7 @@ fn read(path: &Path, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result<
 }
 
 /// Refuses a transform whose inverse fits the images better: it was exported in the other direction.
-fn right_way(path: &Path, map: &Affine, fixed: &Image<'_>, moving: &Image<'_>) -> Result<(), UserError> {
+fn right_way(path: &Place, map: &Affine, fixed: &Image<'_>, moving: &Image<'_>) -> Result<(), UserError> {
     let Some(inverse) = map.inverse() else { return Ok(()) };
     let settings = settings(fixed, moving);
     let [as_given, reversed] = compare(fixed.values, moving.values, [map, &inverse], &settings).or_user_error()?;

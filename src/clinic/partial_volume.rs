@@ -4,6 +4,7 @@ use super::failure::{OrUserError, UserError};
 use super::images::RegionMap;
 use crate::course::tia::ActivityImage;
 use crate::grid::{Volume, VoxelGrid};
+use crate::fault::Words;
 use crate::note::Note;
 use crate::quantify::correct::RegionCorrection;
 use crate::quantify::regions::Regions;
@@ -11,7 +12,6 @@ use crate::quantify::settings::{PartialVolume, WidthFrom};
 use crate::source::Shares;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Outlines as fractions of a series' image voxels.
 pub struct OnImage {
@@ -61,7 +61,7 @@ impl OnImage {
     /// The regions of a series on the grid of its images; `name` is the series.
     ///
     /// Errors: no regions, or one that no image voxel has a part of.
-    pub fn of(name: &Path, regions: Option<&RegionMap>, grid: &VoxelGrid) -> Result<Self, UserError> {
+    pub fn of(name: impl Into<Words>, regions: Option<&RegionMap>, grid: &VoxelGrid) -> Result<Self, UserError> {
         let Some(map) = regions else {
             let next = "Give labels: a correction by regions needs their outlines.";
             return Err(UserError::invalid(name, "[partial_volume]: regions", "none", "outlines of the regions", next));
@@ -73,7 +73,7 @@ impl OnImage {
     ///
     /// Errors: as [`OnImage::of`].
     pub(super) fn over(
-        name: &Path,
+        name: impl Into<Words>,
         map: &RegionMap,
         labels: &Volume<u16>,
         air: Option<u16>,
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn law_a_series_gets_its_activity_back() {
         let (map, image) = scene();
-        let on_image = OnImage::of(Path::new("SERIES.toml"), Some(&map), &image.grid).expect("regions");
+        let on_image = OnImage::of("SERIES.toml", Some(&map), &image.grid).expect("regions");
         let truth = map.labels.data.iter().filter(|&&label| label == 1).count() as f64 * 8.0 / 125.0;
         for section in
             ["method = \"likelihood\"", "method = \"rbv\"\nfwhm_mm = [9, 9, 9]", "method = \"iterative-yang\""]
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn alarm_a_series_without_outlines_in_its_images_is_refused() {
         let (mut map, image) = scene();
-        let of = |map: Option<&RegionMap>| OnImage::of(Path::new("SERIES.toml"), map, &image.grid);
+        let of = |map: Option<&RegionMap>| OnImage::of("SERIES.toml", map, &image.grid);
         assert!(of(None).err().expect("refused").to_string().contains("[partial_volume]: regions: found none"));
         // one voxel of another label, outside the images
         map.labels.grid = VoxelGrid::axis_aligned([50, 50, 50], [2.0; 3], [21.0; 3]);

@@ -19,7 +19,7 @@ use crate::report::run_record::{InputFile, peak_memory_bytes, platform, program,
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
+use crate::place::Place;
 
 /// Names of the files written.
 pub const FILE_NAMES: [&str; 12] = [
@@ -115,7 +115,7 @@ pub fn run(request: &RegisterRequest, hear: &mut dyn Listener) -> Result<Registe
         None => None,
         Some(path) => {
             let anatomy = Anatomy { grid: &sides[0].volume.grid, origin: sides[0].origin.as_ref() };
-            let map = images::regions(path, request.label_names.as_deref(), &anatomy, hear, &mut warnings)?;
+            let map = images::regions(path, request.label_names.as_ref(), &anatomy, hear, &mut warnings)?;
             inputs.extend(map.inputs.iter().cloned());
             Some(map)
         }
@@ -135,7 +135,7 @@ pub fn automatic(is_ct: [bool; 2]) -> Likeness {
 }
 
 /// Opens an image and says whether it is a CT.
-fn open(role: &str, path: &Path, metric: Option<Likeness>, warnings: &mut Vec<Note>) -> Result<Side, UserError> {
+fn open(role: &str, path: &Place, metric: Option<Likeness>, warnings: &mut Vec<Note>) -> Result<Side, UserError> {
     if dicom::is_dicom(path) {
         let kinds: Vec<Holds> = dicom::contents(path).or_user_error()?.iter().map(|entry| entry.kind).collect();
         if !kinds.contains(&Holds::Ct) {
@@ -154,7 +154,7 @@ fn open(role: &str, path: &Path, metric: Option<Likeness>, warnings: &mut Vec<No
 }
 
 /// Whether the values of a NIfTI image are CT numbers.
-fn of_values(path: &Path, values: &[f32], metric: Option<Likeness>) -> Result<bool, UserError> {
+fn of_values(path: &Place, values: &[f32], metric: Option<Likeness>) -> Result<bool, UserError> {
     let [low, high] = values.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[l, h], &v| [l.min(v), h.max(v)]);
     if low < CT_BELOW_HU {
         return Ok(true);
@@ -213,7 +213,7 @@ impl Registered {
         let found = &self.found;
         let inverse =
             found.moving_from_fixed.inverse().ok_or_else(|| Failure::run("a transform without an inverse"))?;
-        let frame = |path: &Path, side: &Side| FrameName {
+        let frame = |path: &Place, side: &Side| FrameName {
             image: path.display().to_string(),
             frame_of_reference_uid: side.origin.as_ref().and_then(Origin::frame_of_reference),
         };

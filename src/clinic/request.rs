@@ -42,13 +42,13 @@ pub struct CompareRequest {
 #[derive(Clone, Debug)]
 pub struct RegisterRequest {
     /// The image that stays.
-    pub fixed: PathBuf,
+    pub fixed: Place,
     /// The image that is moved.
-    pub moving: PathBuf,
+    pub moving: Place,
     /// Regions in the fixed image whose surroundings alone are looked at.
-    pub mask: Option<PathBuf>,
+    pub mask: Option<Place>,
     /// Names of the regions.
-    pub label_names: Option<PathBuf>,
+    pub label_names: Option<Place>,
     /// Rigid or affine.
     pub kind: crate::register::Kind,
     /// What the agreement is measured by; chosen by the kinds of the images where not stated.

@@ -185,7 +185,7 @@ impl OpenSeries {
             }
             (None, _) => Method::Model(choice.model.unwrap_or(Model::Mono)),
         };
-        let mut series = stated_nowhere(&choice.nuclide, administered_mbq, ImageUnit::BqMl, default_method);
+        let mut series = stated_nowhere(&choice.nuclide.display().to_string(), administered_mbq, ImageUnit::BqMl, default_method);
         series.regions = region_methods;
         let origin = study::origin(&shots).cloned();
         let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);
@@ -332,7 +332,7 @@ impl OpenSeries {
             let activity_mbq = read.volume.map(|value| value * scale);
             let own = read.origin.as_ref();
             let stated = image.registration.as_ref();
-            let activity_mbq = motion::brought(stated, &file, activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
+            let activity_mbq = motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,

@@ -97,8 +97,8 @@ impl Shelf {
     }
 
     /// The regions that a front end gave under this name.
-    pub fn given_regions(&self, name: &Path) -> Option<Arc<OpenedRegions>> {
-        self.given_regions.get(name).cloned()
+    pub fn given_regions(&self, name: &Place) -> Option<Arc<OpenedRegions>> {
+        self.given_regions.get(name.path()).cloned()
     }
 
     /// The nuclide of this name, or of the file at this path.

@@ -3,6 +3,7 @@
 //! Such a transform takes a point of the fixed image to the moving image, in LPS mm. The parameters stand about a centre,
 //! the fixed parameters: x goes to M (x - c) + c + t (ITK Software Guide, book 2, 3.9.1). Lutra's matrices are RAS.
 
+use crate::place::Place;
 use std::path::Path;
 
 use super::dicom::{Matrix4, turned};
@@ -51,7 +52,7 @@ pub fn is_transform(text: &str) -> bool {
 ///
 /// Errors: another kind of file, several transforms, a kind of transform that is not a matrix, another number of
 /// parameters than the kind has.
-pub fn read_transform(path: &Path) -> Result<ItkTransform, IoError> {
+pub fn read_transform(path: &Place) -> Result<ItkTransform, IoError> {
     let content = text::read(path).map_err(|error| match error {
         text::TextError::Unreadable(error) => IoError::read(path, error),
         error => {
@@ -61,7 +62,7 @@ pub fn read_transform(path: &Path) -> Result<ItkTransform, IoError> {
     parse(path, &content)
 }
 
-fn parse(path: &Path, content: &str) -> Result<ItkTransform, IoError> {
+fn parse(path: &Place, content: &str) -> Result<ItkTransform, IoError> {
     let refused =
         |field: &str, found: String, allowed: &str, next: &str| IoError::invalid(path, field, found, allowed, next);
     if !is_transform(content) {
@@ -165,7 +166,7 @@ mod tests {
     fn read(kind: &str, parameters: &str, fixed: &str) -> Result<ItkTransform, String> {
         let text =
             format!("{HEAD}\n#Transform 0\nTransform: {kind}\nParameters: {parameters}\nFixedParameters: {fixed}\n");
-        parse(Path::new("t.tfm"), &text).map_err(|error| error.to_string())
+        parse(&"t.tfm".into(), &text).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -207,7 +208,7 @@ mod tests {
             let error = read(kind, parameters, "").expect_err(kind);
             assert!(error.contains(part), "{error}");
         }
-        let error = parse(Path::new("t.tfm"), "1 0 0 0\n").expect_err("FSL").to_string();
+        let error = parse(&"t.tfm".into(), "1 0 0 0\n").expect_err("FSL").to_string();
         assert!(error.contains("first line: found 1 0 0 0"), "{error}");
     }
 }

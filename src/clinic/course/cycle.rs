@@ -95,7 +95,7 @@ pub fn compute_cycle(
 
 /// The images of a cycle that a course names; `path` is the file that paths are beside.
 pub fn open(
-    path: &Path,
+    path: &Place,
     cycle: &CourseCycle,
     file: &str,
     images: &ImageChoice,

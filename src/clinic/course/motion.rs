@@ -9,13 +9,14 @@ use crate::course::registration::StatedRegistration;
 use crate::fault::Explained;
 use crate::note::Note;
 use crate::register::TransformError;
+use crate::place::Place;
 use std::path::Path;
 
 /// Gives every cycle whose registration is stated its transform, from the cycle's world to the course's: rigid
 /// registration of its CT to the course's, or a file.
 ///
 /// Errors: a cycle or a course without a CT; a transform or a registration that is refused.
-pub fn settle(path: &Path, course: &mut Course, shelf: &mut Shelf, notes: &mut Vec<Note>) -> Result<(), UserError> {
+pub fn settle(path: &Place, course: &mut Course, shelf: &mut Shelf, notes: &mut Vec<Note>) -> Result<(), UserError> {
     let base = course.ct.clone();
     for (index, cycle) in course.cycles.iter_mut().enumerate() {
         let Some(stated) = cycle.registration.as_ref().filter(|stated| **stated != StatedRegistration::None) else {

@@ -151,7 +151,7 @@ impl CourseSource {
             labels,
             label_names: choice.label_names.as_ref().map(|path| path.display().to_string()),
             facts: choice.facts.clone(),
-            ..imaged_course(protocol.clone(), choice.images.nuclide.clone(), cycles)
+            ..imaged_course(protocol.clone(), choice.images.nuclide.display().to_string(), cycles)
         };
         let protocol = read_protocol(path, &protocol)?;
         check_facts(&protocol, &course.facts).or_user_error()?;

@@ -4,7 +4,8 @@
 //! frame (PS3.3 C.20.2: "registers the Referenced Image RCS to the Registered RCS"), in mm along the patient's left, back
 //! and head (LPS). Lutra's matrices are RAS; [`turned`] goes between the two.
 
-use std::path::{Path, PathBuf};
+use crate::place::Place;
+use std::path::Path;
 
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
@@ -44,7 +45,7 @@ pub struct ReadRegistration {
     /// Whether the object calls it rigid.
     pub rigid: bool,
     /// The file.
-    pub file: PathBuf,
+    pub file: Place,
 }
 
 /// The same map of the same points in the other convention, LPS for RAS and back.
@@ -183,7 +184,7 @@ fn put_common_references(set: &mut DataSet, images: [(&Identity, &Origin); 2]) {
 }
 
 /// The registration objects of a file or folder.
-fn candidates(path: &Path) -> Result<Vec<Object>, IoError> {
+fn candidates(path: &Place) -> Result<Vec<Object>, IoError> {
     let study = Study::open(path)?;
     let objects = study.series.into_iter().flat_map(|series| series.objects);
     Ok(objects.filter(|o| [REGISTRATION, DEFORMABLE_REGISTRATION].contains(&o.class().as_str())).collect())
@@ -193,7 +194,7 @@ fn candidates(path: &Path) -> Result<Vec<Object>, IoError> {
 ///
 /// Errors: no object for these two frames of reference, or several; a deformable one; a matrix that is missing, is not 16
 /// numbers or has another last row than 0 0 0 1; images of two patients.
-pub fn read_registration(path: &Path, fixed: &Origin, moving: &Origin) -> Result<ReadRegistration, IoError> {
+pub fn read_registration(path: &Place, fixed: &Origin, moving: &Origin) -> Result<ReadRegistration, IoError> {
     let pair = frames(fixed, moving)?;
     let (mut found, mut about) = (Vec::new(), 0);
     for object in candidates(path)? {
