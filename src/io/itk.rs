@@ -52,7 +52,8 @@ pub fn is_transform(text: &str) -> bool {
 ///
 /// Errors: another kind of file, several transforms, a kind of transform that is not a matrix, another number of
 /// parameters than the kind has.
-pub fn read_transform(path: &Place) -> Result<ItkTransform, IoError> {
+pub fn read_transform(path: impl Into<Place>) -> Result<ItkTransform, IoError> {
+    let path = &path.into();
     let content = text::read(path).map_err(|error| match error {
         text::TextError::Unreadable(error) => IoError::read(path, error),
         error => {

@@ -316,7 +316,13 @@ mod tests {
         let packed: Vec<f32> =
             tables.electron.iter().chain(&tables.photon).chain(&tables.scatter).copied().chain(groups).collect();
         let hash = |values: &[f32]| crate::digest::of_bytes(bytemuck::cast_slice(values));
-        assert_eq!(hash(&packed), "eb281d21b9b80eb0b02ffecd0f850f381a752dfa532a9aa4f1fecdafcb4e9cd7");
+        // an optimised build differs from one that is not in the last bits of a few numbers; runs are of the former
+        let kept = if cfg!(debug_assertions) {
+            "eb281d21b9b80eb0b02ffecd0f850f381a752dfa532a9aa4f1fecdafcb4e9cd7"
+        } else {
+            "fa04a283475e7a44ba41c01eb0cbbfa8001cd038da75b000c8698794d074e964"
+        };
+        assert_eq!(hash(&packed), kept);
         // alarm: one bit of one number
         let mut other = packed.clone();
         other[1000] = f32::from_bits(other[1000].to_bits() ^ 1);

@@ -19,7 +19,7 @@ fn made(folder: &Path) -> (DoseRequest, HandedOver) {
     nifti::write(folder.join("decays.nii"), &activity, "decays").expect("written");
     let run = RunOptions { engine: EngineChoice::Cpu(None), stop: Stop::Histories(4000), ..RunOptions::default() };
     let files = DoseRequest {
-        labels: Some(folder.join("labels.nii")),
+        labels: Some(folder.join("labels.nii").into()),
         run,
         ..DoseRequest::of_decays(&folder.join("ct.nii"), &folder.join("decays.nii"))
     };

@@ -68,6 +68,8 @@ fn choice() -> ImageChoice {
         nuclide_stated: false,
         options: ActivityOptions::default(),
         effective_half_life_h: None,
+        half_lives_h: BTreeMap::new(),
+        model: None,
         administered_mbq: None,
     }
 }
@@ -142,7 +144,7 @@ fn io_buffers_give_the_series_of_its_toml() {
     }
     let told = |place: &Place| {
         let open = OpenSeries::open(&place.join("cycle 1/SERIES.toml"), &choice(), &mut Unheard);
-        let from = SeriesRegions { labels: None, label_names: None, ct: None, quiet: false };
+        let from = SeriesRegions { labels: None, label_names: None, ct: None, sharing: None, quiet: false };
         let mut heard = Heard::default();
         match open.and_then(|open| integrate(open, &BTreeMap::new(), from, &mut Shelf::default(), &mut heard)) {
             Ok(done) => format!("{:?} {:?} {:?} {:?}", done.map.decays.data, done.inputs, done.warnings, heard.0),
@@ -228,6 +230,7 @@ fn io_buffers_give_the_course_of_a_study() {
             labels: None,
             label_names: None,
             protocol: "iluminet".to_owned(),
+            facts: Default::default(),
             images: choice(),
         };
         let mut heard = Heard::default();
@@ -256,6 +259,7 @@ fn io_buffers_give_the_course_of_a_study() {
         labels: None,
         label_names: None,
         protocol: "iluminet".to_owned(),
+        facts: Default::default(),
         images: choice(),
     };
     let error = CourseSource::of_study(&own.folder(), &choice, &mut Unheard).err().expect("refused");

@@ -367,8 +367,8 @@ impl Origin {
 
     /// An origin without files.
     #[cfg(test)]
-    pub(crate) fn made(path: &Path, header: DataSet, instances: Vec<(String, String)>) -> Self {
-        Self { path: path.to_path_buf(), header, instances, files: Vec::new() }
+    pub(crate) fn made(path: &std::path::Path, header: DataSet, instances: Vec<(String, String)>) -> Self {
+        Self { path: path.into(), header, instances, files: Vec::new() }
     }
 
     /// An error about a field of this image.
