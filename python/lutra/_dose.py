@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _lutra
-from ._errors import InvalidError, LutraWarning
+from ._errors import InvalidError, LutraWarning, refused
 from ._images import Image, ImageLike, image_or_path, images_or_paths
 from ._progress import Progress
 
@@ -102,13 +102,8 @@ class DoseResult:
 
     def _live(self) -> _lutra.Dose:
         if self._handle is None:
-            raise InvalidError(
-                "this result was pickled: it holds maps and tables, not the run. Save it in the process that computed it.",
-                place="result",
-                found="a pickled result",
-                allowed="the one that lutra.dose returned",
-                next="Save it in the process that computed it.",
-            )
+            next = "Save it in the process that computed it."
+            raise refused(InvalidError, "result", None, "a pickled one, which holds maps and tables alone", "the run", next)
         return self._handle
 
     def _once(self, name: str) -> Any:

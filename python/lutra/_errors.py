@@ -189,6 +189,13 @@ _KINDS: dict[str, type[LutraError]] = {
 }
 
 
+def refused(kind: type[LutraError], place: str, field: str | None, found: str, allowed: str, next: str) -> LutraError:
+    """The refusal of a value, in the library's form."""
+    at = place if field is None else f"{place}: {field}"
+    text = f"{at}: found {found}; allowed: {allowed}. {next}"
+    return kind(text, place=place, field=field, found=found, allowed=allowed, next=next)
+
+
 def fault(kind: str, message: str, **parts: str | None) -> LutraError:
     """The exception of a kind of fault."""
     return _KINDS.get(kind, ProgramError)(message, **parts)

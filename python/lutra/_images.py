@@ -10,20 +10,12 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from ._errors import InvalidError, LutraError, MismatchError
+from ._errors import InvalidError, MismatchError, refused
 
 __all__ = ["Image", "ImageLike"]
 
-#: What stands for an image: :class:`Image`, a SimpleITK or nibabel image, the path of a NIfTI or DICOM file or folder.
-ImageLike: TypeAlias = "Image | str | os.PathLike[str] | Any"
-
 #: How far two statements of one affine may differ, mm.
 _AFFINE_MM = 1e-3
-
-
-def _refused(kind: type[LutraError], place: str, field: str, found: str, allowed: str, next: str) -> LutraError:
-    text = f"{place}: {field}: found {found}; allowed: {allowed}. {next}"
-    return kind(text, place=place, field=field, found=found, allowed=allowed, next=next)
 
 
 class Image:
@@ -45,22 +37,22 @@ class Image:
     def __init__(self, array: npt.ArrayLike, affine: npt.ArrayLike) -> None:
         values = np.asanyarray(array)
         if values.dtype == object or values.dtype.kind not in "biuf":
-            raise _refused(
+            raise refused(
                 InvalidError, "array", "dtype", str(values.dtype), "numbers", "Convert the array to float or integer."
             )
         while values.ndim > 3 and values.shape[-1] == 1:
             values = values[..., 0]
         if values.ndim != 3:
-            raise _refused(
+            raise refused(
                 MismatchError, "array", "axes", str(values.ndim), "3, indexed (x, y, z)", "Give one volume."
             )
         turned = np.asarray(affine, dtype=np.float64)
         if turned.shape not in ((4, 4), (3, 4)):
-            raise _refused(
+            raise refused(
                 MismatchError, "affine", "shape", str(turned.shape), "(4, 4)", "Give the matrix from index to RAS mm."
             )
         if turned.shape == (4, 4) and not np.array_equal(turned[3], [0.0, 0.0, 0.0, 1.0]):
-            raise _refused(
+            raise refused(
                 InvalidError, "affine", "last row", str(turned[3].tolist()), "0 0 0 1", "Give the matrix as it is used."
             )
         self._array: npt.NDArray[Any] = values
@@ -141,7 +133,7 @@ class Image:
 
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
             found = f"{image.GetDimension()} axes, {image.GetNumberOfComponentsPerPixel()} values a voxel"
-            raise _refused(MismatchError, "SimpleITK image", "axes", found, "3 axes, 1 value", "Give one volume.")
+            raise refused(MismatchError, "SimpleITK image", "axes", found, "3 axes, 1 value", "Give one volume.")
         lps = np.diag([-1.0, -1.0, 1.0])
         affine = np.eye(4)
         affine[:3, :3] = lps @ np.reshape(image.GetDirection(), (3, 3)) * np.array(image.GetSpacing())
@@ -159,12 +151,12 @@ class Image:
         if hasattr(header, "get_xyzt_units"):
             unit = header.get_xyzt_units()[0]
             if unit not in ("mm", "unknown"):
-                raise _refused(MismatchError, "nibabel image", "unit", unit, "mm", "Write the image again in mm.")
+                raise refused(MismatchError, "nibabel image", "unit", unit, "mm", "Write the image again in mm.")
         if hasattr(image, "get_sform"):
             sform, s_code = image.get_sform(coded=True)
             qform, q_code = image.get_qform(coded=True)
             if not s_code and not q_code:
-                raise _refused(
+                raise refused(
                     InvalidError,
                     "nibabel image",
                     "orientation",
@@ -178,7 +170,7 @@ class Image:
             if s_code and q_code:
                 apart = float(np.abs(sform[:3, :3] @ corners + sform[:3, 3:] - qform[:3, :3] @ corners - qform[:3, 3:]).max())
             if apart > max(_AFFINE_MM, 1e-5 * float(far.max())):
-                raise _refused(
+                raise refused(
                     MismatchError,
                     "nibabel image",
                     "orientation",
@@ -187,6 +179,10 @@ class Image:
                     "Clear the one that is wrong (code 0).",
                 )
         return cls(np.asanyarray(image.dataobj), image.affine)
+
+
+#: What stands for an image: :class:`Image`, a SimpleITK or nibabel image, the path of a NIfTI or DICOM file or folder.
+ImageLike: TypeAlias = Image | str | os.PathLike[str] | Any
 
 
 def _module(value: object) -> str:
@@ -207,7 +203,7 @@ def image_or_path(value: ImageLike | None, role: str) -> Image | str | None:
         image = Image.from_nibabel(value)
     else:
         found = f"a {type(value).__name__}" + (" without geometry" if hasattr(value, "shape") else "")
-        raise _refused(
+        raise refused(
             InvalidError,
             role,
             "image",
@@ -243,7 +239,7 @@ def native_image(value: ImageLike, role: str) -> Image:
         value = nib.load(os.fspath(value))
     made = image_or_path(value, role)
     if not isinstance(made, Image):
-        raise _refused(InvalidError, role, "image", "none", "an image", "Give one.")
+        raise refused(InvalidError, role, "image", "none", "an image", "Give one.")
     return made
 
 

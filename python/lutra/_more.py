@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _lutra
 from ._dose import Note, request_of, columns_of, names_of, told, stated_of_images, run_options
-from ._errors import InvalidError, MismatchError
+from ._errors import InvalidError, MismatchError, MissingError, refused
 from ._images import Image, ImageLike, image_or_path, native_image
 from ._progress import Progress
 
@@ -41,8 +41,8 @@ __all__ = [
     "validate",
 ]
 
-Path: TypeAlias = "str | os.PathLike[str]"
-Columns: TypeAlias = "dict[str, list[Any]]"
+Path: TypeAlias = str | os.PathLike[str]
+Columns: TypeAlias = dict[str, list[Any]]
 
 
 def _path(path: Path | None) -> str | None:
@@ -119,10 +119,13 @@ def tia(
         paths = [os.fspath(one) for one in series if isinstance(one, (str, os.PathLike))]
         pairs = [(float(one[0]), native_image(one[1], "series")) for one in series if isinstance(one, tuple)]
         if bool(paths) == bool(pairs):
-            raise InvalidError(
-                "series: found neither paths nor pairs of time and image; allowed: one of them",
-                place="series",
-                next="Give [(24.0, image), (72.0, image)], a SERIES.toml, or DICOM images.",
+            raise refused(
+                InvalidError,
+                "series",
+                None,
+                "neither paths nor pairs, or both",
+                "a SERIES.toml, DICOM images, or pairs of time and image",
+                "Give them as in [(24.0, image), (72.0, image)].",
             )
         made = paths or pairs
     asked = {
@@ -245,11 +248,8 @@ def course(
     asked: dict[str, Any]
     if path is not None:
         if ct is not None or labels is not None or cycles is not None:
-            raise MismatchError(
-                "path: found beside images in memory; allowed: one of them. Give the file or the images.",
-                place="path",
-                next="Give the file or the images.",
-            )
+            found = "a path beside images in memory"
+            raise refused(MismatchError, "course", None, found, "one of them", "Give the file or the images.")
         asked = {
             "path": os.fspath(path),
             "protocol": protocol,
@@ -261,10 +261,13 @@ def course(
         }
     else:
         if ct is None or labels is None or cycles is None or protocol is None:
-            raise InvalidError(
-                "course: found no path and not all of ct, labels, cycles and protocol; allowed: one or the other",
-                place="course",
-                next="Give a COURSE.toml, or ct, labels, cycles and protocol.",
+            raise refused(
+                MissingError,
+                "course",
+                None,
+                "no path and not all of ct, labels, cycles and protocol",
+                "one or the other",
+                "Give a COURSE.toml, or ct, labels, cycles and protocol.",
             )
         asked = {
             "ct": native_image(ct, "ct"),
@@ -372,7 +375,7 @@ def audit(
     place, said = _lutra.audit(asked, more, progress)
     record = _load(os.fspath(place), "audit.json")
     return AuditResult(
-        os.fspath(place), columns_of(record.get("rows", [])), record, _load(os.fspath(place), "run.json"), told(said)
+        os.fspath(place), columns_of([row["row"] for row in record["rows"]]), record, _load(os.fspath(place), "run.json"), told(said)
     )
 
 
@@ -492,12 +495,8 @@ def dvh(
     density = None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3")
     for role, other in (("labels", regions), ("density_g_cm3", density)):
         if other is not None and (other.shape != dose.shape or not np.allclose(other.affine, dose.affine, atol=1e-3)):
-            raise MismatchError(
-                f"{role}: grid: found another than that of the dose; allowed: the same. Resample it to the dose.",
-                place=role,
-                field="grid",
-                next="Resample it to the dose.",
-            )
+            found = "another than that of the dose"
+            raise refused(MismatchError, role, "grid", found, "the same", "Resample it to the dose.")
     inside = regions.array == label
     mass = np.ones(int(inside.sum())) if density is None else density.array[inside]
     return Histogram(**_lutra.dvh(dose.array[inside].astype(np.float32), mass.astype(np.float32)))
@@ -652,7 +651,7 @@ def parity(
     Without `ct` and `decays` the demo's abdomen. ``fault`` is ``None`` where all devices agree. Raises `LutraError`.
     """
     if (ct is None) != (decays is None):
-        raise MismatchError("ct and decays: found one; allowed: both or none. Give both.", place="ct", next="Give both.")
+        raise refused(MismatchError, "ct and decays", None, "one", "both or none", "Give both.")
     scene = None if ct is None or decays is None else (os.fspath(ct), os.fspath(decays))
     record, fault = _lutra.parity(scene, float(histories), seed, os.fspath(path), force, progress)
     return {**json.loads(record), "fault": fault}

@@ -21,6 +21,7 @@ use pyo3::types::PyTuple;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 type NoteParts = (String, &'static str, Option<String>, String);
 
@@ -30,6 +31,8 @@ struct Kept {
     invocation: Invocation,
     seed: u64,
     inputs: Inputs,
+    /// How long the work took, s.
+    seconds: f64,
     /// Checkpoints, to be removed once the result is saved.
     keeper: Mutex<Option<Keeper>>,
 }
@@ -47,6 +50,7 @@ pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, Py
     let (request, handed) = asked.request(py)?;
     let invocation = Invocation::now(vec!["lutra.dose".to_owned()]);
     let (kept, heard) = work(py, progress, move |hear| {
+        let begun = Instant::now();
         let inputs = guard::of_dose(&request);
         if let Some(place) = &request.run.checkpoint {
             for file in checkpoint::files(&place.folder) {
@@ -59,7 +63,8 @@ pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, Py
         let case = handed.case(request, hear)?;
         let mut result = DoseResult::of(case, &run, emissions, hear)?;
         let keeper = Mutex::new(result.computed.keeper.take());
-        Ok(Kept { result, invocation, seed: run.seed, inputs, keeper })
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(Kept { result, invocation, seed: run.seed, inputs, seconds, keeper })
     })?;
     Ok(Dose { kept: Arc::new(kept), heard: fault::notes(&heard) })
 }
@@ -106,6 +111,12 @@ impl Dose {
     #[getter]
     fn tally_hash(&self) -> &str {
         &self.kept.result.computed.tally_sha256
+    }
+
+    /// How long the work beside the interpreter took, s: what a call takes beyond it is the binding's.
+    #[getter]
+    fn seconds(&self) -> f64 {
+        self.kept.seconds
     }
 
     /// The regions, then the groups of regions, as JSON.

@@ -15,7 +15,7 @@ import pytest
 
 import lutra
 
-HISTORIES = 40_000
+HISTORIES = 10_000
 NAMES = {1: "body", 2: "kidney_left", 3: "kidney_right"}
 #: Not cubic, not centred: an axis that is mistaken shows.
 AFFINE = np.array([[4.0, 0, 0, -31.0], [0, 5.0, 0, -22.0], [0, 0, 6.0, 7.0], [0, 0, 0, 1]])

@@ -21,8 +21,14 @@ from conftest import AFFINE, HISTORIES, NAMES, ByProgram, Case, program
 
 import lutra
 
-#: Some seconds of work.
-LONG = 3_000_000
+
+@pytest.fixture(scope="module")
+def long(case: Case) -> int:
+    """Histories of about two seconds on two threads of this machine."""
+    few = 20_000
+    run(case, histories=few, threads=2)
+    cost = run(case, histories=few, threads=2).run["cost"]
+    return max(few, round(2.0 * few / cost["transport_wall_seconds"]) // few * few)
 
 
 def run(case: Case, **more: Any) -> lutra.DoseResult:
@@ -51,14 +57,14 @@ def interrupted(after_s: float, case: Case, **more: Any) -> float:
         thread.join()
 
 
-def test_interrupts_are_answered_and_resume_to_the_same_tally(case: Case, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"histories": LONG, "threads": 2, "checkpoint_every_s": 60.0}
+def test_interrupts_are_answered_and_resume_to_the_same_tally(case: Case, long: int, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"histories": long, "threads": 2, "checkpoint_every_s": 60.0}
     begun = time.perf_counter()
     whole = run(case, **options).tally_hash
     took = time.perf_counter() - begun
     rng = random.Random(3)
     answers = []
-    for number in range(6):
+    for number in range(5):
         place = tmp_path / str(number)
         answers.append(interrupted(0.9 * took * rng.random(), case, checkpoint=place, **options))
         # the next call waits for what is left of the one before
@@ -67,7 +73,7 @@ def test_interrupts_are_answered_and_resume_to_the_same_tally(case: Case, tmp_pa
     assert sorted(answers)[len(answers) // 2] < 0.2 and max(answers) < 0.5, answers
 
 
-def test_an_interrupt_within_a_batch_loses_that_batch_alone(case: Case, tmp_path: Path) -> None:
+def test_an_interrupt_within_a_batch_loses_that_batch_alone(case: Case, long: int, tmp_path: Path) -> None:
     seen: list[float] = []
 
     def tell(done: float, _sigma: float | None, _what: str) -> None:
@@ -76,26 +82,26 @@ def test_an_interrupt_within_a_batch_loses_that_batch_alone(case: Case, tmp_path
             raise RuntimeError("enough")
 
     with pytest.raises(RuntimeError, match="enough"):
-        run(case, histories=LONG, checkpoint=tmp_path / "kept", progress=tell)
+        run(case, histories=long, checkpoint=tmp_path / "kept", progress=tell)
     assert lutra._lutra.wait_for_ended(10.0)
     with pytest.raises(lutra.OccupiedError, match="resume"):
-        run(case, histories=LONG, checkpoint=tmp_path / "kept")
+        run(case, histories=long, checkpoint=tmp_path / "kept")
     begun: list[float] = []
     result = run(
         case,
-        histories=LONG,
+        histories=long,
         checkpoint=tmp_path / "kept",
         resume=True,
         progress=lambda done, _sigma, _what: begun.append(done),
     )
-    assert begun[0] > 0.2 and result.tally_hash == run(case, histories=LONG).tally_hash
+    assert begun[0] > 0.2 and result.tally_hash == run(case, histories=long).tally_hash
     result.save(tmp_path / "out")
     assert not any((tmp_path / "kept").glob("*.lutra")), "checkpoints go once the result is saved"
 
 
-def test_progress_comes_in_the_callers_thread(case: Case) -> None:
+def test_progress_comes_in_the_callers_thread(case: Case, long: int) -> None:
     heard: list[tuple[float, float | None, str, int]] = []
-    run(case, histories=LONG // 4, progress=lambda *parts: heard.append((*parts, threading.get_ident())))
+    run(case, histories=long // 4, progress=lambda *parts: heard.append((*parts, threading.get_ident())))
     assert heard[-1][0] == pytest.approx(1.0) and all(one[3] == threading.get_ident() for one in heard)
     assert [one[0] for one in heard] == sorted(one[0] for one in heard)
 
@@ -113,12 +119,12 @@ def rate(seconds: float) -> float:
     return turns / seconds
 
 
-def test_other_threads_keep_their_rate(case: Case) -> None:
+def test_other_threads_keep_their_rate(case: Case, long: int) -> None:
     done = threading.Event()
 
     def work() -> None:
         while not done.is_set():
-            run(case, histories=LONG // 10, threads=1)
+            run(case, histories=long // 10, threads=1)
 
     # best of three: other programs share the machine. 0.9 is what an idle machine with two cores gives; half would be a
     # lock that is not given back

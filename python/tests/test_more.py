@@ -49,7 +49,7 @@ def test_a_series_in_files_is_that_in_memory(case: Case, integrated: lutra.TiaRe
         nib.save(timed(case, time_h).to_nibabel(), tmp_path / f"{time_h:.0f}.nii")
         entries.append(f'[[images]]\nfile = "{time_h:.0f}.nii"\ntime_h = {time_h}\n')
     nib.save(case.images()["labels"].to_nibabel(), tmp_path / "labels.nii")
-    head = 'nuclide = "lu177"\nadministered_mbq = 7400\nunit = "bq_ml"\ndecay_correction = "none"\nlabels = "labels.nii"\n'
+    head = 'schema = 1\nnuclide = "lu177"\nadministered_mbq = 7400\nunit = "bq_ml"\ndecay_correction = "none"\nlabels = "labels.nii"\n'
     (tmp_path / "SERIES.toml").write_text(head + "".join(entries))
     found = lutra.tia(tmp_path / "SERIES.toml")
     np.testing.assert_allclose(found.decays.array, integrated.decays.array, rtol=1e-6)
