@@ -17,9 +17,28 @@ fn grid() -> VoxelGrid {
     VoxelGrid::axis_aligned([30, 28, 32], [VOXEL_MM; 3], [0.0; 3])
 }
 
-/// Mean of a function of the distance from a point inside the grid over each voxel, by n^3 points.
+/// Middle of the sphere.
+const CENTRE_MM: [f64; 3] = [43.1, 41.9, 46.4];
+
+/// A sphere's share of each voxel, by 8^3 points where its surface may pass.
+fn shares_of(grid: &VoxelGrid, radius_mm: f64) -> Vec<f64> {
+    let distance = |at: [f64; 3]| (0..3).map(|x| (at[x] - CENTRE_MM[x]).powi(2)).sum::<f64>().sqrt();
+    let offset = |m: usize| ((m as f64 + 0.5) / 8.0 - 0.5) * VOXEL_MM;
+    let of = |voxel: usize| {
+        let [x, y, z] = grid.world_mm(grid.voxel(voxel).map(|v| v as f64));
+        let middle = distance([x, y, z]);
+        if (middle - radius_mm).abs() > VOXEL_MM {
+            return f64::from(middle < radius_mm);
+        }
+        let points = (0..512).map(|m| [x + offset(m % 8), y + offset(m / 8 % 8), z + offset(m / 64)]);
+        points.filter(|&at| distance(at) < radius_mm).count() as f64 / 512.0
+    };
+    (0..grid.len()).map(of).collect()
+}
+
+/// Mean of a function of the distance from the sphere's middle over each voxel, by n^3 points.
 fn over_voxels(grid: &VoxelGrid, n: usize, value: impl Fn(f64) -> f64) -> Vec<f64> {
-    let centre = [43.1, 41.9, 46.4];
+    let centre = CENTRE_MM;
     let offset = |m: usize| ((m as f64 + 0.5) / n as f64 - 0.5) * VOXEL_MM;
     let at = |voxel: usize| {
         let middle = grid.world_mm(grid.voxel(voxel).map(|v| v as f64));
@@ -36,14 +55,14 @@ fn over_voxels(grid: &VoxelGrid, n: usize, value: impl Fn(f64) -> f64) -> Vec<f6
 /// A sphere's shares, and the image of it.
 fn scene(radius_mm: f64, fwhm_mm: f64) -> (Regions, Vec<f64>) {
     let grid = grid();
-    let shares = over_voxels(&grid, 8, |r| f64::from(r < radius_mm));
+    let shares = shares_of(&grid, radius_mm);
     let image = over_voxels(&grid, 3, |r| BACKGROUND + (SPHERE - BACKGROUND) * sphere::profile(radius_mm, fwhm_mm, r));
     (Regions::from_fractions(&grid, [(1, "sphere".to_owned(), shares)]).expect("regions"), image)
 }
 
 #[test]
 fn law_every_method_restores_a_sphere_in_a_background() {
-    for radius_mm in [8.0, 12.0, 18.0] {
+    for radius_mm in [8.0, 14.0] {
         let (regions, image) = scene(radius_mm, FWHM_MM);
         let psf = Psf::isotropic("psf", FWHM_MM).expect("width");
         let model = Model::new(&regions, &psf);
@@ -117,32 +136,32 @@ fn law_corrected_images_have_the_true_mean_and_sum() {
 /// v0 the image's and h that of H, the ratio image has 1/w = 1/v0 - 1/(v + h), and 1/v' = 1/v + 1/(w + h).
 #[test]
 fn law_richardson_lucy_of_a_gaussian_is_a_gaussian() {
-    let grid = VoxelGrid::axis_aligned([61; 3], [2.0; 3], [0.0; 3]);
+    let grid = VoxelGrid::axis_aligned([41; 3], [3.0; 3], [0.0; 3]);
     let (image_sigma, h_sigma): (f64, f64) = (8.0, 5.0);
     let gauss = |sigma: f64, voxel: usize| {
-        let d2: f64 = grid.voxel(voxel).map(|v| (v as f64 - 30.0) * 2.0).iter().map(|x| x * x).sum();
+        let d2: f64 = grid.voxel(voxel).map(|v| (v as f64 - 20.0) * 3.0).iter().map(|x| x * x).sum();
         (-0.5 * d2 / (sigma * sigma)).exp() / sigma.powi(3)
     };
     let image: Vec<f64> = (0..grid.len()).map(|v| gauss(image_sigma, v)).collect();
     let psf = Psf::isotropic("psf", h_sigma * FWHM_PER_SIGMA).expect("width");
     let (v0, h) = (image_sigma * image_sigma, h_sigma * h_sigma);
     let mut v = v0;
-    for steps in 1..=4 {
+    for steps in 1..=3 {
         let w = 1.0 / (1.0 / v0 - 1.0 / (v + h));
         v = 1.0 / (1.0 / v + 1.0 / (w + h));
         let out = lucy::sharpened(&psf, &grid, &image, steps);
-        for at in [(30, 30, 30), (33, 30, 30), (30, 27, 32)] {
+        for at in [(20, 20, 20), (22, 20, 20), (20, 18, 21)] {
             let voxel = grid.index(at.0, at.1, at.2);
             assert!((out[voxel] / gauss(v.sqrt(), voxel) - 1.0).abs() < 5e-3, "{steps}: {at:?}");
         }
         assert!((out.iter().sum::<f64>() / image.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     }
-    assert!(v < 0.8 * v0 && v > v0 - h, "sharper, and not beyond the truth");
+    assert!(v < 0.85 * v0 && v > v0 - h, "sharper, and not beyond the truth");
 }
 
 #[test]
 fn law_the_width_is_found_in_the_image() {
-    for fwhm_mm in [7.0, 10.0, 14.0] {
+    for fwhm_mm in [7.0, 12.0] {
         let (regions, image) = scene(14.0, fwhm_mm);
         let found = width::estimate(&regions, &image).expect("a width");
         assert!((found.fwhm_mm / fwhm_mm - 1.0).abs() < 0.02, "{fwhm_mm}: {found:?}");
