@@ -157,6 +157,11 @@ fn on_inputs() -> Vec<(String, &'static str)> {
             "compare p/ct.nii.gz d/report.html --labels s/t24.nii --label-names n/organs.csv --out n --force",
             "n/organs.csv",
         ),
+        of("register n/dose_gy.nii.gz p/ct.nii.gz --out n --force", "n/dose_gy.nii.gz"),
+        of(
+            "register p/ct.nii.gz p/ct.nii.gz --mask s/t24.nii --label-names n/organs.csv --out n --force",
+            "n/organs.csv",
+        ),
         of("merge shard1 shard2 --out shard1 --force", "shard1/"),
         of("merge shard1 shard2 --out shard2 --force", "shard2/"),
         of("tia s/SERIES.toml --out s --force", "s/"),
@@ -222,7 +227,7 @@ fn cli_every_command_that_writes_guards_its_inputs() {
         assert!(listed.iter().any(|(words, _)| words.starts_with(&format!("{path} "))), "{path} is not tested");
     }
     // no command writes to a user's place but through the guarded doors
-    let folders = ["dose", "demo", "tia", "course", "audit", "compare", "merge"].map(|name| format!("cli/{name}"));
+    let folders = ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge"].map(|name| format!("cli/{name}"));
     for name in folders.into_iter().chain(["clinic/validation", "clinic/bench/mod"].map(str::to_owned)) {
         let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("guard::folder"), "{name} opens its folder another way");
