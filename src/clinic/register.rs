@@ -336,6 +336,10 @@ struct Row {
     longest_mm: f64,
     halves_apart_mm: f64,
     inverse_apart_mm: f64,
+    own_x_mm: Option<f64>,
+    own_y_mm: Option<f64>,
+    own_z_mm: Option<f64>,
+    own_halves_apart_mm: Option<f64>,
 }
 
 impl Row {
@@ -351,13 +355,32 @@ impl Row {
             longest_mm: found.shift_mm,
             halves_apart_mm: found.halves_apart_mm,
             inverse_apart_mm: found.inverse_apart_mm,
+            own_x_mm: None,
+            own_y_mm: None,
+            own_z_mm: None,
+            own_halves_apart_mm: None,
         }
     }
 
     fn of(motion: &RegionMotion, region: String) -> Self {
         let [x_mm, y_mm, z_mm] = motion.displacement_mm;
         let &RegionMotion { label, length_mm, longest_mm, halves_apart_mm, inverse_apart_mm, .. } = motion;
-        Self { label, region, x_mm, y_mm, z_mm, length_mm, longest_mm, halves_apart_mm, inverse_apart_mm }
+        let own = |axis: usize| motion.own.as_ref().map(|own| own.displacement_mm[axis]);
+        Self {
+            label,
+            region,
+            x_mm,
+            y_mm,
+            z_mm,
+            length_mm,
+            longest_mm,
+            halves_apart_mm,
+            inverse_apart_mm,
+            own_x_mm: own(0),
+            own_y_mm: own(1),
+            own_z_mm: own(2),
+            own_halves_apart_mm: motion.own.as_ref().map(|own| own.halves_apart_mm),
+        }
     }
 }
 

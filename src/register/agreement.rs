@@ -21,6 +21,26 @@ pub struct RegionMotion {
     pub halves_apart_mm: f64,
     /// Distance between a point and where the way there and back leads, at the middle, mm.
     pub inverse_apart_mm: f64,
+    /// The region's own motion, by itself; `None` where its surroundings do not settle it.
+    pub own: Option<OwnMotion>,
+}
+
+/// The motion of one region, found from its surroundings alone: organs do not move together.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct OwnMotion {
+    /// From the fixed to the moving frame, RAS mm.
+    #[serde(serialize_with = "as_4x4")]
+    pub moving_from_fixed: Affine,
+    /// Displacement of the middle, mm.
+    pub displacement_mm: [f64; 3],
+    /// Distance from where the common transform takes the middle, mm.
+    pub from_common_mm: f64,
+    /// Distance between the transforms of two halves of the data at the middle, mm.
+    pub halves_apart_mm: f64,
+}
+
+fn as_4x4<S: serde::Serializer>(map: &Affine, serializer: S) -> Result<S::Ok, S::Error> {
+    serde::Serialize::serialize(&map.to_4x4(), serializer)
 }
 
 /// Length of a vector.
@@ -70,6 +90,7 @@ pub(super) fn motions(labels: &Volume<u16>, maps: &Maps<'_>) -> Vec<RegionMotion
             longest_mm,
             halves_apart_mm: apart_mm(&maps.halves[0], &maps.halves[1], centre_mm),
             inverse_apart_mm: apart_mm(maps.round, &Affine::IDENTITY, centre_mm),
+            own: None,
         }
     };
     sums.into_iter().map(told).collect()

@@ -10,6 +10,8 @@
 
 /// How far two halves of the data, and the way there and back, agree.
 pub mod agreement;
+/// Why a registration is refused.
+pub mod error;
 /// Smoothed values and their gradient at any place.
 mod field;
 /// Where points are looked at.
@@ -32,8 +34,8 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use error::RegisterError;
 pub use field::View;
 pub use metric::Likeness;
 pub use search::{Agreement, Registration, Settings, Step, compare, register};
 pub use transform::{Affine, Kind, TransformError};
-pub use verdict::RegisterError;

@@ -14,10 +14,12 @@ use std::cell::RefCell;
 const MEMORY: usize = 8;
 /// Most steps of one descent.
 const MOST_STEPS: u64 = 60;
-/// Length of the first step, mm.
-const FIRST_STEP_MM: f64 = 2.0;
-/// Share of the first gradient at which the descent ends.
-const GRADIENT_SHARE: f64 = 1e-3;
+/// Length of the first step, voxel edges of the level.
+const FIRST_STEP_EDGES: f64 = 0.4;
+/// A descent ends when this many looks in a row are nearer to the best place than this many voxel edges: what is left is
+/// far below what the data settle.
+const NEAR_LOOKS: usize = 3;
+const NEAR_EDGES: f64 = 0.004;
 
 /// The way down.
 pub(super) struct Descent {
@@ -34,8 +36,10 @@ struct Slope<'a> {
     metric: &'a Metric<'a>,
     numbers: Numbers,
     threads: usize,
-    /// Factor that makes the first step [`FIRST_STEP_MM`] long.
+    /// Factor that makes the first step as long as it is to be.
     scale: f64,
+    /// Distance from the best place that counts as near, mm.
+    near_mm: f64,
     seen: &'a RefCell<Seen>,
 }
 
@@ -44,6 +48,8 @@ struct Seen {
     last: Option<(Vec<f64>, f64, Vec<f64>)>,
     best: Option<(Vec<f64>, f64)>,
     curve: Vec<f64>,
+    /// Looks in a row near the best place.
+    near: usize,
 }
 
 impl Slope<'_> {
@@ -59,8 +65,13 @@ impl Slope<'_> {
         let score = score.ok_or_else(|| Error::msg("too few points fall into the moving image"))?;
         let gradient = self.numbers.chain(p, &score.slopes);
         seen.curve.push(score.cost);
+        let best = seen.best.as_ref().map(|(at, _)| at.iter().zip(p).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt());
+        seen.near = if best.is_some_and(|distance| distance < self.near_mm) { seen.near + 1 } else { 0 };
         if seen.best.as_ref().is_none_or(|(_, best)| score.cost < *best) {
             seen.best = Some((p.to_vec(), score.cost));
+        }
+        if seen.near >= NEAR_LOOKS {
+            return Err(Error::msg("nothing is gained any more"));
         }
         seen.last = Some((p.to_vec(), score.cost, gradient.clone()));
         Ok((score.cost, gradient))
@@ -83,20 +94,26 @@ impl Gradient for Slope<'_> {
     }
 }
 
-/// Descends from a map; `None` where the start itself has too little overlap.
-pub(super) fn descend(metric: &Metric<'_>, numbers: Numbers, from: &Affine, threads: usize) -> Option<Descent> {
+/// Descends from a map on a level with voxels of `edge_mm`; `None` where the start itself has too little overlap.
+pub(super) fn descend(
+    metric: &Metric<'_>,
+    numbers: Numbers,
+    from: &Affine,
+    edge_mm: f64,
+    threads: usize,
+) -> Option<Descent> {
     let seen = RefCell::new(Seen::default());
-    let mut problem = Slope { metric, numbers, threads, scale: 1.0, seen: &seen };
+    let mut problem = Slope { metric, numbers, threads, scale: 1.0, near_mm: NEAR_EDGES * edge_mm, seen: &seen };
     let start = DVector::from_vec(numbers.of(from));
     let (_, gradient) = problem.look(&start).ok()?;
     let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
     if length > 0.0 {
-        problem.scale = FIRST_STEP_MM / length;
+        problem.scale = FIRST_STEP_EDGES * edge_mm / length;
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
-            .with_tolerance_grad(FIRST_STEP_MM * GRADIENT_SHARE)
-            .and_then(|solver| solver.with_tolerance_cost(1e-9))
+            .with_tolerance_grad(0.0)
+            .and_then(|solver| solver.with_tolerance_cost(0.0))
             .ok()?;
-        // a line search that finds no lower point ends the descent with an error: the best point seen is then its end
+        // the descent ends with an error: nothing is gained any more, or no lower point is found along a line
         let _ended = Executor::new(problem, solver)
             .configure(|state| state.param(start).max_iters(MOST_STEPS))
             .timer(false)

@@ -1,6 +1,7 @@
 //! From two images to a transform: coarse to fine, from several starts.
 
-use super::agreement::{Maps, RegionMotion, length, motions, rms_apart_mm};
+use super::agreement::{Maps, OwnMotion, RegionMotion, apart_mm, length, motions, rms_apart_mm};
+use super::error::{MOST_APART_MM, MOST_ROTATION_DEG, MOST_SHIFT_MM, RegisterError};
 use super::field::Field;
 use super::mask::Mask;
 use super::metric::{LEAST_OVERLAP, Likeness, Metric, overlap};
@@ -8,7 +9,6 @@ use super::optimise::{Descent, descend};
 use super::pyramid;
 use super::sample::{Part, Samples};
 use super::transform::{About, Affine, Kind, Numbers};
-use super::verdict::RegisterError;
 use crate::cores;
 use crate::grid::Volume;
 
@@ -17,9 +17,9 @@ const WINDOW_HU: [f32; 2] = [-500.0, 700.0];
 /// Share of the mean above which activity is looked at, before the margin.
 const ACTIVE_SHARE: f64 = 0.25;
 /// What a level looks at: voxel edge, mm, and number of points. From large structures to the size of a kidney's surface.
-const CT_LEVELS: [(f64, usize); 3] = [(10.0, 20_000), (5.0, 50_000), (2.5, 200_000)];
+const CT_LEVELS: [(f64, usize); 3] = [(10.0, 10_000), (5.0, 30_000), (2.5, 100_000)];
 /// The same for activity, whose images resolve some 10 mm.
-const ACTIVITY_LEVELS: [(f64, usize); 3] = [(14.0, 20_000), (8.0, 50_000), (4.8, 150_000)];
+const ACTIVITY_LEVELS: [(f64, usize); 3] = [(14.0, 10_000), (8.0, 30_000), (4.8, 80_000)];
 /// Standard deviation of a level's smoothing, voxel edges.
 const SIGMA_EDGES: f64 = 0.5;
 /// How far the starts lie apart, mm: within the reach of a coarse descent.
@@ -30,6 +30,8 @@ const KEPT_STARTS: usize = 3;
 const FLAT_REL: f64 = 1e-5;
 /// Distance around what is looked at, mm.
 const MARGIN_MM: f64 = 15.0;
+/// Points of one region.
+const REGION_POINTS: usize = 30_000;
 /// Points of the check, and how many candidates further on they are drawn.
 const CHECK_POINTS: usize = 100_000;
 const CHECK_SKIP: usize = 1 << 26;
@@ -107,19 +109,20 @@ struct Side {
 struct Stage<'a> {
     metric: Metric<'a>,
     numbers: Numbers,
+    edge_mm: f64,
     threads: usize,
 }
 
 impl<'a> Stage<'a> {
-    fn new(samples: &'a Samples, moving: &'a Field, settings: &Settings) -> Result<Self, RegisterError> {
+    fn new(samples: &'a Samples, moving: &'a Field, edge_mm: f64, settings: &Settings) -> Result<Self, RegisterError> {
         let metric = Metric::new(settings.likeness, samples, moving);
         let metric = metric.ok_or(RegisterError::NoContrast { image: "moving" })?;
         let numbers = Numbers { kind: settings.kind, centre_mm: samples.centre_mm, arm_mm: samples.arm_mm() };
-        Ok(Self { metric, numbers, threads: settings.threads })
+        Ok(Self { metric, numbers, edge_mm, threads: settings.threads })
     }
 
     fn descend(&self, from: &Affine) -> Option<Descent> {
-        descend(&self.metric, self.numbers, from, self.threads)
+        descend(&self.metric, self.numbers, from, self.edge_mm, self.threads)
     }
 }
 
@@ -166,7 +169,7 @@ pub fn compare<const N: usize>(
     let sides = [side(fixed, 0, settings, &levels)?, side(moving, 1, settings, &levels)?];
     let samples = draw(&sides[0].levels[1], &sides[0].mask, levels[1].1, 0, Part::All)?;
     let field = &sides[1].levels[1];
-    let stage = Stage::new(&samples, field, settings)?;
+    let stage = Stage::new(&samples, field, levels[1].0, settings)?;
     Ok(maps.map(|map| {
         let about = About::of(map, samples.centre_mm);
         let score = stage.metric.score(&about, settings.threads);
@@ -224,7 +227,7 @@ fn coarse_to_fine(
     let mut ways: Vec<Vec<Step>> = vec![Vec::new(); maps.len()];
     for (n, &(edge_mm, points)) in levels.iter().enumerate() {
         let samples = draw(&fixed.levels[n], &fixed.mask, points, 0, Part::All)?;
-        let stage = Stage::new(&samples, &moving.levels[n], settings)?;
+        let stage = Stage::new(&samples, &moving.levels[n], edge_mm, settings)?;
         let mut found: Vec<(f64, Affine, Vec<Step>)> = Vec::new();
         for (map, way) in maps.iter().zip(&ways) {
             let Some(descent) = stage.descend(map) else { continue };
@@ -277,7 +280,7 @@ fn finish(
     let last = levels.len() - 1;
     let (fine, there) = (&fixed.levels[last], &moving.levels[last]);
     let check = draw(fine, &fixed.mask, CHECK_POINTS, CHECK_SKIP, Part::All)?;
-    let stage = Stage::new(&check, there, settings)?;
+    let stage = Stage::new(&check, there, levels[last].0, settings)?;
     let likeness = |map: &Affine| {
         let score = stage.metric.score(&About::of(map, check.centre_mm), settings.threads);
         score.map_or(f64::NEG_INFINITY, |score| -score.cost)
@@ -288,7 +291,7 @@ fn finish(
     }
     let half = |odd: bool| -> Result<Affine, RegisterError> {
         let samples = draw(fine, &fixed.mask, levels[last].1 / 2, 0, Part::Half(odd))?;
-        let found = Stage::new(&samples, there, settings)?.descend(&map);
+        let found = Stage::new(&samples, there, levels[last].0, settings)?.descend(&map);
         found.map(|descent| descent.map).ok_or(RegisterError::NoOverlap { share })
     };
     let halves = [half(false)?, half(true)?];
@@ -296,6 +299,10 @@ fn finish(
     let round = back.after(&map);
     let points = || check.points.iter().map(|p| std::array::from_fn(|n| p[n] + check.centre_mm[n]));
     let maps = Maps { found: &map, halves: &halves, round: &round };
+    let mut told = regions.map_or_else(Vec::new, |labels| motions(labels, &maps));
+    for (motion, labels) in told.iter_mut().zip(std::iter::repeat(regions).map_while(|labels| labels)) {
+        motion.own = own_motion(fixed, moving, levels, settings, labels, motion, &map);
+    }
     Ok(Registration {
         moving_from_fixed: map,
         kind: settings.kind,
@@ -309,7 +316,39 @@ fn finish(
         halves_apart_mm: rms_apart_mm(&halves[0], &halves[1], points()),
         inverse_apart_mm: rms_apart_mm(&round, &Affine::IDENTITY, points()),
         curve,
-        regions: regions.map_or_else(Vec::new, |labels| motions(labels, &maps)),
+        regions: told,
+    })
+}
+
+/// The rigid motion of one region: a descent at the finest level from the common transform, on its surroundings alone.
+/// `None` where it is beyond what a registration may be: too far, turned too much, two halves too far apart.
+fn own_motion(
+    fixed: &Side,
+    moving: &Side,
+    levels: &[(f64, usize)],
+    settings: &Settings,
+    labels: &Volume<u16>,
+    motion: &RegionMotion,
+    map: &Affine,
+) -> Option<OwnMotion> {
+    let last = levels.len() - 1;
+    let mask = Mask::regions(labels, |label| label == motion.label, levels[1].0, MARGIN_MM)?;
+    let rigid = Settings { kind: Kind::Rigid, ..*settings };
+    let start = if map.require_rigid().is_ok() { *map } else { Affine::shift(motion.displacement_mm) };
+    let found = |from: &Affine, part: Part| {
+        let samples = draw(&fixed.levels[last], &mask, REGION_POINTS, 0, part).ok()?;
+        Stage::new(&samples, &moving.levels[last], levels[last].0, &rigid).ok()?.descend(from)
+    };
+    let whole = found(&start, Part::All)?;
+    let halves = [found(&whole.map, Part::Half(false))?.map, found(&whole.map, Part::Half(true))?.map];
+    let halves_apart_mm = apart_mm(&halves[0], &halves[1], motion.centre_mm);
+    let displacement_mm = whole.map.displacement_mm(motion.centre_mm);
+    let near = length(displacement_mm) <= MOST_SHIFT_MM && whole.map.rotation_deg() <= MOST_ROTATION_DEG;
+    (near && halves_apart_mm <= MOST_APART_MM).then(|| OwnMotion {
+        moving_from_fixed: whole.map,
+        displacement_mm,
+        from_common_mm: apart_mm(&whole.map, map, motion.centre_mm),
+        halves_apart_mm,
     })
 }
 
@@ -326,6 +365,6 @@ fn way_back(
     let mask = to.mask.moved(map);
     let samples = draw(&from.levels[last], &mask, levels[last].1, 0, Part::All)?;
     let exchanged = Settings { ct: [settings.ct[1], settings.ct[0]], ..*settings };
-    let found = Stage::new(&samples, &to.levels[last], &exchanged)?.descend(&inverse);
+    let found = Stage::new(&samples, &to.levels[last], levels[last].0, &exchanged)?.descend(&inverse);
     found.map(|descent| descent.map).ok_or(RegisterError::NoOverlap { share: 0.0 })
 }

@@ -1,11 +1,12 @@
 //! Made volumes with known motions; derivatives; refusals.
 
+use super::error::RegisterError;
 use super::field::Field;
 use super::mask::Mask;
 use super::metric::{Likeness, Metric};
 use super::sample::{Part, Samples};
 use super::transform::{About, Affine, Kind, Numbers, TransformError};
-use super::verdict::{RegisterError, check};
+use super::verdict::check;
 use super::*;
 use crate::grid::{Volume, VoxelGrid};
 use rand::{RngExt, SeedableRng};

@@ -3,7 +3,7 @@
 //! rho = S_fm / sqrt(S_ff S_mm) with S_ab the sum of the products of deviations from the mean over those points. By a
 //! moving value m_i: d rho / d m_i = ((f_i - f) - (S_fm / S_mm) (m_i - m)) / sqrt(S_ff S_mm). The cost is -rho.
 
-use super::{LEAST_OVERLAP, Score, add, add_slopes, at, blocks};
+use super::common::{LEAST_OVERLAP, Score, add, add_slopes, at, blocks};
 use crate::register::field::Field;
 use crate::register::sample::Samples;
 use crate::register::transform::{About, Slopes};

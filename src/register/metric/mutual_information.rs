@@ -8,7 +8,7 @@
 //!
 //! since the derivatives of p, of p_m and of p_f sum to nothing (the windows' sum is 1 everywhere). The cost is -I.
 
-use super::{LEAST_OVERLAP, Score, add, add_slopes, at, blocks};
+use super::common::{LEAST_OVERLAP, Score, add, add_slopes, at, blocks};
 use crate::register::field::{Field, Looked};
 use crate::register::sample::Samples;
 use crate::register::transform::{About, Slopes};
