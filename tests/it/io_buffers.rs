@@ -177,7 +177,7 @@ fn untidy(folder: &Path) {
     let grid = VoxelGrid::axis_aligned([4, 3, 2], [5.0; 3], [0.0; 3]);
     let dose = Volume { data: (0..24).map(|n| 0.1 * f64::from(n)).collect(), grid };
     let ct = dicom::read_ct(folder).expect("the CT").origin.expect("DICOM");
-    lutra::io::dicom::write_rtdose(folder.join("dose/RD.dcm"), &dose, &ct, &options()).expect("written");
+    lutra::io::dicom::write_rtdose(folder.join("dose/RD.dcm"), &dose, Some(&ct), &options()).expect("written");
     std::fs::write(folder.join("dose/.hidden"), "x").expect("written");
     std::fs::write(folder.join("notes.txt"), "a text").expect("written");
     std::fs::write(folder.join("DICOMDIR"), "damaged").expect("written");
@@ -270,7 +270,7 @@ fn io_buffers_give_the_course_of_its_toml() {
     std::fs::copy(protocols, folder.path().join("own protocol.toml")).expect("copied");
     let path = folder.path().join("COURSE.toml");
     let text = std::fs::read_to_string(&path).expect("read");
-    let text = text.replace("protocol = \"iluminet\"", "protocol = { file = \"own protocol.toml\" }");
+    let text = text.replace("protocol = \"iluminet\"", "protocol_file = \"own protocol.toml\"");
     let text = text.replace("[[cycles]]", "labels = \"labels.nii\"\n[[cycles]]");
     std::fs::write(&path, text).expect("written");
     let told = |place: &Place| {
@@ -294,7 +294,7 @@ fn io_buffers_give_single_objects_of_dicom() {
     let folder = tempfile::tempdir().expect("temporary folder");
     write(&folder.path().join("nm.dcm"), &nm());
     write(&folder.path().join("seg.dcm"), &seg("BINARY", &[(1, 5.0, [1; 16]), (1, 9.0, [1; 16])]));
-    let square = vec![square(0.0, 0.0, 5.0, 4.0)];
+    let square = [3.0, 5.0, 7.0].map(|z| square(0.0, 0.0, z, 4.0)).to_vec();
     write(&folder.path().join("rs.dcm"), &structure_set(&[("kidney", "ORGAN", square)]));
     let grid = VoxelGrid::axis_aligned([8, 8, 4], [2.0; 3], [-8.0, -8.0, 0.0]);
     let told = |place: &Place| {
