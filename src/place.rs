@@ -620,7 +620,8 @@ mod tests {
             assert_eq!(kind(&a), kind(&b), "{name}");
             assert_eq!(a.list().is_ok(), b.list().is_ok(), "{name}");
         }
-        assert_eq!(memory.join("COURSE.toml").beside("CT/1.dcm"), memory.at("CT/1.dcm"));
+        assert_eq!(memory.join("COURSE.toml").beside("CT/1.dcm"), memory.at("./CT/1.dcm"));
+        assert_eq!(memory.at("COURSE.toml").beside("CT/1.dcm"), memory.at("CT/1.dcm"));
         assert_eq!(memory.at("ct.nii").folder(), memory.at("."));
         // alarm: the same words on the disk are another place
         assert_ne!(memory.at("ct.nii"), Place::from("ct.nii"));

@@ -298,7 +298,7 @@ fn io_buffers_give_single_objects_of_dicom() {
     let folder = tempfile::tempdir().expect("temporary folder");
     write(&folder.path().join("nm.dcm"), &nm());
     write(&folder.path().join("seg.dcm"), &seg("BINARY", &[(1, 5.0, [1; 16]), (1, 9.0, [1; 16])]));
-    let square = vec![square(0.0, 0.0, 5.0, 4.0)];
+    let square = [3.0, 5.0, 7.0].map(|z| square(0.0, 0.0, z, 4.0)).to_vec();
     write(&folder.path().join("rs.dcm"), &structure_set(&[("kidney", "ORGAN", square)]));
     let grid = VoxelGrid::axis_aligned([8, 8, 4], [2.0; 3], [-8.0, -8.0, 0.0]);
     let told = |place: &Place| {
