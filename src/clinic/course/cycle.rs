@@ -118,8 +118,17 @@ fn of_series(
         quiet: true,
     };
     let name = format!("{}: decays", opened.name().display());
-    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, partial_volume: _, warnings } =
-        integrate(opened, earlier, own, shelf, hear)?;
+    let Integrated {
+        map,
+        orientation: _,
+        form_code,
+        inputs,
+        labels,
+        label_names,
+        nuclide,
+        partial_volume: _,
+        warnings,
+    } = integrate(opened, earlier, own, shelf, hear)?;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
     if cycle.labels.is_none() && course.labels.is_none() {
         (request.labels, request.label_names) = (labels, label_names);
