@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn law_the_lower_branch_is_inverted() {
-        for true_cps in [0.0, 1e2, 1e5, 3e5, 9.9e5] {
-            let tau = 1e-6;
-            let measured = true_cps * (-true_cps * tau as f64).exp();
+        for true_cps in [0.0_f64, 1e2, 1e5, 3e5, 9.9e5] {
+            let tau = 1e-6_f64;
+            let measured = true_cps * (-true_cps * tau).exp();
             let found = measured * factor(measured, tau).expect("lower branch");
             assert!((found - true_cps).abs() <= 1e-8 * true_cps, "{true_cps} {found}");
         }

@@ -162,9 +162,9 @@ mod tests {
         let out = psf.blur(&grid, &point);
         assert!((out.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         let top = out[grid.index(8, 9, 11)];
-        for (voxel, mm, fwhm) in [((10, 9, 11), 6.0, 9.0), ((8, 11, 11), 8.0, 10.0), ((8, 9, 14), 7.5, 8.0)] {
+        for (voxel, mm, fwhm) in [((10, 9, 11), 6.0_f64, 9.0), ((8, 11, 11), 8.0, 10.0), ((8, 9, 14), 7.5, 8.0)] {
             let (i, j, k) = voxel;
-            let expected = (-4.0 * std::f64::consts::LN_2 * (mm / fwhm as f64).powi(2)).exp();
+            let expected = (-4.0 * std::f64::consts::LN_2 * (mm / fwhm).powi(2)).exp();
             assert!((out[grid.index(i, j, k)] / top - expected).abs() < 1e-12);
         }
         // in a corner too, and uniform stays uniform
