@@ -108,10 +108,10 @@ fn write_structure(t: &mut String, s: &StructureSum) -> std::fmt::Result {
     let doses: Vec<String> = s.dose_gy.iter().map(|d| rounded(*d, 4)).collect();
     writeln!(
         t,
-        "{:<16} absorbed dose {} = {} Gy; BED {} Gy{}; standard uncertainty (k = 1) {} Gy as budgeted, {} Gy if errors are \
+        "{:<16} absorbed dose {}{} Gy; BED {} Gy{}; standard uncertainty (k = 1) {} Gy as budgeted, {} Gy if errors are \
          independent, {} Gy if correlated",
         s.structure,
-        doses.join(" + "),
+        if doses.len() > 1 { format!("{} = ", doses.join(" + ")) } else { String::new() },
         rounded(s.course_dose_gy, 4),
         rounded(s.total_bed_gy, 4),
         if s.prior_bed_gy > 0.0 {
@@ -129,17 +129,22 @@ fn write_structure(t: &mut String, s: &StructureSum) -> std::fmt::Result {
     Ok(())
 }
 
+/// A probability with three decimals; what is smaller is said to be so.
+fn probability(p: f64) -> String {
+    if p < 0.0005 { "below 0.001".to_owned() } else { format!("{p:.3}") }
+}
+
 fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
     write!(
         t,
         "Probability above the window {when}, at {} Gy: {} as budgeted, {} if errors are independent, {} if correlated",
         rounded(e.value_gy, 4),
-        rounded(e.above_budget, 2),
-        rounded(e.above_independent, 2),
-        rounded(e.above_correlated, 2)
+        probability(e.above_budget),
+        probability(e.above_independent),
+        probability(e.above_correlated)
     )?;
     match (e.inside_independent, e.inside_correlated) {
-        (Some(i), Some(c)) => writeln!(t, "; inside it: {} independent, {} correlated", rounded(i, 2), rounded(c, 2)),
+        (Some(i), Some(c)) => writeln!(t, "; inside it: {} independent, {} correlated", probability(i), probability(c)),
         _ => writeln!(t),
     }
 }
@@ -147,7 +152,7 @@ fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Res
 fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
     match state {
         State::Hold { reasons } => {
-            writeln!(t, "HOLD: no option can be stated until this is cleared")?;
+            writeln!(t, "No option is stated until this is cleared:")?;
             reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
         }
         State::Stop { reasons } => {
