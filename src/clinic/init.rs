@@ -757,8 +757,10 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         text.text("file", &relative(base, image.path.path())?);
         match (image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection), image.hours_by_name) {
             (Some(hours), _) => {
-                text.comment("Middle of the scan, h after injection, from the DICOM header.");
-                text.line(&format!("time_h = {hours:.4}"));
+                text.comment(&format!(
+                    "Middle of the scan {hours:.4} h after injection, as the DICOM headers date both; time_h would decide in \
+                     their place."
+                ));
             }
             (None, guess) => {
                 let hint = guess.map_or(String::new(), |hours| format!(" The name suggests {hours}."));

@@ -442,7 +442,7 @@ fn cli_bad_input_is_refused_by_name_and_leaves_nothing() {
         ("unit", &[("--activity-unit", "")], &["--activity-unit", "found none", "bq_ml_h"]),
         ("kbq", &[("--activity-unit", "kbq")], &["--activity-unit", "kbq", "mbq_h"]),
         ("empty", &[("--activity", &empty)], &["empty.nii", "allowed"]),
-        ("away", &[("--activity", &away)], &["outside"]),
+        ("away", &[("--activity", &away)], &["no voxel inside"]),
         ("hu0", &[("--ct", &empty)], &["empty.nii", "Hounsfield"]),
         ("hu1024", &[("--ct", &offset)], &["offset.nii", "1024"]),
         ("labels", &[("--labels", &other)], &["other.nii", "grid", "allowed"]),

@@ -76,7 +76,7 @@ fn hostile() -> Vec<Hostile> {
         ("tables.toml", tables, "tia tables.toml --out o", "TOML"),
         ("long.toml", vec![b'#'; 5 << 20], "course long.toml --out o", "file size: found 5242880"),
         ("bytes.toml", vec![0xFF; 100], "course bytes.toml --out o", "UTF-8"),
-        ("twice.toml", course("schema = 1", "schema = 1\nschema = 1"), "course twice.toml --out o", "duplicate key"),
+        ("twice.toml", course("schema = 1", "schema = 1\nschema = 1"), "course twice.toml --out o", "a field twice"),
         ("unknown.toml", course("schema = 1", "schema = 1\nsecret = 1"), "course unknown.toml --out o", "secret"),
         ("nan.toml", course("7400", "nan"), "course nan.toml --out o", "administered_mbq: found NaN"),
         ("huge.toml", course("7400", "1e308"), "course huge.toml --out o", "administered_mbq"),
