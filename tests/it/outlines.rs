@@ -26,9 +26,36 @@ struct Scene {
     image: DecayMap,
 }
 
+/// Voxels of air around the scene, so that the image ends where there is nothing: what an image voxel holds beyond the
+/// outlines' grid is not known, and counts by volume.
+const MARGIN: usize = 3;
+
+/// The volume with the margin around it.
+fn padded<T: Copy>(volume: &Volume<T>, outside: T) -> Volume<T> {
+    let grid = &volume.grid;
+    let first = grid.world_mm([-(MARGIN as f64); 3]);
+    let mut all =
+        Volume::filled(VoxelGrid::axis_aligned(grid.dims.map(|n| n + 2 * MARGIN), grid.spacing_mm, first), outside);
+    let [nx, ny, nz] = grid.dims;
+    let [px, py, _] = all.grid.dims;
+    for k in 0..nz {
+        for j in 0..ny {
+            let (from, to) = ((k * ny + j) * nx, ((k + MARGIN) * py + j + MARGIN) * px + MARGIN);
+            all.data[to..to + nx].copy_from_slice(&volume.data[from..from + nx]);
+        }
+    }
+    all
+}
+
 impl Scene {
     fn new() -> Self {
         let made = demo::make(1);
+        let made = demo::Demo {
+            ct: padded(&made.ct, -1000.0),
+            decays: padded(&made.decays, 0.0),
+            labels: padded(&made.labels, 0),
+            ..made
+        };
         let mut sums: BTreeMap<u16, (f64, f64)> = BTreeMap::new();
         for (&label, &decays) in made.labels.data.iter().zip(&made.decays.data) {
             let sum = sums.entry(label).or_default();
