@@ -4,7 +4,7 @@ use super::case::{Case, data_sets};
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Image, OpenedRegions};
 use super::notes::Listener;
-use super::outlines::Outlines;
+use super::outlines::{Outlines, tell};
 use super::request::{DicomOut, GridChoice, Stop};
 use super::room;
 use crate::ct::{check_hounsfield, contrast};
@@ -156,7 +156,7 @@ impl Parts {
         );
         if !how.judged {
             let doubts = outlines.doubts(activity.decays(), &shares, &concentrations, &self.names, (true, None));
-            self.warnings.extend(doubts);
+            tell(doubts, &mut self.warnings, hear);
         }
         Ok(regridded)
     }

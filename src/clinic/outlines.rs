@@ -1,10 +1,11 @@
 //! Outlines and the images that they share: labels with the air outside them, and the notes about both.
 
 use super::failure::{OrUserError, UserError};
+use super::notes::Listener;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
 use crate::materials::hu_curve::HuCalibration;
-use crate::note::Note;
+use crate::note::{Note, Severity};
 use crate::source::concentrations::Concentrations;
 use crate::source::misfit::misfits;
 use crate::source::outline_notes::{Names, apart, meet, of_misfits, of_shares, unfinished};
@@ -18,6 +19,13 @@ pub(super) struct Outlines {
     pub(super) labels: Volume<u16>,
     /// That label, where there is such air and a label is free.
     pub(super) air: Option<u16>,
+}
+
+/// Tells notes: a warning goes to the record, what is worth knowing is said.
+pub(super) fn tell(notes: Vec<Note>, warnings: &mut Vec<Note>, hear: &mut dyn Listener) {
+    for note in notes {
+        if note.severity == Severity::Warning { warnings.push(note) } else { hear.note(note) }
+    }
 }
 
 impl Outlines {

@@ -4,7 +4,7 @@ use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
 use super::notes::Listener;
-use super::outlines::Outlines;
+use super::outlines::{Outlines, tell};
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
@@ -351,7 +351,8 @@ impl OpenSeries {
         for (n, image) in self.images.iter().enumerate() {
             let found = Concentrations::of(&image.activity_mbq.data, &shares);
             let of = (n == 0, Some(image.name.as_str()));
-            self.warnings.extend(outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of));
+            let doubts = outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of);
+            tell(doubts, &mut self.warnings, hear);
             concentrations.push(found);
         }
         Ok(Divided { shares, concentrations, air: outlines.air })
