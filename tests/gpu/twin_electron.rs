@@ -217,7 +217,7 @@ pub fn cases() -> Vec<Twin> {
         |g| {
             let mut w = state(g, 10.0, 700.0);
             // a step begins in matter
-            while (w[0] + g.params.nx * (w[1] + g.params.ny * w[2])) % 23 == 0 {
+            while (w[0] + g.params.nx * (w[1] + g.params.ny * w[2])).is_multiple_of(23) {
                 w[0] = g.below(g.params.nx);
             }
             w.push(g.row(ENERGY_NODES));
