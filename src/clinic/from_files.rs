@@ -4,7 +4,8 @@ use super::case::Case;
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy};
 use super::matter::{
-    ActivityFrame, Labels, Laying, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on, scene_grid,
+    ActivityFrame, Labels, Laying, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on,
+    scene_grid,
 };
 use super::notes::Listener;
 use super::request::{ActivityChoice, DoseRequest, SceneInput};
@@ -88,8 +89,7 @@ fn read_case(
         SceneInput::Ct(path) => Some(shelf.ct(path)?),
         SceneInput::Explicit { .. } => None,
     };
-    let over =
-        Over { regions: own, ct_hu: ct.as_ref().map(|ct| &ct.image.volume), sharing: request.outline_sharing };
+    let over = Over { regions: own, ct_hu: ct.as_ref().map(|ct| &ct.image.volume), sharing: request.outline_sharing };
     let (activity, stated_mbq, image_times_h) = integrated(activity, &over, hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);

@@ -442,7 +442,11 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
         let found = survey(&inner, Reach::Below)?;
-        if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner.to_path_buf(), found)) } else { common.add(found) }
+        if brings_dosimetry(&found) {
+            cycles.push(Cycle::of_folder(inner.to_path_buf(), found))
+        } else {
+            common.add(found)
+        }
     }
     let mut left = common.left.clone();
     if let Some(grouped) = by_injection(folder, &mut common, &cycles)? {

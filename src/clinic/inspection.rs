@@ -6,8 +6,8 @@ use crate::fault::Words;
 use crate::grid::VoxelGrid;
 use crate::io::nifti;
 use crate::note::{Note, sentences};
-use serde_json::{Value, json};
 use crate::place::Place;
+use serde_json::{Value, json};
 
 /// A NIfTI image as found.
 pub struct Nifti {

@@ -3,8 +3,8 @@
 use super::failure::{OrUserError, UserError};
 use super::images::RegionMap;
 use crate::course::tia::ActivityImage;
-use crate::grid::{Volume, VoxelGrid};
 use crate::fault::Words;
+use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
 use crate::quantify::correct::RegionCorrection;
 use crate::quantify::regions::Regions;

@@ -12,6 +12,7 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, ActivityOptions, Kind as Holds, Origin, RegistrationOptions};
 use crate::io::itk;
 use crate::note::{Note, sentences};
+use crate::place::Place;
 use crate::register::agreement::RegionMotion;
 use crate::register::{Affine, Likeness, Registration, Settings, View, register, verdict};
 use crate::report::png::checkerboard::{Checkerboard, write_checkerboards};
@@ -19,7 +20,6 @@ use crate::report::run_record::{InputFile, peak_memory_bytes, platform, program,
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
-use crate::place::Place;
 
 /// Names of the files written.
 pub const FILE_NAMES: [&str; 12] = [

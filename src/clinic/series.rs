@@ -185,7 +185,8 @@ impl OpenSeries {
             }
             (None, _) => Method::Model(choice.model.unwrap_or(Model::Mono)),
         };
-        let mut series = stated_nowhere(&choice.nuclide.display().to_string(), administered_mbq, ImageUnit::BqMl, default_method);
+        let mut series =
+            stated_nowhere(&choice.nuclide.display().to_string(), administered_mbq, ImageUnit::BqMl, default_method);
         series.regions = region_methods;
         let origin = study::origin(&shots).cloned();
         let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);
@@ -332,7 +333,8 @@ impl OpenSeries {
             let activity_mbq = read.volume.map(|value| value * scale);
             let own = read.origin.as_ref();
             let stated = image.registration.as_ref();
-            let activity_mbq = motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
+            let activity_mbq =
+                motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,
@@ -584,5 +586,16 @@ pub fn integrate(
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
     }
-    Ok(Integrated { map, orientation, form_code, inputs, labels, label_names, nuclide, sharing, partial_volume, warnings })
+    Ok(Integrated {
+        map,
+        orientation,
+        form_code,
+        inputs,
+        labels,
+        label_names,
+        nuclide,
+        sharing,
+        partial_volume,
+        warnings,
+    })
 }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bounds;
-use crate::source::OutlineSharing;
 use crate::quantify::calibration::Scan;
 use crate::quantify::settings::{PartialVolume, Section};
+use crate::source::OutlineSharing;
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::registration::{RawRegistration, StatedRegistration};

@@ -176,11 +176,7 @@ pub(super) fn beyond(decays: f64, inside: f64) -> Option<f64> {
 /// What became of the decays; `outside` lists those outside the target.
 ///
 /// Errors: no decay inside the target grid.
-pub(super) fn settle(
-    decays: &DecayMap,
-    out: Volume<f64>,
-    outside: Vec<f64>,
-) -> Result<Regridded, RegridError> {
+pub(super) fn settle(decays: &DecayMap, out: Volume<f64>, outside: Vec<f64>) -> Result<Regridded, RegridError> {
     let source = decays.total_decays();
     let lost = sum(outside);
     let kept = sum(out.data.iter().copied());

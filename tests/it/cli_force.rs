@@ -227,7 +227,8 @@ fn cli_every_command_that_writes_guards_its_inputs() {
         assert!(listed.iter().any(|(words, _)| words.starts_with(&format!("{path} "))), "{path} is not tested");
     }
     // no command writes to a user's place but through the guarded doors
-    let folders = ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge"].map(|name| format!("cli/{name}"));
+    let folders =
+        ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge"].map(|name| format!("cli/{name}"));
     for name in folders.into_iter().chain(["clinic/validation", "clinic/bench/mod"].map(str::to_owned)) {
         let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("guard::folder"), "{name} opens its folder another way");

@@ -220,7 +220,8 @@ impl Parts {
 
     /// Time in the passes in which no history was in the kernel, s: what the device waits for the host.
     pub fn device_idle_seconds(&self) -> f64 {
-        let Spent { allocation_seconds, dispatch_seconds, read_back_seconds, sums_seconds, looks_seconds, .. } = &self.spent;
+        let Spent { allocation_seconds, dispatch_seconds, read_back_seconds, sums_seconds, looks_seconds, .. } =
+            &self.spent;
         let both = [allocation_seconds, dispatch_seconds, read_back_seconds, sums_seconds];
         both.into_iter().flatten().sum::<f64>() + looks_seconds
     }

@@ -128,7 +128,6 @@ fn of_series(
     };
     let name = format!("{}: decays", opened.name().display());
     let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, sharing, warnings, .. } =
-       
         integrate(opened, earlier, own, shelf, hear)?;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
     request.outline_sharing = sharing;

@@ -8,8 +8,8 @@ use crate::course::file::Course;
 use crate::course::registration::StatedRegistration;
 use crate::fault::Explained;
 use crate::note::Note;
-use crate::register::TransformError;
 use crate::place::Place;
+use crate::register::TransformError;
 use std::path::Path;
 
 /// Gives every cycle whose registration is stated its transform, from the cycle's world to the course's: rigid

@@ -194,11 +194,7 @@ fn candidates(path: &Place) -> Result<Vec<Object>, IoError> {
 ///
 /// Errors: no object for these two frames of reference, or several; a deformable one; a matrix that is missing, is not 16
 /// numbers or has another last row than 0 0 0 1; images of two patients.
-pub fn read_registration(
-    path: impl Into<Place>,
-    fixed: &Origin,
-    moving: &Origin,
-) -> Result<ReadRegistration, IoError> {
+pub fn read_registration(path: impl Into<Place>, fixed: &Origin, moving: &Origin) -> Result<ReadRegistration, IoError> {
     let path = &path.into();
     let pair = frames(fixed, moving)?;
     let (mut found, mut about) = (Vec::new(), 0);
