@@ -27,7 +27,7 @@ fn ct(back: &Affine) -> Volume<f32> {
         };
         // a pattern without structure in place of noise
         let grain = (n.wrapping_mul(2_654_435_761) % 1000) as f64 / 25.0 - 20.0;
-        let hu = PARTS.iter().filter(inside).next_back().map_or(-1000.0, |part| part.2);
+        let hu = PARTS.iter().rfind(inside).map_or(-1000.0, |part| part.2);
         (hu + grain) as f32
     };
     Volume { data: (0..grid.len()).map(value).collect(), grid }

@@ -1901,7 +1901,7 @@ impl RawDose {
 
 /// Whether decays stay with the outlines that share an image voxel, where it is stated.
 fn sharing(given: Option<&str>) -> Result<Option<OutlineSharing>, UserError> {
-    given.map(|text| text.parse::<OutlineSharing>().map_err(UserError::from)).transpose()
+    given.map(|text| text.parse::<OutlineSharing>()).transpose()
 }
 
 /// Administered activity, MBq.

@@ -82,7 +82,6 @@ pub fn brought(
     let fixed = Image { values: &fixed, origin: frame.origin, is_ct: false };
     let moving = Image { values: &moving, origin: own, is_ct: false };
     let map = settled(stated, name, frame.file, &fixed, &moving, inputs, notes)?;
-    drop(moving);
     moved(name, activity_mbq, &map, &first.grid, notes)
 }
 

@@ -135,10 +135,10 @@ pub fn survey(folder: impl Into<Place>, reach: Reach) -> Result<Survey, UserErro
     let folder = &folder.into();
     let mut found = Survey::default();
     let mut files = files_of(folder)?;
-    if reach == Reach::Below && !files.iter().any(|path| is_nifti(path)) {
+    if reach == Reach::Below && !files.iter().any(is_nifti) {
         files.extend(below(folder, DEEPEST)?);
     }
-    files.sort_by_key(|path| natural(path));
+    files.sort_by_key(natural);
     for path in &files {
         if is_nifti(path) {
             match nifti_candidate(path) {
@@ -161,7 +161,7 @@ pub fn survey(folder: impl Into<Place>, reach: Reach) -> Result<Survey, UserErro
 /// Folders directly in a folder, in the order of their names, hidden ones left out.
 pub fn folders_of(folder: impl Into<Place>) -> Result<Vec<Place>, UserError> {
     let mut folders: Vec<Place> = entries(&folder.into())?.into_iter().filter(|path| path.is_dir()).collect();
-    folders.sort_by_key(|path| natural(path));
+    folders.sort_by_key(natural);
     Ok(folders)
 }
 

@@ -126,9 +126,9 @@ fn steps(grid: &VoxelGrid, margin_mm: f64) -> usize {
 }
 
 /// Grows (or shrinks) by the six neighbours of each voxel. Beyond the grid lies what lies at its edge.
-fn spread(grid: &VoxelGrid, inside: &mut Vec<bool>, grow: bool) {
+fn spread(grid: &VoxelGrid, inside: &mut [bool], grow: bool) {
     let [nx, ny, nz] = grid.dims;
-    let before = inside.clone();
+    let before = inside.to_vec();
     let pitch = [1, nx, nx * ny];
     for k in 0..nz {
         for j in 0..ny {

@@ -209,7 +209,7 @@ impl Affine {
         let column = |c: usize| [0, 1, 2].map(|r| self.rows[r][c]);
         let dot = |a: [f64; 3], b: [f64; 3]| a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
         let lengths = [0, 1, 2].map(|c| dot(column(c), column(c)).sqrt());
-        if lengths.iter().any(|l| !((l - 1.0).abs() <= RIGID_TOLERANCE)) {
+        if lengths.iter().any(|l| l.is_nan() || (l - 1.0).abs() > RIGID_TOLERANCE) {
             return Err(TransformError::Scale { lengths });
         }
         let cosine =

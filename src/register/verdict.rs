@@ -14,7 +14,7 @@ pub fn check(found: &Registration) -> Result<(), RegisterError> {
     if found.likeness_after < found.likeness_before {
         return Err(RegisterError::WorseThanIdentity { identity: found.likeness_before, result: found.likeness_after });
     }
-    if !(found.halves_apart_mm <= MOST_APART_MM) {
+    if found.halves_apart_mm.is_nan() || found.halves_apart_mm > MOST_APART_MM {
         return Err(RegisterError::HalvesApart { apart_mm: found.halves_apart_mm });
     }
     Ok(())

@@ -252,17 +252,16 @@ fn factor(matrix: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, Vec<usize>> {
 /// Diagonal of the inverse of L L^T.
 fn inverse_diagonal(lower: &[Vec<f64>]) -> Vec<f64> {
     let size = lower.len();
-    let mut diagonal = vec![0.0; size];
-    for column in 0..size {
+    let of_column = |column: usize| {
         // a column of the inverse of L; its squares, and those of the columns after it, give the diagonal
         let mut solved = vec![0.0; size];
         for row in column..size {
             let known: f64 = (column..row).map(|k| lower[row][k] * solved[k]).sum();
             solved[row] = (f64::from(row == column) - known) / lower[row][row];
         }
-        diagonal[column] = solved.iter().map(|v| v * v).sum();
-    }
-    diagonal
+        solved.iter().map(|v| v * v).sum()
+    };
+    (0..size).map(of_column).collect()
 }
 
 #[cfg(test)]
@@ -317,7 +316,7 @@ mod tests {
         }
         // by majority the small ball loses
         let (mut sum, mut volume) = (0.0, 0.0);
-        for voxel in 0..shares.len() {
+        for (voxel, amount) in amounts.iter().enumerate() {
             let mut most = (0, 0.0);
             shares.at(voxel).each(|region, share| {
                 if share > most.1 {
@@ -325,7 +324,7 @@ mod tests {
                 }
             });
             if most.0 == 3 {
-                (sum, volume) = (sum + amounts[voxel], volume + 1.0);
+                (sum, volume) = (sum + amount, volume + 1.0);
             }
         }
         assert!(sum / volume < 0.9 * TRUE[3], "{}", sum / volume);

@@ -263,8 +263,8 @@ mod tests {
         let covered = 6.0 * 12.0 * 12.0 / 4.8f64.powi(3);
         assert!((volumes[1] - covered).abs() < 1e-9 && (volumes[2] - covered).abs() < 1e-9, "{volumes:?}");
         assert!((volumes.iter().sum::<f64>() - 27.0).abs() < 1e-9);
-        for region in 0..3 {
-            assert!((shares.fractions(region).iter().sum::<f64>() - volumes[region]).abs() < 1e-9);
+        for (region, volume) in volumes.iter().enumerate() {
+            assert!((shares.fractions(region).iter().sum::<f64>() - volume).abs() < 1e-9);
         }
         assert!(shares.mixed().all(|(voxel, parts)| {
             shares.owner(voxel).is_none() && (parts.iter().map(|(_, share)| share).sum::<f64>() - 1.0).abs() < 1e-12

@@ -29,7 +29,7 @@ pub fn run(bench: &mut Workbench, folder: Option<&Path>, histories: u64) -> Resu
     let density = nifti::read(folder.join("density.nii.gz"))?;
     let tissue = nifti::read_labels(folder.join("tissue.nii.gz"))?;
     let labels = nifti::read_labels(folder.join("labels.nii.gz"))?;
-    let tissues = read_tissues(&folder.join("scene.json"))?;
+    let tissues = read_tissues(folder.join("scene.json"))?;
     let indices = tissue.data.iter().map(|&t| t.min(255) as u8).collect();
     let scene = Scene::new(density.grid.clone(), density.data, indices, tissues)?;
     let nuclide = bench.lutetium()?;

@@ -21,7 +21,7 @@ fn made(folder: &Path) -> (DoseRequest, HandedOver) {
     let files = DoseRequest {
         labels: Some(folder.join("labels.nii").into()),
         run,
-        ..DoseRequest::of_decays(&folder.join("ct.nii"), &folder.join("decays.nii"))
+        ..DoseRequest::of_decays(folder.join("ct.nii"), folder.join("decays.nii"))
     };
     let ct_hu = Some(nifti::read(folder.join("ct.nii")).expect("the CT"));
     let activity = Some((activity, ActivityUnit::Decays));

@@ -80,7 +80,7 @@ fn engine_memory_and_files_give_one_dose() {
         labels: Some(folder.join("labels.nii").into()),
         label_names: Some(folder.join("own_names.csv").into()),
         run: run(),
-        ..DoseRequest::of_decays(&folder.join("ct.nii"), &folder.join("decays.nii"))
+        ..DoseRequest::of_decays(folder.join("ct.nii"), folder.join("decays.nii"))
     };
     let files = dose(&request, &mut Unheard).expect("from files");
     let memory = computed(volumes.clone()).expect("from memory");
@@ -206,7 +206,7 @@ fn engine_a_course_in_memory_is_that_of_its_files() {
     let cache = Cache { folder: folder.join("kept"), program_sha256: "this test".to_owned(), inputs: Inputs::none() };
     let of_files = || {
         let check = |_: &Course| Ok(());
-        clinic_patient(&folder.join("COURSE.toml"), None, (&cache, None), &run(), &check, &mut Unheard)
+        clinic_patient(folder.join("COURSE.toml"), None, (&cache, None), &run(), &check, &mut Unheard)
             .expect("treated")
     };
     let (computed, kept) = (of_files(), of_files());

@@ -143,7 +143,7 @@ fn io_buffers_give_the_series_of_its_toml() {
         std::fs::rename(folder.path().join(format!("t{hour}.nii")), below.join(format!("t{hour}.nii"))).expect("moved");
     }
     let told = |place: &Place| {
-        let open = OpenSeries::open(&place.join("cycle 1/SERIES.toml"), &choice(), &mut Unheard);
+        let open = OpenSeries::open(place.join("cycle 1/SERIES.toml"), &choice(), &mut Unheard);
         let from = SeriesRegions { labels: None, label_names: None, ct: None, sharing: None, quiet: false };
         let mut heard = Heard::default();
         match open.and_then(|open| integrate(open, &BTreeMap::new(), from, &mut Shelf::default(), &mut heard)) {
@@ -262,7 +262,7 @@ fn io_buffers_give_the_course_of_a_study() {
         facts: Default::default(),
         images: choice(),
     };
-    let error = CourseSource::of_study(&own.folder(), &choice, &mut Unheard).err().expect("refused");
+    let error = CourseSource::of_study(own.folder(), &choice, &mut Unheard).err().expect("refused");
     assert!(error.sentence().to_string().contains("on the disk, with a study in memory"), "{}", error.sentence());
 }
 
@@ -278,7 +278,7 @@ fn io_buffers_give_the_course_of_its_toml() {
     let text = text.replace("[[cycles]]", "labels = \"labels.nii\"\n[[cycles]]");
     std::fs::write(&path, text).expect("written");
     let told = |place: &Place| {
-        let source = CourseSource::of_file(&place.join("COURSE.toml"));
+        let source = CourseSource::of_file(place.join("COURSE.toml"));
         match source.map_err(Failure::from).and_then(|course| treated(course, None, &run(), &mut Unheard)) {
             Ok(result) => {
                 let inputs: Vec<_> = result.computed.iter().map(|one| (&one.inputs, &one.tally_sha256)).collect();

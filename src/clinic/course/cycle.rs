@@ -102,7 +102,7 @@ pub fn open(
     hear: &mut dyn Listener,
 ) -> Result<OpenSeries, UserError> {
     let choice = ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() };
-    Ok(OpenSeries::open(&beside(path, file), &choice, hear)?.given(cycle.administered_mbq))
+    Ok(OpenSeries::open(beside(path, file), &choice, hear)?.given(cycle.administered_mbq))
 }
 
 /// The doses of a cycle from images: integrated, transported, and combined with the regions' curves.
@@ -280,7 +280,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
         sum.1 += 1;
     }
     let name_of = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
-    let nuclide = Nuclide::load(&named_nuclide(path, &course.nuclide)).or_user_error()?;
+    let nuclide = Nuclide::load(named_nuclide(path, &course.nuclide)).or_user_error()?;
     let given = Given::new(Some(cycle.administered_mbq), nuclide.half_life_h);
     for (&label, &(sum, voxels)) in &sums {
         let what = format!("{}: region {}: mean dose", dose_path.display(), name_of(label));

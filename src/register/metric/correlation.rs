@@ -63,7 +63,7 @@ impl<'a> Correlation<'a> {
         }
         let (s_ff, s_mm, s_fm) = (ff - f * f / n, mm - m * m / n, fm - f * m / n);
         let norm = (s_ff * s_mm).sqrt();
-        if !(norm > 0.0) {
+        if norm.is_nan() || norm <= 0.0 {
             return None;
         }
         let ratio = s_fm / s_mm;
