@@ -11,7 +11,8 @@ use lutra::clinic::request::{
 };
 use lutra::fault::{FaultKind, Setting, Words};
 use lutra::io::dicom::{self, ActivityOptions, DecayCorrection, StatedMoment, TimeZone};
-use lutra::source::ActivityUnit;
+use lutra::place::Place;
+use lutra::source::{ActivityUnit, OutlineSharing};
 use lutra::transport::cpu::Carrier;
 use lutra::transport::emission::Emissions;
 use pyo3::prelude::*;
@@ -245,9 +246,11 @@ impl OfImages {
         let hours = |h: f64| in_range(Setting::EffectiveHalfLife, h, 0.01, 1e5, "h");
         Ok(ImageChoice {
             nuclide_stated: nuclide.is_some(),
-            nuclide: nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            nuclide: nuclide.unwrap_or_else(|| "lu177".to_owned()).into(),
             options: self.options()?,
             effective_half_life_h: self.effective_half_life_h.map(hours).transpose()?,
+            half_lives_h: BTreeMap::new(),
+            model: None,
             administered_mbq,
         })
     }
@@ -339,14 +342,15 @@ impl Dose<'_> {
             scene,
             activity,
             administered_mbq,
-            nuclide: self.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            nuclide: self.nuclide.unwrap_or_else(|| "lu177".to_owned()).into(),
             emissions: emissions(&self.emissions)?,
-            labels,
-            label_names,
+            labels: labels.map(Place::from),
+            label_names: label_names.map(Place::from),
             out: PathBuf::new(),
             dicom: None,
             force,
             grid,
+            outline_sharing: OutlineSharing::default(),
             run,
         };
         Ok((request, handed))
@@ -354,12 +358,12 @@ impl Dose<'_> {
 
     fn scene(&self) -> Result<SceneInput, UserError> {
         match (&self.ct, &self.density, &self.tissue, &self.tissue_table) {
-            (Some(Source::Path(ct)), None, None, None) => Ok(SceneInput::Ct(ct.clone())),
-            (Some(Source::Image(_)), None, None, None) => Ok(SceneInput::Ct(PathBuf::from("ct in memory"))),
+            (Some(Source::Path(ct)), None, None, None) => Ok(SceneInput::Ct(ct.into())),
+            (Some(Source::Image(_)), None, None, None) => Ok(SceneInput::Ct("ct in memory".into())),
             (None, Some(density), Some(tissue), Some(tissue_table)) => Ok(SceneInput::Explicit {
-                density: density.clone(),
-                tissue: tissue.clone(),
-                tissue_table: tissue_table.clone(),
+                density: density.into(),
+                tissue: tissue.into(),
+                tissue_table: tissue_table.into(),
             }),
             (Some(Source::Paths(_)), ..) => {
                 Err(refused(Setting::Ct, "several files", "one file or folder", "Give the folder of the series."))
@@ -393,7 +397,10 @@ impl Dose<'_> {
                 return Err(both(Setting::ActivityUnit, "beside DICOM images", next));
             }
             let choice = self.images.choice(self.nuclide.clone(), administered_mbq)?;
-            return Ok(ActivityChoice::Images { paths: paths.to_vec(), choice: Box::new(choice) });
+            return Ok(ActivityChoice::Images {
+                paths: paths.iter().map(Place::from).collect(),
+                choice: Box::new(choice),
+            });
         }
         if let Some(setting) = self.images.any() {
             return Err(beside_a_map(setting));
@@ -401,7 +408,7 @@ impl Dose<'_> {
         match paths {
             [file] => {
                 let unit = ActivityUnit::require(self.activity_unit.as_deref()).or_user_error()?;
-                Ok(ActivityChoice::Map { file: file.clone(), unit })
+                Ok(ActivityChoice::Map { file: file.into(), unit })
             }
             several => {
                 let found = format!("{} files", several.len());

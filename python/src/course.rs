@@ -18,7 +18,6 @@ use lutra::clinic::request::{CourseRequest, GridChoice, RunOptions, StudyChoice,
 use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{guard, series_files};
-use lutra::course::series::ImageUnit;
 use lutra::course::tia::{ActivityImage, Method};
 use lutra::course::time_activity::Model;
 use lutra::course::words::verdict_words_with;
@@ -92,7 +91,7 @@ fn in_memory(images: Vec<(f64, Volume<f64>)>, asked: &TiaRequest, method: Method
     })?;
     let orientation = images.first().map(|(_, image)| image.grid.orientation());
     let opened = images.into_iter().map(|(time_h, image)| {
-        let scale = ImageUnit::BqMl.mbq_per_value(image.grid.voxel_cm3());
+        let scale = 1e-6 * image.grid.voxel_cm3();
         let activity_mbq = image.to_canonical().0.map(|value| value * scale);
         ActivityImage { name: format!("image at {time_h} h"), time_h, activity_mbq, rel_sigma: None }
     });
@@ -117,7 +116,7 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
     let mut shelf = Shelf::default();
     let labels = match asked.labels {
         None => None,
-        Some(Source::Path(path)) => Some(path),
+        Some(Source::Path(path)) => Some(path.into()),
         Some(Source::Image(image)) => {
             let volume = image.labels(py, "labels")?;
             Some(checked(py, regions_in_memory(volume, stated, &mut shelf))?)
@@ -128,14 +127,15 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
         }
     };
     let (series, volumes) = match asked.series {
-        Series::Paths(paths) => (paths, Vec::new()),
+        Series::Paths(paths) => (paths.into_iter().map(Into::into).collect(), Vec::new()),
         Series::Images(given) => {
             let read = |(time_h, image): (f64, Given<'_>)| Ok((time_h, image.double(py, "images")?));
             (Vec::new(), given.into_iter().map(read).collect::<PyResult<Vec<_>>>()?)
         }
     };
     let (out, force) = (PathBuf::new(), false);
-    let request = TiaRequest { series, labels, label_names, ct: asked.ct, images, out, force };
+    let (label_names, ct) = (label_names.map(Into::into), asked.ct.map(Into::into));
+    let request = TiaRequest { series, labels, label_names, ct, images, outline_sharing: None, out, force };
     let inputs = guard::of_tia(&request);
     let (done, heard) = work(py, progress, move |hear| {
         let opened = match request.series.as_slice() {
@@ -144,9 +144,10 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
             several => OpenSeries::of_images(several, &request.images, hear)?,
         };
         let from = SeriesRegions {
-            labels: request.labels.as_deref(),
-            label_names: request.label_names.as_deref(),
-            ct: request.ct.as_deref(),
+            labels: request.labels.as_ref(),
+            label_names: request.label_names.as_ref(),
+            ct: request.ct.as_ref(),
+            sharing: request.outline_sharing,
             quiet: false,
         };
         Ok(integrate(opened, &BTreeMap::new(), from, &mut shelf, hear)?)
@@ -274,11 +275,13 @@ fn request(place: Place, cache: PathBuf, run: &RunOptions) -> Result<CourseReque
             labels: None,
             label_names: None,
             protocol: place.protocol.unwrap_or_else(|| "iluminet".to_owned()),
+            facts: BTreeMap::new(),
             images: place.images.choice(place.nuclide, administered(place.administered_mbq)?)?,
         })),
     };
     let (out, dicom, force, run) = (PathBuf::new(), None, false, run.clone());
-    Ok(CourseRequest::Patient { course: place.path, out, cache, study, dicom, force, run })
+    let course = place.path.into();
+    Ok(CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing: None, force, run })
 }
 
 /// From the cycles of a treatment to a verdict.

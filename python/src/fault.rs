@@ -48,6 +48,8 @@ pub fn argument(setting: Setting) -> &'static str {
         Setting::KernelNuclide => "kernel_nuclide",
         Setting::KernelVoxel => "kernel_voxel_mm",
         Setting::KernelUnit => "kernel_unit",
+        Setting::OutlineSharing => "outline_sharing",
+        Setting::Metric => "metric",
     }
 }
 

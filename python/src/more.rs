@@ -19,6 +19,7 @@ use lutra::clinic::{bench as measured, guard, inspection, parity as devices_held
 use lutra::dose::dvh::Dvh;
 use lutra::fault::{FaultKind, Setting};
 use lutra::io::dicom;
+use lutra::place::Place;
 use lutra::svalues::gamma::{Criterion, Doses, gamma_map, pass_rate};
 use lutra::svalues::kernel_file::Declared;
 use lutra::transport::Engine;
@@ -75,6 +76,7 @@ impl Medium {
 
 /// A voxel kernel: record, and by offset (0 to `half`) the S values, mGy/(MBq s), and the energies with their error, keV.
 #[pyfunction]
+#[allow(clippy::type_complexity, reason = "taken apart at once by the Python side")]
 pub fn kernel<'py>(
     py: Python<'py>,
     spacing_mm: [f64; 3],
@@ -180,7 +182,8 @@ pub fn audit(
         ))
     };
     let (tolerance_rel, declared) = checked(py, declared())?;
-    let (kernels, s_tables, phantom) = (more.kernels, more.s_tables, more.phantom);
+    let places = |paths: Vec<PathBuf>| paths.into_iter().map(Place::from).collect();
+    let (kernels, s_tables, phantom) = (places(more.kernels), places(more.s_tables), more.phantom);
     let request = AuditRequest { dose, tolerance_rel, kernels, declared, s_tables, phantom };
     let invocation = Invocation::now(vec!["lutra.audit".to_owned()]);
     let (place, heard) = work(py, progress, move |hear| {
@@ -231,7 +234,8 @@ pub fn compare<'py>(
         Some(other) => (Some(lent(py, other, "labels")?.0), None),
     };
     let out = folder.clone().unwrap_or_default();
-    let request = CompareRequest { a, b, labels, label_names, tolerance_rel, out, force };
+    let (labels, label_names) = (labels.map(Place::from), label_names.map(Place::from));
+    let request = CompareRequest { a: a.into(), b: b.into(), labels, label_names, tolerance_rel, out, force };
     let given = Lent { a: a_lent, b: b_lent, labels: lent_labels, names: stated };
     let invocation = Invocation::now(vec!["lutra.compare".to_owned()]);
     let ((record, words, gamma, place), _) = work(py, None, move |_| {
@@ -310,7 +314,8 @@ pub fn inspect(py: Python<'_>, path: PathBuf, images: OfImages) -> PyResult<Stri
             }
             return Ok(serde_json::to_value(inspected.or_user_error()?.shown(argument))?);
         }
-        Ok(inspection::of_nifti(&path)?.record(&path))
+        let place = Place::from(&path);
+        Ok(inspection::of_nifti(&place)?.record(&place))
     })?;
     json(&found)
 }

@@ -40,11 +40,13 @@ fn not_numbers(role: &str, array: &Bound<'_, PyAny>) -> UserError {
     UserError::invalid(role, "values", format!("dtype {kind}"), "numbers", "Convert the array to float or integer.")
 }
 
+#[allow(clippy::unnecessary_cast, reason = "one line for every type of number")]
 fn f64_values(role: &str, array: &Bound<'_, PyAny>) -> Result<Vec<f64>, UserError> {
     values!(array, |&v| v as f64, f64, f32, i16, u16, i32, u32, i64, u64, i8, u8);
     Err(not_numbers(role, array))
 }
 
+#[allow(clippy::unnecessary_cast, reason = "one line for every type of number")]
 fn f32_values(role: &str, array: &Bound<'_, PyAny>) -> Result<Vec<f32>, UserError> {
     values!(array, |&v| v as f32, i16, f32, f64, u16, i32, u32, i64, u64, i8, u8);
     Err(not_numbers(role, array))

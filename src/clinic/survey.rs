@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn cli_names_sort_by_their_numbers() {
         let mut paths = ["cycle10", "cycle2", "Cycle1"].map(Place::from);
-        paths.sort_by_key(|path| natural(path));
+        paths.sort_by_key(natural);
         assert_eq!(paths, ["Cycle1", "cycle2", "cycle10"].map(Place::from));
     }
 }

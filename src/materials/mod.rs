@@ -277,7 +277,7 @@ mod tests {
             density_g_cm3: nifti_values(&reference.join("density.nii.gz")),
             tissue: nifti_values(&reference.join("tissue.nii.gz")),
             label: nifti_values(&reference.join("labels.nii.gz")),
-            tissues: tissues::read_tissues(&reference.join("scene.json")).unwrap(),
+            tissues: tissues::read_tissues(reference.join("scene.json")).unwrap(),
         })
     }
 

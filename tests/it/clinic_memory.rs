@@ -206,8 +206,7 @@ fn engine_a_course_in_memory_is_that_of_its_files() {
     let cache = Cache { folder: folder.join("kept"), program_sha256: "this test".to_owned(), inputs: Inputs::none() };
     let of_files = || {
         let check = |_: &Course| Ok(());
-        clinic_patient(folder.join("COURSE.toml"), None, (&cache, None), &run(), &check, &mut Unheard)
-            .expect("treated")
+        clinic_patient(folder.join("COURSE.toml"), None, (&cache, None), &run(), &check, &mut Unheard).expect("treated")
     };
     let (computed, kept) = (of_files(), of_files());
     assert_eq!(computed.computed[0].tally_sha256, memory.computed[0].tally_sha256);

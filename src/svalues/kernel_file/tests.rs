@@ -32,7 +32,7 @@ fn io_kernels_come_back_from_every_layout() {
             assert!((back.energy_kev(o) / kernel.energy_kev(o) - 1.0).abs() < 1e-4, "{name} {o:?}");
         }
     }
-    let raw = only(read(&folder.path().join("k.csv")).unwrap());
+    let raw = only(read(folder.path().join("k.csv")).unwrap());
     assert_eq!((raw.density_g_cm3, raw.medium.as_deref()), (Some(1.04), Some(kernel.medium.as_str())));
 }
 
