@@ -8,6 +8,29 @@ import numpy as np
 import numpy.typing as npt
 
 __version__: str
+__all__ = [
+    "Course",
+    "Decays",
+    "Dose",
+    "__version__",
+    "arguments",
+    "audit",
+    "bench",
+    "compare",
+    "course",
+    "devices",
+    "dose",
+    "dvh",
+    "gamma",
+    "inspect",
+    "kernel",
+    "main",
+    "parity",
+    "svalue",
+    "tia",
+    "validate",
+    "wait_for_ended",
+]
 
 @final
 class Dose:
