@@ -1,7 +1,7 @@
 //! Where something is read from: a file or a folder on the disk, or named buffers in memory.
 //!
 //! A front end without a file system (a browser with dropped files, an interpreter with an open buffer) hands over
-//! [`Buffers`]: a small read-only file system of named bytes. A [`Place`] is a path together with where that path is
+//! [`Buffers`](crate::place::Buffers): a small read-only file system of named bytes. A [`Place`](crate::place::Place) is a path together with where that path is
 //! looked up. Readers ask a place and never the disk, so files and buffers pass the same checks. The buffers travel
 //! inside the place: there is no registry, and two threads with different buffers of one name do not meet.
 //!

@@ -82,9 +82,9 @@ pub fn write(
     Ok(Written { place, dose, rows, text })
 }
 
-/// As [`write`], of a dose that is already made, with these DICOM outputs: its folder.
+/// As [`write()`], of a dose that is already made, with these DICOM outputs: its folder.
 ///
-/// Errors: as [`write`].
+/// Errors: as [`write()`].
 pub fn write_result(
     result: &DoseResult,
     dicom: Option<DicomOut>,

@@ -1,9 +1,9 @@
 //! Registration: where the tissue of one image lies in another.
 //!
 //! A transform takes a point of the fixed frame to the point of the moving frame where the same tissue lies
-//! ([`transform`]). A metric says how well two images agree under it, with its gradient ([`metric`]); it looks at points
-//! that are always the same ([`sample`]), on smoothed copies of the images ([`pyramid`]). [`search`] descends from several
-//! starts; [`agreement`] asks two halves of the data and the way back; [`verdict`] refuses what looks wrong.
+//! (`transform`). A metric says how well two images agree under it, with its gradient (`metric`); it looks at points
+//! that are always the same (`sample`), on smoothed copies of the images (`pyramid`). `search` descends from several
+//! starts; `agreement` asks two halves of the data and the way back; `verdict` refuses what looks wrong.
 //!
 //! Every sum is taken in fixed blocks of points and added in their order: the result has the same bits on any number of
 //! threads. docs/methods/registration.md describes the method and what it was tested on.

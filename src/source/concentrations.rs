@@ -18,7 +18,7 @@
 //! ones if the regions' shares are linearly independent.
 //!
 //! Criterion: because sum_r m_r V_r g_r = 0, concavity bounds what is missing (Lindsay, Ann. Stat. 11 (1983) 86, theorem
-//! 4.1): L_max - L <= max_r g_r sum_v d_v. The steps end when max_r g_r is at most [`GAP`]. Since L_max - L is about
+//! 4.1): L_max - L <= max_r g_r sum_v d_v. The steps end when max_r g_r is at most `GAP`. Since L_max - L is about
 //! half the sum of d_v (error of lambda_v)^2, a region with the share p of all decays then is within sqrt(2 GAP / p).
 
 use super::shares::Shares;

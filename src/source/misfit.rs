@@ -19,7 +19,7 @@
 //!
 //! Errors: (X'X)^-1 X'CX (X'X)^-1 with the residuals' variance and their correlation C over distance, a Gaussian through
 //! the correlation of neighbouring residuals, since the noise of a reconstruction is correlated. A displacement counts
-//! above [`SIGNIFICANT`] of these errors and above [`DISPLACED_MM`].
+//! above `SIGNIFICANT` of these errors and above `DISPLACED_MM`.
 
 use super::overlap::each_overlap;
 use super::shares::Shares;
