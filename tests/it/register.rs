@@ -179,7 +179,8 @@ fn io_dicom_registration_of_two_cts_is_read_by_others() {
     assert!(output.status.success(), "{}", stderr(&output));
     let out = folder.path().join("out");
     let found = matrix(&out.join("transform.json"));
-    assert!(errors_mm(&found).iter().all(|mm| *mm < 1.5), "{:?}", errors_mm(&found));
+    // half a voxel of 5 mm: how well it finds a motion is tested elsewhere, here it is what others read
+    assert!(errors_mm(&found).iter().all(|mm| *mm < 2.5), "{:?}", errors_mm(&found));
     let object = out.join("registration.dcm");
     must_be_valid(&object, "SpatialRegistration");
     let Some(python) = python() else { return };
@@ -223,7 +224,8 @@ fn cli_tia_brings_moved_images_into_one_frame() {
         let output = lutra(folder.path(), &["tia", &format!("{name}.toml"), "--out", name]);
         assert!(output.status.success(), "{name}: {}", stderr(&output));
         let table = rows(&folder.path().join(name).join("regions.csv"));
-        table.iter().map(|row| row["tia_mbq_h"].parse::<f64>().expect("a number")).sum()
+        let kidneys = table.iter().filter(|row| row["label"] != "0");
+        kidneys.map(|row| row["tia_mbq_h"].parse::<f64>().expect("a number")).sum()
     };
     // the truth: both images as they would be without a motion
     std::fs::copy(folder.path().join("moving.nii"), folder.path().join("kept.nii")).expect("copied");
