@@ -2,14 +2,18 @@
 //!
 //! With radius a, standard deviation s and distance r from the middle, the blurred indicator of the sphere is
 //!
-//!     c(r) = (erf(p) + erf(q))/2 - s/(r sqrt(2 pi)) (e^(-p^2) - e^(-q^2)),   p = (a-r)/(s sqrt 2), q = (a+r)/(s sqrt 2)   (1)
+//! ```text
+//! c(r) = (erf(p) + erf(q))/2 - s/(r sqrt(2 pi)) (e^(-p^2) - e^(-q^2)),   p = (a-r)/(s sqrt 2), q = (a+r)/(s sqrt 2)   (1)
+//! ```
 //!
 //! (integrate the Gaussian over the sphere in spherical coordinates about the point). Its mean over the sphere, the
 //! recovery coefficient without background, is the mean over all pairs of points in the sphere. The share of pairs that
 //! stay inside when shifted by t is 1 - 3t/(4a) + t^3/(16 a^3), the overlap of two equal spheres, so
 //!
-//!     R = Int_0^2a G(t) 4 pi t^2 (1 - 3t/(4a) + t^3/(16 a^3)) dt
-//!       = erf(u) - 3/(u sqrt pi) + 2/(u^3 sqrt pi) + e^(-u^2)/sqrt pi (1/u - 2/u^3),   u = a sqrt 2 / s                   (2)
+//! ```text
+//! R = Int_0^2a G(t) 4 pi t^2 (1 - 3t/(4a) + t^3/(16 a^3)) dt
+//!   = erf(u) - 3/(u sqrt pi) + 2/(u^3 sqrt pi) + e^(-u^2)/sqrt pi (1/u - 2/u^3),   u = a sqrt 2 / s                   (2)
+//! ```
 //!
 //! With a background of concentration B the measured mean of a sphere of concentration A is R A + (1 - R) B.
 
