@@ -81,6 +81,7 @@ pub fn write_registration(
         (tags::SOP_INSTANCE_UID, VR::UI, uid(&["instance", &digest]).as_str()),
         (tags::SERIES_INSTANCE_UID, VR::UI, uid(&["series", &digest]).as_str()),
         (tags::MODALITY, VR::CS, "REG"),
+        (tags::LATERALITY, VR::CS, ""),
         (tags::MANUFACTURER, VR::LO, "Lutra"),
         (tags::MANUFACTURER_MODEL_NAME, VR::LO, "Lutra"),
         (tags::DEVICE_SERIAL_NUMBER, VR::LO, "0"),
