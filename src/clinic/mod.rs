@@ -37,6 +37,9 @@ pub mod dose;
 /// Errors that end a request.
 pub mod failure;
 
+/// Regions that are carried by their own motion.
+pub mod by_region;
+
 /// Text files that describe a request; tables and records of a result.
 pub mod files;
 
@@ -122,6 +125,9 @@ pub mod shard;
 
 /// Inputs opened by a request.
 pub mod shelf;
+
+/// Transforms that a person gives.
+pub mod transforms;
 
 /// A DICOM folder sorted into cycles.
 pub mod study;

@@ -3,34 +3,22 @@
 use super::failure::{OrUserError, UserError};
 use super::files::beside;
 use super::images::{self, recorded};
-use super::register::TransformFile;
-use crate::course::input::check_transform;
+use super::transforms::{Given, Image, given, settings};
 use crate::course::registration::StatedRegistration;
 use crate::course::tia::ActivityImage;
-use crate::fault::Explained;
 use crate::grid::{Volume, VoxelGrid};
-use crate::io::dicom::{self, Origin};
-use crate::io::itk;
+use crate::io::dicom::Origin;
 use crate::note::Note;
 use crate::place::Place;
-use crate::register::{Affine, Registration, Settings, compare, register, verdict};
+use crate::register::{Affine, Jacobians, Registration, TransformError, register, verdict};
 use crate::report::run_record::InputFile;
-use crate::source::moved::deal_out;
-use crate::text;
+use crate::source::bent::deal_out_along;
+use crate::source::moved::{Moved, deal_out};
+use serde::Serialize;
 use std::path::Path;
 
 /// Share of an image's activity that may fall out of the field of view without a warning.
 const LOST_SHARE: f64 = 0.01;
-
-/// One of two images that a transform lies between.
-pub struct Image<'a> {
-    /// Values: activity in any unit, or HU.
-    pub values: &'a Volume<f32>,
-    /// Where a DICOM image came from.
-    pub origin: Option<&'a Origin>,
-    /// Whether the values are CT numbers.
-    pub is_ct: bool,
-}
 
 /// The frame that images are brought into, and what is told of it.
 pub struct Frame<'a> {
@@ -40,6 +28,60 @@ pub struct Frame<'a> {
     pub first: Option<&'a ActivityImage>,
     /// Where it came from.
     pub origin: Option<&'a Origin>,
+}
+
+/// How an image was brought into the common frame: data for a record and for a budget of uncertainty.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MotionRecord {
+    /// The image.
+    pub image: String,
+    /// `rigid`, `given` or `none`.
+    pub method: &'static str,
+    /// From the fixed to the moving frame, RAS mm; none for a displacement field.
+    pub moving_from_fixed_ras_mm: Option<[[f64; 4]; 4]>,
+    /// Shift of the middle of what was looked at, mm; of the middle of the image for a given transform.
+    pub shift_mm: Option<f64>,
+    /// Rotation, degrees.
+    pub rotation_deg: Option<f64>,
+    /// Distance between the transforms of two halves of the data, mm.
+    pub halves_apart_mm: Option<f64>,
+    /// Distance between points and where the way there and back leads, mm.
+    pub inverse_apart_mm: Option<f64>,
+    /// What remains uncertain of a displacement, mm (root mean square length); none where a person states the motion.
+    pub residual_mm: Option<f64>,
+    /// How a displacement field stretches and squeezes.
+    pub jacobians: Option<Jacobians>,
+    /// Share of the activity that falls out of the first image's field of view.
+    pub lost_share: f64,
+    /// Regions that were carried by their own motion.
+    pub regions: Vec<RegionRecord>,
+}
+
+/// The own motion of a region.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegionRecord {
+    /// Its name.
+    pub region: String,
+    /// From the fixed to the moving frame, RAS mm.
+    pub moving_from_fixed_ras_mm: [[f64; 4]; 4],
+    /// Displacement of its middle, mm.
+    pub displacement_mm: [f64; 3],
+    /// Distance from where the common motion takes its middle, mm.
+    pub from_common_mm: f64,
+    /// Distance between the transforms of two halves of the data at its middle, mm.
+    pub halves_apart_mm: f64,
+    /// What remains uncertain of its displacement, mm (root mean square length).
+    pub residual_mm: f64,
+}
+
+/// An image in the common frame.
+pub struct Brought {
+    /// Its activity on the first image's grid, MBq.
+    pub activity_mbq: Volume<f64>,
+    /// How it came there; `None` for an image whose registration is not stated.
+    pub record: Option<MotionRecord>,
+    /// The matrix, where there is one.
+    pub map: Option<Affine>,
 }
 
 /// Refuses an image in another frame of reference unless its registration is stated; another patient in any case.
@@ -67,8 +109,13 @@ pub fn brought(
     frame: &Frame<'_>,
     inputs: &mut Vec<InputFile>,
     notes: &mut Vec<Note>,
-) -> Result<Volume<f64>, UserError> {
-    let Some(stated) = stated.filter(|stated| **stated != StatedRegistration::None) else { return Ok(activity_mbq) };
+) -> Result<Brought, UserError> {
+    let image = name.display().to_string();
+    let Some(stated) = stated else { return Ok(Brought { activity_mbq, record: None, map: Some(Affine::IDENTITY) }) };
+    if *stated == StatedRegistration::None {
+        let record = MotionRecord { image, method: "none", ..MotionRecord::default() };
+        return Ok(Brought { activity_mbq, record: Some(record), map: Some(Affine::IDENTITY) });
+    }
     let Some(first) = frame.first.map(|image| &image.activity_mbq) else {
         return Err(UserError::invalid(
             frame.file,
@@ -81,11 +128,23 @@ pub fn brought(
     let [fixed, moving] = [first, &activity_mbq].map(|volume| volume.map(|mbq| mbq as f32));
     let fixed = Image { values: &fixed, origin: frame.origin, is_ct: false };
     let moving = Image { values: &moving, origin: own, is_ct: false };
-    let map = settled(stated, name, frame.file, &fixed, &moving, inputs, notes)?;
-    moved(name, activity_mbq, &map, &first.grid, notes)
+    let (map, record) = settled(stated, name, frame.file, &fixed, &moving, inputs, notes)?;
+    let dealt = match &map {
+        Given::Matrix(map) => moved(&activity_mbq, map, &first.grid),
+        Given::Field(field, _) => {
+            deal_out_along(&activity_mbq, &first.grid, |point| field.apply(point)).or_user_error()
+        }
+    };
+    let dealt = dealt.map_err(|error| error.inside(name))?;
+    let record = MotionRecord { image, lost_share: told_loss(&dealt, name, notes), ..record };
+    let map = match map {
+        Given::Matrix(map) => Some(map),
+        Given::Field(..) => None,
+    };
+    Ok(Brought { activity_mbq: dealt.volume, record: Some(record), map })
 }
 
-/// The transform from the fixed to the moving image that is stated or computed.
+/// The transform from the fixed to the moving image that is stated or computed, and its record.
 pub fn settled(
     stated: &StatedRegistration,
     name: &Path,
@@ -94,20 +153,33 @@ pub fn settled(
     moving: &Image<'_>,
     inputs: &mut Vec<InputFile>,
     notes: &mut Vec<Note>,
-) -> Result<Affine, UserError> {
+) -> Result<(Given, MotionRecord), UserError> {
     match stated {
-        StatedRegistration::None => Ok(Affine::IDENTITY),
+        StatedRegistration::None => {
+            Ok((Given::Matrix(Affine::IDENTITY), MotionRecord { method: "none", ..MotionRecord::default() }))
+        }
         StatedRegistration::Rigid => {
             let found = computed(fixed, moving).map_err(|error| error.inside(name))?;
             notes.push(told(&found).at(name));
-            Ok(found.moving_from_fixed)
+            let record = MotionRecord {
+                method: "rigid",
+                moving_from_fixed_ras_mm: Some(found.moving_from_fixed.to_4x4()),
+                shift_mm: Some(found.shift_mm),
+                rotation_deg: Some(found.rotation_deg),
+                halves_apart_mm: Some(found.halves_apart_mm),
+                inverse_apart_mm: Some(found.inverse_apart_mm),
+                residual_mm: Some(found.residual_mm),
+                ..MotionRecord::default()
+            };
+            Ok((Given::Matrix(found.moving_from_fixed), record))
         }
         StatedRegistration::Given(transform) => {
             let path = beside(file, transform);
             let map = given(&path, fixed, moving)?;
             inputs.push(recorded("transform", &path, &files(&path)?)?);
-            notes.push(Note::info("registration-given", displacement(&map, fixed.values)).at(name));
-            Ok(map)
+            let record = displacement(&map, fixed.values);
+            notes.push(Note::info("registration-given", words(&record)).at(name));
+            Ok((map, record))
         }
     }
 }
@@ -119,149 +191,77 @@ fn computed(fixed: &Image<'_>, moving: &Image<'_>) -> Result<Registration, UserE
     Ok(found)
 }
 
-fn settings(fixed: &Image<'_>, moving: &Image<'_>) -> Settings {
-    let is_ct = [fixed.is_ct, moving.is_ct];
-    Settings::new(crate::register::Kind::Rigid, super::register::automatic(is_ct), is_ct)
-}
-
 fn told(found: &Registration) -> Note {
     Note::info(
         "registered",
         format!(
-            "moved by {:.1} mm and {:.1} degrees (rigid registration; halves of the data {:.1} mm apart)",
-            found.shift_mm, found.rotation_deg, found.halves_apart_mm
+            "moved by {:.1} mm and {:.1} degrees (rigid registration; halves of the data {:.1} mm apart; {:.1} mm remain \
+             uncertain)",
+            found.shift_mm, found.rotation_deg, found.halves_apart_mm, found.residual_mm
         ),
     )
 }
 
-fn displacement(map: &Affine, fixed: &Volume<f32>) -> String {
+/// The record of a transform that a person gives: what it does in the middle of the fixed image.
+fn displacement(map: &Given, fixed: &Volume<f32>) -> MotionRecord {
     let middle = fixed.grid.world_mm(fixed.grid.dims.map(|n| 0.5 * (n as f64 - 1.0)));
-    let [x, y, z] = map.displacement_mm(middle);
-    format!(
-        "moved by {:.1} mm in the middle of the image and {:.1} degrees (transform given)",
-        (x * x + y * y + z * z).sqrt(),
-        map.rotation_deg()
-    )
+    let length = |[x, y, z]: [f64; 3]| (x * x + y * y + z * z).sqrt();
+    let record = MotionRecord { method: "given", ..MotionRecord::default() };
+    match map {
+        Given::Matrix(map) => MotionRecord {
+            moving_from_fixed_ras_mm: Some(map.to_4x4()),
+            shift_mm: Some(length(map.displacement_mm(middle))),
+            rotation_deg: Some(map.rotation_deg()),
+            ..record
+        },
+        Given::Field(field, jacobians) => {
+            MotionRecord { shift_mm: field.displacement_mm(middle).map(length), jacobians: Some(*jacobians), ..record }
+        }
+    }
+}
+
+fn words(record: &MotionRecord) -> String {
+    let shift = record.shift_mm.unwrap_or(f64::NAN);
+    match record.jacobians {
+        None => format!(
+            "moved by {shift:.1} mm in the middle of the image and {:.1} degrees (transform given)",
+            record.rotation_deg.unwrap_or(f64::NAN)
+        ),
+        Some(Jacobians { least, p01, median, p99, most }) => format!(
+            "moved by {shift:.1} mm in the middle of the image (displacement field given; its Jacobian: median {median:.2}, \
+             98 % between {p01:.2} and {p99:.2}, from {least:.2} to {most:.2})"
+        ),
+    }
+}
+
+/// A grid of the moving image carried to the fixed frame by a rigid motion.
+///
+/// Errors: a motion that is not rigid.
+pub fn carried(grid: &VoxelGrid, moving_from_fixed: &Affine) -> Result<VoxelGrid, UserError> {
+    moving_from_fixed.require_rigid().or_user_error()?;
+    let back = moving_from_fixed.inverse().ok_or(TransformError::Singular).or_user_error()?;
+    let affine = back.after(&Affine { rows: grid.affine }).rows;
+    VoxelGrid::from_affine(grid.dims, affine).or_user_error()
 }
 
 /// Activity carried to the fixed frame and dealt out to its voxels: the sum inside the field of view is kept.
-fn moved(
-    name: &Path,
-    activity_mbq: Volume<f64>,
-    moving_from_fixed: &Affine,
-    target: &VoxelGrid,
-    notes: &mut Vec<Note>,
-) -> Result<Volume<f64>, UserError> {
-    let wrong = |error: UserError| error.inside(name);
-    moving_from_fixed.require_rigid().or_user_error().map_err(wrong)?;
-    let back = moving_from_fixed.inverse().ok_or(crate::register::TransformError::Singular).or_user_error()?;
-    let affine = back.after(&Affine { rows: activity_mbq.grid.affine }).rows;
-    let grid = VoxelGrid::from_affine(activity_mbq.grid.dims, affine).or_user_error().map_err(wrong)?;
-    let dealt = deal_out(&Volume { grid, data: activity_mbq.data }, target);
-    if dealt.lost.abs() > LOST_SHARE * dealt.source.abs() {
-        let text = format!(
-            "{:.1} % of the activity lies outside the first image's field of view once moved",
-            100.0 * dealt.lost / dealt.source
-        );
+fn moved(activity_mbq: &Volume<f64>, moving_from_fixed: &Affine, target: &VoxelGrid) -> Result<Moved, UserError> {
+    let grid = carried(&activity_mbq.grid, moving_from_fixed)?;
+    Ok(deal_out(&Volume { grid, data: activity_mbq.data.clone() }, target))
+}
+
+/// The share of the activity that lies outside once moved, with a warning where it is more than a little.
+pub fn told_loss(dealt: &Moved, name: &Path, notes: &mut Vec<Note>) -> f64 {
+    let share = if dealt.source == 0.0 { 0.0 } else { dealt.lost / dealt.source };
+    if share.abs() > LOST_SHARE {
+        let text =
+            format!("{:.1} % of the activity lies outside the first image's field of view once moved", 100.0 * share);
         notes.push(Note::warning("activity-moved-outside", text).at(name));
     }
-    Ok(dealt.volume)
+    share
 }
 
 /// Files of a transform.
 fn files(path: &Place) -> Result<Vec<Place>, UserError> {
     if path.is_dir() { crate::io::open::files_of(path).or_user_error() } else { Ok(vec![path.clone()]) }
-}
-
-/// Reads a transform from the fixed to the moving image and checks it against both. Activity takes a rigid one alone.
-///
-/// Errors: a file of another kind; frames of reference that do not match; a mirror; scale or shear in a transform that is
-/// called rigid or is for activity; the wrong direction.
-pub fn given(path: &Place, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Affine, UserError> {
-    let (map, called_rigid) = read(path, fixed.origin, moving.origin)?;
-    if called_rigid || !moving.is_ct {
-        map.require_rigid().map_err(|error| error.fault().inside(path))?;
-    }
-    check_transform(&path.display().to_string(), "transform", &map.rows).or_user_error()?;
-    right_way(path, &map, fixed, moving)?;
-    Ok(map)
-}
-
-/// The transform of a file, from the fixed to the moving frame, RAS mm, and whether the file calls it rigid.
-fn read(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result<(Affine, bool), UserError> {
-    let of = |matrix: [[f64; 4]; 4]| Affine::from_4x4(matrix).map_err(|error| error.fault().inside(path));
-    if dicom::is_dicom(path) {
-        let (Some(fixed), Some(moving)) = (fixed, moving) else {
-            return Err(UserError::invalid(
-                path,
-                "frames of reference",
-                "a registration object (DICOM) between images without a frame of reference (NIfTI)",
-                "DICOM images, or a transform.json or .tfm",
-                "Give the DICOM images that the object names.",
-            ));
-        };
-        let read = dicom::read_registration(path, fixed, moving).or_user_error()?;
-        let back = of(read.fixed_from_moving)?.inverse();
-        let back = back.ok_or_else(|| crate::register::TransformError::Singular.fault().inside(path))?;
-        return Ok((back, read.rigid));
-    }
-    let content = text::read(path).map_err(|error| error.fault().inside(path))?;
-    if itk::is_transform(&content) {
-        let read = itk::read_transform(path).or_user_error()?;
-        return Ok((of(read.moving_from_fixed)?, read.rigid));
-    }
-    let file: TransformFile = serde_json::from_str(&content).map_err(|error| {
-        UserError::invalid(
-            path,
-            "transform",
-            error.to_string(),
-            "transform.json of lutra register, an ITK text file (.tfm, .txt) or a registration object (REG)",
-            "Give the transform as one of these.",
-        )
-    })?;
-    for (side, named, own) in [("fixed", &file.fixed, fixed), ("moving", &file.moving, moving)] {
-        let own = own.and_then(Origin::frame_of_reference);
-        if let (Some(named), Some(own)) = (&named.frame_of_reference_uid, own)
-            && *named != own
-        {
-            return Err(UserError::invalid(
-                path,
-                format!("{side}.frame_of_reference_uid"),
-                "another frame of reference than the image's",
-                "that of the image",
-                "Give the transform between these two images, fixed and moving as it was made.",
-            ));
-        }
-    }
-    Ok((of(file.moving_from_fixed_ras_mm)?, file.kind == crate::register::Kind::Rigid))
-}
-
-/// Refuses a transform whose inverse fits the images better: it was exported in the other direction.
-fn right_way(path: &Place, map: &Affine, fixed: &Image<'_>, moving: &Image<'_>) -> Result<(), UserError> {
-    let Some(inverse) = map.inverse() else { return Ok(()) };
-    let settings = settings(fixed, moving);
-    let [as_given, reversed] = compare(fixed.values, moving.values, [map, &inverse], &settings).or_user_error()?;
-    if reversed.likeness > as_given.likeness && !same(map, &inverse) {
-        return Err(UserError::invalid(
-            path,
-            "direction",
-            format!(
-                "the images agree worse under it ({:.4}, overlap {:.0} %) than under its inverse ({:.4}, overlap {:.0} %)",
-                as_given.likeness,
-                100.0 * as_given.overlap,
-                reversed.likeness,
-                100.0 * reversed.overlap
-            ),
-            "a transform that takes points of the fixed image to the moving image",
-            "Export the transform the other way round, or exchange the images.",
-        ));
-    }
-    Ok(())
-}
-
-/// Whether a map and its inverse do the same to 0.1 mm: then its direction does not matter.
-fn same(map: &Affine, inverse: &Affine) -> bool {
-    [[0.0; 3], [200.0, 0.0, 0.0], [0.0, 200.0, 0.0], [0.0, 0.0, 200.0]]
-        .iter()
-        .all(|&point| crate::register::agreement::apart_mm(map, inverse, point) < 0.1)
 }

@@ -226,6 +226,7 @@ impl Registered {
             "overlap": found.overlap,
             "halves_apart_mm": found.halves_apart_mm,
             "inverse_apart_mm": found.inverse_apart_mm,
+            "residual_mm": found.residual_mm,
             "regions": found.regions,
         });
         Ok(TransformFile {
@@ -299,7 +300,8 @@ impl Registered {
         let found = &self.found;
         let mut text = format!(
             "{} registration by {}\nshift of the middle {:.2} mm, rotation {:.2} degrees, overlap {:.0} %\n\
-             likeness {:.5} before, {:.5} after\nhalves of the data {:.2} mm apart, way there and back {:.2} mm\n\n",
+             likeness {:.5} before, {:.5} after\nhalves of the data {:.2} mm apart, way there and back {:.2} mm, \
+             {:.2} mm remain uncertain\n\n",
             found.kind.name(),
             found.likeness.name(),
             found.shift_mm,
@@ -309,6 +311,7 @@ impl Registered {
             found.likeness_after,
             found.halves_apart_mm,
             found.inverse_apart_mm,
+            found.residual_mm,
         );
         text.push_str(&format!(
             "{:<28} {:>8} {:>8} {:>8} {:>10} {:>10}\n",
@@ -336,10 +339,12 @@ struct Row {
     longest_mm: f64,
     halves_apart_mm: f64,
     inverse_apart_mm: f64,
+    residual_mm: f64,
     own_x_mm: Option<f64>,
     own_y_mm: Option<f64>,
     own_z_mm: Option<f64>,
     own_halves_apart_mm: Option<f64>,
+    own_residual_mm: Option<f64>,
 }
 
 impl Row {
@@ -355,16 +360,18 @@ impl Row {
             longest_mm: found.shift_mm,
             halves_apart_mm: found.halves_apart_mm,
             inverse_apart_mm: found.inverse_apart_mm,
+            residual_mm: found.residual_mm,
             own_x_mm: None,
             own_y_mm: None,
             own_z_mm: None,
             own_halves_apart_mm: None,
+            own_residual_mm: None,
         }
     }
 
     fn of(motion: &RegionMotion, region: String) -> Self {
         let [x_mm, y_mm, z_mm] = motion.displacement_mm;
-        let &RegionMotion { label, length_mm, longest_mm, halves_apart_mm, inverse_apart_mm, .. } = motion;
+        let &RegionMotion { label, length_mm, longest_mm, halves_apart_mm, inverse_apart_mm, residual_mm, .. } = motion;
         let own = |axis: usize| motion.own.as_ref().map(|own| own.displacement_mm[axis]);
         Self {
             label,
@@ -376,10 +383,12 @@ impl Row {
             longest_mm,
             halves_apart_mm,
             inverse_apart_mm,
+            residual_mm,
             own_x_mm: own(0),
             own_y_mm: own(1),
             own_z_mm: own(2),
             own_halves_apart_mm: motion.own.as_ref().map(|own| own.halves_apart_mm),
+            own_residual_mm: motion.own.as_ref().map(|own| own.residual_mm),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From a series of activity images to decays per voxel.
 
+use super::by_region::{self, Pending};
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
-use super::motion;
+use super::motion::{self, MotionRecord};
 use super::notes::Listener;
 use super::outlines::{Outlines, tell};
 use super::partial_volume;
@@ -48,6 +49,8 @@ pub struct Integrated {
     pub sharing: OutlineSharing,
     /// How the images were corrected for partial volume, where they were.
     pub partial_volume: Option<partial_volume::Record>,
+    /// How the images were brought into one frame, those whose registration is stated.
+    pub motions: Vec<MotionRecord>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -94,6 +97,10 @@ pub struct OpenSeries {
     pub injection: Option<Moment>,
     /// How the images were corrected for partial volume, once they are.
     pub partial_volume: Option<partial_volume::Record>,
+    /// How the images were brought into one frame, those whose registration is stated.
+    pub motions: Vec<MotionRecord>,
+    /// Images whose regions are still to be carried by their own motion.
+    pending: Vec<Pending>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -225,6 +232,8 @@ impl OpenSeries {
             origin,
             injection,
             partial_volume: None,
+            motions: Vec::new(),
+            pending: Vec::new(),
             warnings,
         })
     }
@@ -265,6 +274,8 @@ impl OpenSeries {
             origin: None,
             injection: None,
             partial_volume: None,
+            motions: Vec::new(),
+            pending: Vec::new(),
             warnings: Vec::new(),
         })
     }
@@ -306,6 +317,7 @@ impl OpenSeries {
         };
         let injection = study::one_of_one(&name, &injections)?;
         let mut images: Vec<ActivityImage> = Vec::new();
+        let (mut motions, mut pending) = (Vec::new(), Vec::new());
         let mut frame = None;
         let mut origin: Option<Origin> = None;
         for image in &series.images {
@@ -333,12 +345,18 @@ impl OpenSeries {
             let activity_mbq = read.volume.map(|value| value * scale);
             let own = read.origin.as_ref();
             let stated = image.registration.as_ref();
-            let activity_mbq =
-                motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
+            let as_it_lies = (!image.by_region.is_empty()).then(|| activity_mbq.clone());
+            let brought = motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
+            if let Some(activity_mbq) = as_it_lies {
+                let common = brought.map.ok_or_else(|| by_region::no_field(path, images.len()))?;
+                let (name, regions) = (file.to_path_buf(), image.by_region.clone());
+                pending.push(Pending { index: images.len(), name, activity_mbq, common, regions });
+            }
+            motions.extend(brought.record);
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,
-                activity_mbq,
+                activity_mbq: brought.activity_mbq,
                 rel_sigma: image.rel_sigma,
             });
             frame.get_or_insert((read.orientation, read.form_code));
@@ -361,6 +379,8 @@ impl OpenSeries {
             origin,
             injection,
             partial_volume: None,
+            motions,
+            pending,
             warnings,
         })
     }
@@ -394,6 +414,18 @@ impl OpenSeries {
         Ok(Divided { shares, concentrations, air: outlines.air })
     }
 
+    /// Carries regions by their own motion, where the series asks for it.
+    fn carried(&mut self, over: &Over<'_>) -> Result<(), UserError> {
+        for pending in std::mem::take(&mut self.pending) {
+            let name = pending.name.display().to_string();
+            let Some(record) = self.motions.iter_mut().find(|record| record.image == name) else { continue };
+            let first = &self.images[0].activity_mbq;
+            let moved = by_region::bring(&pending, &self.name, first, over.regions, record, &mut self.warnings)?;
+            self.images[pending.index].activity_mbq = moved;
+        }
+        Ok(())
+    }
+
     /// Corrects the images for partial volume, where the series asks for it.
     fn corrected(&mut self, over: &Over<'_>, hear: &mut dyn Listener) -> Result<(), UserError> {
         let Some(settings) = &self.series.partial_volume else { return Ok(()) };
@@ -419,6 +451,7 @@ impl OpenSeries {
         earlier: &BTreeMap<String, EarlierHalfLife>,
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
+        self.carried(over)?;
         self.corrected(over, hear)?;
         let Divided { shares, concentrations, air } = self.divided(over, hear)?;
         let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
@@ -581,7 +614,7 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, mut warnings, .. } = opened;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, motions, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
@@ -596,6 +629,7 @@ pub fn integrate(
         nuclide,
         sharing,
         partial_volume,
+        motions,
         warnings,
     })
 }

@@ -424,6 +424,7 @@ fn checked_cycle(
         check_transform(file, &place("transform"), transform)?;
     }
     let registration = cycle.registration.as_ref().map(|r| r.check(file, &place("registration"))).transpose()?;
+    cycle.registration.as_ref().map_or(Ok(()), |r| r.whole(file, &place("registration")))?;
     if registration.is_some() && cycle.transform.is_some() {
         return Err(InputError::new(file, place("transform"), "a transform and a registration", "one of them", NEXT));
     }

@@ -26,6 +26,8 @@ pub(super) struct RawRegistration {
     method: RegistrationMethod,
     #[serde(default)]
     transform: Option<String>,
+    #[serde(default)]
+    by_region: Vec<String>,
 }
 
 /// How an image is brought into the common frame, checked.
@@ -50,7 +52,7 @@ impl RawRegistration {
                 file,
                 format!("{place}.transform"),
                 "none stated",
-                "the transform's file: transform.json, .tfm or a registration object (REG)",
+                "the transform's file: transform.json, .tfm, a registration object (REG) or a displacement field (.mha, .nii)",
                 NEXT,
             )),
             (_, Some(_)) => Err(InputError::new(
@@ -64,11 +66,54 @@ impl RawRegistration {
             (RegistrationMethod::None, None) => Ok(StatedRegistration::None),
         }
     }
+
+    /// Names of the regions that move by themselves.
+    ///
+    /// Errors: a name that is given twice.
+    pub(super) fn regions(&self, file: &str, place: &str) -> Result<Vec<String>, InputError> {
+        let twice = self.by_region.iter().enumerate().find(|(n, name)| self.by_region[..*n].contains(name));
+        match twice {
+            Some((_, name)) => Err(InputError::new(
+                file,
+                format!("{place}.by_region"),
+                format!("\"{name}\" twice"),
+                "each region once",
+                NEXT,
+            )),
+            None => Ok(self.by_region.clone()),
+        }
+    }
+
+    /// Refuses regions that move by themselves, where nothing asks for them.
+    pub(super) fn whole(&self, file: &str, place: &str) -> Result<(), InputError> {
+        if self.by_region.is_empty() {
+            return Ok(());
+        }
+        Err(InputError::new(
+            file,
+            format!("{place}.by_region"),
+            "regions",
+            "none between cycles: each cycle has its own outlines",
+            "State by_region at the images of the cycle's SERIES.toml.",
+        ))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn io_regions_that_move_by_themselves_are_named() {
+        let parse = |text: &str| -> RawRegistration { toml::from_str(text).expect("a table") };
+        let two = parse("method = \"rigid\"\nby_region = [\"kidney_left\", \"kidney_right\"]");
+        assert_eq!(two.regions("F.toml", "r").expect("names"), ["kidney_left", "kidney_right"]);
+        let error = two.whole("F.toml", "cycles[1].registration").expect_err("a cycle").to_string();
+        assert!(error.contains("cycles[1].registration.by_region"), "{error}");
+        let twice = parse("method = \"none\"\nby_region = [\"a\", \"a\"]");
+        let error = twice.regions("F.toml", "r").expect_err("twice").to_string();
+        assert!(error.contains("\"a\" twice"), "{error}");
+    }
 
     #[test]
     fn io_registration_tables_are_checked() {

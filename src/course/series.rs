@@ -228,6 +228,8 @@ pub struct SeriesImage {
     pub rel_sigma: Option<f64>,
     /// How it is brought into the frame of the first image; `None` if it is not stated.
     pub registration: Option<StatedRegistration>,
+    /// Names of the regions that are carried by their own motion.
+    pub by_region: Vec<String>,
     /// Measured rate in the wide window, cps, for the dead time.
     pub wide_window_cps: Option<f64>,
 }
@@ -600,12 +602,22 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         let rel_sigma = image.relative_error.or(raw.relative_error);
         let rel_sigma = rel_sigma.map(|value| relative(file, &place("relative_error"), value)).transpose()?;
         let registration = image.registration.as_ref().map(|r| r.check(file, &place("registration"))).transpose()?;
+        let raw_regions = image.registration.as_ref().map(|r| r.regions(file, &place("registration"))).transpose()?;
+        let by_region = raw_regions.unwrap_or_default();
         let wide_window_cps = image.wide_window_cps;
         if let Some(cps) = wide_window_cps {
             positive(file, &place("wide_window_cps"), cps, "cps")?;
         }
         let file = image.file.clone();
-        images.push(SeriesImage { file, time_h, reference_time_h, rel_sigma, registration, wide_window_cps });
+        images.push(SeriesImage {
+            file,
+            time_h,
+            reference_time_h,
+            rel_sigma,
+            registration,
+            by_region,
+            wide_window_cps,
+        });
     }
     Ok(images)
 }

@@ -14,6 +14,12 @@ pub mod dicom;
 /// Transforms in ITK's text files.
 pub mod itk;
 
+/// Displacement fields.
+pub mod displacement;
+
+/// MetaImage.
+mod itk_meta;
+
 /// Opens images and label maps of any format.
 pub mod open;
 

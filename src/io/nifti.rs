@@ -119,6 +119,10 @@ pub struct Header {
     pub grid: VoxelGrid,
     /// What a careful user should know: assumptions made where the file is silent.
     pub notes: Vec<Note>,
+    /// What the values are meant to be, as stored (`intent_code`).
+    pub intent: i32,
+    /// Values a voxel, plane after plane: 1 but for fields of vectors.
+    components: usize,
     /// Byte at which the values start in the file that holds them.
     data_offset: u64,
     /// Whether the values lie in a second file.
@@ -238,6 +242,18 @@ pub fn read_image<T: Sample>(path: impl Into<Place>) -> Result<Image<T>, IoError
     let path = &path.into();
     let mut source = ByteSource::open(path)?;
     let header = source.header()?;
+    let Numbers { data, nonfinite, first, .. } = numbers(path, &mut source, &header)?;
+    let first_nonfinite = first.map(|index| header.grid.voxel(index));
+    let volume = Volume { grid: header.grid.clone(), data };
+    Ok(Image { volume, header, nonfinite, first_nonfinite })
+}
+
+/// All values of an image, scaled.
+fn numbers<'a, T: Sample>(
+    path: &'a Place,
+    source: &mut ByteSource,
+    header: &Header,
+) -> Result<Numbers<'a, T>, IoError> {
     let mut taken = Numbers {
         path,
         scale: (header.slope, header.intercept),
@@ -246,11 +262,20 @@ pub fn read_image<T: Sample>(path: impl Into<Place>) -> Result<Image<T>, IoError
         nonfinite: 0,
         first: None,
     };
-    source.values(&header, &mut taken)?;
-    let Numbers { data, nonfinite, first, .. } = taken;
-    let first_nonfinite = first.map(|index| header.grid.voxel(index));
-    let volume = Volume { grid: header.grid.clone(), data };
-    Ok(Image { volume, header, nonfinite, first_nonfinite })
+    source.values(header, &mut taken)?;
+    Ok(taken)
+}
+
+/// Reads a field of vectors of three numbers, as they stand in the file; what is not finite stays.
+///
+/// Errors: as [`read_image`]; another number of dimensions than five, or of values than three a voxel.
+pub(crate) fn read_vectors(path: &Place) -> Result<(Header, Vec<[f32; 3]>), IoError> {
+    let mut source = ByteSource::open(path)?;
+    let header = source.header_with(3)?;
+    let planes = numbers::<f32>(path, &mut source, &header)?.data;
+    let count = header.grid.len();
+    let vectors = (0..count).map(|n| [planes[n], planes[n + count], planes[n + 2 * count]]).collect();
+    Ok((header, vectors))
 }
 
 /// Values as numbers, scaled.

@@ -10,6 +10,8 @@
 
 /// How far two halves of the data, and the way there and back, agree.
 pub mod agreement;
+/// Maps of points that bend.
+pub mod displacement;
 /// Why a registration is refused.
 pub mod error;
 /// Smoothed values and their gradient at any place.
@@ -20,12 +22,16 @@ mod mask;
 pub mod metric;
 /// Descent by L-BFGS.
 mod optimise;
+/// The motion of one region by itself.
+mod own;
 /// Smoothed, coarser copies.
 mod pyramid;
 /// Points that are looked at.
 mod sample;
 /// From two images to a transform.
 pub mod search;
+/// Two images at all levels.
+mod stage;
 /// Maps of points between two frames.
 pub mod transform;
 /// What is refused.
@@ -34,8 +40,11 @@ pub mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use displacement::{Displacement, DisplacementError, Jacobians};
 pub use error::RegisterError;
 pub use field::View;
 pub use metric::Likeness;
-pub use search::{Agreement, Registration, Settings, Step, compare, register};
+pub use own::by_region;
+pub use search::{Agreement, Registration, Step, Way, compare, register};
+pub use stage::Settings;
 pub use transform::{Affine, Kind, TransformError};

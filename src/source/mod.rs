@@ -24,6 +24,12 @@ mod overlap;
 /// Values brought onto another grid with their sum kept.
 pub mod moved;
 
+/// Values carried along a map that bends.
+pub mod bent;
+
+/// Values of regions that move by themselves.
+pub mod pieces;
+
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 

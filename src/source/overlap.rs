@@ -210,7 +210,7 @@ type Point = [f64; 3];
 
 /// Solids that are made on the way, kept so that their memory is used again.
 #[derive(Default)]
-struct Scratch {
+pub(super) struct Scratch {
     /// For each axis: the solid above a plane, and the part of it below the next.
     parts: [[Solid; 2]; 3],
     /// Edges of the face that a cut opens.
@@ -231,6 +231,16 @@ impl Solid {
         let edges = FACES.iter().enumerate().flat_map(|(face, corners)| {
             (0..4).map(move |n| (face as u32, corner(corners[n]), corner(corners[(n + 1) % 4])))
         });
+        Self { edges: edges.collect() }
+    }
+
+    /// A tetrahedron of these corners.
+    fn tetrahedron(corners: &[Point; 4]) -> Self {
+        const FACES: [[usize; 3]; 4] = [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]];
+        let edges = FACES
+            .iter()
+            .enumerate()
+            .flat_map(|(face, ends)| (0..3).map(move |n| (face as u32, corners[ends[n]], corners[ends[(n + 1) % 3]])));
         Self { edges: edges.collect() }
     }
 
@@ -311,6 +321,19 @@ fn clip(
     }
     let face = solid.edges.last().map_or(0, |edge| edge.0 + 1);
     out.edges.extend(cap.iter().map(|&(a, b)| (face, a, b)));
+}
+
+/// Calls `found` with every voxel of a grid that a tetrahedron overlaps, and the volume in it. Corners and volumes in voxels
+/// of the grid.
+pub(super) fn each_piece(
+    corners: &[[f64; 3]; 4],
+    dims: [usize; 3],
+    scratch: &mut Scratch,
+    found: &mut dyn FnMut([usize; 3], f64),
+) {
+    let centre: Point = std::array::from_fn(|axis| 0.25 * corners.iter().map(|corner| corner[axis]).sum::<f64>());
+    let around = corners.map(|corner| std::array::from_fn(|axis| corner[axis] - centre[axis]));
+    cut(&Solid::tetrahedron(&around), 2, centre, dims, [0; 3], scratch, found);
 }
 
 /// Cuts a solid (around the origin; the origin lies at `centre` in voxels) into the voxels of a grid

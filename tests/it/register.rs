@@ -10,8 +10,10 @@ use lutra::io::nifti;
 use lutra::register::{Affine, agreement};
 use std::path::Path;
 
-/// Ellipsoids of a made patient: centre and half axes, mm, CT number, activity.
-const PARTS: [([f64; 3], [f64; 3], f64, f64); 7] = [
+/// Centre and half axes, mm, CT number, activity.
+type Ellipsoid = ([f64; 3], [f64; 3], f64, f64);
+/// Ellipsoids of a made patient.
+const PARTS: [Ellipsoid; 7] = [
     ([0.0, 0.0, 0.0], [150.0, 100.0, 900.0], -90.0, 0.5),
     ([0.0, -5.0, 0.0], [132.0, 84.0, 900.0], 45.0, 0.7),
     ([-65.0, 20.0, 40.0], [58.0, 50.0, 55.0], 60.0, 4.0),
@@ -28,10 +30,21 @@ fn grid() -> VoxelGrid {
 
 /// The patient, who lies moved: `back` leads from the image to the patient's own place.
 fn made(grid: &VoxelGrid, back: &Affine, ct: bool) -> Volume<f32> {
+    made_of(&PARTS, grid, back, ct)
+}
+
+/// The patient, whose kidneys lie nearer to the head by so much, mm.
+fn made_with(grid: &VoxelGrid, ct: bool, kidneys_up_mm: f64) -> Volume<f32> {
+    let mut parts = PARTS;
+    (4..6).for_each(|n| parts[n].0[2] += kidneys_up_mm);
+    made_of(&parts, grid, &Affine::IDENTITY, ct)
+}
+
+fn made_of(parts: &[Ellipsoid; 7], grid: &VoxelGrid, back: &Affine, ct: bool) -> Volume<f32> {
     let (outside, width) = if ct { (-1000.0, 4.0) } else { (0.0, 14.0) };
     let value = |n: usize| {
         let p = back.apply(grid.world_mm(grid.voxel(n).map(|v| v as f64)));
-        let layer = |v: f64, (centre, half, hu, activity): &([f64; 3], [f64; 3], f64, f64)| {
+        let layer = |v: f64, (centre, half, hu, activity): &Ellipsoid| {
             let r = (0..3).map(|a| ((p[a] - centre[a]) / half[a]).powi(2)).sum::<f64>().sqrt();
             let shortest = half.iter().copied().fold(f64::INFINITY, f64::min);
             let inside = (0.5 + (1.0 - r) * shortest / width).clamp(0.0, 1.0);
@@ -39,7 +52,7 @@ fn made(grid: &VoxelGrid, back: &Affine, ct: bool) -> Volume<f32> {
         };
         // a pattern without structure in place of noise
         let grain = ((n.wrapping_mul(2_654_435_761)) % 1000) as f64 / 1000.0 - 0.5;
-        let v = PARTS.iter().fold(outside, layer);
+        let v = parts.iter().fold(outside, layer);
         (v + grain * if ct { 20.0 } else { 0.4 * v.sqrt() }) as f32
     };
     Volume { grid: grid.clone(), data: (0..grid.len()).map(value).collect() }
@@ -253,4 +266,188 @@ fn cli_tia_brings_moved_images_into_one_frame() {
     let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
+}
+
+/// Volumes of the displacement along x, y, z of a map, RAS mm, on the fixed grid.
+fn displacements(map: impl Fn([f64; 3]) -> [f64; 3]) -> [Volume<f32>; 3] {
+    let grid = grid();
+    let by = |n: usize| {
+        let at = grid.world_mm(grid.voxel(n).map(|v| v as f64));
+        let to = map(at);
+        [0, 1, 2].map(|axis| (to[axis] - at[axis]) as f32)
+    };
+    let all: Vec<[f32; 3]> = (0..grid.len()).map(by).collect();
+    [0, 1, 2].map(|axis| Volume { grid: grid.clone(), data: all.iter().map(|v| v[axis]).collect() })
+}
+
+/// Writes a NIfTI field of vectors with this intent: RAS for 1006, LPS for 1007.
+fn write_nifti_field(path: &Path, field: &[Volume<f32>; 3], intent: i16) {
+    let planes = [0, 1, 2].map(|axis| {
+        let sign = if intent == 1007 && axis < 2 { -1.0 } else { 1.0 };
+        let plane = path.with_extension(format!("{axis}.nii"));
+        let turned = field[axis].map(|v| sign * v);
+        nifti::write(&plane, &turned, "displacement").expect("written");
+        std::fs::read(&plane).expect("bytes")
+    });
+    let [mut bytes, y, z] = planes;
+    for (at, value) in [(40, 5_i16), (48, 1), (50, 3), (68, intent)] {
+        bytes[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes.extend_from_slice(&y[352..]);
+    bytes.extend_from_slice(&z[352..]);
+    std::fs::write(path, bytes).expect("written");
+}
+
+/// Writes a MetaImage field, LPS, as ITK does.
+fn write_meta_field(path: &Path, field: &[Volume<f32>; 3]) {
+    let grid = &field[0].grid;
+    let [nx, ny, nz] = grid.dims;
+    let [x, y, z] = grid.world_mm([0.0; 3]);
+    let head = format!(
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n\
+         TransformMatrix = -1 0 0 0 -1 0 0 0 1\nOffset = {} {} {z}\nCenterOfRotation = 0 0 0\nAnatomicalOrientation = RAI\n\
+         ElementSpacing = 5 5 5\nDimSize = {nx} {ny} {nz}\nElementNumberOfChannels = 3\nElementType = MET_FLOAT\n\
+         ElementDataFile = LOCAL\n",
+        -x, -y
+    );
+    let mut bytes = head.into_bytes();
+    for n in 0..grid.len() {
+        for (axis, plane) in field.iter().enumerate() {
+            let sign = if axis < 2 { -1.0 } else { 1.0 };
+            bytes.extend((sign * plane.data[n]).to_le_bytes());
+        }
+    }
+    std::fs::write(path, bytes).expect("written");
+}
+
+/// A series of the fixed and the moving image; `second` states how the second is brought into the frame of the first.
+fn pair_series(second: &str) -> String {
+    format!(
+        "schema = 1\nadministered_mbq = 7400\nunit = \"bq_ml\"\ndecay_correction = \"none\"\nlabels = \"kidneys.nii\"\n\
+         label_names = \"names.csv\"\nrelative_error = 0.05\n[fit]\nmethod = \"trapezoid\"\ntail = \"physical\"\n\
+         [[images]]\nfile = \"fixed.nii\"\ntime_h = 24.0\n[[images]]\nfile = \"moving.nii\"\ntime_h = 96.0\n{second}"
+    )
+}
+
+/// `lutra tia` of such a series: the kidneys' integral, MBq h, and the record of registrations; or what is refused.
+fn pair_tia(folder: &Path, name: &str, second: &str) -> Result<(f64, serde_json::Value), String> {
+    write(folder, &format!("{name}.toml"), &pair_series(second));
+    let output = lutra(folder, &["tia", &format!("{name}.toml"), "--out", name]);
+    if !output.status.success() {
+        assert_eq!(output.status.code(), Some(2), "{name}: {}", stderr(&output));
+        assert!(!folder.join(name).exists(), "nothing is written");
+        return Err(stderr(&output));
+    }
+    let table = rows(&folder.join(name).join("regions.csv"));
+    let kidneys = table.iter().filter(|row| row["label"] != "0");
+    let sum = kidneys.map(|row| row["tia_mbq_h"].parse::<f64>().expect("a number")).sum();
+    let text = std::fs::read_to_string(folder.join(name).join("tia.json")).expect("record");
+    let record: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    Ok((sum, record["registrations"].clone()))
+}
+
+/// Displacement fields of each kind do what the matrix does; what is no map of this pair is refused by name.
+#[test]
+fn cli_tia_takes_displacement_fields() {
+    let folder = tempfile::tempdir().expect("folder");
+    spect_pair(folder.path());
+    let there = motion();
+    lutra::io::itk::write_transform(&folder.path().join("truth.tfm"), &there.to_4x4()).expect("written");
+    let given = |name: &str| {
+        pair_tia(folder.path(), "out", &format!("registration = {{ method = \"given\", transform = \"{name}\" }}\n"))
+            .inspect(|_| std::fs::remove_dir_all(folder.path().join("out")).expect("removed"))
+    };
+    let (matrix, _) = given("truth.tfm").expect("a matrix");
+    let field = displacements(|p| there.apply(p));
+    write_nifti_field(&folder.path().join("ras.nii"), &field, 1006);
+    write_nifti_field(&folder.path().join("lps.nii"), &field, 1007);
+    write_meta_field(&folder.path().join("field.mha"), &field);
+    for name in ["ras.nii", "lps.nii", "field.mha"] {
+        let (found, record) = given(name).expect(name);
+        assert!((found / matrix - 1.0).abs() < 1e-3, "{name}: {found} {matrix}");
+        let median = record[0]["jacobians"]["median"].as_f64().expect("a spread");
+        assert!((median - 1.0).abs() < 1e-3, "{record}");
+    }
+    // the wrong direction, the wrong convention, a fold, another place, an unknown intent, HDF5
+    let back = there.inverse().expect("rigid");
+    write_meta_field(&folder.path().join("back.mha"), &displacements(|p| back.apply(p)));
+    let fold = displacements(|[x, y, z]| [x - 20.0 * (x / 8.0).sin(), y, z]);
+    write_meta_field(&folder.path().join("fold.mha"), &fold);
+    let mut far = field.clone();
+    far.iter_mut().for_each(|plane| plane.grid.affine[2][3] += 150.0);
+    write_meta_field(&folder.path().join("far.mha"), &far);
+    write_nifti_field(&folder.path().join("fsl.nii"), &field, 2006);
+    std::fs::copy(folder.path().join("fixed.nii"), folder.path().join("scalar.nii")).expect("copied");
+    std::fs::write(folder.path().join("t.h5"), b"\x89HDF\r\n").expect("written");
+    for (name, part) in [
+        ("back.mha", "direction: found the images agree worse under it"),
+        ("fold.mha", "displacement (Jacobian): found"),
+        ("far.mha", "displacement grid: found a field that holds"),
+        ("fsl.nii", "intent_code: found 2006, a field of FSL"),
+        ("scalar.nii", "dimensions: found 3 dimensions"),
+        ("t.h5", "an ITK transform in HDF5"),
+    ] {
+        let error = given(name).expect_err(name);
+        assert!(error.contains(part) && error.contains(name), "{name}: {error}");
+    }
+    let both = "registration = { method = \"given\", transform = \"field.mha\", by_region = [\"kidney_left\"] }\n";
+    let error = pair_tia(folder.path(), "out", both).expect_err("a field moves regions already");
+    assert!(error.contains("by_region") && error.contains("displacement field"), "{error}");
+}
+
+/// SimpleITK's own files of a field are read as it applies them.
+#[test]
+fn io_displacement_fields_of_simpleitk_are_read() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let script = format!(
+        "import SimpleITK as sitk, os\n\
+         os.chdir(r'{}')\n\
+         t = sitk.Euler3DTransform((10.0, -4.0, 7.0), 0.05, -0.03, 0.06, (3.0, -5.0, 8.0))\n\
+         f = sitk.TransformToDisplacementField(t, sitk.sitkVectorFloat64, (20, 18, 16), (-40.0, -35.0, -30.0), \
+         (4.0, 4.5, 5.0), (0, 1, 0, 1, 0, 0, 0, 0, -1))\n\
+         for name in ('a.mha', 'b.nii', 'c.nii.gz'): sitk.WriteImage(f, name)\n\
+         sitk.WriteImage(f, 'd.mha', True)\n\
+         print(*t.TransformPoint((-36.0, -26.0, -40.0)))",
+        folder.path().display()
+    );
+    let (fine, text) = run(python, &["-c", &script]).expect("python");
+    assert!(fine, "{text}");
+    let line = text.lines().last().unwrap_or_default();
+    let theirs: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    for name in ["a.mha", "b.nii", "c.nii.gz", "d.mha"] {
+        let path = folder.path().join(name);
+        let read = lutra::io::displacement::read_field(&path.as_path().into()).expect(name);
+        let field = lutra::register::Displacement::new(read.grid, read.vectors).expect("a field");
+        let [x, y, z] = field.apply([36.0, 26.0, -40.0]).expect("inside");
+        let apart = [theirs[0] + x, theirs[1] + y, theirs[2] - z];
+        assert!(apart.iter().all(|mm| mm.abs() < 1e-4), "{name}: {theirs:?} {x} {y} {z}");
+    }
+}
+
+/// Kidneys that move in a body that lies still: by region they are brought back, by one matrix they are not.
+#[test]
+fn cli_tia_carries_regions_by_their_own_motion() {
+    let folder = tempfile::tempdir().expect("folder");
+    spect_pair(folder.path());
+    let still = made(&grid(), &Affine::IDENTITY, false);
+    nifti::write(folder.path().join("moving.nii"), &still, "activity").expect("written");
+    let (truth, _) = pair_tia(folder.path(), "truth", "").expect("unmoved");
+    nifti::write(folder.path().join("moving.nii"), &made_with(&grid(), false, 15.0), "activity").expect("written");
+    let cost = |name: &str, registration: &str| {
+        let (found, record) = pair_tia(folder.path(), name, &format!("registration = {registration}\n")).expect(name);
+        (found / truth - 1.0, record)
+    };
+    let (without, _) = cost("without", "{ method = \"none\" }");
+    let named = "by_region = [\"kidney_left\", \"kidney_right\"]";
+    let (with, record) = cost("with", &format!("{{ method = \"rigid\", {named} }}"));
+    assert!(without < -0.05, "{without}");
+    assert!(with.abs() < 0.2 * without.abs(), "{without} {with}");
+    for region in record[0]["regions"].as_array().expect("regions") {
+        let z = region["displacement_mm"][2].as_f64().expect("mm");
+        assert!((z - 15.0).abs() < 2.0 && region["residual_mm"].as_f64().expect("mm") < 2.0, "{record}");
+    }
+    let error = pair_tia(folder.path(), "out", "registration = { method = \"rigid\", by_region = [\"spleen\"] }\n")
+        .expect_err("no such region");
+    assert!(error.contains("by_region: found \"spleen\"") && error.contains("kidney_left"), "{error}");
 }

@@ -2,8 +2,9 @@
 
 use crate::clinic::failure::UserError;
 use crate::clinic::files::beside;
-use crate::clinic::motion::{Image, settled};
+use crate::clinic::motion::settled;
 use crate::clinic::shelf::Shelf;
+use crate::clinic::transforms::{Given, Image};
 use crate::course::file::Course;
 use crate::course::registration::StatedRegistration;
 use crate::fault::Explained;
@@ -37,7 +38,16 @@ pub fn settle(path: &Place, course: &mut Course, shelf: &mut Shelf, notes: &mut 
         let name = format!("cycle {}", index + 1);
         let fixed = Image { values: &fixed.image.volume, origin: fixed.image.origin.as_ref(), is_ct: true };
         let moving = Image { values: &moving.image.volume, origin: moving.image.origin.as_ref(), is_ct: true };
-        let map = settled(stated, Path::new(&name), path, &fixed, &moving, &mut Vec::new(), notes)?;
+        let (map, _) = settled(stated, Path::new(&name), path, &fixed, &moving, &mut Vec::new(), notes)?;
+        let Given::Matrix(map) = map else {
+            return Err(UserError::invalid(
+                path,
+                format!("cycles[{index}].registration"),
+                "a displacement field",
+                "a matrix between the cycles' CTs: a dose is carried from one cycle's frame to the other's as it is",
+                "Give a rigid or affine transform here; the images of a cycle's SERIES.toml take a field.",
+            ));
+        };
         let back = map.inverse().ok_or_else(|| TransformError::Singular.fault().inside(path))?;
         cycle.transform = Some(back.rows);
     }

@@ -13,18 +13,14 @@ use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 use sha2::{Digest, Sha256};
 
+use super::deformable::{self, ReadDeformation};
 use super::kind::{DEFORMABLE_REGISTRATION, REGISTRATION};
-use super::object::{DataSet, Object, items, numbers, text};
+use super::matrix::{Matrix4, UNIT, inverse, matrix_in, product, singular, turned};
+use super::object::{DataSet, Object, items, text};
 use super::rtdose::{Identity, cut, list, put_references, uid, write_object};
 use super::seg_out::moment;
 use super::study::{Origin, Study};
 use crate::io::IoError;
-
-/// 4 x 4 numbers, row by row.
-pub type Matrix4 = [[f64; 4]; 4];
-
-/// The matrix that does nothing.
-const UNIT: Matrix4 = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
 
 /// How a registration is written.
 #[derive(Clone, Debug)]
@@ -48,11 +44,13 @@ pub struct ReadRegistration {
     pub file: Place,
 }
 
-/// The same map of the same points in the other convention, LPS for RAS and back.
-pub fn turned(matrix: &Matrix4) -> Matrix4 {
-    let sign = [-1.0, -1.0, 1.0, 1.0];
-    // a negative zero is a zero
-    std::array::from_fn(|r| std::array::from_fn(|c| matrix[r][c] * sign[r] * sign[c] + 0.0))
+/// What an object says of two frames.
+#[derive(Clone, Debug)]
+pub enum ReadMap {
+    /// A matrix.
+    Matrix(ReadRegistration),
+    /// A displacement field between two matrices.
+    Field(ReadDeformation),
 }
 
 /// Writes a registration of the image `moving` to the image `fixed`; the matrix leads from the moving to the fixed frame,
@@ -193,14 +191,19 @@ fn candidates(path: &Place) -> Result<Vec<Object>, IoError> {
 
 /// Reads the registration of the image `moving` to the image `fixed` from a file or a folder.
 ///
-/// Errors: no object for these two frames of reference, or several; a deformable one; a matrix that is missing, is not 16
-/// numbers or has another last row than 0 0 0 1; images of two patients.
-pub fn read_registration(path: impl Into<Place>, fixed: &Origin, moving: &Origin) -> Result<ReadRegistration, IoError> {
+/// Errors: no object for these two frames of reference, or several; a deformable one that leads the other way; a matrix
+/// that is missing, is not 16 numbers or has another last row than 0 0 0 1; images of two patients.
+pub fn read_registration(path: impl Into<Place>, fixed: &Origin, moving: &Origin) -> Result<ReadMap, IoError> {
     let path = &path.into();
     let pair = frames(fixed, moving)?;
     let (mut found, mut about) = (Vec::new(), 0);
     for object in candidates(path)? {
-        let Some(one) = of_pair(&object, &pair)? else { continue };
+        let one = if object.class() == DEFORMABLE_REGISTRATION {
+            deformable::of_pair(&object, &pair)?.map(ReadMap::Field)
+        } else {
+            of_pair(&object, &pair)?.map(ReadMap::Matrix)
+        };
+        let Some(one) = one else { continue };
         about += 1;
         fixed.must_agree_on_patient(&Origin::new(&object.path, std::slice::from_ref(&object)))?;
         found.push(one);
@@ -228,12 +231,8 @@ pub fn read_registration(path: impl Into<Place>, fixed: &Origin, moving: &Origin
 fn of_pair(object: &Object, pair: &[String; 2]) -> Result<Option<ReadRegistration>, IoError> {
     let own = object.text(tags::FRAME_OF_REFERENCE_UID).unwrap_or_default();
     let mut maps: [Option<(Matrix4, bool)>; 2] = [None, None];
-    for entry in
-        object.items(tags::REGISTRATION_SEQUENCE).iter().chain(object.items(tags::DEFORMABLE_REGISTRATION_SEQUENCE))
-    {
-        let frame = text(entry, tags::FRAME_OF_REFERENCE_UID)
-            .or_else(|| text(entry, tags::SOURCE_FRAME_OF_REFERENCE_UID))
-            .unwrap_or_default();
+    for entry in object.items(tags::REGISTRATION_SEQUENCE) {
+        let frame = text(entry, tags::FRAME_OF_REFERENCE_UID).unwrap_or_default();
         let Some(which) = pair.iter().position(|f| *f == frame) else { continue };
         if maps[which].is_some() {
             return Err(object.refused(
@@ -241,14 +240,6 @@ fn of_pair(object: &Object, pair: &[String; 2]) -> Result<Option<ReadRegistratio
                 "two matrices for one frame of reference",
                 "one",
                 "Export the registration again.",
-            ));
-        }
-        if object.class() == DEFORMABLE_REGISTRATION {
-            return Err(object.refused(
-                "SOPClassUID (0008,0016)",
-                "a deformable registration",
-                "a rigid registration (Spatial Registration)",
-                "Export the rigid registration, or a displacement field as NIfTI.",
             ));
         }
         maps[which] = Some(matrix_of(object, entry)?);
@@ -267,36 +258,12 @@ fn of_pair(object: &Object, pair: &[String; 2]) -> Result<Option<ReadRegistratio
     }))
 }
 
-fn singular(object: &Object) -> IoError {
-    object.refused(MATRIX, "a matrix without an inverse", "a rotation and a shift", "Export the registration again.")
-}
-
-const MATRIX: &str = "FrameOfReferenceTransformationMatrix (3006,00C6)";
-
 /// The matrix of one frame and whether it is called rigid.
 fn matrix_of(object: &Object, entry: &DataSet) -> Result<(Matrix4, bool), IoError> {
     let mut all = items(entry, tags::MATRIX_REGISTRATION_SEQUENCE)
         .iter()
         .flat_map(|one| items(one, tags::MATRIX_SEQUENCE))
-        .map(|one| {
-            let values = numbers(one, tags::FRAME_OF_REFERENCE_TRANSFORMATION_MATRIX);
-            let refused = |found: String| {
-                object.refused(
-                    MATRIX,
-                    found,
-                    "16 finite numbers, the last four 0 0 0 1",
-                    "Export the registration again.",
-                )
-            };
-            if values.len() != 16 || values.iter().any(|v| !v.is_finite()) {
-                return Err(refused(format!("{} numbers", values.len())));
-            }
-            if values[12..15].iter().any(|v| v.abs() > 1e-9) || (values[15] - 1.0).abs() > 1e-9 {
-                return Err(refused(format!("the last four {:?}", &values[12..])));
-            }
-            let rigid = text(one, tags::FRAME_OF_REFERENCE_TRANSFORMATION_MATRIX_TYPE).as_deref() == Some("RIGID");
-            Ok((std::array::from_fn(|r| std::array::from_fn(|c| values[4 * r + c])), rigid))
-        })
+        .map(|one| matrix_in(object, one))
         .collect::<Result<Vec<(Matrix4, bool)>, IoError>>()?;
     // in which order several matrices act, makers disagree: several that do something are ambiguous
     let rigid = all.iter().all(|(_, rigid)| *rigid);
@@ -313,18 +280,6 @@ fn matrix_of(object: &Object, entry: &DataSet) -> Result<(Matrix4, bool), IoErro
             "Export the registration as one matrix: which of several acts first is not told the same way by all makers.",
         )),
     }
-}
-
-fn product(a: &Matrix4, b: &Matrix4) -> Matrix4 {
-    std::array::from_fn(|r| std::array::from_fn(|c| (0..4).map(|n| a[r][n] * b[n][c]).sum()))
-}
-
-fn inverse(matrix: &Matrix4) -> Option<Matrix4> {
-    if *matrix == UNIT {
-        return Some(UNIT);
-    }
-    let m = nalgebra::Matrix4::from_fn(|r, c| matrix[r][c]).try_inverse()?;
-    Some(std::array::from_fn(|r| std::array::from_fn(|c| m[(r, c)])))
 }
 
 #[cfg(test)]
@@ -363,10 +318,14 @@ mod tests {
         let (fixed, moving) = (origin("1.2.3", "1.2.30"), origin("1.2.4", "1.2.40"));
         let file = folder.path().join("reg.dcm");
         write_registration(&file, &fixed, &moving, &matrix(), &options()).expect("written");
-        let read = read_registration(&file, &fixed, &moving).expect("read");
+        let matrix_of = |a: &Origin, b: &Origin| match read_registration(&file, a, b).expect("read") {
+            ReadMap::Matrix(read) => read,
+            ReadMap::Field(_) => panic!("a matrix was written"),
+        };
+        let read = matrix_of(&fixed, &moving);
         assert!(close(&read.fixed_from_moving, &matrix()) && read.rigid);
         // asked the other way round, it is the inverse
-        let back = read_registration(&file, &moving, &fixed).expect("read");
+        let back = matrix_of(&moving, &fixed);
         assert!(close(&product(&back.fixed_from_moving, &matrix()), &UNIT));
         let again = folder.path().join("again.dcm");
         write_registration(&again, &fixed, &moving, &matrix(), &options()).expect("written");

@@ -2,8 +2,8 @@
 //! sequences of undefined length.
 //!
 //! The walk over a file's bytes (`layout`) writes it as it goes, so the parser sees only what was checked. It contains
-//! only elements that Lutra can ask for by name: no private or unknown elements, no bulk data besides the pixels, no
-//! sequences known to be useless here. The functional groups of the frames of a multi-frame object are kept apart and
+//! only elements that Lutra can ask for by name: no private or unknown elements, no bulk data besides the pixels and the
+//! vectors of a deformable registration, no sequences known to be useless here. The functional groups of the frames of a multi-frame object are kept apart and
 //! parsed one at a time, since a parsed frame takes up to forty times its memory in the file.
 
 use std::ops::Range;
@@ -75,14 +75,15 @@ fn is_number(vr: VR) -> bool {
 
 /// Whether Lutra can ask for such an element.
 fn is_kept(tag: Tag, vr: VR) -> bool {
-    tag.0 != 0x7FE0 && tag.1 != 0 && !is_bulk(vr) && !USELESS.contains(&tag) && dictionary_vr(tag).is_some()
+    let bulk = is_bulk(vr) && tag != tags::VECTOR_GRID_DATA;
+    tag.0 != 0x7FE0 && tag.1 != 0 && !bulk && !USELESS.contains(&tag) && dictionary_vr(tag).is_some()
 }
 
 /// Bytes to swap between big and little endian.
 fn swapped_bytes(vr: VR) -> usize {
     match vr {
         VR::US | VR::SS | VR::AT => 2,
-        VR::UL | VR::SL | VR::FL => 4,
+        VR::UL | VR::SL | VR::FL | VR::OF => 4,
         VR::FD | VR::UV | VR::SV => 8,
         _ => 1,
     }
@@ -183,6 +184,11 @@ impl Uniform {
         }
         let too_long = raw.len() > usize::from(u16::MAX) && !is_long(vr);
         if too_long && is_number(vr) {
+            return;
+        }
+        // displacements are floats, also where a maker writes them as bytes
+        let vr = if tag == tags::VECTOR_GRID_DATA { VR::OF } else { vr };
+        if vr == VR::OF && !raw.len().is_multiple_of(4) {
             return;
         }
         // Many numbers are kept as one text to save memory; `floats` reads them.

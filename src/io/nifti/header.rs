@@ -22,6 +22,7 @@ const PIXDIM_AGREES_REL: f64 = 1e-3;
 pub(super) struct RawHeader {
     pub(super) magic: Vec<u8>,
     pub(super) dim: [i64; 8],
+    intent: i32,
     datatype: i16,
     bitpix: i16,
     pixdim: [f64; 8],
@@ -82,6 +83,7 @@ impl RawHeader {
             NiftiVersion::One => Self {
                 magic: bytes[344..348].to_vec(),
                 dim: from_fn(|n| f.i16(40 + 2 * n).into()),
+                intent: f.i16(68).into(),
                 datatype: f.i16(70),
                 bitpix: f.i16(72),
                 pixdim: from_fn(|n| f.decimal(76 + 4 * n)),
@@ -99,6 +101,7 @@ impl RawHeader {
             NiftiVersion::Two => Self {
                 magic: bytes[4..12].to_vec(),
                 dim: from_fn(|n| f.i64(16 + 8 * n)),
+                intent: f.i32(504),
                 datatype: f.i16(12),
                 bitpix: f.i16(14),
                 pixdim: from_fn(|n| f.f64(104 + 8 * n)),
@@ -116,16 +119,17 @@ impl RawHeader {
         }
     }
 
-    /// The header with every field checked, lengths in mm.
+    /// The header with every field checked, lengths in mm; of an image with this many values a voxel.
     pub(super) fn check(
         self,
         path: &Path,
         version: NiftiVersion,
         big_endian: bool,
         pair: bool,
+        components: usize,
     ) -> Result<Header, IoError> {
         let mut notes = Vec::new();
-        let dims = self.dims(path)?;
+        let dims = self.dims(path, components)?;
         let scalar = self.scalar(path)?;
         let data_offset = self.data_offset(path, version, pair)?;
         let (slope, intercept) = self.scale(path)?;
@@ -142,13 +146,15 @@ impl RawHeader {
             description: self.description,
             grid,
             notes,
+            intent: self.intent,
+            components,
             data_offset,
             pair,
         })
     }
 
-    /// Voxels along the three axes.
-    fn dims(&self, path: &Path) -> Result<[usize; 3], IoError> {
+    /// Voxels along the three axes of an image with this many values a voxel, which stand in the fifth dimension.
+    fn dims(&self, path: &Path, components: usize) -> Result<[usize; 3], IoError> {
         let rank = self.dim[0];
         if !(1..=7).contains(&rank) {
             return Err(IoError::invalid(
@@ -170,7 +176,21 @@ impl RawHeader {
                 "The header is damaged: export the image again.",
             ));
         }
-        if rank < 3 || sizes[3..].iter().any(|&n| n != 1) {
+        if components > 1 {
+            let fits = rank >= 5 && sizes[3] == 1 && sizes[4] == components as i64;
+            if !fits || sizes[5..].iter().any(|&n| n != 1) {
+                return Err(IoError::invalid(
+                    path,
+                    "dimensions",
+                    format!("{rank} dimensions, {listed}"),
+                    format!(
+                        "x x y x z x 1 x {components}: a displacement field has its vectors in the fifth dimension"
+                    ),
+                    "Export the displacement field as ITK or ANTs write it; four dimensions are a time series or a field \
+                     of FSL, whose vectors depend on both images' headers.",
+                ));
+            }
+        } else if rank < 3 || sizes[3..].iter().any(|&n| n != 1) {
             return Err(IoError::invalid(
                 path,
                 "dimensions",
@@ -185,7 +205,7 @@ impl RawHeader {
         }
         let product = sizes[..3].iter().try_fold(1i64, |p, &n| p.checked_mul(n));
         match product {
-            Some(n) if n <= i64::MAX / 16 && usize::try_from(n).is_ok() => {
+            Some(n) if n <= i64::MAX / 64 && usize::try_from(n).is_ok() => {
                 Ok([0, 1, 2].map(|axis| sizes[axis] as usize))
             }
             _ => Err(IoError::invalid(

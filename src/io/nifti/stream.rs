@@ -204,6 +204,11 @@ impl ByteSource {
 
     /// Reads and checks the header, and that the file can hold the stated values.
     pub(super) fn header(&mut self) -> Result<Header, IoError> {
+        self.header_with(1)
+    }
+
+    /// The same of an image with this many values a voxel.
+    pub(super) fn header_with(&mut self, components: usize) -> Result<Header, IoError> {
         let path = self.stream.path.clone();
         let not_nifti = |found: String| {
             IoError::invalid(
@@ -250,7 +255,7 @@ impl ByteSource {
             }
             _ => return Err(not_nifti(format!("magic {}", printable(&raw.magic)))),
         };
-        let header = raw.check(path.path(), version, big_endian, pair)?;
+        let header = raw.check(path.path(), version, big_endian, pair, components)?;
         if !pair {
             self.check_size(&self.stream, &header)?;
         }
@@ -259,7 +264,7 @@ impl ByteSource {
 
     /// Whether a stream can hold the values stated in the header.
     fn check_size(&self, stream: &Stream, header: &Header) -> Result<(), IoError> {
-        let values = header.grid.len() as u64 * header.scalar.bytes() as u64;
+        let values = (header.grid.len() * header.components) as u64 * header.scalar.bytes() as u64;
         let expected = values.saturating_add(header.data_offset);
         if stream.capacity < expected {
             return Err(stream.truncated("header and voxel values", stream.capacity, expected));
@@ -302,7 +307,7 @@ impl ByteSource {
         let stream = other.as_mut().unwrap_or(&mut self.stream);
         stream.skip_to(header.data_offset)?;
         let width = header.scalar.bytes();
-        let total = header.grid.len();
+        let total = header.grid.len() * header.components;
         let mut buffer = vec![0u8; total.min(1 << 16) * width];
         let mut done = 0;
         while done < total {

@@ -30,14 +30,13 @@ impl<'a> Correlation<'a> {
         Some(Self { samples, moving, about: [f, m] })
     }
 
-    fn sums(&self, map: &About, threads: usize) -> Sums {
-        let places = self.moving.places(map);
+    fn sums(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Sums {
         let Samples { points, values, .. } = self.samples;
         let parts = blocks(points.len(), threads, |range| {
             let mut sums = Sums::default();
             for n in range {
                 let point = &points[n];
-                let Some((value, slope)) = self.moving.look(at(&places, point)) else { continue };
+                let Some((value, slope)) = place(n).and_then(|place| self.moving.look(place)) else { continue };
                 let (f, m) = (values[n] - self.about[0], value - self.about[1]);
                 for (sum, term) in sums.plain.iter_mut().zip([1.0, f, m, f * f, m * m, f * m]) {
                     *sum += term;
@@ -57,7 +56,13 @@ impl<'a> Correlation<'a> {
     }
 
     pub(super) fn score(&self, map: &About, threads: usize) -> Option<Score> {
-        let Sums { plain: [n, f, m, ff, mm, fm], slopes } = self.sums(map, threads);
+        let places = self.moving.places(map);
+        self.score_at(|n| Some(at(&places, &self.samples.points[n])), threads)
+    }
+
+    /// Cost with each point's place in voxels of the moving image; the slopes are those by a matrix and a shift.
+    pub(super) fn score_at(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Option<Score> {
+        let Sums { plain: [n, f, m, ff, mm, fm], slopes } = self.sums(place, threads);
         if n < LEAST_OVERLAP * self.samples.points.len() as f64 {
             return None;
         }

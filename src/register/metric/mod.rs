@@ -65,6 +65,26 @@ impl<'a> Metric<'a> {
     }
 }
 
+/// Points against a moving image along any map: the likeness (higher is better; minus infinity where too few points fall
+/// into the moving image), and the share of the points that do.
+pub(super) fn along(
+    metric: &Metric<'_>,
+    samples: &Samples,
+    moving: &Field,
+    map: &(dyn Fn([f64; 3]) -> Option<[f64; 3]> + Sync),
+    threads: usize,
+) -> (f64, f64) {
+    let centre = samples.centre_mm;
+    let world = |n: usize| std::array::from_fn(|axis| samples.points[n][axis] + centre[axis]);
+    let place = |n: usize| map(world(n)).map(|there| moving.place(there));
+    let score = match metric {
+        Metric::Mutual(metric) => metric.score_at(place, threads),
+        Metric::Correlation(metric) => metric.score_at(place, threads),
+    };
+    let inside = (0..samples.points.len()).filter(|&n| place(n).is_some_and(|at| moving.look(at).is_some())).count();
+    (score.map_or(f64::NEG_INFINITY, |score| -score.cost), inside as f64 / samples.points.len() as f64)
+}
+
 /// Share of the points that fall into the moving image.
 pub(super) fn overlap(samples: &Samples, moving: &Field, map: &About) -> f64 {
     let places = moving.places(map);

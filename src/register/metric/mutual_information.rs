@@ -57,14 +57,12 @@ impl<'a> MutualInformation<'a> {
         (second as usize - 1, u - second)
     }
 
-    fn parts(&self, map: &About, threads: usize) -> Vec<Part> {
-        let places = self.moving.places(map);
-        let points = &self.samples.points;
-        blocks(points.len(), threads, |range| {
+    fn parts(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Vec<Part> {
+        blocks(self.samples.points.len(), threads, |range| {
             let mut histogram = vec![0.0; BINS * MOVING_BINS];
             let mut inside = Vec::with_capacity(range.len());
             for n in range {
-                let Some(looked) = self.moving.look(at(&places, &points[n])) else { continue };
+                let Some(looked) = place(n).and_then(|place| self.moving.look(place)) else { continue };
                 let (first, share) = self.place(looked.0);
                 let row = usize::from(self.bins[n]) * MOVING_BINS + first;
                 for (bin, weight) in histogram[row..row + 4].iter_mut().zip(windows(share)) {
@@ -77,7 +75,13 @@ impl<'a> MutualInformation<'a> {
     }
 
     pub(super) fn score(&self, map: &About, threads: usize) -> Option<Score> {
-        let parts = self.parts(map, threads);
+        let places = self.moving.places(map);
+        self.score_at(|n| Some(at(&places, &self.samples.points[n])), threads)
+    }
+
+    /// Cost with each point's place in voxels of the moving image; the slopes are those by a matrix and a shift.
+    pub(super) fn score_at(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Option<Score> {
+        let parts = self.parts(place, threads);
         let count: usize = parts.iter().map(|part| part.inside.len()).sum();
         if (count as f64) < LEAST_OVERLAP * self.samples.points.len() as f64 {
             return None;
