@@ -8,7 +8,8 @@ use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
     DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice, ImageChoice, InitRequest,
     InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
-    RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, in_range,
+    RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, VerifyRequest,
+    in_range,
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
@@ -191,6 +192,9 @@ pub enum RawCommand {
     /// Compare with reference calculations: a table with verdicts, plots, exit code 1 if any fails
     #[command(after_help = examples::VALIDATE)]
     Validate(RawValidate),
+    /// Test this installation in a minute: physics, devices, files, fault inputs, memory and disk; exit code 1 if any fails
+    #[command(after_help = examples::VERIFY)]
+    Verify(RawVerify),
     /// Write a commented configuration from a folder of images
     Init(RawInit),
     /// Print the completions of a shell
@@ -761,6 +765,28 @@ pub struct RawValidate {
     /// Seed of the random numbers
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED, value_parser = number::<u64>)]
     pub seed: u64,
+    /// Threads of the CPU engine [default: all cores]; the result does not depend on it
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write into an output folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `verify`, as given.
+#[derive(Debug, Args)]
+pub struct RawVerify {
+    /// Hold the result against an earlier verify.json, of this site or another: what changed, and what must not have
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Where the reference problems run: auto (a GPU if there is one), cpu, cpu:scalar, gpu, or gpu:N as listed by
+    /// `lutra devices`; the other devices are compared in any case
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub engine: String,
     /// Threads of the CPU engine [default: all cores]; the result does not depend on it
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
@@ -1751,6 +1777,15 @@ impl RawValidate {
             force: raw.force,
             run: run_options(&raw, Stop::Default)?,
         })
+    }
+}
+
+impl RawVerify {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<VerifyRequest, UserError> {
+        let Self { against, engine, threads, out, force } = self;
+        let raw = RawRun { engine, histories: None, seed: DEFAULT_SEED, threads, force };
+        Ok(VerifyRequest { out, against: against.map(Place::from), force, run: run_options(&raw, Stop::Default)? })
     }
 }
 

@@ -3,7 +3,6 @@
 use super::failure::{OrUserError, UserError, user_error};
 use super::options::option;
 use super::printer;
-use super::program;
 use super::progress::{Terminal, invocation};
 use crate::bed::{LimitQuantity, RADIOBIOLOGY_SETS};
 use crate::clinic::course::cache::Cache;
@@ -21,7 +20,7 @@ use crate::course::words::verdict_words_with;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
 use crate::place::Place;
-use crate::report::run_record::{self, InputFile};
+use crate::report::run_record;
 use crate::source::OutlineSharing;
 use crate::units::rounded;
 
@@ -80,8 +79,7 @@ pub(super) fn protocols() -> Result<(), Failure> {
 
 /// Hash of the program file.
 fn program_sha256() -> Result<String, UserError> {
-    let file = program().and_then(|path| InputFile::read("program", &path).ok());
-    file.map(|file| file.sha256).ok_or_else(|| {
+    super::program_sha256().ok_or_else(|| {
         user_error(
             "the program's own file: cannot read: it was moved or replaced while running",
             "Start the command again.",

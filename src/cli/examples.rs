@@ -113,6 +113,13 @@ pub(super) const BENCH: &str = examples!(
 pub(super) const VALIDATE: &str =
     examples!("lutra validate --quick --out validation", "lutra validate --out validation-full --engine gpu",);
 
+pub(super) const VERIFY: &str = examples!(
+    "lutra verify --out verify",
+    "",
+    "after an update, and against another site:",
+    "lutra verify --out verify-new --against verify/verify.json",
+);
+
 pub(super) const INIT_DOSE: &str = examples!(
     "lutra init dose patient",
     "lutra init dose patient --out settings.toml",

@@ -33,7 +33,9 @@ mod show;
 mod svalue;
 mod tia;
 mod validate;
+mod verify;
 
+use crate::report::run_record::InputFile;
 use clap::Parser;
 use failure::Failure;
 use std::ffi::OsString;
@@ -52,6 +54,11 @@ pub fn run_in(program: PathBuf, arguments: impl IntoIterator<Item = OsString>) -
 /// The file that the program is.
 fn program() -> Option<PathBuf> {
     PROGRAM.get().cloned().or_else(|| std::env::current_exe().ok())
+}
+
+/// Hash of that file; none where it cannot be read.
+fn program_sha256() -> Option<String> {
+    InputFile::read("program", &program()?).ok().map(|file| file.sha256)
 }
 
 /// Runs the program on its arguments, the program's name first.
@@ -94,6 +101,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,
         args::RawCommand::Devices => devices::run()?,
         args::RawCommand::Validate(raw) => validate::run(&raw.check()?)?,
+        args::RawCommand::Verify(raw) => verify::run(&raw.check()?)?,
         args::RawCommand::Init(raw) => init::run(&raw.check()?)?,
         args::RawCommand::Completions(raw) => completions::run(raw.shell),
         args::RawCommand::Man(raw) => man::run(&raw)?,

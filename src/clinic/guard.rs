@@ -4,6 +4,8 @@
 
 use super::failure::{OrUserError, UserError};
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
+#[cfg(feature = "validate")]
+use super::request::VerifyRequest;
 use super::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DicomOut,
     DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
@@ -158,6 +160,13 @@ pub fn of_parity(request: &ParityRequest) -> Inputs {
         ParityScene::Demo => Inputs::none(),
         ParityScene::Files(ct, decays) => [ct, decays].into_iter().collect(),
     }
+}
+
+/// What `lutra verify` reads.
+#[cfg(feature = "validate")]
+pub fn of_verify(request: &VerifyRequest) -> Inputs {
+    let VerifyRequest { out: _, against, force: _, run: _ } = request;
+    against.iter().collect()
 }
 
 /// What `lutra merge` reads.

@@ -144,3 +144,7 @@ pub mod transport;
 /// The reference problems.
 #[cfg(feature = "validate")]
 pub mod validation;
+
+/// A site's installation test.
+#[cfg(all(feature = "demo", feature = "gpu", feature = "validate", not(target_family = "wasm")))]
+pub mod verify;

@@ -375,6 +375,20 @@ pub struct ValidateRequest {
     pub run: RunOptions,
 }
 
+/// `verify`, checked.
+#[cfg(feature = "validate")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifyRequest {
+    /// Output folder.
+    pub out: PathBuf,
+    /// The record of an earlier verification that this one is held against.
+    pub against: Option<Place>,
+    /// Whether the folder may hold something already.
+    pub force: bool,
+    /// Engine and threads of the reference problems; the seed is that of all sites.
+    pub run: RunOptions,
+}
+
 /// What `bench` measures.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BenchScene {

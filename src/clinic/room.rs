@@ -19,8 +19,17 @@ const DISK_BYTES_PER_VOXEL: u64 = 8;
 ///
 /// Errors: this machine does not give it.
 pub(super) fn for_run(name: &str, voxels: usize) -> Result<(), UserError> {
-    let needed = (voxels as u64).saturating_mul(RUN_BYTES_PER_VOXEL).saturating_add(RUN_BYTES);
-    ask(&format!("{name}: {voxels} voxels: memory"), needed, available_bytes())
+    ask(&format!("{name}: {voxels} voxels: memory"), run_bytes(voxels), available_bytes())
+}
+
+/// Memory of a run on this many voxels, bytes.
+pub(super) fn run_bytes(voxels: usize) -> u64 {
+    (voxels as u64).saturating_mul(RUN_BYTES_PER_VOXEL).saturating_add(RUN_BYTES)
+}
+
+/// Disk space of the maps of this many voxels of tissue, bytes.
+pub(super) fn map_bytes(voxels: usize) -> u64 {
+    (voxels as u64).saturating_mul(DISK_BYTES_PER_VOXEL)
 }
 
 /// Checks the memory to process an image with this many values of this many bytes.
@@ -53,7 +62,7 @@ fn ask(what: &str, needed: u64, available: Option<u64>) -> Result<(), UserError>
 }
 
 /// Available memory, swap included, bytes; `None` if `/proc` does not tell.
-fn available_bytes() -> Option<u64> {
+pub(super) fn available_bytes() -> Option<u64> {
     Some(memory_bytes("MemAvailable:")? + memory_bytes("SwapFree:").unwrap_or(0))
 }
 
@@ -69,8 +78,8 @@ pub(super) fn memory_bytes(name: &str) -> Option<u64> {
 /// Errors: less space than even well compressed maps need.
 pub fn on_disk(folder: &AtomicOutputDir, density_g_cm3: &[f32]) -> Result<(), UserError> {
     let solid = |density: &&f32| f64::from(**density) >= crate::dose::AIR_LIMIT_G_CM3;
-    let voxels = density_g_cm3.iter().filter(solid).count() as u64;
-    folder.needs(voxels * DISK_BYTES_PER_VOXEL).or_user_error()
+    let voxels = density_g_cm3.iter().filter(solid).count();
+    folder.needs(map_bytes(voxels)).or_user_error()
 }
 
 #[cfg(test)]

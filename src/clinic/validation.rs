@@ -2,13 +2,14 @@
 
 use super::failure::{AtPath, Failure, OrUserError, RunFault};
 use super::notes::{Heard, Listener};
-use super::request::ValidateRequest;
+use super::request::{RunOptions, ValidateRequest};
 use super::{guard, transport};
 use crate::clock::Moment;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::inputs::Inputs;
+use crate::transport::DeviceInfo;
 use crate::transport::run::Progress;
-use crate::validate::{self, Comparison, Row, RowVerdict, ValidationError, Workbench, page};
+use crate::validate::{self, Comparison, Extent, Row, RowVerdict, ValidationError, Workbench, page};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -54,18 +55,7 @@ pub struct Validation {
 pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Listener) -> Result<Validation, Failure> {
     let began = Moment::now();
     let folder = guard::folder(&request.out, request.force, &inputs(patient), &FILE_NAMES)?;
-    let mut engine = transport::engine(&request.run, hear)?;
-    let device = engine.device();
-    let shared = RefCell::new(hear);
-    let mut runs = Runs { hear: &shared, fraction: 0.0 };
-    let mut tell =
-        |name: &str| shared.borrow_mut().info("validation-step", format!("{:6.0} s  {name}", began.seconds()));
-    let outcome = {
-        let mut bench = Workbench::new(engine.as_mut(), &mut runs, request.run.seed);
-        validate::run(&mut bench, request.extent, patient, &mut tell)
-    };
-    shared.borrow_mut().progress_ended();
-    let comparisons = outcome.map_err(failure)?;
+    let (comparisons, device) = comparisons(&request.run, request.extent, patient, hear)?;
     let all = || comparisons.iter().flat_map(|c| &c.rows);
     let failed = all().filter(|row: &&Row| row.verdict == RowVerdict::Fail).count();
     let wall_seconds = began.seconds();
@@ -85,6 +75,30 @@ pub fn run(request: &ValidateRequest, patient: Option<&Path>, hear: &mut dyn Lis
     let fault = (failed > 0)
         .then(|| format!("{failed} of {} rows differ from their reference by more than is allowed", all().count()));
     Ok(Validation { comparisons, place, wall_seconds, fault })
+}
+
+/// Runs the problems: their rows, and the device that ran them.
+///
+/// Errors: no engine; a run that fails.
+pub(super) fn comparisons(
+    run: &RunOptions,
+    extent: Extent,
+    patient: Option<&Path>,
+    hear: &mut dyn Listener,
+) -> Result<(Vec<Comparison>, DeviceInfo), Failure> {
+    let began = Moment::now();
+    let mut engine = transport::engine(run, hear)?;
+    let device = engine.device();
+    let shared = RefCell::new(hear);
+    let mut runs = Runs { hear: &shared, fraction: 0.0 };
+    let mut tell =
+        |name: &str| shared.borrow_mut().info("validation-step", format!("{:6.0} s  {name}", began.seconds()));
+    let outcome = {
+        let mut bench = Workbench::new(engine.as_mut(), &mut runs, run.seed);
+        validate::run(&mut bench, extent, patient, &mut tell)
+    };
+    shared.borrow_mut().progress_ended();
+    Ok((outcome.map_err(failure)?, device))
 }
 
 fn write(record: &page::Record, folder: &AtomicOutputDir) -> Result<(), Failure> {

@@ -36,7 +36,7 @@ pub mod inputs;
 pub(crate) mod staged;
 
 /// Room on a disk.
-mod space;
+pub(crate) mod space;
 
 /// What Lutra wrote into a folder.
 pub mod outputs;

@@ -10,14 +10,14 @@ const LEAST: u64 = 1 << 20;
 
 /// Bytes that may be written below a folder; `None` if the system does not tell.
 #[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     // some file systems without a size report 0 for all
     (disk.f_blocks > 0).then(|| disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free(_folder: &Path) -> Option<u64> {
+pub(crate) fn free_bytes(_folder: &Path) -> Option<u64> {
     None
 }
 
@@ -25,7 +25,7 @@ fn free(_folder: &Path) -> Option<u64> {
 ///
 /// Errors: too little room.
 pub(super) fn ask(target: &Path, folder: &Path, bytes: u64) -> Result<(), IoError> {
-    judged(target, free(folder), bytes)
+    judged(target, free_bytes(folder), bytes)
 }
 
 fn judged(target: &Path, free: Option<u64>, bytes: u64) -> Result<(), IoError> {
@@ -57,7 +57,7 @@ mod tests {
         }
         #[cfg(unix)]
         {
-            assert!(free(Path::new(".")).is_some_and(|free| free > 0), "the system tells");
+            assert!(free_bytes(Path::new(".")).is_some_and(|free| free > 0), "the system tells");
             let error = ask(target, Path::new("."), u64::MAX).expect_err("no disk has that").to_string();
             assert!(error.contains("MB, which the output needs"), "{error}");
         }

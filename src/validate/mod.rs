@@ -50,7 +50,7 @@ pub mod steps;
 pub mod page;
 
 pub use bench::{Fault, ValidationError, Workbench};
-pub use verdict::{Comparison, Judged, Plot, PlotPoint, Row, RowVerdict};
+pub use verdict::{Comparison, Judged, Plot, PlotPoint, Row, RowVerdict, Value};
 
 use crate::clock::Moment;
 use std::path::Path;
@@ -94,7 +94,8 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
     let pick = move |quick: u64, long: u64| if full { long } else { quick };
     let mut list: Vec<Problem<'a>> = vec![
         ("published stopping powers and attenuation", Box::new(|_| published::laws())),
-        ("R1 beta", Box::new(move |b| r1_point::beta(b, pick(1_000_000, 4_000_000)))),
+        // the worst of its shells needs them all
+        ("R1 beta", Box::new(move |b| r1_point::beta(b, 4_000_000))),
         ("R1 electrons", Box::new(move |b| r1_point::conversion_electrons(b, pick(300_000, 2_000_000)))),
         ("R1 photons", Box::new(move |b| r1_point::photons(b, pick(1_000_000, 8_000_000)))),
     ];

@@ -36,6 +36,7 @@ pub fn fault(line: &str) -> Option<String> {
         RawCommand::Parity(raw) => raw.check().err().map(told),
         RawCommand::Bench(raw) => raw.check().err().map(told),
         RawCommand::Validate(raw) => raw.check().err().map(told),
+        RawCommand::Verify(raw) => raw.check().err().map(told),
         _ => None,
     }
 }

@@ -1,0 +1,83 @@
+//! The quick reference problems as checks.
+
+use super::record::{Check, CheckVerdict, Figure, Group};
+use crate::validate::{Comparison, Judged, Row, RowVerdict};
+
+/// The rows of the problems, as checks.
+pub(super) fn checks(comparisons: &[Comparison]) -> Vec<Check> {
+    let rows = comparisons.iter().flat_map(|comparison| &comparison.rows);
+    rows.filter(|row| row.verdict != RowVerdict::Skipped).map(check).collect()
+}
+
+/// One row. Rows that stand for the worst of a group name the member behind a colon; the check is the group's, so that it
+/// has one name whichever member is the worst.
+fn check(row: &Row) -> Check {
+    let (quantity, member) = row.quantity.split_once(", worst: at ").unwrap_or((&row.quantity, ""));
+    let (quantity, member) = quantity.split_once(": ").map_or((quantity, member), |(group, member)| (group, member));
+    let base = if matches!(row.judged, Judged::OfTotal(_)) { " % of the total" } else { " %" };
+    let figure = Figure {
+        value: row.lutra.value,
+        sigma: row.lutra.sigma,
+        reference: row.reference.value,
+        difference: row.difference,
+        allowed: row.allowed,
+        unit: row.unit.to_owned(),
+    };
+    let at = if member.is_empty() { String::new() } else { format!(" ({member})") };
+    let verdict = match row.verdict {
+        RowVerdict::Pass => CheckVerdict::Pass,
+        RowVerdict::Open => CheckVerdict::Open,
+        RowVerdict::Fail | RowVerdict::Skipped => CheckVerdict::Fail,
+    };
+    Check {
+        verdict,
+        figure: Some(figure),
+        ..Check::new(
+            Group::Physics,
+            format!("{}: {quantity}", row.problem),
+            true,
+            format!("{:+.2} ± {:.2}{base}{at}", 100.0 * row.difference, 100.0 * row.sigma),
+            format!(
+                "within {} %{}",
+                (1e8 * row.allowed).round() / 1e6,
+                if base == " %" { "" } else { " of the total" }
+            ),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::Comparison;
+
+    /// A row of 10 mm that may be 1 % off.
+    fn rows(found: f64) -> Vec<Comparison> {
+        let value = |value| crate::validate::Value::new(value, 0.001);
+        let row = Row::judge(
+            "R1 beta",
+            "worst shell: shell 1 to 2 mm",
+            "mm",
+            value(found),
+            value(10.0),
+            Judged::Relative,
+            0.01,
+        );
+        vec![Comparison { rows: vec![row, Row::skipped("R6", "no volumes")], ..Comparison::default() }]
+    }
+
+    #[test]
+    fn io_a_row_is_a_check_named_by_its_group() {
+        let checks = checks(&rows(10.05));
+        assert_eq!(checks.len(), 1, "what is skipped is no check");
+        assert_eq!((checks[0].name.as_str(), checks[0].verdict), ("R1 beta: worst shell", CheckVerdict::Pass));
+        assert_eq!(checks[0].found, "+0.50 ± 0.01 % (shell 1 to 2 mm)");
+        assert_eq!(checks[0].expected, "within 1 %");
+        assert_eq!(checks[0].figure.as_ref().map(|f| (f.value, f.unit.as_str())), Some((10.05, "mm")));
+    }
+
+    #[test]
+    fn alarm_a_wrong_figure_rings() {
+        assert!(checks(&rows(10.2))[0].fails());
+    }
+}
