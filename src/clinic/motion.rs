@@ -16,7 +16,7 @@ use crate::place::Place;
 use crate::register::{Affine, Registration, Settings, compare, register, verdict};
 use crate::report::run_record::InputFile;
 use crate::source::moved::deal_out;
-use crate::text;
+use crate::text::{self, parsed::of_json};
 use std::path::Path;
 
 /// Share of an image's activity that may fall out of the field of view without a warning.
@@ -214,7 +214,7 @@ fn read(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result
         UserError::invalid(
             path,
             "transform",
-            error.to_string(),
+            of_json(&error),
             "transform.json of lutra register, an ITK text file (.tfm, .txt) or a registration object (REG)",
             "Give the transform as one of these.",
         )
