@@ -7,7 +7,7 @@
 
 use crate::fault::{Explained, Fault, Setting, Words, explained, words};
 use crate::note::Note;
-use crate::units::{DECAYS_PER_MBQ_H, GY_PER_KEV_G};
+use crate::units::{self, DECAYS_PER_MBQ_H, GY_PER_KEV_G};
 use thiserror::Error;
 
 /// What images may show over what was given. Assumption: 5 % of the dose calibrator, 10 % of a quantitative SPECT/CT, 5 % of
@@ -142,10 +142,10 @@ impl Given {
         }
         Err(BoundsError::new(
             what,
-            format!("{found:.4e}"),
+            rounded(found),
             format!(
-                "at most {:.4e}, {CALIBRATION_MARGIN} times what {} can bring with a half-life of {} h",
-                CALIBRATION_MARGIN * most,
+                "at most {}, {CALIBRATION_MARGIN} times what {} can bring with a half-life of {} h",
+                rounded(CALIBRATION_MARGIN * most),
                 self.words(),
                 rounded(self.half_life_h)
             ),
@@ -168,10 +168,10 @@ impl Given {
         }
         Err(BoundsError::new(
             what,
-            format!("{found_mbq:.4e} MBq at {} h", rounded(time_h)),
+            format!("{} MBq at {} h", rounded(found_mbq), rounded(time_h)),
             format!(
-                "at most {:.4e} MBq, {CALIBRATION_MARGIN} times what is then left of {}",
-                CALIBRATION_MARGIN * left_mbq,
+                "at most {} MBq, {CALIBRATION_MARGIN} times what is then left of {}",
+                rounded(CALIBRATION_MARGIN * left_mbq),
                 self.words()
             ),
             self.advice(found_mbq / left_mbq, readings),
@@ -337,14 +337,14 @@ pub fn region_dose(what: &str, dose_gy: f64, administered_mbq: Option<f64>) -> R
     const NEXT: &str = "Check the unit of the activity or dose and the mass of the region.";
     if !(dose_gy.is_finite() && dose_gy.abs() <= MOST_REGION_GY) {
         let allowed = format!("at most {MOST_REGION_GY} Gy in a cycle, above what any region has had");
-        return Err(BoundsError::new(what, format!("{dose_gy:.4e} Gy"), allowed, NEXT));
+        return Err(BoundsError::new(what, format!("{} Gy", rounded(dose_gy)), allowed, NEXT));
     }
     let per_gbq = administered_mbq.map(|mbq| dose_gy.abs() / (mbq * 1e-3));
     match per_gbq.filter(|per_gbq| *per_gbq > MOST_GY_PER_GBQ) {
         None => Ok(()),
         Some(per_gbq) => Err(BoundsError::new(
             what,
-            format!("{per_gbq:.4e} Gy/GBq"),
+            format!("{} Gy/GBq", rounded(per_gbq)),
             format!("at most {MOST_GY_PER_GBQ} Gy/GBq, above what any organ has had"),
             "Check the activity given (MBq: 7.4 GBq are 7400) and the mass of the region.",
         )),
@@ -358,7 +358,7 @@ pub fn voxel_dose(what: &str, dose_gy: f64) -> Result<f32, BoundsError> {
     }
     Err(BoundsError::new(
         what,
-        format!("{dose_gy:.4e} Gy"),
+        format!("{} Gy", rounded(dose_gy)),
         format!("finite, at most {MOST_VOXEL_GY} Gy in a cycle"),
         "Check the unit of the activity map: no patient can have this dose.",
     ))
@@ -417,8 +417,11 @@ pub fn kernel_energy(what: &str, found_kev: f64, emitted_kev: f64) -> Result<(),
     }
     Err(BoundsError::new(
         what,
-        format!("{found_kev:.4e} keV"),
-        format!("at most {:.4e} keV, {CALIBRATION_MARGIN} times what a decay emits", CALIBRATION_MARGIN * emitted_kev),
+        format!("{} keV", rounded(found_kev)),
+        format!(
+            "at most {} keV, {CALIBRATION_MARGIN} times what a decay emits",
+            rounded(CALIBRATION_MARGIN * emitted_kev)
+        ),
         "Check the kernel's unit, voxel size and density.",
     )
     .of("energy per decay"))
@@ -426,12 +429,7 @@ pub fn kernel_energy(what: &str, found_kev: f64, emitted_kev: f64) -> Result<(),
 
 /// A number with four digits and no more.
 fn rounded(value: f64) -> String {
-    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
-        return format!("{value:.3e}");
-    }
-    let digits = if value == 0.0 { 0 } else { (3 - value.abs().log10().floor() as i32).clamp(0, 6) as usize };
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    units::rounded(value, 4)
 }
 
 #[cfg(test)]

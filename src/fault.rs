@@ -151,11 +151,32 @@ impl Fault {
     /// The same in a file, or in what else holds it: that stands before it.
     pub fn inside(mut self, file: impl Into<Words>) -> Self {
         let file = file.into();
+        // a place that names the file already needs no second name
+        let named = |place: &Words| {
+            let (place, file) = (place.to_string(), file.to_string());
+            place == file || place.strip_prefix(&file).is_some_and(|rest| rest.starts_with(": "))
+        };
+        if self.0.file.is_none() && self.0.place.as_ref().is_some_and(named) {
+            return self;
+        }
         self.0.file = Some(match self.0.file.take() {
             Some(inner) => words!(file, ": ", inner),
             None => file,
         });
         self
+    }
+
+    /// The same with other faults named after the next step, so that all can be mended at once.
+    pub fn besides(self, others: &[Fault]) -> Self {
+        if others.is_empty() {
+            return self;
+        }
+        let mut next = self.0.next.clone().unwrap_or_default();
+        for other in others {
+            let joint = if next.is_empty() { "" } else { " " };
+            next = words!(next, joint, "Besides: ", other.message(), ".");
+        }
+        self.then(next)
     }
 
     /// The same with a message of this form: `{place}`, `{field}`, `{found}` and `{allowed}` stand for the parts. What

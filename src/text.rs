@@ -65,7 +65,7 @@ impl Explained for TextError {
         };
         match self {
             Self::Unreadable(source) => Fault::of(FaultKind::Unreadable)
-                .found(source.to_string())
+                .found(parsed::of_system(source))
                 .then("check the path and its permissions")
                 .form("cannot be read: {found}"),
             Self::TooLong { bytes, limit } => {

@@ -70,6 +70,7 @@ impl Medium {
         let Self { tissue, density_g_cm3, nuclide, histories: count, seed, threads } = self;
         let density_g_cm3 = density_g_cm3.map(|d| in_range(Setting::Density, d, 0.001, 30.0, "g/cm3")).transpose()?;
         let (histories, out, force) = (histories(count)?, PathBuf::new(), false);
+        let (tissue, nuclide) = (tissue.into(), nuclide.into());
         Ok(MediumRequest { tissue, density_g_cm3, nuclide, histories, seed, threads, out, force })
     }
 }
@@ -307,7 +308,7 @@ pub fn inspect(py: Python<'_>, path: PathBuf, images: OfImages) -> PyResult<Stri
         if dicom::is_dicom(&path) {
             let inspected = dicom::inspect(&path, &options);
             if inspected.as_ref().is_err_and(survey::no_dicom) {
-                let found = survey::survey(&path, survey::Reach::Below)?;
+                let found = survey::survey_with_cycles(&path)?;
                 if !(found.images.is_empty() && found.left.is_empty()) {
                     return Ok(inspection::of_folder(&found, said));
                 }
@@ -353,7 +354,7 @@ pub fn parity(
     force: bool,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(String, Option<String>)> {
-    let scene = scene.map_or(ParityScene::Demo, |(ct, decays)| ParityScene::Files(ct, decays));
+    let scene = scene.map_or(ParityScene::Demo, |(ct, decays)| ParityScene::Files(ct.into(), decays.into()));
     let histories = checked(py, histories(count))?;
     let request = ParityRequest { scene, histories, devices: None, seed, trace: None, json: path, force };
     let (found, _) = work(py, progress, move |hear| devices_held::run(&request, hear))?;

@@ -1,5 +1,5 @@
-//! Arguments as clap reads them (`Raw..`), and arguments checked: two types, so that nothing behind this file meets
-//! an option that is missing, out of range or against another one.
+//! Arguments as clap reads them (`Raw..`), and the checked requests made of them. Code behind this file never sees an option
+//! that is missing, out of range or in conflict with another.
 
 use super::examples;
 use super::failure::{OrUserError, UserError, user_error};
@@ -44,7 +44,7 @@ pub struct RawCompare {
     /// The reference: a dose map in Gy, NIfTI or DICOM RT Dose
     #[arg(value_name = "A")]
     a: PathBuf,
-    /// The map that is held against it, Gy
+    /// The map to compare with it, Gy
     #[arg(value_name = "B")]
     b: PathBuf,
     /// Label map, on any grid: voxels of A that a region covers in part count in part
@@ -386,7 +386,7 @@ pub struct RawAudit {
     /// Density of these kernels' medium, g/cm3, where their files do not say
     #[arg(long, value_name = "G/CM3", help_heading = "Audit", value_parser = number::<f64>)]
     pub kernel_density: Option<f64>,
-    /// Use kernels that do not fit (another voxel size, nuclide, not symmetric) all the same
+    /// Use kernels in spite of a fault (another voxel size or nuclide, no symmetry)
     #[arg(long, help_heading = "Audit")]
     pub force_kernel: bool,
     /// Tables of organ S values (CSV with source, target, S_mGy_per_MBq_s, target_mass_g)
@@ -937,13 +937,13 @@ pub struct RawCourse {
     /// Protocol of a DICOM folder's course, or the one whose first window the cohort is treated to
     #[arg(long, value_name = "NAME", default_value = "iluminet")]
     pub protocol: String,
-    /// The CT that is meant, where a folder holds several
+    /// Which CT to use, where a folder holds several
     #[arg(long, value_name = "PATH", help_heading = "DICOM folder")]
     pub ct: Option<PathBuf>,
-    /// The PT or NM images that are meant, where a folder holds others too
+    /// Which PT or NM images to use, where a folder holds others too
     #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "DICOM folder")]
     pub activity: Vec<PathBuf>,
-    /// The regions that are meant (RTSTRUCT, SEG or NIfTI), where a folder holds several or none
+    /// Which regions to use (RTSTRUCT, SEG or NIfTI), where a folder holds several or none
     #[arg(long, value_name = "PATH", help_heading = "DICOM folder")]
     pub labels: Option<PathBuf>,
     /// Names of the labels in place of those of the regions (CSV, JSON or ITK-SNAP)
@@ -1131,13 +1131,13 @@ impl RawInit {
         match self.what {
             RawInitWhat::Dose(RawInitDose { folder, out, force }) => {
                 let out = out.unwrap_or_else(|| folder.join("dose.toml"));
-                Ok(InitRequest::Dose { folder, out, force })
+                Ok(InitRequest::Dose { folder: folder.into(), out, force })
             }
             RawInitWhat::Course(RawInitCourse { folder, protocol, force }) => {
                 if let Some(name) = &protocol {
                     Protocol::built_in(name).or_user_error()?;
                 }
-                Ok(InitRequest::Course { folder, protocol, force })
+                Ok(InitRequest::Course { folder: folder.into(), protocol, force })
             }
         }
     }
@@ -1521,8 +1521,8 @@ impl RawMedium {
         Ok(MediumRequest {
             density_g_cm3,
             histories,
-            tissue: self.tissue,
-            nuclide: self.nuclide,
+            tissue: self.tissue.into(),
+            nuclide: self.nuclide.into(),
             seed: self.seed,
             threads: self.threads,
             out: self.out,
@@ -1816,7 +1816,7 @@ impl RawDose {
         self.keep.apply(&mut run, &self.out)?;
         run.shard = shard;
         Ok(DoseRequest {
-            config: self.config.clone(),
+            config: self.config.as_ref().map(Place::from),
             grid: self.grid_choice(&scene)?,
             outline_sharing: sharing(self.outline_sharing.as_deref())?.unwrap_or_default(),
             activity,

@@ -1,4 +1,4 @@
-//! `lutra compare`: two dose maps held against each other.
+//! `lutra compare`: compares two dose maps.
 
 use super::failure::OrUserError;
 use super::printer;

@@ -1,8 +1,8 @@
 //! `lutra dose --config FILE` and `lutra audit --config FILE`: options from a TOML file.
 //!
-//! A field is an option's name with `_` for `-`. The file is turned into words of the command line before clap reads
-//! it, so that every check and every message is that of the options. What stands on the command line comes first.
-//! Paths are those beside the file, as in SERIES.toml and COURSE.toml.
+//! A field is an option's name with `_` for `-`. Fields become words of the command line before clap reads it, so they pass the
+//! same checks and give the same messages as options. The command line overrides the file. Paths are relative to the file, as in
+//! SERIES.toml and COURSE.toml.
 
 use super::args::RawArgs;
 use super::failure::{Failure, OrUserError, UserError, user_error};

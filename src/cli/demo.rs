@@ -1,5 +1,5 @@
-//! `lutra demo`: the dose in the procedural abdomen, with its inputs written beside it; `--practice`: the same patient as
-//! the files that a clinic has, to learn on.
+//! `lutra demo`: the dose in the procedural abdomen, with its inputs as files. `--practice` writes the same patient as a clinic
+//! would have it, to learn on.
 
 use super::failure::OrUserError;
 use super::progress::{Terminal, invocation};

@@ -14,7 +14,7 @@ pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
         Next::Course(file) => format!("lutra course {} --out DIR", shown(file)),
     };
     printer::record(&serde_json::json!({
-        "written": done.written.iter().map(|path| printer::shown(path)).collect::<Vec<_>>(),
+        "written": done.drafts.iter().map(|draft| printer::shown(&draft.path)).collect::<Vec<_>>(),
         "to_fill_in": done.to_fill_in.iter().map(|(file, line, field)| serde_json::json!({
             "file": printer::shown(file), "line": line, "field": field,
         })).collect::<Vec<_>>(),
@@ -22,7 +22,7 @@ pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
         "next": next,
     }))?;
     printer::data(&match done.to_fill_in.len() {
-        0 => "nothing is left to fill in; look it through all the same\n".to_owned(),
+        0 => "nothing is left to fill in; read it through nevertheless\n".to_owned(),
         n => format!("to be filled in by a person, {n} fields:\n"),
     });
     for (file, line, field) in &done.to_fill_in {
@@ -32,8 +32,8 @@ pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
         printer::note(&format!("not used: {}", said(reason)));
     }
     printer::note(&format!("then: {next}"));
-    for path in &done.written {
-        printer::results("", path);
+    for draft in &done.drafts {
+        printer::results("", &draft.path);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::printer;
 use crate::clinic::failure::Failure;
 use crate::clinic::inspection::{of_folder, of_nifti};
 use crate::clinic::request::InspectRequest;
-use crate::clinic::survey::{Reach, no_dicom, survey};
+use crate::clinic::survey::{no_dicom, survey_with_cycles};
 use crate::io::dicom;
 use crate::place::Place;
 
@@ -26,7 +26,12 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
     let mut lines = vec![
         format!("{}: NIfTI, {} values", request.path.display(), found.stored_as),
         format!("    {}", found.grid.describe()),
-        format!("    values {} to {}; a NIfTI file states no unit and no time", found.lowest, found.highest),
+        format!(
+            "    values {} to {}; no field of a NIfTI header states a unit or a time{}",
+            found.lowest,
+            found.highest,
+            found.described.behind()
+        ),
     ];
     lines.extend(found.doubts.iter().map(|doubt| format!("    doubt: {doubt}")));
     printer::data(&(lines.join("\n") + "\n"));
@@ -35,7 +40,7 @@ pub(super) fn run(request: &InspectRequest) -> Result<(), Failure> {
 
 /// Says what the NIfTI files of a folder seem to be; false where there is none.
 fn folder(path: &Place) -> Result<bool, Failure> {
-    let found = survey(path, Reach::Below)?;
+    let found = survey_with_cycles(path)?;
     if found.images.is_empty() && found.left.is_empty() {
         return Ok(false);
     }

@@ -1,4 +1,4 @@
-//! `lutra parity`: devices held against each other, shown.
+//! `lutra parity`: compares devices bit for bit and shows the result.
 
 use super::options::said;
 use super::printer;

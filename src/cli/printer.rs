@@ -1,10 +1,9 @@
-//! The one place that writes to the terminal: data on standard output, talk on standard error. A reader that has
-//! gone away (a closed pipe) is no fault. Any other fault of standard output is kept until the command has done its
-//! work, and ends it then (`delivered`): what a command leaves on the disk does not depend on who reads its words.
+//! The one place that writes to the terminal: data to standard output, messages to standard error. A closed pipe is not an
+//! error. Any other error of standard output is kept until the command has finished and then ends it (`delivered`), so the files
+//! on the disk do not depend on who reads the output.
 //!
-//! with `--quiet` only warnings and errors are said; `--json` turns the data into one JSON document. Colour carries
-//! no meaning: it marks the first word of errors, warnings and hints, only on a terminal and only where NO_COLOR,
-//! CLICOLOR and TERM allow it.
+//! `--quiet` leaves warnings and errors only; `--json` turns the data into one JSON document. Colour carries no meaning: it marks
+//! the first word of errors, warnings and hints, only on a terminal and only if NO_COLOR, CLICOLOR and TERM allow it.
 
 use super::failure::Failure;
 use super::options::said;

@@ -1,5 +1,5 @@
-//! Whether two dose maps differ by more than their own noise: both standard errors, where `sigma_rel.nii.gz` lies beside
-//! each map as a run writes it.
+//! Whether two dose maps differ by more than their noise. Both standard errors are used where `sigma_rel.nii.gz` lies beside
+//! each map, as a run writes it.
 
 use super::failure::{OrUserError, UserError};
 use crate::grid::{Volume, VoxelGrid};

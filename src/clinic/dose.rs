@@ -75,7 +75,7 @@ impl DoseResult {
 
 /// Everything that the reader should know of a run: of the case, of the transport, of the regions.
 pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Note> {
-    let of_regions = rows.iter().filter_map(RegionDose::note);
+    let of_regions = RegionDose::notes(rows);
     case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
 }
 

@@ -22,6 +22,7 @@ use crate::place::Place;
 use crate::reads;
 use crate::report::run_record::InputFile;
 use crate::source::{ActivityMap, ActivityUnit, DecayMap, OutlineSharing};
+use crate::units::rounded;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -229,14 +230,12 @@ fn integrated(
         Activity::Map(map) => return Ok((*map, None, Vec::new())),
         Activity::Images(series) => series,
     };
-    let times: Vec<String> = series.times_h().iter().map(|h| format!("{h:.4}")).collect();
+    let times: Vec<String> = series.times_h().iter().map(|h| rounded(*h, 4)).collect();
     let map = series.integrate(over, &BTreeMap::new(), hear)?;
     hear.info("image-times", format!("activity images at {} h after injection", times.join(", ")));
     for region in map.regions.iter().filter_map(|region| region.row()) {
-        let text = format!(
-            "{:.3} MBq h, effective half-life {:.2} h ({})",
-            region.tia_mbq_h, region.effective_half_life_h, region.method
-        );
+        // its time-integrated activity stands in the table, as the grid of the dose has it
+        let text = format!("effective half-life {} h ({})", rounded(region.effective_half_life_h, 3), region.method);
         hear.note(Note::info("region-integrated", text).at(format!("region {}", region.name)));
     }
     warnings.append(&mut series.warnings);
@@ -341,7 +340,7 @@ fn regions(
 
 /// The configuration and the nuclide's file, if any.
 fn other_files(request: &DoseRequest) -> Result<Vec<InputFile>, UserError> {
-    let mut files: Vec<(&str, Place)> = request.config.iter().map(|path| ("config", path.into())).collect();
+    let mut files: Vec<(&str, Place)> = request.config.iter().map(|path| ("config", path.clone())).collect();
     let path = &request.nuclide;
     let built_in = Nuclide::built_in_names().iter().any(|name| path.path() == Path::new(name));
     if !built_in && path.is_file() {

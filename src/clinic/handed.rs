@@ -1,4 +1,4 @@
-//! From inputs of which some lie in memory and the others in files to a case, for front ends whose users hold images.
+//! Builds a case from inputs that lie partly in memory and partly in files, for front ends whose users hold images.
 
 use super::case::Case;
 use super::failure::{OrUserError, UserError};

@@ -167,10 +167,10 @@ pub fn open_regions(path: &Place, names: Option<&Place>, anatomy: &Anatomy<'_>) 
     let mut warnings: Vec<Note> = opened.notes.iter().map(|note| note.clone().at(path)).collect();
     for report in &opened.reports {
         let text = format!(
-            "{:.3} mL drawn, {:.3} mL on the grid ({:+.2} %)",
-            report.own_cm3,
-            report.grid_cm3,
-            100.0 * report.change_rel()
+            "{} mL as drawn, {} mL on the grid ({} %)",
+            rounded(report.own_cm3, 4),
+            rounded(report.grid_cm3, 4),
+            signed_percent(report.change_rel())
         );
         let note = volume_change(report.label, &report.name, report.change_rel(), text);
         if note.severity == Severity::Warning { &mut warnings } else { &mut told }.push(note);

@@ -11,21 +11,29 @@ use crate::bed::RADIOBIOLOGY_SETS;
 use crate::course::input::{BLANK, blanks};
 use crate::course::names::{near, standard};
 use crate::course::protocol::{BUILT_IN, Protocol};
+use crate::course::series::{DecayCorrection, ImageUnit};
 use crate::fault::{Explained, Setting, Words, words};
 use crate::io::IoError;
 use crate::io::atomic::OutputFiles;
 use crate::io::dicom::{self, Moment};
+use crate::place::Place;
+use crate::source::ActivityUnit;
 use std::path::{Component, Path, PathBuf};
 
 /// Columns of a comment.
 const WIDTH: usize = 112;
+/// How far the time in an image's name may lie from that in its header, h: names state the planned day.
+const NAME_AGREES_H: f64 = 6.0;
 /// Number of CT voxels above which the activity's grid is proposed for the result.
 const LARGE_CT_VOXELS: usize = 20_000_000;
 
-/// A file to be written.
-struct Draft {
-    path: PathBuf,
-    text: Text,
+/// A drafted configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// Where it belongs.
+    pub path: PathBuf,
+    /// TOML, with comments.
+    pub text: String,
 }
 
 /// TOML text as it grows.
@@ -80,8 +88,8 @@ pub enum Next {
 
 /// Result of drafting.
 pub struct Drafted {
-    /// The files written.
-    pub written: Vec<PathBuf>,
+    /// The configurations.
+    pub drafts: Vec<Draft>,
     /// What the user has to fill in: file, line, field.
     pub to_fill_in: Vec<(PathBuf, usize, String)>,
     /// Files that are not used, each with the reason.
@@ -92,36 +100,50 @@ pub struct Drafted {
 
 /// Drafts the configuration of a folder and writes it.
 ///
-/// Errors: a folder that cannot be read; a configuration that exists, unless the request allows it.
+/// Errors: a folder that cannot be read, or one in memory; a configuration that exists, unless the request allows it.
 pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
-    let (folder, drafts, left, next, force) = match request {
-        InitRequest::Dose { folder, out, force } => {
-            let found = survey(folder, Reach::Below)?;
-            let left = found.left.clone();
-            let next = Next::Dose(out.clone());
-            (folder, vec![dose_draft(folder, out, &found)?], left, next, *force)
-        }
-        InitRequest::Course { folder, protocol, force } => {
-            let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
-            let next = Next::Course(folder.join("COURSE.toml"));
-            (folder, drafts, left, next, *force)
-        }
+    let (folder, force) = match request {
+        InitRequest::Dose { folder, force, .. } | InitRequest::Course { folder, force, .. } => (folder, *force),
     };
-    let paths: Vec<&Path> = drafts.iter().map(|draft| draft.path.as_path()).collect();
+    if folder.in_memory() {
+        let next = "Ask for the texts alone and keep them beside the images.";
+        let error = UserError::invalid(folder, "folder of images", "buffers in memory", "a folder on the disk", next);
+        return Err(error.into());
+    }
+    let drafted = drafted(request)?;
+    let paths: Vec<&Path> = drafted.drafts.iter().map(|draft| draft.path.as_path()).collect();
     let claimed = OutputFiles::claim(&paths, force, &inputs(folder)?).map_err(|error| match &error {
         IoError::OutputFileExists { .. } => {
             error.fault().then(words!("Go on with the one that is there, or give ", Setting::Force, " to replace it."))
         }
         other => other.fault(),
     })?;
-    for draft in &drafts {
-        claimed.write(&draft.path, |file| file.write_all(draft.text.0.as_bytes())).or_user_error()?;
+    for draft in &drafted.drafts {
+        claimed.write(&draft.path, |file| file.write_all(draft.text.as_bytes())).or_user_error()?;
     }
+    Ok(drafted)
+}
+
+/// Drafts the configuration of a folder, on the disk or in memory, and writes nothing.
+///
+/// Errors: a folder that cannot be read.
+pub fn drafted(request: &InitRequest) -> Result<Drafted, UserError> {
+    let (drafts, left, next) = match request {
+        InitRequest::Dose { folder, out, force: _ } => {
+            let found = survey(folder, Reach::Below)?;
+            let drafts = vec![dose_draft(folder, out, &found)?];
+            (drafts, found.left, Next::Dose(out.clone()))
+        }
+        InitRequest::Course { folder, protocol, force: _ } => {
+            let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
+            (drafts, left, Next::Course(folder.path().join("COURSE.toml")))
+        }
+    };
     let to_fill_in = drafts
         .iter()
-        .flat_map(|draft| blanks(&draft.text.0).into_iter().map(|(line, field)| (draft.path.clone(), line, field)))
+        .flat_map(|draft| blanks(&draft.text).into_iter().map(|(line, field)| (draft.path.clone(), line, field)))
         .collect();
-    Ok(Drafted { written: drafts.into_iter().map(|draft| draft.path).collect(), to_fill_in, left, next })
+    Ok(Drafted { drafts, to_fill_in, left, next })
 }
 
 /// A path as typed on the command line.
@@ -131,22 +153,26 @@ pub fn shown(path: &Path) -> String {
 }
 
 /// The path of a file as seen from a folder, with `/` between its parts.
-fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
+fn relative(from: &Place, to: &Place) -> Result<String, UserError> {
     // one series of a DICOM folder: FOLDER#3
-    if let Some((folder, number)) = to.to_str().and_then(|text| text.rsplit_once('#')).filter(|_| !to.exists()) {
-        return Ok(format!("{}#{number}", relative(from, Path::new(folder))?));
+    if let Some((folder, number)) = to.path().to_str().and_then(|text| text.rsplit_once('#')).filter(|_| !to.exists()) {
+        return Ok(format!("{}#{number}", relative(from, &to.at(folder))?));
     }
-    let whole = |path: &Path| {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let whole = |place: &Place| {
+        let path = if place.path().as_os_str().is_empty() { Path::new(".") } else { place.path() };
+        if place.in_memory() {
+            // names of buffers hold no links
+            return Ok(path.components().filter(|part| *part != Component::CurDir).collect());
+        }
         path.canonicalize().map_err(|error| IoError::read(path, error).fault())
     };
-    let (from, to) = (whole(from)?, whole(to)?);
-    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    if common == 0 {
-        return Ok(to.display().to_string());
+    let (from, whole_to): (PathBuf, PathBuf) = (whole(from)?, whole(to)?);
+    let common = from.components().zip(whole_to.components()).take_while(|(a, b)| a == b).count();
+    if common == 0 && !to.in_memory() {
+        return Ok(whole_to.display().to_string());
     }
     let up = from.components().skip(common).map(|_| "..".to_owned());
-    let down = to.components().skip(common).map(|part| match part {
+    let down = whole_to.components().skip(common).map(|part| match part {
         Component::Normal(name) => name.to_string_lossy().into_owned(),
         other => other.as_os_str().to_string_lossy().into_owned(),
     });
@@ -157,7 +183,7 @@ fn relative(from: &Path, to: &Path) -> Result<String, UserError> {
 /// A field with the only candidate, or a blank that lists all candidates.
 fn choose(
     text: &mut Text,
-    base: &Path,
+    base: &Place,
     field: &str,
     what: &str,
     candidates: &[&Candidate],
@@ -172,11 +198,11 @@ fn choose(
             for doubt in &one.doubts {
                 text.comment(&format!("DOUBT: {doubt}"));
             }
-            text.text(field, &relative(base, one.path.path())?);
+            text.text(field, &relative(base, &one.path)?);
         }
         several => {
             for one in several {
-                text.comment(&format!("{}: {}.", relative(base, one.path.path())?, one.why));
+                text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
             }
             text.blank(field, &format!("which of these {} is the {what}?", several.len()));
         }
@@ -184,12 +210,12 @@ fn choose(
     Ok(())
 }
 
-fn parent_of(path: &Path) -> PathBuf {
-    path.parent().map(Path::to_path_buf).unwrap_or_default()
+fn parent_of(path: &Place) -> Place {
+    path.parent().unwrap_or_else(|| path.at(""))
 }
 
 /// Labels and their names: optional fields, left out where there are none.
-fn labels(text: &mut Text, base: &Path, found: &Survey, missing: &str) -> Result<(), UserError> {
+fn labels(text: &mut Text, base: &Place, found: &Survey, missing: &str) -> Result<(), UserError> {
     let maps = found.of(&[Role::Labels]);
     if maps.is_empty() {
         text.comment(missing);
@@ -204,11 +230,11 @@ fn labels(text: &mut Text, base: &Path, found: &Survey, missing: &str) -> Result
         [one] => {
             let names: Vec<String> = one.names.iter().map(|(n, name)| format!("{n} {name}")).collect();
             text.comment(&format!("Names: {}.", names.join(", ")));
-            text.text("label_names", &relative(base, one.path.path())?);
+            text.text("label_names", &relative(base, &one.path)?);
         }
         several => {
             for one in several {
-                text.comment(&format!("{}: {} names.", relative(base, one.path.path())?, one.names.len()));
+                text.comment(&format!("{}: {} names.", relative(base, &one.path)?, one.names.len()));
             }
             text.blank("label_names", &format!("which of these {} belongs to the labels?", several.len()));
         }
@@ -216,15 +242,15 @@ fn labels(text: &mut Text, base: &Path, found: &Survey, missing: &str) -> Result
     Ok(())
 }
 
-const UNIT_OF_TIA: &str = "what a value of this map means; a NIfTI file does not say. decays: decays in the voxel; \
+const UNIT_OF_TIA: &str = "what a value of this map means; its header does not say. decays: decays in the voxel; \
     mbq_h: MBq h in the voxel; bq_ml_h: Bq h per mL. Look it up where the map was made: a wrong unit makes every dose \
     wrong by that factor.";
 const ADMINISTERED: &str = "administered activity, MBq (7.4 GBq is 7400): what was measured in the syringe or bottle \
     before less what was left after, at the time of injection.";
 
 /// `dose.toml`.
-fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserError> {
-    let base = parent_of(out);
+fn dose_draft(folder: &Place, out: &Path, found: &Survey) -> Result<Draft, UserError> {
+    let base = parent_of(&folder.at(out));
     let mut text = Text::default();
     text.comment("Configuration of `lutra dose`, drafted by `lutra init dose` from the images of a folder.");
     text.comment("Read it line by line: each guess says why it was made, each \"?\" is for a person to fill in.");
@@ -246,7 +272,7 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
         text.blank(
             "administered_mbq",
             &format!(
-                "{ADMINISTERED} Delete the line if it is not known: doses per GBq and the bound on decays go with it."
+                "{ADMINISTERED} Delete the line if it is not known: then no dose per GBq is stated, and decays are not bounded by what was given."
             ),
         );
     }
@@ -288,16 +314,16 @@ fn dose_draft(folder: &Path, out: &Path, found: &Survey) -> Result<Draft, UserEr
     text.line("target_sigma = 0.02");
     text.line("# target_labels = [2, 3]      # .. or the voxels of these labels");
     text.line("# histories = 2e7             # .. or so many electron histories");
-    Ok(Draft { path: out.to_path_buf(), text })
+    Ok(Draft { path: out.to_path_buf(), text: text.0 })
 }
 
 /// DICOM images of one injection, which the run integrates itself.
-fn dicom_activity(text: &mut Text, base: &Path, images: &[&Candidate]) -> Result<(), UserError> {
+fn dicom_activity(text: &mut Text, base: &Place, images: &[&Candidate]) -> Result<(), UserError> {
     let mut images = images.to_vec();
     images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
     let mut paths = Vec::new();
     for one in &images {
-        let path = relative(base, one.path.path())?;
+        let path = relative(base, &one.path)?;
         text.comment(&format!("{path}: {}.", one.why));
         for doubt in &one.doubts {
             text.comment(&format!("DOUBT: {doubt}"));
@@ -324,7 +350,7 @@ fn dicom_activity(text: &mut Text, base: &Path, images: &[&Candidate]) -> Result
 }
 
 /// The activity map of a dose: integrated over time, or a blank that says what is missing.
-fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Result<(), UserError> {
+fn activity(text: &mut Text, base: &Place, folder: &Place, found: &Survey) -> Result<(), UserError> {
     let integrated = found.of(&[Role::Integrated]);
     let unclear = found.of(&[Role::Activity]);
     let moments = found.of(&[Role::Moment]);
@@ -333,7 +359,7 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
     }
     if integrated.is_empty() && unclear.len() != 1 {
         for one in unclear.iter().chain(&moments) {
-            text.comment(&format!("{}: {}.", relative(base, one.path.path())?, one.why));
+            text.comment(&format!("{}: {}.", relative(base, &one.path)?, one.why));
         }
         let found = match (unclear.len(), moments.len()) {
             (0, 0) => "no activity map was found.".to_owned(),
@@ -344,7 +370,7 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
             "activity",
             &format!(
                 "{found} `lutra init course {}` and `lutra tia` make a map of decays from images at several times.",
-                shown(folder)
+                shown(folder.path())
             ),
         );
     } else {
@@ -356,27 +382,91 @@ fn activity(text: &mut Text, base: &Path, folder: &Path, found: &Survey) -> Resu
         for one in moments {
             text.comment(&format!(
                 "Not this one, it seems to be activity at a moment: {}.",
-                relative(base, one.path.path())?
+                relative(base, &one.path)?
             ));
         }
     }
     text.gap();
-    text.blank("activity_unit", UNIT_OF_TIA);
+    let maps = if integrated.is_empty() { unclear } else { integrated };
+    unit_of_map(text, "activity_unit", &maps);
     Ok(())
+}
+
+/// Unit of a map that is integrated over time: as the description of the only one's header has it, else a blank.
+fn unit_of_map(text: &mut Text, field: &str, maps: &[&Candidate]) {
+    match maps {
+        [one] if one.described.integrated.is_some() => {
+            text.comment(&format!(
+                "Unit: the file's header says \"{}\". Check it against the maker's record.",
+                one.described.words()
+            ));
+            let unit = one.described.integrated.map_or("", ActivityUnit::name);
+            text.text(field, unit);
+        }
+        _ => {
+            text.blank(field, UNIT_OF_TIA);
+        }
+    }
+}
+
+/// A field that the headers of all images describe alike, else a blank that says why.
+fn described(
+    text: &mut Text,
+    field: &str,
+    images: &[&Candidate],
+    of: fn(&Candidate) -> Option<&'static str>,
+    why: &str,
+) {
+    match images.first().map(|first| (first, of(first))) {
+        Some((first, Some(value))) if images.iter().all(|image| of(image) == Some(value)) => {
+            text.comment(&format!(
+                "The headers of the images say so, as in \"{}\": check it.",
+                first.described.words()
+            ));
+            text.text(field, value);
+        }
+        _ => {
+            text.blank(field, why);
+        }
+    }
+}
+
+/// Time of an image that its DICOM headers do not date: as the description of its header has it, unless the name says
+/// another.
+fn time_of(text: &mut Text, image: &Candidate) {
+    const BLANK_TIME: &str = "middle of the scan, h after injection.";
+    match (image.described.hours, image.hours_by_name) {
+        (Some(hours), name) if name.is_none_or(|name| (name - hours).abs() <= NAME_AGREES_H) => {
+            text.comment(&format!(
+                "Middle of the scan, h after injection: the file's header says \"{}\".",
+                image.described.words()
+            ));
+            text.line(&format!("time_h = {hours}"));
+        }
+        (Some(hours), Some(name)) => {
+            text.blank("time_h", &format!("{BLANK_TIME} The header says {hours}, the name suggests {name}."));
+        }
+        (_, Some(name)) => {
+            text.blank("time_h", &format!("{BLANK_TIME} The name suggests {name}."));
+        }
+        (_, None) => {
+            text.blank("time_h", BLANK_TIME);
+        }
+    }
 }
 
 /// A cycle's folder and what is in it.
 struct Cycle {
-    folder: PathBuf,
+    folder: Place,
     found: Survey,
     /// When its images date the injection.
     injection: Option<Moment>,
     /// Its SERIES.toml.
-    series: PathBuf,
+    series: Place,
 }
 
 impl Cycle {
-    fn of_folder(folder: PathBuf, found: Survey) -> Self {
+    fn of_folder(folder: Place, found: Survey) -> Self {
         Self { series: folder.join("SERIES.toml"), folder, found, injection: None }
     }
 }
@@ -390,7 +480,7 @@ fn injection(image: &Candidate) -> Option<Moment> {
 /// a cycle brings something else. A CT or regions of a folder stay with the one cycle of its images, others are common.
 ///
 /// Errors: injections too close for two cycles.
-fn by_injection(folder: &Path, common: &mut Survey, cycles: &[Cycle]) -> Result<Option<Vec<Cycle>>, UserError> {
+fn by_injection(folder: &Place, common: &mut Survey, cycles: &[Cycle]) -> Result<Option<Vec<Cycle>>, UserError> {
     const DOSED: [Role; 4] = [Role::Integrated, Role::Moment, Role::Activity, Role::Dose];
     let all = cycles.iter().map(|cycle| &cycle.found).chain([&*common]);
     let images: Vec<Candidate> = all.flat_map(|found| found.of(&DOSED)).cloned().collect();
@@ -400,21 +490,18 @@ fn by_injection(folder: &Path, common: &mut Survey, cycles: &[Cycle]) -> Result<
         let [first, second] = close.pair.map(|n| images[n].path.display().to_string());
         too_close(&second, &first, close.apart_h)
     })?;
-    let dir = |image: &Candidate| {
-        let path = image.path.path();
-        if image.path.is_dir() { path.to_path_buf() } else { parent_of(path) }
-    };
+    let dir = |image: &Candidate| if image.path.is_dir() { image.path.clone() } else { parent_of(&image.path) };
     let mut found: Vec<Cycle> = Vec::new();
     for (number, group) in (1..).zip(&groups) {
         let own: Vec<Candidate> = group.iter().map(|&n| images[n].clone()).collect();
-        let below = |one: &Path| own.iter().all(|image| dir(image).starts_with(one));
+        let below = |one: &Place| own.iter().all(|image| dir(image).starts_with(one));
         let home = cycles.iter().map(|cycle| &cycle.folder).find(|inner| *inner != folder && below(inner));
         let series = match (home, groups.len()) {
             (Some(home), _) => home.join("SERIES.toml"),
             (None, 1) => folder.join("SERIES.toml"),
             (None, _) => folder.join(format!("SERIES-{number}.toml")),
         };
-        let folder = home.cloned().unwrap_or_else(|| folder.to_path_buf());
+        let folder = home.cloned().unwrap_or_else(|| folder.clone());
         let found_here = Survey { images: own, ..Survey::default() };
         found.push(Cycle { folder, found: found_here, injection: Some(dated[group[0]]), series });
     }
@@ -423,7 +510,7 @@ fn by_injection(folder: &Path, common: &mut Survey, cycles: &[Cycle]) -> Result<
             images: cycle.found.images.iter().filter(|image| !DOSED.contains(&image.role)).cloned().collect(),
             ..cycle.found.clone()
         };
-        match found.iter_mut().find(|one| one.folder == cycle.folder && one.folder != folder) {
+        match found.iter_mut().find(|one| one.folder == cycle.folder && one.folder != *folder) {
             Some(one) => one.found.add(rest),
             None => common.add(rest),
         }
@@ -437,16 +524,12 @@ fn brings_dosimetry(found: &Survey) -> bool {
 }
 
 /// `COURSE.toml` and a `SERIES.toml` for each cycle with images at several times.
-fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<Words>), UserError> {
+fn course_drafts(folder: &Place, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<Words>), UserError> {
     let mut common = survey(folder, Reach::Here)?;
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
         let found = survey(&inner, Reach::Below)?;
-        if brings_dosimetry(&found) {
-            cycles.push(Cycle::of_folder(inner.to_path_buf(), found))
-        } else {
-            common.add(found)
-        }
+        if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner, found)) } else { common.add(found) }
     }
     let mut left = common.left.clone();
     if let Some(grouped) = by_injection(folder, &mut common, &cycles)? {
@@ -459,10 +542,10 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
                 "images",
                 "no activity image and no dose map",
                 "a folder with one folder of images a cycle, or with the images of one cycle",
-                format!("`lutra inspect {}` says what is there.", shown(folder)),
+                format!("`lutra inspect {}` says what is there.", shown(folder.path())),
             ));
         }
-        cycles.push(Cycle::of_folder(folder.to_path_buf(), common.clone()));
+        cycles.push(Cycle::of_folder(folder.clone(), common.clone()));
     } else {
         let unused = common.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]);
         left.extend(unused.iter().map(|one| words!(&one.path, ": it lies beside the folders of the cycles")));
@@ -471,12 +554,12 @@ fn course_drafts(folder: &Path, protocol: Option<&str>) -> Result<(Vec<Draft>, V
     let protocol = protocol.map(Protocol::built_in).transpose().or_user_error()?;
     let mut drafts = Vec::new();
     let course = course_text(folder, protocol.as_ref(), &common, &cycles, &mut drafts)?;
-    drafts.insert(0, Draft { path: folder.join("COURSE.toml"), text: course });
+    drafts.insert(0, Draft { path: folder.path().join("COURSE.toml"), text: course.0 });
     Ok((drafts, left))
 }
 
 fn course_text(
-    folder: &Path,
+    folder: &Place,
     protocol: Option<&Protocol>,
     common: &Survey,
     cycles: &[Cycle],
@@ -508,7 +591,7 @@ fn course_text(
     text.comment("The step of the protocol that the patient is in; 1 is where everyone begins.");
     text.line("step = 1").gap();
     let own_ct =
-        cycles.iter().filter(|cycle| cycle.folder != folder && !cycle.found.of(&[Role::Ct]).is_empty()).count();
+        cycles.iter().filter(|cycle| cycle.folder != *folder && !cycle.found.of(&[Role::Ct]).is_empty()).count();
     if own_ct < cycles.len() || !common.of(&[Role::Ct]).is_empty() {
         choose(
             &mut text,
@@ -633,7 +716,7 @@ fn kind_of(found: &Survey) -> Dosimetry {
 
 fn cycle_text(
     text: &mut Text,
-    folder: &Path,
+    folder: &Place,
     number: usize,
     cycle: &Cycle,
     common: &Survey,
@@ -665,20 +748,20 @@ fn cycle_text(
             text.blank("administered_mbq", ADMINISTERED);
         }
     }
-    let own = cycle.folder != folder;
+    let own = cycle.folder != *folder;
     let (found, base) = (&cycle.found, folder);
     match kind_of(found) {
         Dosimetry::Series => {
             let home = parent_of(&cycle.series);
             let series = series_text(&home, number, found, common)?;
-            text.comment("Images at several times: how they are integrated stands in this file.");
+            text.comment("Images at several times; this file says how they are integrated.");
             let file = cycle.series.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             text.text("series", &if own { format!("{}/{file}", relative(base, &home)?) } else { file });
-            drafts.push(Draft { path: cycle.series.clone(), text: series });
+            drafts.push(Draft { path: cycle.series.to_path_buf(), text: series.0 });
         }
         Dosimetry::Integrated => {
             choose(text, base, "tia", "time-integrated activity", &found.of(&[Role::Integrated]), "")?;
-            text.blank("tia_unit", UNIT_OF_TIA);
+            unit_of_map(text, "tia_unit", &found.of(&[Role::Integrated]));
         }
         Dosimetry::Dose => {
             choose(text, base, "dose", "dose map, Gy", &found.of(&[Role::Dose]), "")?;
@@ -698,7 +781,7 @@ fn cycle_text(
 }
 
 /// `SERIES.toml` of one cycle.
-fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> Result<Text, UserError> {
+fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> Result<Text, UserError> {
     let mut images = found.of(&[Role::Moment, Role::Activity]);
     images.sort_by(|a, b| hours(a).total_cmp(&hours(b)));
     let all_dicom = images.iter().all(|image| image.is_dicom);
@@ -716,12 +799,18 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         text.comment("DICOM images are read as Bq/mL at the middle of the scan; their own correction is undone.");
         text.text("unit", "bq_ml").text("decay_correction", "none");
     } else {
-        text.blank(
+        described(
+            &mut text,
             "unit",
-            "what a value of the images means; a NIfTI file does not say: bq_ml, kbq_ml, bq_voxel or mbq_voxel.",
+            &images,
+            |image| image.described.unit.map(ImageUnit::name),
+            "what a value of the images means; their headers do not say: bq_ml, kbq_ml, bq_voxel or mbq_voxel.",
         );
-        text.blank(
+        described(
+            &mut text,
             "decay_correction",
+            &images,
+            |image| image.described.correction.map(DecayCorrection::name),
             "the moment that the values were corrected to: none (activity at mid-scan), to_scan_start or to_injection. \
              Look it up in the protocol of the reconstruction; for 177Lu at 168 h a mistake here is a factor of 2.",
         );
@@ -746,8 +835,8 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         let time_h = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
         if before.zip(time_h).is_some_and(|(a, b)| (a - b).abs() <= dicom::SAME_SCAN_H) {
             text.comment(&format!(
-                "{}: another image of the scan above; one of a scan is enough, take the one that is meant.",
-                relative(base, image.path.path())?
+                "{}: another image of the scan above. One image of a scan is enough: name the one to use.",
+                relative(base, &image.path)?
             ));
             text.gap();
             continue;
@@ -758,20 +847,23 @@ fn series_text(base: &Path, number: usize, found: &Survey, common: &Survey) -> R
         for doubt in &image.doubts {
             text.comment(&format!("DOUBT: {doubt}"));
         }
-        text.text("file", &relative(base, image.path.path())?);
-        match (image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection), image.hours_by_name) {
-            (Some(hours), _) => {
+        text.text("file", &relative(base, &image.path)?);
+        match image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection) {
+            Some(hours) => {
                 text.comment(&format!(
                     "Middle of the scan {hours:.4} h after injection, as the DICOM headers date both; time_h would decide in \
                      their place."
                 ));
             }
-            (None, guess) => {
-                let hint = guess.map_or(String::new(), |hours| format!(" The name suggests {hours}."));
-                text.blank("time_h", &format!("middle of the scan, h after injection.{hint}"));
-            }
+            None => time_of(&mut text, image),
         }
         text.gap();
+    }
+    for map in found.of(&[Role::Integrated]) {
+        let path = relative(base, &map.path)?;
+        text.comment(&format!(
+            "Not used, since it is integrated over time already: {path}. In COURSE.toml write tia = and tia_unit = in place of series =."
+        ));
     }
     text.line("[fit]");
     if scans(found).len() == 1 {
@@ -804,5 +896,5 @@ fn scans(found: &Survey) -> Vec<f64> {
 /// Position of an image in its series; images without a time come last.
 fn hours(image: &Candidate) -> f64 {
     let stated = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
-    stated.or(image.hours_by_name).unwrap_or(f64::INFINITY)
+    stated.or(image.described.hours).or(image.hours_by_name).unwrap_or(f64::INFINITY)
 }

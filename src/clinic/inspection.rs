@@ -1,5 +1,6 @@
 //! What is in a NIfTI file or a folder of them, as a record. DICOM says its own ([`crate::io::dicom::inspect`]).
 
+use super::described::Described;
 use super::failure::{OrUserError, UserError};
 use super::survey::Survey;
 use crate::fault::Words;
@@ -19,6 +20,8 @@ pub struct Nifti {
     pub lowest: f64,
     /// Highest finite value.
     pub highest: f64,
+    /// The description of its header.
+    pub described: Described,
     /// What a careful user should know.
     pub doubts: Vec<Note>,
 }
@@ -37,7 +40,8 @@ pub fn of_nifti(path: &Place) -> Result<Nifti, UserError> {
     }
     doubts.extend(header.notes.iter().cloned());
     let (stored_as, grid) = (format!("{:?}", header.scalar), header.grid.clone());
-    Ok(Nifti { stored_as, grid, lowest, highest, doubts })
+    let described = Described::of(&header.description);
+    Ok(Nifti { stored_as, grid, lowest, highest, described, doubts })
 }
 
 impl Nifti {
@@ -52,6 +56,7 @@ impl Nifti {
             "affine": self.grid.affine,
             "lowest": self.lowest,
             "highest": self.highest,
+            "described": self.described.words(),
             "doubts": sentences(&self.doubts),
             "notes": self.doubts,
         })

@@ -10,7 +10,6 @@ use crate::svalues::SvalueError;
 use crate::svalues::point_kernel::{KernelPlan, PointKernel};
 use crate::svalues::voxel_kernel::VoxelKernel;
 use crate::transport::cpu::CpuEngine;
-use std::path::Path;
 
 /// Photon histories for each electron history of a kernel.
 const PHOTONS_PER_ELECTRON: u64 = 5;
@@ -29,9 +28,9 @@ pub fn failure(error: SvalueError) -> Failure {
 /// The requested point kernel, and the density it applies to, g/cm3.
 pub fn point_kernel(request: &MediumRequest, hear: &mut dyn Listener) -> Result<(PointKernel, f64, Nuclide), Failure> {
     let nuclide = Nuclide::load(&request.nuclide).or_user_error()?;
-    let plain = request.tissue.to_lowercase();
-    let tissue = if Path::new(&request.tissue).is_file() {
-        read_tissues(Path::new(&request.tissue)).or_user_error()?.remove(0)
+    let plain = request.tissue.path().to_string_lossy().to_lowercase();
+    let tissue = if request.tissue.is_file() {
+        read_tissues(&request.tissue).or_user_error()?.remove(0)
     } else {
         Tissue::built_in(if plain == "soft" { "soft-tissue" } else { &plain }).or_user_error()?
     };

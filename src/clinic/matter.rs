@@ -23,6 +23,7 @@ use crate::source::outlines::{Outlined, redistribute_within};
 use crate::source::regrid::{average_to, redistribute};
 use crate::source::{DecayMap, Regridded};
 use crate::transport::Scene;
+use crate::units::rounded;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,11 +101,11 @@ impl Parts {
         hear.info(
             "decays-on-grid",
             format!(
-                "decays: {:.9e} in the file, {:.9e} on the grid, {:.9e} outside ({:.3e} of all)",
-                regridded.source,
-                regridded.kept,
-                regridded.lost,
-                regridded.lost_share()
+                "decays: {} in the activity, {} of them on the grid, {} outside ({} %)",
+                rounded(regridded.source, 6),
+                rounded(regridded.kept, 6),
+                rounded(regridded.lost, 3),
+                rounded(100.0 * regridded.lost_share(), 2)
             ),
         );
         if regridded.lost_share() > WARN_SHARE {
@@ -148,8 +149,8 @@ impl Parts {
         hear.info(
             "decays-shared",
             format!(
-                "{:.1} % of the decays lie in image voxels that several outlines share, and were divided by what these \
-                 hold ({} steps)",
+                "{:.1} % of the decays lie in image voxels that several outlines share; they were divided by the mean \
+                 concentration of each outline ({} steps)",
                 100.0 * shared / regridded.source,
                 concentrations.steps
             ),

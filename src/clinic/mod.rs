@@ -23,6 +23,9 @@ pub mod compare_noise;
 /// A treatment of several cycles.
 pub mod course;
 
+/// What the description of a NIfTI header says.
+pub mod described;
+
 /// The procedural abdomen as a case.
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -1,4 +1,4 @@
-//! Outlines and the images that they share: labels with the air outside them, and the notes about both.
+//! Outlines over an image: labels with the surrounding air as a region of its own, and notes on how the two fit.
 
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;

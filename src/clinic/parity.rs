@@ -391,7 +391,7 @@ fn record(rows: &[Row], case: &Case, request: &ParityRequest, identity: &[(Strin
         .collect();
     let scene = match &request.scene {
         ParityScene::Demo => json!("demo"),
-        ParityScene::Files(ct, decays) => json!([ct, decays]),
+        ParityScene::Files(ct, decays) => json!([ct.path(), decays.path()]),
     };
     json!({
         "schema": 1,

@@ -1,4 +1,4 @@
-//! Two images of one patient to the transform between them, with what it was judged by.
+//! Registers two images of one patient and reports the transform with the evidence for it.
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};

@@ -210,7 +210,7 @@ pub enum InitRequest {
     /// `init dose`.
     Dose {
         /// Folder of the images.
-        folder: PathBuf,
+        folder: Place,
         /// The configuration.
         out: PathBuf,
         /// Whether it may exist.
@@ -219,7 +219,7 @@ pub enum InitRequest {
     /// `init course`.
     Course {
         /// Folder of the cycles.
-        folder: PathBuf,
+        folder: Place,
         /// Protocol, where it is known.
         protocol: Option<String>,
         /// Whether configurations may exist.
@@ -306,7 +306,7 @@ pub enum ParityScene {
     /// The demo's abdomen.
     Demo,
     /// A CT and a map of decays.
-    Files(PathBuf, PathBuf),
+    Files(Place, Place),
 }
 
 /// A device to compare.
@@ -475,7 +475,7 @@ pub enum ActivityChoice {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseRequest {
     /// File that options were taken from.
-    pub config: Option<PathBuf>,
+    pub config: Option<Place>,
     /// Where matter comes from.
     pub scene: SceneInput,
     /// Where the decays come from.
@@ -524,12 +524,12 @@ pub struct AuditRequest {
 /// Inputs of a kernel, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediumRequest {
-    /// Name of a built-in tissue or path of a tissue table.
-    pub tissue: String,
+    /// Name of a built-in tissue or place of a tissue table.
+    pub tissue: Place,
     /// Density, g/cm3; none for the tissue's own.
     pub density_g_cm3: Option<f64>,
-    /// Name of a nuclide or path of its file.
-    pub nuclide: String,
+    /// Name of a nuclide or place of its file.
+    pub nuclide: Place,
     /// Electron histories.
     pub histories: u64,
     /// Seed.

@@ -26,6 +26,7 @@ use crate::quantify::calibration::Calibration;
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
 use crate::source::{OutlineSharing, Shares};
+use crate::units::rounded;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -185,9 +186,10 @@ impl OpenSeries {
                 return Err(UserError::invalid(
                     &shot.image.input.path,
                     "time points",
-                    format!("one, at {:.4} h", shot.time_h),
-                    words!("two or more, or ", Setting::EffectiveHalfLife),
-                    "One image says nothing of the kinetics: give the other time points, or an effective half-life.",
+                    format!("one, at {} h", rounded(shot.time_h, 4)),
+                    words!("two or more, or ", Setting::EffectiveHalfLife, " of all regions"),
+                    "One image says nothing of the kinetics: give the other time points, or an effective half-life of all \
+                     regions; single regions may have their own beside it.",
                 ));
             }
             (None, _) => Method::Model(choice.model.unwrap_or(Model::Mono)),
@@ -291,13 +293,16 @@ impl OpenSeries {
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
         let mut injections: Vec<(String, Moment)> = Vec::new();
+        let mut beside_times: Option<Moment> = None;
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
             let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
             opened.insert(image.file.clone(), read);
-            // a time that the user states comes before the header's injection
-            if let (Some(scan), None) = (&scan, image.time_h) {
-                injections.extend(scan.timing.injection.map(|moment| (image.file.clone(), moment)));
+            let injection = scan.as_ref().and_then(|scan| scan.timing.injection);
+            match image.time_h {
+                None => injections.extend(injection.map(|moment| (image.file.clone(), moment))),
+                // a time that the user states need not fit the headers of the other images; it hides no injection
+                Some(_) => beside_times = beside_times.or(injection),
             }
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
@@ -315,7 +320,7 @@ impl OpenSeries {
                 Some((calibration, scan))
             }
         };
-        let injection = study::one_of_one(&name, &injections)?;
+        let injection = study::one_of_one(&name, &injections)?.or(beside_times);
         let mut images: Vec<ActivityImage> = Vec::new();
         let (mut motions, mut pending) = (Vec::new(), Vec::new());
         let mut frame = None;

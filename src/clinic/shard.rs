@@ -135,7 +135,7 @@ fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &Batc
 
 fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
     let mut reader = BlockReader::new(from, MAGIC)?;
-    let common: Common = serde_json::from_slice(&reader.plain()?)?;
+    let common: Common = reader.head()?;
     let grid = common.grid.grid();
     let voxels = grid.len();
     let density_g_cm3 = reader.packed(voxels, f32::from_le_bytes)?;
@@ -143,7 +143,7 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
     let labels = reader.packed(voxels, u16::from_le_bytes)?;
     let decays = reader.packed(voxels, f64::from_le_bytes)?;
     let hash = reader.hash();
-    let own: Own = serde_json::from_slice(&reader.plain()?)?;
+    let own: Own = reader.head()?;
     reader.close()?;
     let case = Case {
         decays: Volume { grid, data: decays },

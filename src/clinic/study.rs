@@ -262,7 +262,7 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<Note>, hear: &mut dyn Listener) -
             "",
             format!("two images of the scan at {:.4} h that {how}", shot.time_h),
             "one image of a scan",
-            words!("Name the images that are meant with ", Setting::Activity, "."),
+            words!("Name the images to use with ", Setting::Activity, "."),
         )
         .kind(FaultKind::Mismatch)
         .form("{place}: {found}; allowed: {allowed}"));
@@ -356,7 +356,7 @@ fn ambiguous(
     } else {
         fit.iter().map(|entry| entry.path.display().to_string()).collect::<Vec<_>>().join(", ")
     };
-    let next = words!("Name the one that is meant with ", setting, ".");
+    let next = words!("Name the one to use with ", setting, ".");
     UserError::invalid(path, format!("{what} for {images}"), found, "one", next)
 }
 

@@ -1,5 +1,6 @@
 //! Classifies the images of a folder by name, header and values; each guess with its reason.
 
+use super::described::Described;
 use super::failure::UserError;
 use crate::fault::{Explained, Words, words};
 use crate::grid::VoxelGrid;
@@ -65,6 +66,8 @@ pub struct Candidate {
     pub grid: Option<VoxelGrid>,
     /// Hours that the name seems to state.
     pub hours_by_name: Option<f64>,
+    /// What the description of a NIfTI header says.
+    pub described: Described,
     /// What a DICOM file says about the scan.
     pub scan: Option<Scan>,
     /// Whether it is DICOM.
@@ -154,6 +157,26 @@ pub fn survey(folder: impl Into<Place>, reach: Reach) -> Result<Survey, UserErro
     }
     if reach == Reach::Below || files.iter().any(|path| !is_nifti(path) && !path.is_dir() && dicom::is_dicom(path)) {
         found.add(dicom_survey(folder, reach)?);
+    }
+    Ok(found)
+}
+
+/// Looks at every image of a folder and of the folders of its cycles, which a survey leaves out where the folder itself holds
+/// NIfTI files.
+///
+/// Errors: as [`survey`].
+pub fn survey_with_cycles(folder: impl Into<Place>) -> Result<Survey, UserError> {
+    let folder = &folder.into();
+    let mut found = survey(folder, Reach::Below)?;
+    if files_of(folder)?.iter().any(is_nifti) {
+        for path in below(folder, 1)?.iter().filter(|path| is_nifti(path)).filter_map(Place::parent) {
+            let known = |image: &Candidate| image.path.parent().as_ref() == Some(&path);
+            if !found.images.iter().any(known) {
+                let mut inner = survey(&path, Reach::Here)?;
+                inner.images.retain(|image| !image.is_dicom);
+                found.add(inner);
+            }
+        }
     }
     Ok(found)
 }
@@ -260,6 +283,16 @@ fn role_by_name(path: &Place) -> Option<(Role, String)> {
         .map(|w| (Role::Activity, w.clone()))
 }
 
+/// What the description of a header says, and the description.
+fn role_by_description(described: &Described) -> Option<(Role, String)> {
+    let role = match (described.integrated, described.unit) {
+        (Some(_), _) => Role::Integrated,
+        (None, Some(_)) => Role::Moment,
+        (None, None) => return None,
+    };
+    Some((role, described.words()))
+}
+
 /// Hours that a name seems to state: `024h`, `24hr`, `t072`, `d3`, `day3`.
 fn hours_by_name(path: &Place) -> Option<f64> {
     let number = |text: &str| text.parse::<u32>().ok().map(f64::from).filter(|hours| *hours <= 1000.0);
@@ -295,7 +328,9 @@ fn nifti_candidate(path: &Place) -> Result<Result<Candidate, String>, IoError> {
         }
     }
     values.labels = distinct.map(|seen| seen.len());
-    let by_name = role_by_name(path);
+    let described = Described::of(&image.header.description);
+    let by_name = role_by_name(path).filter(|(role, _)| *role != Role::Activity);
+    let by_name = by_name.or(role_by_description(&described)).or(role_by_name(path));
     let by_values = if values.low <= AIR_HU {
         Some((Role::Ct, format!("values down to {} as in air", values.low)))
     } else if let Some(count) = values.labels.filter(|count| *count > 1) {
@@ -320,7 +355,8 @@ fn nifti_candidate(path: &Place) -> Result<Result<Candidate, String>, IoError> {
                     format!("its name says {}, its values say {other}", role.name()),
                 ));
             }
-            (*role, format!("\"{word}\" in its name"))
+            let place = if role_by_name(path).is_some_and(|(_, own)| own == *word) { "name" } else { "header" };
+            (*role, format!("\"{word}\" in its {place}"))
         }
         (None, Some((role, why))) => (*role, why.clone()),
         (None, None) => return Ok(Err(format!("one value everywhere ({})", values.low))),
@@ -330,10 +366,17 @@ fn nifti_candidate(path: &Place) -> Result<Result<Candidate, String>, IoError> {
     }
     doubts.extend(image.header.notes.iter().cloned());
     Ok(Ok(Candidate {
-        why: format!("{reason}; values {} to {}; {}", short(values.low), short(values.high), size(&image.header.grid)),
+        why: format!(
+            "{reason}; values {} to {}; {}{}",
+            short(values.low),
+            short(values.high),
+            size(&image.header.grid),
+            described.behind()
+        ),
         role,
         doubts,
         hours_by_name: hours_by_name(path),
+        described,
         grid: Some(image.header.grid),
         scan: None,
         is_dicom: false,
@@ -400,6 +443,7 @@ fn dicom_survey(folder: &Place, reach: Reach) -> Result<Survey, UserError> {
             role,
             grid: None,
             hours_by_name: None,
+            described: Described::default(),
             scan: series.scan.clone(),
             is_dicom: true,
             path: series.path.clone(),

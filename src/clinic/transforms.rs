@@ -11,7 +11,7 @@ use crate::io::itk;
 use crate::place::Place;
 use crate::register::agreement::apart_mm;
 use crate::register::{Affine, Agreement, Displacement, Jacobians, Kind, Settings, TransformError, compare};
-use crate::text;
+use crate::text::{self, parsed::of_json};
 
 /// A displacement field whose mean Jacobian is farther from 1 changes volumes as no patient does: its vectors are in another
 /// unit, or it is for another pair.
@@ -141,7 +141,7 @@ fn read(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result
         UserError::invalid(
             path,
             "transform",
-            error.to_string(),
+            of_json(&error),
             "transform.json of lutra register, an ITK text file (.tfm, .txt), a registration object (REG) or a displacement \
              field (.mha, .nii)",
             "Give the transform as one of these.",

@@ -13,8 +13,10 @@ use crate::bed::{
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
-use crate::fault::{Explained, Fault, Setting, explained, words};
+use crate::dose::regions::{NegativeVoxels, negative_doses};
+use crate::fault::{Explained, Fault, explained};
 use crate::note::Note;
+use crate::units::DECAYS_PER_MBQ_H;
 
 /// Why doses cannot be accumulated.
 #[derive(Debug, Error)]
@@ -83,6 +85,8 @@ pub struct RegionCycle {
     pub dose_photon_gy: Option<f64>,
     /// Mass, g, where known.
     pub mass_g: Option<f64>,
+    /// Decays in the region on the grid of the dose, where known.
+    pub decays: Option<f64>,
     /// Effective half-life, h, where known.
     pub effective_half_life_h: Option<f64>,
     /// Fitted curve, if any: gives the Lea-Catcheside factor for a repair half-life.
@@ -108,6 +112,7 @@ impl RegionCycle {
             dose_se_gy: 0.0,
             dose_photon_gy: None,
             mass_g: None,
+            decays: None,
             effective_half_life_h: None,
             kinetics: None,
             method: method.to_owned(),
@@ -183,6 +188,8 @@ pub struct CycleRow {
     pub dose_photon_gy: Option<f64>,
     /// Dose per administered activity, Gy/GBq.
     pub gy_per_gbq: f64,
+    /// Time-integrated activity in the region on the grid of the dose, MBq h, where known.
+    pub tia_mbq_h: Option<f64>,
     /// Effective half-life, h.
     pub effective_half_life_h: Option<f64>,
     /// Lea-Catcheside factor.
@@ -291,10 +298,11 @@ pub fn accumulate(
         None => None,
     };
     let mut totals = Vec::new();
+    let mut negative = Vec::new();
     for name in &names {
         let mut row = total_row(cycles, name, parameters(name))?;
         if let (Some(frame), Some(voxels)) = (&frame, &voxels) {
-            add_voxel_points(&mut row, name, frame, voxels, parameters(name), &mut warnings)?;
+            add_voxel_points(&mut row, name, frame, voxels, parameters(name), &mut negative)?;
         }
         if let Some(change) = row.mass_change_rel
             && change > 0.02
@@ -312,6 +320,7 @@ pub fn accumulate(
         }
         totals.push(row);
     }
+    warnings.extend(negative_doses(&negative));
     Ok(Accumulated { cycles: rows, totals, voxels, warnings })
 }
 
@@ -344,6 +353,7 @@ fn cycle_row(
         dose_se_gy: region.dose_se_gy,
         dose_photon_gy: region.dose_photon_gy,
         gy_per_gbq: region.dose_gy / cycle.administered_gbq,
+        tia_mbq_h: region.decays.map(|decays| decays / DECAYS_PER_MBQ_H),
         effective_half_life_h: region.effective_half_life_h,
         g,
         alpha_beta_gy: tissue.map(|t| t.alpha_beta_gy()),
@@ -472,7 +482,7 @@ fn add_voxel_points(
     frame: &CourseFrame<'_>,
     voxels: &VoxelSums,
     parameters: Option<RegionParameters>,
-    warnings: &mut Vec<Note>,
+    negative: &mut Vec<NegativeVoxels>,
 ) -> Result<(), AccumulateError> {
     let Some((&label, _)) = frame.names.iter().find(|(_, known)| *known == name) else { return Ok(()) };
     let members: Vec<usize> = (0..frame.labels.len()).filter(|&v| frame.labels[v] == label).collect();
@@ -488,17 +498,10 @@ fn add_voxel_points(
     row.dose_d2_gy = Some(dose_points.value_at_percent(2.0));
     let below = dose.iter().filter(|d| **d < 0.0).count();
     let wants_geud = parameters.is_some_and(|p| p.geud_a.is_some());
-    if row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud) {
-        let text = words!(
-            format!(
-                "{below} of its {} voxels have a negative dose, which is the transport's statistics: its D98 and \
-             gEUD say nothing; raise ",
-                members.len()
-            ),
-            Setting::Histories,
-            " (its mean dose and BED stand)"
-        );
-        warnings.push(Note::warning("negative-dose-voxels", text).at(format!("region {name}")));
+    // of a region without stated radiobiology nothing but its mean is judged
+    let counts = parameters.is_some();
+    if counts && (row.dose_d98_gy.is_some_and(|d98| d98 < 0.0) || (below > 0 && wants_geud)) {
+        negative.push(NegativeVoxels { region: name.to_owned(), below, of: members.len() });
     }
     if let Some(parameters) = parameters {
         let bed: Vec<f64> = members.iter().map(|&v| f64::from(voxels.bed_gy[v])).collect();

@@ -1,4 +1,4 @@
-//! Where the least misfit lies: Levenberg-Marquardt (MINPACK's algorithm, crate `levenberg-marquardt`) within limits.
+//! Finds the least misfit: Levenberg-Marquardt (MINPACK's algorithm, crate `levenberg-marquardt`) within limits.
 //!
 //! Rates and amplitudes have limits, and the least misfit may lie at one. Each model is therefore fitted with every
 //! subset of its parameters held at their limits, from the fewest free parameters to all, each from several starts and

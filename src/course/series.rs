@@ -74,6 +74,17 @@ pub enum DecayCorrection {
     ToInjection,
 }
 
+impl DecayCorrection {
+    /// Name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ToScanStart => "to_scan_start",
+            Self::ToInjection => "to_injection",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawImage {

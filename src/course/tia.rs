@@ -19,7 +19,7 @@ use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
 use crate::source::concentrations::Concentrations;
 use crate::source::shares::{Parts, Shares};
-use crate::units::DECAYS_PER_MBQ_H;
+use crate::units::{DECAYS_PER_MBQ_H, rounded};
 
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
 use super::residuals::log_linear;
@@ -144,7 +144,7 @@ impl TiaError {
             Self::UnitsDiffer { what, found_mbq, before_mbq } => Fault::invalid(
                 what,
                 "total activity",
-                format!("{found_mbq:.4e} MBq at injection time after {before_mbq:.4e} MBq in the image before"),
+                format!("{} MBq at injection time after {} MBq in the image before", rounded(*found_mbq, 4), rounded(*before_mbq, 4)),
                 "values of the same order",
                 "The two images seem to be in different units or decay corrections: check `unit` and `decay_correction`.",
             )
@@ -423,7 +423,9 @@ pub fn flag_words(flag: &FitFlag) -> String {
         }
         FitFlag::NothingToTestTheFit => "as many points as parameters".to_owned(),
         FitFlag::UncertaintyNotAssessable => "uncertainty not assessable".to_owned(),
-        FitFlag::AssumedHalfLife { half_life_h, source } => format!("half-life {half_life_h:.2} h from {source}"),
+        FitFlag::AssumedHalfLife { half_life_h, source } => {
+            format!("half-life {} h from {source}", rounded(*half_life_h, 3))
+        }
         FitFlag::FellBack { reason } => format!("fell back: {reason}"),
     }
 }
@@ -487,13 +489,20 @@ fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegra
     if let Some((half_life_h, names)) = shared_half_life(input, regions) {
         let text = format!(
             "one effective half-life, {} h, stands for all of them: organs and tumours clear at different rates; state one for each",
-            crate::units::rounded(half_life_h, 3)
+            rounded(half_life_h, 3)
         );
         shared.push((Note::warning("half-life-shared", text), names));
     }
     let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
-    shared.into_iter().map(|(note, names)| note.at(format!("{} {}", word(&names), names.join(", ")))).collect()
+    let listed = |names: &[&str]| match names.len() {
+        few if few <= MOST_NAMED => names.join(", "),
+        many => format!("{} and {} more", names[..MOST_NAMED].join(", "), many - MOST_NAMED),
+    };
+    shared.into_iter().map(|(note, names)| note.at(format!("{} {}", word(&names), listed(&names)))).collect()
 }
+
+/// Most regions that a note shared by several names one by one.
+const MOST_NAMED: usize = 4;
 
 /// The half-life that was stated once for regions of different kinds, and these regions. Both sides of an organ are of one
 /// kind, and so are numbered lesions.

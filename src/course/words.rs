@@ -38,7 +38,7 @@ fn write_verdict(t: &mut String, v: &Verdict, warnings: &[String]) -> std::fmt::
     for structure in &v.structures {
         write_structure(t, structure)?;
     }
-    writeln!(t, "Driven by {}: {}", v.driver, v.driver_reason)?;
+    writeln!(t, "Judged by {}: {}", v.driver, v.driver_reason)?;
     if let Some(lies) = v.lies {
         let incomplete = if v.incomplete { " (incomplete: holds predicted doses)" } else { "" };
         writeln!(t, "Now {}{incomplete}", lies.word())?;
@@ -135,15 +135,18 @@ fn probability(p: f64) -> String {
 }
 
 fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
-    write!(
-        t,
-        "Probability above the window {when}, at {} Gy: {} as budgeted, {} if errors are independent, {} if correlated",
-        rounded(e.value_gy, 4),
-        probability(e.above_budget),
-        probability(e.above_independent),
-        probability(e.above_correlated)
-    )?;
+    let above = [e.above_budget, e.above_independent, e.above_correlated].map(probability);
+    write!(t, "Probability above the window {when}, at {} Gy: ", rounded(e.value_gy, 4))?;
+    match &above {
+        [budget, independent, correlated] if budget == independent && independent == correlated => {
+            write!(t, "{budget}, for independent and for correlated errors")?;
+        }
+        [budget, independent, correlated] => {
+            write!(t, "{budget} as budgeted, {independent} if errors are independent, {correlated} if correlated")?;
+        }
+    }
     match (e.inside_independent, e.inside_correlated) {
+        (Some(i), Some(c)) if probability(i) == probability(c) => writeln!(t, "; inside it: {}", probability(i)),
         (Some(i), Some(c)) => writeln!(t, "; inside it: {} independent, {} correlated", probability(i), probability(c)),
         _ => writeln!(t),
     }

@@ -1,8 +1,8 @@
 //! Contrast agent in what should be unenhanced tissue.
 //!
-//! A calibration takes every HU for density: iodine in a kidney of 205 HU makes 1.14 g/cm3 of 1.05, and its dose too low by
-//! as much. Voxels of dense bone and of contrast agent look alike; a region that is named as soft tissue does not: the
-//! median of its voxels, which stones and a border that takes in bone do not move, can be held against what its parenchyma has without contrast agent.
+//! A calibration reads every HU as density. A kidney enhanced to 205 HU gets 1.14 g/cm3 instead of 1.05, and a dose that is too
+//! low in the same ratio. A single voxel does not tell contrast agent from dense bone, but a region named as soft tissue does:
+//! its median HU is compared with what unenhanced parenchyma has. Stones and a border that includes bone do not move the median.
 //!
 //! Unenhanced parenchyma at 120 kV: kidney 30 to 40 HU, liver 55 to 65 (to 75 and beyond with iron or amiodarone), spleen 45 to
 //! 55, pancreas 35 to 45, salivary glands -20 to 50, muscle 50 to 60, blood 40 to 60, clotted 80; the thyroid has 80 to 130 of its

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::condense::condense;
 use super::{Line, MAX_EMISSION_KEV, Nuclide, SpectrumBin};
-use crate::text::parsed::plain_words;
+use crate::text::parsed::{of_json, plain_words};
 
 /// What can be wrong with a nuclide.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ pub(super) fn from_text(text: &str, file: &str, form: Form) -> Result<Nuclide, N
             let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             syntax("TOML", format!("line {}: {}", before.matches('\n').count() + 1, plain_words(e.message())))
         })?,
-        Form::Json => crate::text::json::read(text).map_err(|e| syntax("JSON", e.to_string()))?,
+        Form::Json => crate::text::json::read(text).map_err(|e| syntax("JSON", of_json(&e)))?,
     };
     let reader = Reader { file };
     let Value::Object(fields) = &value else {

@@ -110,15 +110,64 @@ impl RegionDose {
                 format!("all of its {} voxels are air, which carries no dose: none is stated for it", self.voxels);
             return Some(Note::warning("region-in-air", text).at(at));
         }
-        (self.d98_gy < 0.0).then(|| {
-            let text = format!(
-                "{} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says \
-                 nothing; raise ",
-                self.negative_voxels, self.dosed_voxels
+        NegativeVoxels::of(self).and_then(|one| negative_doses(&[one]))
+    }
+
+    /// What the reader must know of all rows; negative doses of several regions are one note.
+    pub fn notes<'a>(rows: impl IntoIterator<Item = &'a Self>) -> Vec<Note> {
+        let (mut notes, mut negative) = (Vec::new(), Vec::new());
+        for row in rows {
+            match NegativeVoxels::of(row) {
+                Some(found) => negative.push(found),
+                None => notes.extend(row.note()),
+            }
+        }
+        notes.extend(negative_doses(&negative));
+        notes
+    }
+}
+
+/// A region whose D98 lies below 0 by the transport's statistics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegativeVoxels {
+    /// The region.
+    pub region: String,
+    /// Voxels with a dose below 0.
+    pub below: usize,
+    /// Voxels that carry dose.
+    pub of: usize,
+}
+
+impl NegativeVoxels {
+    /// Those of a row, where its D98 lies below 0.
+    fn of(row: &RegionDose) -> Option<Self> {
+        let negative = row.dosed_voxels > 0 && row.d98_gy < 0.0;
+        negative.then(|| Self { region: row.name.clone(), below: row.negative_voxels, of: row.dosed_voxels })
+    }
+}
+
+/// One note for regions with negative doses: the statistics of the transport, not an error. None for no region.
+pub fn negative_doses(regions: &[NegativeVoxels]) -> Option<Note> {
+    let next = |found: String, stands: &str| words!(found, Setting::Histories, stands);
+    match regions {
+        [] => None,
+        [one] => {
+            let found = format!(
+                "{} of its {} voxels have a negative dose, which is the transport's statistics: its D98 says nothing; raise ",
+                one.below, one.of
             );
-            let text = words!(text, Setting::Histories, " (its mean dose stands)");
-            Note::warning("negative-dose-voxels", text).at(at)
-        })
+            let text = next(found, " (its mean dose stands)");
+            Some(Note::warning("negative-dose-voxels", text).at(format!("region {}", one.region)))
+        }
+        several => {
+            let parts: Vec<String> =
+                several.iter().map(|one| format!("{} ({} of {} voxels)", one.region, one.below, one.of)).collect();
+            let found = format!(
+                "negative doses, which are the transport's statistics, in {}: the D98 of these regions says nothing; raise ",
+                parts.join(", ")
+            );
+            Some(Note::warning("negative-dose-voxels", next(found, " (their mean doses stand)")))
+        }
     }
 }
 

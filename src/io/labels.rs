@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::IoError;
 use crate::fault::{Setting, Words, words};
 use crate::place::Place;
+use crate::text::parsed::{of_csv, of_json};
 use crate::text::{self, TextError};
 
 /// Names of label values, in the order of the values.
@@ -146,7 +147,7 @@ fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
             .from_reader(line.as_bytes());
         let record = match reader.records().next() {
             Some(Ok(record)) => record,
-            Some(Err(e)) => return Err(refused(path, &place, e.to_string(), next)),
+            Some(Err(e)) => return Err(refused(path, &place, of_csv(&e), next)),
             None => continue,
         };
         let value = record.get(0).unwrap_or("");
@@ -165,7 +166,7 @@ fn from_csv(path: &Path, text: &str) -> Result<BTreeMap<u16, String>, IoError> {
 /// `{"2": "name"}` or `{"name": 2}`, bare or as the field `labels`.
 fn from_json(path: &Path, json: &str) -> Result<BTreeMap<u16, String>, IoError> {
     let root: Value = text::json::read(json)
-        .map_err(|e| refused(path, &format!("line {}", e.line()), e.to_string(), "Write valid JSON."))?;
+        .map_err(|e| refused(path, "JSON", of_json(&e), "Correct the text: JSON has names and values in braces."))?;
     let next = "Write {\"2\": \"kidney_right\"}, bare or as the field \"labels\".";
     let labels = match root.get("labels") {
         Some(labels) => labels,

@@ -43,6 +43,7 @@ pub mod outputs;
 
 use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};
 use crate::place::Place;
+use crate::text::parsed::of_system;
 pub use open::{open_activity, open_ct, open_dose, open_labels};
 
 use std::io::Read;
@@ -151,12 +152,12 @@ impl Explained for IoError {
         match self {
             Self::Read { path, source } => Fault::of(FaultKind::Unreadable)
                 .place(path)
-                .found(source.to_string())
+                .found(of_system(source))
                 .then(advice(path, source))
                 .form("{place}: cannot read: {found}"),
             Self::Write { path, source } => Fault::of(FaultKind::Unwritable)
                 .place(path)
-                .found(source.to_string())
+                .found(of_system(source))
                 .then("Choose a place that you may write to and that has room.")
                 .form("{place}: cannot write: {found}"),
             Self::Truncated { path, field, found, expected } => Fault::invalid(

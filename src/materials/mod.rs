@@ -12,6 +12,7 @@ use crate::ct::{CtError, check_hounsfield};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::Volume;
 use crate::note::Note;
+use crate::text::parsed::of_system;
 
 pub use hu_curve::HuCalibration;
 pub use tissues::{Tissue, schneider_tissues};
@@ -88,7 +89,7 @@ impl Explained for MaterialError {
                 .form("no tissue {found}; allowed: {allowed}"),
             Self::Unreadable { file, source } => Fault::of(FaultKind::Unreadable)
                 .place(file)
-                .found(source.to_string())
+                .found(of_system(source))
                 .then("check the path and its permissions")
                 .form("{place}: cannot be read: {found}"),
             Self::Syntax { file, detail } => Fault::of(FaultKind::Syntax)

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::MaterialError;
 use crate::place::Place;
+use crate::text::parsed::{of_csv, of_json};
 use crate::text::{self, TextError};
 
 const TISSUES: &str = include_str!("../../assets/materials/tissues.csv");
@@ -181,7 +182,7 @@ struct JsonFile {
 
 /// The tissues in the text `json`; `file` is its name in messages.
 pub fn json_tissues(json: &str, file: &str) -> Result<Vec<Tissue>, MaterialError> {
-    let syntax = |e: serde_json::Error| MaterialError::Syntax { file: file.to_owned(), detail: e.to_string() };
+    let syntax = |e: serde_json::Error| MaterialError::Syntax { file: file.to_owned(), detail: of_json(&e) };
     let list = if json.trim_start().starts_with('[') {
         text::json::read::<Vec<JsonTissue>>(json).map_err(syntax)?
     } else {
@@ -295,7 +296,7 @@ impl CsvRow<'_> {
 
 /// Rows of a CSV text: `#` lines are comments, the first other line is the header, fields trimmed.
 pub(super) fn csv_rows<'a>(text: &'a str, file: &'a str) -> Result<Vec<CsvRow<'a>>, MaterialError> {
-    let syntax = |e: csv::Error| MaterialError::Syntax { file: file.to_owned(), detail: e.to_string() };
+    let syntax = |e: csv::Error| MaterialError::Syntax { file: file.to_owned(), detail: of_csv(&e) };
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(syntax)?.clone();
     reader

@@ -5,6 +5,7 @@
 
 use super::dead_time;
 use crate::fault::{Fault, FaultKind};
+use crate::text::parsed::plain_words;
 use serde::{Deserialize, Serialize};
 
 /// A calibration as it is kept.
@@ -89,7 +90,7 @@ impl Calibration {
             return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
         }
         let read: Self = toml::from_str(text).map_err(|error| {
-            invalid("TOML", error.message().replace('\n', " "), "the fields that the manual lists, each once")
+            invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once")
         })?;
         if read.schema != 1 {
             return Err(invalid("schema", read.schema.to_string(), "1"));

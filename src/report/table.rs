@@ -2,6 +2,7 @@
 
 use super::{ENTRY_KEV, EnergyBalance};
 use crate::dose::regions::RegionDose;
+use crate::units::{DECAYS_PER_MBQ_H, rounded};
 use std::fmt::Write;
 
 /// Numbers below this are written with a power of ten.
@@ -13,7 +14,7 @@ const LEAST_PLAIN: f64 = 1e-4;
 /// holds them in full. The activity column is left out where no administered activity was given.
 pub fn region_lines(rows: &[RegionDose]) -> String {
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
-    let mut heads = vec!["label", "region", "mass g", "decays", "dose Gy", "± SE Gy", "SE %", "electron", "photon"];
+    let mut heads = vec!["label", "region", "mass g", "TIA MBq h", "dose Gy", "± SE Gy", "SE %", "electron", "photon"];
     if with_activity {
         heads.push("Gy/GBq");
     }
@@ -30,7 +31,7 @@ fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
         row.label.to_string(),
         row.name.clone(),
         significant(row.mass_g, 4),
-        format!("{:.3e}", row.decays),
+        rounded(row.decays / DECAYS_PER_MBQ_H, 4),
         dose,
         error,
         format!("{se_percent:.2}"),

@@ -1,4 +1,4 @@
-//! What there is to tell of outlines and the image that they share: `docs/methods/outlines.md` says what to do.
+//! Notes on outlines and the image that they divide; `docs/methods/outlines.md` says what to do about each.
 
 use super::concentrations::{Concentrations, GAP};
 use super::misfit::{DISPLACED_MM, Misfit, common_growth_mm};

@@ -1,8 +1,8 @@
 //! Why a shortcut deviates, as terms that add up to the deviation.
 //!
-//! Between a shortcut and transport lie better and better shortcuts: with the shortcut's own error taken away one at a
-//! time, each step's difference is the effect of that one thing, and the last step ends at transport. Nothing is
-//! guessed; what the steps cannot tell apart stays under one name (interfaces, outline of the body, statistics).
+//! A chain of better and better shortcuts leads from the shortcut to the transport. Each step removes one simplification, and the
+//! change in dose is the effect of that one. The last step ends at the transport, so the effects add up to the deviation. What
+//! the steps cannot separate keeps one common name (interfaces, outline of the body, statistics).
 //! [methods/svalues.md, section 5]
 
 use super::voxel_kernel::VoxelKernel;

@@ -9,6 +9,7 @@
 use super::{MGY_PER_MBQ_S_PER_KEV_G, SvalueError};
 use crate::decay::Nuclide;
 use crate::place::Place;
+use crate::text::parsed::of_csv;
 use crate::text::{self, TextError};
 use std::collections::BTreeMap;
 
@@ -173,26 +174,24 @@ fn parse(text: &str, file: &str) -> Result<Vec<OrganS>, SvalueError> {
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader
         .headers()
-        .map_err(|e| fault("header".into(), e.to_string(), "a CSV table", "Write one header line."))?
+        .map_err(|e| fault("header".into(), of_csv(&e), "a CSV table", "Write one header line."))?
         .clone();
     let column = |name: &str| header.iter().position(|h| h.eq_ignore_ascii_case(name));
-    let need = |name: &str| {
-        column(name).ok_or_else(|| {
-            fault(
-                "header".into(),
-                header.iter().collect::<Vec<_>>().join(","),
-                "the columns source, target, S_mGy_per_MBq_s, target_mass_g",
-                &format!("Add the column {name}, with this unit."),
-            )
-        })
+    const COLUMNS: [&str; 4] = ["source", "target", "S_mGy_per_MBq_s", "target_mass_g"];
+    let missing: Vec<&str> = COLUMNS.into_iter().filter(|name| column(name).is_none()).collect();
+    let [Some(source), Some(target), Some(s), Some(mass)] = COLUMNS.map(column) else {
+        return Err(fault(
+            "header".into(),
+            header.iter().collect::<Vec<_>>().join(","),
+            &format!("the columns {}", COLUMNS.join(", ")),
+            &format!("Add {}, with these units.", missing.join(", ")),
+        ));
     };
-    let [source, target, s, mass] =
-        [need("source")?, need("target")?, need("s_mgy_per_mbq_s")?, need("target_mass_g")?];
     let (phantom, nuclide) = (column("phantom"), column("nuclide"));
     let mut rows = Vec::new();
     for record in reader.records() {
         let record =
-            record.map_err(|e| fault("table".into(), e.to_string(), "as many fields as the header", "Correct it."))?;
+            record.map_err(|e| fault("table".into(), of_csv(&e), "as many fields as the header", "Correct it."))?;
         let line = record.position().map_or(0, csv::Position::line);
         let number = |index: usize, least: f64| {
             let text = record.get(index).unwrap_or("");

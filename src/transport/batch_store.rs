@@ -426,7 +426,20 @@ fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
 }
 
+/// An error of unpacking, in place of the library's own words.
+fn unpacked(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => damaged("its packed numbers are damaged"),
+        _ => error,
+    }
+}
+
 impl<R: Read> BlockReader<R> {
+    /// A plain block as the value that was written.
+    pub(crate) fn head<T: serde::de::DeserializeOwned>(&mut self) -> io::Result<T> {
+        serde_json::from_slice(&self.plain()?).map_err(|_| damaged("its head is not as Lutra writes it"))
+    }
+
     pub(crate) fn new(from: R, magic: &[u8]) -> io::Result<Self> {
         let mut reader = Self(Hashing { inner: from, hash: Sha256::new() });
         let mut found = vec![0; magic.len()];
@@ -462,10 +475,10 @@ impl<R: Read> BlockReader<R> {
         let mut buffer = vec![0u8; N * 4096];
         while numbers.len() < count {
             let wanted = (count - numbers.len()).min(4096);
-            decoder.read_exact(&mut buffer[..N * wanted])?;
+            decoder.read_exact(&mut buffer[..N * wanted]).map_err(unpacked)?;
             numbers.extend(buffer[..N * wanted].as_chunks::<N>().0.iter().map(|&bytes| number(bytes)));
         }
-        if decoder.read(&mut [0])? != 0 {
+        if decoder.read(&mut [0]).map_err(unpacked)? != 0 {
             return Err(damaged("more numbers than announced"));
         }
         drop(decoder);
@@ -542,7 +555,7 @@ pub fn write_store(to: impl Write, store: &BatchStore, serial: u64) -> io::Resul
 /// Reads a store and its serial number. Errors: unreadable; any byte changed.
 pub fn read_store(from: impl Read) -> io::Result<(BatchStore, u64)> {
     let mut reader = BlockReader::new(from, MAGIC)?;
-    let header: Header = serde_json::from_slice(&reader.plain()?)?;
+    let header: Header = reader.head()?;
     let local_kev = reader.packed(header.local_bins, f64::from_le_bytes)?;
     let mut passes = Vec::new();
     for p in header.passes {

@@ -11,6 +11,7 @@ use crate::clock::Moment;
 use crate::fault::{Explained, Fault, FaultKind, Setting, explained, words};
 use crate::note::Note;
 use crate::owner::{self, Held, Owner};
+use crate::text::parsed::of_system;
 use crate::transport::batch_store::{BatchStore, read_store, write_store};
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter};
@@ -69,7 +70,7 @@ impl Explained for CheckpointError {
         match self {
             Self::Write { path, source } => Fault::of(FaultKind::Unwritable)
                 .place(path)
-                .found(source.to_string())
+                .found(of_system(source))
                 .then(words!("Free some space, or turn checkpoints off with ", Setting::Checkpoint, " 0."))
                 .form("{place}: cannot write the checkpoint: {found}"),
             Self::Owned { path, owner } => {
@@ -272,7 +273,7 @@ pub fn resume(folder: &Path) -> Result<Resumed, CheckpointError> {
                     best = Some(found);
                 }
             }
-            Err(error) => faults.push(format!("{}: {error}", path.display())),
+            Err(error) => faults.push(format!("{}: {}", path.display(), of_system(&error))),
         }
     }
     match best {

@@ -1,9 +1,10 @@
 // Opens reports in a browser that has no network and checks them as a reader would use them.
 //
-//   node check.mjs [--light] [--photos FOLDER] REPORT.html ...
+//   node check.mjs [--light] [--photos FOLDER] [--sheets N] REPORT.html ...
 //
 // Prints one line of JSON a report and mode (light, dark): findings, each a sentence; empty when all is well. Sliders and
-// switches are tried in light; the same script moves them in dark. --light leaves dark out.
+// switches are tried in light; the same script moves them in dark. --light leaves dark out. --sheets: most sheets of A4 that a
+// print may take; the summary must end on the first.
 // Exit code 0: no findings; 1: findings; 3: no browser here (the line says so).
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -38,6 +39,11 @@ if (words[0] === "--photos") {
   words.splice(0, 2);
   mkdirSync(photos, { recursive: true });
 }
+let most = Infinity;
+if (words[0] === "--sheets") {
+  most = Number(words[1]);
+  words.splice(0, 2);
+}
 
 const browser = await chromium.launch({ executablePath: browserPath, args: ["--no-sandbox", "--disable-gpu"] });
 let bad = false;
@@ -50,9 +56,38 @@ const shown = (page, plane) => page.evaluate((name) => {
   return { sum, bytes: text.length };
 }, plane);
 
+/** Tables that are wider than their place, folded ones opened. */
+const cut = (page) => page.evaluate(() => {
+  const folds = Array.from(document.querySelectorAll("details:not([open])"));
+  folds.forEach((fold) => { fold.open = true; });
+  const wide = Array.from(document.querySelectorAll(".scroll")).filter((place) => place.scrollWidth > place.clientWidth + 1);
+  const said = wide.map((place) => `${place.scrollWidth - place.clientWidth} px of "${place.innerText.slice(0, 60)}"`);
+  folds.forEach((fold) => { fold.open = false; });
+  return said;
+});
+
+/** The print: its sheets, the end of the summary in mm from the top of the first, what is cut at the width of A4. */
+async function print(page, findings) {
+  const pdf = (await page.pdf({ preferCSSPageSize: true, printBackground: false })).toString("latin1");
+  const sheets = (pdf.match(/\/Type\s*\/Page[^s]/g) || []).length;
+  if (sheets > most) findings.push(`the print takes ${sheets} sheets, at most ${most} are allowed`);
+  const [width, height] = [188, 276].map((mm) => (mm * 96) / 25.4);
+  await page.emulateMedia({ media: "print" });
+  await page.setViewportSize({ width: Math.floor(width), height: Math.floor(height) });
+  const { end, wide } = await page.evaluate(() => ({
+    end: document.querySelector("section#summary").getBoundingClientRect().bottom + window.scrollY,
+    wide: Array.from(document.querySelectorAll(".scroll")).filter((place) => place.scrollWidth > place.clientWidth + 1).length,
+  }));
+  if (end > height) findings.push(`the summary ends ${Math.round((end * 25.4) / 96)} mm down the print, beyond the first sheet`);
+  if (wide) findings.push(`${wide} tables are cut on A4`);
+  await page.emulateMedia({ media: null });
+  await page.setViewportSize({ width: 1200, height: 900 });
+  return sheets;
+}
+
 async function check(file, scheme) {
   const findings = [];
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 900 }, offline: true });
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1200, height: 900 }, offline: true });
   const page = await context.newPage();
   const address = pathToFileURL(resolve(file)).href;
   page.on("console", (message) => {
@@ -75,6 +110,7 @@ async function check(file, scheme) {
   empty.forEach((id) => findings.push(`section ${id} is empty`));
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 1) findings.push(`the page is ${wide} px wider than the window`);
+  (await cut(page)).forEach((table) => findings.push(`at 1200 px a table is cut: ${table}`));
   const broken = await page.evaluate(() =>
     Array.from(document.querySelectorAll("a[href^='#']")).map((a) => a.getAttribute("href").slice(1)).filter((id) => !document.getElementById(id)));
   broken.forEach((id) => findings.push(`link to #${id}, which is not there`));
@@ -135,6 +171,7 @@ async function check(file, scheme) {
     `accessibility, ${violation.impact}: ${violation.id}: ${violation.help} (${violation.nodes.length} places, first ${violation.nodes[0].html.slice(0, 120)})`));
   const lesser = result.violations.filter((violation) => !serious.includes(violation)).map((violation) => violation.id);
 
+  const sheets = scheme === "light" ? await print(page, findings) : undefined;
   if (photos) {
     const name = basename(dirname(resolve(file)));
     await page.mouse.move(0, 0);
@@ -144,7 +181,7 @@ async function check(file, scheme) {
   }
   await context.close();
   if (findings.length) bad = true;
-  console.log(JSON.stringify({ report: basename(file), scheme, slices, passed: result.passes?.length, lesser, findings }));
+  console.log(JSON.stringify({ report: basename(file), scheme, slices, sheets, passed: result.passes?.length, lesser, findings }));
 }
 
 for (const file of words) {

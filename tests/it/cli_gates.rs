@@ -109,6 +109,21 @@ fn cli_a_draft_groups_time_points_by_injection_and_course_refuses_what_contradic
         assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
     }
+    // times that a person states, as older drafts have them, hide no injection of the headers
+    let series = std::fs::read_to_string(at.join("study/SERIES.toml")).expect("a draft");
+    let mut hours = [4, 24, 96].into_iter();
+    let timed: Vec<String> = series
+        .lines()
+        .map(|line| match line.starts_with("file = ") {
+            true => format!("{line}\ntime_h = {}", hours.next().expect("three images")),
+            false => line.to_owned(),
+        })
+        .collect();
+    write(at, "study/SERIES.toml", &timed.join("\n"));
+    let output = course(&format!("{text}[[cycles]]{cycle}"), "bad");
+    assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+    assert!(stderr(&output).contains("the injection of cycle 1 again"), "{}", stderr(&output));
+    assert!(course(&text, "b").status.success(), "alarm: one cycle with stated times is no contradiction");
 }
 
 #[test]

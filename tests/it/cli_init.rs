@@ -165,6 +165,11 @@ fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
         assert!(told.contains(&format!("{next}: found \"?\"")), "{next}: {told}");
         replace(at, file, pairs);
     }
+    // what is left in all three series is named at once
+    let told = stderr(&run());
+    for cycle in 2..=3 {
+        assert!(told.contains(&format!("in practice/cycle{cycle}/SERIES.toml: unit (line ")), "{told}");
+    }
     for cycle in 1..=3 {
         let told = stderr(&run());
         assert!(
@@ -202,6 +207,44 @@ fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
     assert_eq!(kidney.len(), 3);
     assert!(kidney.iter().all(|(half_life_h, _)| (half_life_h - 50.0).abs() < 0.01), "{kidney:?}");
     assert!((kidney[2].1 / kidney[0].1 / 1.03_f64.powi(2) - 1.0).abs() < 0.01, "{kidney:?}");
+}
+
+#[test]
+fn cli_init_takes_what_nifti_headers_say() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    crate::patient::patient(at);
+    let image = nifti::read(at.join("t24.nii")).expect("read");
+    std::fs::create_dir(at.join("cycle1")).expect("made");
+    let write = |name: &str, description: &str| nifti::write(at.join(name), &image, description).expect("written");
+    for name in ["t4.nii", "t24.nii", "t96.nii", "t168.nii"] {
+        std::fs::remove_file(at.join(name)).expect("removed");
+    }
+    write("cycle1/spect_024h.nii", "Bq/mL at 24.3 h, DecayCorrection NONE");
+    write("cycle1/spect_072h.nii", "Bq/mL at 71.6 h, DecayCorrection NONE");
+    write("cycle1/spect_168h.nii", "Bq/mL at 16.8 h, DecayCorrection NONE");
+    write("cycle1/tia.nii", "decays per voxel");
+    let output = lutra(at, &["init", "course", "."]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let series = text(at, "cycle1/SERIES.toml");
+    for line in ["unit = \"bq_ml\"", "decay_correction = \"none\"", "time_h = 24.3", "time_h = 71.6"] {
+        assert!(series.lines().any(|own| own == line), "{line}: {series}");
+    }
+    // alarm: a header and a name that contradict each other are for a person
+    assert!(series.contains("The header says 16.8, the name suggests 168."), "{series}");
+    assert!(series.contains("# Not used, since it is integrated over time already: tia.nii."), "{series}");
+    // a map says its unit too
+    std::fs::create_dir(at.join("ready")).expect("made");
+    std::fs::rename(at.join("cycle1/tia.nii"), at.join("ready/tia.nii")).expect("moved");
+    let output = lutra(at, &["init", "dose", "ready"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let dose = text(at, "ready/dose.toml");
+    assert!(dose.lines().any(|line| line == "activity_unit = \"decays\""), "{dose}");
+    // alarm: another unit in one image is for a person
+    write("cycle1/spect_072h.nii", "kBq/mL at 71.6 h, DecayCorrection NONE");
+    let output = lutra(at, &["init", "course", ".", "--force"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text(at, "cycle1/SERIES.toml").lines().any(|line| line == "unit = \"?\""));
 }
 
 #[test]
@@ -284,7 +327,7 @@ fn cli_init_dose_of_a_dicom_study_runs_as_it_is() {
     let drafted = ["dose", "--config", "plans/dose.toml", "--out", "a", "--target-sigma", "0.5"];
     let done = lutra(at, &drafted);
     assert!(done.status.success(), "{}", stderr(&done));
-    assert!(stderr(&done).contains("activity images at 4.0000, 24.0000, 96.0000 h"), "{}", stderr(&done));
+    assert!(stderr(&done).contains("activity images at 4, 24, 96 h"), "{}", stderr(&done));
     let drafted = ["dose", "--config", "plans/dose.toml", "--out", "b"];
     let done = lutra(at, &[&drafted[..], &arguments].concat());
     assert!(done.status.success(), "{}", stderr(&done));

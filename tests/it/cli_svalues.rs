@@ -218,7 +218,7 @@ fn cli_unfit_kernels_are_refused_unless_forced() {
     assert!(!of("own.nii.gz").cause.contains("kernel: source voxel"), "{}", of("own.nii.gz").cause);
     let record = std::fs::read_to_string(folder.join("out/run.json")).expect("the record");
     assert!(
-        record.contains("Taken all the same (force kernel)"),
+        record.contains("Used in spite of it (force kernel)"),
         "the record speaks of settings, whatever the front end"
     );
 }

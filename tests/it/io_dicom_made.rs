@@ -539,7 +539,7 @@ fn io_dicom_gap_between_contour_planes_stays_empty() {
     write(&folder.path().join("rs.dcm"), &structure_set(&[("two parts", "ORGAN", drawn)]));
     let found = read_rtstruct(folder.path(), &grid, None).unwrap();
     assert_eq!(found.labels.data.iter().filter(|v| **v > 0).count(), 6 * 25);
-    assert!(found.notes.iter().any(|note| note.contains("1 gaps between planes")), "{:?}", found.notes);
+    assert!(found.notes.iter().any(|note| note.contains("1 gap between planes")), "{:?}", found.notes);
 }
 
 /// A segmentation of 4 x 4 pixels: frames of (segment, z, bits or bytes).

@@ -226,7 +226,7 @@ fn doubts() -> Vec<Doubt> {
             ["DecayCorrection (0054,1102): found none", "state it: decay correction none"],
             admin,
             at_injection,
-            "decay correction ADMIN as told",
+            "decay correction ADMIN as stated",
         ),
         (
             "corrected, not said to when",
@@ -253,7 +253,7 @@ fn doubts() -> Vec<Doubt> {
             ["DecayCorrection (0054,1102)", "state it: decay correction none"],
             admin,
             at_injection,
-            "decay correction ADMIN as told",
+            "decay correction ADMIN as stated",
         ),
         (
             "no half-life",
@@ -261,7 +261,7 @@ fn doubts() -> Vec<Doubt> {
             ["ADMIN without the half-life", "half-life, or half_life_h"],
             half_life,
             at_injection,
-            "half-life 2.0000 h as told",
+            "half-life 2.0000 h as stated",
         ),
         (
             "two half-lives",
@@ -333,7 +333,7 @@ fn doubts() -> Vec<Doubt> {
             ["ADMIN without the moment", "time_h"],
             hours,
             at_injection,
-            "time after injection 1.5000 h as told",
+            "time after injection 1.5000 h as stated",
         ),
         (
             "two injections",
@@ -367,7 +367,7 @@ fn doubts() -> Vec<Doubt> {
             ["ADMIN without the time of acquisition", "time_h"],
             hours,
             at_injection,
-            "time after injection 1.5000 h as told",
+            "time after injection 1.5000 h as stated",
         ),
         (
             "one slice without a time",
@@ -389,7 +389,7 @@ fn doubts() -> Vec<Doubt> {
             ["START without the time of acquisition", "time_h"],
             hours,
             1000.0 * (-0.25f64).exp2(),
-            "as told",
+            "as stated",
         ),
     ]
 }

@@ -189,7 +189,7 @@ fn io_dicom_moments_whose_zones_cannot_be_compared_are_refused() {
         );
         let told = read(&folder, &ActivityOptions { time_zone: zone("+01:00"), ..plain() }).unwrap();
         assert_eq!(hours(&told), Some(1.5), "{injection}");
-        assert!(noted(&told, "time zone +01:00 as told"), "{:?}", told.image.notes);
+        assert!(noted(&told, "time zone +01:00 as stated"), "{:?}", told.image.notes);
         // the time itself may be stated too
         let told = read(&folder, &ActivityOptions { hours_after_injection: Some(1.5), ..plain() }).unwrap();
         assert!(noted(&told, "cannot be compared for its zone"), "{:?}", told.image.notes);
@@ -602,7 +602,7 @@ fn cli_statements_of_zone_and_nuclide_decide_and_are_recorded() {
     };
     assert!(call(line("utc", "--out a"), false).contains("--time-zone"));
     let said = call(line("utc", "--time-zone +01:00 --out a"), true);
-    assert!(said.contains("time zone +01:00 as told"), "{said}");
+    assert!(said.contains("time zone +01:00 as stated"), "{said}");
     assert!(call(line("utc", "--time-zone noon --out b"), false).contains("--time-zone: found \"noon\""));
     call(line("utc", "--time-zone -05:00 --out c"), true);
     assert!(call(line("fdg", "--out d"), false).contains("Radiopharmaceutical (0018,0031): found 18F"));

@@ -314,6 +314,39 @@ fn shared_runs(folder: &Path) -> Vec<&'static str> {
 }
 
 #[test]
+fn io_one_time_integrated_activity_stands_on_terminal_page_and_in_files() {
+    use crate::patient::{number, rows, stdout};
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    crate::cli_dicom::study(&folder.join("study"));
+    let arguments = ["--engine", "cpu", "--histories", "4000"];
+    let images = ["dose", "--ct", "study", "--activity", "study", "--labels", "study", "--out", "d"];
+    let output = lutra(folder, &[&images[..], &arguments].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("MBq h"), "the table alone states it: {said}");
+    lutra(folder, &[&["course", "study", "--out", "c"][..], &arguments].concat());
+    let (dose_page, course_page) = (page(folder, "d"), page(folder, "c"));
+    let cycles = rows(&folder.join("c/cycles.csv"));
+    for organ in rows(&folder.join("d/organs.csv")) {
+        let name = &organ["name"];
+        let tia_mbq_h = number(&organ, "decays") / 3.6e9;
+        let table = stdout(&output);
+        let line = table.lines().find(|line| line.split_whitespace().nth(1) == Some(name.as_str())).expect("a line");
+        assert_eq!(line.split_whitespace().nth(3), Some(&*lutra::units::rounded(tia_mbq_h, 4)), "{line}");
+        let words = lutra::clinic::pages::blocks::mbq_h_words(number(&organ, "decays"));
+        assert!(dose_page.contains(&format!(">{words}<")), "{name}: {words}");
+        let cycle = cycles.iter().find(|row| row["region"] == *name).expect("a row");
+        let of_course = number(cycle, "tia_mbq_h");
+        assert!((of_course / tia_mbq_h - 1.0).abs() < 1e-9, "{name}: {of_course} {tia_mbq_h}");
+        let words = lutra::report::page::number::significant(of_course, 4);
+        assert!(course_page.contains(&format!(">{words}<")), "{name}: {words}");
+        // alarm: another number is seen
+        let other = lutra::report::page::number::significant(1.01 * of_course, 4);
+        assert!(!course_page.contains(&format!(">{other}<")), "{name}: {other}");
+    }
+}
+
+#[test]
 fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
     let checks = match browser_check() {
         Ok(checks) => checks,
@@ -347,6 +380,17 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
     println!("{text}");
     assert!(good, "{text}");
     assert_eq!(text.matches("\"findings\":[]").count(), 2 * names.len(), "every report in light and dark: {text}");
+    // a course prints its summary on the first sheet and needs six at most, with four cycles too
+    let courses: Vec<PathBuf> = names
+        .iter()
+        .filter(|name| ["course", "four"].contains(name))
+        .map(|name| folder.join(name).join("report.html"))
+        .collect();
+    let (good, text) = browse(&checks, &["--light", "--sheets", "6"], &courses);
+    assert!(good, "{text}");
+    // alarm: a limit that no course keeps
+    let (good, text) = browse(&checks, &["--light", "--sheets", "1"], &courses[..1]);
+    assert!(!good && text.contains("sheets, at most 1 are allowed"), "{text}");
 
     // planted faults, each of which must be found
     let whole = page(folder, "dose");

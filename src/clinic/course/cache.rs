@@ -93,6 +93,7 @@ impl KeptRegion {
             dose_se_gy: self.dose_se_gy,
             dose_photon_gy: Some(self.dose_photon_gy),
             mass_g: Some(self.mass_g),
+            decays: Some(self.decays),
             ..RegionCycle::of_dose(self.dose_gy, "")
         };
         (self.name.clone(), value)

@@ -35,15 +35,18 @@ pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed:
 pub fn by_cycle(computed: &[Computed]) -> Vec<Note> {
     let mut shared: Vec<(&Note, Vec<String>)> = Vec::new();
     for (index, one) in computed.iter().enumerate() {
-        for warning in &one.warnings {
+        // a course shows no histogram of a single cycle: that of the sum has its own note
+        for warning in one.warnings.iter().filter(|warning| warning.code != "negative-dose-voxels") {
             let number = (index + 1).to_string();
             match shared.iter_mut().find(|(known, _)| *known == warning) {
+                Some((_, cycles)) if cycles.last() == Some(&number) => {}
                 Some((_, cycles)) => cycles.push(number),
                 None => shared.push((warning, vec![number])),
             }
         }
     }
-    shared.into_iter().map(|(warning, cycles)| warning.clone().at(format!("cycle {}", cycles.join(", ")))).collect()
+    let place = |cycles: &[String]| format!("cycle{} {}", if cycles.len() == 1 { "" } else { "s" }, cycles.join(", "));
+    shared.into_iter().map(|(warning, cycles)| warning.clone().at(place(&cycles))).collect()
 }
 
 /// Names of the protocol and of the course that no cycle has: a misspelt kidney must not drop out of the verdict
@@ -69,7 +72,7 @@ pub fn names_without_region(course: &Course, protocol: &Protocol, cycles: &[Cycl
             let near = regions.iter().map(|region| (strsim::osa_distance(region, name), region)).min();
             let near = near.filter(|(distance, _)| *distance <= 1 + name.len() / 4);
             let near = near.map_or(String::new(), |(_, region)| format!("; is {region} meant?"));
-            let text = format!("no cycle has a region called {name}, and {why}: it plays no part{near}");
+            let text = format!("no cycle has a region called {name}, although {why}{near}");
             Note::warning("name-without-region", text)
         })
         .collect()

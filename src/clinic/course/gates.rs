@@ -1,5 +1,5 @@
-//! What of the cycles as computed forbids to judge their doses: refused fits of the dose-limiting organ, a nuclide that is
-//! not that of the images, times and half-lives that contradict the curve.
+//! Reasons to hold that only the computed cycles show: a refused fit of the dose-limiting organ, a nuclide that is not that of
+//! the images, times and half-lives that contradict the curve.
 
 use super::parts::Computed;
 use crate::course::decision::{Gate, GateKind};

@@ -1,5 +1,5 @@
-//! The injections that the images date, held against the cycles of the course: none counts twice, and no date contradicts a
-//! header.
+//! Checks the cycles of a course against the injections that their images date: no injection counts twice, no stated date
+//! contradicts a header.
 
 use crate::clinic::failure::UserError;
 use crate::course::file::Course;

@@ -6,6 +6,9 @@
 /// Doses of cycles, kept between requests.
 pub mod cache;
 
+/// Fields that a person has yet to fill in.
+pub mod blanks;
+
 /// Checks of names, and the verdict.
 pub mod checks;
 
@@ -44,7 +47,7 @@ pub mod save;
 /// The source of a course.
 pub mod source;
 
-use super::failure::{Failure, OrUserError};
+use super::failure::{Failure, OrUserError, UserError};
 use super::files::in_file;
 use super::invocation::Invocation;
 use super::notes::Listener;
@@ -129,10 +132,18 @@ pub fn treated(
         source;
     let path = path.as_path();
     // every series is opened before a cycle is computed: what is wrong with one of them is told at once
+    let mut faults: Vec<UserError> = Vec::new();
     for (cycle, opened) in course.cycles.iter().zip(&mut series) {
         if let (CycleContent::Series(file), None) = (&cycle.content, &opened) {
-            *opened = Some(cycle::open(&base, cycle, file, &images, hear)?);
+            match cycle::open(&base, cycle, file, &images, hear) {
+                Ok(found) => *opened = Some(found),
+                Err(fault) if faults.contains(&fault) => {}
+                Err(fault) => faults.push(fault),
+            }
         }
+    }
+    if let Some((first, others)) = faults.split_first() {
+        return Err(first.clone().besides(others).into());
     }
     let dated: Vec<_> = series.iter().map(|opened| opened.as_ref().and_then(|opened| opened.injection)).collect();
     injections::check(path, &course, &dated)?;

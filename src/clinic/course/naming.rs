@@ -1,5 +1,5 @@
-//! Regions under other names: what the table of names knows is taken as the protocol's structure, and told; what is close to
-//! a structure that is missing is suggested.
+//! Regions under other names. A name in the table of names is taken as the protocol's structure, with a note; a name close to a
+//! missing structure is suggested.
 
 use super::parts::Computed;
 use crate::course::decision::{Gate, GateKind};

@@ -8,7 +8,7 @@ use crate::clinic::files::{write_json, write_rows};
 use crate::clinic::notes::Listener;
 use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
 use crate::clinic::request::DicomOut;
-use crate::course::accumulate::{Accumulated, CycleDose};
+use crate::course::accumulate::{Accumulated, CycleDose, VoxelSums};
 use crate::course::decision::Verdict;
 use crate::course::file::Course;
 use crate::course::words::verdict_words;
@@ -143,7 +143,7 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
             }
         }
         if let Some(out) = w.dicom {
-            write_dicom(folder, frame, &voxels.sums.sum_dose_gy, &voxels.bed_gy, w.course, out, hear)?;
+            write_dicom(folder, frame, voxels, w, out, hear)?;
         }
     } else if w.dicom.is_some() {
         return Err(Failure::run(words!(
@@ -158,13 +158,13 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
 fn write_dicom(
     folder: &AtomicOutputDir,
     frame: &Frame,
-    dose_gy: &[f64],
-    bed_gy: &[f32],
-    course: &Course,
+    voxels: &VoxelSums,
+    w: &Written<'_>,
     out: DicomOut,
     hear: &mut dyn Listener,
 ) -> Result<(), Failure> {
-    let cycles = course.cycles.len();
+    let (dose_gy, bed_gy) = (&voxels.sums.sum_dose_gy, &voxels.bed_gy);
+    let cycles = w.course.cycles.len();
     let options = |dose_type, description: &str, comment: String| DoseOptions {
         dose_type,
         depth: out.depth,
@@ -190,14 +190,16 @@ fn write_dicom(
     let regions = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
     dicom::write_seg(folder.file(LABELS_FILE), &labels, &frame.names, origin, &regions)?;
     if out.pictures {
-        let pictures = pictures(frame, dose_gy);
+        let pictures = pictures(frame, dose_gy, w.patient_label);
         output::write_captures(&pictures, "Lutra absorbed dose, all cycles, pictures", origin, out, folder)?;
     }
     Ok(())
 }
 
-/// Slices of the course's dose through its hottest place.
-fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
+/// Slices of the course's dose through its hottest place, under the user's words for the patient where there are any.
+fn pictures(frame: &Frame, dose_gy: &[f64], label: Option<&str>) -> Vec<Drawn> {
+    const TITLE: &str = "Absorbed dose of all cycles over density";
+    let title = label.map_or_else(|| TITLE.to_owned(), |label| format!("{label}: {TITLE}"));
     let dose_gy: Vec<f32> = dose_gy.iter().map(|&gy| gy as f32).collect();
     // without a density (existing dose maps) the background stays dark
     let nothing = vec![0.84_f32; frame.labels.len()];
@@ -215,7 +217,7 @@ fn pictures(frame: &Frame, dose_gy: &[f64]) -> Vec<Drawn> {
         dose_gy: &dose_gy,
         labels: Some(&frame.labels),
         outlines: &outlines,
-        title: "Absorbed dose of all cycles over density",
+        title: &title,
     };
     png::slices(&picture, "dose_sum", png::hottest_voxel(&picture))
 }

@@ -1,6 +1,6 @@
 //! Source of a course: a COURSE.toml or a DICOM folder.
 
-use super::motion;
+use super::{blanks, motion};
 use crate::bounds;
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::clinic::files::{beside, in_file, named_nuclide, read_text};
@@ -52,7 +52,9 @@ impl CourseSource {
     pub fn of_file(path: impl Into<Place>) -> Result<Self, UserError> {
         let path = &path.into();
         let file = path.display().to_string();
-        let mut course = Course::parse(&read_text(path)?, &file).or_user_error()?;
+        let text = read_text(path)?;
+        blanks::filled_in(path, &text)?;
+        let mut course = Course::parse(&text, &file).or_user_error()?;
         let protocol = read_protocol(path, &course.protocol)?;
         check_choices(&protocol, course.step, &course.overrides).or_user_error().map_err(|e| in_file(path, &e))?;
         check_facts(&protocol, &course.facts).or_user_error().map_err(|e| in_file(path, &e))?;

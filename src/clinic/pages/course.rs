@@ -30,6 +30,9 @@ use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{InputFile, platform, program, utc};
 use crate::text::plain_lines;
 
+/// Caption of the tables of fits.
+const FITS: &str = "Fits; TIA: time-integrated activity on the grid of the dose; χ² with its degrees of freedom; extrapolated: \
+                    share of the integral after the last image";
 /// Points of a drawn time-activity curve.
 const CURVE_POINTS: usize = 120;
 
@@ -617,7 +620,17 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         }
         let points = volume_points_gy(list.iter().map(|one| f64::from(one.dvh.dose_at_volume_gy(2.0).unwrap_or(0.0))));
         let colours = colours(f, list, regions);
-        blocks.push(Block::Table(histogram_table(caption, list, &colours, &points)));
+        let part = |on: bool| -> (Vec<RegionHistogram>, Vec<ShownRegion>) {
+            list.iter().cloned().zip(colours.iter().cloned()).filter(|(_, region)| region.on == on).unzip()
+        };
+        let ((own, shown), (others, hidden)) = (part(true), part(false));
+        blocks.push(Block::Table(histogram_table(caption, &own, &shown, &points)));
+        if !others.is_empty() {
+            blocks.push(Block::Folded {
+                summary: "Histogram points of the regions with lower doses".into(),
+                blocks: vec![Block::Table(histogram_table(caption, &others, &hidden, &points))],
+            });
+        }
     }
     Section::new("regions", "Regions", "Regions", blocks)
 }
@@ -640,13 +653,24 @@ fn curve_mbq(integral: &RegionIntegral, time_h: f64) -> Option<f64> {
     }
 }
 
+/// Time-integrated activity of a region in a cycle (from 0) on the grid of the dose, MBq h: what its dose comes from.
+fn tia_mbq_h(f: &Found<'_>, cycle: usize, region: &str) -> Option<f64> {
+    f.accumulated.cycles.iter().find(|row| row.cycle == cycle + 1 && row.region == region)?.tia_mbq_h
+}
+
 fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
-    let mut figures = Vec::new();
-    let mut rows = Vec::new();
+    // of the dose-limiting organ, and of all other regions
+    let (mut figures, mut other_figures) = (Vec::new(), Vec::new());
+    let (mut rows, mut other_rows) = (Vec::new(), Vec::new());
     for (cycle, one) in f.computed.iter().enumerate() {
         for region in &one.curves {
             let number = f.accumulated.totals.iter().position(|row| row.region == region.name);
             let shown = number.is_some_and(|n| regions[n].on);
+            let steers = f.protocol.organ.structures.contains(&region.name);
+            let (rows, figures) = match steers {
+                true => (&mut rows, &mut figures),
+                false => (&mut other_rows, &mut other_figures),
+            };
             let Some(integral) = &region.integral else {
                 let title = format!("{}, cycle {}", name(&region.name), cycle + 1);
                 let mut row =
@@ -682,7 +706,7 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 Cell::Region(colour, title.clone()),
                 Cell::Text(integral.method.clone()),
                 Cell::Number(region.points.len().to_string()),
-                Cell::Number(significant(integral.tia_mbq_h, 4)),
+                number_or_unknown(tia_mbq_h(f, cycle, &region.name).map(|tia| significant(tia, 4))),
                 number_or_unknown(integral.rel_sigma.map(|s| percent(s, 1))),
                 Cell::Number(significant(integral.effective_half_life_h, 3)),
                 Cell::Number(percent(integral.after_last_fraction, 1)),
@@ -693,7 +717,7 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 }),
                 Cell::Text(flags.join("; ")),
             ]);
-            if shown {
+            if shown || steers {
                 let caption = format!(
                     "{title}: {}",
                     if flags.is_empty() { "nothing to flag".to_owned() } else { flags.join("; ") }
@@ -702,6 +726,10 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
             }
         }
     }
+    if rows.is_empty() {
+        (rows, figures) = (std::mem::take(&mut other_rows), std::mem::take(&mut other_figures));
+    }
+    let heads = ["Region", "Method", "Points", "TIA|MBq h", "±|%", "T_eff|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"];
     let blocks = if rows.is_empty() {
         vec![Block::Text(
             "Not known: no cycle of this course was given as a series of images, so no curve was fitted. Half-lives are those \
@@ -709,20 +737,23 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 .into(),
         )]
     } else {
-        vec![
+        let mut blocks = vec![
             Block::Figures(figures),
             Block::Text(
                 "Points: measured activity of the region with its stated error; line: curve, dashed after the last image, where it is \
                  extrapolated; activity on a logarithmic axis; below: (measured − curve) / curve. A single image is a point: its \
-                 line is the stated half-life, nothing is fitted. The regions shown are those of the histograms; the table has all."
+                 dashed line is the stated half-life, nothing is fitted."
                     .into(),
             ),
-            Block::Table(Table::new(
-                "Fits; χ² with its degrees of freedom; extrapolated: share of the integral after the last image",
-                &["Region", "Method", "Points", "TIA|MBq h", "±|%", "T_eff|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"],
-                rows,
-            )),
-        ]
+            Block::Table(Table::new(FITS, &heads, rows)),
+        ];
+        if !other_rows.is_empty() {
+            blocks.push(Block::Folded {
+                summary: "Curves and fits of the other regions".into(),
+                blocks: vec![Block::Figures(other_figures), Block::Table(Table::new(FITS, &heads, other_rows))],
+            });
+        }
+        blocks
     };
     Section::new("activity", "Time-activity curves", "Curves", blocks)
 }
@@ -1014,7 +1045,7 @@ fn not_known(f: &Found<'_>) -> Vec<String> {
         .collect();
     if !stated.is_empty() {
         unknown.push(format!(
-            "The measured uncertainty of the doses of cycles {}: the protocol’s stands in.",
+            "The measured uncertainty of the doses of cycle {}: the protocol’s is used.",
             stated.join(", ")
         ));
     }

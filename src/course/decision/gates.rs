@@ -1,5 +1,5 @@
-//! What holds a course before any number is weighed: doses that cannot be trusted, facts that forbid a further cycle, and
-//! structures of the dose-limiting organ without a dose. A named person may override each with a reason.
+//! Reasons to hold a course before any dose is judged: doses that cannot be trusted, facts that forbid a further cycle,
+//! structures of the dose-limiting organ without a dose. A named person may override each, with a reason.
 
 use super::DecisionInput;
 use crate::course::protocol::Protocol;

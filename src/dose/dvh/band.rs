@@ -1,13 +1,13 @@
 //! How far the noise of the transport may have moved a histogram.
 //!
-//! The batches give each voxel's standard error s and the region's own. Noise does two things to a curve. It spreads it:
-//! a histogram of noisy voxels is broader than the true one, to first order by as much as adding the noise once more
-//! broadens it again (the bootstrap's estimate of bias); the band holds the curve and the curve less one and a half times
-//! that. And it moves it: up and down by the independent noise of the voxels, whose share above a dose has the variance
-//! p (1 - p) / n; along the dose by what is common to them, the part of the region's own standard error that independent
+//! The batches give the standard error of each voxel and of the region. Noise changes a curve in two ways.
+//! It broadens it: a histogram of noisy voxels is wider than the true one, to first order by as much as adding the noise once
+//! more widens it again (the bootstrap's estimate of bias). The band reaches from the curve to the curve less one and a half
+//! times that. It also shifts it: up and down by the independent noise of the voxels, whose share above a dose has the variance
+//! p (1 - p) / n; along the dose by the noise that they have in common, the part of the region's standard error that independent
 //! voxels do not explain.
 //!
-//! The band is of the transport's statistics alone: activity, registration and outlines are not in it.
+//! The band covers the statistics of the transport alone, not activity, registration or outlines.
 
 use super::Dvh;
 use statrs::function::erf::erfc;

@@ -59,8 +59,8 @@ impl<'a> Clock<'a> {
                         Some(Some(own)) if own != stated => {
                             format!("time zone: the file says {own}, the user states {stated}: {stated} is used")
                         }
-                        Some(None) => format!("time zone {stated} as told; the file's own cannot be read"),
-                        _ => format!("time zone {stated} as told"),
+                        Some(None) => format!("time zone {stated} as stated; the file's own cannot be read"),
+                        _ => format!("time zone {stated} as stated"),
                     },
                 ),
             );

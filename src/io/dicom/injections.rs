@@ -1,4 +1,4 @@
-//! Which images are of one injection: the one rule for `inspect`, drafts and courses.
+//! Groups images by injection: one rule for `inspect`, drafts and courses.
 
 use super::time::Moment;
 

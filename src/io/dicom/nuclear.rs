@@ -468,7 +468,7 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>
             notes.push(Note::warning(
                 "half-life-stated",
                 if given == own {
-                    format!("half-life {given:.4} h as told and in the file")
+                    format!("half-life {given:.4} h as stated and in the file")
                 } else {
                     format!("half-life: the file says {own:.4} h, the user states {given:.4} h: {given:.4} h is used")
                 },
@@ -476,7 +476,7 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>
             given
         }
         (Some(given), None) => {
-            notes.push(Note::warning("half-life-stated", format!("half-life {given:.4} h as told")));
+            notes.push(Note::warning("half-life-stated", format!("half-life {given:.4} h as stated")));
             given
         }
         (None, Some(own)) => {
@@ -548,7 +548,10 @@ fn scale(
             None if options.assume_bq_ml => {
                 note_once(
                     notes,
-                    Note::warning("scale-assumed", "RescaleSlope is absent: stored values taken in their unit as told"),
+                    Note::warning(
+                        "scale-assumed",
+                        "RescaleSlope is absent: stored values taken in their unit as stated",
+                    ),
                 );
                 checked(factor, intercept * factor, "RescaleSlope, RescaleIntercept")
             }
@@ -563,7 +566,7 @@ fn scale(
                         Some((unit, _)) if !silent => {
                             format!("Units: the file says {unit}, the user states Bq/mL: values are taken as Bq/mL")
                         }
-                        _ => "the file states no unit; values taken as Bq/mL as told".to_owned(),
+                        _ => "the file states no unit; values taken as Bq/mL as stated".to_owned(),
                     },
                 ),
             );
@@ -908,7 +911,7 @@ fn since_injection(
     if let Some(stated) = options.injection {
         let stated = clock.stated(stated, notes)?;
         match dated.map(|dated| seconds(dated, stated) / 3600.0) {
-            None | Some(0.0) => notes.push(Note::warning("injection-stated", "injection as told")),
+            None | Some(0.0) => notes.push(Note::warning("injection-stated", "injection as stated")),
             Some(apart_h) => notes.push(Note::warning(
                 "injection-stated",
                 format!(
@@ -931,7 +934,7 @@ fn since_injection(
             ),
         )),
         None => notes
-            .push(Note::warning("time-after-injection-stated", format!("time after injection {given:.4} h as told"))),
+            .push(Note::warning("time-after-injection-stated", format!("time after injection {given:.4} h as stated"))),
     }
     Ok((scan.map(|scan| later(scan, -given * 3600.0)).or(injection), Some(given)))
 }
@@ -955,7 +958,7 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>)
                     "DecayCorrection: the file says that it is decay corrected, the user states NONE: NONE is used"
                         .to_owned()
                 }
-                _ => format!("decay correction {name} as told"),
+                _ => format!("decay correction {name} as stated"),
             },
         ));
         return Ok(given);
@@ -972,7 +975,7 @@ fn correction(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>)
         return doubt("none, though the image is decay corrected", "NONE, START or ADMIN");
     }
     if let Some(given) = options.if_silent.decay_correction {
-        notes.push(Note::warning("decay-correction-stated", format!("decay correction {} as told", given.name())));
+        notes.push(Note::warning("decay-correction-stated", format!("decay correction {} as stated", given.name())));
         return Ok(given);
     }
     if object.class() == NM || object.class() == ENHANCED_PT {

@@ -465,8 +465,9 @@ impl<'a> Slabs<'a> {
         let gaps = steps.iter().filter(|step| **step > widest_mm).count();
         if gaps > 0 {
             let widest = steps.last().copied().unwrap_or(0.0);
+            let plural = if gaps == 1 { "" } else { "s" };
             let text = format!(
-                "{gaps} gaps between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
+                "{gaps} gap{plural} between planes of contours (widest {widest:.2} mm, usual {usual_mm:.2} mm), left empty"
             );
             notes.push(Note::warning("contour-gaps", text).at(format!("region {name}")));
         }

@@ -124,7 +124,7 @@ impl Stream {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => IoError::invalid(
                 &self.path,
                 "compressed data",
-                format!("a damaged gzip stream ({e})"),
+                "a damaged gzip stream",
                 "a whole gzip stream",
                 "Copy or export the file again.",
             ),

@@ -306,7 +306,11 @@ pub fn activity(chart: &ActivityChart) -> Markup {
     let (low, high) = if high > 0.0 { (low, high) } else { (0.1, 1.0) };
     let mut plot = Plot::new(360.0, 300.0, [0.0, last_h], [low * 0.8, high * 1.3]);
     plot.log_y = true;
-    plot.bottom = 110.0;
+    // a single image leaves no residual, and its curve is stated and not fitted
+    let single = chart.points.len() < 2;
+    plot.bottom = if single { 54.0 } else { 110.0 };
+    let base = 300.0 - plot.bottom;
+    let middle = px(0.5 * (16.0 + base));
     let y_ticks: Vec<f64> = (-12..12)
         .flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(decade)))
         .filter(|y| (plot.y[0]..=plot.y[1]).contains(y))
@@ -329,13 +333,17 @@ pub fn activity(chart: &ActivityChart) -> Markup {
         }
         g .axis {
             @for &y in &y_ticks { text x=(px(plot.left - 8.0)) y=(px(plot.py(y) + 4.5)) text-anchor="end" { (tick(y)) } }
-            line x1=(px(plot.left)) x2="344" y1="190" y2="190" {}
-            line x1=(px(plot.left)) x2=(px(plot.left)) y1="16" y2="190" {}
-            text .title x="14" y="103" text-anchor="middle" transform="rotate(-90 14 103)" { "Activity, MBq (log)" }
+            line x1=(px(plot.left)) x2="344" y1=(px(base)) y2=(px(base)) {}
+            line x1=(px(plot.left)) x2=(px(plot.left)) y1="16" y2=(px(base)) {}
+            text .title x="14" y=(middle) text-anchor="middle" transform=(format!("rotate(-90 14 {middle})")) { "Activity, MBq (log)" }
+            @if single {
+                @for &x in &x_ticks { text x=(px(plot.px(x))) y=(px(base + 18.0)) text-anchor="middle" { (tick(x)) } }
+                text .title x=(px(0.5 * (plot.left + 344.0))) y=(px(base + 40.0)) text-anchor="middle" { "Time after injection, h" }
+            }
         }
-        (lower.axes("Time after injection, h", "residual, %", &x_ticks, &[-most, 0.0, most]))
+        @if !single { (lower.axes("Time after injection, h", "residual, %", &x_ticks, &[-most, 0.0, most])) }
         g class=(format!("series c{}", chart.region % COLOURS)) {
-            @let last_scan = chart.points.last().map_or(0.0, |p| p.0);
+            @let last_scan = if single { 0.0 } else { chart.points.last().map_or(0.0, |p| p.0) };
             @let place = |p: &[f64; 2]| [plot.px(p[0]), plot.py(p[1])];
             path .line d=(path(chart.curve.iter().filter(|p| clip(p[1]) && p[0] <= last_scan).map(place))) {}
             path .line.tail d=(path(chart.curve.iter().filter(|p| clip(p[1]) && p[0] >= last_scan * 0.99).map(place))) {}
@@ -345,7 +353,7 @@ pub fn activity(chart: &ActivityChart) -> Markup {
                         px(plot.py((value * (1.0 + sigma)).min(plot.y[1]))))) {}
                 }
                 circle .dot cx=(px(plot.px(time))) cy=(px(plot.py(value))) r="4.5" { title { (tick(time)) " h: " (format!("{value:.3}")) " MBq" } }
-                @if let Some(residual) = chart.residual[n] {
+                @if let Some(residual) = chart.residual[n].filter(|_| !single) {
                     path .error d=(format!("M{} {}V{}", px(lower.px(time)), px(lower.py(0.0)), px(lower.py(100.0 * residual)))) {}
                     circle .dot cx=(px(lower.px(time))) cy=(px(lower.py(100.0 * residual))) r="3.5" {}
                 }

@@ -1,4 +1,4 @@
-//! Numbers as a reader wants them.
+//! Numbers formatted for reading.
 
 /// Numbers below this are written with a power of ten.
 const LEAST_PLAIN: f64 = 1e-4;

@@ -303,6 +303,6 @@ fn fault(name: &str, field: &'static str, found: String, allowed: &str, next: im
 pub fn taken_all_the_same(fault: &impl Explained) -> Note {
     Note::warning(
         "kernel-forced",
-        words!(fault.fault().sentence(), " Taken all the same (", Setting::ForceKernel, ")."),
+        words!(fault.fault().sentence(), " Used in spite of it (", Setting::ForceKernel, ")."),
     )
 }
