@@ -10,9 +10,10 @@ use super::partial_volume;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
+use super::volumes;
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
-use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
+use crate::course::series::{Common, DecayCorrection, ImageUnit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
@@ -21,7 +22,9 @@ use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
 use crate::place::Place;
-use crate::quantify::calibration::Calibration;
+use crate::quantify::calibration::{Acquired, Calibration, Scan};
+use crate::quantify::recovery_file::RecoveryFile;
+use crate::quantify::settings::{PartialVolume, Section};
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
 use crate::source::{OutlineSharing, Shares};
@@ -48,6 +51,8 @@ pub struct Integrated {
     pub sharing: OutlineSharing,
     /// How the images were corrected for partial volume, where they were.
     pub partial_volume: Option<partial_volume::Record>,
+    /// Volumes of interest from the images.
+    pub volumes: Vec<volumes::Measured>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -92,8 +97,12 @@ pub struct OpenSeries {
     pub origin: Option<Origin>,
     /// When it was injected, where the images say it.
     pub injection: Option<Moment>,
+    /// How the images are corrected for partial volume, where they are.
+    correction: Option<PartialVolume>,
     /// How the images were corrected for partial volume, once they are.
     pub partial_volume: Option<partial_volume::Record>,
+    /// Volumes of interest, once they are measured.
+    pub volumes: Vec<volumes::Measured>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -132,12 +141,27 @@ impl OpenSeries {
 
     /// Opens what a SERIES.toml names, or the DICOM images of a folder.
     pub fn open(path: impl Into<Place>, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let path = path.into();
+        Self::open_within(path.clone(), choice, &(Common::default(), &path), hear)
+    }
+
+    /// As [`OpenSeries::open`]; `common` is what a course states for all its series, and its file.
+    pub fn open_within(
+        path: impl Into<Place>,
+        choice: &ImageChoice,
+        common: &(Common<'_>, &Place),
+        hear: &mut dyn Listener,
+    ) -> Result<Self, UserError> {
         let path = &path.into();
-        if dicom::is_dicom(path) {
-            Self::of_images(std::slice::from_ref(path), choice, hear)
-        } else {
-            Self::of_file(path)
+        if !dicom::is_dicom(path) {
+            return Self::of_file(path, common);
         }
+        let mut opened = Self::of_images(std::slice::from_ref(path), choice, hear)?;
+        let nuclide = Nuclide::load(&opened.nuclide).or_user_error()?;
+        let (stated, course) = (common.0.partial_volume, common.1);
+        opened.correction =
+            correction(stated.map(|section| (section, course)), None, (None, &nuclide), &mut opened.inputs)?;
+        Ok(opened)
     }
 
     /// Opens DICOM images of one injection.
@@ -224,7 +248,9 @@ impl OpenSeries {
             half_life_h,
             origin,
             injection,
+            correction: None,
             partial_volume: None,
+            volumes: Vec::new(),
             warnings,
         })
     }
@@ -264,13 +290,15 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin: None,
             injection: None,
+            correction: None,
             partial_volume: None,
+            volumes: Vec::new(),
             warnings: Vec::new(),
         })
     }
 
     /// Opens what a SERIES.toml names.
-    fn of_file(path: &Place) -> Result<Self, UserError> {
+    fn of_file(path: &Place, (common, course): &(Common<'_>, &Place)) -> Result<Self, UserError> {
         let (text, name) = (read_text(path)?, path.display().to_string());
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
@@ -280,6 +308,7 @@ impl OpenSeries {
         let mut opened: BTreeMap<String, Image<f64>> = BTreeMap::new();
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
         let mut injections: Vec<(String, Moment)> = Vec::new();
+        let mut acquired: BTreeMap<String, Acquired> = BTreeMap::new();
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
             let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
@@ -288,13 +317,22 @@ impl OpenSeries {
             if let (Some(scan), None) = (&scan, image.time_h) {
                 injections.extend(scan.timing.injection.map(|moment| (image.file.clone(), moment)));
             }
+            let by_file = scan.as_ref().map(|scan| (scan.views, scan.seconds_per_view)).unwrap_or_default();
+            acquired.insert(image.file.clone(), by_file);
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
-        let mut series = Series::parse_with(&text, &name, &own).or_user_error()?;
-        let calibrated = match series.calibration.clone() {
+        let mut series = Series::parse_with(&text, &name, &own, common).or_user_error()?;
+        let own_scan = series.calibration.as_ref().map(|scan| (scan, path));
+        let scan = own_scan.or(common.calibration.map(|scan| (scan, *course)));
+        let scan = scan.filter(|_| series.unit == ImageUnit::Counts);
+        let own_section = series.partial_volume.as_ref().map(|section| (section, path));
+        let section = own_section.or(common.partial_volume.map(|section| (section, *course)));
+        let made = (scan.map(|(scan, _)| scan), &nuclide);
+        let correction = correction(section, series.corrected.as_deref(), made, &mut inputs)?;
+        let calibrated = match scan.map(|(scan, place)| (scan.clone(), place)) {
             None => None,
-            Some(scan) => {
-                let file = beside(path, &scan.file);
+            Some((scan, place)) => {
+                let file = beside(place, &scan.file);
                 let shown = file.display().to_string();
                 let calibration = Calibration::parse(&read_text(&file)?, &shown).or_user_error()?;
                 calibration.must_fit(&scan, &nuclide.name, &shown).or_user_error()?;
@@ -320,7 +358,10 @@ impl OpenSeries {
                 (Some(per_value), _) => per_value,
                 (None, Some((calibration, scan))) => {
                     let place = format!("images ({})", image.file);
-                    let per_count = calibration.mbq_per_count(scan, image.wide_window_cps, &place);
+                    let by_file = acquired.get(&image.file).copied().unwrap_or_default();
+                    let per_count = scan
+                        .acquired(by_file, &place)
+                        .and_then(|scan| calibration.mbq_per_count(&scan, image.wide_window_cps, &place));
                     per_count.or_user_error().map_err(|e| in_file(path, &e))?
                 }
                 (None, None) => {
@@ -360,7 +401,9 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin,
             injection,
+            correction,
             partial_volume: None,
+            volumes: Vec::new(),
             warnings,
         })
     }
@@ -387,7 +430,9 @@ impl OpenSeries {
         for (n, image) in self.images.iter().enumerate() {
             let found = Concentrations::of(&image.activity_mbq.data, &shares);
             let of = (n == 0, Some(image.name.as_str()));
-            let doubts = outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of);
+            // the edges of a corrected image are those of its outlines
+            let judged = self.partial_volume.is_some();
+            let doubts = outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of, judged);
             tell(doubts, &mut self.warnings, hear);
             concentrations.push(found);
         }
@@ -396,16 +441,27 @@ impl OpenSeries {
 
     /// Corrects the images for partial volume, where the series asks for it.
     fn corrected(&mut self, over: &Over<'_>, hear: &mut dyn Listener) -> Result<(), UserError> {
-        let Some(settings) = &self.series.partial_volume else { return Ok(()) };
+        let Some(settings) = &self.correction else { return Ok(()) };
         let grid = self.images[0].activity_mbq.grid.clone();
-        let on_image = match (over.regions, over.ct_hu) {
-            (Some(regions), Some(ct)) => {
-                let in_ct = Outlines::in_ct(&regions.labels, ct)?;
-                partial_volume::OnImage::over(&self.name, regions, &in_ct.labels, in_ct.air, &grid)?
+        let outlines = match (over.regions, over.ct_hu) {
+            (Some(regions), Some(ct)) => Some(Outlines::in_ct(&regions.labels, ct)?),
+            (Some(regions), None) => Some(Outlines::alone(regions.labels.clone())),
+            (None, _) => None,
+        };
+        let on_image = match (over.regions, &outlines) {
+            (Some(regions), Some(outlines)) => {
+                partial_volume::OnImage::over(&self.name, regions, &outlines.labels, outlines.air, &grid)?
             }
             (regions, _) => partial_volume::OnImage::of(&self.name, regions, &grid)?,
         };
-        let record = on_image.correct(settings, &mut self.images).map_err(|e| in_file(&self.name, &e))?;
+        let (mut doubted, mut edges) = (BTreeMap::new(), Vec::new());
+        if let (Some(regions), Some(outlines)) = (over.regions, &outlines) {
+            let judged = outlines.judged(&self.images, &regions.names)?;
+            (doubted, edges) = (judged.doubted, judged.seen);
+            tell(judged.notes, &mut self.warnings, hear);
+        }
+        let mut record = on_image.correct(settings, &mut self.images, &doubted).map_err(|e| in_file(&self.name, &e))?;
+        record.images.iter_mut().zip(edges).for_each(|(image, edges)| image.edges = edges);
         record.told().for_each(|note| hear.note(note));
         self.warnings.extend(record.notes.iter().cloned());
         self.partial_volume = Some(record);
@@ -419,6 +475,18 @@ impl OpenSeries {
         earlier: &BTreeMap<String, EarlierHalfLife>,
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
+        if !self.series.volumes.is_empty() {
+            let nuclide = Nuclide::load(&self.nuclide).or_user_error()?;
+            let of = volumes::From {
+                name: &self.name,
+                images: &self.images,
+                regions: over.regions,
+                ct_hu: over.ct_hu,
+                earlier,
+                nuclide: &nuclide,
+            };
+            self.volumes = of.measured(&self.series.volumes)?;
+        }
         self.corrected(over, hear)?;
         let Divided { shares, concentrations, air } = self.divided(over, hear)?;
         let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
@@ -443,12 +511,39 @@ impl OpenSeries {
             earlier,
             error_model: series.error_model,
             systematic_rel_sigma: series.systematic_rel_sigma,
+            corrected: &self.partial_volume.as_ref().map(partial_volume::Record::sigmas).unwrap_or_default(),
             voxelwise: series.voxelwise,
             administered_mbq: series.administered_mbq,
         })
         .or_user_error()
         .map_err(|e| in_file(&self.name, &e))
     }
+}
+
+/// The correction of a section, which a file states, with the recovery calibration that it names; `made` is how counts were
+/// acquired, where the images are counts, and the nuclide.
+///
+/// Errors: a file that cannot be read, or is that of other images; those of [`PartialVolume::of`].
+fn correction(
+    stated: Option<(&Section, &Place)>,
+    corrected: Option<&str>,
+    (scan, nuclide): (Option<&Scan>, &Nuclide),
+    inputs: &mut Vec<InputFile>,
+) -> Result<Option<PartialVolume>, UserError> {
+    let Some((section, place)) = stated else { return Ok(None) };
+    let phantom = match section.recovery_file() {
+        None => None,
+        Some(name) => {
+            let file = beside(place, name);
+            let shown = file.display().to_string();
+            let calibration = RecoveryFile::parse(&read_text(&file)?, &shown).or_user_error()?;
+            let made = section.made_with(scan).or_user_error().map_err(|e| in_file(place, &e))?;
+            calibration.must_fit(&made, &nuclide.name, &shown).or_user_error()?;
+            inputs.push(read("recovery", &file)?);
+            Some(calibration.phantom(&shown).or_user_error()?)
+        }
+    };
+    PartialVolume::of(section, corrected, phantom.as_ref()).or_user_error().map_err(|e| in_file(place, &e))
 }
 
 /// What a series states about a DICOM image. The image's own entry overrides its file, and so does a correction of the
@@ -495,6 +590,7 @@ fn stated_options(
         decay_correction: image.decay_correction.map(correction).or(moved),
         half_life_h: image.half_life_h,
         assume_bq_ml: image.unit == Some(ImageUnit::BqMl),
+        counts: image.unit.or(stated.unit) == Some(ImageUnit::Counts),
         injection: stated.injection_time.as_ref().filter(|_| image.time_h.is_none()).map(injection).transpose()?,
         hours_after_injection: image.time_h,
         if_silent: IfSilent {
@@ -518,12 +614,14 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         voxelwise: false,
         outline_sharing: None,
         partial_volume: None,
+        corrected: None,
         calibration: None,
         images: Vec::new(),
         planar: Vec::new(),
         error_model: ErrorModel::default(),
         default_method,
         regions: Vec::new(),
+        volumes: Vec::new(),
     }
 }
 
@@ -581,7 +679,7 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, mut warnings, .. } = opened;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, volumes, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
@@ -596,6 +694,7 @@ pub fn integrate(
         nuclide,
         sharing,
         partial_volume,
+        volumes,
         warnings,
     })
 }

@@ -42,6 +42,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "parameters": parameters,
         "flags": flags,
         "partial_volume": done.partial_volume,
+        "volumes": done.volumes,
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });

@@ -131,7 +131,7 @@ pub fn treated(
     // every series is opened before a cycle is computed: what is wrong with one of them is told at once
     for (cycle, opened) in course.cycles.iter().zip(&mut series) {
         if let (CycleContent::Series(file), None) = (&cycle.content, &opened) {
-            *opened = Some(cycle::open(&base, cycle, file, &images, hear)?);
+            *opened = Some(cycle::open(&base, &course, cycle, (file, &images), hear)?);
         }
     }
     let dated: Vec<_> = series.iter().map(|opened| opened.as_ref().and_then(|opened| opened.injection)).collect();
