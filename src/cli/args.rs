@@ -5,11 +5,11 @@ use super::examples;
 use super::failure::{OrUserError, UserError, user_error};
 use crate::bounds;
 use crate::clinic::request::{
-    ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DEFAULT_SEED,
-    DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice, ImageChoice, InitRequest,
-    InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
-    RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice, ValidateRequest, VerifyRequest,
-    in_range,
+    ActivityChoice, AuditRequest, BenchRequest, BenchScene, CalibrateRequest, Checkpoint, CompareRequest,
+    CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice,
+    ImageChoice, InitRequest, InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene,
+    Phantom, RegisterRequest, RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice,
+    ValidateRequest, VerifyRequest, in_range,
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
@@ -171,6 +171,9 @@ pub enum RawCommand {
     /// Find how the patient moved between two images: transform, quality, pictures
     #[command(after_help = examples::REGISTER)]
     Register(RawRegister),
+    /// Calibrate a camera: counts to activity by a phantom, or recovery by inserts
+    #[command(after_help = examples::CALIBRATE)]
+    Calibrate(RawCalibrate),
     /// Compute a voxel S-value kernel of any voxel size, tissue and nuclide
     #[command(after_help = examples::KERNEL)]
     Kernel(RawKernel),
@@ -260,6 +263,38 @@ impl RawRegister {
             out: self.out,
             force: self.force,
         }
+    }
+}
+
+/// Arguments of `lutra calibrate`.
+#[derive(Debug, Args)]
+pub struct RawCalibrate {
+    /// Description of a phantom of known activity and of its scans: counts a second for a MBq
+    #[arg(value_name = "PHANTOM.toml", required_unless_present = "recovery", conflicts_with = "recovery")]
+    phantom: Option<PathBuf>,
+    /// Description of a phantom with inserts: recovery by volume, and one FWHM where one explains it
+    #[arg(long, value_name = "SPHERES.toml")]
+    recovery: Option<PathBuf>,
+    /// The calibration file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace a calibration file that exists; inputs are never touched
+    #[arg(long)]
+    force: bool,
+}
+
+impl RawCalibrate {
+    /// The request.
+    pub fn check(self) -> Result<CalibrateRequest, UserError> {
+        let (phantom, description) = match (self.phantom, self.recovery) {
+            (Some(path), None) => (Phantom::Activity, path),
+            (None, Some(path)) => (Phantom::Inserts, path),
+            _ => {
+                let next = "Give the description of one phantom.";
+                return Err(user_error("PHANTOM.toml: found none, or --recovery too; allowed: one of the two", next));
+            }
+        };
+        Ok(CalibrateRequest { phantom, description: description.into(), out: self.out, force: self.force })
     }
 }
 

@@ -55,6 +55,13 @@ pub(super) const REGISTER: &str = examples!(
     "lutra register spect-024h.nii.gz spect-168h.nii.gz --mask kidneys.nii.gz --out motion",
 );
 
+pub(super) const CALIBRATE: &str = examples!(
+    "lutra calibrate phantom/PHANTOM.toml --out calibration.toml",
+    "",
+    "recovery by volume from the inserts of a phantom:",
+    "lutra calibrate --recovery phantom/SPHERES.toml --out recovery.toml",
+);
+
 pub(super) const COURSE: &str = examples!(
     "lutra course patient/COURSE.toml --out course",
     "lutra course patient/COURSE.toml --out course --force --histories 2e6",

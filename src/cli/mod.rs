@@ -11,6 +11,7 @@ pub mod printer;
 
 mod audit;
 mod bench;
+mod calibrate;
 mod compare;
 mod completions;
 mod config;
@@ -96,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             compare::run(&raw.check()?)?;
         }
         args::RawCommand::Register(raw) => register::run(&raw.check())?,
+        args::RawCommand::Calibrate(raw) => calibrate::run(&raw.check()?)?,
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?)?,
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,

@@ -10,6 +10,7 @@ use crate::clinic::request::TiaRequest;
 use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::clinic::series_files::{FILE_NAMES, write};
 use crate::clinic::shelf::Shelf;
+use crate::clinic::volumes::Measured;
 use crate::course::tia::TiaMap;
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map, administered_mbq));
+    printer::data(&volumes(&done.volumes));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
         printer::warning(&said(&warning.sentence()));
     }
@@ -44,6 +46,28 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         &place,
     );
     Ok(())
+}
+
+/// The volumes of interest as text.
+fn volumes(all: &[Measured]) -> String {
+    let line = |one: &Measured| {
+        let contours: Vec<String> = one
+            .images
+            .iter()
+            .map(|seen| format!("{} mL {} MBq", rounded(seen.volume_ml, 3), rounded(seen.activity_mbq, 4)))
+            .collect();
+        format!(
+            "{}{}: {}; {} MBq h ({}), {} g, {} Gy by mass-scaled S\n",
+            one.chain.as_ref().map(|chain| format!("{chain}, ")).unwrap_or_default(),
+            one.region,
+            contours.join(", "),
+            rounded(one.tia_mbq_h, 4),
+            one.method,
+            rounded(one.mass_g, 4),
+            rounded(one.dose_gy, 4)
+        )
+    };
+    all.iter().map(line).collect()
 }
 
 /// The regions as text: time-integrated activity, and its coefficient where the activity given is known.

@@ -7,9 +7,9 @@ use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
 #[cfg(feature = "validate")]
 use super::request::VerifyRequest;
 use super::request::{
-    ActivityChoice, AuditRequest, BenchRequest, BenchScene, Checkpoint, CompareRequest, CourseRequest, DicomOut,
-    DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene, RegisterRequest,
-    RunOptions, SceneInput, StudyChoice, SvalueRequest, TiaRequest,
+    ActivityChoice, AuditRequest, BenchRequest, BenchScene, CalibrateRequest, Checkpoint, CompareRequest,
+    CourseRequest, DicomOut, DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest,
+    ParityScene, RegisterRequest, RunOptions, SceneInput, StudyChoice, SvalueRequest, TiaRequest,
 };
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom;
@@ -179,6 +179,14 @@ pub fn of_merge(request: &MergeRequest) -> Inputs {
 pub fn of_compare(request: &CompareRequest) -> Inputs {
     let CompareRequest { a, b, labels, label_names, tolerance_rel: _, out: _, force: _ } = request;
     [Some(a), Some(b), labels.as_ref(), label_names.as_ref()].into_iter().flatten().collect()
+}
+
+/// What `lutra calibrate` reads.
+pub fn of_calibrate(request: &CalibrateRequest) -> Inputs {
+    let CalibrateRequest { phantom: _, description, out: _, force: _ } = request;
+    let mut inputs = Inputs::none();
+    add_described(&mut inputs, description);
+    inputs
 }
 
 /// What `lutra register` reads.

@@ -156,7 +156,7 @@ impl Parts {
             ),
         );
         if !how.judged {
-            let doubts = outlines.doubts(activity.decays(), &shares, &concentrations, &self.names, (true, None));
+            let doubts = outlines.doubts(activity.decays(), &shares, &concentrations, &self.names, (true, None), false);
             tell(doubts, &mut self.warnings, hear);
         }
         Ok(regridded)

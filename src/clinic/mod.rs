@@ -11,6 +11,12 @@ pub mod audit;
 #[cfg(all(feature = "demo", not(target_family = "wasm")))]
 pub mod bench;
 
+/// Scans of a phantom to a calibration file.
+pub mod calibrate;
+
+/// Inserts of a phantom to a recovery calibration.
+pub mod calibrate_recovery;
+
 /// Inputs and results of a run.
 pub mod case;
 
@@ -73,6 +79,9 @@ pub mod inspection;
 
 /// When and how a request was made.
 pub mod invocation;
+
+/// Calibrations as text.
+mod kept;
 
 /// Voxel kernels and point kernels.
 pub mod kernel;
@@ -143,6 +152,9 @@ pub mod svalue;
 
 /// A case to its tallies.
 pub mod transport;
+
+/// Volumes of interest from the images.
+pub mod volumes;
 
 /// The reference problems.
 #[cfg(feature = "validate")]

@@ -2,12 +2,14 @@
 
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
+use crate::course::tia::ActivityImage;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
 use crate::materials::hu_curve::HuCalibration;
 use crate::note::{Note, Severity};
 use crate::source::concentrations::Concentrations;
-use crate::source::misfit::misfits;
+use crate::source::misfit::{Misfit, misfits};
+use crate::source::misfit_series::together;
 use crate::source::outline_notes::{Names, apart, meet, of_misfits, of_shares, unfinished};
 use crate::source::regrid::average_to;
 use crate::source::shares::Shares;
@@ -68,7 +70,8 @@ impl Outlines {
     }
 
     /// What there is to tell of the outlines and an image's amounts. `first` is false for the later images of a series,
-    /// which share the outlines' own doubts with the first; `image` is its name among several.
+    /// which share the outlines' own doubts with the first; `image` is its name among several. Where the edges were `judged`
+    /// already they are not again.
     pub(super) fn doubts(
         &self,
         amounts: &Volume<f64>,
@@ -76,6 +79,7 @@ impl Outlines {
         found: &Concentrations,
         names: &BTreeMap<u16, String>,
         (first, image): (bool, Option<&str>),
+        judged: bool,
     ) -> Vec<Note> {
         let names = Names { names, air: self.air };
         let of_image = |note: Note| match image {
@@ -87,11 +91,43 @@ impl Outlines {
         }
         let mut notes = if first { of_shares(shares, found, &names) } else { Vec::new() };
         notes.extend(unfinished(found).map(of_image));
-        if !self.labels.grid.same_as(&amounts.grid) {
+        if !judged && !self.labels.grid.same_as(&amounts.grid) {
             let free: Vec<u16> = [0].into_iter().chain(self.air).collect();
             let seen = misfits(amounts, &self.labels, shares, &found.means, &free);
             notes.extend(of_misfits(&seen, &names).into_iter().map(of_image));
         }
         notes
     }
+
+    /// Which outlines the images of a series contradict, before the images are corrected by them.
+    ///
+    /// Errors: grids that do not overlap.
+    pub(super) fn judged(&self, images: &[ActivityImage], names: &BTreeMap<u16, String>) -> Result<Judged, UserError> {
+        let mut judged = Judged { notes: Vec::new(), doubted: BTreeMap::new(), seen: Vec::new() };
+        let Some(first) = images.first() else { return Ok(judged) };
+        if self.labels.grid.same_as(&first.activity_mbq.grid) {
+            return Ok(judged);
+        }
+        let shares = Shares::of(&self.labels, &first.activity_mbq.grid).or_user_error()?;
+        let free: Vec<u16> = [0].into_iter().chain(self.air).collect();
+        let shown = Names { names, air: self.air };
+        for image in images {
+            let found = Concentrations::of(&image.activity_mbq.data, &shares);
+            let seen = misfits(&image.activity_mbq, &self.labels, &shares, &found.means, &free);
+            judged.notes.extend(of_misfits(&seen, &shown).into_iter().map(|note| note.at(&image.name)));
+            judged.seen.push(seen);
+        }
+        judged.doubted = together(&judged.seen).into_iter().filter_map(|one| Some((one.label, one.doubt()?))).collect();
+        Ok(judged)
+    }
+}
+
+/// What the images of a series say of its outlines.
+pub(super) struct Judged {
+    /// The notes.
+    pub(super) notes: Vec<Note>,
+    /// Labels that the images contradict together, with the reason.
+    pub(super) doubted: BTreeMap<u16, String>,
+    /// The edges as each image shows them.
+    pub(super) seen: Vec<Vec<Misfit>>,
 }

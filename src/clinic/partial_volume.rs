@@ -2,7 +2,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::images::RegionMap;
-use crate::course::tia::ActivityImage;
+use crate::course::tia::{ActivityImage, RegionSigma};
 use crate::fault::Words;
 use crate::grid::{Volume, VoxelGrid};
 use crate::note::Note;
@@ -10,6 +10,7 @@ use crate::quantify::correct::RegionCorrection;
 use crate::quantify::regions::Regions;
 use crate::quantify::settings::{PartialVolume, WidthFrom};
 use crate::source::Shares;
+use crate::source::misfit::Misfit;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -55,6 +56,8 @@ pub struct ImageRecord {
     pub after_mbq: f64,
     /// The outlined regions.
     pub regions: Vec<RegionCorrection>,
+    /// Where the image as measured has the edges of the outlines; empty for outlines on its own grid.
+    pub edges: Vec<Misfit>,
 }
 
 impl OnImage {
@@ -110,10 +113,15 @@ impl OnImage {
         Ok(Self { regions: Regions::of(shares, grid, names, air).or_user_error()?, outline_edge_mm })
     }
 
-    /// Corrects the images in place.
+    /// Corrects the images in place; `doubted` are labels that are left as measured, with the reason.
     ///
     /// Errors: images whose width cannot be found; an image that shows nothing.
-    pub fn correct(&self, settings: &PartialVolume, images: &mut [ActivityImage]) -> Result<Record, UserError> {
+    pub fn correct(
+        &self,
+        settings: &PartialVolume,
+        images: &mut [ActivityImage],
+        doubted: &BTreeMap<u16, String>,
+    ) -> Result<Record, UserError> {
         let all: Vec<&[f64]> = images.iter().map(|image| &image.activity_mbq.data[..]).collect();
         let (correction, fwhm_from) = settings.correction(&self.regions, &all, self.outline_edge_mm).or_user_error()?;
         let mut record = Record {
@@ -127,10 +135,9 @@ impl OnImage {
             notes: Vec::new(),
         };
         for image in images {
-            let done = correction.apply(&self.regions, &image.activity_mbq.data).map_err(|mut fault| {
-                fault = fault.inside(image.name.as_str());
-                fault
-            });
+            let done = correction
+                .apply(&self.regions, &image.activity_mbq.data, doubted)
+                .map_err(|fault| fault.inside(image.name.as_str()));
             let done = done.or_user_error()?;
             image.activity_mbq.data = done.image;
             record.notes.extend(done.notes.into_iter().map(|note| note.at(&image.name)));
@@ -140,6 +147,7 @@ impl OnImage {
                 before_mbq: done.before_mbq,
                 after_mbq: done.after_mbq,
                 regions: done.regions,
+                edges: Vec::new(),
             });
         }
         Ok(record)
@@ -147,18 +155,39 @@ impl OnImage {
 }
 
 impl Record {
+    /// What the correction leaves uncertain of each outlined region, by label: what all images share, as the mean over the
+    /// images weighted by activity, and what each image's counts add.
+    pub fn sigmas(&self) -> BTreeMap<u16, RegionSigma> {
+        let mut all: BTreeMap<u16, RegionSigma> = BTreeMap::new();
+        let mut weights: BTreeMap<u16, f64> = BTreeMap::new();
+        for region in self.images.iter().flat_map(|image| &image.regions) {
+            let of = all.entry(region.label).or_default();
+            let weight = region.after_mbq.max(0.0);
+            of.common_rel += weight * region.common_rel_sigma();
+            of.by_image_rel.push(region.counts_rel_sigma);
+            *weights.entry(region.label).or_default() += weight;
+        }
+        for (label, of) in &mut all {
+            let weight = weights[label];
+            // a region without activity has no relative uncertainty
+            of.common_rel = if weight > 0.0 { of.common_rel / weight } else { 0.0 };
+        }
+        all
+    }
+
     /// What was done, by region: activity before and after in the first image.
     pub fn told(&self) -> impl Iterator<Item = Note> {
         let [x, y, z] = self.fwhm_mm;
         let from = match self.fwhm_from {
             WidthFrom::Stated => "stated",
             WidthFrom::Images => "from the images",
+            WidthFrom::Phantom => "from the phantom's inserts",
         };
         let width = format!("{x:.2} x {y:.2} x {z:.2} mm +- {:.1} % ({from})", 100.0 * self.fwhm_rel_sigma);
         let done = Note::info("partial-volume", format!("corrected by {}, FWHM {width}", self.method));
         let first = self.images.first().into_iter().flat_map(|image| &image.regions);
         let regions = first.map(|region| {
-            let sigma = region.fwhm_rel_sigma.hypot(region.outline_rel_sigma).hypot(region.counts_rel_sigma);
+            let sigma = region.common_rel_sigma().hypot(region.counts_rel_sigma);
             let text = format!(
                 "{:.3} MBq before, {:.3} MBq after partial-volume correction ({:+.1} %, standard uncertainty {:.1} %)",
                 region.before_mbq,
@@ -198,7 +227,7 @@ mod tests {
 
     fn settings(section: &str) -> PartialVolume {
         let section: Section = toml::from_str(section).expect("a section");
-        PartialVolume::of(&section, None).expect("usable").expect("a method")
+        PartialVolume::of(&section, None, None).expect("usable").expect("a method")
     }
 
     #[test]
@@ -217,7 +246,7 @@ mod tests {
                     rel_sigma: None,
                 })
                 .to_vec();
-            let record = on_image.correct(&settings(section), &mut images).expect("corrected");
+            let record = on_image.correct(&settings(section), &mut images, &BTreeMap::new()).expect("corrected");
             for (image, done) in images.iter().zip(&record.images) {
                 let decayed = (-image.time_h / 60.0).exp2();
                 let ball = &done.regions[0];

@@ -204,6 +204,28 @@ pub struct InspectRequest {
     pub options: ActivityOptions,
 }
 
+/// Which phantom is calibrated with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phantom {
+    /// One of known activity: counts a second for a MBq.
+    Activity,
+    /// One with inserts: recovery by volume.
+    Inserts,
+}
+
+/// `calibrate`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalibrateRequest {
+    /// Which phantom.
+    pub phantom: Phantom,
+    /// Its description.
+    pub description: Place,
+    /// The calibration file.
+    pub out: PathBuf,
+    /// Whether it may exist.
+    pub force: bool,
+}
+
 /// `init`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InitRequest {

@@ -11,9 +11,10 @@ use super::partial_volume;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
+use super::volumes;
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
-use crate::course::series::{DecayCorrection, ImageUnit, Series, Stated, StatedImage};
+use crate::course::series::{Common, DecayCorrection, ImageUnit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
@@ -22,7 +23,9 @@ use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
 use crate::place::Place;
-use crate::quantify::calibration::Calibration;
+use crate::quantify::calibration::{Acquired, Calibration, Scan};
+use crate::quantify::recovery_file::RecoveryFile;
+use crate::quantify::settings::{PartialVolume, Section};
 use crate::report::run_record::InputFile;
 use crate::source::concentrations::Concentrations;
 use crate::source::{OutlineSharing, Shares};
@@ -52,6 +55,8 @@ pub struct Integrated {
     pub partial_volume: Option<partial_volume::Record>,
     /// How the images were brought into one frame, those whose registration is stated.
     pub motions: Vec<MotionRecord>,
+    /// Volumes of interest from the images.
+    pub volumes: Vec<volumes::Measured>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -96,12 +101,16 @@ pub struct OpenSeries {
     pub origin: Option<Origin>,
     /// When it was injected, where the images say it.
     pub injection: Option<Moment>,
+    /// How the images are corrected for partial volume, where they are.
+    correction: Option<PartialVolume>,
     /// How the images were corrected for partial volume, once they are.
     pub partial_volume: Option<partial_volume::Record>,
     /// How the images were brought into one frame, those whose registration is stated.
     pub motions: Vec<MotionRecord>,
     /// Images whose regions are still to be carried by their own motion.
     pending: Vec<Pending>,
+    /// Volumes of interest, once they are measured.
+    pub volumes: Vec<volumes::Measured>,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -140,12 +149,27 @@ impl OpenSeries {
 
     /// Opens what a SERIES.toml names, or the DICOM images of a folder.
     pub fn open(path: impl Into<Place>, choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        let path = path.into();
+        Self::open_within(path.clone(), choice, &(Common::default(), &path), hear)
+    }
+
+    /// As [`OpenSeries::open`]; `common` is what a course states for all its series, and its file.
+    pub fn open_within(
+        path: impl Into<Place>,
+        choice: &ImageChoice,
+        common: &(Common<'_>, &Place),
+        hear: &mut dyn Listener,
+    ) -> Result<Self, UserError> {
         let path = &path.into();
-        if dicom::is_dicom(path) {
-            Self::of_images(std::slice::from_ref(path), choice, hear)
-        } else {
-            Self::of_file(path)
+        if !dicom::is_dicom(path) {
+            return Self::of_file(path, common);
         }
+        let mut opened = Self::of_images(std::slice::from_ref(path), choice, hear)?;
+        let nuclide = Nuclide::load(&opened.nuclide).or_user_error()?;
+        let (stated, course) = (common.0.partial_volume, common.1);
+        opened.correction =
+            correction(stated.map(|section| (section, course)), None, (None, &nuclide), &mut opened.inputs)?;
+        Ok(opened)
     }
 
     /// Opens DICOM images of one injection.
@@ -233,9 +257,11 @@ impl OpenSeries {
             half_life_h,
             origin,
             injection,
+            correction: None,
             partial_volume: None,
             motions: Vec::new(),
             pending: Vec::new(),
+            volumes: Vec::new(),
             warnings,
         })
     }
@@ -275,15 +301,17 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin: None,
             injection: None,
+            correction: None,
             partial_volume: None,
             motions: Vec::new(),
             pending: Vec::new(),
+            volumes: Vec::new(),
             warnings: Vec::new(),
         })
     }
 
     /// Opens what a SERIES.toml names.
-    fn of_file(path: &Place) -> Result<Self, UserError> {
+    fn of_file(path: &Place, (common, course): &(Common<'_>, &Place)) -> Result<Self, UserError> {
         let (text, name) = (read_text(path)?, path.display().to_string());
         let stated = Series::stated(&text, &name).or_user_error()?;
         let nuclide_name = named_nuclide(path, &stated.nuclide);
@@ -294,6 +322,7 @@ impl OpenSeries {
         let mut own: BTreeMap<String, Option<f64>> = BTreeMap::new();
         let mut injections: Vec<(String, Moment)> = Vec::new();
         let mut beside_times: Option<Moment> = None;
+        let mut acquired: BTreeMap<String, Acquired> = BTreeMap::new();
         for image in stated.images.iter().filter(|image| dicom::is_dicom(beside(path, &image.file))) {
             let options = stated_options(&name, &stated, image, &nuclide)?;
             let (read, scan) = images::activity("image", &beside(path, &image.file), &options, &mut warnings)?;
@@ -304,13 +333,22 @@ impl OpenSeries {
                 // a time that the user states need not fit the headers of the other images; it hides no injection
                 Some(_) => beside_times = beside_times.or(injection),
             }
+            let by_file = scan.as_ref().map(|scan| (scan.views, scan.seconds_per_view)).unwrap_or_default();
+            acquired.insert(image.file.clone(), by_file);
             own.insert(image.file.clone(), scan.and_then(|scan| scan.timing.hours_after_injection));
         }
-        let mut series = Series::parse_with(&text, &name, &own).or_user_error()?;
-        let calibrated = match series.calibration.clone() {
+        let mut series = Series::parse_with(&text, &name, &own, common).or_user_error()?;
+        let own_scan = series.calibration.as_ref().map(|scan| (scan, path));
+        let scan = own_scan.or(common.calibration.map(|scan| (scan, *course)));
+        let scan = scan.filter(|_| series.unit == ImageUnit::Counts);
+        let own_section = series.partial_volume.as_ref().map(|section| (section, path));
+        let section = own_section.or(common.partial_volume.map(|section| (section, *course)));
+        let made = (scan.map(|(scan, _)| scan), &nuclide);
+        let correction = correction(section, series.corrected.as_deref(), made, &mut inputs)?;
+        let calibrated = match scan.map(|(scan, place)| (scan.clone(), place)) {
             None => None,
-            Some(scan) => {
-                let file = beside(path, &scan.file);
+            Some((scan, place)) => {
+                let file = beside(place, &scan.file);
                 let shown = file.display().to_string();
                 let calibration = Calibration::parse(&read_text(&file)?, &shown).or_user_error()?;
                 calibration.must_fit(&scan, &nuclide.name, &shown).or_user_error()?;
@@ -337,7 +375,10 @@ impl OpenSeries {
                 (Some(per_value), _) => per_value,
                 (None, Some((calibration, scan))) => {
                     let place = format!("images ({})", image.file);
-                    let per_count = calibration.mbq_per_count(scan, image.wide_window_cps, &place);
+                    let by_file = acquired.get(&image.file).copied().unwrap_or_default();
+                    let per_count = scan
+                        .acquired(by_file, &place)
+                        .and_then(|scan| calibration.mbq_per_count(&scan, image.wide_window_cps, &place));
                     per_count.or_user_error().map_err(|e| in_file(path, &e))?
                 }
                 (None, None) => {
@@ -383,9 +424,11 @@ impl OpenSeries {
             half_life_h: nuclide.half_life_h,
             origin,
             injection,
+            correction,
             partial_volume: None,
             motions,
             pending,
+            volumes: Vec::new(),
             warnings,
         })
     }
@@ -412,7 +455,9 @@ impl OpenSeries {
         for (n, image) in self.images.iter().enumerate() {
             let found = Concentrations::of(&image.activity_mbq.data, &shares);
             let of = (n == 0, Some(image.name.as_str()));
-            let doubts = outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of);
+            // the edges of a corrected image are those of its outlines
+            let judged = self.partial_volume.is_some();
+            let doubts = outlines.doubts(&image.activity_mbq, &shares, &found, &regions.names, of, judged);
             tell(doubts, &mut self.warnings, hear);
             concentrations.push(found);
         }
@@ -433,16 +478,27 @@ impl OpenSeries {
 
     /// Corrects the images for partial volume, where the series asks for it.
     fn corrected(&mut self, over: &Over<'_>, hear: &mut dyn Listener) -> Result<(), UserError> {
-        let Some(settings) = &self.series.partial_volume else { return Ok(()) };
+        let Some(settings) = &self.correction else { return Ok(()) };
         let grid = self.images[0].activity_mbq.grid.clone();
-        let on_image = match (over.regions, over.ct_hu) {
-            (Some(regions), Some(ct)) => {
-                let in_ct = Outlines::in_ct(&regions.labels, ct)?;
-                partial_volume::OnImage::over(&self.name, regions, &in_ct.labels, in_ct.air, &grid)?
+        let outlines = match (over.regions, over.ct_hu) {
+            (Some(regions), Some(ct)) => Some(Outlines::in_ct(&regions.labels, ct)?),
+            (Some(regions), None) => Some(Outlines::alone(regions.labels.clone())),
+            (None, _) => None,
+        };
+        let on_image = match (over.regions, &outlines) {
+            (Some(regions), Some(outlines)) => {
+                partial_volume::OnImage::over(&self.name, regions, &outlines.labels, outlines.air, &grid)?
             }
             (regions, _) => partial_volume::OnImage::of(&self.name, regions, &grid)?,
         };
-        let record = on_image.correct(settings, &mut self.images).map_err(|e| in_file(&self.name, &e))?;
+        let (mut doubted, mut edges) = (BTreeMap::new(), Vec::new());
+        if let (Some(regions), Some(outlines)) = (over.regions, &outlines) {
+            let judged = outlines.judged(&self.images, &regions.names)?;
+            (doubted, edges) = (judged.doubted, judged.seen);
+            tell(judged.notes, &mut self.warnings, hear);
+        }
+        let mut record = on_image.correct(settings, &mut self.images, &doubted).map_err(|e| in_file(&self.name, &e))?;
+        record.images.iter_mut().zip(edges).for_each(|(image, edges)| image.edges = edges);
         record.told().for_each(|note| hear.note(note));
         self.warnings.extend(record.notes.iter().cloned());
         self.partial_volume = Some(record);
@@ -457,6 +513,18 @@ impl OpenSeries {
         hear: &mut dyn Listener,
     ) -> Result<TiaMap, UserError> {
         self.carried(over)?;
+        if !self.series.volumes.is_empty() {
+            let nuclide = Nuclide::load(&self.nuclide).or_user_error()?;
+            let of = volumes::From {
+                name: &self.name,
+                images: &self.images,
+                regions: over.regions,
+                ct_hu: over.ct_hu,
+                earlier,
+                nuclide: &nuclide,
+            };
+            self.volumes = of.measured(&self.series.volumes)?;
+        }
         self.corrected(over, hear)?;
         let Divided { shares, concentrations, air } = self.divided(over, hear)?;
         let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
@@ -481,12 +549,39 @@ impl OpenSeries {
             earlier,
             error_model: series.error_model,
             systematic_rel_sigma: series.systematic_rel_sigma,
+            corrected: &self.partial_volume.as_ref().map(partial_volume::Record::sigmas).unwrap_or_default(),
             voxelwise: series.voxelwise,
             administered_mbq: series.administered_mbq,
         })
         .or_user_error()
         .map_err(|e| in_file(&self.name, &e))
     }
+}
+
+/// The correction of a section, which a file states, with the recovery calibration that it names; `made` is how counts were
+/// acquired, where the images are counts, and the nuclide.
+///
+/// Errors: a file that cannot be read, or is that of other images; those of [`PartialVolume::of`].
+fn correction(
+    stated: Option<(&Section, &Place)>,
+    corrected: Option<&str>,
+    (scan, nuclide): (Option<&Scan>, &Nuclide),
+    inputs: &mut Vec<InputFile>,
+) -> Result<Option<PartialVolume>, UserError> {
+    let Some((section, place)) = stated else { return Ok(None) };
+    let phantom = match section.recovery_file() {
+        None => None,
+        Some(name) => {
+            let file = beside(place, name);
+            let shown = file.display().to_string();
+            let calibration = RecoveryFile::parse(&read_text(&file)?, &shown).or_user_error()?;
+            let made = section.made_with(scan).or_user_error().map_err(|e| in_file(place, &e))?;
+            calibration.must_fit(&made, &nuclide.name, &shown).or_user_error()?;
+            inputs.push(read("recovery", &file)?);
+            Some(calibration.phantom(&shown).or_user_error()?)
+        }
+    };
+    PartialVolume::of(section, corrected, phantom.as_ref()).or_user_error().map_err(|e| in_file(place, &e))
 }
 
 /// What a series states about a DICOM image. The image's own entry overrides its file, and so does a correction of the
@@ -533,6 +628,7 @@ fn stated_options(
         decay_correction: image.decay_correction.map(correction).or(moved),
         half_life_h: image.half_life_h,
         assume_bq_ml: image.unit == Some(ImageUnit::BqMl),
+        counts: image.unit.or(stated.unit) == Some(ImageUnit::Counts),
         injection: stated.injection_time.as_ref().filter(|_| image.time_h.is_none()).map(injection).transpose()?,
         hours_after_injection: image.time_h,
         if_silent: IfSilent {
@@ -556,12 +652,14 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         voxelwise: false,
         outline_sharing: None,
         partial_volume: None,
+        corrected: None,
         calibration: None,
         images: Vec::new(),
         planar: Vec::new(),
         error_model: ErrorModel::default(),
         default_method,
         regions: Vec::new(),
+        volumes: Vec::new(),
     }
 }
 
@@ -619,7 +717,7 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, motions, mut warnings, .. } = opened;
+    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, motions, volumes, mut warnings, .. } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());
@@ -635,6 +733,7 @@ pub fn integrate(
         sharing,
         partial_volume,
         motions,
+        volumes,
         warnings,
     })
 }

@@ -43,6 +43,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "flags": flags,
         "partial_volume": done.partial_volume,
         "registrations": done.motions,
+        "volumes": done.volumes,
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use crate::bed::{RADIOBIOLOGY_SETS, Radiobiology};
 use crate::bounds::{self, Given};
 use crate::note::Note;
+use crate::quantify::calibration::Scan;
+use crate::quantify::settings::Section;
 use crate::source::OutlineSharing;
 
 use super::frame::Transform;
@@ -115,6 +117,10 @@ struct RawCourse {
     #[serde(default)]
     outline_sharing: Option<OutlineSharing>,
     #[serde(default)]
+    partial_volume: Option<Section>,
+    #[serde(default)]
+    calibration: Option<Scan>,
+    #[serde(default)]
     reduction_factor: Option<f64>,
     #[serde(default)]
     effective_half_life_h: BTreeMap<String, f64>,
@@ -221,6 +227,10 @@ pub struct Course {
     pub grid: Option<String>,
     /// Whether decays stay with the outlines that share an image voxel, where it is stated.
     pub outline_sharing: Option<OutlineSharing>,
+    /// How images are corrected for partial volume, in series that do not state it themselves.
+    pub partial_volume: Option<Section>,
+    /// How images in counts were acquired, and their calibration, in series that do not state it themselves.
+    pub calibration: Option<Scan>,
     /// Reduction of a solved activity.
     pub reduction_factor: f64,
     /// Pseudonym.
@@ -270,6 +280,9 @@ impl Course {
         if raw.cycles.is_empty() {
             return Err(InputError::new(file, "cycles", "none", "at least one [[cycles]] entry", NEXT));
         }
+        if let Some(section) = &raw.partial_volume {
+            section.check(None).map_err(|fault| InputError::of_fault(file, &fault))?;
+        }
         for (region, value) in &raw.effective_half_life_h {
             positive(file, &format!("effective_half_life_h.{region}"), *value, "h")?;
         }
@@ -303,6 +316,8 @@ impl Course {
             label_names: raw.label_names,
             grid: raw.grid,
             outline_sharing: raw.outline_sharing,
+            partial_volume: raw.partial_volume,
+            calibration: raw.calibration,
             reduction_factor,
             patient_id: raw.patient.id,
             stop_flags: raw.patient.stop_flags,

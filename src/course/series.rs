@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bounds;
 use crate::quantify::calibration::Scan;
-use crate::quantify::settings::{PartialVolume, Section};
+use crate::quantify::isocontour::{Maximum, SHARES};
+use crate::quantify::settings::Section;
 use crate::source::OutlineSharing;
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
@@ -187,6 +188,146 @@ struct RawSeries {
     fit: RawFit,
     #[serde(default)]
     regions: Vec<RawRegion>,
+    #[serde(default)]
+    chain: Option<String>,
+    #[serde(default)]
+    chain_regions: Vec<String>,
+    #[serde(default)]
+    chain_half_life_h: BTreeMap<String, f64>,
+    #[serde(default)]
+    volumes: Vec<RawVolume>,
+}
+
+/// A `[[volumes]]` entry.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawVolume {
+    region: String,
+    kind: String,
+    #[serde(default)]
+    share: Option<f64>,
+    #[serde(default)]
+    maximum: Option<VoiMaximum>,
+    #[serde(default)]
+    count: Option<usize>,
+    #[serde(default)]
+    volume_ml: Option<f64>,
+}
+
+/// What counts as the maximum of an isocontour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoiMaximum {
+    /// The greatest voxel.
+    #[default]
+    Voxel,
+    /// The greatest mean of 1 mL about a voxel.
+    Peak,
+}
+
+impl From<VoiMaximum> for Maximum {
+    fn from(maximum: VoiMaximum) -> Self {
+        match maximum {
+            VoiMaximum::Voxel => Self::Voxel,
+            VoiMaximum::Peak => Self::Peak,
+        }
+    }
+}
+
+/// How a volume of interest is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voi {
+    /// Voxels of at least this share of the maximum that hang together with the hottest of the outline.
+    Isocontour {
+        /// Share of the maximum.
+        share: f64,
+        /// What the maximum is.
+        maximum: VoiMaximum,
+    },
+    /// Small spheres inside the outline.
+    Spheres {
+        /// How many.
+        count: usize,
+        /// Volume of each, mL.
+        volume_ml: f64,
+    },
+}
+
+/// A volume of interest that a series asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeOfInterest {
+    /// The region.
+    pub region: String,
+    /// How it is drawn.
+    pub volume: Voi,
+    /// The chain it belongs to.
+    pub chain: Option<String>,
+    /// Half-life of an earlier cycle, h, where it is stated.
+    pub previous_half_life_h: Option<f64>,
+}
+
+/// The published chains, and the share of the maximum that each contours.
+const CHAINS: [(&str, f64); 1] = [("rudisile-2019", 0.30)];
+
+/// The volumes of interest of a series, those of its chain first.
+fn volumes(raw: &RawSeries, file: &str) -> Result<Vec<VolumeOfInterest>, InputError> {
+    let refused = |field: String, found: String, allowed: &str, next: &str| {
+        Err(InputError::new(file, field, found, allowed.to_owned(), next.to_owned()))
+    };
+    let mut all = Vec::new();
+    let previous = |region: &str| raw.chain_half_life_h.get(region).copied();
+    match (&raw.chain, raw.chain_regions.is_empty()) {
+        (None, true) => {}
+        (None, false) => return refused("chain".to_owned(), "none".to_owned(), "\"rudisile-2019\"", "Name the chain."),
+        (Some(_), true) => {
+            let next = "Name the regions that the chain measures, as the label names call them.";
+            return refused("chain_regions".to_owned(), "none".to_owned(), "names of regions", next);
+        }
+        (Some(name), false) => {
+            let Some((chain, share)) = CHAINS.iter().find(|(known, _)| known == name) else {
+                let next = "See docs/methods/quantification.md.";
+                return refused("chain".to_owned(), format!("\"{name}\""), "\"rudisile-2019\"", next);
+            };
+            all.extend(raw.chain_regions.iter().map(|region| VolumeOfInterest {
+                region: region.clone(),
+                volume: Voi::Isocontour { share: *share, maximum: VoiMaximum::Voxel },
+                chain: Some((*chain).to_owned()),
+                previous_half_life_h: previous(region),
+            }));
+        }
+    }
+    for (region, half_life_h) in &raw.chain_half_life_h {
+        positive(file, &format!("chain_half_life_h.{region}"), *half_life_h, "h")?;
+    }
+    for (index, entry) in raw.volumes.iter().enumerate() {
+        let field = |name: &str| format!("volumes[{index}] ({}): {name}", entry.region);
+        let next = "See docs/methods/quantification.md.";
+        let volume = match (entry.kind.as_str(), entry.share, entry.count, entry.volume_ml) {
+            ("isocontour", Some(share), None, None) if (SHARES[0]..=SHARES[1]).contains(&share) => {
+                Voi::Isocontour { share, maximum: entry.maximum.unwrap_or_default() }
+            }
+            ("spheres", None, Some(count), Some(volume_ml))
+                if entry.maximum.is_none() && count > 0 && volume_ml > 0.0 && volume_ml.is_finite() =>
+            {
+                Voi::Spheres { count, volume_ml }
+            }
+            ("isocontour", share, ..) => {
+                let found = share.map_or_else(|| "none, or fields of spheres".to_owned(), |share| share.to_string());
+                return refused(field("share"), found, "0.1 to 0.9, and maximum \"voxel\" or \"peak\"", next);
+            }
+            ("spheres", ..) => {
+                let found = "none, not above 0, or fields of an isocontour".to_owned();
+                return refused(field("count, volume_ml"), found, "both above 0", next);
+            }
+            (other, ..) => {
+                return refused(field("kind"), format!("\"{other}\""), "\"isocontour\" or \"spheres\"", next);
+            }
+        };
+        let previous_half_life_h = previous(&entry.region);
+        all.push(VolumeOfInterest { region: entry.region.clone(), volume, chain: None, previous_half_life_h });
+    }
+    Ok(all)
 }
 
 /// Largest difference between the time that a series and its image state, h.
@@ -224,6 +365,15 @@ pub struct StatedImage {
     pub half_life_h: Option<f64>,
     /// Middle of the scan, h after injection.
     pub time_h: Option<f64>,
+}
+
+/// What a course states for all its series, each of which may state its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Common<'a> {
+    /// How images are corrected for partial volume.
+    pub partial_volume: Option<&'a Section>,
+    /// How images in counts were acquired, and their calibration.
+    pub calibration: Option<&'a Scan>,
 }
 
 /// One image of a checked series.
@@ -277,9 +427,11 @@ pub struct Series {
     pub voxelwise: bool,
     /// Whether decays stay with the outlines that share an image voxel, where it is stated.
     pub outline_sharing: Option<OutlineSharing>,
-    /// How the images are corrected for partial volume; nothing to take them as they are.
-    pub partial_volume: Option<PartialVolume>,
-    /// How images in counts were acquired, and their calibration; there where the unit is counts, and only there.
+    /// How the images are corrected for partial volume, where the series states it itself.
+    pub partial_volume: Option<Section>,
+    /// What was corrected for partial volume before, in words.
+    pub corrected: Option<String>,
+    /// How images in counts were acquired, and their calibration, where the series states it itself.
     pub calibration: Option<Scan>,
     /// The images, in order of time.
     pub images: Vec<SeriesImage>,
@@ -291,6 +443,8 @@ pub struct Series {
     pub default_method: Method,
     /// Regions with an entry of their own.
     pub regions: Vec<RegionMethod>,
+    /// Volumes of interest from the images.
+    pub volumes: Vec<VolumeOfInterest>,
 }
 
 impl Series {
@@ -328,12 +482,18 @@ impl Series {
 
     /// A series from TOML text; `file` names it in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, InputError> {
-        Self::parse_with(text, file, &BTreeMap::new())
+        Self::parse_with(text, file, &BTreeMap::new(), &Common::default())
     }
 
-    /// As [`Series::parse`]; `own` lists, by file name, the self-describing images (DICOM): these are Bq/mL at
-    /// mid-scan, and the value is their mid-scan time after injection, h, if they state it.
-    pub fn parse_with(text: &str, file: &str, own: &BTreeMap<String, Option<f64>>) -> Result<Self, InputError> {
+    /// As [`Series::parse`]; `own` lists, by file name, the self-describing images (DICOM): these are at mid-scan, in
+    /// Bq/mL or, where the series states counts, in counts, and the value is their mid-scan time after injection, h, if
+    /// they state it. `common` is what a course states for all its series.
+    pub fn parse_with(
+        text: &str,
+        file: &str,
+        own: &BTreeMap<String, Option<f64>>,
+        common: &Common<'_>,
+    ) -> Result<Self, InputError> {
         let mut raw: RawSeries = from_toml(text, file, NEXT)?;
         if raw.schema != 1 {
             return Err(InputError::new(file, "schema", raw.schema, "1", NEXT));
@@ -346,16 +506,16 @@ impl Series {
             raw.decay_correction.get_or_insert(DecayCorrection::None);
         }
         let unit = common_unit(&raw, file)?;
-        if unit != ImageUnit::BqMl && !own.is_empty() {
+        if !matches!(unit, ImageUnit::BqMl | ImageUnit::Counts) && !own.is_empty() {
             return Err(InputError::new(
                 file,
                 "unit",
-                format!("{unit:?}"),
-                "\"bq_ml\", the unit of the DICOM images",
+                format!("\"{}\"", unit.name()),
+                "\"bq_ml\" or \"counts\", the units of DICOM images",
                 "Leave it out, or convert the other images.",
             ));
         }
-        counts_are_calibrated(unit, raw.calibration.is_some(), file)?;
+        counts_are_calibrated(unit, raw.calibration.is_some(), common.calibration.is_some(), file)?;
         let decay_correction = raw.decay_correction.ok_or_else(|| {
             InputError::new(
                 file,
@@ -403,12 +563,11 @@ impl Series {
             regions
                 .push(RegionMethod { region: region.region.clone(), method: method(name, &region.fit, file, &place)? });
         }
-        let partial_volume = match &raw.partial_volume {
-            Some(section) => PartialVolume::of(section, raw.corrected.as_deref())
-                .map_err(|fault| InputError::of_fault(file, &fault))?,
-            None => None,
-        };
+        if let Some(section) = raw.partial_volume.as_ref().or(common.partial_volume) {
+            section.check(raw.corrected.as_deref()).map_err(|fault| InputError::of_fault(file, &fault))?;
+        }
         let planar = planar(&raw, file)?;
+        let volumes = volumes(&raw, file)?;
         let wants_planar = std::iter::once(&default_method)
             .chain(regions.iter().map(|r| &r.method))
             .any(|m| matches!(m, Method::Hybrid { .. }));
@@ -431,13 +590,15 @@ impl Series {
             systematic_rel_sigma: raw.systematic_error,
             voxelwise: raw.voxelwise,
             outline_sharing: raw.outline_sharing,
-            partial_volume,
+            partial_volume: raw.partial_volume,
+            corrected: raw.corrected,
             calibration: raw.calibration,
             images,
             planar,
             error_model: raw.fit.error_model.unwrap_or_default(),
             default_method,
             regions,
+            volumes,
         })
     }
 }
@@ -633,10 +794,12 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
     Ok(images)
 }
 
-/// Refuses counts without a calibration, and a calibration without counts.
-fn counts_are_calibrated(unit: ImageUnit, calibration: bool, file: &str) -> Result<(), InputError> {
+/// Refuses counts without a calibration, and a series' own calibration without counts; a course's holds for those of its
+/// series that are in counts.
+fn counts_are_calibrated(unit: ImageUnit, own: bool, common: bool, file: &str) -> Result<(), InputError> {
     const NEXT: &str = "See docs/methods/quantification.md.";
-    match (unit == ImageUnit::Counts, calibration) {
+    match (unit == ImageUnit::Counts, own) {
+        (true, false) if common => Ok(()),
         (true, false) => Err(InputError::new(file, "[calibration]", "none", "a calibration of images in counts", NEXT)),
         (false, true) => {
             let found = format!("an entry for images in {}", unit.name());

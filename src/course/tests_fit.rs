@@ -62,6 +62,7 @@ fn integrated(
         earlier: &BTreeMap::new(),
         error_model,
         systematic_rel_sigma: 0.0,
+        corrected: &BTreeMap::new(),
         voxelwise,
         administered_mbq: None,
     })

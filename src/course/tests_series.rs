@@ -187,6 +187,7 @@ impl Setup {
             earlier: &self.earlier,
             error_model: ErrorModel::Relative,
             systematic_rel_sigma: 0.1,
+            corrected: &BTreeMap::new(),
             voxelwise: self.voxelwise,
             administered_mbq: self.administered_mbq,
         })

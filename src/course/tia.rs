@@ -275,6 +275,15 @@ pub struct ActivityImage {
     pub rel_sigma: Option<f64>,
 }
 
+/// What a correction leaves uncertain of a region.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RegionSigma {
+    /// Relative standard uncertainty that all images share.
+    pub common_rel: f64,
+    /// Of each image its own, by its counts.
+    pub by_image_rel: Vec<f64>,
+}
+
 /// Everything needed for a map of decays.
 #[derive(Clone, Debug)]
 pub struct TiaInput<'a> {
@@ -302,10 +311,32 @@ pub struct TiaInput<'a> {
     pub error_model: ErrorModel,
     /// Systematic relative uncertainty common to all images.
     pub systematic_rel_sigma: f64,
+    /// What a correction of the images leaves uncertain, by label; empty for images as they are.
+    pub corrected: &'a BTreeMap<u16, RegionSigma>,
     /// Whether voxels are fitted one by one.
     pub voxelwise: bool,
     /// Administered activity, MBq, for the check of units.
     pub administered_mbq: Option<f64>,
+}
+
+impl TiaInput<'_> {
+    /// Random relative uncertainty of a region's activity in an image: what the series states, with what the counts of a
+    /// corrected image leave.
+    fn rel_sigma(&self, label: u16, image: usize) -> Option<f64> {
+        let stated = self.images[image].rel_sigma;
+        let counted = self.corrected.get(&label).map(|sigma| sigma.by_image_rel[image]);
+        let usable = |sigma: &f64| *sigma > 0.0 && sigma.is_finite();
+        match (stated, counted.filter(usable)) {
+            (Some(stated), Some(counted)) => Some(stated.hypot(counted)),
+            (Some(stated), None) => Some(stated),
+            // all of a region's points carry one, or none does
+            (None, Some(counted)) => {
+                let all = self.corrected.get(&label).is_some_and(|sigma| sigma.by_image_rel.iter().all(usable));
+                all.then_some(counted)
+            }
+            (None, None) => None,
+        }
+    }
 }
 
 /// A region's curve.
@@ -551,10 +582,13 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             .map(|n| ActivityPoint {
                 time_h: input.images[n].time_h,
                 activity_mbq: own.iter().map(|&cell| cells.amount(input, n, cell)).sum(),
-                rel_sigma: input.images[n].rel_sigma,
+                rel_sigma: input.rel_sigma(label, n),
             })
             .collect();
-        let integral = region_integral(input, &name, &points)?;
+        let mut integral = region_integral(input, &name, &points)?;
+        if let (Some(integral), Some(sigma)) = (&mut integral, input.corrected.get(&label)) {
+            integral.systematic_rel_sigma = integral.systematic_rel_sigma.hypot(sigma.common_rel);
+        }
         let mut region = RegionIntegral {
             label,
             name,

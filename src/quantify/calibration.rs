@@ -35,10 +35,10 @@ pub struct Calibration {
     /// Who measured it.
     pub who: String,
     /// Dead time, s, of the rate in the wide window.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_time_s: Option<f64>,
     /// Largest measured rate in the wide window for which the dead time was checked, cps.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_to_cps: Option<f64>,
 }
 
@@ -62,6 +62,55 @@ pub struct Scan {
     pub seconds_per_view: Option<f64>,
 }
 
+/// Views of a scan and the time of a view, s, as an image's own header states them.
+pub type Acquired = (Option<u32>, Option<f64>);
+
+/// Difference of a view's time between header and series above which they contradict each other, s.
+const SAME_TIME_S: f64 = 0.01;
+
+impl Scan {
+    /// The scan of one image, with what its header states where the series does not.
+    ///
+    /// Errors: a header that contradicts the series.
+    pub fn acquired(&self, (views, seconds): Acquired, place: &str) -> Result<Self, Fault> {
+        let differ = |field: &str, stated: String, own: String| {
+            let next = "Correct the series, or leave the field out: the image states it.";
+            let found = format!("{stated}, and {own} in the image's header");
+            Err(Fault::invalid(place, field, found, "one of the two", next).kind(FaultKind::Mismatch))
+        };
+        if let (Some(stated), Some(own)) = (self.views, views)
+            && stated != own
+        {
+            return differ("views", stated.to_string(), own.to_string());
+        }
+        if let (Some(stated), Some(own)) = (self.seconds_per_view, seconds)
+            && (stated - own).abs() > SAME_TIME_S
+        {
+            return differ("seconds_per_view", format!("{stated} s"), format!("{own} s"));
+        }
+        Ok(Self { views: self.views.or(views), seconds_per_view: self.seconds_per_view.or(seconds), ..self.clone() })
+    }
+}
+
+impl Scan {
+    /// Time of the scan, s: views times time a view.
+    ///
+    /// Errors: one of the two that is not stated, or not above 0.
+    pub fn seconds(&self, place: &str) -> Result<f64, Fault> {
+        let needed = |field: &str, found: Option<String>, allowed: &str| {
+            Fault::invalid(place, field, found.unwrap_or_else(|| "none".to_owned()), allowed, NEXT)
+        };
+        let views = self.views.filter(|n| *n > 0);
+        let views =
+            views.ok_or_else(|| needed("views", self.views.map(|n| n.to_string()), "the number of views, above 0"))?;
+        let seconds = self.seconds_per_view.filter(|s| *s > 0.0 && s.is_finite());
+        let seconds = seconds.ok_or_else(|| {
+            needed("seconds_per_view", self.seconds_per_view.map(|s| s.to_string()), "the time of a view, above 0 s")
+        })?;
+        Ok(f64::from(views) * seconds)
+    }
+}
+
 /// One scan of the phantom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhantomScan {
@@ -77,7 +126,78 @@ pub struct PhantomScan {
     pub seconds: f64,
 }
 
-const NEXT: &str = "See docs/methods/quantification.md.";
+/// Where errors send the reader.
+pub(super) const NEXT: &str = "See docs/methods/quantification.md.";
+
+/// What a person vouches for in a calibration.
+pub(super) struct Vouched<'a> {
+    pub(super) nuclide: &'a str,
+    pub(super) window: &'a str,
+    pub(super) camera: &'a str,
+    pub(super) collimator: &'a str,
+    pub(super) reconstruction: &'a str,
+    pub(super) phantom: &'a str,
+    pub(super) date: &'a str,
+    pub(super) who: &'a str,
+}
+
+impl Vouched<'_> {
+    /// Refuses what is empty, or a date that is no day; `file` names the calibration.
+    pub(super) fn check(&self, file: &str) -> Result<(), Fault> {
+        let invalid =
+            |field: &str, found: String, allowed: &str| Err(Fault::invalid(file, field, found, allowed, NEXT));
+        for (field, value) in [
+            ("nuclide", self.nuclide),
+            ("window", self.window),
+            ("camera", self.camera),
+            ("collimator", self.collimator),
+            ("reconstruction", self.reconstruction),
+            ("phantom", self.phantom),
+            ("date", self.date),
+            ("who", self.who),
+        ] {
+            if value.trim().is_empty() || value == "?" {
+                return invalid(field, format!("\"{value}\""), "what a person vouches for");
+            }
+        }
+        match self.date.parse::<jiff::civil::Date>() {
+            Ok(day) if day.to_string() == self.date => Ok(()),
+            _ => invalid("date", format!("\"{}\"", self.date), "a day as in 2024-03-31"),
+        }
+    }
+
+    /// Refuses images of another nuclide, camera, collimator or reconstruction.
+    pub(super) fn must_fit(&self, of_images: [&str; 4], file: &str) -> Result<(), Fault> {
+        let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
+        let names = ["nuclide", "camera", "collimator", "reconstruction"];
+        let own = [self.nuclide, self.camera, self.collimator, self.reconstruction];
+        match (0..4).find(|&n| !same(own[n], of_images[n])) {
+            None => Ok(()),
+            Some(n) => Err(Fault::invalid(
+                file,
+                names[n],
+                format!("\"{}\" for images of \"{}\"", own[n], of_images[n]),
+                "the same as the images'",
+                "Calibrate as the images were made, or correct the name.",
+            )
+            .kind(FaultKind::Mismatch)),
+        }
+    }
+}
+
+/// A description from TOML text; `file` names it in errors.
+///
+/// Errors: too long a text; no TOML; a field that is missing, unknown or of another type.
+pub fn from_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Result<T, Fault> {
+    let invalid = |field: &str, found: String, allowed: &str| Fault::invalid(file, field, found, allowed, NEXT);
+    let tokens = crate::text::tokens(text);
+    if tokens > crate::text::MAX_TOKENS {
+        return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
+    }
+    toml::from_str(text).map_err(|error| {
+        invalid("TOML", error.message().replace('\n', " "), "the fields that the manual lists, each once")
+    })
+}
 
 impl Calibration {
     /// A calibration from TOML text; `file` names it in errors.
@@ -85,34 +205,11 @@ impl Calibration {
     /// Errors: a field that is missing, unknown, empty or out of range.
     pub fn parse(text: &str, file: &str) -> Result<Self, Fault> {
         let invalid = |field: &str, found: String, allowed: &str| Fault::invalid(file, field, found, allowed, NEXT);
-        let tokens = crate::text::tokens(text);
-        if tokens > crate::text::MAX_TOKENS {
-            return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
-        }
-        let read: Self = toml::from_str(text).map_err(|error| {
-            invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once")
-        })?;
+        let read: Self = from_toml(text, file)?;
         if read.schema != 1 {
             return Err(invalid("schema", read.schema.to_string(), "1"));
         }
-        for (field, value) in [
-            ("nuclide", &read.nuclide),
-            ("window", &read.window),
-            ("camera", &read.camera),
-            ("collimator", &read.collimator),
-            ("reconstruction", &read.reconstruction),
-            ("phantom", &read.phantom),
-            ("date", &read.date),
-            ("who", &read.who),
-        ] {
-            if value.trim().is_empty() || value == "?" {
-                return Err(invalid(field, format!("\"{value}\""), "what a person vouches for"));
-            }
-        }
-        let dated = read.date.len() == 10 && read.date.split('-').map(str::len).eq([4, 2, 2]);
-        if !dated || !read.date.chars().all(|c| c.is_ascii_digit() || c == '-') {
-            return Err(invalid("date", format!("\"{}\"", read.date), "a day as in 2024-03-31"));
-        }
+        read.vouched().check(file)?;
         if !(read.factor_cps_per_mbq > 0.0 && read.factor_cps_per_mbq.is_finite()) {
             return Err(invalid("factor_cps_per_mbq", read.factor_cps_per_mbq.to_string(), "above 0 cps/MBq"));
         }
@@ -126,23 +223,20 @@ impl Calibration {
     ///
     /// Errors: the first that differs.
     pub fn must_fit(&self, scan: &Scan, nuclide: &str, file: &str) -> Result<(), Fault> {
-        let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
-        let pairs = [
-            ("nuclide", &self.nuclide[..], nuclide),
-            ("camera", &self.camera, &scan.camera),
-            ("collimator", &self.collimator, &scan.collimator),
-            ("reconstruction", &self.reconstruction, &scan.reconstruction),
-        ];
-        match pairs.iter().find(|(_, own, of_scan)| !same(own, of_scan)) {
-            None => Ok(()),
-            Some((field, own, of_scan)) => Err(Fault::invalid(
-                file,
-                *field,
-                format!("\"{own}\" for images of \"{of_scan}\""),
-                "the same as the images'",
-                "Calibrate as the images were made, or correct the name.",
-            )
-            .kind(FaultKind::Mismatch)),
+        self.vouched().must_fit([nuclide, &scan.camera, &scan.collimator, &scan.reconstruction], file)
+    }
+
+    /// What a person vouches for.
+    fn vouched(&self) -> Vouched<'_> {
+        Vouched {
+            nuclide: &self.nuclide,
+            window: &self.window,
+            camera: &self.camera,
+            collimator: &self.collimator,
+            reconstruction: &self.reconstruction,
+            phantom: &self.phantom,
+            date: &self.date,
+            who: &self.who,
         }
     }
 
@@ -151,31 +245,8 @@ impl Calibration {
     ///
     /// Errors: no time; a rate beyond what was checked, or beyond what can be counted; a rate that is needed and lacking.
     pub fn mbq_per_count(&self, scan: &Scan, wide_cps: Option<f64>, place: &str) -> Result<f64, Fault> {
-        let needed = |field: &str, found: Option<String>, allowed: &str| {
-            Fault::invalid(place, field, found.unwrap_or_else(|| "none".to_owned()), allowed, NEXT)
-        };
-        let views = scan.views.filter(|n| *n > 0);
-        let views =
-            views.ok_or_else(|| needed("views", scan.views.map(|n| n.to_string()), "the number of views, above 0"))?;
-        let seconds = scan.seconds_per_view.filter(|s| *s > 0.0 && s.is_finite());
-        let seconds = seconds.ok_or_else(|| {
-            needed("seconds_per_view", scan.seconds_per_view.map(|s| s.to_string()), "the time of a view, above 0 s")
-        })?;
-        let dead = match (self.dead_time_s, wide_cps) {
-            (None, _) => 1.0,
-            (Some(_), None) => {
-                let allowed = "the measured rate in the wide window, cps: the calibration has a dead time";
-                return Err(needed("wide_window_cps", None, allowed));
-            }
-            (Some(tau), Some(cps)) => {
-                if let Some(most) = self.valid_to_cps.filter(|most| cps > *most) {
-                    let allowed = format!("at most {most} cps, up to which the dead time was checked");
-                    return Err(needed("wide_window_cps", Some(cps.to_string()), &allowed));
-                }
-                dead_time::factor(cps, tau)?
-            }
-        };
-        Ok(dead / (f64::from(views) * seconds * self.factor_cps_per_mbq))
+        let dead = dead_time::of_scan(self.dead_time_s, self.valid_to_cps, wide_cps, place)?;
+        Ok(dead / (scan.seconds(place)? * self.factor_cps_per_mbq))
     }
 }
 
@@ -278,6 +349,7 @@ mod tests {
         for (from, to, field) in [
             ("date = \"2024-03-31\"\n", "", "date"),
             ("2024-03-31", "spring", "date"),
+            ("2024-03-31", "2024-02-31", "date"),
             ("9.0", "0.0", "factor_cps_per_mbq"),
             ("0.03", "3.0", "relative_error"),
             ("M. Person", "?", "who"),
@@ -286,6 +358,11 @@ mod tests {
             assert!(error.starts_with("C.toml: ") && error.contains(field), "{error}");
         }
         let untimed = Scan { seconds_per_view: None, ..scan() };
+        assert_eq!(untimed.acquired((Some(120), Some(15.0)), "S.toml"), Ok(scan()));
+        for (by_file, field) in [((Some(60), None), "views"), ((None, Some(20.0)), "seconds_per_view")] {
+            let error = scan().acquired(by_file, "S.toml").expect_err("refused").to_string();
+            assert!(error.starts_with(&format!("S.toml: {field}: found")), "{error}");
+        }
         let error = calibration.mbq_per_count(&untimed, None, "S.toml").expect_err("refused").to_string();
         assert!(error.contains("S.toml: seconds_per_view: found none"), "{error}");
         let dead = Calibration { dead_time_s: Some(2e-6), valid_to_cps: Some(1e5), ..calibration };

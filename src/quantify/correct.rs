@@ -12,6 +12,7 @@ use super::{gtm, likelihood, lucy, sphere, yang};
 use crate::fault::{Fault, FaultKind};
 use crate::note::Note;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// An outline whose uncertainty makes the corrected concentration uncertain by more than this share is not corrected by:
 /// at three standard uncertainties nothing would be known (convention of this program).
@@ -87,7 +88,7 @@ pub struct RegionCorrection {
     pub before_mbq: f64,
     /// After, MBq.
     pub after_mbq: f64,
-    /// Relative standard uncertainty of the correction by the width of the point spread function.
+    /// Relative standard uncertainty of the correction by the width of the point spread function, or by the recovery.
     pub fwhm_rel_sigma: f64,
     /// The same by the place of the outline.
     pub outline_rel_sigma: f64,
@@ -95,6 +96,15 @@ pub struct RegionCorrection {
     pub counts_rel_sigma: f64,
     /// Why the region is as measured, where it is.
     pub held_back: Option<String>,
+    /// By what share the region would have changed where it is held back; else 0.
+    pub withheld_rel: f64,
+}
+
+impl RegionCorrection {
+    /// Relative standard uncertainty that all images of a series share: width, outline, and what was held back.
+    pub fn common_rel_sigma(&self) -> f64 {
+        self.fwhm_rel_sigma.hypot(self.outline_rel_sigma).hypot(self.withheld_rel)
+    }
 }
 
 /// A corrected image.
@@ -113,10 +123,10 @@ pub struct Corrected {
 }
 
 impl Correction {
-    /// Corrects an image, MBq in each voxel.
+    /// Corrects an image, MBq in each voxel. `doubted` are labels that are left as measured, with the reason.
     ///
     /// Errors: an image of another size than the regions' grid; without activity; regions that it cannot tell apart.
-    pub fn apply(&self, regions: &Regions, image: &[f64]) -> Result<Corrected, Fault> {
+    pub fn apply(&self, regions: &Regions, image: &[f64], doubted: &BTreeMap<u16, String>) -> Result<Corrected, Fault> {
         if image.len() != regions.grid.len() {
             let found = format!("{} voxels", image.len());
             let allowed = format!("{}, those of the regions' grid", regions.grid.len());
@@ -129,7 +139,7 @@ impl Correction {
         }
         let model = Model::new(regions, &self.psf);
         let means = self.means(&model, image)?;
-        let mut report = self.report(&model, image, &means)?;
+        let mut report = self.report(&model, image, &means, doubted)?;
         let out = self.image(&model, image, &means, &report);
         for ((r, region), report) in regions.outlined().zip(&mut report) {
             report.after_mbq = region.each().map(|(v, share)| share * image[v] * out.factor(r, v)).sum();
@@ -162,7 +172,13 @@ impl Correction {
     }
 
     /// The outlined regions with their uncertainties, and which are held back; `after_mbq` is not known yet.
-    fn report(&self, model: &Model<'_>, image: &[f64], means: &[f64]) -> Result<Vec<RegionCorrection>, Fault> {
+    fn report(
+        &self,
+        model: &Model<'_>,
+        image: &[f64],
+        means: &[f64],
+        doubted: &BTreeMap<u16, String>,
+    ) -> Result<Vec<RegionCorrection>, Fault> {
         let by_width = self.width_sigma(model, image, means)?;
         let residual: Vec<f64> = model.image(means).iter().zip(image).map(|(b, g)| g - b).collect();
         let cell = (self.psf.mean_mm().powi(3) * 1e-3 / model.regions().grid.voxel_cm3()).max(1.0);
@@ -183,28 +199,46 @@ impl Correction {
                 let percent = 100.0 * by_outline;
                 Some(format!("the outline's uncertainty alone makes the corrected value uncertain by {percent:.0} %"))
             } else {
-                None
+                doubted.get(&region.label).cloned()
+            };
+            let measured = region.mean(image);
+            let withheld_rel = match &held_back {
+                Some(_) if measured != 0.0 && mean.is_finite() => (mean / measured - 1.0).abs(),
+                _ => 0.0,
             };
             RegionCorrection {
                 label: region.label,
                 name: region.name.clone(),
                 volume_ml: model.regions().volume_ml(region),
                 own_recovery,
-                before_mbq: region.mean(image) * volume,
+                before_mbq: measured * volume,
                 after_mbq: 0.0,
                 fwhm_rel_sigma: by_width[r],
                 outline_rel_sigma: by_outline,
                 counts_rel_sigma: by_counts,
                 held_back,
+                withheld_rel,
             }
         };
         Ok(model.regions().outlined().map(of).collect())
     }
 
-    /// Relative change of the means for one standard uncertainty of the width.
+    /// Relative change of the means for one standard uncertainty of the width, or of the recovery.
     fn width_sigma(&self, model: &Model<'_>, image: &[f64], means: &[f64]) -> Result<Vec<f64>, Fault> {
-        let recovery = matches!(self.method, Method::Recovery(_));
-        if self.psf_rel_sigma == 0.0 || recovery {
+        if let Method::Recovery(recovery) = &self.method {
+            // A = (measured - (1 - R) B)/R: dA/dR = (B - A)/R
+            let regions = model.regions();
+            let of = |(r, mean): (usize, &f64)| match regions.list[r].label {
+                0 => 0.0,
+                _ => {
+                    let volume_ml = regions.volume_ml(&regions.list[r]);
+                    let step = 1.0 - surroundings(model, image, r) / mean;
+                    recovery.sigma(volume_ml) / recovery.of(volume_ml) * step.abs()
+                }
+            };
+            return Ok(means.iter().enumerate().map(of).collect());
+        }
+        if self.psf_rel_sigma == 0.0 {
             return Ok(vec![0.0; means.len()]);
         }
         let wider = Self { psf: self.psf.scaled(1.0 + self.psf_rel_sigma), ..self.clone() };
@@ -281,7 +315,7 @@ fn edge_per_mm(regions: &Regions, r: usize, means: &[f64]) -> f64 {
     let (grid, region) = (&regions.grid, &regions.list[r]);
     let mut share = vec![0.0f32; grid.len()];
     region.each().for_each(|(v, s)| share[v] = s as f32);
-    let mut gradient = std::collections::BTreeMap::new();
+    let mut gradient = BTreeMap::new();
     let mut step = 1;
     for axis in 0..3 {
         let per_mm = 0.5 / grid.spacing_mm[axis];

@@ -45,6 +45,33 @@ pub fn factor(measured_cps: f64, tau_s: f64) -> Result<f64, Fault> {
     Ok(x / y)
 }
 
+/// The factor of a scan: 1 without a dead time, else that of its measured rate in the wide window, up to where the dead
+/// time was checked; `place` names the scan.
+///
+/// Errors: a rate that is lacking, or beyond what was checked; those of [`factor`].
+pub fn of_scan(
+    tau_s: Option<f64>,
+    valid_to_cps: Option<f64>,
+    wide_cps: Option<f64>,
+    place: &str,
+) -> Result<f64, Fault> {
+    const NEXT: &str = "See docs/methods/quantification.md.";
+    match (tau_s, wide_cps) {
+        (None, _) => Ok(1.0),
+        (Some(_), None) => {
+            let allowed = "the measured rate in the wide window, cps: there is a dead time";
+            Err(Fault::invalid(place, "wide_window_cps", "none", allowed, NEXT))
+        }
+        (Some(tau), Some(cps)) => match valid_to_cps.filter(|most| cps > *most) {
+            Some(most) => {
+                let allowed = format!("at most {most} cps, up to which the dead time was checked");
+                Err(Fault::invalid(place, "wide_window_cps", cps.to_string(), allowed, NEXT))
+            }
+            None => factor(cps, tau),
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

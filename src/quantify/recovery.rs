@@ -24,21 +24,29 @@ pub enum Recovery {
         /// Covariance of (ln b1, b2).
         covariance: [[f64; 2]; 2],
     },
-    /// Volumes, mL, ascending, with recoveries; straight in ln v between, the end values beyond.
-    Table(Vec<(f64, f64)>),
+    /// Volumes, mL, ascending, with recoveries and their standard uncertainties; straight in ln v between, the end values
+    /// beyond.
+    Table(Vec<(f64, f64, f64)>),
 }
 
 impl Recovery {
-    /// A table of volume (mL) and recovery, put in order.
+    /// A table of volume (mL), recovery and its standard uncertainty (0 where it is not known), put in order.
     ///
-    /// Errors: no entry; a volume not above 0; a recovery outside 0.05 to 1.2.
-    pub fn table(place: &str, mut entries: Vec<(f64, f64)>) -> Result<Self, Fault> {
+    /// Errors: no entry; a volume not above 0 or twice; a recovery outside 0.05 to 1.2; an uncertainty below 0.
+    pub fn table(place: &str, mut entries: Vec<(f64, f64, f64)>) -> Result<Self, Fault> {
         entries.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for &(volume, recovery) in &entries {
+        for &(volume, recovery, sigma) in &entries {
             check(place, recovery)?;
+            if !(sigma >= 0.0 && sigma.is_finite()) {
+                return Err(Fault::invalid(place, "sigma", sigma.to_string(), "0 and above", "Correct it."));
+            }
             if !(volume > 0.0 && volume.is_finite()) {
                 return Err(Fault::invalid(place, "volume_ml", format!("{volume} mL"), "above 0 mL", "Correct it."));
             }
+        }
+        if let Some(twice) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let found = format!("{} mL twice", twice[0].0);
+            return Err(Fault::invalid(place, "volume_ml", found, "each volume once", "Give their mean."));
         }
         if entries.is_empty() {
             return Err(Fault::invalid(place, "recovery", "none", "volume and recovery of each insert", "Give them."));
@@ -50,21 +58,27 @@ impl Recovery {
     pub fn of(&self, volume_ml: f64) -> f64 {
         match self {
             Self::Logistic { b1_ml, b2, .. } => 1.0 / (1.0 + (b1_ml / volume_ml).powf(*b2)),
-            Self::Table(entries) => {
-                let above = entries.partition_point(|(v, _)| *v < volume_ml);
-                match (above.checked_sub(1).map(|n| entries[n]), entries.get(above)) {
-                    (Some((v0, r0)), Some((v1, r1))) => r0 + (r1 - r0) * (volume_ml / v0).ln() / (v1 / v0).ln(),
-                    (Some((_, r)), None) => r,
-                    (None, Some((_, r))) => *r,
-                    (None, None) => f64::NAN,
-                }
-            }
+            Self::Table(entries) => match weights(entries, volume_ml) {
+                Some([(below, share), (above, rest)]) => share * entries[below].1 + rest * entries[above].1,
+                None => f64::NAN,
+            },
         }
     }
 
-    /// Standard uncertainty of R from the fit, u^2 = g^T V g; 0 for a table.
+    /// Standard uncertainty of R: from the fit, u^2 = g^T V g; of a table from the two entries that it lies between, which
+    /// are independent.
     pub fn sigma(&self, volume_ml: f64) -> f64 {
-        let Self::Logistic { b1_ml, b2, covariance: v } = self else { return 0.0 };
+        let (b1_ml, b2, v) = match self {
+            Self::Logistic { b1_ml, b2, covariance } => (b1_ml, b2, covariance),
+            Self::Table(entries) => {
+                return weights(entries, volume_ml).map_or(f64::NAN, |[(below, share), (above, rest)]| {
+                    match below == above {
+                        true => entries[below].2,
+                        false => (share * entries[below].2).hypot(rest * entries[above].2),
+                    }
+                });
+            }
+        };
         let r = self.of(volume_ml);
         // x = (b1/v)^b2 = e^(b2 ln(b1/v)); dR = -R^2 dx
         let log = (b1_ml / volume_ml).ln();
@@ -78,6 +92,20 @@ impl Recovery {
         let r = self.of(volume_ml);
         (measured - (1.0 - r) * background) / r
     }
+}
+
+/// The entries that a volume lies between, each with its weight, straight in ln v; beyond the ends the end twice. None of
+/// an empty table.
+fn weights(entries: &[(f64, f64, f64)], volume_ml: f64) -> Option<[(usize, f64); 2]> {
+    let above = entries.partition_point(|entry| entry.0 < volume_ml);
+    let last = entries.len().checked_sub(1)?;
+    if above == 0 || above > last {
+        let end = above.min(last);
+        return Some([(end, 0.5), (end, 0.5)]);
+    }
+    let (v0, v1) = (entries[above - 1].0, entries[above].0);
+    let rest = (volume_ml / v0).ln() / (v1 / v0).ln();
+    Some([(above - 1, 1.0 - rest), (above, rest)])
 }
 
 /// Refuses a recovery that no phantom has.
@@ -111,8 +139,10 @@ mod tests {
             }
         }
         assert!((curve.of(1.5) - 0.5).abs() < 1e-12, "half recovery at b1");
-        let table = Recovery::table("R", vec![(10.0, 0.8), (1.0, 0.4)]).expect("table");
+        let table = Recovery::table("R", vec![(10.0, 0.8, 0.02), (1.0, 0.4, 0.04)]).expect("table");
         assert!((table.of(10f64.sqrt()) - 0.6).abs() < 1e-12 && table.of(0.1) == 0.4 && table.of(99.0) == 0.8);
+        assert!((table.sigma(10f64.sqrt()) - 0.5 * 0.02_f64.hypot(0.04)).abs() < 1e-12);
+        assert_eq!((table.sigma(0.1), table.sigma(99.0)), (0.04, 0.02));
     }
 
     /// u(R) is that of parameters moved by their covariance.
@@ -131,7 +161,7 @@ mod tests {
     #[test]
     fn alarm_recoveries_of_no_phantom_are_refused() {
         for recovery in [0.049, 1.21, f64::NAN] {
-            let error = Recovery::table("SPHERES.toml", vec![(1.0, recovery)]).expect_err("refused").to_string();
+            let error = Recovery::table("SPHERES.toml", vec![(1.0, recovery, 0.0)]).expect_err("refused").to_string();
             assert!(error.contains("SPHERES.toml: recovery: found") && error.contains("0.05 to 1.2"), "{error}");
         }
     }

@@ -1,5 +1,6 @@
 //! `[partial_volume]` of a series: how its images are corrected, and what that rests on.
 
+use super::calibration::Scan;
 use super::correct::{Correction, Method};
 use super::psf::Psf;
 use super::recovery::Recovery;
@@ -18,6 +19,8 @@ const MOST_TURNS: usize = 200;
 const STATED_REL_SIGMA: f64 = 0.05;
 /// Place of a uniform error of half a voxel, as a share of the outlines' voxel edge: 1/sqrt 12.
 const UNIFORM: f64 = 0.288_675_134_594_812_9;
+/// What errors call the section.
+const PLACE: &str = "[partial_volume]";
 
 /// The section as it is written.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -34,6 +37,14 @@ pub struct Section {
     iterations: Option<usize>,
     #[serde(default)]
     recovery: Option<Vec<Insert>>,
+    #[serde(default)]
+    recovery_file: Option<String>,
+    #[serde(default)]
+    camera: Option<String>,
+    #[serde(default)]
+    collimator: Option<String>,
+    #[serde(default)]
+    reconstruction: Option<String>,
 }
 
 /// One width, or one by axis.
@@ -50,6 +61,38 @@ enum ByAxis {
 struct Insert {
     volume_ml: f64,
     recovery: f64,
+    #[serde(default)]
+    sigma: f64,
+}
+
+/// What a phantom says of recovery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhantomRecovery {
+    /// Recovery by volume.
+    pub recovery: Recovery,
+    /// The one width that explains it, where one does, and its standard uncertainty, mm.
+    pub fwhm: Option<(f64, f64)>,
+}
+
+/// With what images were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeWith {
+    /// Camera.
+    pub camera: String,
+    /// Collimator.
+    pub collimator: String,
+    /// Reconstruction.
+    pub reconstruction: String,
+}
+
+impl Section {
+    /// The field that a recovery file states too, for a method.
+    fn twice_with_file(&self, method: &Method) -> Option<&'static str> {
+        match method {
+            Method::Recovery(_) => self.recovery.as_ref().map(|_| "recovery"),
+            _ => self.fwhm_mm.map(|_| "fwhm_mm"),
+        }
+    }
 }
 
 /// A checked section.
@@ -61,6 +104,8 @@ pub struct PartialVolume {
     pub psf: Option<Psf>,
     /// Relative standard uncertainty of a stated width.
     pub psf_rel_sigma: f64,
+    /// Where that width is from.
+    pub psf_from: WidthFrom,
     /// Standard uncertainty of the outlines' place, mm, where it is stated; else that of half a voxel.
     pub outline_sigma_mm: Option<f64>,
 }
@@ -73,14 +118,62 @@ pub enum WidthFrom {
     Stated,
     /// The images' own borders.
     Images,
+    /// The inserts of a phantom.
+    Phantom,
+}
+
+impl Section {
+    /// The recovery calibration that it names.
+    pub fn recovery_file(&self) -> Option<&str> {
+        self.recovery_file.as_deref()
+    }
+
+    /// With what the images were made: camera, collimator and reconstruction, stated here or by the `calibration` of the
+    /// counts.
+    ///
+    /// Errors: one that nobody states.
+    pub fn made_with(&self, calibration: Option<&Scan>) -> Result<MadeWith, Fault> {
+        let stated = |field: &str, own: &Option<String>, counted: Option<&String>| {
+            own.as_ref().or(counted).cloned().ok_or_else(|| {
+                let next = "A recovery calibration holds for one camera, collimator and reconstruction: state them.";
+                Fault::invalid(PLACE, field, "none", "that of the images, beside recovery_file", next)
+            })
+        };
+        Ok(MadeWith {
+            camera: stated("camera", &self.camera, calibration.map(|scan| &scan.camera))?,
+            collimator: stated("collimator", &self.collimator, calibration.map(|scan| &scan.collimator))?,
+            reconstruction: stated(
+                "reconstruction",
+                &self.reconstruction,
+                calibration.map(|scan| &scan.reconstruction),
+            )?,
+        })
+    }
+
+    /// Refuses what no file can mend; `corrected` is what the series says was corrected already.
+    ///
+    /// Errors: as [`PartialVolume::of`].
+    pub fn check(&self, corrected: Option<&str>) -> Result<(), Fault> {
+        // of the file nothing is known yet: what it brings is taken as brought
+        let brought = self
+            .recovery_file
+            .as_ref()
+            .map(|_| PhantomRecovery { recovery: Recovery::Table(vec![(1.0, 1.0, 0.0)]), fwhm: Some((1.0, 0.1)) });
+        PartialVolume::of(self, corrected, brought.as_ref()).map(|_| ())
+    }
 }
 
 impl PartialVolume {
-    /// A checked section; nothing for `method = "none"`. `corrected` is what the series says was corrected already.
+    /// A checked section; nothing for `method = "none"`. `corrected` is what the series says was corrected already,
+    /// `phantom` what the file of `recovery_file` says.
     ///
-    /// Errors: an unknown method, a field out of range or without use, a second correction.
-    pub fn of(section: &Section, corrected: Option<&str>) -> Result<Option<Self>, Fault> {
-        const PLACE: &str = "[partial_volume]";
+    /// Errors: an unknown method, a field out of range or without use, a second correction; a phantom without one width
+    /// where one is needed.
+    pub fn of(
+        section: &Section,
+        corrected: Option<&str>,
+        phantom: Option<&PhantomRecovery>,
+    ) -> Result<Option<Self>, Fault> {
         let refused = |field: &str, found: String, allowed: &str, next: &str| {
             Err(Fault::invalid(PLACE, field, found, allowed.to_owned(), next.to_owned()))
         };
@@ -92,10 +185,13 @@ impl PartialVolume {
             "rbv" => Method::Rbv,
             "iterative-yang" => Method::IterativeYang(turns(YANG_TURNS)),
             "richardson-lucy" => Method::RichardsonLucy(turns(LUCY_STEPS)),
-            "recovery" => {
-                let inserts = section.recovery.iter().flatten().map(|insert| (insert.volume_ml, insert.recovery));
-                Method::Recovery(Recovery::table(PLACE, inserts.collect())?)
-            }
+            "recovery" => Method::Recovery(match phantom {
+                Some(phantom) => phantom.recovery.clone(),
+                None => {
+                    let inserts = section.recovery.iter().flatten();
+                    Recovery::table(PLACE, inserts.map(|i| (i.volume_ml, i.recovery, i.sigma)).collect())?
+                }
+            }),
             other => {
                 let allowed = "\"none\", \"likelihood\", \"gtm\", \"rbv\", \"iterative-yang\", \"richardson-lucy\" or \
                                \"recovery\"";
@@ -121,17 +217,37 @@ impl PartialVolume {
         if section.recovery.is_some() && !matches!(method, Method::Recovery(_)) {
             return refused("recovery", "a table".to_owned(), "a table with method = \"recovery\"", "Leave it out.");
         }
+        if let Some(twice) = section.recovery_file.as_ref().and_then(|_| section.twice_with_file(&method)) {
+            let next = "A recovery_file states it: leave one of the two out.";
+            return refused(twice, "an entry beside recovery_file".to_owned(), "one of the two", next);
+        }
+        let named = section.camera.as_ref().or(section.collimator.as_ref()).or(section.reconstruction.as_ref());
+        if let (Some(name), None) = (named, &section.recovery_file) {
+            let next = "It says which recovery_file fits: leave it out.";
+            return refused("camera, collimator, reconstruction", format!("\"{name}\""), "beside recovery_file", next);
+        }
         let psf = section.fwhm_mm.map(|by_axis| match by_axis {
             ByAxis::One(mm) => Psf::isotropic(PLACE, mm),
             ByAxis::Three(mm) => Psf::new(PLACE, mm),
         });
-        let psf = psf.transpose()?;
+        let mut psf = psf.transpose()?;
+        let mut of_phantom = None;
+        if let Some(phantom) = phantom.filter(|_| !matches!(method, Method::Recovery(_))) {
+            let Some((fwhm_mm, sigma_mm)) = phantom.fwhm else {
+                let found = "none: no one width explains its inserts".to_owned();
+                let next =
+                    "Take method = \"recovery\", or leave recovery_file out: the width is estimated from the images.";
+                return refused("recovery_file: fwhm_mm", found, "one width", next);
+            };
+            psf = Some(Psf::isotropic(PLACE, fwhm_mm)?);
+            of_phantom = Some(sigma_mm / fwhm_mm);
+        }
         if psf.is_none() && matches!(method, Method::RichardsonLucy(_)) {
             let next = "Without outlines no image says its own width.";
             return refused("fwhm_mm", "none".to_owned(), "the width of a point in the image, mm", next);
         }
         if let Some(rel) = section.fwhm_relative_error
-            && !(psf.is_some() && rel > 0.0 && rel < 1.0)
+            && !(section.fwhm_mm.is_some() && rel > 0.0 && rel < 1.0)
         {
             let allowed = "above 0 and below 1, beside fwhm_mm";
             return refused("fwhm_relative_error", rel.to_string(), allowed, "Write 5 % as 0.05.");
@@ -145,7 +261,8 @@ impl PartialVolume {
         Ok(Some(Self {
             method,
             psf,
-            psf_rel_sigma: section.fwhm_relative_error.unwrap_or(STATED_REL_SIGMA),
+            psf_rel_sigma: of_phantom.or(section.fwhm_relative_error).unwrap_or(STATED_REL_SIGMA),
+            psf_from: if of_phantom.is_some() { WidthFrom::Phantom } else { WidthFrom::Stated },
             outline_sigma_mm: section.outline_error_mm,
         }))
     }
@@ -161,7 +278,7 @@ impl PartialVolume {
         outline_edge_mm: f64,
     ) -> Result<(Correction, WidthFrom), Fault> {
         let (psf, psf_rel_sigma, from) = match self.psf {
-            Some(psf) => (psf, self.psf_rel_sigma, WidthFrom::Stated),
+            Some(psf) => (psf, self.psf_rel_sigma, self.psf_from),
             None => {
                 let widths: Result<Vec<Width>, Fault> =
                     images.iter().map(|image| width::estimate(regions, image)).collect();
@@ -197,12 +314,16 @@ mod tests {
             outline_error_mm,
             iterations: None,
             recovery: None,
+            recovery_file: None,
+            camera: None,
+            collimator: None,
+            reconstruction: None,
         }
     }
 
     #[test]
     fn alarm_a_section_that_cannot_be_used_is_refused_by_field() {
-        let insert = Insert { volume_ml: 5.0, recovery: 1.3 };
+        let insert = Insert { volume_ml: 5.0, recovery: 1.3, sigma: 0.0 };
         let yang = section("iterative-yang");
         for (section, corrected, field) in [
             (section("gmt"), None, "method: found \"gmt\""),
@@ -218,10 +339,38 @@ mod tests {
             (Section { recovery: Some(vec![]), ..section("recovery") }, None, "recovery: found none"),
             (Section { recovery: Some(vec![insert]), ..yang.clone() }, None, "recovery: found a table"),
         ] {
-            let error = PartialVolume::of(&section, corrected).expect_err("refused").to_string();
+            let error = PartialVolume::of(&section, corrected, None).expect_err("refused").to_string();
             assert!(error.contains("[partial_volume]") && error.contains(field), "{error}");
         }
-        assert_eq!(PartialVolume::of(&section("none"), Some("recovery coefficients")), Ok(None));
-        assert!(PartialVolume::of(&yang, None).expect("usable").is_some());
+        assert_eq!(PartialVolume::of(&section("none"), Some("recovery coefficients"), None), Ok(None));
+        assert!(PartialVolume::of(&yang, None, None).expect("usable").is_some());
+    }
+
+    /// A phantom brings the width, or the recoveries; what it does not bring is not made up.
+    #[test]
+    fn law_a_phantom_brings_width_or_recoveries() {
+        let table = Recovery::table("R", vec![(5.0, 0.6, 0.01)]).expect("a table");
+        let phantom = |fwhm| PhantomRecovery { recovery: table.clone(), fwhm };
+        let of_file = |method: &str| Section {
+            fwhm_mm: None,
+            recovery_file: Some("recovery.toml".to_owned()),
+            camera: Some("A".to_owned()),
+            ..section(method)
+        };
+        let with = |method: &str, fwhm| PartialVolume::of(&of_file(method), None, Some(&phantom(fwhm)));
+        let found = with("likelihood", Some((9.0, 0.45))).expect("usable").expect("a method");
+        assert_eq!((found.psf.map(|psf| psf.mean_mm().round()), found.psf_from), (Some(9.0), WidthFrom::Phantom));
+        assert!((found.psf_rel_sigma - 0.05).abs() < 1e-12);
+        let found = with("recovery", None).expect("usable").expect("a method");
+        assert_eq!(found.method, Method::Recovery(table.clone()));
+        let error = with("gtm", None).expect_err("refused").to_string();
+        assert!(error.contains("recovery_file: fwhm_mm: found none"), "{error}");
+        let twice = Section { fwhm_mm: Some(ByAxis::One(9.0)), ..of_file("gtm") };
+        assert!(twice.check(None).expect_err("refused").to_string().contains("fwhm_mm: found an entry beside"));
+        let lone = Section { camera: Some("A".to_owned()), ..section("gtm") };
+        assert!(lone.check(None).expect_err("refused").to_string().contains("camera, collimator"));
+        assert!(of_file("gtm").check(None).is_ok());
+        let error = of_file("gtm").made_with(None).expect_err("refused").to_string();
+        assert!(error.contains("collimator: found none"), "{error}");
     }
 }

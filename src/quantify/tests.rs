@@ -7,6 +7,7 @@ use super::recovery::Recovery;
 use super::regions::Regions;
 use super::{gtm, likelihood, lucy, sphere, width, yang};
 use crate::grid::VoxelGrid;
+use std::collections::BTreeMap;
 
 const VOXEL_MM: f64 = 3.0;
 const FWHM_MM: f64 = 9.0;
@@ -92,7 +93,7 @@ fn law_corrected_images_have_the_true_mean_and_sum() {
     let truth = regions.list[0].volume() * SPHERE;
     let total: f64 = truth + regions.list[1..].iter().map(|r| r.volume() * BACKGROUND).sum::<f64>();
     let seen = FWHM_MM.hypot(FWHM_PER_SIGMA * VOXEL_MM / 6f64.sqrt());
-    let table = Recovery::table("R", vec![(7.0, sphere::recovery(12.0, seen))]).expect("table");
+    let table = Recovery::table("R", vec![(7.0, sphere::recovery(12.0, seen), 0.0)]).expect("table");
     for method in [
         Method::Likelihood,
         Method::Gtm,
@@ -108,7 +109,7 @@ fn law_corrected_images_have_the_true_mean_and_sum() {
             method,
         };
         let name = correction.method.name();
-        let done = correction.apply(&regions, &image).expect("corrected");
+        let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
         let sphere = &done.regions[0];
         assert!(sphere.held_back.is_none() && done.notes.is_empty(), "{name}: {:?}", done.notes);
         match correction.method {
@@ -185,16 +186,16 @@ fn alarm_an_outline_that_says_nothing_holds_the_correction_back() {
         psf_rel_sigma: 0.0,
         outline_sigma_mm: 2.0,
     };
-    let done = correction.apply(&regions, &image).expect("corrected");
+    let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
     assert!((done.regions[0].after_mbq / done.regions[0].before_mbq - 1.0).abs() < 1e-9);
     assert_eq!(done.notes[0].code, "partial-volume-held-back");
     // and a width larger than the sphere is told
     let wide = Correction { psf: Psf::isotropic("psf", 20.0).expect("width"), outline_sigma_mm: 0.1, ..correction };
-    let done = wide.apply(&regions, &image).expect("corrected");
+    let done = wide.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
     assert!(done.notes.iter().any(|note| note.code == "partial-volume-too-small"), "{:?}", done.notes);
     // alarm of the sums: an image of another size, and one without activity
-    assert!(wide.apply(&regions, &image[1..]).is_err());
-    assert!(wide.apply(&regions, &vec![0.0; image.len()]).is_err());
+    assert!(wide.apply(&regions, &image[1..], &BTreeMap::new()).is_err());
+    assert!(wide.apply(&regions, &vec![0.0; image.len()], &BTreeMap::new()).is_err());
 }
 
 /// A second sphere that nobody outlined is told; the image of the outlined one alone is not.
@@ -216,7 +217,7 @@ fn alarm_a_hot_neighbour_without_outline_is_told() {
         outline_sigma_mm: 0.5,
     };
     let told = |image: &[f64]| {
-        let notes = correction.apply(&regions, image).expect("corrected").notes;
+        let notes = correction.apply(&regions, image, &BTreeMap::new()).expect("corrected").notes;
         notes.iter().any(|note| note.code == "partial-volume-neighbour")
     };
     assert!(told(&hot) && !told(&image));

@@ -25,6 +25,7 @@ use super::overlap::each_overlap;
 use super::shares::Shares;
 use crate::cores;
 use crate::grid::{Volume, VoxelGrid};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Displacement that counts, mm: half of 3 mm, a displacement that makes every correction of partial volume worse than
@@ -47,7 +48,7 @@ const MOST_VOXELS: usize = 50_000;
 const MOVES: usize = 4;
 
 /// The displacement of one region's edge.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Misfit {
     /// The region's label.
     pub label: u16,

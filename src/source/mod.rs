@@ -15,6 +15,9 @@ pub mod outline_notes;
 /// Whether an outline lies where the image has its edge.
 pub mod misfit;
 
+/// What several images say together of an outline.
+pub mod misfit_series;
+
 /// Decays onto a finer grid, so that they stay with their outline.
 pub mod outlines;
 

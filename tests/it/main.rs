@@ -3,6 +3,7 @@
 #[macro_use]
 mod engine_contract;
 
+mod calibrate;
 mod cli_bench;
 mod cli_bounds;
 mod cli_course;

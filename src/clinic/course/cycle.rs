@@ -13,6 +13,7 @@ use crate::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
 use crate::clinic::shelf::Shelf;
 use crate::course::accumulate::RegionCycle;
 use crate::course::file::{Course, CourseCycle, CycleContent};
+use crate::course::series::Common;
 use crate::course::tia::EarlierHalfLife;
 use crate::decay::Nuclide;
 use crate::fault::FaultKind;
@@ -86,7 +87,7 @@ pub fn compute_cycle(
         CycleContent::Series(file) => {
             let opened = match opened {
                 Some(opened) => opened,
-                None => open(path, cycle, file, images, hear)?,
+                None => open(path, course, cycle, (file, images), hear)?,
             };
             of_series(from, opened, earlier, shelf, hear)
         }
@@ -96,13 +97,15 @@ pub fn compute_cycle(
 /// The images of a cycle that a course names; `path` is the file that paths are beside.
 pub fn open(
     path: &Place,
+    course: &Course,
     cycle: &CourseCycle,
-    file: &str,
-    images: &ImageChoice,
+    (file, images): (&str, &ImageChoice),
     hear: &mut dyn Listener,
 ) -> Result<OpenSeries, UserError> {
     let choice = ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() };
-    Ok(OpenSeries::open(beside(path, file), &choice, hear)?.given(cycle.administered_mbq))
+    let common = Common { partial_volume: course.partial_volume.as_ref(), calibration: course.calibration.as_ref() };
+    let opened = OpenSeries::open_within(beside(path, file), &choice, &(common, path), hear)?;
+    Ok(opened.given(cycle.administered_mbq))
 }
 
 /// The doses of a cycle from images: integrated, transported, and combined with the regions' curves.

@@ -135,7 +135,7 @@ pub fn treated(
     let mut faults: Vec<UserError> = Vec::new();
     for (cycle, opened) in course.cycles.iter().zip(&mut series) {
         if let (CycleContent::Series(file), None) = (&cycle.content, &opened) {
-            match cycle::open(&base, cycle, file, &images, hear) {
+            match cycle::open(&base, &course, cycle, (file, &images), hear) {
                 Ok(found) => *opened = Some(found),
                 Err(fault) if faults.contains(&fault) => {}
                 Err(fault) => faults.push(fault),

@@ -202,6 +202,8 @@ pub(super) fn imaged_course(protocol: ProtocolChoice, nuclide: String, cycles: V
         label_names: None,
         grid: None,
         outline_sharing: None,
+        partial_volume: None,
+        calibration: None,
         reduction_factor: 1.0,
         patient_id: None,
         stop_flags: Vec::new(),

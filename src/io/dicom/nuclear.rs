@@ -24,7 +24,8 @@ use super::legible::note_once;
 use super::object::{DataSet, Object, PixelSource, items, number, numbers, text};
 use super::stack::{Lone, Plane, Stack, file_name, functional_group, stack, stated_spacing_mm};
 use super::stated::{
-    ActivityOptions, DecayCorrection, say_correction, say_half_life, say_injection, say_time, say_unit, say_zone,
+    ActivityOptions, DecayCorrection, say_correction, say_counts, say_half_life, say_injection, say_time, say_unit,
+    say_zone,
 };
 use super::study::{Origin, Series, Study};
 use super::time::{Moment, later, seconds};
@@ -66,7 +67,7 @@ pub struct Timing {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ActivityImage {
-    /// Activity concentration at the middle of the scan, Bq/mL.
+    /// Activity concentration at the middle of the scan, Bq/mL; counts of the scan where they are asked for.
     pub image: Opened<f64>,
     /// What the file says about it.
     pub scan: Scan,
@@ -92,6 +93,10 @@ pub struct Scan {
     pub administered_doubt: Option<String>,
     /// Nuclides that the file states, as `177Lu`.
     pub nuclide: Option<String>,
+    /// Views of a SPECT acquisition, where the file states them.
+    pub views: Option<u32>,
+    /// Time of a view, s, where the file states it.
+    pub seconds_per_view: Option<f64>,
 }
 
 /// One plane of the image.
@@ -178,7 +183,8 @@ pub(crate) fn activity(path: &Place, series: &Series, options: &ActivityOptions)
     }
     let negative = data.iter().filter(|v| **v < 0.0).count();
     if negative > 0 {
-        notes.push(Note::warning("negative-activity", format!("{negative} pixels below 0 Bq/mL")));
+        let unit = if options.counts { "counts" } else { "Bq/mL" };
+        notes.push(Note::warning("negative-activity", format!("{negative} pixels below 0 {unit}")));
     }
     let (administered_mbq, administered_doubt) = given::administered_mbq(first, &mut notes);
     let extremes = |values: &[f64]| values.iter().fold([f64::INFINITY, 0.0f64], |[a, b], &v| [a.min(v), b.max(v)]);
@@ -200,8 +206,17 @@ pub(crate) fn activity(path: &Place, series: &Series, options: &ActivityOptions)
             administered_mbq,
             administered_doubt,
             nuclide: isotope::stated(first),
+            views: rotation(first, tags::NUMBER_OF_FRAMES_IN_ROTATION)
+                .filter(|views| views.fract() == 0.0 && *views > 0.0 && *views <= f64::from(u32::MAX))
+                .map(|views| views as u32),
+            seconds_per_view: rotation(first, tags::ACTUAL_FRAME_DURATION).filter(|ms| *ms > 0.0).map(|ms| ms * 1e-3),
         },
     })
+}
+
+/// A number of the rotation of a SPECT acquisition.
+fn rotation(object: &Object, tag: dicom_core::Tag) -> Option<f64> {
+    object.items(tags::ROTATION_INFORMATION_SEQUENCE).first().and_then(|set| number(set, tag))
 }
 
 /// Moves the start of each slice to the start of its own frame, where only FrameReferenceTime tells beds apart.
@@ -516,13 +531,39 @@ fn bq_ml(unit: &str) -> Option<f64> {
     }
 }
 
-/// Slope and intercept from stored value to Bq/mL.
+/// Slope and intercept from stored value to counts.
+///
+/// Errors: another unit than counts; a scale that is none.
+fn scale_to_counts(object: &Object, sets: &[&DataSet], notes: &mut Vec<Note>) -> Result<(f64, f64), IoError> {
+    let find = |tag| sets.iter().find_map(|set| number(set, tag));
+    let unit = object.text(tags::UNITS).or_else(|| sets.iter().find_map(|set| text(set, tags::RESCALE_TYPE)));
+    match unit.as_deref() {
+        Some("CNTS") => {}
+        None | Some("US") => {
+            note_once(notes, Note::warning("unit-assumed", "the file states no unit; values taken as counts as told"))
+        }
+        Some(other) => return Err(object.refused("Units (0054,1001)", other, "CNTS (counts)", say_counts())),
+    }
+    let (slope, intercept) = (find(tags::RESCALE_SLOPE), find(tags::RESCALE_INTERCEPT).unwrap_or(0.0));
+    let slope = slope.unwrap_or(1.0);
+    if slope.is_finite() && slope > 0.0 && intercept.is_finite() {
+        return Ok((slope, intercept));
+    }
+    let found = format!("{slope}, {intercept}");
+    let allowed = "finite, the slope above 0";
+    Err(object.refused("RescaleSlope, RescaleIntercept", found, allowed, "Export the image again."))
+}
+
+/// Slope and intercept from stored value to Bq/mL, or to counts where they are asked for.
 fn scale(
     object: &Object,
     sets: &[&DataSet],
     options: &ActivityOptions,
     notes: &mut Vec<Note>,
 ) -> Result<(f64, f64), IoError> {
+    if options.counts {
+        return scale_to_counts(object, sets, notes);
+    }
     let checked = |slope: f64, intercept: f64, field: &str| {
         if slope.is_finite() && slope > 0.0 && intercept.is_finite() {
             return Ok((slope, intercept));
@@ -670,9 +711,8 @@ fn nm_duration_s(object: &Object, notes: &mut Vec<Note>) -> f64 {
     if own != 0.0 {
         return own;
     }
-    let rotation = object.items(tags::ROTATION_INFORMATION_SEQUENCE).first();
-    let views = rotation.and_then(|set| number(set, tags::NUMBER_OF_FRAMES_IN_ROTATION));
-    let ms = rotation.and_then(|set| number(set, tags::ACTUAL_FRAME_DURATION));
+    let views = rotation(object, tags::NUMBER_OF_FRAMES_IN_ROTATION);
+    let ms = rotation(object, tags::ACTUAL_FRAME_DURATION);
     match (views, ms) {
         (Some(views), Some(ms)) if views * ms != 0.0 => {
             notes.push(Note::warning(

@@ -52,6 +52,11 @@ pub(super) fn say_unit() -> Words {
     )
 }
 
+/// Next step where an image should be in counts and is not.
+pub(super) fn say_counts() -> Words {
+    "Export the reconstruction in counts, or leave unit = \"counts\" out of the SERIES.toml.".into()
+}
+
 /// Next step where the half-life is in doubt.
 pub(super) fn say_half_life() -> Words {
     words!(
@@ -94,6 +99,8 @@ pub struct ActivityOptions {
     pub half_life_h: Option<f64>,
     /// Values are Bq/mL after the file's scale, whatever unit it states; kBq/mL and MBq/mL are converted.
     pub assume_bq_ml: bool,
+    /// Values are counts, to be calibrated: an image in any other unit is refused.
+    pub counts: bool,
     /// The injection.
     pub injection: Option<StatedMoment>,
     /// Zone of the scanner's clock.

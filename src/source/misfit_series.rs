@@ -1,0 +1,131 @@
+//! What several images of one series say together of an outline that they share: whether a correction may rest on it.
+//!
+//! The displacements of one region (`misfit.rs`) are averaged over the images, weighted by their errors; the error of the
+//! mean is what the weights or what the scatter between the images says, whichever is more. A fault of one image alone (a
+//! motion, a late image of few counts) is told of that image and does not speak against the outline.
+//!
+//! The two directions differ. An outline that is too small makes a correction overshoot: all of an organ's activity is found
+//! and laid into less than the organ. No reconstruction makes a hot object wider than it is: one that models the camera's
+//! resolution narrows it, others leave its edge in place. So a growth that the regions share excuses outlines that seem too
+//! large, and never one that seems too small.
+
+use super::misfit::{DISPLACED_MM, Misfit, SIGNIFICANT, common_growth_mm};
+use std::collections::BTreeMap;
+
+/// Growth above which an outline counts as too small for a correction, mm: the error of the edge of a true outline on images of
+/// 9 mm resolution, half a voxel of 2.4 mm outlines (`law_true_outlines_fit_a_blurred_image` holds 0.6 mm).
+pub const TOO_SMALL_MM: f64 = 0.6;
+
+/// The displacement of one region over the images of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Together {
+    /// The region's label.
+    pub label: u16,
+    /// Images that show it.
+    pub images: usize,
+    /// Mean growth, mm, and its standard error.
+    pub growth_mm: [f64; 2],
+    /// The same against what all regions of each image have together.
+    pub own_growth_mm: [f64; 2],
+    /// Length of the mean shift, mm, and its standard error.
+    pub shift_mm: [f64; 2],
+}
+
+impl Together {
+    /// Why no correction may rest on the outline, where none may.
+    pub fn doubt(&self) -> Option<String> {
+        let beyond = |[mm, se]: [f64; 2], least: f64| mm > least.max(SIGNIFICANT * se);
+        let (small, [own, own_se]) = (self.growth_mm, self.own_growth_mm);
+        let told = |[mm, se]: [f64; 2], what: &str| {
+            format!("{} images together put its edge {mm:.1} +- {se:.1} mm {what} (outline-off-image)", self.images)
+        };
+        if beyond(small, TOO_SMALL_MM) {
+            return Some(told(small, "outside the outline, which seems too small"));
+        }
+        if beyond([own, own_se], DISPLACED_MM) {
+            return Some(told([own, own_se], "outside the outline against the other regions"));
+        }
+        if beyond([-own, own_se], DISPLACED_MM) {
+            return Some(told([-own, own_se], "inside the outline against the other regions"));
+        }
+        beyond(self.shift_mm, DISPLACED_MM).then(|| told(self.shift_mm, "off to one side"))
+    }
+}
+
+/// The displacements of the images of a series, by region.
+pub fn together(images: &[Vec<Misfit>]) -> Vec<Together> {
+    let mut by_label: BTreeMap<u16, Vec<(&Misfit, f64)>> = BTreeMap::new();
+    for seen in images {
+        let common_mm = common_growth_mm(seen);
+        seen.iter().for_each(|misfit| by_label.entry(misfit.label).or_default().push((misfit, common_mm)));
+    }
+    let of = |(label, seen): (u16, Vec<(&Misfit, f64)>)| {
+        let growth: Vec<[f64; 2]> = seen.iter().map(|(m, _)| [m.growth_mm, m.growth_se_mm]).collect();
+        let own: Vec<[f64; 2]> = seen.iter().map(|(m, common)| [m.growth_mm - common, m.growth_se_mm]).collect();
+        // the error of a shift's length is that of its three parts together
+        let along = |axis: usize| -> Vec<[f64; 2]> {
+            seen.iter().map(|(m, _)| [m.shift_mm[axis], m.shift_se_mm / 3f64.sqrt()]).collect()
+        };
+        let shift = [0, 1, 2].map(|axis| mean(&along(axis)));
+        let length = |part: usize| shift.iter().map(|one| one[part] * one[part]).sum::<f64>().sqrt();
+        Together {
+            label,
+            images: seen.len(),
+            growth_mm: mean(&growth),
+            own_growth_mm: mean(&own),
+            shift_mm: [length(0), length(1)],
+        }
+    };
+    by_label.into_iter().map(of).collect()
+}
+
+/// Weighted mean of values with standard errors, and its own.
+fn mean(values: &[[f64; 2]]) -> [f64; 2] {
+    let weight = |value: &[f64; 2]| value[1].powi(-2);
+    let total: f64 = values.iter().map(weight).sum();
+    let middle = values.iter().map(|value| weight(value) * value[0]).sum::<f64>() / total;
+    let scatter: f64 = values.iter().map(|value| weight(value) * (value[0] - middle).powi(2)).sum::<f64>() / total;
+    let of_scatter = (scatter / (values.len().max(2) - 1) as f64).sqrt();
+    [middle, total.sqrt().recip().max(of_scatter)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(label: u16, growth_mm: f64, shift_mm: [f64; 3]) -> Misfit {
+        Misfit { label, growth_mm, growth_se_mm: 0.2, shift_mm, shift_se_mm: 0.3, fwhm_mm: 9.0 }
+    }
+
+    /// Three images of these growths of regions 1 to 4.
+    fn series(growth_mm: [f64; 4]) -> Vec<Vec<Misfit>> {
+        let image = |n: usize| {
+            let wobble = 0.1 * (n as f64 - 1.0);
+            (1..).zip(growth_mm).map(|(label, mm)| seen(label, mm + wobble, [0.0; 3])).collect()
+        };
+        (0..3).map(image).collect()
+    }
+
+    fn doubted(images: &[Vec<Misfit>]) -> Vec<u16> {
+        together(images).iter().filter(|one| one.doubt().is_some()).map(|one| one.label).collect()
+    }
+
+    #[test]
+    fn law_one_image_alone_does_not_speak_against_an_outline() {
+        let mut images = series([-1.2, -1.0, -1.4, -0.9]);
+        assert!(doubted(&images).is_empty(), "what all share is the reconstruction's");
+        images[2][1] = seen(2, 2.4, [0.0; 3]);
+        assert!(doubted(&images).is_empty());
+        let one = &together(&images)[1];
+        assert_eq!((one.label, one.images), (2, 3));
+    }
+
+    #[test]
+    fn alarm_outlines_too_small_ring_even_where_all_are() {
+        assert_eq!(doubted(&series([1.4, 1.1, 0.9, 1.2])), [1, 2, 3, 4]);
+        assert_eq!(doubted(&series([1.4, -1.1, -0.9, -1.2])), [1]);
+        assert_eq!(doubted(&series([-4.2, -1.1, -0.9, -1.2])), [1], "too large against the others");
+        let moved: Vec<Vec<Misfit>> = (0..3).map(|_| vec![seen(7, -0.5, [0.0, 2.0, 1.5])]).collect();
+        assert_eq!(doubted(&moved), [7]);
+    }
+}
