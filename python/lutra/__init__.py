@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import atexit as _atexit
 
+import os as _os
+
 from . import _lutra
-from ._dose import DoseResult, Dvh, Note, dose
+from ._begin import cohort, init, practice_patient, protocols
+from ._dose import DoseResult, Dvh, Note, dose, forked as _forked, leaving as _leaving
 from ._errors import (
     DamagedError,
     DeviceError,
@@ -29,6 +32,7 @@ from ._errors import (
     UnwritableError,
 )
 from ._images import Image, ImageLike
+from ._kernel import KernelResult, PointKernel, kernel, point_kernel
 from ._more import (
     AuditResult,
     CompareResult,
@@ -36,7 +40,6 @@ from ._more import (
     Cycle,
     GammaResult,
     Histogram,
-    KernelResult,
     TiaResult,
     audit,
     bench,
@@ -46,18 +49,22 @@ from ._more import (
     dvh,
     gamma,
     inspect,
-    kernel,
     parity,
     svalue,
     tia,
     validate,
 )
+from ._parts import merge, shard
 from ._progress import Progress, tqdm_progress
+from ._register import RegisterResult, register
 
 __version__: str = _lutra.__version__
 
-# the checkpoint of an interrupted run is written before the process ends
+# the checkpoint of an interrupted run is written before the process ends; those of unsaved results go
 _atexit.register(_lutra.wait_for_ended, 10.0)
+_atexit.register(_leaving)
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(after_in_child=_forked)
 
 __all__ = [
     "AuditResult",
@@ -80,8 +87,10 @@ __all__ = [
     "MissingError",
     "Note",
     "OccupiedError",
+    "PointKernel",
     "ProgramError",
     "Progress",
+    "RegisterResult",
     "RunError",
     "SyntaxFaultError",
     "TiaResult",
@@ -89,20 +98,28 @@ __all__ = [
     "UnknownError",
     "UnreadableError",
     "UnwritableError",
-    "__version__",
     "audit",
     "bench",
+    "cohort",
     "compare",
     "course",
     "devices",
     "dose",
     "dvh",
     "gamma",
+    "init",
     "inspect",
     "kernel",
+    "merge",
     "parity",
+    "point_kernel",
+    "practice_patient",
+    "protocols",
+    "register",
+    "shard",
     "svalue",
     "tia",
     "tqdm_progress",
     "validate",
+    "__version__",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import os
+import sys
 import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +77,7 @@ class Dvh:
     high: npt.NDArray[np.float64]
 
 
-def _turned(canonical: npt.NDArray[Any], letters: str) -> npt.NDArray[Any]:
+def turned(canonical: npt.NDArray[Any], letters: str) -> npt.NDArray[Any]:
     """A view of an array in RAS order with its axes as these letters run."""
     world = [next(n for n, pair in enumerate(("RL", "AP", "SI")) if letter in pair) for letter in letters]
     flips = tuple(slice(None, None, -1) if letter in "LPI" else slice(None) for letter in letters)
@@ -96,9 +98,16 @@ class DoseResult:
     result without a copy, read-only.
     """
 
+    #: Results whose checkpoints wait for them to be saved, until they go or are saved.
+    _unsaved: ClassVar[weakref.WeakSet[DoseResult]] = weakref.WeakSet()
+
     def __init__(self, handle: _lutra.Dose | None, kept: dict[str, Any] | None = None) -> None:
         self._handle = handle
         self._kept: dict[str, Any] = {} if kept is None else kept
+        if handle is not None and handle.unsaved():
+            self._unsaved.add(self)
+            gone = weakref.finalize(self, _gone, handle, os.getpid())
+            gone.atexit = False  # `_leaving` decides what becomes of those that are there at the end
 
     def _live(self) -> _lutra.Dose:
         if self._handle is None:
@@ -111,7 +120,7 @@ class DoseResult:
             handle = self._live()
             if name in _MAPS:
                 letters, rows = handle.geometry()
-                self._kept[name] = Image(_turned(handle.map(name), letters), rows)
+                self._kept[name] = Image(turned(handle.map(name), letters), rows)
             elif name == "regions":
                 self._kept[name] = columns_of(json.loads(handle.regions_json()))
             elif name == "energy_balance":
@@ -222,6 +231,8 @@ class DoseResult:
         force: bool = False,
         dicom: bool = False,
         deidentify: bool = False,
+        dicom_bits: int = 32,
+        dicom_pictures: bool = False,
     ) -> str:
         """Writes what ``lutra dose`` writes: maps, tables, pictures, page, record. Returns the folder.
 
@@ -235,10 +246,15 @@ class DoseResult:
             RT Dose and SEG too, in the study of a DICOM CT.
         deidentify : bool
             Without any identification of the patient.
+        dicom_bits : int
+            Bits of a dose value in RT Dose, 16 or 32.
+        dicom_pictures : bool
+            The pictures as DICOM too.
 
         Raises `LutraError`; nothing half-written stays.
         """
-        return os.fspath(self._live().save(os.fspath(folder), force=force, dicom=dicom, deidentify=deidentify))
+        asked = as_dicom(deidentify, dicom_bits, dicom_pictures) if dicom else None
+        return os.fspath(self._live().save(os.fspath(folder), force=force, dicom=asked))
 
     def report(self, path: str | os.PathLike[str], *, force: bool = False) -> str:
         """Writes the page ``report.html``. Raises `LutraError`."""
@@ -251,6 +267,7 @@ class DoseResult:
         reference: str | os.PathLike[str] | None = None,
         force: bool = False,
         deidentify: bool = False,
+        dicom_bits: int = 32,
     ) -> list[Note]:
         """Writes the dose as RT Dose into the study of `reference`, the DICOM folder of the CT (default: the CT that was given,
         where it was DICOM). Returns what was said, as of negative doses that became 0.
@@ -258,7 +275,8 @@ class DoseResult:
         Raises `LutraError`.
         """
         place = None if reference is None else os.fspath(reference)
-        said = self._live().save_rtdose(os.fspath(path), reference=place, force=force, deidentify=deidentify)
+        asked = as_dicom(deidentify, dicom_bits, False)
+        said = self._live().save_rtdose(os.fspath(path), reference=place, force=force, dicom=asked)
         return [Note(*part) for part in said]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -296,6 +314,30 @@ class DoseResult:
         )
 
 
+def _gone(handle: _lutra.Dose, process: int) -> None:
+    """A result that nobody holds any more will not be saved; a forked process holds copies of its parent's."""
+    if os.getpid() == process:
+        handle.give_up(True)
+
+
+def leaving() -> None:
+    """The end of the process: where an exception ended it, checkpoints of unsaved results stay to be resumed."""
+    failed = getattr(sys, "last_value", None) is not None
+    for result in list(DoseResult._unsaved):  # pyright: ignore[reportPrivateUsage]
+        handle = result._handle  # pyright: ignore[reportPrivateUsage]
+        if handle is not None:
+            handle.give_up(not failed)
+
+
+def forked() -> None:
+    """A forked process owns none of its parent's checkpoints."""
+    DoseResult._unsaved.clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def as_dicom(deidentify: bool, bits: int, pictures: bool) -> dict[str, Any]:
+    return {"deidentify": deidentify, "bits": bits, "pictures": pictures}
+
+
 def run_options(
     engine: str,
     histories: float | None,
@@ -308,6 +350,7 @@ def run_options(
     checkpoint_every_s: float = 60.0,
     resume: bool = False,
     force: bool = False,
+    shard: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Options of the transport as the binding takes them."""
     return {
@@ -318,6 +361,7 @@ def run_options(
         "seed": seed,
         "threads": threads,
         "batches": batches,
+        "shard": shard,
         "checkpoint": None if checkpoint is None else os.fspath(checkpoint),
         "checkpoint_every_s": checkpoint_every_s,
         "resume": resume,
@@ -326,15 +370,18 @@ def run_options(
 
 
 def stated_of_images(
-    effective_half_life_h: float | None,
+    effective_half_life_h: float | Mapping[str, float] | None,
     decay_correction: str | None,
     half_life_h: float | None,
     injection_time: str | None,
     time_zone: str | None,
     assume_bq_ml: bool,
+    fit: str | None = None,
 ) -> dict[str, Any]:
+    half_lives = dict(effective_half_life_h) if isinstance(effective_half_life_h, Mapping) else effective_half_life_h
     return {
-        "effective_half_life_h": effective_half_life_h,
+        "effective_half_life_h": half_lives,
+        "fit": fit,
         "decay_correction": decay_correction,
         "half_life_h": half_life_h,
         "injection_time": injection_time,
@@ -369,10 +416,13 @@ def dose(
     administered_mbq: float | None = None,
     emissions: str = "all",
     grid: str | float | None = None,
+    outline_sharing: str | None = None,
+    patient_label: str | None = None,
     density: str | os.PathLike[str] | None = None,
     tissue: str | os.PathLike[str] | None = None,
     tissue_table: str | os.PathLike[str] | None = None,
-    effective_half_life_h: float | None = None,
+    effective_half_life_h: float | Mapping[str, float] | None = None,
+    fit: str | None = None,
     decay_correction: str | None = None,
     half_life_h: float | None = None,
     injection_time: str | None = None,
@@ -419,14 +469,21 @@ def dose(
         Administered activity, MBq: bounds the decays, and doses are stated per GBq too.
     emissions : str
         ``"all"``, ``"beta"``, ``"electrons"`` or ``"photons"``.
+    outline_sharing : str, optional
+        ``"on"`` (default): decays of a coarse activity image stay with the outlines that share a voxel; ``"off"``: they are
+        laid down by volume alone.
+    patient_label : str, optional
+        Whom the result is about, for pages, pictures and records; one line.
     grid : str or float, optional
         Grid of the result: ``"ct"`` (default), ``"activity"``, or the edge of cubes, mm (0.1 to 50).
-    effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
-        What you state of DICOM images of activity (h; ``"none"``, ``"start"``, ``"admin"``; h; as in
+    effective_half_life_h, fit, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
+        What you state of DICOM images of activity (h, of all regions or a mapping by region; the curve of the other regions,
+        as `model` of `lutra.tia`; ``"none"``, ``"start"``, ``"admin"``; h; as in
         ``"2026-03-02T10:00+01:00"``; as in ``"+01:00"``).
     checkpoint : path, optional
         Folder for checkpoints, one every `checkpoint_every_s` seconds and one at an interrupt. With ``resume=True`` the run
-        goes on from it, to the same integers. They are removed when the result is saved.
+        goes on from it, to the same integers. They are removed when the result is saved, and when an unsaved result is
+        dropped; they stay where an exception ends the process before.
     force : bool
         Start anew where an interrupted run left checkpoints.
     progress : callable, optional
@@ -462,6 +519,8 @@ def dose(
         nuclide,
         emissions,
         grid,
+        outline_sharing,
+        patient_label,
         density,
         tissue,
         tissue_table,
@@ -478,13 +537,26 @@ def dose(
             resume,
             force,
         ),
-        stated_of_images(effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml),
+        stated_of_images(
+            effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
+        ),
     )
     result = DoseResult(_lutra.dose(asked, progress))
     for note in result.notes:
         if note.severity == "warning":
             warnings.warn(LutraWarning(note.code, note.place, note.text), stacklevel=2)
     return result
+
+
+def about(patient_label: str | None) -> str | None:
+    """Whom a result is about: one line."""
+    if patient_label is None:
+        return None
+    plain = patient_label.strip()
+    if not plain or len(plain) > 100 or not plain.isprintable():
+        allowed = "one line of text, at most 100 letters"
+        raise refused(InvalidError, "patient_label", None, repr(patient_label), allowed, "Write a short label.")
+    return plain
 
 
 def request_of(
@@ -497,6 +569,8 @@ def request_of(
     nuclide: str | None,
     emissions: str,
     grid: str | float | None,
+    outline_sharing: str | None,
+    patient_label: str | None,
     density: str | os.PathLike[str] | None,
     tissue: str | os.PathLike[str] | None,
     tissue_table: str | os.PathLike[str] | None,
@@ -515,6 +589,8 @@ def request_of(
         "nuclide": nuclide,
         "emissions": emissions,
         "grid": grid,
+        "outline_sharing": outline_sharing,
+        "patient_label": about(patient_label),
         **{name: None if path is None else os.fspath(path) for name, path in paths.items()},
         "run": run,
         "images": images,

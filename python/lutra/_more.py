@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _lutra
-from ._dose import Note, request_of, columns_of, names_of, told, stated_of_images, run_options
+from ._dose import Note, about, as_dicom, columns_of, names_of, request_of, run_options, stated_of_images, told, turned
 from ._errors import InvalidError, MismatchError, MissingError, refused
 from ._images import Image, ImageLike, image_or_path, native_image
 from ._progress import Progress
@@ -24,7 +24,6 @@ __all__ = [
     "Cycle",
     "GammaResult",
     "Histogram",
-    "KernelResult",
     "TiaResult",
     "audit",
     "bench",
@@ -34,7 +33,6 @@ __all__ = [
     "dvh",
     "gamma",
     "inspect",
-    "kernel",
     "parity",
     "svalue",
     "tia",
@@ -50,21 +48,25 @@ def _path(path: Path | None) -> str | None:
 
 
 class TiaResult:
-    """A series of activity images, integrated over time."""
+    """A series of activity images, integrated over time. Maps are views of the result without a copy, read-only."""
 
     def __init__(self, handle: _lutra.Decays) -> None:
         self._handle = handle
         self.notes: list[Note] = told(handle.notes(), 4)
 
+    def _map(self, name: str) -> Image:
+        letters, rows = self._handle.geometry()
+        return Image(turned(self._handle.map(name), letters), rows)
+
     @property
     def decays(self) -> Image:
         """Decays of each voxel over all time, in the axis order of the images; ``activity_unit="decays"`` takes it. float64."""
-        return Image(*self._handle.map("decays"))
+        return self._map("decays")
 
     @property
     def rel_sigma(self) -> Image:
         """Relative standard uncertainty of each voxel's decays, of the curve alone; NaN where not assessable. float32."""
-        return Image(*self._handle.map("rel_sigma"))
+        return self._map("rel_sigma")
 
     @property
     def regions(self) -> Columns:
@@ -85,7 +87,9 @@ def tia(
     model: str = "mono",
     nuclide: str | None = None,
     administered_mbq: float | None = None,
-    effective_half_life_h: float | None = None,
+    outline_sharing: str | None = None,
+    effective_half_life_h: float | Mapping[str, float] | None = None,
+    fit: str | None = None,
     decay_correction: str | None = None,
     half_life_h: float | None = None,
     injection_time: str | None = None,
@@ -107,8 +111,13 @@ def tia(
         ``"two-phase"``, ...; a SERIES.toml states its own.
     administered_mbq : float
         Administered activity, MBq; needed for images in memory, where no file states it.
-    effective_half_life_h : float, optional
-        For one image: the half-life of all regions, h.
+    effective_half_life_h : float or mapping, optional
+        For one image: the half-life of all regions, h, or of single ones by name.
+    fit : str, optional
+        The curve of the regions of DICOM images.
+    outline_sharing : str, optional
+        ``"on"``: image voxels that several outlines share are divided by what these hold; ``"off"``: by majority. Default:
+        as a SERIES.toml states, else on.
 
     Further arguments as in `lutra.dose`. Raises `LutraError`. Method: docs/methods/time_integration.md of the Lutra book.
     """
@@ -136,8 +145,9 @@ def tia(
         "model": model,
         "nuclide": nuclide,
         "administered_mbq": administered_mbq,
+        "outline_sharing": outline_sharing,
         "images": stated_of_images(
-            effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
+            effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
         ),
     }
     return TiaResult(_lutra.tia(asked, progress))
@@ -191,7 +201,8 @@ class CourseResult:
         return columns_of(json.loads(self._handle.tables_json()[1]))
 
     def map(self, name: str) -> Image | None:
-        """``"dose_sum_gy"``, ``"bed_gy"`` or ``"eqd2_gy"`` (Gy), or ``"labels"``, with axes towards right, front, head;
+        """``"dose_sum_gy"``, ``"bed_gy"`` or ``"eqd2_gy"`` (Gy), or ``"labels"``, with axes towards right, front, head, without a
+        copy;
         ``None`` where the cycles do not lie in one frame.
 
         Raises ``KeyError`` for another name.
@@ -199,9 +210,19 @@ class CourseResult:
         found = self._handle.map(name)
         return None if found is None else Image(*found)
 
-    def save(self, folder: Path, *, force: bool = False) -> str:
-        """Writes what ``lutra course`` writes; the folder. Raises `LutraError`."""
-        return os.fspath(self._handle.save(os.fspath(folder), force=force))
+    def save(
+        self,
+        folder: Path,
+        *,
+        force: bool = False,
+        dicom: bool = False,
+        deidentify: bool = False,
+        dicom_bits: int = 32,
+        dicom_pictures: bool = False,
+    ) -> str:
+        """Writes what ``lutra course`` writes; the folder. Arguments as in `DoseResult.save`. Raises `LutraError`."""
+        asked = as_dicom(deidentify, dicom_bits, dicom_pictures) if dicom else None
+        return os.fspath(self._handle.save(os.fspath(folder), force=force, dicom=asked))
 
 
 def course(
@@ -209,13 +230,18 @@ def course(
     *,
     ct: ImageLike | None = None,
     labels: ImageLike | None = None,
-    label_names: Mapping[int, str] | None = None,
+    label_names: Mapping[int, str] | Path | None = None,
     cycles: Sequence[Cycle] | None = None,
     protocol: str | None = None,
     model: str = "mono",
+    activity: Sequence[Path] = (),
+    facts: Mapping[str, float | bool] | None = None,
+    outline_sharing: str | None = None,
+    patient_label: str | None = None,
     nuclide: str | None = None,
     administered_mbq: float | None = None,
-    effective_half_life_h: float | None = None,
+    effective_half_life_h: float | Mapping[str, float] | None = None,
+    fit: str | None = None,
     decay_correction: str | None = None,
     half_life_h: float | None = None,
     injection_time: str | None = None,
@@ -234,10 +260,15 @@ def course(
     Parameters
     ----------
     path : path, optional
-        A COURSE.toml, or the DICOM folder of a study (then with `protocol`). Else `ct` (HU), `labels` with `label_names`,
-        and `cycles` in memory.
+        A COURSE.toml, which states everything itself; or the DICOM folder of a study, with `protocol`, `facts`, and, where
+        it holds several, the paths of the `ct`, `activity` and `labels` that are meant. Else `ct` (HU), `labels` with
+        `label_names`, and `cycles` in memory.
     protocol : str
         A built-in protocol, as in ``"iluminet"``; a COURSE.toml names its own.
+    facts : mapping, optional
+        What the protocol's rules ask of the patient, as in ``{"gfr_ml_min": 70, "diabetes": False}``.
+    outline_sharing : str, optional
+        As in `lutra.dose`; default as the course states, else on.
     cache : path, optional
         Folder that keeps the doses of finished cycles.
     target_sigma, histories
@@ -247,16 +278,23 @@ def course(
     """
     asked: dict[str, Any]
     if path is not None:
-        if ct is not None or labels is not None or cycles is not None:
-            found = "a path beside images in memory"
-            raise refused(MismatchError, "course", None, found, "one of them", "Give the file or the images.")
+        chosen: dict[str, str | None] = {}
+        for role, one in (("ct", ct), ("labels", labels), ("label_names", label_names)):
+            if one is not None and not isinstance(one, (str, os.PathLike)) or cycles is not None:
+                found = "a path beside images in memory"
+                raise refused(MismatchError, "course", None, found, "one of them", "Give the file or the images.")
+            chosen[role] = None if one is None else os.fspath(one)
         asked = {
             "path": os.fspath(path),
             "protocol": protocol,
+            **chosen,
+            "activity": [os.fspath(one) for one in activity],
+            "facts": {} if facts is None else dict(facts),
+            "outline_sharing": outline_sharing,
             "nuclide": nuclide,
             "administered_mbq": administered_mbq,
             "images": stated_of_images(
-                effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml
+                effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
             ),
         }
     else:
@@ -276,6 +314,8 @@ def course(
             "protocol": protocol,
             "model": model,
             "nuclide": nuclide or "lu177",
+            "facts": {} if facts is None else dict(facts),
+            "outline_sharing": outline_sharing,
             "cycles": [
                 (
                     int(cycle.day),
@@ -286,7 +326,8 @@ def course(
             ],
         }
     run = run_options(engine, histories, target_sigma, None, seed, threads)
-    return CourseResult(_lutra.course(asked, run, _path(cache), str(_lutra.__file__), progress))
+    label = about(patient_label)
+    return CourseResult(_lutra.course(asked, run, _path(cache), str(_lutra.__file__), label, progress))
 
 
 @dataclass(frozen=True)
@@ -332,6 +373,8 @@ def audit(
     administered_mbq: float | None = None,
     nuclide: str | None = None,
     grid: str | float | None = None,
+    outline_sharing: str | None = None,
+    patient_label: str | None = None,
     target_sigma: float | None = None,
     histories: float | None = None,
     seed: int = 177,
@@ -357,7 +400,22 @@ def audit(
     run = run_options(engine, histories, target_sigma, None, seed, threads)
     images = stated_of_images(None, None, None, None, None, False)
     asked = request_of(
-        ct, activity, labels, label_names, activity_unit, administered_mbq, nuclide, "all", grid, None, None, None, run, images
+        ct,
+        activity,
+        labels,
+        label_names,
+        activity_unit,
+        administered_mbq,
+        nuclide,
+        "all",
+        grid,
+        outline_sharing,
+        patient_label,
+        None,
+        None,
+        None,
+        run,
+        images,
     )
     more = {
         "folder": os.fspath(folder),
@@ -410,7 +468,7 @@ def compare(
     labels: ImageLike | None = None,
     *,
     label_names: Mapping[int, str] | Path | None = None,
-    tolerance_rel: float = 0.01,
+    tolerance_rel: float = 0.005,
     folder: Path | None = None,
     force: bool = False,
 ) -> CompareResult:
@@ -470,89 +528,72 @@ class Histogram:
     ----------
     dose_gy, share : array
         Dose, Gy, and the share of the mass (of the volume where no density was given) that receives it or more.
+    quantile_gy : array, shape (1001,)
+        The dose that 0, 0.1, ... 100 % receive, Gy.
     mean_gy, d98_gy, d50_gy, d2_gy : float
         Mean, and the doses that 98, 50 and 2 % receive, Gy.
     """
 
     dose_gy: npt.NDArray[np.float64]
     share: npt.NDArray[np.float64]
+    quantile_gy: npt.NDArray[np.float64]
     mean_gy: float
     d98_gy: float
     d50_gy: float
     d2_gy: float
 
+    def dose_at(self, percent: float) -> float:
+        """The dose that `percent` (0 to 100) of the mass or volume receives, Gy: ``dose_at(2)`` is D2."""
+        if not 0.0 <= percent <= 100.0:
+            raise refused(InvalidError, "percent", None, str(percent), "from 0 to 100", "D2 is dose_at(2).")
+        return float(np.interp(percent, np.linspace(0.0, 100.0, self.quantile_gy.size), self.quantile_gy))
+
+    def share_at(self, dose_gy: float) -> float:
+        """The share of the mass or volume that receives `dose_gy` (Gy) or more, 0 to 1: ``share_at(20)`` is V20."""
+        return float(np.interp(dose_gy, self.dose_gy, self.share, left=1.0, right=0.0))
+
 
 def dvh(
-    dose_gy: ImageLike, labels: ImageLike, label: int = 1, *, density_g_cm3: ImageLike | None = None
-) -> Histogram:
-    """The histogram of a label's voxels, each as one piece; the maps lie on one grid.
-
-    With `density_g_cm3` (g/cm3) it is by mass, else by volume. For the histograms that a dose comes with (which follow the dose
-    within voxels and carry the band of the statistics) ask `DoseResult.dvh`. Raises `LutraError`.
-    """
-    dose = native_image(dose_gy, "dose_gy")
-    regions = native_image(labels, "labels")
-    density = None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3")
-    for role, other in (("labels", regions), ("density_g_cm3", density)):
-        if other is not None and (other.shape != dose.shape or not np.allclose(other.affine, dose.affine, atol=1e-3)):
-            found = "another than that of the dose"
-            raise refused(MismatchError, role, "grid", found, "the same", "Resample it to the dose.")
-    inside = regions.array == label
-    mass = np.ones(int(inside.sum())) if density is None else density.array[inside]
-    return Histogram(**_lutra.dvh(dose.array[inside].astype(np.float32), mass.astype(np.float32)))
-
-
-@dataclass(frozen=True, eq=False)
-class KernelResult:
-    """A voxel S-value kernel.
-
-    Attributes
-    ----------
-    s_mgy_per_mbq_s : array
-        S value by offset from the source voxel, mGy/(MBq s); entry (i, j, k) stands for (+-i, +-j, +-k).
-    electron_kev, photon_kev, error_kev : array
-        Energy by offset, keV per decay, and its standard error.
-    record : dict
-        Nuclide, medium, density, closure of the energy, provenance.
-    """
-
-    s_mgy_per_mbq_s: npt.NDArray[np.float64]
-    electron_kev: npt.NDArray[np.float64]
-    photon_kev: npt.NDArray[np.float64]
-    error_kev: npt.NDArray[np.float64]
-    record: dict[str, Any]
-
-
-def kernel(
-    voxel_mm: float | tuple[float, float, float],
+    dose_gy: ImageLike,
+    labels: ImageLike | None = None,
+    label: int = 1,
     *,
-    half: int | tuple[int, int, int] = 25,
-    tissue: str = "soft",
-    density_g_cm3: float | None = None,
-    nuclide: str = "lu177",
-    histories: float = 1e6,
-    seed: int = 177,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> KernelResult:
-    """A voxel S-value kernel in an endless medium; ``lutra kernel`` as a function.
+    share: ImageLike | None = None,
+    density_g_cm3: ImageLike | None = None,
+    within_voxels: bool = True,
+) -> Histogram:
+    """The histogram of a label's voxels, or of a structure that covers voxels in part; all maps lie on one grid.
 
-    `voxel_mm` are the edges, mm (0.05 to 100), `half` the largest offsets, voxels; `tissue` is a name or a table. Raises
-    `LutraError`. Method: docs/methods/svalues.md of the Lutra book.
+    Parameters
+    ----------
+    dose_gy : image
+        Dose, Gy.
+    labels : image
+        Whole numbers, of which `label` is the region.
+    share : image
+        In place of `labels`: how much of each voxel the structure covers, 0 to 1. Of a voxel that is covered in part only the
+        part on the structure's side counts.
+    density_g_cm3 : image, optional
+        Density, g/cm3: the histogram is by mass, without it by volume.
+    within_voxels : bool
+        Whether the dose follows its neighbours within a voxel (monotonised central slopes), which makes a smooth curve of a
+        few voxels. ``False``: each voxel is one piece, as in most programs.
+
+    For the histograms that a dose comes with, which carry the band of the statistics, ask `DoseResult.dvh`. Raises
+    `LutraError`.
     """
-    edges = (voxel_mm,) * 3 if isinstance(voxel_mm, (int, float)) else voxel_mm
-    halves = (half,) * 3 if isinstance(half, int) else half
-    medium = {
-        "tissue": tissue,
-        "density_g_cm3": density_g_cm3,
-        "nuclide": nuclide,
-        "histories": float(histories),
-        "seed": seed,
-        "threads": threads,
+    if (labels is None) == (share is None):
+        found = "none" if labels is None else "both"
+        raise refused(MismatchError, "labels and share", None, found, "one of them", "Say what the region is.")
+    asked = {
+        "dose_gy": native_image(dose_gy, "dose_gy"),
+        "labels": None if labels is None else native_image(labels, "labels"),
+        "label": label,
+        "share": None if share is None else native_image(share, "share"),
+        "density_g_cm3": None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3"),
+        "within_voxels": within_voxels,
     }
-    record, maps, said = _lutra.kernel([float(edge) for edge in edges], list(halves), medium, progress)
-    told(said)
-    return KernelResult(record=json.loads(record), **maps)
+    return Histogram(**_lutra.dvh(asked))
 
 
 def svalue(
@@ -579,7 +620,7 @@ def svalue(
     run = run_options(engine, histories, target_sigma, None, seed, threads)
     images = stated_of_images(None, None, None, None, None, False)
     asked = request_of(
-        ct, None, labels, label_names, None, None, nuclide, "all", None, density, tissue, tissue_table, run, images
+        ct, None, labels, label_names, None, None, nuclide, "all", None, None, None, density, tissue, tissue_table, run, images
     )
     rows, said = _lutra.svalue(asked, [int(label) for label in source_labels], progress)
     told(said)
@@ -641,7 +682,7 @@ def parity(
     *,
     ct: Path | None = None,
     decays: Path | None = None,
-    histories: float = 100_000,
+    histories: float = 200_000,
     seed: int = 177,
     force: bool = False,
     progress: Progress | None = None,
@@ -682,7 +723,7 @@ def bench(
     if ct is not None or activity is not None:
         images = stated_of_images(None, None, None, None, None, False)
         asked = request_of(
-            ct, activity, labels, None, activity_unit, None, None, "all", None, None, None, None, run, images
+            ct, activity, labels, None, activity_unit, None, None, "all", None, None, None, None, None, None, run, images
         )
     record, _ = _lutra.bench(asked, run, repeat, os.fspath(folder), force, progress)
     found: dict[str, Any] = json.loads(record)

@@ -5,6 +5,7 @@ use crate::volume::Given;
 use lutra::bounds;
 use lutra::clinic::failure::{OrUserError, UserError};
 use lutra::clinic::handed::HandedOver;
+use lutra::course::time_activity::Model;
 use lutra::clinic::request::{
     ActivityChoice, Checkpoint, DoseRequest, EngineChoice, GridChoice, ImageChoice, RunOptions, SceneInput, Stop,
     in_range,
@@ -13,6 +14,7 @@ use lutra::fault::{FaultKind, Setting, Words};
 use lutra::io::dicom::{self, ActivityOptions, DecayCorrection, StatedMoment, TimeZone};
 use lutra::place::Place;
 use lutra::source::{ActivityUnit, OutlineSharing};
+use lutra::transport::batch_store::Shard;
 use lutra::transport::cpu::Carrier;
 use lutra::transport::emission::Emissions;
 use pyo3::prelude::*;
@@ -41,17 +43,28 @@ pub struct Run {
     seed: u64,
     threads: Option<usize>,
     batches: Option<u32>,
+    shard: Option<(u32, u32)>,
     checkpoint: Option<PathBuf>,
     checkpoint_every_s: f64,
     resume: bool,
     force: bool,
 }
 
+/// An effective half-life, h: of all regions, or of single ones by name.
+#[derive(FromPyObject)]
+pub enum HalfLives {
+    /// Of all.
+    All(f64),
+    /// By region.
+    Own(BTreeMap<String, f64>),
+}
+
 /// What a person states about DICOM images of activity.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub struct OfImages {
-    effective_half_life_h: Option<f64>,
+    effective_half_life_h: Option<HalfLives>,
+    fit: Option<String>,
     decay_correction: Option<String>,
     half_life_h: Option<f64>,
     injection_time: Option<String>,
@@ -75,6 +88,8 @@ pub struct Dose<'py> {
     nuclide: Option<String>,
     emissions: String,
     grid: Option<Grid>,
+    outline_sharing: Option<String>,
+    patient_label: Option<String>,
     run: Run,
     images: OfImages,
 }
@@ -190,14 +205,47 @@ impl Run {
             return Err(refused(Setting::Resume, "without checkpoint", "a folder", next));
         }
         let (stop, seed, threads, batches) = (self.stop()?, self.seed, self.threads, self.batches);
-        Ok(RunOptions { engine, stop, seed, threads, batches, shard: None, checkpoint })
+        let shard = self.shard.map(|(number, count)| part(number, count, &stop)).transpose()?;
+        Ok(RunOptions { engine, stop, seed, threads, batches, shard, checkpoint })
     }
 }
 
+/// Shard `number` (from 1) of `count`.
+fn part(number: u32, count: u32, stop: &Stop) -> Result<Shard, UserError> {
+    if !((1..=4096).contains(&count) && (1..=count).contains(&number)) {
+        let found = format!("({number}, {count})");
+        let allowed = "(K, N) with K from 1 to N and N from 1 to 4096";
+        return Err(refused(Setting::Shard, found, allowed, "The shards of a run in three parts are (1, 3), (2, 3), (3, 3)."));
+    }
+    match stop {
+        Stop::Default | Stop::Histories(_) => Ok(Shard { index: number - 1, count }),
+        _ => {
+            let next = "A shard is a part of a known number of histories: give histories.";
+            Err(both(Setting::Shard, "beside target_sigma", next))
+        }
+    }
+}
+
+/// A curve by its name, for regions without a stated half-life.
+pub fn model(name: &str) -> Result<Model, UserError> {
+    Model::ALL.iter().copied().find(|known| known.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = Model::ALL.iter().map(|known| known.name()).collect();
+        UserError::invalid("model", "", format!("\"{name}\""), names.join(", "), "Name the curve.")
+            .kind(FaultKind::Unknown)
+    })
+}
+
+/// Whether image voxels are divided among the outlines that share them.
+pub fn sharing(text: Option<&str>) -> Result<Option<OutlineSharing>, UserError> {
+    text.map(|text| text.parse::<OutlineSharing>().or_user_error()).transpose()
+}
+
 impl OfImages {
-    fn any(&self) -> Option<Setting> {
+    /// What is stated first.
+    pub fn any(&self) -> Option<Setting> {
         [
             (Setting::EffectiveHalfLife, self.effective_half_life_h.is_some()),
+            (Setting::EffectiveHalfLife, self.fit.is_some()),
             (Setting::DecayCorrection, self.decay_correction.is_some()),
             (Setting::HalfLife, self.half_life_h.is_some()),
             (Setting::InjectionTime, self.injection_time.is_some()),
@@ -244,13 +292,21 @@ impl OfImages {
     /// How the images are read and integrated.
     pub fn choice(&self, nuclide: Option<String>, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
         let hours = |h: f64| in_range(Setting::EffectiveHalfLife, h, 0.01, 1e5, "h");
+        let (all, own) = match &self.effective_half_life_h {
+            None => (None, BTreeMap::new()),
+            Some(HalfLives::All(h)) => (Some(hours(*h)?), BTreeMap::new()),
+            Some(HalfLives::Own(own)) => {
+                let own = own.iter().map(|(region, &h)| Ok((region.clone(), hours(h)?)));
+                (None, own.collect::<Result<_, UserError>>()?)
+            }
+        };
         Ok(ImageChoice {
             nuclide_stated: nuclide.is_some(),
             nuclide: nuclide.unwrap_or_else(|| "lu177".to_owned()).into(),
             options: self.options()?,
-            effective_half_life_h: self.effective_half_life_h.map(hours).transpose()?,
-            half_lives_h: BTreeMap::new(),
-            model: None,
+            effective_half_life_h: all,
+            half_lives_h: own,
+            model: self.fit.as_deref().map(model).transpose()?,
             administered_mbq,
         })
     }
@@ -287,6 +343,11 @@ impl Grid {
 }
 
 impl Dose<'_> {
+    /// Whom it is about, in the user's words.
+    pub fn patient_label(&self) -> Option<String> {
+        self.patient_label.clone()
+    }
+
     /// The request, and what of it lies in memory.
     pub fn request(self, py: Python<'_>) -> PyResult<(DoseRequest, HandedOver)> {
         let mut handed = HandedOver::default();
@@ -350,7 +411,7 @@ impl Dose<'_> {
             dicom: None,
             force,
             grid,
-            outline_sharing: OutlineSharing::default(),
+            outline_sharing: sharing(self.outline_sharing.as_deref())?.unwrap_or_default(),
             run,
         };
         Ok((request, handed))

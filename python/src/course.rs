@@ -1,10 +1,9 @@
 //! Images over time to decays, and the cycles of a treatment to a verdict.
 
-use crate::ask::{Names, OfImages, Run, Source, administered};
-use crate::dose::json;
+use crate::ask::{self, Names, OfImages, Run, Source, administered, sharing};
 use crate::fault::{self, argument};
-use crate::more::array;
-use crate::volume::Given;
+use crate::dose::{AsDicom, invocation, json};
+use crate::volume::{Given, lent};
 use crate::worker::work;
 use lutra::clinic::course::cache::Cache;
 use lutra::clinic::course::from_memory::{CourseVolumes, CycleVolumes, TimedImage};
@@ -19,11 +18,13 @@ use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{guard, series_files};
 use lutra::course::tia::{ActivityImage, Method};
-use lutra::course::time_activity::Model;
+use lutra::bounds;
+use lutra::course::rules::{Fact, Facts};
 use lutra::course::words::verdict_words_with;
 use lutra::fault::{FaultKind, Setting};
 use lutra::io::dicom;
 use lutra::io::inputs::Inputs;
+use lutra::source::OutlineSharing;
 use lutra::{Nuclide, Volume};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
@@ -43,12 +44,7 @@ fn method(model: &str, effective_half_life_h: Option<f64>) -> Result<Method, Use
     if let Some(half_life_h) = effective_half_life_h {
         return Ok(Method::Population { half_life_h, half_life_rel_sigma: None });
     }
-    let known = Model::ALL;
-    known.iter().copied().find(|known| known.name() == model).map(Method::Model).ok_or_else(|| {
-        let names: Vec<&str> = known.iter().map(|known| known.name()).collect();
-        UserError::invalid("model", "", format!("\"{model}\""), names.join(", "), "Name the curve.")
-            .kind(FaultKind::Unknown)
-    })
+    ask::model(model).map(Method::Model)
 }
 
 /// Images of one cycle in memory, or where a series lies.
@@ -71,6 +67,7 @@ pub struct Tia<'py> {
     model: String,
     nuclide: Option<String>,
     administered_mbq: Option<f64>,
+    outline_sharing: Option<String>,
     images: OfImages,
 }
 
@@ -113,6 +110,7 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
         Some(Names::Stated(names)) => (names, None),
         None => (BTreeMap::new(), None),
     };
+    let outline_sharing = checked(py, sharing(asked.outline_sharing.as_deref()))?;
     let mut shelf = Shelf::default();
     let labels = match asked.labels {
         None => None,
@@ -135,7 +133,7 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
     };
     let (out, force) = (PathBuf::new(), false);
     let (label_names, ct) = (label_names.map(Into::into), asked.ct.map(Into::into));
-    let request = TiaRequest { series, labels, label_names, ct, images, outline_sharing: None, out, force };
+    let request = TiaRequest { series, labels, label_names, ct, images, outline_sharing, out, force };
     let inputs = guard::of_tia(&request);
     let (done, heard) = work(py, progress, move |hear| {
         let opened = match request.series.as_slice() {
@@ -158,21 +156,20 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
 
 #[pymethods]
 impl Decays {
-    /// A map by name, in the axis order of the images, and its affine.
-    fn map<'py>(&self, py: Python<'py>, name: &str) -> PyResult<(Bound<'py, PyAny>, Affine)> {
-        let failed = |error: lutra::grid::GridError| fault::raised(py, &Failure::from(error));
-        let Integrated { map, orientation, .. } = &*self.done;
+    /// A map by name, indexed (i, j, k) along axes towards right, front, head; read-only, no copy.
+    fn map<'py>(slf: Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let map = &slf.get().done.map;
         match name {
-            "decays" => {
-                let volume = orientation.restore(map.decays.clone()).map_err(failed)?;
-                Ok((array(py, volume.grid.dims, volume.data)?, orientation.grid().affine))
-            }
-            "rel_sigma" => {
-                let volume = orientation.restore(map.rel_sigma.clone()).map_err(failed)?;
-                Ok((array(py, volume.grid.dims, volume.data)?, orientation.grid().affine))
-            }
+            "decays" => lent(&slf, &map.decays.grid, &map.decays.data),
+            "rel_sigma" => lent(&slf, &map.rel_sigma.grid, &map.rel_sigma.data),
             _ => Err(PyKeyError::new_err(name.to_owned())),
         }
+    }
+
+    /// Where each index axis of the user's images runs, as in `LPS`, and their affine (rows x, y, z) to RAS mm.
+    fn geometry(&self) -> (String, Affine) {
+        let orientation = &self.done.orientation;
+        (orientation.letters(), orientation.grid().affine)
     }
 
     /// The regions as JSON.
@@ -211,6 +208,8 @@ pub struct Volumes<'py> {
     protocol: String,
     model: String,
     nuclide: String,
+    facts: BTreeMap<String, Stated>,
+    outline_sharing: Option<String>,
     cycles: Vec<Cycle<'py>>,
 }
 
@@ -220,9 +219,39 @@ pub struct Volumes<'py> {
 pub struct Place {
     path: PathBuf,
     protocol: Option<String>,
+    ct: Option<PathBuf>,
+    activity: Vec<PathBuf>,
+    labels: Option<PathBuf>,
+    label_names: Option<PathBuf>,
+    facts: BTreeMap<String, Stated>,
     nuclide: Option<String>,
     administered_mbq: Option<f64>,
+    outline_sharing: Option<String>,
     images: OfImages,
+}
+
+/// A fact about the patient.
+#[derive(FromPyObject)]
+pub enum Stated {
+    /// Yes or no.
+    Flag(bool),
+    /// A number, its unit in its name.
+    Number(f64),
+}
+
+/// Facts, each within what nature allows.
+fn facts(stated: BTreeMap<String, Stated>) -> Result<Facts, UserError> {
+    let fact = |(name, fact): (String, Stated)| {
+        let fact = match fact {
+            Stated::Flag(flag) => Fact::Flag(flag),
+            Stated::Number(number) => {
+                bounds::fact(&format!("facts: {name}"), &name, number).or_user_error()?;
+                Fact::Number(number)
+            }
+        };
+        Ok((name, fact))
+    };
+    stated.into_iter().map(fact).collect()
 }
 
 /// Where a course comes from.
@@ -244,6 +273,11 @@ pub struct Course {
 }
 
 impl Volumes<'_> {
+    /// What is stated beside the volumes.
+    fn said(&mut self) -> Result<(Option<OutlineSharing>, Facts), UserError> {
+        Ok((sharing(self.outline_sharing.as_deref())?, facts(std::mem::take(&mut self.facts))?))
+    }
+
     fn taken(self, py: Python<'_>) -> PyResult<CourseVolumes> {
         let cycle = |(day, administered_mbq, images): Cycle<'_>| {
             let image = |(time_h, image): (f64, Given<'_>)| {
@@ -265,23 +299,52 @@ impl Volumes<'_> {
     }
 }
 
+impl Place {
+    /// A COURSE.toml states all of this itself: nothing that is given is overlooked.
+    fn stated_beside_a_file(&self) -> Result<(), UserError> {
+        let given = [
+            ("protocol", self.protocol.is_some()),
+            ("ct", self.ct.is_some()),
+            ("activity", !self.activity.is_empty()),
+            ("labels", self.labels.is_some()),
+            ("label_names", self.label_names.is_some()),
+            ("facts", !self.facts.is_empty()),
+            ("nuclide", self.nuclide.is_some()),
+            ("administered_mbq", self.administered_mbq.is_some()),
+        ];
+        let given = given.into_iter().find_map(|(name, given)| given.then_some(name));
+        match given.or_else(|| self.images.any().map(argument)) {
+            None => Ok(()),
+            Some(name) => {
+                let next = "State it in the COURSE.toml, and leave the argument out.";
+                let fault = UserError::invalid(name, "", "beside a COURSE.toml", "one of them", next);
+                Err(fault.kind(FaultKind::Mismatch))
+            }
+        }
+    }
+}
+
 /// What a course in files asks, with the cache's folder.
 fn request(place: Place, cache: PathBuf, run: &RunOptions) -> Result<CourseRequest, UserError> {
+    let outline_sharing = sharing(place.outline_sharing.as_deref())?;
     let study = match dicom::is_dicom(&place.path) {
-        false => None,
+        false => {
+            place.stated_beside_a_file()?;
+            None
+        }
         true => Some(Box::new(StudyChoice {
-            ct: None,
-            activity: Vec::new(),
-            labels: None,
-            label_names: None,
+            ct: place.ct.map(Into::into),
+            activity: place.activity.into_iter().map(Into::into).collect(),
+            labels: place.labels.map(Into::into),
+            label_names: place.label_names.map(Into::into),
             protocol: place.protocol.unwrap_or_else(|| "iluminet".to_owned()),
-            facts: BTreeMap::new(),
+            facts: facts(place.facts)?,
             images: place.images.choice(place.nuclide, administered(place.administered_mbq)?)?,
         })),
     };
     let (out, dicom, force, run) = (PathBuf::new(), None, false, run.clone());
     let course = place.path.into();
-    Ok(CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing: None, force, run })
+    Ok(CourseRequest::Patient { course, out, cache, study, dicom, outline_sharing, force, run })
 }
 
 /// From the cycles of a treatment to a verdict.
@@ -292,27 +355,36 @@ pub fn course(
     run: Run,
     cache: Option<PathBuf>,
     library: PathBuf,
+    patient_label: Option<String>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Course> {
     let run = checked(py, run.options())?;
-    let invocation = Invocation::now(vec!["lutra.course".to_owned()]);
+    let invocation = invocation("lutra.course", patient_label);
     let kept = cache.clone();
     let (asked, volumes) = match from {
         From::Place(place) => (Some(checked(py, request(place, cache.clone().unwrap_or_default(), &run))?), None),
-        From::Volumes(volumes) => (None, Some(volumes.taken(py)?)),
+        From::Volumes(mut volumes) => {
+            let said = checked(py, volumes.said())?;
+            (None, Some((volumes.taken(py)?, said)))
+        }
     };
     let inputs = asked.as_ref().map_or_else(Inputs::none, guard::of_course);
     let of_cache = inputs.clone();
     let (result, heard) = work(py, progress, move |hear| {
         let cache = kept.map(|folder| cache_in(folder, &library, of_cache)).transpose()?;
-        let source = match (asked, volumes) {
-            (Some(CourseRequest::Patient { course, study, .. }), _) => match study {
-                Some(choice) => CourseSource::of_study(&course, &choice, hear)?,
-                None => CourseSource::of_file(&course)?,
+        let (mut source, sharing) = match (asked, volumes) {
+            (Some(CourseRequest::Patient { course, study, outline_sharing, .. }), _) => match study {
+                Some(choice) => (CourseSource::of_study(&course, &choice, hear)?, outline_sharing),
+                None => (CourseSource::of_file(&course)?, outline_sharing),
             },
-            (_, Some(volumes)) => volumes.into_source()?,
+            (_, Some((volumes, (sharing, facts)))) => {
+                let mut source = volumes.into_source()?;
+                source.course.facts = facts;
+                (source, sharing)
+            }
             _ => return Err(Failure::run("a course from nowhere")),
         };
+        source.course.outline_sharing = sharing.or(source.course.outline_sharing);
         treated(source, cache.as_ref(), &run, hear)
     })?;
     Ok(Course { result: Arc::new(result), invocation, inputs, heard: fault::notes(&heard) })
@@ -344,17 +416,18 @@ impl Course {
         Ok((json(&accumulated.totals)?, json(&accumulated.cycles)?))
     }
 
-    /// A map by name with its affine, where all cycles lie in one frame.
-    fn map<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Affine)>> {
-        let (Some(voxels), Some(frame)) = (&self.result.accumulated.voxels, &self.result.frame) else {
+    /// A map by name with its affine, where all cycles lie in one frame; read-only, no copy.
+    fn map<'py>(slf: Bound<'py, Self>, name: &str) -> PyResult<Option<(Bound<'py, PyAny>, Affine)>> {
+        let result = &slf.get().result;
+        let (Some(voxels), Some(frame)) = (&result.accumulated.voxels, &result.frame) else {
             return Ok(None);
         };
-        let dims = frame.grid.dims;
+        let grid = &frame.grid;
         let made = match name {
-            "dose_sum_gy" => array(py, dims, voxels.sums.sum_dose_gy.clone())?,
-            "bed_gy" => array(py, dims, voxels.bed_gy.clone())?,
-            "eqd2_gy" => array(py, dims, voxels.eqd2_gy.clone())?,
-            "labels" => array(py, dims, frame.labels.clone())?,
+            "dose_sum_gy" => lent(&slf, grid, &voxels.sums.sum_dose_gy)?,
+            "bed_gy" => lent(&slf, grid, &voxels.bed_gy)?,
+            "eqd2_gy" => lent(&slf, grid, &voxels.eqd2_gy)?,
+            "labels" => lent(&slf, grid, &frame.labels)?,
             _ => return Err(PyKeyError::new_err(name.to_owned())),
         };
         Ok(Some((made, frame.grid.affine)))
@@ -372,13 +445,14 @@ impl Course {
     }
 
     /// Writes what `lutra course` writes.
-    #[pyo3(signature = (folder, *, force))]
-    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool) -> PyResult<PathBuf> {
+    #[pyo3(signature = (folder, *, force, dicom))]
+    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool, dicom: Option<AsDicom>) -> PyResult<PathBuf> {
         let (result, inputs, invocation) = (Arc::clone(&self.result), self.inputs.clone(), self.invocation.clone());
         let (place, _) = work(py, None, move |hear| {
+            let dicom = dicom.map(AsDicom::out).transpose()?;
             let folder = guard::folder(&folder, force, &inputs, &FILE_NAMES)?;
-            folder.expect(&names(result.course.cycles.len(), None)).or_user_error()?;
-            result.save(&folder, &invocation, None, hear)?;
+            folder.expect(&names(result.course.cycles.len(), dicom)).or_user_error()?;
+            result.save(&folder, &invocation, dicom, hear)?;
             Ok(folder.commit().or_user_error()?)
         })?;
         Ok(place)

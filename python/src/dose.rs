@@ -2,19 +2,20 @@
 
 use crate::ask;
 use crate::fault::{self, argument};
+use crate::volume::lent;
 use crate::worker::work;
 use lutra::clinic::dose::DoseResult;
-use lutra::clinic::failure::{Failure, OrUserError};
+use lutra::clinic::failure::{Failure, OrUserError, UserError};
 use lutra::clinic::invocation::Invocation;
 use lutra::clinic::notes::Listener;
-use lutra::clinic::request::DicomOut;
+use lutra::clinic::request::{DicomOut, DoseRequest};
 use lutra::clinic::{guard, output, pages, room};
 use lutra::io::atomic::OutputFiles;
 use lutra::io::dicom::DoseDepth;
 use lutra::io::inputs::Inputs;
 use lutra::io::open::origin_of;
 use lutra::transport::checkpoint::{self, Keeper};
-use numpy::{PyArray, PyArray1, PyArray3};
+use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -26,7 +27,7 @@ use std::time::Instant;
 type NoteParts = (String, &'static str, Option<String>, String);
 
 /// A dose and what belongs to it.
-struct Kept {
+pub struct Kept {
     result: DoseResult,
     invocation: Invocation,
     seed: u64,
@@ -47,17 +48,12 @@ pub struct Dose {
 /// Transports a case.
 #[pyfunction]
 pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Dose> {
-    let (request, handed) = asked.request(py)?;
-    let invocation = Invocation::now(vec!["lutra.dose".to_owned()]);
+    let (patient_label, (request, handed)) = (asked.patient_label(), asked.request(py)?);
+    let invocation = invocation("lutra.dose", patient_label);
     let (kept, heard) = work(py, progress, move |hear| {
         let begun = Instant::now();
         let inputs = guard::of_dose(&request);
-        if let Some(place) = &request.run.checkpoint {
-            for file in checkpoint::files(&place.folder) {
-                inputs.spare(&file).or_user_error()?;
-            }
-            checkpoint::free(&place.folder, place.resume || request.force).or_user_error()?;
-        }
+        checkpoints_free(&request, &inputs)?;
         let run = request.run.clone();
         let emissions = request.emissions;
         let case = handed.case(request, hear)?;
@@ -66,37 +62,82 @@ pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, Py
         let seconds = begun.elapsed().as_secs_f64();
         Ok(Kept { result, invocation, seed: run.seed, inputs, seconds, keeper })
     })?;
-    Ok(Dose { kept: Arc::new(kept), heard: fault::notes(&heard) })
+    Ok(Dose::of(kept, fault::notes(&heard)))
 }
 
-/// What a request for DICOM says.
-fn dicom_out(dicom: bool, deidentify: bool) -> Option<DicomOut> {
-    dicom.then_some(DicomOut { deidentify, depth: DoseDepth::Bits32, pictures: false })
+/// A call of this function, made now.
+pub fn invocation(function: &str, patient_label: Option<String>) -> Invocation {
+    let mut made = Invocation::now(vec![function.to_owned()]);
+    made.patient_label = patient_label;
+    made
+}
+
+/// Refuses a folder of checkpoints that is not this run's, or whose files are inputs.
+pub fn checkpoints_free(request: &DoseRequest, inputs: &Inputs) -> Result<(), Failure> {
+    let Some(place) = &request.run.checkpoint else { return Ok(()) };
+    for file in checkpoint::files(&place.folder) {
+        inputs.spare(&file).or_user_error()?;
+    }
+    Ok(checkpoint::free(&place.folder, place.resume || request.force).or_user_error()?)
+}
+
+/// What is asked of DICOM files.
+#[derive(Clone, Copy, FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct AsDicom {
+    deidentify: bool,
+    bits: u32,
+    pictures: bool,
+}
+
+impl AsDicom {
+    /// Checked.
+    pub fn out(self) -> Result<DicomOut, UserError> {
+        let Self { deidentify, bits, pictures } = self;
+        let depth = match bits {
+            16 => DoseDepth::Bits16,
+            32 => DoseDepth::Bits32,
+            _ => {
+                let next = "16 is read by every system, 32 is finer.";
+                return Err(UserError::invalid("dicom_bits", "", bits.to_string(), "16 or 32", next));
+            }
+        };
+        Ok(DicomOut { deidentify, depth, pictures })
+    }
+}
+
+impl Kept {
+    /// A dose that is not this process's own transport: of merged shards.
+    pub fn merged(result: DoseResult, invocation: Invocation, seed: u64, inputs: Inputs, seconds: f64) -> Self {
+        Self { result, invocation, seed, inputs, seconds, keeper: Mutex::new(None) }
+    }
+
+    fn keeper(&self) -> Option<Keeper> {
+        self.keeper.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    }
+}
+
+impl Dose {
+    /// Handed out.
+    pub fn of(kept: Kept, heard: Vec<NoteParts>) -> Self {
+        Self { kept: Arc::new(kept), heard }
+    }
 }
 
 #[pymethods]
 impl Dose {
     /// A map by name, indexed (i, j, k) along axes towards right, front, head; read-only, no copy.
     fn map<'py>(slf: Bound<'py, Self>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        fn lent<'py, T: numpy::Element>(owner: &Bound<'py, Dose>, values: &[T]) -> PyResult<Bound<'py, PyAny>> {
-            let grid = &owner.get().kept.result.case.decays.grid;
-            let view = lutra::volume::view(grid, values)
-                .ok_or_else(|| PyKeyError::new_err("a map without one value a voxel"))?;
-            // SAFETY: the object that owns the values is the array's base and is frozen: they live as long as the array and
-            // do not change
-            let array: Bound<'py, PyArray3<T>> = unsafe { PyArray::borrow_from_array(&view, owner.clone().into_any()) };
-            array.getattr("flags")?.setattr("writeable", false)?;
-            Ok(array.into_any())
-        }
         let DoseResult { case, dose, .. } = &slf.get().kept.result;
+        let grid = &case.decays.grid;
         match name {
-            "dose_gy" => lent(&slf, &dose.dose_gy),
-            "sigma_rel" => lent(&slf, &dose.sigma_rel),
-            "dose_electron_gy" => lent(&slf, &dose.dose_electron_gy),
-            "dose_photon_gy" => lent(&slf, &dose.dose_photon_gy),
-            "density_g_cm3" => lent(&slf, &case.density_g_cm3),
-            "decays" => lent(&slf, &case.decays.data),
-            "labels" => lent(&slf, &case.labels),
+            "dose_gy" => lent(&slf, grid, &dose.dose_gy),
+            "sigma_rel" => lent(&slf, grid, &dose.sigma_rel),
+            "dose_electron_gy" => lent(&slf, grid, &dose.dose_electron_gy),
+            "dose_photon_gy" => lent(&slf, grid, &dose.dose_photon_gy),
+            "density_g_cm3" => lent(&slf, grid, &case.density_g_cm3),
+            "decays" => lent(&slf, grid, &case.decays.data),
+            "labels" => lent(&slf, grid, &case.labels),
             _ => Err(PyKeyError::new_err(name.to_owned())),
         }
     }
@@ -162,22 +203,36 @@ impl Dose {
     }
 
     /// Writes what `lutra dose` writes; the folder.
-    #[pyo3(signature = (folder, *, force, dicom, deidentify))]
-    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool, dicom: bool, deidentify: bool) -> PyResult<PathBuf> {
+    #[pyo3(signature = (folder, *, force, dicom))]
+    fn save(&self, py: Python<'_>, folder: PathBuf, force: bool, dicom: Option<AsDicom>) -> PyResult<PathBuf> {
         let kept = Arc::clone(&self.kept);
         let (place, _) = work(py, None, move |hear| {
             let Kept { result, invocation, seed, inputs, .. } = &*kept;
-            let dicom = dicom_out(dicom, deidentify);
+            let dicom = dicom.map(AsDicom::out).transpose()?;
             let names = guard::dose_names(dicom);
             let folder = guard::folder(&folder, force, inputs, &names)?;
             room::on_disk(&folder, &result.case.density_g_cm3)?;
             let place = output::write_result(result, dicom, folder, invocation, *seed, &mut unless_halted, hear)?;
-            if let Some(keeper) = kept.keeper.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take() {
+            if let Some(keeper) = kept.keeper() {
                 keeper.discard();
             }
             Ok(place)
         })?;
         Ok(place)
+    }
+
+    /// The result will not be saved: removes its checkpoints, or leaves them to be resumed and gives their folder back.
+    fn give_up(&self, discard: bool) {
+        match self.kept.keeper() {
+            Some(keeper) if discard => keeper.discard(),
+            Some(keeper) => keeper.end(),
+            None => {}
+        }
+    }
+
+    /// Whether checkpoints wait for the result to be saved.
+    fn unsaved(&self) -> bool {
+        self.kept.keeper.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_some()
     }
 
     /// The page `report.html` as text.
@@ -200,14 +255,14 @@ impl Dose {
     }
 
     /// Writes the dose as RT Dose into the study of `reference`, a file or folder of its CT; the notes.
-    #[pyo3(signature = (path, *, reference, force, deidentify))]
+    #[pyo3(signature = (path, *, reference, force, dicom))]
     fn save_rtdose(
         &self,
         py: Python<'_>,
         path: PathBuf,
         reference: Option<PathBuf>,
         force: bool,
-        deidentify: bool,
+        dicom: AsDicom,
     ) -> PyResult<Vec<NoteParts>> {
         let kept = Arc::clone(&self.kept);
         let ((), heard) = work(py, None, move |hear| {
@@ -221,7 +276,7 @@ impl Dose {
                 })?),
             };
             claimed.check().or_user_error()?;
-            let out = DicomOut { deidentify, depth: DoseDepth::Bits32, pictures: false };
+            let out = dicom.out()?;
             let DoseResult { case, dose, .. } = &kept.result;
             output::write_rtdose(case, dose, &path, origin.as_ref(), out, hear)
         })?;

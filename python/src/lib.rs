@@ -6,7 +6,9 @@ mod course;
 mod dose;
 mod fault;
 mod more;
+mod parts;
 mod program;
+mod register;
 mod volume;
 mod worker;
 
@@ -20,16 +22,22 @@ mod _lutra {
     #[pymodule_export]
     use super::dose::{Dose, arguments, dose};
     #[pymodule_export]
-    use super::more::{audit, bench, compare, devices, dvh, gamma, inspect, kernel, parity, svalue, validate};
+    use super::more::{Kernel, audit, bench, cohort, compare, devices, dvh, gamma, init, inspect, kernel};
+    #[pymodule_export]
+    use super::more::{parity, point_kernel, practice_patient, protocols, svalue, validate};
+    #[pymodule_export]
+    use super::parts::{merge, shard};
     #[pymodule_export]
     use super::program::main;
+    #[pymodule_export]
+    use super::register::register;
     #[pymodule_export]
     use super::worker::wait_for_ended;
 
     use pyo3::prelude::*;
 
     #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn begin(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

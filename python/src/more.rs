@@ -1,7 +1,7 @@
 //! The other questions: each a request of the clinic, its record handed out as JSON and its maps as arrays.
 
 use crate::ask::{self, Names, OfImages, Run, Source, engine, histories, labels};
-use crate::dose::json;
+use crate::dose::{invocation, json};
 use crate::fault::{self, argument, said};
 use crate::volume::Given;
 use crate::worker::work;
@@ -9,14 +9,26 @@ use lutra::clinic::audit::{FILE_NAMES as AUDIT_FILES, audit_case_into};
 use lutra::clinic::compare::{FILE_NAMES as COMPARE_FILES, Lent, compare_lent};
 use lutra::clinic::failure::{Failure, OrUserError, UserError};
 use lutra::clinic::invocation::Invocation;
-use lutra::clinic::kernel::voxel_kernel;
+use lutra::clinic::course::cohort::cohort as virtual_patients;
+use lutra::clinic::init::{self as drafts, Next};
+use lutra::clinic::kernel::{self as radial, KernelResult, failure as kernel_failure, voxel_kernel};
+use lutra::clinic::point_kernel as table;
+use lutra::clinic::practice;
 use lutra::clinic::request::{
-    AuditRequest, BenchRequest, BenchScene, CompareRequest, KernelRequest, MediumRequest, ParityRequest, ParityScene,
+    AuditRequest, BenchRequest, BenchScene, CompareRequest, InitRequest, KernelRequest, MediumRequest, ParityRequest, ParityScene,
     RunOptions, Stop, SvalueRequest, ValidateRequest, in_range,
 };
 use lutra::clinic::svalue::svalues_of;
 use lutra::clinic::{bench as measured, guard, inspection, parity as devices_held, survey, validation};
+use lutra::Nuclide;
+use lutra::bed::RADIOBIOLOGY_SETS;
+use lutra::course::protocol::{BUILT_IN, Protocol};
 use lutra::dose::dvh::Dvh;
+use lutra::dose::dvh::pieces::{Field, Member, region_dvh, whole_dvh};
+use lutra::io::atomic::{AtomicOutputDir, OutputFiles};
+use lutra::io::inputs::Inputs;
+use lutra::svalues::kernel_file;
+use lutra::svalues::point_kernel::Shells;
 use lutra::fault::{FaultKind, Setting};
 use lutra::io::dicom;
 use lutra::place::Place;
@@ -26,10 +38,11 @@ use lutra::transport::Engine;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::gpu::{automatic, list_adapters};
 use lutra::validate::Extent;
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 type NoteParts = (String, &'static str, Option<String>, String);
 
@@ -45,7 +58,8 @@ fn checked<T>(py: Python<'_>, made: Result<T, UserError>) -> PyResult<T> {
     made.map_err(|fault| fault::of_fault(py, &fault))
 }
 
-fn names(names: Option<Names>) -> (BTreeMap<u16, String>, Option<PathBuf>) {
+/// Names as stated, and the file of names.
+pub fn names(names: Option<Names>) -> (BTreeMap<u16, String>, Option<PathBuf>) {
     match names {
         None => (BTreeMap::new(), None),
         Some(Names::Stated(names)) => (names, None),
@@ -75,16 +89,73 @@ impl Medium {
     }
 }
 
-/// A voxel kernel: record, and by offset (0 to `half`) the S values, mGy/(MBq s), and the energies with their error, keV.
+/// A voxel kernel in memory.
+#[pyclass(frozen, module = "lutra._lutra")]
+pub struct Kernel {
+    made: Arc<KernelResult>,
+    /// As it was asked for.
+    tissue: String,
+    half_life_h: f64,
+    inputs: Inputs,
+    heard: Vec<NoteParts>,
+}
+
+#[pymethods]
+impl Kernel {
+    /// What it is, as JSON.
+    fn record_json(&self) -> PyResult<String> {
+        let kernel = &self.made.kernel;
+        json(&serde_json::json!({
+            "nuclide": kernel.nuclide, "medium": kernel.medium, "density_g_cm3": self.made.density_g_cm3,
+            "tissue": self.tissue, "half_life_h": self.half_life_h,
+            "voxel_mm": kernel.spacing_mm, "half": kernel.half, "beyond_kev": kernel.beyond_kev,
+            "radiated_kev": kernel.radiated_kev, "expected_kev": self.made.expected_kev,
+            "closure_rel": kernel.closure_rel(self.made.expected_kev), "provenance": kernel.provenance,
+        }))
+    }
+
+    /// By offset (0 to `half`) the S values, mGy/(MBq s), and the energies with their error, keV.
+    fn maps<'py>(&self, py: Python<'py>) -> PyResult<BTreeMap<&'static str, Bound<'py, PyAny>>> {
+        let (kernel, dims) = (&self.made.kernel, self.made.kernel.half.map(|half| half + 1));
+        let s: Vec<f64> = (0..kernel.len()).map(|place| kernel.s_mgy_per_mbq_s(kernel.offset(place))).collect();
+        Ok(BTreeMap::from([
+            ("s_mgy_per_mbq_s", array(py, dims, s)?),
+            ("electron_kev", array(py, dims, kernel.electron_kev.clone())?),
+            ("photon_kev", array(py, dims, kernel.photon_kev.clone())?),
+            ("error_kev", array(py, dims, kernel.error_kev.clone())?),
+        ]))
+    }
+
+    /// Everything that was said.
+    fn notes(&self) -> Vec<NoteParts> {
+        self.heard.clone()
+    }
+
+    /// Writes what `lutra kernel` writes, in the layout of the file's ending; the files.
+    #[pyo3(signature = (path, *, force))]
+    fn save(&self, py: Python<'_>, path: PathBuf, force: bool) -> PyResult<Vec<PathBuf>> {
+        let (made, inputs) = (Arc::clone(&self.made), self.inputs.clone());
+        let (files, _) = work(py, None, move |_| {
+            kernel_file::check_ending(&path).map_err(kernel_failure)?;
+            let files = kernel_file::files(&path);
+            let claimed = OutputFiles::claim(&files, force, &inputs).or_user_error()?;
+            claimed.check().or_user_error()?;
+            kernel_file::write(&made.kernel, &path).map_err(kernel_failure)?;
+            Ok(files)
+        })?;
+        Ok(files)
+    }
+}
+
+/// A voxel kernel in an endless medium.
 #[pyfunction]
-#[allow(clippy::type_complexity, reason = "taken apart at once by the Python side")]
-pub fn kernel<'py>(
-    py: Python<'py>,
+pub fn kernel(
+    py: Python<'_>,
     spacing_mm: [f64; 3],
     half: [usize; 3],
     medium: Medium,
-    progress: Option<&Bound<'py, PyAny>>,
-) -> PyResult<(String, BTreeMap<&'static str, Bound<'py, PyAny>>, Vec<NoteParts>)> {
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Kernel> {
     let asked = || {
         for edge in spacing_mm {
             in_range(Setting::KernelVoxel, edge, 0.05, 100.0, "mm")?;
@@ -95,22 +166,115 @@ pub fn kernel<'py>(
         Ok(KernelRequest { spacing_mm, half, medium: medium.request()? })
     };
     let request = checked(py, asked())?;
+    let inputs = guard::of_kernel(&request);
+    let (tissue, nuclide) = (request.medium.tissue.to_lowercase(), request.medium.nuclide.clone());
     let (made, heard) = work(py, progress, move |hear| voxel_kernel(&request, hear))?;
-    let (kernel, dims) = (&made.kernel, made.kernel.half.map(|half| half + 1));
-    let s: Vec<f64> = (0..kernel.len()).map(|place| kernel.s_mgy_per_mbq_s(kernel.offset(place))).collect();
-    let record = serde_json::json!({
-        "nuclide": kernel.nuclide, "medium": kernel.medium, "density_g_cm3": made.density_g_cm3,
-        "voxel_mm": kernel.spacing_mm, "half": kernel.half, "beyond_kev": kernel.beyond_kev,
-        "radiated_kev": kernel.radiated_kev, "expected_kev": made.expected_kev,
-        "closure_rel": kernel.closure_rel(made.expected_kev), "provenance": kernel.provenance,
-    });
-    let maps = BTreeMap::from([
-        ("s_mgy_per_mbq_s", array(py, dims, s)?),
-        ("electron_kev", array(py, dims, kernel.electron_kev.clone())?),
-        ("photon_kev", array(py, dims, kernel.photon_kev.clone())?),
-        ("error_kev", array(py, dims, kernel.error_kev.clone())?),
-    ]);
-    Ok((json(&record)?, maps, fault::notes(&heard)))
+    let half_life_h = checked(py, Nuclide::load(&nuclide).or_user_error())?.half_life_h;
+    Ok(Kernel { made: Arc::new(made), tissue, half_life_h, inputs, heard: fault::notes(&heard) })
+}
+
+/// A radial point kernel as CSV, with its figures as JSON: median and 90 % radii, mm, energy and closure.
+#[pyfunction]
+pub fn point_kernel(
+    py: Python<'_>,
+    medium: Medium,
+    path: Option<PathBuf>,
+    force: bool,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(String, String, Vec<NoteParts>)> {
+    let request = checked(py, medium.request())?;
+    let ((record, text), heard) = work(py, progress, move |hear| {
+        let inputs = guard::of_medium(&request);
+        let claimed =
+            path.as_ref().map(|path| OutputFiles::claim(&[path], force, &inputs)).transpose().or_user_error()?;
+        let (point, density, _) = radial::point_kernel(&request, hear)?;
+        let text = table::csv(&point, density);
+        if let (Some(claimed), Some(path)) = (claimed, &path) {
+            claimed.write(path, |to| to.write_all(text.as_bytes())).or_user_error()?;
+        }
+        let radii = |shells: &Shells| [0.5, 0.9].map(|share| table::radius_mm(shells, density, share));
+        let record = serde_json::json!({
+            "nuclide": point.nuclide, "tissue": point.tissue, "density_g_cm3": density,
+            "energy_kev_per_decay": point.nuclide_electron_kev + point.nuclide_photon_kev,
+            "closure_rel": point.closure_rel(),
+            "electron_radius_50_90_mm": point.electron.as_ref().map(radii),
+            "photon_radius_50_90_mm": point.photon.as_ref().map(radii),
+        });
+        Ok((record, text))
+    })?;
+    Ok((json(&record)?, text, fault::notes(&heard)))
+}
+
+/// Drafts a configuration from a folder of images: what was written, what is to be filled in, what is not used, as JSON.
+#[pyfunction]
+pub fn init(
+    py: Python<'_>,
+    folder: PathBuf,
+    what: &str,
+    out: Option<PathBuf>,
+    protocol: Option<String>,
+    force: bool,
+) -> PyResult<String> {
+    let request = match what {
+        "dose" => InitRequest::Dose { out: out.unwrap_or_else(|| folder.join("dose.toml")), folder, force },
+        "course" => InitRequest::Course { folder, protocol, force },
+        _ => {
+            let next = "A dose is one cycle, a course several.";
+            let fault = UserError::invalid("what", "", format!("\"{what}\""), "dose, course", next);
+            return checked(py, Err(fault.kind(FaultKind::Unknown)));
+        }
+    };
+    let (done, _) = work(py, None, move |_| drafts::init(&request))?;
+    let next = match &done.next {
+        Next::Dose(config) => ("dose", config),
+        Next::Course(file) => ("course", file),
+    };
+    json(&serde_json::json!({
+        "written": done.written,
+        "to_fill_in": done.to_fill_in.iter().map(|(file, line, field)| serde_json::json!({
+            "file": file, "line": line, "field": field,
+        })).collect::<Vec<_>>(),
+        "not_used": done.left.iter().map(said).collect::<Vec<_>>(),
+        "next": {"function": next.0, "file": next.1},
+    }))
+}
+
+/// A virtual cohort under several stopping policies, as JSON.
+#[pyfunction]
+pub fn cohort(py: Python<'_>, protocol: String, patients: u32, seed: u64) -> PyResult<String> {
+    let ((cohort, outcomes), _) = work(py, None, move |_| virtual_patients(&protocol, patients, seed))?;
+    json(&serde_json::json!({
+        "patients": cohort.patients, "seed": seed, "mean_dose_gy": cohort.mean_dose_gy,
+        "sigma_dose_gy": cohort.sigma_dose_gy, "within_patient_cv": cohort.within_patient_cv, "policies": outcomes,
+    }))
+}
+
+/// The built-in protocols and sets of radiobiology, as JSON.
+#[pyfunction]
+pub fn protocols(py: Python<'_>) -> PyResult<String> {
+    let read = BUILT_IN.iter().map(|(name, _)| Ok((*name, Protocol::built_in(name).or_user_error()?)));
+    let read: BTreeMap<_, _> = checked(py, read.collect())?;
+    let sets: Vec<_> = RADIOBIOLOGY_SETS
+        .iter()
+        .map(|set| {
+            serde_json::json!({
+                "name": set.name, "alpha_beta_gy": set.alpha_beta_gy, "repair_half_life_h": set.repair_half_life_h,
+                "source": set.source,
+            })
+        })
+        .collect();
+    json(&serde_json::json!({"protocols": read, "radiobiology": sets}))
+}
+
+/// Writes the practice patient: three cycles as the files that a clinic has; the folder.
+#[pyfunction]
+pub fn practice_patient(py: Python<'_>, folder: PathBuf) -> PyResult<PathBuf> {
+    let (place, _) = work(py, None, move |_| {
+        let folder = AtomicOutputDir::create(&folder, false, &Inputs::none()).or_user_error()?.without_record();
+        practice::write(&folder)?;
+        Ok(folder.commit().or_user_error()?)
+    })?;
+    Ok(place)
 }
 
 /// S values of source regions to every region: rows as JSON.
@@ -155,7 +319,7 @@ pub fn audit(
     more: Audit,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(PathBuf, Vec<NoteParts>)> {
-    let (mut dose, handed) = asked.request(py)?;
+    let (patient_label, (mut dose, handed)) = (asked.patient_label(), asked.request(py)?);
     (dose.out, dose.force) = (more.folder.clone(), more.force);
     let declared = || {
         if dose.labels.is_none() && handed.labels.is_none() {
@@ -186,7 +350,7 @@ pub fn audit(
     let places = |paths: Vec<PathBuf>| paths.into_iter().map(Place::from).collect();
     let (kernels, s_tables, phantom) = (places(more.kernels), places(more.s_tables), more.phantom);
     let request = AuditRequest { dose, tolerance_rel, kernels, declared, s_tables, phantom };
-    let invocation = Invocation::now(vec!["lutra.audit".to_owned()]);
+    let invocation = invocation("lutra.audit", patient_label);
     let (place, heard) = work(py, progress, move |hear| {
         let names = [&guard::dose_names(None)[..], &AUDIT_FILES].concat();
         let (out, force) = (&request.dose.out, request.dose.force);
@@ -406,17 +570,97 @@ pub fn bench(
     Ok((json(&found.bench)?, found.place))
 }
 
-/// The histogram of doses (Gy) with masses: cumulative, as columns of dose and share.
+/// What a region is: voxels of a label, or the covered share of every voxel.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Region<'py> {
+    dose_gy: Given<'py>,
+    labels: Option<Given<'py>>,
+    label: u16,
+    share: Option<Given<'py>>,
+    density_g_cm3: Option<Given<'py>>,
+    within_voxels: bool,
+}
+
+/// The maps of a region.
+struct Maps {
+    dose: lutra::Volume<f32>,
+    density: Option<Vec<f32>>,
+    members: Vec<Member>,
+    share: Option<Vec<f32>>,
+}
+
+impl Region<'_> {
+    /// The maps, on one grid.
+    fn maps(&self, py: Python<'_>) -> PyResult<Maps> {
+        let dose = self.dose_gy.single(py, "dose_gy")?;
+        let on = |role: &'static str, given: &Option<Given<'_>>| {
+            given.as_ref().map(|given| {
+                let volume = given.single(py, role)?;
+                if volume.grid.same_as(&dose.grid) { Ok(volume.data) } else { Err(another_grid(py, role)) }
+            })
+        };
+        let density = on("density_g_cm3", &self.density_g_cm3).transpose()?;
+        let share = on("share", &self.share).transpose()?;
+        for (role, low, high, values) in [
+            ("dose_gy", f32::MIN, f32::MAX, Some(&dose.data)),
+            ("density_g_cm3", 0.0, f32::MAX, density.as_ref()),
+            ("share", 0.0, 1.0, share.as_ref()),
+        ] {
+            if let Some(value) = values.into_iter().flatten().find(|value| !(low..=high).contains(*value)) {
+                let allowed = if high == 1.0 { "from 0 to 1" } else { "finite numbers, densities not negative" };
+                let next = "Correct these voxels.";
+                return checked(py, Err(UserError::invalid(role, "values", value.to_string(), allowed, next)));
+            }
+        }
+        let members = match (&share, &self.labels) {
+            (Some(share), _) => (0..).zip(share).filter(|(_, part)| **part > 0.0).map(|(n, &part)| (n, part)).collect(),
+            (None, Some(labels)) => {
+                let labels = labels.labels(py, "labels")?;
+                if !labels.grid.same_as(&dose.grid) {
+                    return Err(another_grid(py, "labels"));
+                }
+                (0..).zip(labels.data).filter(|(_, label)| *label == self.label).map(|(n, _)| (n, 1.0)).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        Ok(Maps { dose, density, members, share })
+    }
+}
+
+fn another_grid(py: Python<'_>, role: &'static str) -> PyErr {
+    let next = "Resample it to the dose.";
+    let fault = UserError::invalid(role, "grid", "another than that of the dose", "the same", next);
+    fault::of_fault(py, &fault.kind(FaultKind::Mismatch))
+}
+
+impl Maps {
+    /// The histogram: cut within voxels, or each voxel as one piece.
+    fn histogram(&self, within_voxels: bool) -> Dvh {
+        let density_g_cm3 = self.density.as_deref();
+        if !within_voxels {
+            let mass = |n: usize| density_g_cm3.map_or(1.0, |density| density[n]);
+            return Dvh::weighted(self.members.iter().map(|&(n, part)| (self.dose.data[n], part * mass(n))).collect());
+        }
+        let least_density_g_cm3 = if density_g_cm3.is_some() { lutra::dose::AIR_LIMIT_G_CM3 } else { 0.0 };
+        let field =
+            Field { grid: &self.dose.grid, dose_gy: &self.dose.data, density_g_cm3, least_density_g_cm3 };
+        match &self.share {
+            Some(share) => region_dvh(&field, &self.members, &|n| share[n]),
+            None => {
+                let voxels: Vec<u32> = self.members.iter().map(|&(n, _)| n as u32).collect();
+                whole_dvh(&field, &voxels)
+            }
+        }
+    }
+}
+
+/// The histogram of a region: cumulative, as columns of dose and share, and its quantiles by 0.1 %.
 #[pyfunction]
-pub fn dvh<'py>(
-    py: Python<'py>,
-    dose_gy: PyReadonlyArray1<'py, f32>,
-    mass: PyReadonlyArray1<'py, f32>,
-) -> PyResult<BTreeMap<&'static str, Py<PyAny>>> {
-    let (dose_gy, mass) = (dose_gy.as_array(), mass.as_array());
-    let pieces = dose_gy.iter().copied().zip(mass.iter().copied()).collect();
+pub fn dvh(py: Python<'_>, region: Region<'_>) -> PyResult<BTreeMap<&'static str, Py<PyAny>>> {
+    let (maps, within_voxels) = (region.maps(py)?, region.within_voxels);
     let (dvh, _) = work(py, None, move |_| {
-        let dvh = Dvh::weighted(pieces);
+        let dvh = maps.histogram(within_voxels);
         if dvh.is_empty() {
             let next = "Give the region's voxels.";
             return Err(Failure::User(UserError::invalid(
@@ -433,9 +677,11 @@ pub fn dvh<'py>(
     let steps: Vec<f32> = (0..=1000).map(|n| top * n as f32 / 1000.0).collect();
     let share: Vec<f64> = steps.iter().map(|&gy| dvh.volume_at_dose(gy)).collect();
     let point = |percent: f64| dvh.dose_at_volume_gy(percent).map(f64::from);
+    let quantiles: Vec<f64> = (0..=1000).filter_map(|n| point(0.1 * f64::from(n))).collect();
     Ok(BTreeMap::from([
         ("dose_gy", PyArray1::from_vec(py, steps.into_iter().map(f64::from).collect()).into_any().unbind()),
         ("share", PyArray1::from_vec(py, share).into_any().unbind()),
+        ("quantile_gy", PyArray1::from_vec(py, quantiles).into_any().unbind()),
         ("mean_gy", dvh.mean_gy().into_pyobject(py)?.into_any().unbind()),
         ("d98_gy", point(98.0).into_pyobject(py)?.into_any().unbind()),
         ("d50_gy", point(50.0).into_pyobject(py)?.into_any().unbind()),

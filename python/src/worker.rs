@@ -126,31 +126,42 @@ fn attend<T: Send>(
     from: &Mutex<Receiver<Said<T>>>,
     notes: &mut Vec<Note>,
 ) -> PyResult<Result<T, Failure>> {
-    let next = |wait| from.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).recv_timeout(wait);
     loop {
-        let mut heard = py.detach(|| next(LOOK));
-        let mut latest = None;
-        loop {
-            match heard {
-                Ok(Said::Note(note)) => notes.push(note),
-                Ok(Said::Progress(done, sigma, what)) => latest = Some((done, sigma, what)),
-                Ok(Said::Done(made)) => {
-                    tell(progress, latest)?;
-                    return Ok(*made);
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(PyRuntimeError::new_err("the work of lutra panicked: please report it"));
-                }
-            }
-            heard = next(Duration::ZERO);
-        }
+        let (latest, done) = py.detach(|| listen(from, notes));
         tell(progress, latest)?;
-        py.check_signals()?;
+        match done {
+            Some(Ok(made)) => return Ok(*made),
+            Some(Err(())) => return Err(PyRuntimeError::new_err("the work of lutra panicked: please report it")),
+            None => py.check_signals()?,
+        }
     }
 }
 
-fn tell(progress: Option<&Bound<'_, PyAny>>, latest: Option<(f64, Option<f64>, String)>) -> PyResult<()> {
+/// What was last said of progress.
+type Latest = Option<(f64, Option<f64>, String)>;
+
+/// Listens for a while, whatever is said: the interpreter is not asked for more often than that. What was last said of
+/// progress, and the result once it is there; an error where the work panicked.
+#[allow(clippy::type_complexity, reason = "taken apart at once")]
+fn listen<T: Send>(
+    from: &Mutex<Receiver<Said<T>>>,
+    notes: &mut Vec<Note>,
+) -> (Latest, Option<Result<Box<Result<T, Failure>>, ()>>) {
+    let from = from.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let until = Instant::now() + LOOK;
+    let mut latest = None;
+    loop {
+        match from.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Said::Note(note)) => notes.push(note),
+            Ok(Said::Progress(done, sigma, what)) => latest = Some((done, sigma, what)),
+            Ok(Said::Done(made)) => return (latest, Some(Ok(made))),
+            Err(RecvTimeoutError::Timeout) => return (latest, None),
+            Err(RecvTimeoutError::Disconnected) => return (latest, Some(Err(()))),
+        }
+    }
+}
+
+fn tell(progress: Option<&Bound<'_, PyAny>>, latest: Latest) -> PyResult<()> {
     if let (Some(progress), Some(latest)) = (progress, latest) {
         progress.call1(latest)?;
     }

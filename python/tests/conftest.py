@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -60,6 +62,44 @@ def files(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = "".join(f"{label},{name}\n" for label, name in NAMES.items())
     (folder / "names.csv").write_text(f"value,name\n{names}")
     return folder
+
+
+#: What this run went without: name and why.
+MISSING: dict[str, str] = {}
+
+
+def without(what: str, why: str) -> None:
+    """Skips a test, loudly: `./test` counts it."""
+    MISSING[what] = why
+    pytest.skip(f"{what}: {why}")
+
+
+def needs(name: str) -> Any:
+    """A module of a package that this test is held against."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        without(name.partition(".")[0], str(error))
+
+
+def shared() -> Path:
+    """Reference data beside the project: ``LUTRA_SHARED``, else ``../shared``; required by ``REQUIRE_SHARED=1``."""
+    place = Path(os.environ.get("LUTRA_SHARED", Path(__file__).parents[3] / "shared"))
+    if not (place / "cases").is_dir():
+        assert os.environ.get("REQUIRE_SHARED") != "1", f"REQUIRE_SHARED=1 and no reference data in {place}"
+        without("SHARED", f"no reference data in {place}")
+    return place
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What was skipped for want of something, here and in the closing list of `./test`."""
+    record = os.environ.get("LUTRA_SKIPPED")
+    for what, why in sorted(MISSING.items()):
+        line = f"{'' if what == 'SHARED' else 'PYTHON: '}{what}: {why.splitlines()[0]}"
+        terminalreporter.write_line(f"SKIPPED: {line}")
+        if record:
+            with open(record, "a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
 
 def program(*arguments: object) -> subprocess.CompletedProcess[str]:

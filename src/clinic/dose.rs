@@ -47,6 +47,13 @@ impl DoseResult {
         hear: &mut dyn Listener,
     ) -> Result<Self, Failure> {
         let computed = transport::compute(&mut case, run, emissions, hear)?;
+        Self::made(case, computed)
+    }
+
+    /// The dose of a case whose tallies are known: of merged shards.
+    ///
+    /// Errors: as [`dose_map`].
+    pub fn made(case: Case, computed: Computed) -> Result<Self, Failure> {
         let dose = dose_map(&case, &computed)?;
         let tables = tables(&case, &computed, &dose)?;
         Ok(Self { case, computed, dose, tables })

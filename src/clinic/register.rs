@@ -2,6 +2,7 @@
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
+use super::from_memory;
 use super::images::{self, Anatomy};
 use super::invocation::Invocation;
 use super::notes::Listener;
@@ -98,22 +99,45 @@ pub struct Registered {
     sides: [Side; 2],
 }
 
+/// What of a registration lies in memory, in place of the request's files.
+#[derive(Default)]
+pub struct Lent {
+    /// The image that stays.
+    pub fixed: Option<Volume<f32>>,
+    /// The image that is moved.
+    pub moving: Option<Volume<f32>>,
+    /// Regions in the frame of the fixed image, and their names.
+    pub mask: Option<(Volume<u16>, BTreeMap<u16, String>)>,
+}
+
 /// Registers the moving to the fixed image.
 ///
 /// Errors: images that cannot be read or whose kind is unclear; two patients; a result that is refused, by its reason.
 pub fn run(request: &RegisterRequest, hear: &mut dyn Listener) -> Result<Registered, Failure> {
+    run_lent(request, Lent::default(), hear)
+}
+
+/// As [`run`], with what lies in memory.
+///
+/// Errors: as [`run`]; values in memory that are not finite.
+pub fn run_lent(request: &RegisterRequest, lent: Lent, hear: &mut dyn Listener) -> Result<Registered, Failure> {
     let mut warnings = Vec::new();
     let sides = [
-        open("fixed", &request.fixed, request.metric, &mut warnings)?,
-        open("moving", &request.moving, request.metric, &mut warnings)?,
+        side("fixed", &request.fixed, lent.fixed, request.metric, &mut warnings)?,
+        side("moving", &request.moving, lent.moving, request.metric, &mut warnings)?,
     ];
     if let [Some(fixed), Some(moving)] = sides.each_ref().map(|side| side.origin.as_ref()) {
         fixed.must_agree_on_patient(moving).or_user_error()?;
     }
     let mut inputs: Vec<InputFile> = sides.iter().map(|side| side.input.clone()).collect();
-    let regions = match &request.mask {
-        None => None,
-        Some(path) => {
+    let regions = match (lent.mask, &request.mask) {
+        (Some((labels, names)), _) => {
+            let map = from_memory::regions(labels, names).map;
+            inputs.extend(map.inputs.iter().cloned());
+            Some(map)
+        }
+        (None, None) => None,
+        (None, Some(path)) => {
             let anatomy = Anatomy { grid: &sides[0].volume.grid, origin: sides[0].origin.as_ref() };
             let map = images::regions(path, request.label_names.as_ref(), &anatomy, hear, &mut warnings)?;
             inputs.extend(map.inputs.iter().cloned());
@@ -132,6 +156,24 @@ pub fn run(request: &RegisterRequest, hear: &mut dyn Listener) -> Result<Registe
 /// The metric for two kinds of images (CT or not).
 pub fn automatic(is_ct: [bool; 2]) -> Likeness {
     if is_ct == [false; 2] { Likeness::LogCorrelation } else { Likeness::MutualInformation }
+}
+
+/// One side: what lies in memory, else the file.
+fn side(
+    role: &str,
+    path: &Place,
+    lent: Option<Volume<f32>>,
+    metric: Option<Likeness>,
+    warnings: &mut Vec<Note>,
+) -> Result<Side, UserError> {
+    let Some(volume) = lent else { return open(role, path, metric, warnings) };
+    if let Some(value) = volume.data.iter().find(|value| !value.is_finite()) {
+        let next = "Set these voxels to a true value.";
+        return Err(UserError::invalid(path, "voxel values", value.to_string(), "finite numbers", next));
+    }
+    let image = from_memory::image(role, volume);
+    let is_ct = of_values(path, &image.volume.data, metric)?;
+    Ok(Side { volume: image.volume, is_ct, origin: None, input: image.input })
 }
 
 /// Opens an image and says whether it is a CT.
@@ -209,7 +251,8 @@ impl Registered {
         write_json(&folder.file("run.json"), &record)
     }
 
-    fn transform_file(&self, request: &RegisterRequest) -> Result<TransformFile, Failure> {
+    /// The transform with its figures, as `transform.json` holds it.
+    pub fn transform_file(&self, request: &RegisterRequest) -> Result<TransformFile, Failure> {
         let found = &self.found;
         let inverse =
             found.moving_from_fixed.inverse().ok_or_else(|| Failure::run("a transform without an inverse"))?;

@@ -11,6 +11,7 @@ use lutra::materials::tissues::Tissue;
 use lutra::tally::BatchTally;
 use lutra::transport::allocation::Expectation;
 use lutra::transport::emission::Pass;
+use lutra::transport::halt::Halt;
 use lutra::transport::run::{RunError, RunPlan, Silent, Simulation, Stop, audit, job, prepare, simulate};
 use lutra::transport::{DeviceInfo, Engine, EngineError, Job, Scene, SceneData, Scoring};
 use std::sync::Arc;
@@ -322,6 +323,23 @@ impl Engine for Spoiled<'_> {
         (self.fault)(&mut tally);
         Ok(tally)
     }
+}
+
+/// A job that is halted gives no tally, and leaves nothing in the one that follows.
+pub fn a_halted_job_counts_for_nothing(engine: &mut dyn Engine) {
+    let (scene, decays) = mixed();
+    let data = Arc::new(prepare(&scene, &lutetium(), &plan(1)).expect("tables"));
+    engine.load(Arc::clone(&data)).unwrap_or_else(|e| panic!("{e}"));
+    let of = |histories| job(&data, Pass::Electron, &Expectation::new(&decays, histories), 0, 1);
+    let (long, short) = (of(3e6), of(3_000.0));
+    let whole = engine.run(&short).unwrap_or_else(|e| panic!("{e}"));
+    let halt = Halt::default();
+    halt.ask();
+    engine.heed(halt);
+    let halted = engine.run(&long);
+    engine.heed(Halt::default());
+    assert!(matches!(halted, Err(EngineError::Halted)), "{:?}", halted.map(|tally| tally.histories));
+    assert_eq!(engine.run(&short).unwrap_or_else(|e| panic!("{e}")), whole);
 }
 
 /// A run on an engine that loses something ends in an error that names it.

@@ -79,6 +79,8 @@ impl GpuEngine {
     }
 
     /// Dispatches until all histories are finished. Returns the account in words.
+    ///
+    /// Errors: a dead device; a word that ends the job, which is heeded after the dispatch that runs.
     async fn rounds(&mut self, flight: &mut Flight, wanted: u32) -> Result<Vec<u32>, EngineError> {
         let slot = flight.pass as usize;
         let (mut idle_rounds, mut finished_before) = (0, 0);
@@ -101,6 +103,10 @@ impl GpuEngine {
             finished_before = finished;
             if finished >= wanted || idle_rounds > IDLE_ROUNDS {
                 return Ok(words);
+            }
+            // what is queued behind this dispatch ends by itself; the next job begins by clearing what it writes
+            if self.halt.asked() {
+                return Err(EngineError::Halted);
             }
             flight.steps = self.adapted(oldest.steps, took);
             // towards a job's end threads run out of histories, and more steps take no longer: the next job's first dispatch

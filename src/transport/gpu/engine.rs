@@ -4,6 +4,7 @@ use super::flight::Flight;
 use super::loaded::{Loaded, QUEUED, STAMP_BYTES, Stamps};
 use super::{GpuOptions, adapters};
 use crate::tally::{BatchTally, EmptyBins};
+use crate::transport::halt::Halt;
 use crate::transport::spent::{EngineSpent, KernelClock};
 use crate::transport::{AsyncEngine, DeviceInfo, EngineError, Job, SceneData};
 use std::sync::{Arc, Mutex};
@@ -33,6 +34,8 @@ pub struct GpuEngine {
     pub(super) spare: EmptyBins,
     pub(super) stamps: Option<Stamps>,
     pub(super) spent: EngineSpent,
+    /// What ends a job between two of its dispatches.
+    pub(super) halt: Halt,
 }
 
 impl GpuEngine {
@@ -78,6 +81,7 @@ impl GpuEngine {
             spare: EmptyBins::default(),
             stamps,
             spent: EngineSpent { kernel_clock, ..EngineSpent::default() },
+            halt: Halt::default(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{AdapterSummary, GpuEngine, GpuOptions, find_adapters};
 use crate::tally::{BatchTally, EmptyBins};
+use crate::transport::halt::Halt;
 use crate::transport::parity::Step;
 use crate::transport::spent::EngineSpent;
 use crate::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -58,6 +59,10 @@ impl Engine for GpuEngine {
 
     fn load(&mut self, scene: Arc<SceneData>) -> Result<(), EngineError> {
         self.hold(scene)
+    }
+
+    fn heed(&mut self, halt: Halt) {
+        self.halt = halt;
     }
 
     fn run(&mut self, job: &Job) -> Result<BatchTally, EngineError> {

@@ -1,0 +1,60 @@
+"""Where one begins: configurations drafted from images, a patient to practise on, protocols, virtual patients."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, TypeAlias
+
+from . import _lutra
+
+__all__ = ["cohort", "init", "practice_patient", "protocols"]
+
+Path: TypeAlias = str | os.PathLike[str]
+
+
+def init(
+    folder: Path, what: str = "dose", *, out: Path | None = None, protocol: str | None = None, force: bool = False
+) -> dict[str, Any]:
+    """Drafts a commented configuration from a folder of images; ``lutra init`` as a function.
+
+    Parameters
+    ----------
+    folder : path
+        A folder of NIfTI or DICOM; for ``"course"`` one folder a cycle in it.
+    what : str
+        ``"dose"`` or ``"course"``.
+    out : path, optional
+        The configuration of a dose; default ``dose.toml`` in the folder.
+    protocol : str, optional
+        A built-in protocol of a course.
+
+    Returns what was written, which fields no file states and a person fills in, what is not used and why, and the next
+    step. Raises `LutraError`.
+    """
+    place = None if out is None else os.fspath(out)
+    found: dict[str, Any] = json.loads(_lutra.init(os.fspath(folder), what, place, protocol, force))
+    return found
+
+
+def practice_patient(folder: Path) -> str:
+    """Writes a made-up patient as the files that a clinic has: three cycles of 177Lu-DOTATATE with CT, labels, and activity
+    images (Bq/mL) at 24, 72 and 168 h; ``lutra demo --practice``. `folder` must be new or empty; returned. Raises `LutraError`.
+    """
+    return os.fspath(_lutra.practice_patient(os.fspath(folder)))
+
+
+def protocols() -> dict[str, Any]:
+    """The built-in protocols by name, with windows, rules and sources, and the built-in radiobiology."""
+    found: dict[str, Any] = json.loads(_lutra.protocols())
+    return found
+
+
+def cohort(protocol: str = "iluminet", *, patients: int = 20_000, seed: int = 177) -> dict[str, Any]:
+    """A virtual cohort treated to the first window of a protocol under several stopping policies; ``lutra course --simulate``.
+
+    Returns the shares (0 to 1) that end below, in and above the window, cycles and mean BED (Gy), by policy. Raises
+    `LutraError`. Method: docs/methods/course.md of the Lutra book.
+    """
+    found: dict[str, Any] = json.loads(_lutra.cohort(protocol, patients, seed))
+    return found
