@@ -195,7 +195,7 @@ pub fn from_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Resu
         return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
     }
     toml::from_str(text).map_err(|error| {
-        invalid("TOML", error.message().replace('\n', " "), "the fields that the manual lists, each once")
+        invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once")
     })
 }
 
