@@ -388,8 +388,14 @@ mod tests {
         let rows = |bytes: &[u8]| csv::Reader::from_reader(bytes).records().find_map(Result::err).expect("refused");
         assert_eq!(of_csv(&rows(b"a,b\n1,2\n1,2,3\n")), "line 3: 3 cells where 2 belong, as in the first line");
         plain("bytes", &of_csv(&rows(b"a,b\n1,\xff\n")));
-        let missing = std::fs::File::open("no such file").expect_err("not there");
-        assert_eq!(of_system(&missing), "no such file or folder");
+        let refused = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(of_system(&refused), "it ends early");
+        // Linux numbers, as the system gives them
+        #[cfg(target_os = "linux")]
+        for (number, words) in [(2, "no such file or folder"), (13, "no permission"), (28, "no room left on the disk")]
+        {
+            assert_eq!(of_system(&std::io::Error::from_raw_os_error(number)), words);
+        }
         let own = std::io::Error::new(std::io::ErrorKind::NotFound, "not among the buffers");
         assert_eq!(of_system(&own), "not among the buffers");
     }
