@@ -118,7 +118,7 @@ pub fn plain_words(message: &str) -> String {
 }
 
 /// Faults of the text itself: what a parser says, and what a person reads.
-const SYNTAX: [(&str, &str); 32] = [
+const SYNTAX: [(&str, &str); 35] = [
     // TOML
     ("string values must be quoted", "text without quotation marks"),
     ("key with no value", "a name without = and a value"),
@@ -137,6 +137,9 @@ const SYNTAX: [(&str, &str); 32] = [
     ("invalid comment character", "a character that no comment may hold"),
     ("cannot recurse further", "too many brackets inside each other"),
     ("value is missing", "a name without a value"),
+    ("unexpected key or value", "more text after a value"),
+    ("invalid basic string", "a text that is not closed"),
+    ("`_` may only go", "a number with _ in a wrong place"),
     // JSON
     ("EOF while parsing a string", "a text that is not closed"),
     ("EOF while parsing a list", "a list that is not closed with ]"),
@@ -161,7 +164,8 @@ fn syntax(message: &str) -> String {
         return (*words).to_owned();
     }
     let about = message.split(", expected ").next().unwrap_or(message);
-    about.replace('`', "").replace("array", "list").replace("inline table", "table").replace("string", "text")
+    let plain = about.replace('`', "").replace("unexpected ", "a misplaced ");
+    plain.replace("array", "list").replace("inline table", "table").replace("string", "text")
 }
 
 /// A fault of a JSON text: its line and what stands there, in words for a person.
