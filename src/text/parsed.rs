@@ -118,7 +118,7 @@ pub fn plain_words(message: &str) -> String {
 }
 
 /// Faults of the text itself: what a parser says, and what a person reads.
-const SYNTAX: [(&str, &str); 32] = [
+const SYNTAX: [(&str, &str); 35] = [
     // TOML
     ("string values must be quoted", "text without quotation marks"),
     ("key with no value", "a name without = and a value"),
@@ -137,6 +137,9 @@ const SYNTAX: [(&str, &str); 32] = [
     ("invalid comment character", "a character that no comment may hold"),
     ("cannot recurse further", "too many brackets inside each other"),
     ("value is missing", "a name without a value"),
+    ("unexpected key or value", "more text after a value"),
+    ("invalid basic string", "a text that is not closed"),
+    ("`_` may only go", "a number with _ in a wrong place"),
     // JSON
     ("EOF while parsing a string", "a text that is not closed"),
     ("EOF while parsing a list", "a list that is not closed with ]"),
@@ -161,7 +164,8 @@ fn syntax(message: &str) -> String {
         return (*words).to_owned();
     }
     let about = message.split(", expected ").next().unwrap_or(message);
-    about.replace('`', "").replace("array", "list").replace("inline table", "table").replace("string", "text")
+    let plain = about.replace('`', "").replace("unexpected ", "a misplaced ");
+    plain.replace("array", "list").replace("inline table", "table").replace("string", "text")
 }
 
 /// A fault of a JSON text: its line and what stands there, in words for a person.
@@ -388,8 +392,14 @@ mod tests {
         let rows = |bytes: &[u8]| csv::Reader::from_reader(bytes).records().find_map(Result::err).expect("refused");
         assert_eq!(of_csv(&rows(b"a,b\n1,2\n1,2,3\n")), "line 3: 3 cells where 2 belong, as in the first line");
         plain("bytes", &of_csv(&rows(b"a,b\n1,\xff\n")));
-        let missing = std::fs::File::open("no such file").expect_err("not there");
-        assert_eq!(of_system(&missing), "no such file or folder");
+        let refused = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        assert_eq!(of_system(&refused), "it ends early");
+        // Linux numbers, as the system gives them
+        #[cfg(target_os = "linux")]
+        for (number, words) in [(2, "no such file or folder"), (13, "no permission"), (28, "no room left on the disk")]
+        {
+            assert_eq!(of_system(&std::io::Error::from_raw_os_error(number)), words);
+        }
         let own = std::io::Error::new(std::io::ErrorKind::NotFound, "not among the buffers");
         assert_eq!(of_system(&own), "not among the buffers");
     }

@@ -1,6 +1,7 @@
 //! What holds a course, under which names its regions are found, and how its cycles are told apart.
 
-use crate::patient::{lutra, stated, stderr, stdout, write};
+use crate::patient::{lutra, patient, series, stated, stderr, stdout, write};
+use lutra::io::nifti;
 use std::path::Path;
 
 /// The verdict's text of a course that runs.
@@ -52,6 +53,80 @@ fn alarm_a_failed_safety_fact_stands_on_top_of_terminal_and_page() {
         let said = refused(at, &two_cycles().replace(from, to));
         assert!(said.contains(words), "{to}: {said}");
     }
+}
+
+/// Images in which the left kidney's activity falls only where `falls`; everything else falls.
+fn kidney_images(folder: &Path, falls: bool) {
+    let labels = nifti::read_labels(folder.join("labels.nii")).expect("labels");
+    for (hour, left) in [(24.0_f64, 1e5), (96.0, 1.3e5), (168.0, 2.5e5)] {
+        let left = if falls { 7e5 * (-hour / 60.0).exp2() } else { left };
+        let image = labels.map(|label| match label {
+            2 => 8e5 * (-hour / 50.0).exp2(),
+            3 => left,
+            _ => 1e4 * (-hour / 40.0).exp2(),
+        });
+        nifti::write(folder.join(format!("t{hour}.nii")), &image, "activity").expect("written");
+    }
+}
+
+#[test]
+fn alarm_a_refused_fit_of_a_kidney_holds_the_course() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    patient(at);
+    write(at, "SERIES.toml", &series(&[24.0, 96.0, 168.0]));
+    let text = "schema = 1\nprotocol = \"iluminet\"\nct = \"ct.nii\"\n[[cycles]]\ndate = 2024-01-15\n\
+                administered_mbq = 7400\nseries = \"SERIES.toml\"\n";
+    write(at, "COURSE.toml", text);
+    let course = |out: &str| {
+        let line = ["course", "COURSE.toml", "--out", out, "--engine", "cpu", "--histories", "4000"];
+        let output = lutra(at, &line);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    kidney_images(at, true);
+    assert!(course("sound").starts_with("The BED of the kidneys permits"));
+    kidney_images(at, false);
+    let held = course("rising");
+    assert!(held.starts_with("HOLD: "), "{held}");
+    assert!(held.contains("the fit of kidney_left is refused") && held.contains("(96 h) to "), "{held}");
+    // a named person clears it
+    let text = format!("{text}[[overrides]]\nrule = \"fit\"\nreason = \"bladder over the kidney\"\nby = \"Dr A\"\n");
+    write(at, "COURSE.toml", &text);
+    assert!(!course("cleared").starts_with("HOLD: the fit"), "overridden");
+}
+
+#[test]
+fn alarm_times_and_half_lives_that_look_like_days_hold_the_course() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    let held = verdict(at, &two_cycles().replace("kidney_left = 52", "kidney_left = 2.1"), "days");
+    assert!(held.starts_with("HOLD: ") && held.contains("2.1 h is short") && held.contains("write 50.4 h"), "{held}");
+    // scans in the wrong order: the total activity rises
+    patient(at);
+    let swapped =
+        series(&[24.0, 96.0]).replace("t24.nii", "t_.nii").replace("t96.nii", "t24.nii").replace("t_.nii", "t96.nii");
+    write(at, "SERIES.toml", &swapped);
+    let text = "schema = 1\nprotocol = \"iluminet\"\nct = \"ct.nii\"\n[[cycles]]\ndate = 2024-01-15\n\
+                administered_mbq = 7400\nseries = \"SERIES.toml\"\n";
+    write(at, "COURSE.toml", text);
+    let line = ["course", "COURSE.toml", "--out", "swapped", "--engine", "cpu", "--histories", "4000"];
+    let output = lutra(at, &line);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("HOLD: "), "{}", stdout(&output));
+}
+
+#[test]
+fn alarm_a_nuclide_that_is_not_that_of_the_images_holds_the_course() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    crate::cli_dicom::study(&at.join("study"));
+    let arguments = ["--engine", "cpu", "--histories", "4000"];
+    let sound = lutra(at, &[&["course", "study", "--out", "sound"][..], &arguments].concat());
+    assert!(stdout(&sound).starts_with("The BED of the kidneys permits"), "{}{}", stdout(&sound), stderr(&sound));
+    let other = lutra(at, &[&["course", "study", "--nuclide", "i131", "--out", "other"][..], &arguments].concat());
+    assert!(stdout(&other).starts_with("HOLD: "), "{}{}", stdout(&other), stderr(&other));
+    assert!(stdout(&other).contains("131I"), "{}", stdout(&other));
 }
 
 #[test]

@@ -49,12 +49,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "owner",
             "physics",
             "tally",
+            "text",
             "units",
         ],
     ),
     ("dose", &["bounds", "cores", "fault", "grid", "materials", "neighbourhood", "note", "tally", "text", "units"]),
     ("bed", &["fault", "quadrature"]),
-    ("course", &["bed", "bounds", "fault", "grid", "note", "quadrature", "quantify", "source", "text", "units"]),
+    (
+        "course",
+        &["bed", "bounds", "dose", "fault", "grid", "note", "quadrature", "quantify", "source", "text", "units"],
+    ),
     ("report", &["digest", "dose", "grid", "note", "units"]),
     ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "place", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
