@@ -1,12 +1,13 @@
 //! `lutra validate`: the reference problems, their table and verdicts, shown.
 
 use super::printer;
+use super::program;
 use super::progress::Terminal;
 use crate::clinic::failure::Failure;
 use crate::clinic::request::ValidateRequest;
 use crate::clinic::validation;
 use crate::validate::page;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Runs `lutra validate`; a failed verdict ends the command with an error after everything is written.
 pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
@@ -17,10 +18,11 @@ pub(super) fn run(request: &ValidateRequest) -> Result<(), Failure> {
     found.fault.map_or(Ok(()), |fault| Err(Failure::run(fault)))
 }
 
-/// Folder of the CT problem's volumes: below LUTRA_SHARED, else beside the source tree; none where it is absent.
+/// Folder of the CT problem's volumes: below LUTRA_SHARED, else beside the source tree in whose `target/PROFILE` the program
+/// lies; none where it is absent. The program does not know where it was built, so that it is the same wherever that was.
 fn patient_folder() -> Option<PathBuf> {
-    let shared = std::env::var_os("LUTRA_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let beside = || Some(program()?.ancestors().nth(3)?.join("../shared"));
+    let shared = std::env::var_os("LUTRA_SHARED").map(PathBuf::from).or_else(beside)?;
     let folder = shared.join("refs/ct-liver-g48");
     folder.join("density.nii.gz").exists().then_some(folder)
 }

@@ -15,10 +15,12 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
 use crate::note::Note;
+use crate::report::page::statement;
 use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
@@ -318,8 +320,22 @@ pub fn record(
     seed: u64,
     outputs: BTreeMap<String, String>,
 ) -> RunRecord {
-    let passes = [&computed.electron, &computed.photon];
     let grid = &case.decays.grid;
+    let settings = settings(case, computed);
+    let passes = passes(computed);
+    let decays_on_grid = crate::source::sum(case.decays.data.iter().copied());
+    let stated = statement::Transport {
+        settings: &settings,
+        data_sets: &case.data_sets,
+        passes: &passes,
+        seed,
+        tally_sha256: &computed.tally_sha256,
+        dims: grid.dims,
+        spacing_mm: grid.spacing_mm,
+        from_ct: case.hu.is_some(),
+        decays: decays_on_grid,
+    };
+    let tg268 = statement::guideline(&stated);
     let mass_g = case.density_g_cm3.iter().map(|&density| f64::from(density)).sum::<f64>() * grid.voxel_cm3();
     RunRecord {
         schema: SCHEMA,
@@ -329,12 +345,7 @@ pub fn record(
         patient_label: invocation.patient_label.clone(),
         started_utc: utc(invocation.moment),
         inputs: case.inputs.clone(),
-        settings: case
-            .settings
-            .iter()
-            .chain(&computed.settings)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
+        settings,
         data_sets: case.data_sets.clone(),
         seed,
         device: computed.device.clone(),
@@ -343,17 +354,11 @@ pub fn record(
             spacing_mm: grid.spacing_mm,
             affine: grid.affine,
             decays_in_file: case.decays_in_file,
-            decays_on_grid: crate::source::sum(case.decays.data.iter().copied()),
+            decays_on_grid,
             mass_g,
         },
-        passes: passes
-            .map(|pass| PassRecord {
-                pass: pass.balance.pass.clone(),
-                histories: pass.histories,
-                batches: pass.batches,
-            })
-            .to_vec(),
-        energy_balance: passes.map(|pass| pass.balance.clone()).to_vec(),
+        passes,
+        energy_balance: [&computed.electron, &computed.photon].map(|pass| pass.balance.clone()).to_vec(),
         tally_sha256: computed.tally_sha256.clone(),
         regions: rows.to_vec(),
         cost: CostRecord {
@@ -363,9 +368,22 @@ pub fn record(
             wall_seconds: invocation.seconds(),
             peak_memory_bytes: peak_memory_bytes(),
         },
+        tg268,
         warnings: warnings(case, computed, rows),
         outputs,
     }
+}
+
+/// Every setting of a run by name.
+pub fn settings(case: &Case, computed: &Computed) -> BTreeMap<String, Value> {
+    case.settings.iter().chain(&computed.settings).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Histories of each pass.
+pub fn passes(computed: &Computed) -> Vec<PassRecord> {
+    [&computed.electron, &computed.photon]
+        .map(|pass| PassRecord { pass: pass.balance.pass.clone(), histories: pass.histories, batches: pass.batches })
+        .to_vec()
 }
 
 /// SHA-256 of the files written so far, by name.

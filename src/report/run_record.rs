@@ -104,6 +104,20 @@ pub struct CostRecord {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// What a run has to say on items of the AAPM's reporting guideline for Monte Carlo studies (TG-268, RECORDS: Sechopoulos et
+/// al., Med. Phys. 45 (2018) e1, Table I; docs/dossier/tg268.md).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GuidelineItem {
+    /// Numbers of the items, 1 to 20.
+    pub items: Vec<u8>,
+    /// What they are about.
+    pub name: &'static str,
+    /// What this run says.
+    pub says: String,
+    /// Where the record holds it, as JSON pointers (RFC 6901) into itself; empty where it is no matter of a run.
+    pub fields: Vec<&'static str>,
+}
+
 /// The whole record.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunRecord {
@@ -142,6 +156,8 @@ pub struct RunRecord {
     pub regions: Vec<RegionDose>,
     /// Cost.
     pub cost: CostRecord,
+    /// The twenty items of the AAPM's guideline.
+    pub tg268: Vec<GuidelineItem>,
     /// What the reader should know before trusting the numbers: sentences as `warnings`, data as `notes`.
     #[serde(flatten, serialize_with = "in_record")]
     pub warnings: Vec<Note>,

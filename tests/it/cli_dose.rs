@@ -195,6 +195,16 @@ fn cli_dose_writes_everything_it_promises() {
     assert_eq!(record["regions"].as_array().map(Vec::len), Some(3));
     assert_eq!(record["tally_sha256"].as_str().map(str::len), Some(64));
 
+    // what the record says of the guideline's items stands where it says
+    let items = record["tg268"].as_array().expect("items");
+    let fields = items.iter().flat_map(|item| item["fields"].as_array().expect("fields"));
+    let absent: Vec<&str> = fields
+        .map(|field| field.as_str().expect("a pointer"))
+        .filter(|field| record.pointer(field).is_none_or(serde_json::Value::is_null))
+        .collect();
+    assert!(absent.is_empty(), "fields that are not there: {absent:?}");
+    assert_eq!(items.len(), 16);
+
     // The map and the table tell one story: electrons and photons add up, and the mean over the region's mass is
     // the table's mean (uniform density in label 3 up to the HU steps of 1, below 0.2 %).
     let read = |name: &str| nifti::read(out.join(name)).expect(name);

@@ -1,10 +1,13 @@
 //! Maintainer's tasks: `cargo xtask tables` writes `assets/` from evaluated source data, `cargo xtask shaders` writes
 //! `shaders/` and `cargo xtask lanes` writes `src/kernel/lanes/kernel.rs`, both from `src/kernel/`, `cargo xtask
 //! reference` writes `assets/reference/` from the results of reference calculations; `cargo xtask chips` shows what the
-//! compiler of real graphics chips makes of the shaders.
+//! compiler of real graphics chips makes of the shaders; `cargo xtask dossier` writes hazards, requirements, tests and parts of
+//! others into `docs/dossier/`.
 
 mod chips;
+mod dossier;
 mod lanes;
+mod parts;
 mod reference;
 mod shaders;
 mod subset;
@@ -18,11 +21,12 @@ fn main() -> ExitCode {
         Some((task, rest)) if task == "tables" => tables::run(rest),
         Some((task, rest)) if task == "reference" => reference::run(rest),
         Some((task, rest)) if task == "chips" => chips::run(rest),
+        Some((task, rest)) if task == "dossier" => dossier::run(rest),
         Some((task, [])) if task == "shaders" => shaders::write(),
         Some((task, [])) if task == "lanes" => lanes::write(),
         _ => Err(anyhow::anyhow!(
             "usage: cargo xtask tables --from DATA_FOLDER --refs REFS_FOLDER, cargo xtask reference --refs REFS_FOLDER \
-             --data DATA_FOLDER, cargo xtask shaders, cargo xtask lanes, or cargo xtask chips"
+             --data DATA_FOLDER, cargo xtask shaders, cargo xtask lanes, cargo xtask chips, or cargo xtask dossier"
         )),
     };
     match outcome {

@@ -5,7 +5,7 @@
 
 use super::number::{grouped, significant};
 use super::{Block, Cell, Section, Table};
-use crate::report::run_record::{InputFile, PassRecord};
+use crate::report::run_record::{GuidelineItem, InputFile, PassRecord};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -68,33 +68,80 @@ fn setting(t: &Transport<'_>, name: &str) -> String {
     t.settings.get("transport").and_then(|s| s.get(name)).map_or_else(|| NOT_KNOWN.to_owned(), Value::to_string)
 }
 
-/// The items of TG-268 with this run's values.
-pub fn records(t: &Transport<'_>) -> Vec<(String, String)> {
-    let item = |name: &str, value: String| (name.to_owned(), value);
-    let histories: Vec<String> = t
-        .passes
-        .iter()
-        .map(|pass| format!("{} {} in {} batches", grouped(u128::from(pass.histories)), pass.pass, pass.batches))
-        .collect();
-    let set = |name: &str| t.data_sets.get(name).cloned().unwrap_or_else(|| NOT_KNOWN.to_owned());
+/// The twenty items of TG-268 with this run's values, for page and record.
+pub fn guideline(t: &Transport<'_>) -> Vec<GuidelineItem> {
+    [of_code(t), of_model(t), of_scoring(t), of_reporting(t)].concat()
+}
+
+fn item(items: &[u8], name: &'static str, says: impl Into<String>, fields: &[&'static str]) -> GuidelineItem {
+    GuidelineItem { items: items.to_vec(), name, says: says.into(), fields: fields.to_vec() }
+}
+
+/// Title, code, validation, time.
+fn of_code(t: &Transport<'_>) -> Vec<GuidelineItem> {
     vec![
-        item("Code", format!("{}; this program is the whole chain", crate::report::run_record::program())),
-        item("Validation", "against EGSnrc and published data; problems, figures and what fails are in docs/validation.md of the program".into()),
-        item("Hardware and time", "under “This run”; the tallies do not depend on either".into()),
+        item(&[1], "Monte Carlo is named", "in the method statement of this page", &[]),
         item(
+            &[2, 3],
+            "Code, version",
+            format!("{}; this program is the whole chain", crate::report::run_record::program()),
+            &["/program", "/platform", "/command"],
+        ),
+        item(
+            &[4, 17],
+            "Validation",
+            "against EGSnrc and published data; problems, figures and what fails are in docs/validation.md of the program; \
+             a site repeats it with `lutra verify` and `lutra validate`",
+            &["/program"],
+        ),
+        item(
+            &[5],
+            "Hardware and time",
+            "under “This run”; the tallies do not depend on either",
+            &["/device", "/cost", "/started_utc"],
+        ),
+        item(
+            &[6],
             "Geometry",
             format!(
                 "voxel grid, {} × {} × {} voxels of {} × {} × {} mm; vacuum around it",
                 t.dims[0], t.dims[1], t.dims[2], t.spacing_mm[0], t.spacing_mm[1], t.spacing_mm[2]
             ),
+            &["/scene", "/inputs"],
         ),
-        item("Materials", if t.from_ct { format!("from CT: {}", set("ct_calibration")) } else { "density and tissue as given".into() }),
+    ]
+}
+
+/// Materials, source, cross sections, transport, variance reduction.
+fn of_model(t: &Transport<'_>) -> Vec<GuidelineItem> {
+    let set = |name: &str| t.data_sets.get(name).cloned().unwrap_or_else(|| NOT_KNOWN.to_owned());
+    let matter = if t.from_ct {
+        format!("from CT: {}", set("ct_calibration"))
+    } else {
+        "density and tissue as given".to_owned()
+    };
+    let decays = super::number::scientific(t.decays, 4);
+    let estimator = t.settings.get("photon_estimator").and_then(Value::as_str).unwrap_or("track length");
+    vec![
+        item(&[7], "Materials", matter, &["/data_sets", "/scene/mass_g"]),
         item(
+            &[8],
             "Source",
-            format!("{}; uniform within a voxel, isotropic; {} decays in all", set("nuclide"), super::number::scientific(t.decays, 4)),
+            format!("{}; uniform within a voxel, isotropic; {decays} decays in all", set("nuclide")),
+            &["/data_sets/nuclide", "/scene/decays_on_grid", "/settings/nuclide"],
         ),
-        item("Cross sections", format!("photons: {}; electrons, elastic: {}", set("photon/cross_sections.csv"), set("electron/elastic_transport.csv"))),
         item(
+            &[9],
+            "Cross sections",
+            format!(
+                "photons: {}; electrons, elastic: {}",
+                set("photon/cross_sections.csv"),
+                set("electron/elastic_transport.csv")
+            ),
+            &["/data_sets"],
+        ),
+        item(
+            &[10],
             "Transport parameters",
             format!(
                 "electrons to {} keV, photons to {} keV, knock-on electrons from {} keV followed singly; steps limited to a \
@@ -105,27 +152,79 @@ pub fn records(t: &Transport<'_>) -> Vec<(String, String)> {
                 setting(t, "step_scattering"),
                 setting(t, "step_loss")
             ),
+            &["/settings/transport"],
         ),
         item(
+            &[11],
             "Variance reduction",
             format!(
                 "histories allotted by importance with weights that make up for it; energy that cannot move is not sampled; \
-                 photons by {}",
-                t.settings.get("photon_estimator").and_then(Value::as_str).unwrap_or("track length")
+                 photons by {estimator}"
             ),
+            &["/settings/photon_estimator", "/settings/photon_histories_per_electron_history"],
         ),
-        item("Scored quantity", "energy by voxel and by region over mass, Gy, for all decays".into()),
-        item("Histories", histories.join(", ")),
-        item(
-            "Statistical uncertainty",
-            "standard errors (k = 1) from the spread of independent batches; those of a region from the region's own batch \
-             sums, not from its voxels"
-                .into(),
-        ),
-        item("Post-processing", "none: no smoothing, no denoising; single voxels may be negative where nothing but noise was scored".into()),
-        item("Random numbers", format!("counter-based, seed {}", t.seed)),
-        item("Fingerprint of the tallies", format!("SHA-256 {}", t.tally_sha256)),
     ]
+}
+
+/// What is scored, and its statistics.
+fn of_scoring(t: &Transport<'_>) -> Vec<GuidelineItem> {
+    let histories: Vec<String> = t
+        .passes
+        .iter()
+        .map(|pass| format!("{} {} in {} batches", grouped(u128::from(pass.histories)), pass.pass, pass.batches))
+        .collect();
+    vec![
+        item(
+            &[12],
+            "Scored quantity",
+            "energy by voxel and by region over mass, Gy, for all decays",
+            &["/regions", "/energy_balance"],
+        ),
+        item(
+            &[13, 18],
+            "Histories and statistical uncertainty",
+            format!(
+                "{}; standard errors (k = 1) by voxel and by region, in the tables and the map",
+                histories.join(", ")
+            ),
+            &["/passes", "/regions"],
+        ),
+        item(
+            &[14],
+            "Statistical methods",
+            format!(
+                "standard errors from the spread of independent batches; those of a region from the region's own batch sums, \
+                 not from its voxels; random numbers counter-based, seed {}",
+                t.seed
+            ),
+            &["/settings/least_batches", "/seed"],
+        ),
+        item(
+            &[15, 16],
+            "Post-processing",
+            "none: no smoothing, no denoising; single voxels may be negative where nothing but noise was scored",
+            &["/outputs"],
+        ),
+    ]
+}
+
+/// Results that can be compared, and their limits.
+fn of_reporting(t: &Transport<'_>) -> Vec<GuidelineItem> {
+    vec![
+        item(
+            &[19],
+            "Results that others can repeat",
+            format!("fingerprint of the tallies: SHA-256 {}; the same on every machine", t.tally_sha256),
+            &["/tally_sha256", "/regions", "/inputs"],
+        ),
+        item(&[20], "Limits of the study", "under “Warnings” and “Not known”", &["/warnings", "/notes"]),
+    ]
+}
+
+/// The items as names and what they say, for the page.
+pub fn records(t: &Transport<'_>) -> Vec<(String, String)> {
+    let numbers = |items: &[u8]| items.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    guideline(t).into_iter().map(|item| (format!("{} ({})", item.name, numbers(&item.items)), item.says)).collect()
 }
 
 /// Files by role, size and hash; names are left out, since they may name the patient.
@@ -191,6 +290,32 @@ pub fn without_paths(text: &str, files: &[InputFile]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn law_the_guideline_has_each_of_its_twenty_items_once() {
+        let (settings, sets) = (BTreeMap::new(), BTreeMap::new());
+        let stated = Transport {
+            settings: &settings,
+            data_sets: &sets,
+            passes: &[PassRecord { pass: "electron".into(), histories: 1000, batches: 20 }],
+            seed: 177,
+            tally_sha256: "ab",
+            dims: [1, 2, 3],
+            spacing_mm: [1.0; 3],
+            from_ct: true,
+            decays: 1e12,
+        };
+        let all = guideline(&stated);
+        let mut numbers: Vec<u8> = all.iter().flat_map(|item| item.items.clone()).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=20).collect::<Vec<u8>>());
+        assert!(all.iter().all(|item| !item.says.is_empty() && item.fields.iter().all(|field| field.starts_with('/'))));
+        let page = records(&stated);
+        assert!(
+            page.iter().any(|(name, says)| name == "Code, version (2, 3)" && says.starts_with("lutra ")),
+            "{page:?}"
+        );
+    }
 
     #[test]
     fn law_a_text_without_paths_names_roles() {
