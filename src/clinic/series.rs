@@ -304,6 +304,7 @@ impl OpenSeries {
                 Some((calibration, scan))
             }
         };
+        super::priors::read_all(path, &mut series, &nuclide.name, &mut inputs, &mut warnings)?;
         let injection = study::one_of_one(&name, &injections)?;
         let mut images: Vec<ActivityImage> = Vec::new();
         let mut frame = None;
@@ -509,6 +510,7 @@ fn stated_options(
 fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit, default_method: Method) -> Series {
     Series {
         nuclide: nuclide.to_owned(),
+        pharmaceutical: None,
         administered_mbq,
         unit,
         decay_correction: DecayCorrection::None,

@@ -13,6 +13,7 @@ use crate::bed::{
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
+use crate::budget::Part;
 use crate::fault::{Explained, Fault, Setting, explained, words};
 use crate::note::Note;
 
@@ -97,6 +98,8 @@ pub struct RegionCycle {
     pub half_life_rel_sigma: Option<f64>,
     /// Images of the curve, where there is one.
     pub images: Option<usize>,
+    /// What is known of the uncertainty, by source; empty for what is not from images.
+    pub parts: Vec<Part>,
 }
 
 impl RegionCycle {
@@ -115,6 +118,7 @@ impl RegionCycle {
             systematic_rel_sigma: None,
             half_life_rel_sigma: None,
             images: None,
+            parts: Vec::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Guards against misspelt names in a course, and the verdict on the sums.
 
 use super::parts::Computed;
+use crate::budget::{Source, missing, random_and_common};
 use crate::clinic::failure::{OrUserError, UserError};
-use crate::course::accumulate::{CycleDose, RegionParameters};
+use crate::course::accumulate::{CycleDose, RegionCycle, RegionParameters};
 use crate::course::decision::{DecisionInput, Gate, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::Course;
 use crate::course::names::standard;
@@ -87,6 +88,20 @@ pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<
     })
 }
 
+/// Sources without which a budget does not stand for the protocol's guess.
+pub const NEEDED: [Source; 4] = [Source::Calibration, Source::PartialVolume, Source::Outline, Source::Fit];
+
+/// The needed sources of which a region's budget knows nothing.
+pub fn holes(region: &RegionCycle) -> Vec<Source> {
+    let missing = missing(&region.parts);
+    NEEDED.into_iter().filter(|source| missing.contains(source)).collect()
+}
+
+/// Random and common relative uncertainty of a dose by a budget without a hole.
+fn whole_budget(region: &RegionCycle) -> Option<(f64, f64)> {
+    holes(region).is_empty().then(|| random_and_common(&region.parts))
+}
+
 /// The verdict on the accumulated cycles.
 pub fn verdict(
     course: &Course,
@@ -119,9 +134,14 @@ pub fn verdict(
                     mass_g: region.mass_g,
                     random_rel_sigma: file
                         .random_rel_sigma
+                        .or_else(|| whole_budget(region).map(|(random, _)| random.hypot(statistics)))
                         .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
-                    // an uncertainty stated for the images must not reduce the protocol's for the dose
+                    // an uncertainty stated for the images must not reduce the protocol's for the dose, unless every
+                    // source of it is known
                     systematic_rel_sigma: file.systematic_rel_sigma.or_else(|| {
+                        if let Some((_, common)) = whole_budget(region) {
+                            return Some(common);
+                        }
                         let of_protocol = protocol.systematic_rel(region.images);
                         let stated = region.systematic_rel_sigma.map_or(of_protocol, |stated| stated.max(of_protocol));
                         (region.images.is_some() || region.systematic_rel_sigma.is_some()).then_some(stated)
