@@ -167,3 +167,37 @@ pub fn verdict(
     })
     .or_user_error()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{Kind, Origin, Part};
+
+    /// A region of which everything needed is known but for some sources.
+    fn region(without: &[Source]) -> RegionCycle {
+        let part = |source, kind, rel_sigma| Part::of_activity(source, kind, Origin::Stated, rel_sigma);
+        let parts = [
+            part(Source::Calibration, Kind::Clinic, 0.05),
+            part(Source::PartialVolume, Kind::Patient, 0.04),
+            Part::of_response(Source::Outline, Kind::Patient, Origin::Image, 0.03),
+            part(Source::Fit, Kind::Cycle, 0.02),
+            part(Source::Counts, Kind::Cycle, 0.01),
+        ];
+        let parts = parts.into_iter().filter(|part| !without.contains(&part.source)).collect();
+        RegionCycle { parts, ..RegionCycle::of_dose(4.0, "images") }
+    }
+
+    /// A whole budget stands for the protocol's guess; one with a hole does not, whichever it is.
+    #[test]
+    fn law_a_budget_stands_for_the_guess_only_without_a_hole() {
+        let (random, common) = whole_budget(&region(&[])).expect("whole");
+        assert!((random - 0.02_f64.hypot(0.01)).abs() < 1e-12);
+        assert!((common - 0.05_f64.hypot(0.04).hypot(0.03)).abs() < 1e-12);
+        for source in NEEDED {
+            assert_eq!(holes(&region(&[source])), [source]);
+            assert_eq!(whole_budget(&region(&[source])), None);
+        }
+        assert_eq!(holes(&region(&[Source::Counts])), []);
+        assert_eq!(holes(&RegionCycle::of_dose(4.0, "stated")), NEEDED);
+    }
+}
