@@ -8,6 +8,7 @@ use crate::course::decision::{DecisionInput, Gate, GivenCycle, OrganDose, Struct
 use crate::course::file::Course;
 use crate::course::names::standard;
 use crate::course::protocol::Protocol;
+use crate::course::uncertainty::DRAWS;
 use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -164,6 +165,7 @@ pub fn verdict(
         overrides: &course.overrides,
         stop_flags: &course.stop_flags,
         reduction_factor: course.reduction_factor,
+        draws: DRAWS,
     })
     .or_user_error()
 }
