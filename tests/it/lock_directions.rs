@@ -63,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bed",
             "bounds",
             "budget",
+            "draws",
             "fault",
             "grid",
             "kinetics",
