@@ -58,6 +58,9 @@ pub mod bounds;
 /// External text files, limited in size and token count.
 pub mod text;
 
+/// Seeded draws of standard normal numbers.
+pub mod draws;
+
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 
@@ -108,6 +111,12 @@ pub mod dose;
 
 /// S-value shortcuts beside transport, and kernels for them.
 pub mod svalues;
+
+/// Kinetics with a memory: population, patient, cycle.
+pub mod kinetics;
+
+/// How sure a dose is, by source.
+pub mod budget;
 
 /// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
 pub mod course;

@@ -4,6 +4,7 @@
 use super::examples;
 use super::failure::{OrUserError, UserError, user_error};
 use crate::bounds;
+use crate::clinic::kinetics::{LearnRequest, PlanRequest};
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, CalibrateRequest, Checkpoint, CompareRequest,
     CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice,
@@ -183,6 +184,8 @@ pub enum RawCommand {
     /// Compute S values between the regions of a labelled scene
     #[command(after_help = examples::SVALUE)]
     Svalue(Box<RawSvalue>),
+    /// Kinetics of populations: list priors, learn from finished courses, plan times of scans
+    Kinetics(RawKinetics),
     /// List the devices the transport can run on
     #[command(after_help = examples::DEVICES)]
     Devices,
@@ -295,6 +298,105 @@ impl RawCalibrate {
             }
         };
         Ok(CalibrateRequest { phantom, description: description.into(), out: self.out, force: self.force })
+    }
+}
+
+/// Options of `kinetics`, as given.
+#[derive(Debug, Args)]
+pub struct RawKinetics {
+    /// What is asked.
+    #[command(subcommand)]
+    pub what: RawKineticsWhat,
+}
+
+/// What `kinetics` is asked.
+#[derive(Debug, Subcommand)]
+pub enum RawKineticsWhat {
+    /// List the priors that come with the program: organs, half-lives, spreads, source
+    #[command(after_help = examples::KINETICS_LIST)]
+    List,
+    /// Estimate a prior from finished courses, by maximum likelihood
+    #[command(after_help = examples::KINETICS_LEARN)]
+    Learn(RawLearn),
+    /// Say which times of scans leave the least uncertainty of the time-integrated activity
+    #[command(after_help = examples::KINETICS_PLAN)]
+    Plan(RawPlan),
+}
+
+/// Options of `kinetics learn`, as given.
+#[derive(Debug, Args)]
+pub struct RawLearn {
+    /// One a patient: a result of `lutra course`, or a folder with one result of `lutra tia` a cycle
+    #[arg(value_name = "FOLDER", required = true)]
+    folders: Vec<PathBuf>,
+    /// Prior to begin with, by name or file: its organs and shapes are learnt
+    #[arg(long, value_name = "PRIOR", default_value = "dotatate-2017")]
+    start: String,
+    /// Name of what is learnt
+    #[arg(long, value_name = "NAME", default_value = "own")]
+    name: String,
+    /// Where the prior file goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Replace a file that Lutra wrote there before
+    #[arg(long)]
+    force: bool,
+}
+
+/// Options of `kinetics plan`, as given.
+#[derive(Debug, Args)]
+pub struct RawPlan {
+    /// Prior, by name or file
+    #[arg(long, value_name = "PRIOR", default_value = "dotatate-2017")]
+    prior: String,
+    /// Organ, or a region's name
+    #[arg(long, value_name = "NAME")]
+    organ: String,
+    /// Number of scans
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    scans: usize,
+    /// Times that a scan may have, h after injection
+    #[arg(long, value_name = "H,H,..", default_value = "4,24,48,72,96,120,168", value_delimiter = ',')]
+    times: Vec<f64>,
+    /// Patients drawn from the prior
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    patients: usize,
+    /// Seed of the draws
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+/// Most patients that a plan draws: more tell nothing and take minutes.
+const MOST_PLANNED: usize = 100_000;
+/// Most times of a plan: the choices grow as their powers.
+const MOST_TIMES: usize = 16;
+
+impl RawLearn {
+    /// The request.
+    pub fn check(self) -> LearnRequest {
+        LearnRequest {
+            folders: self.folders.into_iter().map(Place::from).collect(),
+            start: self.start,
+            name: self.name,
+            out: self.out,
+            force: self.force,
+        }
+    }
+}
+
+impl RawPlan {
+    /// The checked request, or what is wrong with it.
+    pub fn check(self) -> Result<PlanRequest, UserError> {
+        in_range("--patients", self.patients as f64, 1.0, MOST_PLANNED as f64, "patients")?;
+        in_range("--times", self.times.len() as f64, 1.0, MOST_TIMES as f64, "times")?;
+        Ok(PlanRequest {
+            prior: self.prior,
+            organ: self.organ,
+            times_h: self.times,
+            scans: self.scans,
+            patients: self.patients,
+            seed: self.seed,
+        })
     }
 }
 

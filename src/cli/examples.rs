@@ -98,6 +98,17 @@ pub(super) const SVALUE: &str = examples!(
     "lutra svalue --ct ct.nii.gz --labels organs.nii.gz --label-names organs.csv --source-label 2,3 --out s-values.csv",
 );
 
+pub(super) const KINETICS_LIST: &str = examples!("lutra kinetics list", "lutra kinetics list --json");
+
+pub(super) const KINETICS_LEARN: &str = examples!(
+    "lutra kinetics learn results/patient_1 results/patient_2 results/patient_3 results/patient_4 results/patient_5 --out own.toml",
+);
+
+pub(super) const KINETICS_PLAN: &str = examples!(
+    "lutra kinetics plan --organ kidney --scans 2",
+    "lutra kinetics plan --organ tumour --times 24,72,96,168 --prior own.toml",
+);
+
 pub(super) const DEVICES: &str = examples!("lutra devices", "lutra devices --json");
 
 pub(super) const PARITY: &str = examples!(

@@ -24,6 +24,7 @@ mod examples;
 mod init;
 mod inspect;
 mod kernel;
+mod kinetics;
 mod man;
 mod merge;
 mod options;
@@ -101,6 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?)?,
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,
+        args::RawCommand::Kinetics(raw) => kinetics::run(raw.what)?,
         args::RawCommand::Devices => devices::run()?,
         args::RawCommand::Validate(raw) => validate::run(&raw.check()?)?,
         args::RawCommand::Verify(raw) => verify::run(&raw.check()?)?,

@@ -3,6 +3,7 @@
 //! Each request is destructured field by field: a new field must be named here before the program compiles.
 
 use super::failure::{OrUserError, UserError};
+use super::kinetics::LearnRequest;
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
 #[cfg(feature = "validate")]
 use super::request::VerifyRequest;
@@ -129,6 +130,14 @@ pub fn of_dose(request: &DoseRequest) -> Inputs {
         ActivityChoice::Decays | ActivityChoice::None => {}
     }
     add_named(&mut inputs, nuclide);
+    inputs
+}
+
+/// What `lutra kinetics learn` reads.
+pub fn of_learn(request: &LearnRequest) -> Inputs {
+    let LearnRequest { folders, start, name: _, out: _, force: _ } = request;
+    let mut inputs: Inputs = folders.iter().collect();
+    add_named(&mut inputs, start.as_str());
     inputs
 }
 

@@ -115,8 +115,21 @@ pub mod point_kernel;
 #[cfg(feature = "demo")]
 pub mod practice;
 
+/// Priors of kinetics: built in, or from a file.
+pub mod priors;
+
+/// What a clinic learns of its kinetics, and when to scan.
+pub mod kinetics;
+
 /// The images of a series corrected for partial volume.
 pub mod partial_volume;
+
+/// The patient's own S matrix.
+pub mod response;
+
+/// What is known of the uncertainty of a series' regions.
+pub mod budgets;
+
 /// Two images of one patient to the transform between them.
 pub mod register;
 

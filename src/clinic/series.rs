@@ -358,6 +358,7 @@ impl OpenSeries {
                 Some((calibration, scan))
             }
         };
+        super::priors::read_all(path, &mut series, &nuclide.name, &mut inputs, &mut warnings)?;
         let injection = study::one_of_one(&name, &injections)?.or(beside_times);
         let mut images: Vec<ActivityImage> = Vec::new();
         let (mut motions, mut pending) = (Vec::new(), Vec::new());
@@ -643,6 +644,7 @@ fn stated_options(
 fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit, default_method: Method) -> Series {
     Series {
         nuclide: nuclide.to_owned(),
+        pharmaceutical: None,
         administered_mbq,
         unit,
         decay_correction: DecayCorrection::None,

@@ -1,5 +1,6 @@
 //! The files of an integrated series.
 
+use super::budgets::{Budget, of_region};
 use super::failure::Failure;
 use super::files::{write_json, write_rows};
 use super::series::Integrated;
@@ -30,6 +31,9 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.parameters))).collect();
     let flags: BTreeMap<&str, _> =
         done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.flags))).collect();
+    let correction = done.partial_volume.as_ref();
+    let budgets: BTreeMap<&str, _> =
+        done.map.regions.iter().map(|r| (r.name.as_str(), Budget::of(of_region(r, correction)))).collect();
     let notes: Vec<&Note> = done.warnings.iter().chain(&done.map.warnings).collect();
     let record = serde_json::json!({
         "schema": 1,
@@ -41,6 +45,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "points": points,
         "parameters": parameters,
         "flags": flags,
+        "budget": budgets,
         "partial_volume": done.partial_volume,
         "registrations": done.motions,
         "volumes": done.volumes,

@@ -13,8 +13,9 @@ use crate::bed::{
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
+use crate::budget::Part;
 use crate::dose::regions::{NegativeVoxels, negative_doses};
-use crate::fault::{Explained, Fault, explained};
+use crate::fault::{Explained, Fault, Setting, explained, words};
 use crate::note::Note;
 use crate::units::DECAYS_PER_MBQ_H;
 
@@ -101,6 +102,8 @@ pub struct RegionCycle {
     pub half_life_rel_sigma: Option<f64>,
     /// Images of the curve, where there is one.
     pub images: Option<usize>,
+    /// What is known of the uncertainty, by source; empty for what is not from images.
+    pub parts: Vec<Part>,
 }
 
 impl RegionCycle {
@@ -120,6 +123,7 @@ impl RegionCycle {
             systematic_rel_sigma: None,
             half_life_rel_sigma: None,
             images: None,
+            parts: Vec::new(),
         }
     }
 

@@ -117,6 +117,8 @@ pub enum TimeActivityError {
     },
     /// A number outside its range.
     Value(#[from] BedError),
+    /// No curve of the population.
+    Population(#[from] Fault),
 }
 
 explained!(TimeActivityError);
@@ -125,6 +127,7 @@ impl Explained for TimeActivityError {
     fn fault(&self) -> Fault {
         match self {
             Self::Value(error) => error.fault(),
+            Self::Population(fault) => fault.clone(),
             Self::TimesNotIncreasing { .. }
             | Self::NonPositiveActivity { .. }
             | Self::RisingTail { .. }
@@ -397,6 +400,33 @@ pub enum FitFlag {
         half_life_h: f64,
         /// Where it is from.
         source: String,
+    },
+    /// A population stands behind the curve.
+    Population {
+        /// The prior's name.
+        prior: String,
+        /// Its organ.
+        organ: String,
+        /// Share of the variance of ln TIA that is the prior's.
+        prior_share: f64,
+    },
+    /// The patient does not look like one of the population.
+    PriorConflict {
+        /// The prior's name.
+        prior: String,
+        /// The parameter furthest from it.
+        parameter: String,
+        /// How far, in its standard deviations.
+        deviations: f64,
+        /// Probability of a worse misfit of a patient of the population.
+        probability: f64,
+    },
+    /// The posterior is not normal: its width by sampling stands for that by its curvature.
+    WidthBySampling {
+        /// Relative uncertainty by the curvature.
+        curvature: f64,
+        /// By sampling.
+        sampled: f64,
     },
     /// The requested model could not be used and another replaced it.
     FellBack {

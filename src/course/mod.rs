@@ -18,6 +18,7 @@ pub mod input;
 mod integral;
 pub mod ledger;
 pub mod names;
+mod population;
 pub mod predict;
 pub mod protocol;
 pub mod registration;
@@ -37,5 +38,7 @@ mod tests;
 mod tests_course;
 #[cfg(test)]
 mod tests_fit;
+#[cfg(test)]
+mod tests_population;
 #[cfg(test)]
 mod tests_series;

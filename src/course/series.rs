@@ -21,7 +21,8 @@ use super::time_activity::{ErrorModel, JoinRule, Model, StartRule, TailRule};
 const NEXT: &str = "See the example in docs/methods/time_integration.md.";
 /// Methods by name.
 const METHODS: &str = "mono-physical, mono, uptake-physical-tail, uptake-clearance, two-phase-physical-tail, two-phase, \
-                       tri-zero-start, aicc, trapezoid, hybrid, hanscheid-2018, population-half-life, previous-half-life";
+                       tri-zero-start, aicc, trapezoid, hybrid, hanscheid-2018, population-half-life, previous-half-life, \
+                       population";
 
 /// What a voxel of an activity image means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -140,6 +141,8 @@ struct RawFit {
     half_life_rel_error: Option<f64>,
     #[serde(default)]
     half_life_from_cycle: Option<u32>,
+    #[serde(default)]
+    prior: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -156,6 +159,8 @@ struct RawSeries {
     schema: u32,
     #[serde(default)]
     nuclide: Option<String>,
+    #[serde(default)]
+    pharmaceutical: Option<String>,
     #[serde(default)]
     administered_mbq: Option<f64>,
     #[serde(default)]
@@ -411,6 +416,8 @@ pub struct PlanarImage {
 pub struct Series {
     /// Nuclide name or file.
     pub nuclide: String,
+    /// Pharmaceutical, where it is stated: a prior of another one is told.
+    pub pharmaceutical: Option<String>,
     /// Administered activity, MBq.
     pub administered_mbq: Option<f64>,
     /// Unit of all images.
@@ -582,6 +589,7 @@ impl Series {
         }
         Ok(Self {
             nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            pharmaceutical: raw.pharmaceutical,
             administered_mbq: raw.administered_mbq,
             unit,
             decay_correction,
@@ -858,6 +866,16 @@ fn method(name: &str, fields: &RawFit, file: &str, place: &str) -> Result<Method
         .half_life_rel_error
         .map(|value| relative(file, &format!("{place}.half_life_rel_error"), value))
         .transpose()?;
+    if fields.prior.is_some() && name != "population" {
+        let allowed = "no entry, or method = \"population\"";
+        return Err(InputError::new(
+            file,
+            format!("{place}.prior"),
+            format!("an entry with \"{name}\""),
+            allowed,
+            NEXT,
+        ));
+    }
     Ok(match name {
         "aicc" => {
             let names = fields.candidates.as_ref().ok_or_else(|| {
@@ -898,6 +916,18 @@ fn method(name: &str, fields: &RawFit, file: &str, place: &str) -> Result<Method
             half_life_rel_sigma: spread,
             cycle: fields.half_life_from_cycle,
         },
+        "population" => {
+            let prior = fields.prior.clone().ok_or_else(|| {
+                InputError::new(
+                    file,
+                    format!("{place}.prior"),
+                    "none stated",
+                    "the name of a built-in prior or a file",
+                    "See docs/methods/kinetics.md; lutra kinetics list shows the built-in ones.",
+                )
+            })?;
+            Method::Kinetics { prior, read: None }
+        }
         "hybrid" => Method::Hybrid { model: Model::Mono },
         _ => match Model::ALL.into_iter().find(|model| model.name() == name) {
             Some(model) => Method::Model(model),

@@ -435,6 +435,7 @@ impl Case {
             overrides: &overrides,
             stop_flags: &self.stop,
             reduction_factor: 1.0,
+            draws: 2000,
         })
         .unwrap()
     }
@@ -592,6 +593,7 @@ fn law_step2_rules_8cases() {
         overrides: &case.overrides,
         stop_flags: &[],
         reduction_factor: 1.0,
+        draws: 0,
     });
     assert!(matches!(refused, Err(DecisionError::Override { .. })));
 }

@@ -278,9 +278,10 @@ fn law_previous_half_life_comes_from_the_course() {
     let mut setup = Setup::new(vec![image("one", 72.0, &[20.0])], vec![1]);
     setup.method = Method::PreviousCycle { half_life_h: None, half_life_rel_sigma: None, cycle: None };
     assert!(matches!(setup.run(), Err(TiaError::Missing { .. })));
-    setup
-        .earlier
-        .insert("kidney_left".to_owned(), EarlierHalfLife { half_life_h: 52.0, rel_sigma: Some(0.05), cycle: 1 });
+    setup.earlier.insert(
+        "kidney_left".to_owned(),
+        EarlierHalfLife { half_life_h: 52.0, rel_sigma: Some(0.05), cycle: 1, scans: vec![] },
+    );
     let map = setup.run().unwrap();
     assert!((map.regions[0].integral.as_ref().unwrap().tia_mbq_h - 3917.6).abs() < 0.05);
 }

@@ -8,6 +8,7 @@
 //! its flags and in the warnings, as for every fit that ends at a limit.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
@@ -16,12 +17,14 @@ use crate::bed::Exponential;
 use crate::bounds::{self, BoundsError, Given, Reading};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::grid::{Volume, VoxelGrid};
+use crate::kinetics::{Prior, Scan};
 use crate::note::Note;
 use crate::source::concentrations::Concentrations;
 use crate::source::shares::{Parts, Shares};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
+use super::population::integrate_population;
 use super::residuals::log_linear;
 use super::single_time_point::SingleTimePoint;
 use super::time_activity::{
@@ -218,6 +221,13 @@ pub enum Method {
         /// Its relative spread.
         half_life_rel_sigma: Option<f64>,
     },
+    /// A population's curves, with the patient's earlier cycles as data.
+    Kinetics {
+        /// Name of a prior, or its file.
+        prior: String,
+        /// The prior, once it is read.
+        read: Option<Arc<Prior>>,
+    },
     /// One image, this patient's earlier half-life.
     PreviousCycle {
         /// The half-life, h; none to take it from the earlier cycles of a course.
@@ -251,8 +261,8 @@ pub struct RegionMethod {
     pub method: Method,
 }
 
-/// A half-life measured in an earlier cycle.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What earlier cycles measured of a region.
+#[derive(Clone, Debug, PartialEq)]
 pub struct EarlierHalfLife {
     /// Effective half-life, h.
     pub half_life_h: f64,
@@ -260,6 +270,18 @@ pub struct EarlierHalfLife {
     pub rel_sigma: Option<f64>,
     /// The cycle.
     pub cycle: u32,
+    /// Scans of each earlier cycle that had images, in order of time.
+    pub scans: Vec<Vec<Scan>>,
+}
+
+impl EarlierHalfLife {
+    /// Takes the place of what was known before; the scans of both remain.
+    pub fn after(mut self, before: Option<Self>) -> Self {
+        if let Some(before) = before {
+            self.scans.splice(0..0, before.scans);
+        }
+        self
+    }
 }
 
 /// An image as activity.
@@ -457,6 +479,15 @@ pub fn flag_words(flag: &FitFlag) -> String {
         FitFlag::AssumedHalfLife { half_life_h, source } => {
             format!("half-life {} h from {source}", rounded(*half_life_h, 3))
         }
+        FitFlag::Population { prior, organ, prior_share } => {
+            format!("{:.0} % of the variance is the prior's ({prior}, {organ})", 100.0 * prior_share)
+        }
+        FitFlag::PriorConflict { prior, parameter, deviations, .. } => {
+            format!("not of the population {prior}: {parameter} {deviations:+.1} standard deviations off")
+        }
+        FitFlag::WidthBySampling { curvature, sampled } => {
+            format!("uncertainty by sampling, {:.1} % ({:.1} % by curvature)", 100.0 * sampled, 100.0 * curvature)
+        }
         FitFlag::FellBack { reason } => format!("fell back: {reason}"),
     }
 }
@@ -476,6 +507,14 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
         }
         FitFlag::RateAtLimit { .. } => Some(at_limit(&flag_words(flag))),
         FitFlag::PhaseAbsent { .. } => Some(at_limit(&flag_words(flag))),
+        FitFlag::PriorConflict { prior, parameter, deviations, probability } => Some(Note::warning(
+            "prior-conflict",
+            format!(
+                "the scans contradict the population {prior}: {parameter} lies {deviations:+.1} of its standard deviations \
+                 off, a worse misfit has a chance of {:.2} %; take a fit without a prior",
+                100.0 * probability
+            ),
+        )),
         FitFlag::MostlyBeforeFirst { .. } => Some(Note::warning(
             "mostly-before-first-scan",
             "more than half of the integral lies before the first scan, extrapolated: nothing measured bounds it",
@@ -486,6 +525,8 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
         | FitFlag::PoorFit { .. }
         | FitFlag::NothingToTestTheFit
         | FitFlag::UncertaintyNotAssessable
+        | FitFlag::Population { .. }
+        | FitFlag::WidthBySampling { .. }
         | FitFlag::AssumedHalfLife { .. } => None,
     }
 }
@@ -758,6 +799,19 @@ fn region_integral(
             };
             single(SingleTimePoint::PreviousCycle { half_life_h: value, half_life_rel_sigma: sigma, cycle: from })
         }
+        Method::Kinetics { prior, read } => {
+            let read = read.as_deref().ok_or_else(|| TiaError::Missing {
+                region: name.to_owned(),
+                field: "prior",
+                allowed: "a prior that was read",
+                next: "Name a built-in prior or a file.",
+            })?;
+            let earlier = input.earlier.get(name).map_or(&[][..], |earlier| &earlier.scans);
+            match read.organ_of(name) {
+                Some(organ) => integrate_population(points, organ, prior, earlier, half_life_h),
+                None => without_organ(points, prior, input.error_model, half_life_h),
+            }
+        }
         Method::Hybrid { model } => match input.planar.get(name) {
             None => {
                 let rule = SingleTimePoint::Population { half_life_h, half_life_rel_sigma: None };
@@ -793,6 +847,28 @@ fn region_integral(
         integral.systematic_rel_sigma = input.systematic_rel_sigma.hypot(level_rel_sigma);
         integral
     }))
+}
+
+/// The curve of a region of which the prior says nothing: without it, and told.
+fn without_organ(
+    points: &[ActivityPoint],
+    prior: &str,
+    error_model: ErrorModel,
+    half_life_h: f64,
+) -> Result<TimeIntegral, TimeActivityError> {
+    let mut integral = match points.len() {
+        1 => SingleTimePoint::Population { half_life_h, half_life_rel_sigma: None }.integrate(
+            points[0].time_h,
+            points[0].activity_mbq,
+            points[0].rel_sigma,
+        ),
+        _ => integrate_model(points, Model::Mono, error_model, half_life_h),
+    }?;
+    let by =
+        if points.len() == 1 { "physical decay from the one scan, an upper bound" } else { "a fit without a prior" };
+    let reason = format!("the prior {prior} has no organ of this name: {by}");
+    integral.flags.insert(0, FitFlag::FellBack { reason });
+    Ok(integral)
 }
 
 /// Replacement for a refused fit: linear between the positive points, constant before the first, physical decay after

@@ -138,6 +138,8 @@ fn quick(folder: &Path) -> Vec<(Vec<&'static str>, bool)> {
             ],
             true,
         ),
+        (vec!["kinetics", "list"], false),
+        (vec!["kinetics", "plan", "--organ", "kidney", "--patients", "5"], false),
         (vec!["parity", "--histories", "2000", "--devices", "cpu:1"], true),
         (
             vec!["bench", "--engine", "cpu", "--histories", "2e4", "--warm-up", "2e4", "--repeat", "1", "--out", "b"],

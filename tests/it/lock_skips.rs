@@ -72,6 +72,7 @@ const WAYS: &[&str] = &[
     "python()",
     "published()",
     "liver_ct()",
+    "outside::sampler()",
     "outside::snakemake()",
     "Cluster::start()",
     "adapter::engine(",

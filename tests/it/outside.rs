@@ -37,6 +37,27 @@ fn find_python() -> Result<String, String> {
     if has_readers(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
 }
 
+/// A Python that has numpyro: `LUTRA_SAMPLER`, else one with a virtual environment of its own that is made here once and
+/// kept in the target folder.
+pub fn sampler() -> Option<&'static str> {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(find_sampler).as_deref();
+    found.map_err(|why| needs::skip(Need::Sampler, why)).ok()
+}
+
+fn find_sampler() -> Result<String, String> {
+    let has = |python: &str| run(python, &["-c", "import numpyro"]).is_some_and(|(success, _)| success);
+    if let Ok(own) = std::env::var("LUTRA_SAMPLER") {
+        return if has(&own) { Ok(own) } else { Err(format!("{own} has no numpyro")) };
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("sampler");
+    let made = folder.join("bin/python").display().to_string();
+    if !has(&made) {
+        make_environment(&folder, &["numpyro"])?;
+    }
+    if has(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
+}
+
 /// Makes a virtual environment of Python with some packages in it.
 fn make_environment(folder: &Path, packages: &[&str]) -> Result<(), String> {
     let place = folder.display().to_string();

@@ -22,6 +22,8 @@ pub enum Need {
     Validator,
     /// A Python with pydicom, SimpleITK and numpy.
     Readers,
+    /// A Python with numpyro, a sampler of posteriors.
+    Sampler,
     /// Slurm, Snakemake.
     Workflows,
     /// The reference data beside the checkout: `LUTRA_SHARED`, else `../shared`.
@@ -39,6 +41,7 @@ impl Need {
             Self::Browser => "BROWSER",
             Self::Validator => "VALIDATOR",
             Self::Readers => "READERS",
+            Self::Sampler => "SAMPLER",
             Self::Workflows => "WORKFLOWS",
             Self::Shared => "SHARED",
             Self::Linux => "LINUX",

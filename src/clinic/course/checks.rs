@@ -1,12 +1,14 @@
 //! Guards against misspelt names in a course, and the verdict on the sums.
 
 use super::parts::Computed;
+use crate::budget::{Source, missing, random_and_common};
 use crate::clinic::failure::{OrUserError, UserError};
-use crate::course::accumulate::{CycleDose, RegionParameters};
+use crate::course::accumulate::{CycleDose, RegionCycle, RegionParameters};
 use crate::course::decision::{DecisionInput, Gate, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
 use crate::course::file::Course;
 use crate::course::names::standard;
 use crate::course::protocol::Protocol;
+use crate::course::uncertainty::DRAWS;
 use crate::note::Note;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,6 +92,20 @@ pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<
     })
 }
 
+/// Sources without which a budget does not stand for the protocol's guess.
+pub const NEEDED: [Source; 4] = [Source::Calibration, Source::PartialVolume, Source::Outline, Source::Fit];
+
+/// The needed sources of which a region's budget knows nothing.
+pub fn holes(region: &RegionCycle) -> Vec<Source> {
+    let missing = missing(&region.parts);
+    NEEDED.into_iter().filter(|source| missing.contains(source)).collect()
+}
+
+/// Random and common relative uncertainty of a dose by a budget without a hole.
+fn whole_budget(region: &RegionCycle) -> Option<(f64, f64)> {
+    holes(region).is_empty().then(|| random_and_common(&region.parts))
+}
+
 /// The verdict on the accumulated cycles.
 pub fn verdict(
     course: &Course,
@@ -122,9 +138,14 @@ pub fn verdict(
                     mass_g: region.mass_g,
                     random_rel_sigma: file
                         .random_rel_sigma
+                        .or_else(|| whole_budget(region).map(|(random, _)| random.hypot(statistics)))
                         .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
-                    // an uncertainty stated for the images must not reduce the protocol's for the dose
+                    // an uncertainty stated for the images must not reduce the protocol's for the dose, unless every
+                    // source of it is known
                     systematic_rel_sigma: file.systematic_rel_sigma.or_else(|| {
+                        if let Some((_, common)) = whole_budget(region) {
+                            return Some(common);
+                        }
                         let of_protocol = protocol.systematic_rel(region.images);
                         let stated = region.systematic_rel_sigma.map_or(of_protocol, |stated| stated.max(of_protocol));
                         (region.images.is_some() || region.systematic_rel_sigma.is_some()).then_some(stated)
@@ -147,6 +168,41 @@ pub fn verdict(
         overrides: &course.overrides,
         stop_flags: &course.stop_flags,
         reduction_factor: course.reduction_factor,
+        draws: DRAWS,
     })
     .or_user_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::{Kind, Origin, Part};
+
+    /// A region of which everything needed is known but for some sources.
+    fn region(without: &[Source]) -> RegionCycle {
+        let part = |source, kind, rel_sigma| Part::of_activity(source, kind, Origin::Stated, rel_sigma);
+        let parts = [
+            part(Source::Calibration, Kind::Clinic, 0.05),
+            part(Source::PartialVolume, Kind::Patient, 0.04),
+            Part::of_response(Source::Outline, Kind::Patient, Origin::Image, 0.03),
+            part(Source::Fit, Kind::Cycle, 0.02),
+            part(Source::Counts, Kind::Cycle, 0.01),
+        ];
+        let parts = parts.into_iter().filter(|part| !without.contains(&part.source)).collect();
+        RegionCycle { parts, ..RegionCycle::of_dose(4.0, "images") }
+    }
+
+    /// A whole budget stands for the protocol's guess; one with a hole does not, whichever it is.
+    #[test]
+    fn law_a_budget_stands_for_the_guess_only_without_a_hole() {
+        let (random, common) = whole_budget(&region(&[])).expect("whole");
+        assert!((random - 0.02_f64.hypot(0.01)).abs() < 1e-12);
+        assert!((common - 0.05_f64.hypot(0.04).hypot(0.03)).abs() < 1e-12);
+        for source in NEEDED {
+            assert_eq!(holes(&region(&[source])), [source]);
+            assert_eq!(whole_budget(&region(&[source])), None);
+        }
+        assert_eq!(holes(&region(&[Source::Counts])), []);
+        assert_eq!(holes(&RegionCycle::of_dose(4.0, "stated")), NEEDED);
+    }
 }

@@ -3,6 +3,7 @@
 use super::cache::{Cache, transported};
 use super::parts::{Computed, Mapped};
 use crate::bounds::{self, BoundsError, Given};
+use crate::clinic::budgets::of_region;
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::{beside, named_nuclide};
 use crate::clinic::from_files::Decays;
@@ -15,9 +16,11 @@ use crate::course::accumulate::RegionCycle;
 use crate::course::file::{Course, CourseCycle, CycleContent};
 use crate::course::series::Common;
 use crate::course::tia::EarlierHalfLife;
+use crate::course::time_activity::ActivityPoint;
 use crate::decay::Nuclide;
 use crate::fault::FaultKind;
 use crate::grid::Volume;
+use crate::kinetics::Scan;
 use crate::note::Note;
 use crate::place::Place;
 use crate::source::{ActivityUnit, DecayMap};
@@ -130,8 +133,9 @@ fn of_series(
         quiet: true,
     };
     let name = format!("{}: decays", opened.name().display());
-    let Integrated { map, orientation: _, form_code, inputs, labels, label_names, nuclide, sharing, warnings, .. } =
-        integrate(opened, earlier, own, shelf, hear)?;
+    let done = integrate(opened, earlier, own, shelf, hear)?;
+    let Integrated { map, form_code, inputs, labels, label_names, nuclide, sharing, partial_volume, warnings, .. } =
+        done;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
     request.outline_sharing = sharing;
     if cycle.labels.is_none() && course.labels.is_none() {
@@ -155,6 +159,7 @@ fn of_series(
         region.curve_rel_sigma = integral.rel_sigma;
         region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
         region.method = integral.method.clone();
+        region.parts = of_region(curve, partial_volume.as_ref());
     }
     for region in &map.regions {
         // the physical tail of a refused fit must not pass as a measured half-life in a later cycle
@@ -165,6 +170,7 @@ fn of_series(
             half_life_h: integral.effective_half_life_h,
             rel_sigma: integral.half_life_rel_sigma,
             cycle: u32::try_from(number).unwrap_or(u32::MAX),
+            scans: vec![scans_of(&region.points)],
         };
         done.half_lives.insert(region.name.clone(), half_life);
     }
@@ -173,6 +179,16 @@ fn of_series(
     done.warnings.extend(warnings);
     done.warnings.extend(map.warnings);
     Ok(done)
+}
+
+/// The points of a region as scans of its kinetics; what is not above 0 says nothing of a logarithm.
+fn scans_of(points: &[ActivityPoint]) -> Vec<Scan> {
+    let of = |point: &ActivityPoint| Scan {
+        time_h: point.time_h,
+        activity_mbq: point.activity_mbq,
+        rel_sigma: point.rel_sigma,
+    };
+    points.iter().filter(|point| point.activity_mbq > 0.0).map(of).collect()
 }
 
 /// The equivalent `lutra dose` request for this cycle.

@@ -164,10 +164,15 @@ pub fn treated(
             if let Some(half_life_h) = region.effective_half_life_h {
                 let cycle = u32::try_from(number).unwrap_or(u32::MAX);
                 let rel_sigma = region.half_life_rel_sigma;
-                earlier.insert(name.clone(), EarlierHalfLife { half_life_h, rel_sigma, cycle });
+                let stated = EarlierHalfLife { half_life_h, rel_sigma, cycle, scans: Vec::new() };
+                let known = stated.after(earlier.remove(name));
+                earlier.insert(name.clone(), known);
             }
         }
-        earlier.extend(one.half_lives.iter().map(|(name, half_life)| (name.clone(), *half_life)));
+        for (name, measured) in &one.half_lives {
+            let known = measured.clone().after(earlier.remove(name));
+            earlier.insert(name.clone(), known);
+        }
         computed.push(one);
     }
     let recognised = naming::recognise(&protocol, &mut computed);

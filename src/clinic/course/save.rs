@@ -1,5 +1,6 @@
 //! The files of a course.
 
+use super::checks::holes;
 use super::frame::Frame;
 use super::parts::Computed;
 use crate::bounds;
@@ -8,9 +9,7 @@ use crate::clinic::files::{write_json, write_rows};
 use crate::clinic::notes::Listener;
 use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
 use crate::clinic::request::DicomOut;
-use crate::course::accumulate::{Accumulated, CycleDose, VoxelSums};
-use crate::course::decision::Verdict;
-use crate::course::file::Course;
+use crate::course::accumulate::{Accumulated, CycleDose, RegionCycle, VoxelSums};
 use crate::course::words::verdict_words;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume};
@@ -19,6 +18,7 @@ use crate::io::dicom::{self, DoseOptions, DoseType, SegOptions};
 use crate::io::nifti::{self, WriteOptions};
 use crate::report::png::{self, Background, Drawn, Outline, Picture};
 use crate::report::run_record::{self, InputFile};
+use std::collections::BTreeMap;
 
 /// Names of the files written; more per cycle and with DICOM.
 pub const FILE_NAMES: [&str; 11] = [
@@ -80,6 +80,17 @@ pub struct Written<'a> {
     pub dicom: Option<DicomOut>,
 }
 
+/// What a region's uncertainty rests on: its budget, or the protocol's guess for what the budget does not know.
+fn uncertainty(region: &RegionCycle) -> serde_json::Value {
+    let holes = holes(region);
+    serde_json::json!({
+        "parts": region.parts,
+        "transport_rel_sigma": region.dose_se_gy / region.dose_gy,
+        "from": if holes.is_empty() { "budget" } else { "protocol" },
+        "not_known": holes,
+    })
+}
+
 /// Tables, maps and the verdict.
 pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener) -> Result<(), Failure> {
     write_rows(&folder.file("cycles.csv"), &w.accumulated.cycles)?;
@@ -98,6 +109,8 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
                 "administered_mbq": cycle.administered_mbq,
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
+                "uncertainty": one.regions.iter().map(|(name, r)| (name.as_str(), uncertainty(r))).collect::<BTreeMap<_, _>>(),
+                "points": one.curves.iter().map(|c| (c.name.as_str(), &c.points)).collect::<BTreeMap<_, _>>(),
             })
         })
         .collect();

@@ -14,7 +14,9 @@ use super::ledger::{LedgerError, PriorTreatment};
 use super::predict::{Prediction, predictions};
 use super::protocol::Protocol;
 use super::rules::{Answer, Eligibility, Facts, Override, RuleOutcome, eligibility};
-use super::uncertainty::{CumulativeSigma, probability_above, probability_inside};
+use super::uncertainty::{
+    CumulativeSigma, CycleUncertainty, DrawnSum, drawn_sum, drawn_sums_gy, probability_above, probability_inside,
+};
 
 mod checks;
 mod gates;
@@ -191,6 +193,8 @@ pub struct DecisionInput<'a> {
     pub stop_flags: &'a [String],
     /// Reduction of a solved activity for impaired kidneys or marrow, as a factor in (0, 1].
     pub reduction_factor: f64,
+    /// Draws for probabilities that are skewed as errors are; 0 for none.
+    pub draws: usize,
 }
 
 /// One option in a conflict.
@@ -280,6 +284,9 @@ pub struct StructureSum {
     pub total_dose_gy: Option<f64>,
     /// Standard uncertainty of the total, k = 1, in the step's quantity.
     pub sigma: CumulativeSigma,
+    /// The cycles' parts of it.
+    #[serde(skip)]
+    pub parts: Vec<CycleUncertainty>,
 }
 
 /// Probabilities of exceeding the upper edge and of lying inside.
@@ -333,6 +340,10 @@ pub struct Verdict {
     pub exceedance_now: Option<Exceedance>,
     /// After the next standard cycle.
     pub exceedance_next: Option<Exceedance>,
+    /// Now, by draws; none where none were asked for.
+    pub drawn_now: Option<DrawnSum>,
+    /// After the next standard cycle, by draws.
+    pub drawn_next: Option<DrawnSum>,
     /// Entry rules of the following step (or of this one) with answers.
     pub rules: Vec<RuleOutcome>,
     /// Deviations from the protocol that do not stop anything: sentences as `warnings`, data as `notes`.
@@ -372,6 +383,7 @@ pub struct Verdict {
 ///     overrides: &[],
 ///     stop_flags: &[],
 ///     reduction_factor: 1.0,
+///     draws: 0,
 /// })?;
 /// assert!(matches!(verdict.state, State::Hold { .. }), "a cycle without dosimetry is never zero");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -490,6 +502,27 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
         exceedance(w, total + next_value_gy, &sigma)
     });
 
+    // the same by draws: errors that cycles have in common reach the next one too
+    let fixed_gy = match quantity {
+        LimitQuantity::Bed => Some(sum.prior_bed_gy),
+        LimitQuantity::AbsorbedDose => sum.prior_dose_gy,
+    };
+    let by_draws = |parts: &[CycleUncertainty]| -> Option<DrawnSum> {
+        let (window, fixed_gy) = step.window.as_ref().zip(fixed_gy).filter(|_| input.draws > 0)?;
+        Some(drawn_sum(&drawn_sums_gy(parts, fixed_gy, input.draws), window.lower_gy, window.upper_gy))
+    };
+    let drawn_now = by_draws(&sum.parts);
+    let next_part = CycleUncertainty {
+        value_gy: next_value_gy,
+        sensitivity: match quantity {
+            LimitQuantity::Bed => radiobiology.bed_sensitivity(next_dose_gy, g),
+            LimitQuantity::AbsorbedDose => 1.0,
+        },
+        random_rel_sigma: prediction.rel_sigma,
+        systematic_rel_sigma: protocol.uncertainty.systematic_rel,
+    };
+    let drawn_next = by_draws(&[&sum.parts[..], &[next_part]].concat());
+
     // a further cycle waits for the rules of safety; the rules of entry concern it where the step is entered
     let about: Vec<&RuleOutcome> = match &state {
         State::StepComplete { .. } => safety.iter().chain(&rules).collect(),
@@ -515,6 +548,8 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
         predictions: all_predictions,
         exceedance_now,
         exceedance_next,
+        drawn_now,
+        drawn_next,
         rules,
         warnings,
         missing,

@@ -66,6 +66,7 @@ pub(super) fn sum_structure(
         total_bed_gy: course_bed_gy + prior.bed_gy,
         total_dose_gy: prior.dose_gy.map(|dose| dose + sum.sum_dose_gy),
         sigma: cumulative_sigma(&budget),
+        parts: budget,
     }
 }
 

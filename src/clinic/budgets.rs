@@ -1,0 +1,202 @@
+//! What is known of the uncertainty of each region of a series: parts with size, kind and origin, and what is not known.
+
+use super::partial_volume::Record;
+use crate::budget::{Gain, Kind, Origin, Part, Shares, Source, activity_rel_sigma, improve, missing};
+use crate::course::tia::RegionIntegral;
+use crate::course::time_activity::FitFlag;
+use serde::Serialize;
+
+/// Sources that a time-integrated activity has; the others are the dose's and the effect's.
+const OF_ACTIVITY: [Source; 7] = [
+    Source::Calibration,
+    Source::PartialVolume,
+    Source::Outline,
+    Source::Counts,
+    Source::Fit,
+    Source::Extrapolation,
+    Source::Registration,
+];
+
+/// The budget of a region's time-integrated activity, for the record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Budget {
+    /// What is known.
+    pub parts: Vec<Part>,
+    /// Relative standard uncertainty by these parts.
+    pub rel_sigma: f64,
+    /// Sources of which nothing is known here.
+    pub not_known: Vec<Source>,
+    /// What to improve next: relative uncertainty of the dose with each source halved, the best first.
+    pub improve: Vec<Gain>,
+}
+
+impl Budget {
+    /// Of parts.
+    pub fn of(parts: Vec<Part>) -> Self {
+        let not_known = missing(&parts).into_iter().filter(|source| OF_ACTIVITY.contains(source)).collect();
+        Self { rel_sigma: activity_rel_sigma(&parts), not_known, improve: improve(&Shares::of_parts(&parts)), parts }
+    }
+}
+
+/// The parts that a region's curve and the correction of its images tell. None where the fit was refused.
+pub fn of_region(region: &RegionIntegral, partial_volume: Option<&Record>) -> Vec<Part> {
+    let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else { return Vec::new() };
+    let mut parts = Vec::new();
+    if integral.systematic_rel_sigma > 0.0 {
+        let (source, kind) = (Source::Calibration, Kind::Clinic);
+        parts.push(Part::of_activity(source, kind, Origin::Stated, integral.systematic_rel_sigma));
+    }
+    let stated = region.points.iter().all(|point| point.rel_sigma.is_some());
+    let of_prior = integral.flags.iter().find_map(|flag| match flag {
+        FitFlag::Population { prior_share, .. } => Some(*prior_share),
+        _ => None,
+    });
+    if let Some(rel_sigma) = integral.rel_sigma {
+        let origin = if stated { Origin::Stated } else { Origin::Image };
+        let share = of_prior.unwrap_or(0.0);
+        parts.push(Part::of_activity(Source::Fit, Kind::Cycle, origin, rel_sigma * (1.0 - share).max(0.0).sqrt()));
+        if of_prior.is_some() {
+            let sigma = rel_sigma * share.sqrt();
+            parts.push(Part::of_activity(Source::Extrapolation, Kind::Cycle, Origin::Population, sigma));
+        }
+    }
+    parts.extend(
+        partial_volume.into_iter().flat_map(|record| of_correction(region, record, integral.rel_sigma.is_some())),
+    );
+    parts
+}
+
+/// Width, outline and counts of the correction: root mean squares over the images.
+fn of_correction(region: &RegionIntegral, record: &Record, in_fit: bool) -> Vec<Part> {
+    let own: Vec<_> =
+        record.images.iter().flat_map(|image| &image.regions).filter(|one| one.label == region.label).collect();
+    if own.is_empty() {
+        return Vec::new();
+    }
+    let n = own.len() as f64;
+    let mean = |of: &dyn Fn(usize) -> f64| ((0..own.len()).map(|k| of(k).powi(2)).sum::<f64>() / n).sqrt();
+    let width = mean(&|k| own[k].fwhm_rel_sigma);
+    let outline = mean(&|k| own[k].outline_rel_sigma);
+    // width and outline are one for all images of the patient, and the width for all regions too; an outline that moves
+    // while its activity stays changes the concentration, and with it the dose alone
+    let mut parts = vec![
+        Part { all_regions: true, ..Part::of_activity(Source::PartialVolume, Kind::Patient, Origin::Image, width) },
+        Part::of_response(Source::Outline, Kind::Patient, Origin::Image, outline),
+    ];
+    if !in_fit {
+        // noise is drawn for each image; the integral averages it
+        let counts = mean(&|k| own[k].counts_rel_sigma) / n.sqrt();
+        parts.push(Part::of_activity(Source::Counts, Kind::Cycle, Origin::Image, counts));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clinic::partial_volume::ImageRecord;
+    use crate::course::time_activity::{ActivityPoint, ErrorModel, Model, integrate_model};
+    use crate::quantify::correct::RegionCorrection;
+    use crate::quantify::settings::WidthFrom;
+
+    fn region(rel_sigma: Option<f64>) -> RegionIntegral {
+        let point = |time_h: f64, off: f64| ActivityPoint {
+            time_h,
+            activity_mbq: 100.0 * off * (-time_h / 50.0).exp2(),
+            rel_sigma,
+        };
+        let points = vec![point(24.0, 1.01), point(96.0, 0.98), point(168.0, 1.01)];
+        let mut integral = integrate_model(&points, Model::Mono, ErrorModel::Relative, 159.53).expect("a fit");
+        integral.systematic_rel_sigma = 0.05;
+        RegionIntegral {
+            label: 2,
+            name: "kidney_left".to_owned(),
+            voxels: 1,
+            points,
+            integral: Some(integral),
+            reference_image: 0,
+            fitted_voxels: 0,
+            map_decays: 1.0,
+        }
+    }
+
+    fn corrected() -> Record {
+        let of = |fwhm_rel_sigma: f64| RegionCorrection {
+            label: 2,
+            name: "kidney_left".to_owned(),
+            volume_ml: 150.0,
+            own_recovery: 0.8,
+            before_mbq: 80.0,
+            after_mbq: 100.0,
+            fwhm_rel_sigma,
+            outline_rel_sigma: 0.03,
+            counts_rel_sigma: 0.02,
+            held_back: None,
+        };
+        let image = |sigma: f64| ImageRecord {
+            image: "a".to_owned(),
+            time_h: 24.0,
+            before_mbq: 80.0,
+            after_mbq: 100.0,
+            regions: vec![of(sigma)],
+        };
+        Record {
+            method: "likelihood",
+            fwhm_mm: [9.0; 3],
+            fwhm_rel_sigma: 0.1,
+            fwhm_from: WidthFrom::Stated,
+            outline_sigma_mm: 1.0,
+            keeps_sum: true,
+            images: vec![image(0.03), image(0.05)],
+            notes: Vec::new(),
+        }
+    }
+
+    fn sizes(parts: &[Part]) -> Vec<(Source, Kind, Origin, f64)> {
+        parts.iter().map(|p| (p.source, p.kind, p.origin, (1e4 * p.rel_sigma).round() / 1e4)).collect()
+    }
+
+    /// Everything that curve and correction tell is in the budget once, with its kind and origin; the rest is named.
+    #[test]
+    fn law_a_budget_holds_what_curve_and_correction_tell() {
+        let region = region(Some(0.03));
+        let fit = (1e4 * region.integral.as_ref().and_then(|i| i.rel_sigma).expect("known")).round() / 1e4;
+        let parts = of_region(&region, Some(&corrected()));
+        assert_eq!(
+            sizes(&parts),
+            [
+                (Source::Calibration, Kind::Clinic, Origin::Stated, 0.05),
+                (Source::Fit, Kind::Cycle, Origin::Stated, fit),
+                (Source::PartialVolume, Kind::Patient, Origin::Image, 0.0412),
+                (Source::Outline, Kind::Patient, Origin::Image, 0.03),
+            ]
+        );
+        let budget = Budget::of(parts);
+        assert_eq!(budget.not_known, [Source::Counts, Source::Extrapolation, Source::Registration]);
+        // the outline moves the dose, not the activity
+        assert!((budget.rel_sigma - 0.05_f64.hypot(fit).hypot(0.04123)).abs() < 1e-4, "{budget:?}");
+        assert_eq!(budget.improve[0].source, Source::Calibration);
+    }
+
+    /// Noise is in the fit, by the scans' stated errors or by their scatter; where the fit has no uncertainty it is a part
+    /// of its own.
+    #[test]
+    fn law_noise_counts_once() {
+        let mut own = region(None);
+        let of = |region: &RegionIntegral, source: Source| {
+            let parts = of_region(region, Some(&corrected()));
+            parts.into_iter().find(|part| part.source == source)
+        };
+        assert_eq!(of(&own, Source::Fit).map(|part| part.origin), Some(Origin::Image));
+        assert_eq!(of(&own, Source::Counts), None);
+        own.integral.as_mut().expect("a fit").rel_sigma = None;
+        assert_eq!(of(&own, Source::Fit), None);
+        let counts = of(&own, Source::Counts).expect("a part").rel_sigma;
+        assert!((counts - 0.02 / 2.0_f64.sqrt()).abs() < 1e-12, "{counts}");
+        // nothing is known of a refused fit
+        let mut refused = region(None);
+        let integral = refused.integral.as_mut().expect("a fit");
+        integral.flags.push(FitFlag::FellBack { reason: "no".to_owned() });
+        assert_eq!(of_region(&refused, Some(&corrected())), []);
+    }
+}
