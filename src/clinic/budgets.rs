@@ -42,9 +42,9 @@ impl Budget {
 pub fn of_region(region: &RegionIntegral, partial_volume: Option<&Record>) -> Vec<Part> {
     let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else { return Vec::new() };
     let mut parts = Vec::new();
-    if integral.systematic_rel_sigma > 0.0 {
+    if region.calibration_rel_sigma > 0.0 {
         let (source, kind) = (Source::Calibration, Kind::Clinic);
-        parts.push(Part::of_activity(source, kind, Origin::Stated, integral.systematic_rel_sigma));
+        parts.push(Part::of_activity(source, kind, Origin::Stated, region.calibration_rel_sigma));
     }
     let stated = region.points.iter().all(|point| point.rel_sigma.is_some());
     let of_prior = integral.flags.iter().find_map(|flag| match flag {
@@ -75,7 +75,8 @@ fn of_correction(region: &RegionIntegral, record: &Record, in_fit: bool) -> Vec<
     }
     let n = own.len() as f64;
     let mean = |of: &dyn Fn(usize) -> f64| ((0..own.len()).map(|k| of(k).powi(2)).sum::<f64>() / n).sqrt();
-    let width = mean(&|k| own[k].fwhm_rel_sigma);
+    // a correction that was held back leaves its whole size uncertain
+    let width = mean(&|k| own[k].fwhm_rel_sigma.hypot(own[k].withheld_rel));
     let outline = mean(&|k| own[k].outline_rel_sigma);
     // width and outline are one for all images of the patient, and the width for all regions too; an outline that moves
     // while its activity stays changes the concentration, and with it the dose alone
@@ -107,13 +108,15 @@ mod tests {
         };
         let points = vec![point(24.0, 1.01), point(96.0, 0.98), point(168.0, 1.01)];
         let mut integral = integrate_model(&points, Model::Mono, ErrorModel::Relative, 159.53).expect("a fit");
-        integral.systematic_rel_sigma = 0.05;
+        // the series states 5 %, and its correction leaves something that is a part of its own
+        integral.systematic_rel_sigma = 0.05_f64.hypot(0.05);
         RegionIntegral {
             label: 2,
             name: "kidney_left".to_owned(),
             voxels: 1,
             points,
             integral: Some(integral),
+            calibration_rel_sigma: 0.05,
             reference_image: 0,
             fitted_voxels: 0,
             map_decays: 1.0,
@@ -132,6 +135,7 @@ mod tests {
             outline_rel_sigma: 0.03,
             counts_rel_sigma: 0.02,
             held_back: None,
+            withheld_rel: 0.0,
         };
         let image = |sigma: f64| ImageRecord {
             image: "a".to_owned(),
@@ -139,6 +143,7 @@ mod tests {
             before_mbq: 80.0,
             after_mbq: 100.0,
             regions: vec![of(sigma)],
+            edges: Vec::new(),
         };
         Record {
             method: "likelihood",

@@ -15,7 +15,7 @@ use crate::bed::{
 use crate::bounds::{self, BoundsError};
 use crate::budget::Part;
 use crate::dose::regions::{NegativeVoxels, negative_doses};
-use crate::fault::{Explained, Fault, Setting, explained, words};
+use crate::fault::{Explained, Fault, explained};
 use crate::note::Note;
 use crate::units::DECAYS_PER_MBQ_H;
 

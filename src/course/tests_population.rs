@@ -46,6 +46,7 @@ fn map(times_h: &[f64], half_lives_h: [f64; 3], earlier: &BTreeMap<String, Earli
         earlier,
         error_model: ErrorModel::Relative,
         systematic_rel_sigma: 0.0,
+        corrected: &BTreeMap::new(),
         voxelwise: false,
         administered_mbq: None,
     })

@@ -374,6 +374,9 @@ pub struct RegionIntegral {
     pub points: Vec<ActivityPoint>,
     /// The integral; none for a region without any positive activity.
     pub integral: Option<TimeIntegral>,
+    /// Systematic relative uncertainty that the series states (calibration), without what a correction leaves; 0 without an
+    /// integral.
+    pub calibration_rel_sigma: f64,
     /// Position of the image that was scaled.
     pub reference_image: usize,
     /// Voxels fitted on their own.
@@ -627,6 +630,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             })
             .collect();
         let mut integral = region_integral(input, &name, &points)?;
+        let calibration_rel_sigma = integral.as_ref().map_or(0.0, |integral| integral.systematic_rel_sigma);
         if let (Some(integral), Some(sigma)) = (&mut integral, input.corrected.get(&label)) {
             integral.systematic_rel_sigma = integral.systematic_rel_sigma.hypot(sigma.common_rel);
         }
@@ -637,6 +641,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             reference_image: 0,
             points,
             integral,
+            calibration_rel_sigma,
             fitted_voxels: 0,
             map_decays: 0.0,
         };

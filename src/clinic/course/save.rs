@@ -10,6 +10,8 @@ use crate::clinic::notes::Listener;
 use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
 use crate::clinic::request::DicomOut;
 use crate::course::accumulate::{Accumulated, CycleDose, RegionCycle, VoxelSums};
+use crate::course::decision::Verdict;
+use crate::course::file::Course;
 use crate::course::words::verdict_words;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume};
