@@ -73,6 +73,7 @@ mod report;
 mod slurm;
 mod small;
 mod small_cli;
+mod virtual_clinic;
 
 #[global_allocator]
 static COUNTED: counting::Counting = counting::Counting;
