@@ -117,7 +117,17 @@ impl Outlines {
             judged.notes.extend(of_misfits(&seen, &shown).into_iter().map(|note| note.at(&image.name)));
             judged.seen.push(seen);
         }
-        judged.doubted = together(&judged.seen).into_iter().filter_map(|one| Some((one.label, one.doubt()?))).collect();
+        for one in together(&judged.seen) {
+            if let Some(reason) = one.too_small() {
+                judged.doubted.insert(one.label, reason);
+            } else if let Some(reason) = one.too_large_or_aside() {
+                let text =
+                    format!("{reason}: its partial-volume correction falls short; check outline and registration");
+                judged
+                    .notes
+                    .push(Note::warning("outline-off-image", text).at(format!("region {}", shown.of(one.label))));
+            }
+        }
         Ok(judged)
     }
 }

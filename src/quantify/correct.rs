@@ -187,15 +187,17 @@ impl Correction {
             let mean = means[r];
             let own_recovery = model.own_recovery(r);
             // without the regions' outlines their edge has no part in it
-            let by_outline = match self.method {
+            let by_edge = match self.method {
                 Method::RichardsonLucy(_) => 0.0,
                 _ => self.outline_sigma_mm * edge_per_mm(model.regions(), r, means),
             };
+            let by_outline = by_edge.abs();
             let noise = (region.each().map(|(v, share)| share * residual[v].powi(2)).sum::<f64>() / volume).sqrt();
             let by_counts = noise * (cell / volume).sqrt() / own_recovery / mean.abs();
             let held_back = if !(mean > 0.0 && mean.is_finite()) {
                 Some(format!("its corrected concentration would be {mean:.3e} MBq a voxel"))
-            } else if by_outline > MOST_OUTLINE_REL {
+            } else if by_edge > MOST_OUTLINE_REL {
+                // colder than its surroundings it would keep what spills into it, and that is given back to them: counted twice
                 let percent = 100.0 * by_outline;
                 Some(format!("the outline's uncertainty alone makes the corrected value uncertain by {percent:.0} %"))
             } else {
@@ -310,7 +312,7 @@ impl Factors {
 }
 
 /// Relative change of a region's concentration where its outline moves by 1 mm and its activity stays: surface over
-/// volume, times the step of concentration to its surroundings over its own.
+/// volume, times the step of concentration to its surroundings over its own; below 0 for a region colder than they are.
 fn edge_per_mm(regions: &Regions, r: usize, means: &[f64]) -> f64 {
     let (grid, region) = (&regions.grid, &regions.list[r]);
     let mut share = vec![0.0f32; grid.len()];
@@ -348,7 +350,7 @@ fn edge_per_mm(regions: &Regions, r: usize, means: &[f64]) -> f64 {
         }
     }
     let outside = if around.1 > 0.0 { around.0 / around.1 } else { 0.0 };
-    surface / region.volume() * (1.0 - outside / means[r]).abs()
+    surface / region.volume() * (1.0 - outside / means[r])
 }
 
 /// Mean of the image around a region, where its blurred indicator has nearly ended.

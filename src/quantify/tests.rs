@@ -177,6 +177,32 @@ fn law_the_width_is_found_in_the_image() {
     assert!(width::estimate(&regions, &sharp).is_err());
 }
 
+/// A shell around a hot sphere is colder than its surroundings: what spills into it is taken out of it, however uncertain its
+/// outline, since the sphere gets it back.
+#[test]
+fn law_no_activity_is_counted_twice() {
+    let (_, image) = scene(8.0, FWHM_MM);
+    let (ball, wide) = (shares_of(&grid(), 8.0), shares_of(&grid(), 14.0));
+    let shell: Vec<f64> = wide.iter().zip(&ball).map(|(wide, ball)| (wide - ball).max(0.0)).collect();
+    let regions = Regions::from_fractions(&grid(), [(1, "sphere".to_owned(), ball), (2, "shell".to_owned(), shell)]);
+    let regions = regions.expect("regions");
+    let correction = Correction {
+        method: Method::Likelihood,
+        psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
+        psf_rel_sigma: 0.0,
+        outline_sigma_mm: 0.5,
+    };
+    let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
+    let [ball, shell] = [0, 1].map(|r| &done.regions[r]);
+    assert!(shell.outline_rel_sigma > 1.0 / 3.0 && shell.before_mbq > 1.5 * BACKGROUND * regions.list[1].volume());
+    assert!(shell.held_back.is_none() && ball.held_back.is_none());
+    for (r, truth) in [(0, SPHERE), (1, BACKGROUND)] {
+        let share = done.regions[r].after_mbq / (truth * regions.list[r].volume());
+        assert!((share - 1.0).abs() < 0.03, "{r}: {share}");
+    }
+    assert!((done.after_mbq / done.before_mbq - 1.0).abs() < 0.01, "{} {}", done.after_mbq, done.before_mbq);
+}
+
 #[test]
 fn alarm_an_outline_that_says_nothing_holds_the_correction_back() {
     let (regions, image) = scene(8.0, FWHM_MM);

@@ -4,10 +4,12 @@
 //! mean is what the weights or what the scatter between the images says, whichever is more. A fault of one image alone (a
 //! motion, a late image of few counts) is told of that image and does not speak against the outline.
 //!
-//! The two directions differ. An outline that is too small makes a correction overshoot: all of an organ's activity is found
-//! and laid into less than the organ. No reconstruction makes a hot object wider than it is: one that models the camera's
-//! resolution narrows it, others leave its edge in place. So a growth that the regions share excuses outlines that seem too
-//! large, and never one that seems too small.
+//! The directions differ. An outline that is too small makes a correction overshoot: all of an organ's activity is found and
+//! laid into less than the organ. One that is too large, or beside the organ, makes it fall short, and the image as measured
+//! falls short further. So the first forbids a correction, the others are told.
+//!
+//! No reconstruction makes a hot object wider than it is: one that models the camera's resolution narrows it, others leave its
+//! edge in place. So a growth that the regions share excuses outlines that seem too large, and never one that seems too small.
 
 use super::misfit::{DISPLACED_MM, Misfit, SIGNIFICANT, common_growth_mm};
 use std::collections::BTreeMap;
@@ -32,24 +34,32 @@ pub struct Together {
 }
 
 impl Together {
-    /// Why no correction may rest on the outline, where none may.
-    pub fn doubt(&self) -> Option<String> {
-        let beyond = |[mm, se]: [f64; 2], least: f64| mm > least.max(SIGNIFICANT * se);
-        let (small, [own, own_se]) = (self.growth_mm, self.own_growth_mm);
-        let told = |[mm, se]: [f64; 2], what: &str| {
-            format!("{} images together put its edge {mm:.1} +- {se:.1} mm {what} (outline-off-image)", self.images)
-        };
-        if beyond(small, TOO_SMALL_MM) {
-            return Some(told(small, "outside the outline, which seems too small"));
+    /// Why no correction may rest on the outline: it seems too small.
+    pub fn too_small(&self) -> Option<String> {
+        let (all, own) = (self.growth_mm, self.own_growth_mm);
+        if beyond(all, TOO_SMALL_MM) {
+            return Some(self.told(all, "outside the outline, which seems too small"));
         }
-        if beyond([own, own_se], DISPLACED_MM) {
-            return Some(told([own, own_se], "outside the outline against the other regions"));
-        }
-        if beyond([-own, own_se], DISPLACED_MM) {
-            return Some(told([-own, own_se], "inside the outline against the other regions"));
-        }
-        beyond(self.shift_mm, DISPLACED_MM).then(|| told(self.shift_mm, "off to one side"))
+        beyond(own, DISPLACED_MM).then(|| self.told(own, "outside the outline against the other regions"))
     }
+
+    /// What makes a correction fall short: an outline that seems too large, or beside the region.
+    pub fn too_large_or_aside(&self) -> Option<String> {
+        let inside = [-self.own_growth_mm[0], self.own_growth_mm[1]];
+        if beyond(inside, DISPLACED_MM) {
+            return Some(self.told(inside, "inside the outline against the other regions"));
+        }
+        beyond(self.shift_mm, DISPLACED_MM).then(|| self.told(self.shift_mm, "off to one side"))
+    }
+
+    fn told(&self, [mm, se]: [f64; 2], what: &str) -> String {
+        format!("{} images together put its edge {mm:.1} +- {se:.1} mm {what}", self.images)
+    }
+}
+
+/// Whether a displacement is above three standard errors and what counts, mm.
+fn beyond([mm, se]: [f64; 2], least_mm: f64) -> bool {
+    mm > least_mm.max(SIGNIFICANT * se)
 }
 
 /// The displacements of the images of a series, by region.
@@ -106,26 +116,31 @@ mod tests {
         (0..3).map(image).collect()
     }
 
-    fn doubted(images: &[Vec<Misfit>]) -> Vec<u16> {
-        together(images).iter().filter(|one| one.doubt().is_some()).map(|one| one.label).collect()
+    fn small(images: &[Vec<Misfit>]) -> Vec<u16> {
+        together(images).iter().filter(|one| one.too_small().is_some()).map(|one| one.label).collect()
+    }
+
+    fn short(images: &[Vec<Misfit>]) -> Vec<u16> {
+        together(images).iter().filter(|one| one.too_large_or_aside().is_some()).map(|one| one.label).collect()
     }
 
     #[test]
     fn law_one_image_alone_does_not_speak_against_an_outline() {
         let mut images = series([-1.2, -1.0, -1.4, -0.9]);
-        assert!(doubted(&images).is_empty(), "what all share is the reconstruction's");
+        assert!(small(&images).is_empty() && short(&images).is_empty(), "what all share is the reconstruction's");
         images[2][1] = seen(2, 2.4, [0.0; 3]);
-        assert!(doubted(&images).is_empty());
+        assert!(small(&images).is_empty() && short(&images).is_empty());
         let one = &together(&images)[1];
         assert_eq!((one.label, one.images), (2, 3));
     }
 
     #[test]
     fn alarm_outlines_too_small_ring_even_where_all_are() {
-        assert_eq!(doubted(&series([1.4, 1.1, 0.9, 1.2])), [1, 2, 3, 4]);
-        assert_eq!(doubted(&series([1.4, -1.1, -0.9, -1.2])), [1]);
-        assert_eq!(doubted(&series([-4.2, -1.1, -0.9, -1.2])), [1], "too large against the others");
+        assert_eq!(small(&series([1.4, 1.1, 0.9, 1.2])), [1, 2, 3, 4]);
+        assert_eq!(small(&series([1.4, -1.1, -0.9, -1.2])), [1]);
+        let large = series([-4.2, -1.1, -0.9, -1.2]);
+        assert_eq!((small(&large), short(&large)), (vec![], vec![1]), "too large against the others");
         let moved: Vec<Vec<Misfit>> = (0..3).map(|_| vec![seen(7, -0.5, [0.0, 2.0, 1.5])]).collect();
-        assert_eq!(doubted(&moved), [7]);
+        assert_eq!((small(&moved), short(&moved)), (vec![], vec![7]));
     }
 }

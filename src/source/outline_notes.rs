@@ -124,7 +124,7 @@ pub fn of_misfits(misfits: &[Misfit], names: &Names<'_>) -> Vec<Note> {
         (!doubts.is_empty()).then(|| {
             let text = format!(
                 "the image puts its edge elsewhere: the outline seems {} (edge seen with {:.0} mm FWHM); check outline and \
-                 registration, and correct no partial volume of it",
+                 registration",
                 doubts.join(" and "),
                 misfit.fwhm_mm
             );

@@ -77,6 +77,7 @@ mod response;
 mod slurm;
 mod small;
 mod small_cli;
+mod virtual_clinic;
 
 #[global_allocator]
 static COUNTED: counting::Counting = counting::Counting;
