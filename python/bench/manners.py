@@ -2,6 +2,9 @@
 
     python manners.py CT ACTIVITY UNIT [LABELS]        # files; prints one table
 
+`LUTRA_PROGRAM` is the command line to compare with (without it that of the package), `LUTRA_HISTORIES` the length of a run,
+`LUTRA_INTERRUPTS` how many.
+
 Nothing here is a test: figures belong to a machine. docs/python.md states those that were measured.
 """
 
@@ -21,7 +24,7 @@ from typing import Any
 
 import lutra
 
-HISTORIES = 400_000
+HISTORIES = int(os.environ.get("LUTRA_HISTORIES", "400000"))
 INTERRUPTS = int(os.environ.get("LUTRA_INTERRUPTS", "100"))
 
 CALL = """
@@ -129,7 +132,8 @@ def main(ct: str, activity: str, unit: str, *labels: str) -> None:
     """All of it."""
     files = [ct, activity, *labels]
     memory(files, unit)
-    interrupts(files, unit)
+    if INTERRUPTS:
+        interrupts(files, unit)
 
 
 if __name__ == "__main__":

@@ -248,3 +248,46 @@ def images_or_paths(value: ImageLike | Sequence[str | os.PathLike[str]] | None, 
     if isinstance(value, (list, tuple)):
         return [os.fspath(one) for one in cast("Sequence[str | os.PathLike[str]]", value)]
     return image_or_path(value, role)
+
+
+def is_finer(region: Image, dose: Image) -> bool:
+    """Whether a region has a grid of its own with voxels of at most half the edges of the dose's."""
+    if region.shape == dose.shape and np.allclose(region.affine, dose.affine, atol=1e-3):
+        return False
+    # edges of the region's voxels in voxels of the dose
+    steps = np.linalg.solve(dose.affine[:3, :3], region.affine[:3, :3])
+    return bool((np.abs(steps).sum(axis=1) <= 0.5 * (1 + 1e-6)).all())
+
+
+def on_finer(
+    image: Image, region: Image, voxels: npt.NDArray[np.int64], role: str, *, linear: bool
+) -> npt.NDArray[np.float64]:
+    """Values of an image in some voxels of a finer grid, shape (n, 3): interpolated linearly, in the outer half of the last
+    voxels extrapolated; or those of the voxel that a centre lies in.
+
+    A linear field in voxels taken at their centres makes steps. Each is taken at a place of its own, spread evenly by the
+    additive recurrence of the powers of the root of x^4 = x + 1 (Roberts 2018, after Kronecker). Raises `LutraError` where a
+    voxel lies outside of the image.
+    """
+    to_index = np.linalg.solve(image.affine, region.affine)
+    within = 0.0
+    if linear:
+        root = 1.2207440846057596
+        within = np.arange(len(voxels))[:, None] * root ** -np.arange(1.0, 4.0) % 1.0 - 0.5
+    place = (voxels + within) @ to_index[:3, :3].T + to_index[:3, 3]
+    last = np.array(image.shape) - 1
+    outside = ((place < -0.5 - 1e-6) | (place > last + 0.5 + 1e-6)).any(axis=1)
+    if outside.any():
+        found = f"{int(outside.sum())} voxels of the region outside of it"
+        raise refused(MismatchError, role, "grid", found, "one that holds the region", "Give a map that reaches further.")
+    if not linear:
+        nearest = np.clip(np.rint(place).astype(np.intp), 0, last)
+        return np.asarray(image.array[nearest[:, 0], nearest[:, 1], nearest[:, 2]], dtype=np.float64)
+    before = np.clip(np.floor(place).astype(np.intp), 0, np.maximum(last - 1, 0))
+    part = place - before
+    values = np.zeros(len(place))
+    for corner in np.ndindex(2, 2, 2):
+        at = np.minimum(before + np.array(corner), last)
+        weight = np.where(np.array(corner) == 1, part, 1 - part).prod(axis=1)
+        values += weight * image.array[at[:, 0], at[:, 1], at[:, 2]]
+    return values

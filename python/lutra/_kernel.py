@@ -69,10 +69,10 @@ class KernelResult:
                 allowed = f"from 0 to {min(octant.shape) - 1}"
                 raise refused(InvalidError, "half", None, str(half), allowed, "Compute a larger kernel.")
             octant = octant[: half + 1, : half + 1, : half + 1]
-        for axis in range(3):
-            mirrored = np.flip(octant, axis=axis).take(np.arange(octant.shape[axis] - 1), axis=axis)
-            octant = np.concatenate([mirrored, octant], axis=axis)
-        return np.ascontiguousarray(octant)
+        reaches: list[int] = [size - 1 for size in octant.shape]
+        offsets = [np.abs(np.arange(-reach, reach + 1, dtype=np.intp)) for reach in reaches]
+        cube: npt.NDArray[np.float64] = octant[np.ix_(*offsets)]
+        return cube
 
     def save(self, path: Path, *, force: bool = False) -> list[str]:
         """Writes what ``lutra kernel`` writes, in the layout of the ending: ``.nii``, ``.nii.gz`` (with a second file of

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from . import _lutra
 from ._dose import Note, about, as_dicom, columns_of, names_of, request_of, run_options, stated_of_images, told, turned
 from ._errors import InvalidError, MismatchError, MissingError, refused
-from ._images import Image, ImageLike, image_or_path, native_image
+from ._images import Image, ImageLike, image_or_path, is_finer, native_image, on_finer
 from ._progress import Progress
 
 __all__ = [
@@ -562,7 +562,11 @@ def dvh(
     density_g_cm3: ImageLike | None = None,
     within_voxels: bool = True,
 ) -> Histogram:
-    """The histogram of a label's voxels, or of a structure that covers voxels in part; all maps lie on one grid.
+    """The histogram of a label's voxels, or of a structure that covers voxels in part.
+
+    All maps lie on the grid of the dose. Labels or shares may also lie on a finer grid of their own, with voxel edges of at most
+    half of the dose's: the dose is then interpolated linearly at their centres, and each of them is one piece. A structure with
+    edges and tips needs that: of what is smaller than a voxel its covered shares say too little.
 
     Parameters
     ----------
@@ -585,15 +589,26 @@ def dvh(
     if (labels is None) == (share is None):
         found = "none" if labels is None else "both"
         raise refused(MismatchError, "labels and share", None, found, "one of them", "Say what the region is.")
-    asked = {
-        "dose_gy": native_image(dose_gy, "dose_gy"),
-        "labels": None if labels is None else native_image(labels, "labels"),
-        "label": label,
-        "share": None if share is None else native_image(share, "share"),
-        "density_g_cm3": None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3"),
-        "within_voxels": within_voxels,
-    }
-    return Histogram(**_lutra.dvh(asked))
+    dose = native_image(dose_gy, "dose_gy")
+    density = None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3")
+    region = native_image(share if labels is None else labels, "share" if labels is None else "labels")
+    if is_finer(region, dose):
+        inside = region.array > 0 if labels is None else region.array == label
+        centres = np.argwhere(inside)
+        weights = region.array[inside] if labels is None else np.ones(len(centres))
+        values = on_finer(dose, region, centres, "dose_gy", linear=True)
+        if density is not None:
+            weights = weights * on_finer(density, region, centres, "density_g_cm3", linear=False)
+        # a row of voxels, each one piece
+        row = np.eye(4)
+        dose, region = Image(values[:, None, None], row), Image(weights[:, None, None], row)
+        every = Image(np.ones(len(weights))[:, None, None], row)
+        asked: dict[str, Any] = {"labels": None, "share": every, "density_g_cm3": region}
+        within_voxels = False
+    else:
+        asked = {"labels": None if labels is None else region, "share": region if labels is None else None}
+        asked["density_g_cm3"] = density
+    return Histogram(**_lutra.dvh({**asked, "dose_gy": dose, "label": label, "within_voxels": within_voxels}))
 
 
 def svalue(

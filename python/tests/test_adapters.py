@@ -7,6 +7,7 @@ PyPI; ``LUTRA_MIRDCALCULATION`` names a checkout.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ import lutra
 from lutra import pytheranostics
 
 EDGE_MM = 4.8
+HISTORIES = 60_000
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +78,23 @@ def test_a_kernel_is_read_by_mirdcalculation(kernel: lutra.KernelResult, tmp_pat
     place = os.environ.get("LUTRA_MIRDCALCULATION")
     if place is None:
         without("MIRDCalculation", "not on PyPI, and LUTRA_MIRDCALCULATION names no checkout")
-    sys.path.insert(0, str(place))
-    try:
-        values = needs("MIRD.Svalues").SValuesData("Lu177", datapath=str(tmp_path))
-        for offset in ((0, 0, 0), (1, 0, 0), (0, 2, 1), (5, 5, 5)):
-            found = values.GetSValue(EDGE_MM, *offset, tissue="Soft")
-            assert found == pytest.approx(kernel.s_mgy_per_mbq_s[offset], rel=1e-6)
-    finally:
-        sys.path.remove(str(place))
+    values = its_reader(Path(place)).SValuesData("177Lu", datapath=str(tmp_path))
+    for offset in ((0, 0, 0), (1, 0, 0), (0, 2, 1), (5, 5, 5)):
+        found = values.GetSValue(EDGE_MM, *offset, tissue="Soft")
+        assert found == pytest.approx(kernel.s_mgy_per_mbq_s[offset], rel=1e-6)
+
+
+def its_reader(place: Path) -> Any:
+    """MIRDCalculation's reader of S values; its package is not run, which would need the rest of a program."""
+    needs("matplotlib")
+    needs("pkg_resources")
+    made: Any = None
+    for name, file in (("MIRD", "__init__.py"), ("MIRD.Svalues", "Svalues.py")):
+        spec = importlib.util.spec_from_file_location(name, place / "MIRD" / file)
+        assert spec is not None and spec.loader is not None
+        made = sys.modules[name] = importlib.util.module_from_spec(spec)
+    made.__spec__.loader.exec_module(made)
+    return made
 
 
 def its_classes() -> tuple[Any, Any]:
@@ -121,11 +132,11 @@ def study(array: Any, kind: Any, modality: str, masks: dict[str, Any]) -> Any:
 
 
 def test_pytheranostics_computes_with_transport_in_its_slot(tmp_path: Path) -> None:
-    """Its own path, a convolution with a kernel of soft tissue, and transport agree deep in soft tissue; both take the
-    same study, arrays in the same order, and give mGy."""
+    """Its own path, a convolution with a kernel of soft tissue, and transport take the same study, arrays in the same order,
+    and give mGy; the auditor explains what lies between them."""
     kind, voxel = its_classes()
     whole, masks = body((26, 22, 18))
-    density_hu = np.where(whole, 40.0, -1000.0)
+    density_hu = 40.0 + np.random.default_rng(5).integers(-10, 10, whole.shape)
     tia_mbq_h = np.where(masks["Kidney_Left"], 2.0, 0.02)
     # an axis that is mistaken shows
     tia_mbq_h[:, :8, :] *= 0.5
@@ -135,7 +146,7 @@ def test_pytheranostics_computes_with_transport_in_its_slot(tmp_path: Path) -> N
         "InjectedActivity": 7400.0,
         "ScaleDoseByDensity": False,
         "Method": "Monte-Carlo",
-        "Lutra": {"histories": 200_000, "target_sigma": None},
+        "Lutra": {"histories": HISTORIES},
     }
     dosimetry.toMBqs = 3600
     dosimetry.nm_data = study(tia_mbq_h, kind, "NM", masks)
@@ -151,31 +162,32 @@ def test_pytheranostics_computes_with_transport_in_its_slot(tmp_path: Path) -> N
     assert means["Kidney_Left"] == pytest.approx(1000 * regions["Kidney_Left"], rel=2e-2)
     mask = np.transpose(masks["Kidney_Left"], (1, 0, 2))
     ratio = by_kernel[mask].mean() / by_transport[mask].mean()
-    print(f"kidney: kernel / transport = {ratio:.4f}")
-    assert abs(ratio - 1) < 0.05, ratio
     # voxel by voxel: no axis is exchanged
     assert np.corrcoef(by_kernel[mask], by_transport[mask])[0, 1] > 0.9
-    # the auditor explains what is left: the same kernel, held against the same transport
     files = list(Path(sys.modules[voxel.__module__].__file__ or "").parents[1].glob("data/voxel_kernels/*.img"))
-    if files:
-        ct, activity = dosimetry.ct_data.images[0], dosimetry.tia_map.images[0]
-        labels, names = pytheranostics._labels(activity, dosimetry.nm_data.masks[0])  # pyright: ignore
-        audit = lutra.audit(
-            ct,
-            activity,
-            labels,
-            folder=tmp_path / "audit",
-            activity_unit="mbq_h",
-            label_names=names,
-            histories=200_000,
-            kernels=files[:1],
-            kernel_nuclide="lu177",
-            kernel_voxel_mm=(EDGE_MM,) * 3,
-            kernel_unit="mGy/(MBq s)",
-            kernel_density_g_cm3=1.04,
-        )
-        print(audit.rows["region"], audit.rows["method"])
-        assert (tmp_path / "audit" / "report.html").exists()
+    if not files:
+        without("PyTheranostics", "no kernel beside it that the auditor could be given")
+    # the auditor, given the same kernel, finds the same difference and says where it comes from
+    ct, activity = dosimetry.ct_data.images[0], dosimetry.tia_map.images[0]
+    labels, names = pytheranostics._labels(activity, dosimetry.nm_data.masks[0])  # pyright: ignore
+    audit = lutra.audit(
+        ct,
+        activity,
+        labels,
+        folder=tmp_path / "audit",
+        activity_unit="mbq_h",
+        label_names=names,
+        histories=HISTORIES,
+        kernels=files[:1],
+        kernel_nuclide="lu177",
+        kernel_voxel_mm=(EDGE_MM,) * 3,
+        kernel_unit="mGy/(MBq s)",
+        kernel_density_g_cm3=1.04,
+    )
+    rows = [dict(zip(audit.rows, row)) for row in zip(*audit.rows.values())]
+    row = next(row for row in rows if row["region"] == "Kidney_Left" and row["method"].startswith("kernel"))
+    print(f"kidney: kernel / transport = {ratio:.4f}, the auditor {row['ratio']:.4f}: {row['cause']}")
+    assert ratio == pytest.approx(row["ratio"], rel=1e-3) and row["cause"].startswith("kernel:")
 
 
 def test_alarm_regions_that_overlap_are_refused() -> None:

@@ -160,7 +160,7 @@ def kept_checkpoints(place: Path) -> bool:
 
 
 def test_a_result_that_is_not_saved_leaves_no_checkpoints(case: Case, tmp_path: Path) -> None:
-    options: dict[str, Any] = {"checkpoint": tmp_path / "kept", "checkpoint_every_s": 0.001}
+    options: dict[str, Any] = {"checkpoint": tmp_path / "kept", "checkpoint_every_s": 0.001, "batches": 10}
     result = run(case, **options)
     assert kept_checkpoints(tmp_path / "kept"), "until the result is saved or dropped"
     dose = result.dose_gy
@@ -175,7 +175,7 @@ SCRIPT = """
 import sys
 import numpy as np
 import lutra
-ct = lutra.Image(np.zeros((6, 6, 6)), np.diag([4.0, 4.0, 4.0, 1.0]))
+ct = lutra.Image(np.arange(216.0).reshape(6, 6, 6) % 9, np.diag([4.0, 4.0, 4.0, 1.0]))
 activity = lutra.Image(np.full((6, 6, 6), 1e6), ct.affine)
 result = lutra.dose(ct, activity, activity_unit="decays", histories=20000, checkpoint=sys.argv[1], checkpoint_every_s=0.001)
 if len(sys.argv) > 2:

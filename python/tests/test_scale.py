@@ -51,7 +51,7 @@ def test_shards_that_do_not_belong_together_are_refused(case: Case, tmp_path: Pa
     for part in ((0, 2), (3, 2), (1, 5000)):
         with pytest.raises(lutra.InvalidError, match="shard"):
             images = case.images()
-            lutra.shard(part, tmp_path / "c", images["ct"], images["activity"], **UNIT)
+            lutra.shard(part, tmp_path / "c", images["ct"], images["activity"], activity_unit="mbq_h")
     assert not (tmp_path / "c").exists()
 
 
