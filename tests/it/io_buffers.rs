@@ -436,7 +436,10 @@ fn io_buffers_give_the_scene_of_parity() {
 fn io_buffers_give_the_nuclide_and_tissue_of_a_kernel() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
-    write("own.toml", "name = \"own\"\nhalf_life_h = 100\nelectrons = [[100.0, 1.0]]\n");
+    write(
+        "own.toml",
+        "name = \"own\"\nhalf_life_h = 100\nsource = \"a test\"\nelectrons = [[100.0, 1.0]]\nphotons = [[208.0, 0.1]]\n",
+    );
     write("own.csv", "name,density_g_cm3,mean_excitation_ev,composition\nown water,1.0,78,H 0.111894; O 0.888106\n");
     let told = |place: &Place| {
         let request = MediumRequest {
