@@ -1,7 +1,7 @@
 """Makes the notebooks from their sources and runs them.
 
     pip install 'lutra[images]' nbclient ipykernel
-    python build.py FOLDER [--keep]     # every NAME.py here to FOLDER/NAME.ipynb, executed; --keep: and beside its source
+    python build.py FOLDER [NAME ...] [--keep]     # NAME.py here to FOLDER/NAME.ipynb, executed; --keep: and beside its source
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ def notebook(source: str) -> nbformat.NotebookNode:
 
 
 def main(folder: str, *options: str) -> None:
-    """Runs them all, each in a folder of its own."""
+    """Runs them, all or those named, each in a folder of its own."""
+    names = [option for option in options if not option.startswith("--")]
     for source in sorted(HERE.glob("*.py")):
-        if source.name == Path(__file__).name:
+        if source.name == Path(__file__).name or names and source.stem not in names:
             continue
         made = notebook(source.read_text(encoding="utf-8"))
         with tempfile.TemporaryDirectory() as place:
@@ -45,7 +46,8 @@ def main(folder: str, *options: str) -> None:
         for cell in made.cells:
             # times of the run would make every run another file
             cell.metadata.pop("execution", None)
-        text = nbformat.writes(made)
+        # the number of a process too
+        text = re.sub(r"/tmp/ipykernel_\d+/\d+\.py", "notebook", nbformat.writes(made)).replace(place, ".")
         for target in (Path(folder), *([HERE] if "--keep" in options else [])):
             target.mkdir(parents=True, exist_ok=True)
             (target / f"{source.stem}.ipynb").write_text(text, encoding="utf-8")

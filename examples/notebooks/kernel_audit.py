@@ -8,7 +8,7 @@
 import lutra
 
 patient = lutra.practice_patient("patient")
-kernel = lutra.kernel(3.0, half=12, histories=100_000)
+kernel = lutra.kernel(3.0, half=12, histories=40_000)
 kernel
 
 # %%
@@ -24,7 +24,7 @@ import os
 
 print(kernel.cube().shape)
 files = [
-    *kernel.save("kernels/kernel.csv"),
+    *kernel.save("kernel.csv"),
     *kernel.save_pytheranostics("kernels"),
     *kernel.save_mirdcalculation("kernels"),
 ]
@@ -41,8 +41,8 @@ audit = lutra.audit(
     folder="audit",
     activity_unit="bq_ml_h",
     label_names=f"{patient}/label_names.csv",
-    histories=400_000,
-    kernels=["kernels/kernel.csv"],
+    histories=60_000,
+    kernels=["kernel.csv"],
 )
 sorted(set(audit.rows["method"]))
 

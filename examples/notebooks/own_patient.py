@@ -36,7 +36,7 @@ result = lutra.dose(
     activity_unit="decays",
     label_names=names,
     administered_mbq=7400,
-    histories=400_000,
+    histories=60_000,
 )
 result
 

@@ -270,10 +270,10 @@ def on_finer(
     voxel lies outside of the image.
     """
     to_index = np.linalg.solve(image.affine, region.affine)
-    within = 0.0
+    within: npt.NDArray[np.float64] = np.zeros((1, 3))
     if linear:
         root = 1.2207440846057596
-        within = np.arange(len(voxels))[:, None] * root ** -np.arange(1.0, 4.0) % 1.0 - 0.5
+        within = np.arange(float(len(voxels)))[:, None] * root ** -np.arange(1.0, 4.0) % 1.0 - 0.5
     place = (voxels + within) @ to_index[:3, :3].T + to_index[:3, 3]
     last = np.array(image.shape) - 1
     outside = ((place < -0.5 - 1e-6) | (place > last + 0.5 + 1e-6)).any(axis=1)

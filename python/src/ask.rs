@@ -5,11 +5,11 @@ use crate::volume::Given;
 use lutra::bounds;
 use lutra::clinic::failure::{OrUserError, UserError};
 use lutra::clinic::handed::HandedOver;
-use lutra::course::time_activity::Model;
 use lutra::clinic::request::{
     ActivityChoice, Checkpoint, DoseRequest, EngineChoice, GridChoice, ImageChoice, RunOptions, SceneInput, Stop,
     in_range,
 };
+use lutra::course::time_activity::Model;
 use lutra::fault::{FaultKind, Setting, Words};
 use lutra::io::dicom::{self, ActivityOptions, DecayCorrection, StatedMoment, TimeZone};
 use lutra::place::Place;
@@ -215,7 +215,12 @@ fn part(number: u32, count: u32, stop: &Stop) -> Result<Shard, UserError> {
     if !((1..=4096).contains(&count) && (1..=count).contains(&number)) {
         let found = format!("({number}, {count})");
         let allowed = "(K, N) with K from 1 to N and N from 1 to 4096";
-        return Err(refused(Setting::Shard, found, allowed, "The shards of a run in three parts are (1, 3), (2, 3), (3, 3)."));
+        return Err(refused(
+            Setting::Shard,
+            found,
+            allowed,
+            "The shards of a run in three parts are (1, 3), (2, 3), (3, 3).",
+        ));
     }
     match stop {
         Stop::Default | Stop::Histories(_) => Ok(Shard { index: number - 1, count }),

@@ -1,10 +1,11 @@
 //! Images over time to decays, and the cycles of a treatment to a verdict.
 
 use crate::ask::{self, Names, OfImages, Run, Source, administered, sharing};
-use crate::fault::{self, argument};
 use crate::dose::{AsDicom, invocation, json};
+use crate::fault::{self, argument};
 use crate::volume::{Given, lent};
 use crate::worker::work;
+use lutra::bounds;
 use lutra::clinic::course::cache::Cache;
 use lutra::clinic::course::from_memory::{CourseVolumes, CycleVolumes, TimedImage};
 use lutra::clinic::course::save::{FILE_NAMES, names};
@@ -17,9 +18,8 @@ use lutra::clinic::request::{CourseRequest, GridChoice, RunOptions, StudyChoice,
 use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{guard, series_files};
-use lutra::course::tia::{ActivityImage, Method};
-use lutra::bounds;
 use lutra::course::rules::{Fact, Facts};
+use lutra::course::tia::{ActivityImage, Method};
 use lutra::course::words::verdict_words_with;
 use lutra::fault::{FaultKind, Setting};
 use lutra::io::dicom;

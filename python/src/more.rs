@@ -5,35 +5,35 @@ use crate::dose::{invocation, json};
 use crate::fault::{self, argument, said};
 use crate::volume::Given;
 use crate::worker::work;
+use lutra::Nuclide;
+use lutra::bed::RADIOBIOLOGY_SETS;
 use lutra::clinic::audit::{FILE_NAMES as AUDIT_FILES, audit_case_into};
 use lutra::clinic::compare::{FILE_NAMES as COMPARE_FILES, Lent, compare_lent};
-use lutra::clinic::failure::{Failure, OrUserError, UserError};
-use lutra::clinic::invocation::Invocation;
 use lutra::clinic::course::cohort::cohort as virtual_patients;
+use lutra::clinic::failure::{Failure, OrUserError, UserError};
 use lutra::clinic::init::{self as drafts, Next};
+use lutra::clinic::invocation::Invocation;
 use lutra::clinic::kernel::{self as radial, KernelResult, failure as kernel_failure, voxel_kernel};
 use lutra::clinic::point_kernel as table;
 use lutra::clinic::practice;
 use lutra::clinic::request::{
-    AuditRequest, BenchRequest, BenchScene, CompareRequest, InitRequest, KernelRequest, MediumRequest, ParityRequest, ParityScene,
-    RunOptions, Stop, SvalueRequest, ValidateRequest, in_range,
+    AuditRequest, BenchRequest, BenchScene, CompareRequest, InitRequest, KernelRequest, MediumRequest, ParityRequest,
+    ParityScene, RunOptions, Stop, SvalueRequest, ValidateRequest, in_range,
 };
 use lutra::clinic::svalue::svalues_of;
 use lutra::clinic::{bench as measured, guard, inspection, parity as devices_held, survey, validation};
-use lutra::Nuclide;
-use lutra::bed::RADIOBIOLOGY_SETS;
 use lutra::course::protocol::{BUILT_IN, Protocol};
 use lutra::dose::dvh::Dvh;
 use lutra::dose::dvh::pieces::{Field, Member, region_dvh, whole_dvh};
-use lutra::io::atomic::{AtomicOutputDir, OutputFiles};
-use lutra::io::inputs::Inputs;
-use lutra::svalues::kernel_file;
-use lutra::svalues::point_kernel::Shells;
 use lutra::fault::{FaultKind, Setting};
+use lutra::io::atomic::{AtomicOutputDir, OutputFiles};
 use lutra::io::dicom;
+use lutra::io::inputs::Inputs;
 use lutra::place::Place;
 use lutra::svalues::gamma::{Criterion, Doses, gamma_map, pass_rate};
+use lutra::svalues::kernel_file;
 use lutra::svalues::kernel_file::Declared;
+use lutra::svalues::point_kernel::Shells;
 use lutra::transport::Engine;
 use lutra::transport::cpu::CpuEngine;
 use lutra::transport::gpu::{automatic, list_adapters};
@@ -643,8 +643,7 @@ impl Maps {
             return Dvh::weighted(self.members.iter().map(|&(n, part)| (self.dose.data[n], part * mass(n))).collect());
         }
         let least_density_g_cm3 = if density_g_cm3.is_some() { lutra::dose::AIR_LIMIT_G_CM3 } else { 0.0 };
-        let field =
-            Field { grid: &self.dose.grid, dose_gy: &self.dose.data, density_g_cm3, least_density_g_cm3 };
+        let field = Field { grid: &self.dose.grid, dose_gy: &self.dose.data, density_g_cm3, least_density_g_cm3 };
         match &self.share {
             Some(share) => region_dvh(&field, &self.members, &|n| share[n]),
             None => {

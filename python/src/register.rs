@@ -56,9 +56,7 @@ impl Terms {
 fn side(py: Python<'_>, image: Source<'_>, role: &'static str) -> PyResult<(Place, Option<lutra::Volume<f32>>)> {
     match image {
         Source::Path(path) => Ok((path.into(), None)),
-        Source::Image(image) => {
-            Ok((PathBuf::from(format!("{role} in memory")).into(), Some(image.single(py, role)?)))
-        }
+        Source::Image(image) => Ok((PathBuf::from(format!("{role} in memory")).into(), Some(image.single(py, role)?))),
         Source::Paths(_) => {
             let next = "Give the folder of the series.";
             let fault = UserError::invalid(role, "", "several files", "one image", next);

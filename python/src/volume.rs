@@ -85,8 +85,8 @@ pub fn lent<'py, P: PyClass, T: Element>(
     grid: &VoxelGrid,
     values: &[T],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let view = lutra::volume::view(grid, values)
-        .ok_or_else(|| PyKeyError::new_err("a map without one value a voxel"))?;
+    let view =
+        lutra::volume::view(grid, values).ok_or_else(|| PyKeyError::new_err("a map without one value a voxel"))?;
     // SAFETY: the object that owns the values is the array's base and is frozen: they live as long as the array and do not
     // change
     let array: Bound<'py, PyArray3<T>> = unsafe { PyArray::borrow_from_array(&view, owner.clone().into_any()) };
