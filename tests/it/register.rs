@@ -205,9 +205,15 @@ fn io_dicom_registration_of_two_cts_is_read_by_others() {
          m = item.MatrixRegistrationSequence[0].MatrixSequence[0]\n\
          assert m.FrameOfReferenceTransformationMatrixType == 'RIGID'\n\
          lps = np.array([float(v) for v in m.FrameOfReferenceTransformationMatrix]).reshape(4, 4)\n\
+         import SimpleITK as sitk\n\
+         there = sitk.ReadTransform(r'{}')\n\
+         back = sitk.AffineTransform(lps[:3, :3].ravel().tolist(), lps[:3, 3].tolist())\n\
+         p = (31.0, -47.0, 12.0)\n\
+         assert np.allclose(back.TransformPoint(there.TransformPoint(p)), p, atol=1e-9)\n\
          f = np.diag([-1, -1, 1, 1])\n\
          print(json.dumps((f @ lps @ f).tolist()))",
-        object.display()
+        object.display(),
+        out.join("transform.tfm").display()
     );
     let (fine, text) = run(python, &["-c", &script]).expect("python");
     assert!(fine, "{text}");
