@@ -289,7 +289,7 @@ fn displacements(map: impl Fn([f64; 3]) -> [f64; 3]) -> [Volume<f32>; 3] {
 /// Writes a NIfTI field of vectors with this intent: RAS for 1006, LPS for 1007.
 fn write_nifti_field(path: &Path, field: &[Volume<f32>; 3], intent: i16) {
     let planes = [0, 1, 2].map(|axis| {
-        let sign = if intent == 1007 && axis < 2 { -1.0 } else { 1.0 };
+        let sign: f32 = if intent == 1007 && axis < 2 { -1.0 } else { 1.0 };
         let plane = path.with_extension(format!("{axis}.nii"));
         let turned = field[axis].map(|v| sign * v);
         nifti::write(&plane, &turned, "displacement").expect("written");
@@ -319,7 +319,7 @@ fn write_meta_field(path: &Path, field: &[Volume<f32>; 3]) {
     let mut bytes = head.into_bytes();
     for n in 0..grid.len() {
         for (axis, plane) in field.iter().enumerate() {
-            let sign = if axis < 2 { -1.0 } else { 1.0 };
+            let sign: f32 = if axis < 2 { -1.0 } else { 1.0 };
             bytes.extend((sign * plane.data[n]).to_le_bytes());
         }
     }
