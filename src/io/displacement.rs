@@ -26,7 +26,7 @@ pub struct ReadField {
     pub grid: VoxelGrid,
     /// One vector a voxel, x fastest, RAS mm.
     pub vectors: Vec<[f32; 3]>,
-    /// How the file was read, for the record.
+    /// How the file was read.
     pub convention: &'static str,
 }
 

@@ -110,7 +110,7 @@ pub fn by_region(
     let (levels, [fixed, moving]) = sides(fixed, moving, settings)?;
     let pair = Pair { fixed: &fixed, moving: &moving, levels: &levels, settings, common };
     let middles = middles(labels);
-    let of = |label: &u16| {
+    let of = |label: &u16| -> Result<(u16, Result<OwnMotion, RegisterError>), RegisterError> {
         let middle_mm = *middles.get(label).ok_or(RegisterError::NoRegion)?;
         Ok((*label, pair.own_motion(labels, *label, middle_mm)))
     };

@@ -205,9 +205,15 @@ fn io_dicom_registration_of_two_cts_is_read_by_others() {
          m = item.MatrixRegistrationSequence[0].MatrixSequence[0]\n\
          assert m.FrameOfReferenceTransformationMatrixType == 'RIGID'\n\
          lps = np.array([float(v) for v in m.FrameOfReferenceTransformationMatrix]).reshape(4, 4)\n\
+         import SimpleITK as sitk\n\
+         there = sitk.ReadTransform(r'{}')\n\
+         back = sitk.AffineTransform(lps[:3, :3].ravel().tolist(), lps[:3, 3].tolist())\n\
+         p = (31.0, -47.0, 12.0)\n\
+         assert np.allclose(back.TransformPoint(there.TransformPoint(p)), p, atol=1e-9)\n\
          f = np.diag([-1, -1, 1, 1])\n\
          print(json.dumps((f @ lps @ f).tolist()))",
-        object.display()
+        object.display(),
+        out.join("transform.tfm").display()
     );
     let (fine, text) = run(python, &["-c", &script]).expect("python");
     assert!(fine, "{text}");
@@ -283,7 +289,7 @@ fn displacements(map: impl Fn([f64; 3]) -> [f64; 3]) -> [Volume<f32>; 3] {
 /// Writes a NIfTI field of vectors with this intent: RAS for 1006, LPS for 1007.
 fn write_nifti_field(path: &Path, field: &[Volume<f32>; 3], intent: i16) {
     let planes = [0, 1, 2].map(|axis| {
-        let sign = if intent == 1007 && axis < 2 { -1.0 } else { 1.0 };
+        let sign: f32 = if intent == 1007 && axis < 2 { -1.0 } else { 1.0 };
         let plane = path.with_extension(format!("{axis}.nii"));
         let turned = field[axis].map(|v| sign * v);
         nifti::write(&plane, &turned, "displacement").expect("written");
@@ -313,7 +319,7 @@ fn write_meta_field(path: &Path, field: &[Volume<f32>; 3]) {
     let mut bytes = head.into_bytes();
     for n in 0..grid.len() {
         for (axis, plane) in field.iter().enumerate() {
-            let sign = if axis < 2 { -1.0 } else { 1.0 };
+            let sign: f32 = if axis < 2 { -1.0 } else { 1.0 };
             bytes.extend((sign * plane.data[n]).to_le_bytes());
         }
     }

@@ -1,6 +1,6 @@
 """Known rigid motions by Lutra, SimpleITK and itk-elastix: error at the kidneys, mm.
 
-    python tests/registration/compare.py LUTRA [FOLDER OF REFERENCE CASES] [--motions 10]
+    python tests/registration/compare.py LUTRA [FOLDER OF REFERENCE CASES] [--motions 10] [--sets made-CT,case-SPECT]
 
 Pairs are made from an ellipsoid patient, and from the CT and the activity of the reference cases where a folder is given
 (liver-ct: ct.nii.gz, labels.nii.gz, tia_blur6_noisy.nii.gz): the moving image is the fixed one moved by a known rotation of
@@ -274,12 +274,15 @@ def main():
     parser.add_argument("lutra")
     parser.add_argument("cases", nargs="?")
     parser.add_argument("--motions", type=int, default=10)
+    parser.add_argument("--sets", default="made-CT,made-SPECT,case-CT,case-SPECT")
     given = parser.parse_args()
     programs = ["lutra", "SimpleITK"] + (["itk-elastix"] if itk else [])
     worse = False
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     for source in ["made"] + (["case"] if given.cases else []):
         for ct in (True, False):
+            if f"{source}-{'CT' if ct else 'SPECT'}" not in given.sets.split(","):
+                continue
             errors, seconds = {p: [] for p in programs}, {p: [] for p in programs}
             rounds, remain = [], []
             for seed in range(1, given.motions + 1):

@@ -340,6 +340,73 @@ mod tests {
         assert!(error.contains("the same as that of the fixed image"), "{error}");
     }
 
+    /// One entry of a registration object: a frame and its matrices, one after the other.
+    fn entry(frame: &str, matrices: &[Matrix4]) -> DataSet {
+        let mut one = item(&[(tags::FRAME_OF_REFERENCE_UID, VR::UI, frame)]);
+        let of = |matrix: &Matrix4| {
+            let mut set = item(&[(tags::FRAME_OF_REFERENCE_TRANSFORMATION_MATRIX_TYPE, VR::CS, "RIGID")]);
+            let numbers = list(turned(matrix).as_flattened());
+            set.put(DataElement::new(tags::FRAME_OF_REFERENCE_TRANSFORMATION_MATRIX, VR::DS, numbers));
+            set
+        };
+        let mut registration = InMemDicomObject::new_empty();
+        put_items(&mut registration, tags::MATRIX_SEQUENCE, matrices.iter().map(of).collect());
+        put_items(&mut one, tags::MATRIX_REGISTRATION_SEQUENCE, vec![registration]);
+        one
+    }
+
+    fn object(path: &Path, own: &str, entries: Vec<DataSet>) {
+        let mut set = item(&[
+            (tags::SOP_CLASS_UID, VR::UI, REGISTRATION),
+            (tags::SOP_INSTANCE_UID, VR::UI, "1.2.78"),
+            (tags::STUDY_INSTANCE_UID, VR::UI, "1.2.30"),
+            (tags::SERIES_INSTANCE_UID, VR::UI, "1.2.31"),
+            (tags::MODALITY, VR::CS, "REG"),
+            (tags::PATIENT_ID, VR::LO, "P1"),
+            (tags::PATIENT_NAME, VR::PN, "A^B"),
+            (tags::FRAME_OF_REFERENCE_UID, VR::UI, own),
+        ]);
+        put_items(&mut set, tags::REGISTRATION_SEQUENCE, entries);
+        write_object(path, set).expect("written");
+    }
+
+    /// The forms that makers write, all of one motion: the moving frame alone; both frames, one as it lies; the object in the
+    /// moving image's frame; both frames by way of a third; an idle matrix beside the true one.
+    #[test]
+    fn io_dicom_registrations_of_every_form_are_read() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("reg.dcm");
+        let (fixed, moving) = (origin("1.2.3", "1.2.30"), origin("1.2.4", "1.2.30"));
+        let (s, c) = 0.3f64.sin_cos();
+        let third = [[1.0, 0.0, 0.0, -4.0], [0.0, c, -s, 8.0], [0.0, s, c, 2.5], [0.0, 0.0, 0.0, 1.0]];
+        let back = inverse(&matrix()).expect("rigid");
+        let forms: [(&str, Vec<DataSet>); 5] = [
+            ("1.2.3", vec![entry("1.2.4", &[matrix()])]),
+            ("1.2.3", vec![entry("1.2.3", &[UNIT]), entry("1.2.4", &[matrix()])]),
+            ("1.2.4", vec![entry("1.2.3", &[back])]),
+            ("1.2.9", vec![entry("1.2.3", &[third]), entry("1.2.4", &[product(&third, &matrix())])]),
+            ("1.2.3", vec![entry("1.2.4", &[UNIT, matrix()])]),
+        ];
+        for (n, (own, entries)) in forms.into_iter().enumerate() {
+            object(&file, own, entries);
+            let ReadMap::Matrix(read) = read_registration(&file, &fixed, &moving).expect("read") else {
+                panic!("a matrix was written")
+            };
+            let (found, truth) = (read.fixed_from_moving, matrix());
+            let near = found.as_flattened().iter().zip(truth.as_flattened()).all(|(a, b)| (a - b).abs() < 1e-9);
+            assert!(near && read.rigid, "form {n}: {found:?}");
+        }
+        for (entries, part) in [
+            (vec![entry("1.2.4", &[matrix(), third])], "2 matrices for one frame of reference"),
+            (vec![entry("1.2.4", &[matrix()]), entry("1.2.4", &[third])], "two matrices for one frame of reference"),
+            (vec![entry("1.2.5", &[matrix()])], "no registration object that names those of both images"),
+        ] {
+            object(&file, "1.2.3", entries);
+            let error = read_registration(&file, &fixed, &moving).expect_err(part).to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
     #[test]
     fn alarm_matrices_that_are_none_ring() {
         let folder = tempfile::tempdir().expect("folder");
