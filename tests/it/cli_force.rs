@@ -183,6 +183,7 @@ fn on_inputs() -> Vec<(String, &'static str)> {
         ),
         of("init dose p --out p/ct.nii.gz --force", "p/ct.nii.gz"),
         of("validate --quick --out shared/refs/ct-liver-g48 --force", "density.nii.gz"),
+        of("verify --against n/run.json --out n --force", "n/run.json"),
     ]
 }
 
@@ -229,7 +230,9 @@ fn cli_every_command_that_writes_guards_its_inputs() {
     // no command writes to a user's place but through the guarded doors
     let folders =
         ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge"].map(|name| format!("cli/{name}"));
-    for name in folders.into_iter().chain(["clinic/validation", "clinic/bench/mod"].map(str::to_owned)) {
+    for name in
+        folders.into_iter().chain(["clinic/validation", "clinic/verify/mod", "clinic/bench/mod"].map(str::to_owned))
+    {
         let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("guard::folder"), "{name} opens its folder another way");
     }
@@ -290,6 +293,7 @@ fn cli_force_replaces_what_lutra_wrote_and_nothing_else() {
         ("compare p/ct.nii.gz p/decays.nii.gz --out other".to_owned(), "compare.json"),
         ("bench --out other".to_owned(), "bench.json"),
         ("validate --quick --out other".to_owned(), "validation-r1.svg"),
+        ("verify --out other".to_owned(), "verify.json"),
         ("demo --out other".to_owned(), "labels.nii.gz"),
         (format!("audit {PATIENT} --out other"), "difference_x.png"),
         ("man --out other".to_owned(), "lutra.1"),

@@ -108,7 +108,7 @@ fn cli_a_reader_that_has_gone_is_no_fault() {
 #[test]
 fn cli_one_door_leads_to_the_terminal() {
     let lines = printing();
-    let long = ["tia", "course", "audit", "bench", "validate", "demo", "completions", "register"];
+    let long = ["tia", "course", "audit", "bench", "validate", "verify", "demo", "completions", "register"];
     for below in RawArgs::command().get_subcommands() {
         let name = below.get_name();
         assert!(long.contains(&name) || lines.iter().any(|line| line.starts_with(name)), "{name} is not tested");

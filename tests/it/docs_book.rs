@@ -18,7 +18,16 @@ const RUN_ORDER: [&str; 4] = ["README.md", "docs/quickstart.md", "docs/tutorial.
 /// Longest time that the newcomer's path may take here, s: it hangs if it takes longer.
 const LONGEST_S: u64 = 900;
 /// Options of other programs that the documents show.
-const FOREIGN: [&str; 36] = [
+const FOREIGN: [&str; 45] = [
+    "--at-once",
+    "--cases",
+    "--courses",
+    "--key",
+    "--of",
+    "--profile",
+    "--program",
+    "--remap-path-prefix",
+    "--results",
     "--checked",
     "--code",
     "--manifest-path",

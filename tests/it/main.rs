@@ -23,6 +23,7 @@ mod cli_shards;
 mod cli_svalues;
 mod cli_tables;
 mod cli_terminal;
+mod cli_verify;
 mod clinic_handed;
 mod clinic_memory;
 mod compare;

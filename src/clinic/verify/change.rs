@@ -7,8 +7,9 @@
 use super::record::{Change, Check, Record, SCHEMA};
 use crate::clinic::failure::UserError;
 use crate::clinic::files::read_text;
-use crate::fault::FaultKind;
+use crate::fault::{Explained, FaultKind};
 use crate::place::Place;
+use crate::text;
 
 /// Reads an earlier record.
 ///
@@ -16,8 +17,9 @@ use crate::place::Place;
 pub(super) fn read(path: &Place) -> Result<Record, UserError> {
     let next = "Give the verify.json of an earlier verification.";
     let text = read_text(path)?;
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| {
-        UserError::invalid(path, "", format!("no JSON ({error})"), "a verify.json", next).kind(FaultKind::Syntax)
+    text::sparse(&text).map_err(|error| error.fault().inside(path).or_then(next))?;
+    let value: serde_json::Value = text::json::read(&text).map_err(|error| {
+        UserError::invalid(path, "JSON", error.to_string(), "a verify.json", next).kind(FaultKind::Syntax)
     })?;
     let schema = &value["schema"];
     if schema.as_u64() != Some(u64::from(SCHEMA)) {
@@ -224,7 +226,8 @@ mod tests {
         let text = serde_json::to_string_pretty(&record()).expect("JSON");
         assert_eq!(read(&text), Ok(record()));
         for (text, says) in [
-            ("no JSON", "no JSON"),
+            ("no JSON", "JSON: found expected"),
+            ("{\"schema\": 1, \"schema\": 1}", "stands twice"),
             ("{}", "schema: found none; allowed: 1"),
             ("{\"schema\": 7}", "schema: found 7"),
             ("{\"schema\": 1}", "missing field"),

@@ -42,9 +42,9 @@ pub(super) const ALL: &[Wrong] = &[
     wrong("CT: negative HU saved as unsigned numbers", "unsigned", |p| {
         ct(p, &|voxel, _| if hu(voxel) < 0.0 { hu(voxel) + 65_536.0 } else { hu(voxel) })
     }),
-    wrong("CT: states no place in space", "place in space", |p| {
-        p.changed("ct.nii", "ct-nowhere.nii", &|bytes| bytes[FORM_CODES].fill(0))?;
-        dose(p, &|request| request.scene = scene(p, "ct-nowhere.nii"))
+    wrong("CT: states two places in space", "two places in space", |p| {
+        p.changed("ct.nii", "ct-twice.nii", &|bytes| bytes[QFORM_X].copy_from_slice(&ELSEWHERE_MM.to_le_bytes()))?;
+        dose(p, &|request| request.scene = scene(p, "ct-twice.nii"))
     }),
     wrong("activity: a voxel is no number", "finite", |p| {
         activity(p, &p.grid, &|n| if n == 7 { f32::NAN } else { 1e4 })
@@ -81,12 +81,12 @@ pub(super) const ALL: &[Wrong] = &[
     wrong("SEG: another frame of reference than the CT's", "frame of reference", |p| {
         user(dicom::read_seg(p.place("seg.dcm"), &p.grid, Some("1.2.3")).or_user_error())
     }),
-    wrong("series: two images of one time", "time", |_| of_series("time_h = 24.3", "time_h = 4.1")),
-    wrong("series: an image before the injection", "time_h", |_| of_series("time_h = 4.1", "time_h = -4.1")),
+    wrong("series: two images of one time", "order of time", |_| of_series("time_h = 24.3", "time_h = 4.1")),
+    wrong("series: an image before the injection", "after injection", |_| of_series("time_h = 4.1", "time_h = -4.1")),
     wrong("series: whether decay is corrected is not said", "decay_correction", |_| {
         of_series("decay_correction = \"none\"\n", "")
     }),
-    wrong("series: an unknown unit", "unit", |_| of_series("\"bq_ml\"", "\"becquerel\"")),
+    wrong("series: an unknown unit", "becquerel", |_| of_series("\"bq_ml\"", "\"becquerel\"")),
     wrong("course: a half-life longer than physical decay", "effective_half_life_h.kidney_left", |p| {
         course(p, "kidney_left = 50.0", "kidney_left = 500.0")
     }),
@@ -113,8 +113,10 @@ pub(super) const ALL: &[Wrong] = &[
     }),
 ];
 
-/// Bytes of the two codes of a NIfTI-1 header that say whether it states a place: qform_code and sform_code (nifti1.h).
-const FORM_CODES: std::ops::Range<usize> = 252..256;
+/// Bytes of qoffset_x in a NIfTI-1 header (nifti1.h): where the qform puts the first voxel.
+const QFORM_X: std::ops::Range<usize> = 268..272;
+/// Another place than that of the sform, mm.
+const ELSEWHERE_MM: f32 = 30.0;
 
 /// Tries inputs with faults, and the sound ones.
 pub(super) fn checks(patient: &Patient, all: &[Wrong]) -> Vec<Check> {

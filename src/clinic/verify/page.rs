@@ -19,7 +19,7 @@ pub(super) fn html(record: &Record) -> String {
         sections,
         unknown: vec![
             "Whether this machine is used as intended: cameras, calibration and outlines are not tested here.".into(),
-            "What `lutra validate` tests beyond its quick problems.".into(),
+            "What lutra validate tests beyond its quick problems.".into(),
         ],
         run_facts: vec![
             ("Started (UTC)".into(), record.started_utc.clone()),
@@ -62,7 +62,7 @@ fn section(group: Group, checks: &[Check]) -> Section {
         Group::Physics => (
             "physics",
             "Physics",
-            "The quick problems of `lutra validate`: Lutra against EGSnrc, NIST and published data. A row passes within \
+            "The quick problems of lutra validate: Lutra against EGSnrc, NIST and published data. A row passes within \
              the allowed difference and two combined standard errors.",
         ),
         Group::Devices => (

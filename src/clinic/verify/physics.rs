@@ -2,11 +2,21 @@
 
 use super::record::{Check, CheckVerdict, Figure, Group};
 use crate::validate::{Comparison, Judged, Row, RowVerdict};
+use std::collections::BTreeMap;
 
-/// The rows of the problems, as checks.
+/// The rows of the problems, as checks; groups of one name are numbered.
 pub(super) fn checks(comparisons: &[Comparison]) -> Vec<Check> {
     let rows = comparisons.iter().flat_map(|comparison| &comparison.rows);
-    rows.filter(|row| row.verdict != RowVerdict::Skipped).map(check).collect()
+    let mut checks: Vec<Check> = rows.filter(|row| row.verdict != RowVerdict::Skipped).map(check).collect();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for check in &mut checks {
+        let times = seen.entry(check.name.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            check.name = format!("{} ({times})", check.name);
+        }
+    }
+    checks
 }
 
 /// One row. Rows that stand for the worst of a group name the member behind a colon; the check is the group's, so that it
@@ -74,6 +84,13 @@ mod tests {
         assert_eq!(checks[0].found, "+0.50 ± 0.01 % (shell 1 to 2 mm)");
         assert_eq!(checks[0].expected, "within 1 %");
         assert_eq!(checks[0].figure.as_ref().map(|f| (f.value, f.unit.as_str())), Some((10.05, "mm")));
+    }
+
+    #[test]
+    fn io_groups_of_one_name_are_numbered() {
+        let names: Vec<String> =
+            checks(&[rows(10.0), rows(10.0)].concat()).into_iter().map(|check| check.name).collect();
+        assert_eq!(names, ["R1 beta: worst shell", "R1 beta: worst shell (2)"]);
     }
 
     #[test]

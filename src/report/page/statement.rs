@@ -91,7 +91,7 @@ fn of_code(t: &Transport<'_>) -> Vec<GuidelineItem> {
             &[4, 17],
             "Validation",
             "against EGSnrc and published data; problems, figures and what fails are in docs/validation.md of the program; \
-             a site repeats it with `lutra verify` and `lutra validate`",
+             a site repeats it with lutra verify and lutra validate",
             &["/program"],
         ),
         item(
