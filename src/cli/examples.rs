@@ -100,9 +100,8 @@ pub(super) const SVALUE: &str = examples!(
 
 pub(super) const KINETICS_LIST: &str = examples!("lutra kinetics list", "lutra kinetics list --json");
 
-pub(super) const KINETICS_LEARN: &str = examples!(
-    "lutra kinetics learn results/patient_1 results/patient_2 results/patient_3 results/patient_4 results/patient_5 --out own.toml",
-);
+pub(super) const KINETICS_LEARN: &str =
+    examples!("lutra kinetics learn results/p1 results/p2 results/p3 results/p4 results/p5 --out own.toml",);
 
 pub(super) const KINETICS_PLAN: &str = examples!(
     "lutra kinetics plan --organ kidney --scans 2",

@@ -202,6 +202,6 @@ mod tests {
         let mut refused = region(None);
         let integral = refused.integral.as_mut().expect("a fit");
         integral.flags.push(FitFlag::FellBack { reason: "no".to_owned() });
-        assert_eq!(of_region(&refused, Some(&corrected())), []);
+        assert!(of_region(&refused, Some(&corrected())).is_empty());
     }
 }

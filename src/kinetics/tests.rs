@@ -353,8 +353,8 @@ fn law_a_prior_file_is_written_as_it_is_read() {
         assert!((a.mean[0] - b.mean[0]).abs() < 1e-12);
         assert_eq!((&a.patient_sd, &a.names, a.shape), (&b.patient_sd, &b.names, b.shape));
     }
-    assert_eq!(prior.notes("lu177", Some("177lu-dotatate")), []);
-    assert_eq!(prior.notes("lu177", None), []);
+    assert!(prior.notes("lu177", Some("177lu-dotatate")).is_empty());
+    assert!(prior.notes("lu177", None).is_empty());
     let other = prior.notes("y90", Some("177Lu-PSMA-617"));
     assert_eq!(other.len(), 2);
     assert!(other[0].contains("y90") && other[1].contains("177Lu-PSMA-617"), "{other:?}");

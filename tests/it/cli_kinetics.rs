@@ -101,6 +101,6 @@ fn cli_kinetics_are_listed_learnt_and_planned_with() {
     let own: toml::Value = toml::from_str(&own).expect("TOML");
     let median = own["organs"][0]["parameters"]["half_life_h"]["median"].as_float().expect("a number");
     assert!((median / (50.0_f64 * 60.0).sqrt() - 1.0).abs() < 0.01, "{median}");
-    write(folder, "SERIES.toml", &with_prior(&[24.0], "own.toml"));
+    write(folder, "SERIES.toml", &with_prior(&[24.0, 96.0], "own.toml"));
     done(folder, &["tia", "SERIES.toml", "--out", "out"]);
 }

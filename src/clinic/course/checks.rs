@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(holes(&region(&[source])), [source]);
             assert_eq!(whole_budget(&region(&[source])), None);
         }
-        assert_eq!(holes(&region(&[Source::Counts])), []);
+        assert!(holes(&region(&[Source::Counts])).is_empty());
         assert_eq!(holes(&RegionCycle::of_dose(4.0, "stated")), NEEDED);
     }
 }
