@@ -61,6 +61,9 @@ pub mod text;
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 
+/// Elementary functions with the same bits everywhere.
+mod elementary;
+
 /// Numerical integration.
 mod quadrature;
 
