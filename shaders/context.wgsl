@@ -17,8 +17,9 @@ struct Params {
   dy_mm: f32,
   // Voxel edge along z, mm.
   dz_mm: f32,
-  // An electron whose range is below this length deposits on the spot, mm.
-  cut_mm: f32,
+  // An electron whose range is below this deposits on the spot, mm g/cm3: the same in every voxel, since what rests
+  // beside a face does not cross it, and more would rest in the denser of two voxels.
+  cut_mm_g_cm3: f32,
   // Low word of the seed.
   seed_low: u32,
   // High word of the seed.

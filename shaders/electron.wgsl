@@ -83,18 +83,34 @@ fn electron_birth(h: u32) -> Particle {
   return p;
 }
 
-// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
-// the flight is shortened by the share `curl`, its winding within the step. Returns how the flight ended.
-fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f32, curl: f32) -> u32 {
+// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
+// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
+fn winding(strength: f32, begin: f32, part: f32) -> f32 {
+  let middle = nc(begin + nc(0.5f * part));
+  return nc(strength * nc(nc(middle * nc(1.0f - middle)) - nc(nc(part * part) * 0.083333336f)));
+}
+
+// What the flights of a step have in common.
+struct Stride {
+  // Share of the step in a millimetre at 1 g/cm3.
+  per_g_mm: f32,
+  // Energy lost over the whole step, keV.
+  lost_kev: f32,
+  // Half the square of its transport mean free paths.
+  strength: f32,
+}
+
+// Flies straight from one share of a step to another. Returns how the flight ended.
+fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32, stride: Stride) -> u32 {
   var result_: u32;
-  var left = areal;
+  var made = begin;
   let word = voxels[voxel_index((*p))];
   let tissue = voxel_tissue(word);
   var density = voxel_density(word);
   loop {
     let energy_kev = kev_from_units((*p).energy);
-    var way = nc(nc(left * nc(10.0f * nc(1.0f - curl))) * recip(density));
-    var part = left;
+    var part = nc(end - made);
+    var way = nc(nc(part * nc(1.0f - winding(stride.strength, made, part))) * recip(nc(density * stride.per_g_mm)));
     var axis = 0u;
     let x = nc((*p).x + nc((*p).ux * way));
     let y = nc((*p).y + nc((*p).uy * way));
@@ -104,9 +120,10 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
       let exit = exit_along((*p), inverse((*p).ux), inverse((*p).uy), inverse((*p).uz));
       axis = exit.axis;
       way = fmin(exit.distance, way);
-      part = nc(nc(way * density) * nc(0.1f * nc(1.0f + curl)));
+      part = nc(way * nc(density * stride.per_g_mm));
+      part = nc(part * nc(1.0f + winding(stride.strength, made, part)));
     }
-    var after = units_from_kev(nc(energy_kev - nc(loss * part)));
+    var after = units_from_kev(nc(energy_kev - nc(stride.lost_kev * part)));
     if (after > (*p).energy) {
       after = (*p).energy;
     }
@@ -120,7 +137,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, areal: f32, loss: f3
       result_ = FLIGHT_DONE;
       break;
     }
-    left = fmax(nc(left - part), 0.0f);
+    made = fmin(nc(made + part), end);
     advance(p, way);
     if !(cross(p, axis)) {
       result_ = FLIGHT_OUT;
@@ -153,7 +170,7 @@ fn fly_vacuum(p: ptr<function, Particle>) -> u32 {
 fn is_stuck(p: Particle, row: u32, bin: Bin, density: f32) -> bool {
   let range = electron_value(row, bin, COLUMN_RANGE);
   let free = select(0.0f, face_distance(p), (params.radial_bins == 0u));
-  return (nc(range * 10.0f) <= nc(density * fmax(free, params.cut_mm)));
+  return (nc(range * 10.0f) <= fmax(nc(density * free), params.cut_mm_g_cm3));
 }
 
 // A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -194,37 +211,41 @@ fn step_in_matter(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: pt
   let energy_kev = kev_from_units((*p).energy);
   let bin = energy_bin(energy_kev);
   var step = electron_value(row, bin, COLUMN_STEP);
-  let sigma = electron_value(row, bin, COLUMN_KNOCK_ON);
+  let most = electron_value(row, bin, COLUMN_KNOCK_ON_MOST);
   let u = random(rng);
-  let knocks = (u < one_minus_exp(nc(sigma * step)));
+  let knocks = (u < one_minus_exp(nc(most * step)));
   if knocks {
-    step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(sigma)));
+    step = fmin(step, nc((-ln(nc(1.0f - u))) * recip(most)));
   }
   let first_loss = nc(electron_value(row, bin, COLUMN_STOPPING) * step);
   let middle = energy_bin(fmax(nc(energy_kev - nc(0.5f * first_loss)), 1.0f));
   let mean_loss = nc(electron_value(row, middle, COLUMN_STOPPING) * step);
   let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
   let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-  let loss = nc(lost * recip(step));
   let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
-  let curl = nc(nc(k * k) * 0.083333336f);
+  let stride = Stride(nc(0.1f * recip(step)), lost, nc(nc(k * k) * 0.5f));
   let v = random(rng);
-  let growth = electron_value(row, bin, COLUMN_GROWTH);
+  let growth = nc(step * electron_value(row, bin, COLUMN_GROWTH));
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
-  var areal = nc(step * hinge);
+  var begin = 0.0f;
+  var end = hinge;
   var ended = FLIGHT_DONE;
   for (var half = 0u; half < 2u; half += 1u) {
     if (ended == FLIGHT_DONE) {
       if (half == 1u) {
-        scatter(rng, p, row, middle, step);
-        areal = nc(step * nc(1.0f - hinge));
+        scatter(rng, p, row, middle, nc(0.1f * recip(stride.per_g_mm)));
+        begin = hinge;
+        end = 1.0f;
       }
-      ended = fly(rng, p, areal, loss, curl);
+      ended = fly(rng, p, begin, end, stride);
     }
   }
   if (knocks && (ended == FLIGHT_DONE)) {
-    let here = voxel_density(voxels[voxel_index((*p))]);
-    knock_on(rng, p, stack, row, here);
+    let rate = electron_value(row, energy_bin(kev_from_units((*p).energy)), COLUMN_KNOCK_ON);
+    if (nc(random(rng) * most) < rate) {
+      let here = voxel_density(voxels[voxel_index((*p))]);
+      knock_on(rng, p, stack, row, here);
+    }
   }
   return ended;
 }

@@ -29,10 +29,10 @@ const COLUMN_RANGE: u32 = 0u;
 // Column: longest step, g/cm2.
 const COLUMN_STEP: u32 = 1u;
 
-// Column: cross section for knock-on electrons above the threshold, cm2/g.
-const COLUMN_KNOCK_ON: u32 = 2u;
+// Column: not below the cross section for knock-on electrons at any energy that a step may end with, cm2/g.
+const COLUMN_KNOCK_ON_MOST: u32 = 2u;
 
-// Column: growth of the scattering power over a longest step, relative to its middle.
+// Column: growth of the scattering power per path as the electron slows, relative to the middle of a longest step, cm2/g.
 const COLUMN_GROWTH: u32 = 3u;
 
 // Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
@@ -53,8 +53,11 @@ const COLUMN_HARD: u32 = 8u;
 // Column: first transport cross section of soft collisions, cm2/g.
 const COLUMN_SOFT_1: u32 = 9u;
 
-// Column: second transport cross section of soft collisions, cm2/g. Columns 11, 14 and 15 are free.
+// Column: second transport cross section of soft collisions, cm2/g. Columns 14 and 15 are free.
 const COLUMN_SOFT_2: u32 = 10u;
+
+// Column: cross section for knock-on electrons above the threshold, cm2/g.
+const COLUMN_KNOCK_ON: u32 = 11u;
 
 // Column: screening parameter of the Wentzel law.
 const COLUMN_SCREENING: u32 = 12u;

@@ -64,6 +64,9 @@ pub mod draws;
 /// Voxel grids and volumes: the one place that states index order and world frame.
 pub mod grid;
 
+/// Elementary functions with the same bits everywhere.
+mod elementary;
+
 /// Numerical integration.
 mod quadrature;
 

@@ -4,6 +4,7 @@
 //! and power laws between nodes. Tally hashes rest on the last bit of some of these sums, so the order of the operations is
 //! part of each rule.
 
+use crate::elementary::{exp, ln, pow};
 /// Positive nodes and weights of the eight-point rule on [-1, 1] (Abramowitz & Stegun, table 25.4).
 const EIGHT: [(f64, f64); 4] = [
     (0.183_434_642_495_649_8, 0.362_683_783_378_362),
@@ -45,7 +46,7 @@ pub(crate) fn panel(from: f64, to: f64, f: &dyn Fn(f64) -> f64) -> f64 {
 /// Integral of `f` from 0 to 1 on panels whose edges stand at powers of 10^(1/5) from 1e-4: for
 /// integrands whose scale near zero is not known.
 pub(crate) fn graded(f: &dyn Fn(f64) -> f64) -> f64 {
-    let edge = |k: i32| 10f64.powf(f64::from(k) / 5.0);
+    let edge = |k: i32| pow(10.0, f64::from(k) / 5.0);
     panel(0.0, edge(-20), f) + (-20..0).map(|k| panel(edge(k), edge(k + 1), f)).sum::<f64>()
 }
 
@@ -53,7 +54,7 @@ pub(crate) fn graded(f: &dyn Fn(f64) -> f64) -> f64 {
 pub(crate) fn graded_points() -> &'static [(f64, f64)] {
     static POINTS: std::sync::OnceLock<Vec<(f64, f64)>> = std::sync::OnceLock::new();
     POINTS.get_or_init(|| {
-        let edge = |k: i32| if k < -20 { 0.0 } else { 10f64.powf(f64::from(k) / 5.0) };
+        let edge = |k: i32| if k < -20 { 0.0 } else { pow(10.0, f64::from(k) / 5.0) };
         (-21..0).flat_map(|k| eight(0.5 * (edge(k) + edge(k + 1)), 0.5 * (edge(k + 1) - edge(k)))).collect()
     })
 }
@@ -61,12 +62,12 @@ pub(crate) fn graded_points() -> &'static [(f64, f64)] {
 /// Integrals of a pair of functions from `low` to `high` (0 < low < high) on `panels` equal eight-point panels in the
 /// logarithm.
 pub(crate) fn log_pair(low: f64, high: f64, panels: u32, f: impl Fn(f64) -> (f64, f64)) -> (f64, f64) {
-    let half = 0.5 * (high / low).ln() / f64::from(panels);
+    let half = 0.5 * ln(high / low) / f64::from(panels);
     let mut sum = (0.0, 0.0);
     for panel in 0..panels {
-        let middle = low.ln() + half * (2.0 * f64::from(panel) + 1.0);
+        let middle = ln(low) + half * (2.0 * f64::from(panel) + 1.0);
         for (log_x, weight) in eight(middle, half) {
-            let x = log_x.exp();
+            let x = exp(log_x);
             let value = f(x);
             sum.0 += weight * x * value.0;
             sum.1 += weight * x * value.1;
@@ -96,7 +97,7 @@ pub(crate) fn trapezoid(width: f64, start: f64, end: f64) -> f64 {
 /// Integral of `y` over `x` from 0 to every node: a power law between nodes, y proportional to x below the first.
 /// `x` ascending; values positive; powers above -1.
 pub(crate) fn power_laws_from_zero(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let power = |i: usize| (y[i + 1] / y[i]).ln() / (x[i + 1] / x[i]).ln();
+    let power = |i: usize| ln(y[i + 1] / y[i]) / ln(x[i + 1] / x[i]);
     let mut sum = 0.5 * x[0] * y[0];
     let mut sums = vec![sum];
     for i in 0..x.len() - 1 {

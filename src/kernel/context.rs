@@ -18,8 +18,9 @@ pub struct Params {
     pub dy_mm: f32,
     /// Voxel edge along z, mm.
     pub dz_mm: f32,
-    /// An electron whose range is below this length deposits on the spot, mm.
-    pub cut_mm: f32,
+    /// An electron whose range is below this deposits on the spot, mm g/cm3: the same in every voxel, since what rests
+    /// beside a face does not cross it, and more would rest in the denser of two voxels.
+    pub cut_mm_g_cm3: f32,
     /// Low word of the seed.
     pub seed_low: u32,
     /// High word of the seed.

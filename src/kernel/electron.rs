@@ -22,8 +22,8 @@ use super::skin::skin_birth;
 use super::source::{birth, emission_of};
 use super::straggling::soft_loss;
 use super::tables::{
-    Bin, COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING, COLUMN_TRANSPORT, COLUMN_VARIANCE,
-    COLUMN_YIELD, ENERGY_NODES, energy_bin,
+    Bin, COLUMN_GROWTH, COLUMN_KNOCK_ON, COLUMN_KNOCK_ON_MOST, COLUMN_RANGE, COLUMN_STEP, COLUMN_STOPPING,
+    COLUMN_TRANSPORT, COLUMN_VARIANCE, COLUMN_YIELD, ENERGY_NODES, energy_bin,
 };
 use super::waiting::{STACK_SIZE, Stack, pop_waiting, push_waiting};
 use crate::kernel::Sink;
@@ -94,26 +94,43 @@ pub fn electron_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
     p
 }
 
-/// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
-/// the flight is shortened by the share `curl`, its winding within the step. Returns how the flight ended.
+/// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
+/// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
+pub fn winding(strength: Real, begin: Real, part: Real) -> Real {
+    let middle = begin + 0.5 * part;
+    strength * (middle * (1.0 - middle) - (part * part) * 0.083_333_333)
+}
+
+/// What the flights of a step have in common.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stride {
+    /// Share of the step in a millimetre at 1 g/cm3.
+    pub per_g_mm: Real,
+    /// Energy lost over the whole step, keV.
+    pub lost_kev: Real,
+    /// Half the square of its transport mean free paths.
+    pub strength: Real,
+}
+
+/// Flies straight from one share of a step to another. Returns how the flight ended.
 pub fn fly<S: Sink>(
     cx: &Context,
     rng: &mut Rng,
     p: &mut Particle,
-    areal: Real,
-    loss: Real,
-    curl: Real,
+    begin: Real,
+    end: Real,
+    stride: Stride,
     out: &mut S,
 ) -> u32 {
-    let mut left = areal;
+    let mut made = begin;
     let word = cx.voxels[voxel_index(cx, p) as usize];
     let tissue = voxel_tissue(word);
     let mut density = voxel_density(word);
     loop {
         let energy_kev = kev_from_units(p.energy);
         // to the end of the path, or to the face before it
-        let mut way = (left * (10.0 * (1.0 - curl))) * recip(density);
-        let mut part = left;
+        let mut part = end - made;
+        let mut way = (part * (1.0 - winding(stride.strength, made, part))) * recip(density * stride.per_g_mm);
         let mut axis = 0u32;
         let x = p.x + p.ux * way;
         let y = p.y + p.uy * way;
@@ -128,9 +145,10 @@ pub fn fly<S: Sink>(
             let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
             axis = exit.axis;
             way = fmin(exit.distance, way);
-            part = (way * density) * (0.1 * (1.0 + curl));
+            part = way * (density * stride.per_g_mm);
+            part = part * (1.0 + winding(stride.strength, made, part));
         }
-        let mut after = units_from_kev(energy_kev - loss * part);
+        let mut after = units_from_kev(energy_kev - stride.lost_kev * part);
         if after > p.energy {
             after = p.energy;
         }
@@ -143,7 +161,7 @@ pub fn fly<S: Sink>(
             p.z = z;
             return FLIGHT_DONE;
         }
-        left = fmax(left - part, 0.0);
+        made = fmin(made + part, end);
         advance(cx, p, way);
         if !cross(cx, p, axis) {
             return FLIGHT_OUT;
@@ -167,7 +185,7 @@ pub fn fly_vacuum(cx: &Context, p: &mut Particle) -> u32 {
 pub fn is_stuck(cx: &Context, p: &Particle, row: u32, bin: Bin, density: Real) -> bool {
     let range = electron_value(cx, row, bin, COLUMN_RANGE);
     let free = if cx.params.radial_bins == 0u32 { face_distance(cx, p) } else { 0.0 };
-    range * 10.0 <= density * fmax(free, cx.params.cut_mm as Real)
+    range * 10.0 <= fmax(density * free, cx.params.cut_mm_g_cm3 as Real)
 }
 
 /// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -225,13 +243,14 @@ pub fn step_in_matter<S: Sink>(
     let energy_kev = kev_from_units(p.energy);
     let bin = energy_bin(energy_kev);
 
-    // length of the step, and whether it ends in a knock-on collision
+    // length of the step, and whether it ends where a knock-on may be: collisions come at a rate that no energy of the step
+    // exceeds, and are real with the share of the rate at the energy reached (null collisions; PENELOPE manual, section 4.3)
     let mut step = electron_value(cx, row, bin, COLUMN_STEP);
-    let sigma = electron_value(cx, row, bin, COLUMN_KNOCK_ON);
+    let most = electron_value(cx, row, bin, COLUMN_KNOCK_ON_MOST);
     let u = random(rng);
-    let knocks = u < one_minus_exp(sigma * step);
+    let knocks = u < one_minus_exp(most * step);
     if knocks {
-        step = fmin(step, -ln(1.0 - u) * recip(sigma));
+        step = fmin(step, -ln(1.0 - u) * recip(most));
     }
 
     // energy loss, with the stopping power of the middle of the step
@@ -240,31 +259,36 @@ pub fn step_in_matter<S: Sink>(
     let mean_loss = electron_value(cx, row, middle, COLUMN_STOPPING) * step;
     let variance = electron_value(cx, row, middle, COLUMN_VARIANCE) * step;
     let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
-    let loss = lost * recip(step);
 
-    // winding: the mean advance over a path of k transport mean free paths is (1 - exp(-k))/k (Lewis 1950), the hinge's
-    // is (1 + exp(-k))/2; to second order they differ by k^2/12
+    // winding: the mean advance over a path of k transport mean free paths is (1 - exp(-k))/k (Lewis 1950), the hinge's after
+    // any share f of the step is longer; to second order the difference grows with half of k^2 times f (1 - f)
     let k = step * electron_value(cx, row, middle, COLUMN_TRANSPORT);
-    let curl = (k * k) * 0.083_333_333;
+    let stride = Stride { per_g_mm: 0.1 * recip(step), lost_kev: lost, strength: (k * k) * 0.5 };
 
     // hinge: uniform over the step, with the growth of the scattering power along it
     let v = random(rng);
-    let growth = electron_value(cx, row, bin, COLUMN_GROWTH);
+    let growth = step * electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
-    let mut areal = step * hinge;
+    let mut begin: Real = 0.0;
+    let mut end = hinge;
     let mut ended = FLIGHT_DONE;
     for half in 0..2u32 {
         if ended == FLIGHT_DONE {
             if half == 1u32 {
-                scatter(cx, rng, p, row, middle, step, out);
-                areal = step * (1.0 - hinge);
+                // the step once more from its stride: a register less for chips
+                scatter(cx, rng, p, row, middle, 0.1 * recip(stride.per_g_mm), out);
+                begin = hinge;
+                end = 1.0;
             }
-            ended = fly(cx, rng, p, areal, loss, curl, out);
+            ended = fly(cx, rng, p, begin, end, stride, out);
         }
     }
     if knocks && ended == FLIGHT_DONE {
-        let here = voxel_density(cx.voxels[voxel_index(cx, p) as usize]);
-        knock_on(cx, rng, p, stack, row, here, out);
+        let rate = electron_value(cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
+        if random(rng) * most < rate {
+            let here = voxel_density(cx.voxels[voxel_index(cx, p) as usize]);
+            knock_on(cx, rng, p, stack, row, here, out);
+        }
     }
     ended
 }

@@ -23,9 +23,9 @@ pub const ELECTRON_COLUMNS: u32 = 16;
 pub const COLUMN_RANGE: u32 = 0;
 /// Column: longest step, g/cm2.
 pub const COLUMN_STEP: u32 = 1;
-/// Column: cross section for knock-on electrons above the threshold, cm2/g.
-pub const COLUMN_KNOCK_ON: u32 = 2;
-/// Column: growth of the scattering power over a longest step, relative to its middle.
+/// Column: not below the cross section for knock-on electrons at any energy that a step may end with, cm2/g.
+pub const COLUMN_KNOCK_ON_MOST: u32 = 2;
+/// Column: growth of the scattering power per path as the electron slows, relative to the middle of a longest step, cm2/g.
 pub const COLUMN_GROWTH: u32 = 3;
 /// Column: soft stopping power (collisions below the knock-on threshold and radiation), keV cm2/g.
 pub const COLUMN_STOPPING: u32 = 4;
@@ -39,8 +39,10 @@ pub const COLUMN_YIELD: u32 = 7;
 pub const COLUMN_HARD: u32 = 8;
 /// Column: first transport cross section of soft collisions, cm2/g.
 pub const COLUMN_SOFT_1: u32 = 9;
-/// Column: second transport cross section of soft collisions, cm2/g. Columns 11, 14 and 15 are free.
+/// Column: second transport cross section of soft collisions, cm2/g. Columns 14 and 15 are free.
 pub const COLUMN_SOFT_2: u32 = 10;
+/// Column: cross section for knock-on electrons above the threshold, cm2/g.
+pub const COLUMN_KNOCK_ON: u32 = 11;
 /// Column: screening parameter of the Wentzel law.
 pub const COLUMN_SCREENING: u32 = 12;
 /// Column: smallest (1 - cos)/2 of a hard elastic collision.

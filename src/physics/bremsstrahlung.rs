@@ -5,6 +5,7 @@
 //! 0.43 % of that of 90Y in water. The photons: thick_target.rs. Within 1.5 % of ESTAR from 12 keV to 3 MeV.
 //! Equations: docs/methods/electrons.md section 1. Data: EPICS2017 (Cullen, IAEA-NDS-224, 2018).
 
+use crate::elementary::{exp, ln, square};
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::known_element;
 use crate::physics::elements::element;
@@ -47,8 +48,8 @@ impl RadiativeTable {
     /// Elements of the tissue in its own order: the mass radiative stopping power that each contributes at `e_kev`,
     /// keV cm2/g.
     pub fn parts_kev_cm2_g(&self, e_kev: f64) -> impl Iterator<Item = f64> + '_ {
-        let log_e = e_kev.ln();
-        self.parts.iter().map(move |(weight, column)| weight * column.at(log_e).exp())
+        let log_e = ln(e_kev);
+        self.parts.iter().map(move |(weight, column)| weight * exp(column.at(log_e)))
     }
 
     /// Mass radiative stopping power, keV cm2/g, at `e_kev` in 1 keV to 4 MeV (eq. 1.4).
@@ -70,14 +71,14 @@ impl Column {
 /// The element's own column, if the data have one.
 fn own_column(z: u8) -> Option<Column> {
     let data = element(z)?.bremsstrahlung.as_ref()?;
-    let charge_sq = f64::from(z).powi(2);
+    let charge_sq = square(f64::from(z));
     let log_reduced = data
         .sigma_b
         .iter()
         .zip(&data.mean_k_kev)
-        .map(|(sigma_b, mean_k_kev)| (sigma_b * CM2_PER_BARN * mean_k_kev / charge_sq).ln())
+        .map(|(sigma_b, mean_k_kev)| ln(sigma_b * CM2_PER_BARN * mean_k_kev / charge_sq))
         .collect();
-    Some(Column { log_e: data.t_kev.iter().map(|t| t.ln()).collect(), log_reduced })
+    Some(Column { log_e: data.t_kev.iter().map(|&t| ln(t)).collect(), log_reduced })
 }
 
 /// The element's column, or one between its neighbours with data: the logarithm of the stopping
@@ -90,7 +91,7 @@ fn column(z: u8) -> Column {
     let upper = (z + 1..=100).find_map(|near| own_column(near).map(|found| (near, found)));
     match (lower, upper) {
         (Some((z0, low)), Some((z1, high))) => {
-            let log_z = |z: u8| f64::from(z).ln();
+            let log_z = |z: u8| ln(f64::from(z));
             let t = (log_z(z) - log_z(z0)) / (log_z(z1) - log_z(z0));
             let log_reduced = low
                 .log_e
@@ -109,7 +110,7 @@ fn column(z: u8) -> Column {
 ///
 /// Elements without data are interpolated between neighbours (leave-one-out at Z = 7: within 1 %).
 pub fn radiative_kev_cm2_per_atom(z: u8, e_kev: f64) -> f64 {
-    f64::from(z).powi(2) * column(z).at(e_kev.ln()).exp()
+    square(f64::from(z)) * exp(column(z).at(ln(e_kev)))
 }
 
 /// Share of a spectrum's energy that is radiated while its electrons slow to rest.

@@ -10,6 +10,7 @@
 //! EPDL2017.
 
 use super::elements::Element;
+use crate::elementary::square;
 use crate::materials::tissues::Tissue;
 use crate::quadrature::{graded, graded_points};
 use crate::units::{AVOGADRO_PER_MOL, CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV, HC_KEV_ANGSTROM};
@@ -31,7 +32,7 @@ pub fn scattered_kev(e_kev: f64, cos_theta: f64) -> f64 {
 pub fn klein_nishina_cm2_sr(e_kev: f64, cos_theta: f64) -> f64 {
     let ratio = scattered_kev(e_kev, cos_theta) / e_kev;
     let sin2 = 1.0 - cos_theta * cos_theta;
-    0.5 * CLASSICAL_ELECTRON_RADIUS_CM.powi(2) * ratio * ratio * (ratio + 1.0 / ratio - sin2)
+    0.5 * square(CLASSICAL_ELECTRON_RADIUS_CM) * ratio * ratio * (ratio + 1.0 / ratio - sin2)
 }
 
 /// Incoherent scattering function of the tissue per electron: 0 at x = 0, 1 at large x.

@@ -8,6 +8,7 @@
 //! Reference: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26
 //! (1982) 6067. Binding energies: EADL 2017.
 
+use crate::elementary::{exp, ln, ln_1p, square};
 use crate::fault::{Explained, Fault, FaultKind, explained};
 use crate::materials::tissues::Tissue;
 use crate::physics::elements::{Element, element};
@@ -136,25 +137,25 @@ impl OscillatorModel {
                 .map(|&(per_g, binding_kev)| {
                     let strength = per_g / electrons_per_g;
                     let resonance_sq = resonance_kev_sq(adjustment * binding_kev, strength, plasma_kev);
-                    0.5 * strength * resonance_sq.ln()
+                    0.5 * strength * ln(resonance_sq)
                 })
                 .sum()
         };
-        let target = mean_excitation_kev.ln();
-        let [mut low, mut high] = ADJUSTMENT_RANGE.map(f64::ln);
-        if !(log_mean(low.exp()) < target && target < log_mean(high.exp())) {
+        let target = ln(mean_excitation_kev);
+        let [mut low, mut high] = ADJUSTMENT_RANGE.map(ln);
+        if !(log_mean(exp(low)) < target && target < log_mean(exp(high))) {
             return Err(OscillatorError::MeanExcitation {
                 tissue: tissue.name.clone(),
                 found_ev: tissue.mean_excitation_ev,
-                lowest_ev: log_mean(low.exp()).exp() * 1e3,
-                highest_ev: log_mean(high.exp()).exp() * 1e3,
+                lowest_ev: exp(log_mean(exp(low))) * 1e3,
+                highest_ev: exp(log_mean(exp(high))) * 1e3,
             });
         }
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
-            if log_mean(middle.exp()) < target { low = middle } else { high = middle }
+            if log_mean(exp(middle)) < target { low = middle } else { high = middle }
         }
-        let adjustment = (0.5 * (low + high)).exp();
+        let adjustment = exp(0.5 * (low + high));
         let oscillators = shells
             .iter()
             .map(|&(per_g, binding_kev)| {
@@ -164,8 +165,8 @@ impl OscillatorModel {
                     strength,
                     binding_kev,
                     resonance_kev,
-                    reduced_binding_sq: (adjustment * binding_kev / plasma_kev).powi(2),
-                    reduced_resonance_sq: (resonance_kev / plasma_kev).powi(2),
+                    reduced_binding_sq: square(adjustment * binding_kev / plasma_kev),
+                    reduced_resonance_sq: square(resonance_kev / plasma_kev),
                 }
             })
             .collect();
@@ -193,7 +194,7 @@ impl OscillatorModel {
             (excess, slope) = self.dispersion(level_sq);
         }
         let sum: f64 =
-            self.oscillators.iter().map(|shell| shell.strength * (level_sq / shell.reduced_resonance_sq).ln_1p()).sum();
+            self.oscillators.iter().map(|shell| shell.strength * ln_1p(level_sq / shell.reduced_resonance_sq)).sum();
         sum - level_sq * (1.0 - beta_sq)
     }
 
@@ -277,7 +278,7 @@ fn plasma_energy_kev(electrons_per_cm3: f64) -> f64 {
 
 /// Square of the resonance energy, keV^2 (eq. 2.2).
 fn resonance_kev_sq(scaled_binding_kev: f64, strength: f64, plasma_kev: f64) -> f64 {
-    scaled_binding_kev.powi(2) + 2.0 / 3.0 * strength * plasma_kev.powi(2)
+    square(scaled_binding_kev) + 2.0 / 3.0 * strength * square(plasma_kev)
 }
 
 #[cfg(test)]

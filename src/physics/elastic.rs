@@ -8,6 +8,7 @@
 //! neglected. Equations: docs/methods/electrons.md section 4. References: Salvat, Jablonski & Powell,
 //! Comput. Phys. Commun. 165 (2005) 157; Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447.
 
+use crate::elementary::{exp, ln, ln_1p, powi, square};
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::known_element;
 use crate::units::AVOGADRO_PER_MOL;
@@ -29,7 +30,7 @@ struct ElasticPart {
 impl ElasticTable {
     /// Gathers the elements of `tissue`. Panics if one has no data (see `OscillatorModel::of`).
     pub fn of(tissue: &Tissue) -> Self {
-        let logs = |values: &[f64]| values.iter().map(|value| value.ln()).collect();
+        let logs = |values: &[f64]| values.iter().map(|&value| ln(value)).collect();
         let parts = tissue
             .mass_fractions
             .iter()
@@ -50,12 +51,12 @@ impl ElasticTable {
     ///
     /// Log-log interpolation (14 points a decade, 0.92 to 3249 keV), continued with the last slope.
     pub fn transport_cm2_g(&self, e_kev: f64) -> (f64, f64) {
-        let log_e = e_kev.ln();
+        let log_e = ln(e_kev);
         self.parts.iter().fold((0.0, 0.0), |(tr1, tr2), part| {
             let nodes = &part.log_e;
             let i = nodes.partition_point(|&node| node <= log_e).clamp(1, nodes.len() - 1) - 1;
             let t = (log_e - nodes[i]) / (nodes[i + 1] - nodes[i]);
-            let at = |values: &[f64]| (values[i] + t * (values[i + 1] - values[i])).exp();
+            let at = |values: &[f64]| exp(values[i] + t * (values[i + 1] - values[i]));
             (tr1 + part.atoms_per_g * at(&part.log_tr1), tr2 + part.atoms_per_g * at(&part.log_tr2))
         })
     }
@@ -97,10 +98,10 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
     let error = WentzelError { tr1_cm2_g, tr2_cm2_g };
     let wanted = 1.0 - tr2_cm2_g / (3.0 * tr1_cm2_g); // <mu^2> / <mu>
     let ratio = |log_a: f64| {
-        let a = log_a.exp();
+        let a = exp(log_a);
         a * one_minus_twice_mean(a) / mean_mu(a)
     };
-    let (mut low, mut high) = (1e-12_f64.ln(), 1e6_f64.ln());
+    let (mut low, mut high) = (ln(1e-12), ln(1e6));
     if !(tr1_cm2_g > 0.0 && ratio(low) < wanted && wanted < ratio(high)) {
         return Err(error);
     }
@@ -132,7 +133,7 @@ pub fn wentzel_matching(tr1_cm2_g: f64, tr2_cm2_g: f64) -> Result<Wentzel, Wentz
             side = -1;
         }
     }
-    let screening = log_a.exp();
+    let screening = exp(log_a);
     Ok(Wentzel { sigma_cm2_g: tr1_cm2_g / (2.0 * mean_mu(screening)), screening })
 }
 
@@ -170,7 +171,7 @@ impl Wentzel {
     /// Differential cross section in mu, cm2/g; `mu` in 0..1 (eq. 4.2).
     pub fn dcs_cm2_g(&self, mu: f64) -> f64 {
         let a = self.screening;
-        self.sigma_cm2_g * a * (1.0 + a) / (mu + a).powi(2)
+        self.sigma_cm2_g * a * (1.0 + a) / square(mu + a)
     }
 
     /// Cross section of deflections above `mu_c` in 0..1, cm2/g (eq. 4.5).
@@ -210,11 +211,11 @@ impl Wentzel {
         let (first, second) = if x < 0.1 {
             // Series: sums of (-x)^n (n - 1) / n and -(-x)^n (n - 2) / n; 20 terms reach 1e-19.
             (2..22).rev().fold((0.0, 0.0), |(first, second), order: i32| {
-                let (n, power) = (f64::from(order), (-x).powi(order));
+                let (n, power) = (f64::from(order), powi(-x, order));
                 (first + power * (n - 1.0) / n, second - power * (n - 2.0) / n)
             })
         } else {
-            let log = x.ln_1p();
+            let log = ln_1p(x);
             (log - x / (1.0 + x), x - 2.0 * log + x / (1.0 + x))
         };
         (a * (1.0 + a) * first, a * a * (1.0 + a) * second)
@@ -223,7 +224,7 @@ impl Wentzel {
 
 /// Mean of mu of the Wentzel density: A ((1 + A) ln(1 + 1/A) - 1) (eq. 4.3).
 fn mean_mu(a: f64) -> f64 {
-    if a > 20.0 { series(a, |n| 1.0 / ((n + 1.0) * (n + 2.0))) } else { a * ((1.0 + a) * (1.0 / a).ln_1p() - 1.0) }
+    if a > 20.0 { series(a, |n| 1.0 / ((n + 1.0) * (n + 2.0))) } else { a * ((1.0 + a) * ln_1p(1.0 / a) - 1.0) }
 }
 
 /// 1 - 2 <mu>, without the cancellation at large screening; <mu^2> = A (1 - 2 <mu>).

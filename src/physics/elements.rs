@@ -5,6 +5,7 @@
 //! in the program and parsed once. Sources: EPICS2017 (EPDL, EADL, EEDL; Cullen, IAEA-NDS-224) and
 //! ELSEPA (Salvat, Jablonski & Powell 2005).
 
+use crate::elementary::{exp, ln};
 use std::sync::OnceLock;
 
 /// Largest atomic number with data.
@@ -101,8 +102,8 @@ pub fn log_log(x: &[f64], y: &[f64], at: f64) -> f64 {
         let share = (at - x[i]) / (x[i + 1] - x[i]);
         return y[i] + share * (y[i + 1] - y[i]);
     }
-    let share = (at / x[i]).ln() / (x[i + 1] / x[i]).ln();
-    y[i] * (share * (y[i + 1] / y[i]).ln()).exp()
+    let share = ln(at / x[i]) / ln(x[i + 1] / x[i]);
+    y[i] * exp(share * ln(y[i + 1] / y[i]))
 }
 
 /// Bremsstrahlung of an element (EEDL2017).

@@ -27,6 +27,9 @@ pub mod soft_inelastic;
 /// Variance of the loss below the cut.
 pub mod straggling;
 
+/// Where a condensed step can end, and the bound of its knock-on cross section.
+pub mod step_end;
+
 /// Mass attenuation of tissues, by process.
 pub mod photon_xs;
 

@@ -5,6 +5,7 @@
 //! cut must lie well above the K shells of the tissue's main elements (oxygen 0.54 keV). Equations:
 //! docs/methods/electrons.md section 3. Reference: Moller, Ann. Phys. 406 (1932) 531; ICRU Report 37 (1984) section 2.
 
+use crate::elementary::{ln, ln_1p, powi, square};
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{beta_squared, electrons_per_g};
 use crate::units::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_KEV};
@@ -16,7 +17,7 @@ pub const COLLISION_CM2_KEV: f64 =
 /// Moller's exchange parameter (tau / (tau + 1))^2 with tau = T / m c^2, dimensionless.
 fn exchange(e_kev: f64) -> f64 {
     let total = e_kev + ELECTRON_REST_KEV;
-    (e_kev / total).powi(2)
+    square(e_kev / total)
 }
 
 /// Differential cross section per target electron in the knock-on energy, cm2/keV (eq. 3.1).
@@ -28,7 +29,7 @@ pub fn dcs_cm2_kev(e_kev: f64, w_kev: f64) -> f64 {
     }
     let a = exchange(e_kev);
     let ratio = w_kev / (e_kev - w_kev);
-    let shape = 1.0 + ratio * ratio - (1.0 - a) * ratio + a * (w_kev / e_kev).powi(2);
+    let shape = 1.0 + ratio * ratio - (1.0 - a) * ratio + a * square(w_kev / e_kev);
     COLLISION_CM2_KEV / beta_squared(e_kev) * shape / (w_kev * w_kev)
 }
 
@@ -55,9 +56,9 @@ pub fn moments(e_kev: f64, low_kev: f64, high_kev: f64) -> Moments {
     let scale = COLLISION_CM2_KEV / beta_squared(e_kev);
     let (x0, x1) = (low_kev / e_kev, high_kev / e_kev);
     // In x = W / T; constants of integration chosen so that every term vanishes with x where it can.
-    let zeroth = |x: f64| -1.0 / x + 1.0 / (1.0 - x) - (1.0 - a) * (x.ln() - (-x).ln_1p()) + a * x;
-    let first = |x: f64| x.ln() + x / (1.0 - x) + (2.0 - a) * (-x).ln_1p() + 0.5 * a * x * x;
-    let second = |x: f64| (3.0 - a) * (x + (-x).ln_1p()) + x / (1.0 - x) + a * x.powi(3) / 3.0;
+    let zeroth = |x: f64| -1.0 / x + 1.0 / (1.0 - x) - (1.0 - a) * (ln(x) - ln_1p(-x)) + a * x;
+    let first = |x: f64| ln(x) + x / (1.0 - x) + (2.0 - a) * ln_1p(-x) + 0.5 * a * x * x;
+    let second = |x: f64| (3.0 - a) * (x + ln_1p(-x)) + x / (1.0 - x) + a * powi(x, 3) / 3.0;
     Moments {
         cross_section_cm2: scale * (zeroth(x1) - zeroth(x0)) / e_kev,
         stopping_cm2_kev: scale * (first(x1) - first(x0)),

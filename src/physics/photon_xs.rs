@@ -27,7 +27,7 @@ impl Tissue {
     }
 
     /// Data and moles of atoms per gram of each element.
-    pub(super) fn elements(&self) -> impl Iterator<Item = (&'static Element, f64)> + '_ {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = (&'static Element, f64)> + '_ {
         self.mass_fractions.iter().map(|&(z, w)| {
             let element = element(z).expect("a tissue holds elements 1 to 92 only");
             (element, w / element.atomic_weight)

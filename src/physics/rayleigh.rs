@@ -9,6 +9,7 @@
 //! 50 keV, hardly for dose (coherent scattering deposits nothing and turns little). Sampling: x^2
 //! from the cumulative of F^2, then acceptance with (1 + cos^2 theta) / 2.
 
+use crate::elementary::square;
 use crate::materials::tissues::Tissue;
 use crate::quadrature::panel;
 
@@ -17,7 +18,7 @@ use crate::quadrature::panel;
 pub fn form_factor_squared(tissue: &Tissue, x_per_angstrom: f64) -> f64 {
     tissue
         .elements()
-        .map(|(element, moles_per_g)| moles_per_g * element.form_factor.lin_lin(x_per_angstrom).powi(2))
+        .map(|(element, moles_per_g)| moles_per_g * square(element.form_factor.lin_lin(x_per_angstrom)))
         .sum()
 }
 

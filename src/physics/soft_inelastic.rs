@@ -9,6 +9,7 @@
 //! spread of the Bethe ridge (electrons of the medium at rest in close collisions) is neglected. Equations: docs/methods/electrons.md
 //! section 5. Reference: Salvat, PENELOPE-2018, OECD/NEA (2019) section 3.2.
 
+use crate::elementary::{ln, ln_1p, powi};
 use crate::materials::tissues::Tissue;
 use crate::physics::density_effect::{Oscillator, OscillatorModel, beta_squared, checked_model};
 use crate::physics::moller::{self, COLLISION_CM2_KEV, dcs_cm2_kev};
@@ -88,7 +89,7 @@ pub fn hard_transport_cm2_g(tissue: &Tissue, e_kev: f64, cut_kev: f64) -> (f64, 
 /// Transverse number ln(1 / (1 - beta^2)) - beta^2 - delta, not below 0 (eq. 5.3).
 fn transverse_number(model: &OscillatorModel, e_kev: f64) -> f64 {
     let beta_sq = beta_squared(e_kev);
-    (-(-beta_sq).ln_1p() - beta_sq - model.delta(e_kev)).max(0.0)
+    (-ln_1p(-beta_sq) - beta_sq - model.delta(e_kev)).max(0.0)
 }
 
 /// Integrals over the recoil energy of distant longitudinal collisions.
@@ -116,9 +117,9 @@ fn distant_longitudinal(shell: &Oscillator, e_kev: f64) -> Distant {
         return Distant { number: 0.0, mu: 0.0, mu_sq: 0.0 };
     }
     let product = 4.0 * before * after;
-    let number = (w / q_min * (q_min + 2.0 * m) / (w + 2.0 * m)).ln();
+    let number = ln(w / q_min * (q_min + 2.0 * m) / (w + 2.0 * m));
     let span = 2.0 * m * (w - q_min);
-    let span_s = 2.0 * m * ((w.powi(3) - q_min.powi(3)) / 3.0 + m * (w * w - q_min * q_min));
+    let span_s = 2.0 * m * ((powi(w, 3) - powi(q_min, 3)) / 3.0 + m * (w * w - q_min * q_min));
     Distant {
         number,
         mu: (span - s_min * number) / product,
@@ -134,7 +135,7 @@ fn close_transport_cm2(e_kev: f64, low_kev: f64, high_kev: f64) -> (f64, f64) {
         return (0.0, 0.0);
     }
     let rest = 2.0 * ELECTRON_REST_KEV;
-    let panels = 1 + ((high_kev / low_kev).ln() / 2.0) as u32; // a factor e^2 each: error below 1e-7
+    let panels = 1 + (ln(high_kev / low_kev) / 2.0) as u32; // a factor e^2 each: error below 1e-7
     log_pair(low_kev, high_kev, panels, |w_kev| {
         let sin_sq = rest * w_kev / (e_kev * (e_kev - w_kev + rest));
         let cos = (1.0 - sin_sq).max(0.0).sqrt();

@@ -6,6 +6,7 @@
 //! an error confined to the last 2.5 um of a track in water. Radiative: `bremsstrahlung`. Equations:
 //! docs/methods/electrons.md section 1.
 
+use crate::elementary::{exp, ln, ln_1p};
 use crate::fault::{Explained, Fault, explained};
 use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
@@ -41,10 +42,10 @@ pub fn restricted_collision_of(model: &OscillatorModel, e_kev: f64, cut_kev: f64
     let beta_sq = beta_squared(e_kev);
     let eta = (cut_kev / e_kev).min(0.5);
     let shape = -1.0 - beta_sq
-        + (4.0 * eta * (1.0 - eta)).ln()
+        + ln(4.0 * eta * (1.0 - eta))
         + 1.0 / (1.0 - eta)
-        + (1.0 - beta_sq) * (0.5 * tau * tau * eta * eta + (2.0 * tau + 1.0) * (-eta).ln_1p());
-    let number = 2.0 * (e_kev / model.mean_excitation_kev()).ln() + (0.5 * tau).ln_1p() + shape - model.delta(e_kev);
+        + (1.0 - beta_sq) * (0.5 * tau * tau * eta * eta + (2.0 * tau + 1.0) * ln_1p(-eta));
+    let number = 2.0 * ln(e_kev / model.mean_excitation_kev()) + ln_1p(0.5 * tau) + shape - model.delta(e_kev);
     model.electrons_per_g() * COLLISION_CM2_KEV / beta_sq * number
 }
 
@@ -176,8 +177,8 @@ pub fn radiation_yield(tissue: &Tissue, energy_kev: &[f64]) -> Result<Vec<f64>, 
 ///
 /// 0 < low < high, at least two points.
 pub fn log_grid(low_kev: f64, high_kev: f64, points: usize) -> Vec<f64> {
-    let step = (high_kev / low_kev).ln() / (points - 1) as f64;
-    (0..points).map(|i| low_kev * (step * i as f64).exp()).collect()
+    let step = ln(high_kev / low_kev) / (points - 1) as f64;
+    (0..points).map(|i| low_kev * exp(step * i as f64)).collect()
 }
 
 fn check_grid(energy_kev: &[f64]) -> Result<(), StoppingError> {

@@ -5,6 +5,7 @@
 //! fluence (docs/methods/electrons.md, eq. 1.9): electrons born above T pass T once, on a path dT / S(T).
 //! Shapes of the cross sections: EEDL 2017 (assets/electron/bremsstrahlung_shape.csv).
 
+use crate::elementary::{ln, log2};
 use crate::materials::tissues::Tissue;
 use crate::physics::bremsstrahlung::RadiativeTable;
 use crate::physics::elements::{SHAPE_NODES, element, lin_lin};
@@ -32,7 +33,7 @@ impl ThickTarget {
     /// of each group, uniform inside the group. Errors: a tissue that has no stopping power.
     pub fn of(tissue: &Tissue, electrons: &[(f64, f64, f64)]) -> Result<Self, StoppingError> {
         let most_kev = electrons.iter().map(|e| e.1).fold(2.0 * LEAST_KEV, f64::max);
-        let nodes = ((most_kev / LEAST_KEV).log2() * SLOWING_NODES_PER_OCTAVE).ceil() as usize + 1;
+        let nodes = (log2(most_kev / LEAST_KEV) * SLOWING_NODES_PER_OCTAVE).ceil() as usize + 1;
         let t_kev = log_grid(LEAST_KEV, most_kev, nodes);
         let stopping = StoppingTable::build(tissue, &t_kev, f64::INFINITY)?;
         let radiative = RadiativeTable::of(tissue);
@@ -70,9 +71,9 @@ impl ThickTarget {
                 continue;
             }
             if low >= k_kev {
-                sum += trapezoid((high / low).ln(), values[i - 1] * low, values[i] * high);
+                sum += trapezoid(ln(high / low), values[i - 1] * low, values[i] * high);
             } else {
-                sum += values[i] * high * (high / k_kev).ln();
+                sum += values[i] * high * ln(high / k_kev);
             }
         }
         sum
@@ -87,7 +88,7 @@ impl ThickTarget {
     /// group: eight groups an octave from 1 keV, and one below.
     pub fn groups(&self) -> Vec<(f64, f64, f64)> {
         let most_kev = self.t_kev[self.t_kev.len() - 1];
-        let count = (most_kev.log2() * 8.0).ceil().max(1.0) as usize;
+        let count = (log2(most_kev) * 8.0).ceil().max(1.0) as usize;
         let mut edges = vec![0.0];
         edges.extend(log_grid(1.0, most_kev, count + 1));
         edges
@@ -121,7 +122,7 @@ fn shape(z: u8, t_kev: f64, x: f64) -> f64 {
         &element(z).and_then(|e| e.bremsstrahlung.as_ref()).expect("nearest_shape names elements with data").shape;
     let i = table.partition_point(|(node, _)| *node <= t_kev).clamp(1, table.len() - 1) - 1;
     let ((t0, low), (t1, high)) = (&table[i], &table[i + 1]);
-    let share = ((t_kev / t0).ln() / (t1 / t0).ln()).clamp(0.0, 1.0);
+    let share = (ln(t_kev / t0) / ln(t1 / t0)).clamp(0.0, 1.0);
     let (a, b) = (lin_lin(&SHAPE_NODES, low, x), lin_lin(&SHAPE_NODES, high, x));
     a + share * (b - a)
 }

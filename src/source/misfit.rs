@@ -24,6 +24,7 @@
 use super::overlap::each_overlap;
 use super::shares::Shares;
 use crate::cores;
+use crate::elementary::{exp, powi, square};
 use crate::grid::{Volume, VoxelGrid};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -150,7 +151,7 @@ impl Edges {
         shares.labels().iter().enumerate().for_each(|(n, &label)| number[usize::from(label)] = n);
         // directions of the grid's axes, over the length of the difference
         let axes: [[f64; 3]; 3] = std::array::from_fn(|axis| {
-            std::array::from_fn(|row| 0.5 * fine.affine[row][axis] / fine.spacing_mm[axis].powi(2))
+            std::array::from_fn(|row| 0.5 * fine.affine[row][axis] / square(fine.spacing_mm[axis]))
         });
         let mut by_region: BTreeMap<usize, Edge> = BTreeMap::new();
         each_overlap(
@@ -328,16 +329,16 @@ impl Window {
     fn neighbour_correlation(&self, values: &[f64]) -> [f64; 3] {
         let pitch = [1, self.dims[0], self.dims[0] * self.dims[1]];
         std::array::from_fn(|axis| {
-            let (mut both, mut square) = (0.0, 0.0);
+            let (mut both, mut spread) = (0.0, 0.0);
             for n in 0..values.len() - pitch[axis] {
                 let other = n + pitch[axis];
                 let inside = n / pitch[axis] % self.dims[axis] + 1 < self.dims[axis];
                 if inside && self.takes_part[n] && self.takes_part[other] {
                     both += values[n] * values[other];
-                    square += 0.5 * (values[n].powi(2) + values[other].powi(2));
+                    spread += 0.5 * (square(values[n]) + square(values[other]));
                 }
             }
-            if square > 0.0 { (both / square).max(0.0) } else { 0.0 }
+            if spread > 0.0 { (both / spread).max(0.0) } else { 0.0 }
         })
     }
 
@@ -348,7 +349,7 @@ impl Window {
         let pitch = [1, self.dims[0], self.dims[0] * self.dims[1]];
         for axis in 0..3 {
             let weights: Vec<f64> = (0..self.dims[axis] as i32)
-                .map(|distance| neighbour[axis].powi(distance * distance))
+                .map(|distance| powi(neighbour[axis], distance * distance))
                 .take_while(|weight| *weight > 1e-6)
                 .collect();
             let before = std::mem::take(&mut out);
@@ -378,7 +379,7 @@ impl Window {
                 continue;
             }
             let reach = (4.0 * sigma).ceil() as i64;
-            let kernel: Vec<f64> = (-reach..=reach).map(|n| (-0.5 * (n as f64 / sigma).powi(2)).exp()).collect();
+            let kernel: Vec<f64> = (-reach..=reach).map(|n| exp(-0.5 * square(n as f64 / sigma))).collect();
             let whole: f64 = kernel.iter().sum();
             let before = std::mem::take(&mut out);
             let last = self.dims[axis] as i64 - 1;

@@ -1,5 +1,6 @@
 //! The batches of a run: those done, the current one, and the next.
 
+use crate::elementary::square;
 use crate::tally::{BatchTally, ENTRY_KEV, EmptyBins, Ledger, Moments, Regions};
 use crate::transport::allocation::Expectation;
 use crate::transport::batch_store::{BatchStore, Looks, PartialBatch, PassStore};
@@ -212,7 +213,7 @@ impl Batches {
     pub(crate) fn share(&self, plan: &RunPlan, within: f64, sigma: Option<f64>) -> f64 {
         let (all, ready) = (self.numbers.len() as f64, self.done() as f64 + within);
         match (plan.stop, sigma) {
-            (Stop::TargetSigma(goal), Some(sigma)) => f64::powi(goal / sigma, 2).min(0.99).min(ready / all),
+            (Stop::TargetSigma(goal), Some(sigma)) => square(goal / sigma).min(0.99).min(ready / all),
             _ => ready / all,
         }
     }

@@ -3,6 +3,7 @@
 use crate::clock::Moment;
 use crate::cores;
 use crate::decay::Nuclide;
+use crate::elementary::{ln, pow};
 use crate::kernel::single::context::Params;
 use crate::kernel::single::navigate;
 use crate::kernel::single::rng::hash_key;
@@ -33,9 +34,9 @@ const FINE_VOXEL_MM: f64 = 0.5;
 fn crossing_importance(energy_kev: f64, edge_mm: f64) -> f64 {
     let shape = |energy_kev: f64| {
         let mev = energy_kev.max(1.0) * 1e-3;
-        let range_mm = 4.12 * mev.powf(1.265 - 0.0954 * mev.ln());
+        let range_mm = 4.12 * pow(mev, 1.265 - 0.0954 * ln(mev));
         let crossing = (3.0 * range_mm / edge_mm).min(1.0);
-        energy_kev * crossing.powf(0.75)
+        energy_kev * pow(crossing, 0.75)
     };
     shape(energy_kev) + 0.05 * shape(150.0)
 }
@@ -79,6 +80,12 @@ fn narrowest_mm(scene: &Scene) -> f64 {
     scene.grid.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
+/// The lowest density of matter, g/cm3; 0 where all is vacuum.
+fn lightest_g_cm3(scene: &Scene) -> f64 {
+    let matter = scene.density_g_cm3.iter().copied().filter(|&density| density > 0.0);
+    matter.min_by(f32::total_cmp).map_or(0.0, f64::from)
+}
+
 /// Groups of particles: lowest energy, highest energy, number per decay.
 type Groups = Vec<(f64, f64, f64)>;
 
@@ -118,7 +125,7 @@ fn params(scene: &Scene, plan: &RunPlan) -> Params {
         dx_mm: scene.grid.spacing_mm[0] as f32,
         dy_mm: scene.grid.spacing_mm[1] as f32,
         dz_mm: scene.grid.spacing_mm[2] as f32,
-        cut_mm: (plan.settings.cut_share_of_voxel * length_mm) as f32,
+        cut_mm_g_cm3: (plan.settings.cut_share_of_voxel * length_mm * lightest_g_cm3(scene)) as f32,
         seed_low: plan.seed as u32,
         seed_high: (plan.seed >> 32) as u32,
         knock_on_kev: plan.settings.knock_on_kev as f32,

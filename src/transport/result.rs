@@ -1,6 +1,7 @@
 //! Results of a run: energies with variances, by bin and by region.
 
 use crate::cores;
+use crate::elementary::square;
 use crate::note::Note;
 use crate::tally::{ENTRY_KEV, Ledger, Moments};
 use crate::transport::DeviceInfo;
@@ -105,7 +106,7 @@ impl PassResult {
                 let sum: i128 = sums.iter().sum();
                 // sums are exact integers; their mean and their spread about it are taken in f64
                 let mean = if n == 0 { 0.0 } else { sum as f64 / n as f64 };
-                let spread: f64 = sums.iter().map(|&x| (x as f64 - mean).powi(2)).sum();
+                let spread: f64 = sums.iter().map(|&x| square(x as f64 - mean)).sum();
                 let variance = if n < 2 { 0.0 } else { spread / (n as f64 * (n as f64 - 1.0)) };
                 RegionEnergy {
                     label: *label,

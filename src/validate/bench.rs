@@ -10,7 +10,7 @@ use crate::materials::tissues::Tissue;
 use crate::physics::stopping_power::StoppingError;
 use crate::physics::tables::TransportSettings;
 use crate::transport::emission::{Emissions, Pass};
-use crate::transport::run::{PassResult, Progress, RunError, RunPlan, Simulation, Stop, simulate};
+use crate::transport::run::{PassResult, Progress, RunError, RunPlan, Simulation, Stop, prepare, simulate};
 use crate::transport::{Engine, Scene, SceneError, Scoring};
 
 /// Why a validation cannot go on.
@@ -62,6 +62,8 @@ pub enum Fault {
     NoConversionElectrons,
     /// Bremsstrahlung photons left out.
     NoBremsstrahlung,
+    /// Voxels of the lowest density of the Fano test are flown through as if their density were this times theirs.
+    ThinVoxels(f64),
 }
 
 /// Engine, settings, nuclide.
@@ -93,9 +95,14 @@ impl<'a> Workbench<'a> {
             Fault::Straggling(scale) => self.settings.straggling_scale = scale,
             Fault::Elastic(scale) => self.settings.elastic_scale = scale,
             Fault::NoBremsstrahlung => self.settings.bremsstrahlung_scale = 0.0,
-            Fault::BetaEnergy(_) | Fault::NoConversionElectrons => {}
+            Fault::BetaEnergy(_) | Fault::NoConversionElectrons | Fault::ThinVoxels(_) => {}
         }
         self
+    }
+
+    /// The fault planted.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// 177Lu with the emissions of the reference calculations.
@@ -179,6 +186,36 @@ impl<'a> Workbench<'a> {
             ..self.plan()
         };
         Ok(simulate(scene, decays, nuclide, &plan, self.engine, self.progress)?.photon)
+    }
+
+    /// One pass of a run in matter of one composition: energy that a decay leaves in it where nothing escapes, keV, and the
+    /// result.
+    pub(super) fn one_pass(
+        &mut self,
+        scene: &Scene,
+        decays: &[f64],
+        labels: Vec<u16>,
+        nuclide: &Nuclide,
+        pass: Pass,
+        histories: u64,
+    ) -> Result<(f64, PassResult), ValidationError> {
+        let plan = RunPlan {
+            stop: Stop::Histories(histories),
+            photon_share: 1.0,
+            labels: Some(labels),
+            only: Some(pass),
+            emissions: if pass == Pass::Photon { Emissions::Photons } else { Emissions::All },
+            ..self.plan()
+        };
+        let kept_kev = match pass {
+            Pass::Electron => {
+                let data = prepare(scene, nuclide, &plan)?;
+                data.home_kev_per_decay[0] + data.electron_emission.local_kev_per_decay
+            }
+            Pass::Photon => nuclide.photons.iter().map(|line| line.energy_kev * line.yield_per_decay).sum(),
+        };
+        let simulation = simulate(scene, decays, nuclide, &plan, self.engine, self.progress)?;
+        Ok((kept_kev, if pass == Pass::Electron { simulation.electron } else { simulation.photon }))
     }
 
     fn plan(&self) -> RunPlan {

@@ -36,6 +36,22 @@ impl Kernel {
         Self { width_mm, shells_kev, batches }
     }
 
+    /// The sum of two kernels on the same shells, batch by batch.
+    ///
+    /// Panics unless shells and batches are as many.
+    pub fn plus(&self, other: &Self) -> Self {
+        let sum = |a: &[f64], b: &[f64]| {
+            assert_eq!(a.len(), b.len(), "kernels on the same shells");
+            a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f64>>()
+        };
+        assert_eq!(self.batches.len(), other.batches.len(), "kernels with as many batches");
+        Self {
+            width_mm: self.width_mm,
+            shells_kev: sum(&self.shells_kev, &other.shells_kev),
+            batches: self.batches.iter().zip(&other.batches).map(|(a, b)| sum(a, b)).collect(),
+        }
+    }
+
     /// A number made of the shells, with the standard error that its spread over the batches gives.
     pub fn value(&self, of: impl Fn(&[f64]) -> f64) -> Value {
         let n = self.batches.len() as f64;

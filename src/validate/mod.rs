@@ -10,6 +10,9 @@ mod assets;
 /// Engine, settings, nuclide: what every problem runs with.
 mod bench;
 
+/// The reference's own physics where it differs.
+mod as_egsnrc;
+
 /// Point kernels with the statistics of their batches.
 mod kernel;
 
@@ -18,6 +21,9 @@ mod verdict;
 
 /// Absorbed fractions of spheres from point kernels.
 mod overlap;
+
+/// Fano's theorem: one dose at every density.
+pub mod fano;
 
 /// R1: point sources in water.
 pub mod r1_point;
@@ -94,6 +100,7 @@ fn problems<'a>(extent: Extent, patient: Option<&'a Path>) -> Vec<Problem<'a>> {
     let pick = move |quick: u64, long: u64| if full { long } else { quick };
     let mut list: Vec<Problem<'a>> = vec![
         ("published stopping powers and attenuation", Box::new(|_| published::laws())),
+        ("Fano", Box::new(move |b| fano::run(b, pick(2_000_000, 40_000_000), pick(1_000_000, 10_000_000)))),
         // the worst of its shells needs them all
         ("R1 beta", Box::new(move |b| r1_point::beta(b, 4_000_000))),
         ("R1 electrons", Box::new(move |b| r1_point::conversion_electrons(b, pick(300_000, 2_000_000)))),

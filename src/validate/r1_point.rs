@@ -1,11 +1,22 @@
 //! R1: point sources in infinite water. Tests electrons near the source and at the end of their range: shells of 20 um.
 
+use super::as_egsnrc;
 use super::assets::{self, Table};
 use super::bench::{ValidationError, Workbench, water};
 use super::kernel::{Kernel, radius_of};
 use super::verdict::{Comparison, Judged, Plot, PlotPoint, Row, Value};
 use crate::decay::{EmissionClass, Nuclide};
 use crate::transport::emission::{Emissions, Pass};
+
+/// Allowed difference of R50, R90 and R99.
+const RADIUS_ALLOWED: f64 = 0.003;
+/// Allowed difference of R99 over R50.
+const SPREAD_ALLOWED: f64 = 0.005;
+/// Difference of R50 and R90 that comes with another elastic cross section: ELSEPA's is 0.7 to 1 % below that of EGSnrc.
+const RADIUS_KNOWN: f64 = 0.006;
+/// Difference at the end of the range that comes with losses below 1 keV, which straggle here and not in EGSnrc, at 100 keV and
+/// at higher energies; PENELOPE and Geant4 lie 2 % beyond EGSnrc at R99 of the beta kernel.
+const ENDS_KNOWN: [f64; 2] = [0.02, 0.01];
 
 /// A reference kernel.
 struct Reference {
@@ -133,11 +144,14 @@ fn spread_row(problem: &str, kernel: &Kernel, reference: &Reference, allowed: f6
     )
 }
 
-/// Betas of 177Lu.
+/// Betas of 177Lu, and the photons that they radiate, which the reference has in this class: 0.1 % of the energy, nearly all
+/// of it beyond the last shell, but 1 % of R99 through the total.
 pub fn beta(bench: &mut Workbench, histories: u64) -> Result<Comparison, ValidationError> {
     let reference = Reference::read(&assets::r1_point_water()?, "beta_kev", "beta_rel")?;
     let nuclide = bench.lutetium()?;
-    let kernel = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Beta, Pass::Electron, 0.02, 120, histories)?;
+    let flown = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Beta, Pass::Electron, 0.02, 120, histories)?;
+    let radiated = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Beta, Pass::Photon, 0.02, 120, histories / 10)?;
+    let kernel = flown.plus(&radiated);
     let problem = "R1 beta";
     let mut comparison = Comparison::default();
     let mut points = Vec::new();
@@ -160,8 +174,8 @@ pub fn beta(bench: &mut Workbench, histories: u64) -> Result<Comparison, Validat
     });
     comparison.plots.push(cumulative_plot("r1-beta-inside", title, &inside, &reference));
     comparison.add_worst("cumulative curve, worst", inside);
-    for (percent, allowed) in [(50, 0.005), (90, 0.005), (99, 0.01)] {
-        comparison.rows.push(radius_row(problem, &kernel, &reference, percent, allowed));
+    for percent in [50, 90, 99] {
+        comparison.rows.push(radius_row(problem, &kernel, &reference, percent, RADIUS_ALLOWED));
     }
     Ok(comparison)
 }
@@ -244,16 +258,20 @@ pub fn electrons(bench: &mut Workbench, energy_kev: u32, histories: u64) -> Resu
         points: points.into_iter().filter(|p| p.reference.value > 0.0).collect(),
     });
     comparison.add_worst("cumulative curve, worst", inside);
-    for percent in [50, 90, 99] {
-        comparison.rows.push(radius_row(&problem, &kernel, &reference, percent, 0.01));
-    }
-    comparison.rows.push(spread_row(&problem, &kernel, &reference, 0.01));
-    // the end of the range at 100 keV depends on how losses below the knock-on threshold are spread, where codes
-    // differ: PENELOPE and Geant4 lie 2 % beyond EGSnrc at R99 of the beta kernel. Who is right is not known.
-    if energy_kev == 100 {
-        let ends = std::mem::take(&mut comparison.rows).into_iter();
-        comparison.rows = ends.map(|row| if row.quantity.contains("R99") { row.open(0.02) } else { row }).collect();
-    }
+    let rows = |problem: &str, kernel: &Kernel| {
+        let radii = [50, 90, 99].map(|percent| radius_row(problem, kernel, &reference, percent, RADIUS_ALLOWED));
+        radii.into_iter().chain([spread_row(problem, kernel, &reference, SPREAD_ALLOWED)]).collect::<Vec<_>>()
+    };
+    // with Lutra's own cross sections the rows are open by what the laws of the two codes differ in: with those of EGSnrc
+    // the same transport is held to the limit itself
+    let ends = ENDS_KNOWN[usize::from(energy_kev > 100)];
+    let known = |row: Row| if row.quantity.contains("R99") { row.open(ends) } else { row.open(RADIUS_KNOWN) };
+    comparison.rows.extend(rows(&problem, &kernel).into_iter().map(known));
+    let usual = bench.settings;
+    bench.settings = as_egsnrc::settings(usual, &water()?, f64::from(energy_kev));
+    let alike = bench.kernel(&water()?, 1.0, &nuclide, Emissions::Electrons, Pass::Electron, width_mm, 110, histories);
+    bench.settings = usual;
+    comparison.rows.extend(rows(&format!("{problem}, laws of EGSnrc"), &alike?));
     comparison.details.extend(shell_rows);
     Ok(comparison)
 }

@@ -8,6 +8,9 @@ mod adapter;
 mod agree;
 mod bench;
 mod engine_gpu;
+mod fano;
+#[path = "../it/fano_doses.rs"]
+mod fano_doses;
 #[path = "../needs/mod.rs"]
 mod needs;
 mod twin_electron;

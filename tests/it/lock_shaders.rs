@@ -52,7 +52,7 @@ macro_rules! offsets {
 
 fn params_in_rust() -> (Vec<(String, u32)>, u32) {
     use kernel::context::Params;
-    let members = offsets!(Params: zero, nx, ny, nz, dx_mm, dy_mm, dz_mm, cut_mm, seed_low, seed_high, batch, histories,
+    let members = offsets!(Params: zero, nx, ny, nz, dx_mm, dy_mm, dz_mm, cut_mm_g_cm3, seed_low, seed_high, batch, histories,
         sources, emissions, knock_on_kev, radial_bins, radial_per_mm, point_source, analogue, first, threads, steps,
         electron_cut_kev, photon_cut_kev, shift_energy, shift_x, shift_y, shift_z, shift_polar, shift_azimuth,
         home_density_g_cm3, bremsstrahlung_row);
@@ -125,7 +125,7 @@ fn constants_in_rust() -> BTreeMap<String, String> {
     constants!(map, U32, kernel::context: FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION);
     constants!(map, U32, kernel::tables: ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE,
         MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STOPPING, COLUMN_STEP,
-        COLUMN_KNOCK_ON, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT,
+        COLUMN_KNOCK_ON, COLUMN_KNOCK_ON_MOST, COLUMN_VARIANCE, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT,
         COLUMN_GROWTH, COLUMN_YIELD, COLUMN_TRANSPORT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG,
         SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR);
     constants!(map, U32, kernel::source: STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH);

@@ -70,7 +70,7 @@ fn reference_conversion_electron_kernel() {
     passes(&compare(None, |b| r1_point::conversion_electrons(b, LINES)));
 }
 
-/// The ends of the ranges are open here and nothing fails.
+/// With Lutra's own laws the radii may be open, with EGSnrc's none is, and nothing fails.
 #[test]
 fn reference_100_kev_kernel() {
     let comparison = compare(None, |b| r1_point::electrons(b, 100, 60_000));
@@ -79,7 +79,7 @@ fn reference_100_kev_kernel() {
     for row in open {
         let (measured, asked) = (100.0 * row.difference, 100.0 * row.allowed);
         println!("open: {} {}: measured {measured:+.2} %, asked {asked} %", row.problem, row.quantity);
-        assert!(row.quantity.contains("R99"), "{}", row.quantity);
+        assert!(!row.problem.contains("laws of EGSnrc"), "{}", row.quantity);
     }
 }
 

@@ -8,7 +8,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::NO_HOME;
         use crate::kernel::single::context::Context;
         use crate::kernel::single::context::{FLAG_TALLY_OVERFLOW, FLAG_STACK_FULL, FLAG_STEP_LIMIT, FLAG_LOST, FLAG_REJECTION};
-        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STEP, COLUMN_KNOCK_ON, COLUMN_GROWTH, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_TRANSPORT, COLUMN_YIELD, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_SCREENING, COLUMN_MU_CUT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
+        use crate::kernel::single::tables::{ENERGY_BINS_PER_OCTAVE, ENERGY_OCTAVES, ENERGY_NODES, MOMENTUM_BINS_PER_OCTAVE, MOMENTUM_NODES, MOMENTUM_FIRST_BITS, ELECTRON_COLUMNS, COLUMN_RANGE, COLUMN_STEP, COLUMN_KNOCK_ON_MOST, COLUMN_GROWTH, COLUMN_STOPPING, COLUMN_VARIANCE, COLUMN_TRANSPORT, COLUMN_YIELD, COLUMN_HARD, COLUMN_SOFT_1, COLUMN_SOFT_2, COLUMN_KNOCK_ON, COLUMN_SCREENING, COLUMN_MU_CUT, PHOTON_COLUMNS, COLUMN_TOTAL, COLUMN_KERMA, COLUMN_INCOHERENT, COLUMN_COHERENT, COLUMN_BREMSSTRAHLUNG, SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR};
         use crate::kernel::single::source::{STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH};
         use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
@@ -401,6 +401,40 @@ macro_rules! lanes_kernel {
             Stack {
                 count: u_splat(0),
                 waiting: [zero_Particle(); STACK_SIZE as usize],
+            }
+        }
+
+        /// What the flights of a step have in common.
+        #[derive(Clone, Copy)]
+        #[repr(C)]
+        pub struct Stride {
+            /// Share of the step in a millimetre at 1 g/cm3.
+            pub per_g_mm: F,
+            /// Energy lost over the whole step, keV.
+            pub lost_kev: F,
+            /// Half the square of its transport mean free paths.
+            pub strength: F,
+        }
+
+        /// All lanes 0.
+        #[inline]
+        $(#[$features])*
+        pub fn zero_Stride() -> Stride {
+            Stride {
+                per_g_mm: f_splat(0.0),
+                lost_kev: f_splat(0.0),
+                strength: f_splat(0.0),
+            }
+        }
+
+        /// Lanes of `a` where the mask is set, else of `b`.
+        #[inline]
+        $(#[$features])*
+        pub fn select_Stride(on: M, a: Stride, b: Stride) -> Stride {
+            Stride {
+                per_g_mm: f_select(on, a.per_g_mm, b.per_g_mm),
+                lost_kev: f_select(on, a.lost_kev, b.lost_kev),
+                strength: f_select(on, a.strength, b.strength),
             }
         }
 
@@ -1514,16 +1548,25 @@ macro_rules! lanes_kernel {
             p
         }
 
-        /// Flies straight over a path of `areal` g/cm2, losing `loss` keV per g/cm2 of path on the way; the path's length along
-        /// the flight is shortened by the share `curl`, its winding within the step. Returns how the flight ended.
+        /// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
+        /// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
         #[inline]
         $(#[$features])*
-        pub fn fly(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, areal: F, loss: F, curl: F, out: &mut Out) -> U {
+        pub fn winding(strength: F, begin: F, part: F) -> F {
+            let mut on0 = m_splat(true);
+            let middle = f_add(begin, f_mul(f_splat(0.5f32), part));
+            f_mul(strength, f_sub(f_mul(middle, f_sub(f_splat(1.0f32), middle)), f_mul(f_mul(part, part), f_splat(0.083333336f32))))
+        }
+
+        /// Flies straight from one share of a step to another. Returns how the flight ended.
+        #[inline]
+        $(#[$features])*
+        pub fn fly(on0: M, cx: &Context<'_>, rng: &mut Rng, p: &mut Particle, begin: F, end: F, stride: Stride, out: &mut Out) -> U {
             let mut on0 = on0;
             let mut live = on0;
             let mut ret = u_splat(0);
             'f: {
-                let mut left = areal;
+                let mut made = begin;
                 let word = gather_u(on0, cx.voxels, voxel_index(cx, p));
                 let tissue = voxel_tissue(word);
                 let mut density = voxel_density(word);
@@ -1531,8 +1574,8 @@ macro_rules! lanes_kernel {
                 'l1: loop {
                     if !m_any(on1) { break; }
                     let energy_kev = kev_from_units(p.energy);
-                    let mut way = f_mul(f_mul(left, f_mul(f_splat(10.0f32), f_sub(f_splat(1.0f32), curl))), recip(density));
-                    let mut part = left;
+                    let mut part = f_sub(end, made);
+                    let mut way = f_mul(f_mul(part, f_sub(f_splat(1.0f32), winding(stride.strength, made, part))), recip(f_mul(density, stride.per_g_mm)));
                     let mut axis = u_splat(0u32);
                     let x = f_add(p.x, f_mul(p.ux, way));
                     let y = f_add(p.y, f_mul(p.uy, way));
@@ -1544,9 +1587,10 @@ macro_rules! lanes_kernel {
                         let exit = exit_along(cx, p, inverse(p.ux), inverse(p.uy), inverse(p.uz));
                         axis = u_select(on2, exit.axis, axis);
                         way = f_select(on2, fmin(exit.distance, way), way);
-                        part = f_select(on2, f_mul(f_mul(way, density), f_mul(f_splat(0.1f32), f_add(f_splat(1.0f32), curl))), part);
+                        part = f_select(on2, f_mul(way, f_mul(density, stride.per_g_mm)), part);
+                        part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.strength, made, part))), part);
                     }
-                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(loss, part)));
+                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(stride.lost_kev, part)));
                     let took3 = m_and(on1, u_gt(after, p.energy));
                     let mut on3 = took3;
                     {
@@ -1566,7 +1610,7 @@ macro_rules! lanes_kernel {
                     }
                     on1 = m_andnot(on1, took4);
                     if !m_any(on1) { break 'l1; }
-                    left = f_select(on1, fmax(f_sub(left, part), f_splat(0.0f32)), left);
+                    made = f_select(on1, fmin(f_add(made, part), end), made);
                     advance(on1, cx, p, way);
                     let took5 = m_and(on1, m_not(cross(on1, cx, p, axis)));
                     let mut on5 = took5;
@@ -1606,7 +1650,7 @@ macro_rules! lanes_kernel {
             let mut on0 = on0;
             let range = electron_value(on0, cx, row, bin, COLUMN_RANGE);
             let free = (if (cx.params.radial_bins == 0u32) { face_distance(cx, p) } else { f_splat(0.0f32) });
-            f_le(f_mul(range, f_splat(10.0f32)), f_mul(density, fmax(free, f_splat(cx.params.cut_mm))))
+            f_le(f_mul(range, f_splat(10.0f32)), fmax(f_mul(density, free), f_splat(cx.params.cut_mm_g_cm3)))
         }
 
         /// A knock-on collision at the particle's place: the fainter electron goes first, the other waits.
@@ -1666,26 +1710,26 @@ macro_rules! lanes_kernel {
             let energy_kev = kev_from_units(p.energy);
             let bin = energy_bin(energy_kev);
             let mut step = electron_value(on0, cx, row, bin, COLUMN_STEP);
-            let sigma = electron_value(on0, cx, row, bin, COLUMN_KNOCK_ON);
+            let most = electron_value(on0, cx, row, bin, COLUMN_KNOCK_ON_MOST);
             let u = random(on0, rng);
-            let knocks = f_lt(u, one_minus_exp(on0, f_mul(sigma, step)));
+            let knocks = f_lt(u, one_minus_exp(on0, f_mul(most, step)));
             let took1 = m_and(on0, knocks);
             let mut on1 = took1;
             if m_any(on1) {
-                step = f_select(on1, fmin(step, f_mul(f_neg(ln(f_sub(f_splat(1.0f32), u))), recip(sigma))), step);
+                step = f_select(on1, fmin(step, f_mul(f_neg(ln(f_sub(f_splat(1.0f32), u))), recip(most))), step);
             }
             let first_loss = f_mul(electron_value(on0, cx, row, bin, COLUMN_STOPPING), step);
             let middle = energy_bin(fmax(f_sub(energy_kev, f_mul(f_splat(0.5f32), first_loss)), f_splat(1.0f32)));
             let mean_loss = f_mul(electron_value(on0, cx, row, middle, COLUMN_STOPPING), step);
             let variance = f_mul(electron_value(on0, cx, row, middle, COLUMN_VARIANCE), step);
             let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
-            let loss = f_mul(lost, recip(step));
             let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
-            let curl = f_mul(f_mul(k, k), f_splat(0.083333336f32));
+            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, strength: f_mul(f_mul(k, k), f_splat(0.5f32)) };
             let v = random(on0, rng);
-            let growth = electron_value(on0, cx, row, bin, COLUMN_GROWTH);
+            let growth = f_mul(step, electron_value(on0, cx, row, bin, COLUMN_GROWTH));
             let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
-            let mut areal = f_mul(step, hinge);
+            let mut begin = f_splat(0.0f32);
+            let mut end = hinge;
             let mut ended = u_splat(FLIGHT_DONE);
             let mut on2 = on0;
             'l2: for half in 0u32..2u32 {
@@ -1694,17 +1738,23 @@ macro_rules! lanes_kernel {
                 let mut on3 = took3;
                 if m_any(on3) {
                     if (half == 1u32) {
-                        scatter(on3, cx, rng, p, row, middle, step, out);
-                        areal = f_select(on3, f_mul(step, f_sub(f_splat(1.0f32), hinge)), areal);
+                        scatter(on3, cx, rng, p, row, middle, f_mul(f_splat(0.1f32), recip(stride.per_g_mm)), out);
+                        begin = f_select(on3, hinge, begin);
+                        end = f_select(on3, f_splat(1.0f32), end);
                     }
-                    ended = u_select(on3, fly(on3, cx, rng, p, areal, loss, curl, out), ended);
+                    ended = u_select(on3, fly(on3, cx, rng, p, begin, end, stride, out), ended);
                 }
             }
             let took4 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
             let mut on4 = took4;
             if m_any(on4) {
-                let here = voxel_density(gather_u(on4, cx.voxels, voxel_index(cx, p)));
-                knock_on(on4, cx, rng, p, stack, row, here, out);
+                let rate = electron_value(on4, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
+                let took5 = m_and(on4, f_lt(f_mul(random(on4, rng), most), rate));
+                let mut on5 = took5;
+                if m_any(on5) {
+                    let here = voxel_density(gather_u(on5, cx.voxels, voxel_index(cx, p)));
+                    knock_on(on5, cx, rng, p, stack, row, here, out);
+                }
             }
             ended
         }
