@@ -10,6 +10,7 @@ mod bench;
 mod engine_gpu;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod probe;
 mod twin_electron;
 mod twin_math;
 mod twin_photon;
