@@ -29,6 +29,7 @@ mod options;
 mod parity;
 mod progress;
 mod register;
+mod serve;
 mod show;
 mod svalue;
 mod tia;
@@ -93,6 +94,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,
         args::RawCommand::Devices => devices::run()?,
+        args::RawCommand::Serve(raw) => serve::run(&raw)?,
         args::RawCommand::Validate(raw) => validate::run(&raw.check()?)?,
         args::RawCommand::Init(raw) => init::run(&raw.check()?)?,
         args::RawCommand::Completions(raw) => completions::run(raw.shell),

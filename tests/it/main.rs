@@ -17,6 +17,7 @@ mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_places;
+mod cli_serve;
 mod cli_shards;
 mod cli_svalues;
 mod cli_tables;
