@@ -203,6 +203,9 @@ pub enum RawCommand {
     Verify(RawVerify),
     /// Write a commented configuration from a folder of images
     Init(RawInit),
+    /// Serve the page that runs Lutra in a browser, to this machine alone
+    #[command(after_help = examples::SERVE)]
+    Serve(RawServe),
     /// Print the completions of a shell
     #[command(after_help = examples::COMPLETIONS)]
     Completions(RawCompletions),
@@ -445,6 +448,17 @@ pub struct RawInitCourse {
     /// Replace configurations that exist; images are never touched
     #[arg(long)]
     pub force: bool,
+}
+
+/// Options of `serve`, as given.
+#[derive(Debug, Args)]
+pub struct RawServe {
+    /// Folder of the built page; without it the one beside the program
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Port of 127.0.0.1; 0 for any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 8177)]
+    pub port: u16,
 }
 
 /// Options of `completions`, as given.

@@ -110,6 +110,8 @@ pub(super) const KINETICS_PLAN: &str = examples!(
 
 pub(super) const DEVICES: &str = examples!("lutra devices", "lutra devices --json");
 
+pub(super) const SERVE: &str = examples!("lutra serve", "lutra serve target/web/page --port 8200");
+
 pub(super) const PARITY: &str = examples!(
     "lutra parity --histories 2e4",
     "lutra parity --scene ct.nii.gz decays.nii.gz --devices cpu:1,gpu:0",

@@ -16,10 +16,10 @@ pub(super) fn run(request: &RawMan) -> Result<(), Failure> {
         clap_mangen::generate_to(RawArgs::command(), folder.path()).at(&request.out)?;
         let names = folder.names()?;
         for name in &names {
-            let page = std::fs::read_to_string(folder.file(name)).at(&request.out)?;
+            let page = std::fs::read_to_string(folder.file(name).path()).at(&request.out)?;
             // what clap calls extra is our examples
             let page = page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
-            std::fs::write(folder.file(name), page).at(&request.out)?;
+            folder.file(name).write(page).at(&request.out)?;
         }
         Ok(names)
     };

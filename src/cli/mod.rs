@@ -31,6 +31,7 @@ mod options;
 mod parity;
 mod progress;
 mod register;
+mod serve;
 mod show;
 mod svalue;
 mod tia;
@@ -104,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,
         args::RawCommand::Kinetics(raw) => kinetics::run(raw.what)?,
         args::RawCommand::Devices => devices::run()?,
+        args::RawCommand::Serve(raw) => serve::run(&raw)?,
         args::RawCommand::Validate(raw) => validate::run(&raw.check()?)?,
         args::RawCommand::Verify(raw) => verify::run(&raw.check()?)?,
         args::RawCommand::Init(raw) => init::run(&raw.check()?)?,

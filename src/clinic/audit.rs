@@ -19,15 +19,14 @@ use crate::io::atomic::AtomicOutputDir;
 use crate::report::dvh_plot::{self, PlottedCurve};
 use crate::report::page::number::name;
 use crate::report::page::viewer::Scale;
-use crate::report::png::difference::write_differences;
-use crate::report::png::{Outline, Picture, hottest_voxel};
+use crate::report::png::difference::differences;
+use crate::report::png::{Drawn, Outline, Picture, hottest_voxel};
 use crate::svalues::audit::{self, Audit, AuditInput, AuditPlan, Method};
 use crate::svalues::kernel_file;
 use crate::svalues::organ::OrganTable;
 use crate::svalues::point_kernel::KernelPlan;
 use crate::svalues::voxel_kernel::VoxelKernel;
 use serde_json::json;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 
 /// Default electron histories of the transport: a minute in all on two cores at 3 mm.
@@ -187,7 +186,7 @@ fn write_tables(audit: &Audit, folder: &AtomicOutputDir) -> Result<(), Failure> 
         audit.methods.iter().map(|m| json!({ "name": m.name, "description": m.description })).collect();
     let record = json!({ "methods": methods, "rows": rows, "kernels": audit.kernels, "kernel_runs": audit.provenance });
     let path = folder.file("audit.json");
-    let mut file = BufWriter::new(File::create(&path).at(&path)?);
+    let mut file = BufWriter::new(path.create().at(&path)?);
     serde_json::to_writer_pretty(&mut file, &record).at(&path)?;
     file.flush().at(&path)
 }
@@ -250,7 +249,8 @@ fn write_pictures(
         let known =
             percent.iter().zip(&dose.sigma_rel).map(|(&p, &sigma)| if sigma <= PICTURE_SIGMA_REL { p } else { 0.0 });
         let shown: Vec<f32> = known.collect();
-        write_differences(&picture, &shown, PICTURE_TOP_PERCENT, folder.path(), &stem, hottest_voxel(&picture))?;
+        let drawn = differences(&picture, &shown, PICTURE_TOP_PERCENT, &stem, hottest_voxel(&picture));
+        output::write_drawn(folder, &drawn)?;
         let name = format!("{stem}_percent.nii.gz");
         output::write_map(case, &percent, folder, &name, "difference to transport, %")?;
     }
@@ -260,8 +260,8 @@ fn write_pictures(
         let mut curves = vec![PlottedCurve { name: "transport".to_owned(), dvh: dvh(dose) }];
         let others = audit.methods.iter().filter(|m| m.by_voxel);
         curves.extend(others.map(|m| PlottedCurve { name: m.name.clone(), dvh: dvh(&m.dose) }));
-        let path = folder.file(&format!("dvh_{}_{}.png", row.label, plain(&row.name)));
-        dvh_plot::draw(&row.name, &curves).save(&path).at(&path)?;
+        let name = format!("dvh_{}_{}", row.label, plain(&row.name));
+        output::write_drawn(folder, &[Drawn::of(name, dvh_plot::draw(&row.name, &curves))])?;
     }
     Ok(())
 }

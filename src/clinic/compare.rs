@@ -672,7 +672,7 @@ fn write(
     write_json(&folder.file("compare.json"), &record(request, a, b, found))?;
     let path = folder.file("report.html");
     let page = page(request, a, b, laid, regions, found, invocation)?;
-    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
+    path.write(plain_lines(&render(&page)).as_bytes()).at(&path)
 }
 
 /// What `compare.json` holds.

@@ -80,7 +80,7 @@ fn write_inputs(case: &Case, out: &Path, folder: &AtomicOutputDir) -> Result<Vec
     output::write_map(case, &case.labels, folder, "labels.nii.gz", "region labels")?;
     let path = folder.file("label_names.csv");
     let rows = case.names.iter().map(|(label, name)| [label.to_string(), name.clone()]);
-    std::fs::write(&path, text::rows::text(["value", "name"], rows)).at(&path)?;
+    path.write(text::rows::text(["value", "name"], rows)).at(&path)?;
     let roles = [
         ("ct", "ct.nii.gz"),
         ("activity", "decays.nii.gz"),
@@ -89,7 +89,7 @@ fn write_inputs(case: &Case, out: &Path, folder: &AtomicOutputDir) -> Result<Vec
     ];
     let mut inputs = Vec::new();
     for (role, name) in roles {
-        let mut input = InputFile::read(role, &folder.file(name)).at(&folder.file(name))?;
+        let mut input = output::written(folder, role, name)?;
         input.path = out.join(name).display().to_string();
         inputs.push(input);
     }

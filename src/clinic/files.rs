@@ -3,10 +3,9 @@
 use super::failure::{AtPath, Failure, UserError};
 use crate::fault::{Explained, Words};
 use crate::io::IoError;
+use crate::io::target::Target;
 use crate::place::Place;
 use crate::text::{self, TextError};
-use std::fs::File;
-use std::path::Path;
 
 /// An error prefixed with its file.
 pub fn in_file(path: impl Into<Words>, error: &UserError) -> UserError {
@@ -38,13 +37,13 @@ pub fn named_nuclide(file: &Place, name: &str) -> Place {
 }
 
 /// Writes rows as CSV.
-pub fn write_rows<T: serde::Serialize>(path: &Path, rows: &[T]) -> Result<(), Failure> {
-    let file = File::create(path).at(path)?;
+pub fn write_rows<T: serde::Serialize>(path: &Target, rows: &[T]) -> Result<(), Failure> {
+    let file = path.create().at(path)?;
     text::rows::write(rows, std::io::BufWriter::new(file)).at(path)
 }
 
 /// Writes a value as indented JSON.
-pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
+pub fn write_json<T: serde::Serialize>(path: &Target, value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)? + "\n";
-    std::fs::write(path, text).at(path)
+    path.write(text).at(path)
 }

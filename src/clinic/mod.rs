@@ -4,6 +4,9 @@
 //! result. Nothing here prints, reads the command line, or keeps state between requests; notes during a request go to a
 //! [`Listener`](crate::clinic::notes::Listener).
 
+/// Requests in words and numbers.
+pub mod asked;
+
 /// Transport compared with every shortcut.
 pub mod audit;
 

@@ -14,17 +14,17 @@ use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom::{self, Capture, CaptureOptions, DoseOptions, DoseType, Origin, SegOptions};
 use crate::io::nifti::{self, Stored, WriteOptions};
+use crate::io::target::Target;
 use crate::note::Note;
 use crate::report::page::statement;
-use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, write_slices};
+use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, slices};
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The dose in DICOM.
 pub const DOSE_FILE: &str = "dose_gy.dcm";
@@ -124,7 +124,7 @@ fn write_of(
         let outlined = all_rows[..rows.len()].to_vec();
         let page = || {
             let path = folder.file("organs.csv");
-            write_csv(&all_rows, BufWriter::new(File::create(&path).at(&path)?)).at(&path)?;
+            write_csv(&all_rows, BufWriter::new(path.create().at(&path)?)).at(&path)?;
             let Further { text, sections, layers, headline } = further(dose, &rows, &folder, hear)?;
             pages::dose::write_dose(
                 case,
@@ -191,7 +191,7 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
 pub fn write_rtdose(
     case: &Case,
     dose: &DoseMap,
-    path: &Path,
+    path: impl Into<Target>,
     origin: Option<&Origin>,
     out: DicomOut,
     hear: &mut dyn Listener,
@@ -220,7 +220,7 @@ fn write_dicom(
 ) -> Result<(), Failure> {
     let Some(out) = dicom else { return Ok(()) };
     let grid = &case.decays.grid;
-    write_rtdose(case, dose, &folder.file(DOSE_FILE), case.origin.as_ref(), out, hear)?;
+    write_rtdose(case, dose, folder.file(DOSE_FILE), case.origin.as_ref(), out, hear)?;
     let labels = Volume { grid: grid.clone(), data: case.labels.clone() };
     let options = SegOptions { description: "Lutra regions".to_owned(), deidentify: out.deidentify };
     dicom::write_seg(folder.file(LABELS_FILE), &labels, &case.names, case.origin.as_ref(), &options)?;
@@ -288,12 +288,13 @@ fn write_pictures(
         outlines: &outlines,
         title: &title,
     };
-    let mut drawn = write_slices(&picture, folder.path(), "dose", hottest_voxel(&picture))?;
+    let mut drawn = slices(&picture, "dose", hottest_voxel(&picture));
     for (stem, members) in extra {
         if let Some(centre) = region_centre(&case.decays.grid, &case.labels, members) {
-            drawn.extend(write_slices(&picture, folder.path(), stem, centre)?);
+            drawn.extend(slices(&picture, stem, centre));
         }
     }
+    write_drawn(folder, &drawn)?;
     Ok(drawn)
 }
 
@@ -308,7 +309,7 @@ pub fn write_record(
 ) -> Result<(), Failure> {
     let record = record(case, computed, rows, invocation, seed, hashes(folder)?);
     let path = folder.file("run.json");
-    record.write(BufWriter::new(File::create(&path).at(&path)?)).at(&path)
+    record.write(BufWriter::new(path.create().at(&path)?)).at(&path)
 }
 
 /// The record of a run; `outputs` are the hashes of its files by name, empty for a result in memory.
@@ -386,11 +387,33 @@ pub fn passes(computed: &Computed) -> Vec<PassRecord> {
         .to_vec()
 }
 
+/// A file written so far, as a record names it.
+///
+/// Errors: a disk that cannot be read.
+pub fn written(folder: &AtomicOutputDir, role: &str, name: &str) -> Result<InputFile, Failure> {
+    let target = folder.file(name);
+    match folder.kept(name) {
+        Some(bytes) => Ok(InputFile::of(role, &target, &bytes)),
+        None => InputFile::read(role, &target).at(&target),
+    }
+}
+
+/// Writes pictures as PNG, each under its name.
+///
+/// Errors: a disk that cannot be written.
+pub fn write_drawn(folder: &AtomicOutputDir, drawn: &[Drawn]) -> Result<(), Failure> {
+    for one in drawn {
+        let target = folder.file(&format!("{}.png", one.name));
+        target.write(one.png()?).at(&target)?;
+    }
+    Ok(())
+}
+
 /// SHA-256 of the files written so far, by name.
 fn hashes(folder: &AtomicOutputDir) -> Result<BTreeMap<String, String>, Failure> {
     let mut hashes = BTreeMap::new();
     for name in folder.names()? {
-        let file = InputFile::read("output", &folder.file(&name)).at(&folder.file(&name))?;
+        let file = written(folder, "output", &name)?;
         hashes.insert(name, file.sha256);
     }
     Ok(hashes)

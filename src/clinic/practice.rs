@@ -60,7 +60,7 @@ pub fn write(folder: &AtomicOutputDir) -> Result<String, Failure> {
     let names = crate::text::rows::text(["value", "name"], rows);
     let facts = facts();
     for (name, text) in [("label_names.csv", &names), ("facts.txt", &facts)] {
-        std::fs::write(folder.file(name), text).at(&folder.file(name))?;
+        folder.file(name).write(text).at(&folder.file(name))?;
     }
     Ok(facts)
 }
@@ -68,7 +68,6 @@ pub fn write(folder: &AtomicOutputDir) -> Result<String, Failure> {
 /// Writes the volumes.
 fn write_volumes(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io::IoError> {
     let text = |what: &str| format!("{what}; practice, {}", run_record::program());
-    let failed = |error| crate::io::IoError::write(folder.target(), error);
     let grid = &made.ct.grid;
     let hu = made.ct.map(|hu| hu as i16);
     nifti::write(folder.file("ct.nii.gz"), &hu, &text("CT, HU"))?;
@@ -82,14 +81,14 @@ fn write_volumes(made: &Demo, folder: &AtomicOutputDir) -> Result<(), crate::io:
     let bq_h = per_ml(&|_, decays_per_ml| decays_per_ml / SECONDS_PER_H);
     nifti::write(folder.file("tia.nii.gz"), &bq_h, &text("time-integrated activity, cycle 1"))?;
     for (cycle, power) in (1..=DATES.len()).zip(0..) {
-        let below = folder.file(&format!("cycle{cycle}"));
-        std::fs::create_dir(&below).map_err(failed)?;
+        let below = format!("cycle{cycle}");
+        folder.make_folder(&below)?;
         for time_h in TIMES_H {
             let image = per_ml(&|part, decays_per_ml| {
                 let rate = std::f64::consts::LN_2 / part.half_life_h;
                 decays_per_ml / SECONDS_PER_H * rate * part.growth.powi(power) * (-time_h / part.half_life_h).exp2()
             });
-            nifti::write(below.join(format!("spect_{time_h:03}h.nii.gz")), &image, &text("activity"))?;
+            nifti::write(folder.file(&format!("{below}/spect_{time_h:03}h.nii.gz")), &image, &text("activity"))?;
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use super::from_memory;
 use super::images::{self, Anatomy};
 use super::invocation::Invocation;
 use super::notes::Listener;
+use super::output;
 use super::request::RegisterRequest;
 use crate::fault::{Setting, words};
 use crate::grid::Volume;
@@ -16,7 +17,7 @@ use crate::note::{Note, sentences};
 use crate::place::Place;
 use crate::register::agreement::RegionMotion;
 use crate::register::{Affine, Likeness, Registration, Settings, View, register, verdict};
-use crate::report::png::checkerboard::{Checkerboard, write_checkerboards};
+use crate::report::png::checkerboard::{Checkerboard, checkerboards};
 use crate::report::run_record::{InputFile, peak_memory_bytes, platform, program, utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -223,7 +224,7 @@ impl Registered {
     ) -> Result<(), Failure> {
         let file = self.transform_file(request)?;
         write_json(&folder.file("transform.json"), &file)?;
-        itk::write_transform(&folder.file("transform.tfm"), &self.found.moving_from_fixed.to_4x4())?;
+        itk::write_transform(folder.file("transform.tfm"), &self.found.moving_from_fixed.to_4x4())?;
         self.write_dicom(request, folder)?;
         write_rows(&folder.file("displacement.csv"), &self.rows())?;
         write_rows(&folder.file("metric.csv"), &self.found.curve)?;
@@ -333,7 +334,7 @@ impl Registered {
                 format!("halves apart {:.2} mm", self.found.halves_apart_mm),
             ];
             let board = Checkerboard { grid, first: &first, second: &second, title, lines: &lines };
-            write_checkerboards(&board, folder.path(), stem, through)?;
+            output::write_drawn(folder, &checkerboards(&board, stem, through))?;
         }
         Ok(())
     }

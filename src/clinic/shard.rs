@@ -90,9 +90,9 @@ pub fn write(
         )));
     }
     let path = folder.file(TALLY_FILE);
-    write_store(BufWriter::with_capacity(1 << 20, File::create(&path).at(&path)?), store, 0).at(&path)?;
+    write_store(BufWriter::with_capacity(1 << 20, path.create().at(&path)?), store, 0).at(&path)?;
     let path = folder.file(CASE_FILE);
-    write_case(BufWriter::with_capacity(1 << 20, File::create(&path).at(&path)?), case, computed, store).at(&path)?;
+    write_case(BufWriter::with_capacity(1 << 20, path.create().at(&path)?), case, computed, store).at(&path)?;
     write_record(case, computed, &[], &folder, invocation, seed)?;
     Ok(folder.commit()?)
 }

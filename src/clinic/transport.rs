@@ -15,6 +15,7 @@ use crate::transport::checkpoint::{self, Keeper};
 use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::{GpuOptions, automatic, list_adapters, open_blocking};
+use crate::transport::identity::Identity;
 use crate::transport::run::{self, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
@@ -151,6 +152,16 @@ fn kept(options: &RunOptions, hear: &mut dyn Listener) -> Result<Kept, UserError
     Ok(kept)
 }
 
+/// What the transport of a case stands on: hashes of matter, decays, emissions and tables among them. Equal tallies need equal
+/// ones.
+///
+/// Errors: as [`compute`].
+pub fn identity(case: &Case) -> Result<Identity, Failure> {
+    let plan = RunPlan::default();
+    let data = run::prepare(&scene(case)?, &case.nuclide, &plan).map_err(failure)?;
+    Ok(run::identity(&data, &case.decays.data, &plan))
+}
+
 /// Input errors are the user's to correct; faults of tally or device are failures of the run.
 pub fn failure(error: RunError) -> Failure {
     match &error {
@@ -160,9 +171,12 @@ pub fn failure(error: RunError) -> Failure {
         | RunError::Decays { .. }
         | RunError::Emission { .. }
         | RunError::Table(_)
-        | RunError::Engine(EngineError::NoDevice { .. } | EngineError::TooLarge { .. } | EngineError::Threads { .. }) => {
-            Failure::User(error.fault())
-        }
+        | RunError::Engine(
+            EngineError::NoDevice { .. }
+            | EngineError::TooLarge { .. }
+            | EngineError::Threads { .. }
+            | EngineError::Unfit { .. },
+        ) => Failure::User(error.fault()),
         _ => Failure::Run(RunFault::of(&error)),
     }
 }

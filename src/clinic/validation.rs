@@ -102,7 +102,7 @@ pub(super) fn comparisons(
 }
 
 fn write(record: &page::Record, folder: &AtomicOutputDir) -> Result<(), Failure> {
-    let put = |name: &str, text: &str| std::fs::write(folder.file(name), text).at(&folder.file(name));
+    let put = |name: &str, text: &str| folder.file(name).write(text).at(&folder.file(name));
     let json = serde_json::to_string_pretty(record).at(&folder.file("validation.json"))?;
     put("validation.json", &json)?;
     put("validation.md", &page::markdown(record, "validation-"))?;

@@ -22,6 +22,7 @@ use super::IoError;
 use super::exchange::{Exchange, settle};
 use super::inputs::{Inputs, folder_of};
 use super::outputs::{self, RECORD, Written};
+use super::target::{Kept, Target};
 use super::{space, staged};
 use crate::owner::{Held, Owner, PARTIAL, holder, left_behind, seen};
 
@@ -62,9 +63,17 @@ fn sweep(folder: &Path, inputs: &Inputs) {
 ///
 /// Errors: the folder cannot be written to, `fill` fails, the disk is full; then no file of that name
 /// appears and one that was there stays as it was.
-pub fn write_file(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), IoError> {
-    let path = path.as_ref();
+pub fn write_file(
+    target: impl Into<Target>,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), IoError> {
+    let target = target.into();
+    let path = target.path();
     let failed = |e: io::Error| IoError::write(path, e);
+    if target.in_memory() {
+        let mut content = Vec::new();
+        return fill(&mut content).and_then(|()| target.write(content)).map_err(failed);
+    }
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PARTIAL).suffix(".tmp");
@@ -186,6 +195,13 @@ fn with_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
 #[cfg(not(unix))]
 fn with_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
+/// Where a folder is written before it appears.
+#[derive(Debug)]
+enum Staging {
+    Disk(tempfile::TempDir),
+    Memory(Kept),
+}
+
 /// An output folder that appears complete, by [`AtomicOutputDir::commit`], or not at all.
 ///
 /// If it is dropped without a commit, nothing remains and existing files are untouched.
@@ -193,8 +209,8 @@ fn with_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 pub struct AtomicOutputDir {
     /// Where the output will be.
     target: PathBuf,
-    /// Where it is written meanwhile; removed when dropped.
-    staging: tempfile::TempDir,
+    /// Where it is written meanwhile; what is on the disk is removed when dropped.
+    staging: Staging,
     /// Names the owner of the staging folder while it is in use; `None` if that cannot be written.
     lock: Option<Held>,
     /// Whether the folder existed, so that entries are moved into it one by one.
@@ -278,13 +294,41 @@ impl AtomicOutputDir {
             staging?
         };
         let target = target.to_path_buf();
-        let lock = hold(staging.path(), &if target_exists { HERE.to_owned() } else { name_of(&target) }).ok();
+        let staging = Staging::Disk(staging);
+        let lock =
+            hold(path_of(&staging, &target), &if target_exists { HERE.to_owned() } else { name_of(&target) }).ok();
         let (inputs, own, recorded) = (inputs.clone(), Vec::new(), true);
         let folder = Self { target, staging, lock, target_exists, inputs, own, recorded, made, committed: false };
         staged::begin(folder.path(), &folder.target);
         alone(&folder.target, folder.path())?;
         folder.needs(0)?;
         Ok(folder)
+    }
+
+    /// A folder in memory for a front end without a file system, and the files that are written there. `target` is its name
+    /// in messages and records.
+    pub fn in_memory(target: impl Into<PathBuf>) -> (Self, Kept) {
+        let kept = Kept::default();
+        let folder = Self {
+            target: target.into(),
+            staging: Staging::Memory(kept.clone()),
+            lock: None,
+            target_exists: false,
+            inputs: Inputs::none(),
+            own: Vec::new(),
+            recorded: false,
+            made: Vec::new(),
+            committed: true,
+        };
+        (folder, kept)
+    }
+
+    /// A file written so far, as it is in memory; `None` for one on the disk.
+    pub fn kept(&self, name: &str) -> Option<Vec<u8>> {
+        match &self.staging {
+            Staging::Disk(_) => None,
+            Staging::Memory(kept) => kept.files().get(name).cloned(),
+        }
     }
 
     /// Declares the names of the files that this run may write; `*` matches any characters.
@@ -347,14 +391,28 @@ impl AtomicOutputDir {
         if self.is_ours(written, name) { Ok(()) } else { Err(IoError::OutputForeign { path }) }
     }
 
-    /// The folder to write into until the commit.
+    /// The folder to write into until the commit; in memory, its name.
     pub fn path(&self) -> &Path {
-        self.staging.path()
+        path_of(&self.staging, &self.target)
     }
 
     /// Where to write the file of this name until the commit.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.path().join(name)
+    pub fn file(&self, name: &str) -> Target {
+        let path = self.path().join(name);
+        match &self.staging {
+            Staging::Disk(_) => path.into(),
+            Staging::Memory(kept) => kept.target(path, name),
+        }
+    }
+
+    /// Makes a folder below, whose files are called `name/file`.
+    ///
+    /// Errors: a disk that cannot be written.
+    pub fn make_folder(&self, name: &str) -> Result<(), IoError> {
+        match &self.staging {
+            Staging::Disk(_) => fs::create_dir(self.path().join(name)).map_err(|e| IoError::write(&self.target, e)),
+            Staging::Memory(_) => Ok(()),
+        }
     }
 
     /// Names of the files written so far, in order.
@@ -362,6 +420,9 @@ impl AtomicOutputDir {
     /// Errors: the folder cannot be read.
     pub fn names(&self) -> Result<Vec<String>, IoError> {
         let failed = |e: io::Error| IoError::read(self.path(), e);
+        if let Staging::Memory(kept) = &self.staging {
+            return Ok(kept.files().keys().cloned().collect());
+        }
         let mut names = Vec::new();
         for entry in fs::read_dir(self.path()).map_err(failed)? {
             names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
@@ -375,7 +436,10 @@ impl AtomicOutputDir {
     ///
     /// Errors: too little room.
     pub fn needs(&self, bytes: u64) -> Result<(), IoError> {
-        space::ask(&self.target, self.path(), bytes)
+        match &self.staging {
+            Staging::Disk(_) => space::ask(&self.target, self.path(), bytes),
+            Staging::Memory(_) => Ok(()),
+        }
     }
 
     /// Where the output will be.
@@ -391,6 +455,9 @@ impl AtomicOutputDir {
     /// Errors: the move fails, something has appeared at the target in the meantime, or a file there is not Lutra's to
     /// replace. The previous content then stays unchanged.
     pub fn commit(mut self) -> Result<PathBuf, IoError> {
+        if matches!(self.staging, Staging::Memory(_)) {
+            return Ok(self.target.clone());
+        }
         // the lock outlives its name: a sweep that has just opened the file must not find it free while the folder moves,
         // and one that finds no file spares the folder
         let held = self.lock.take().and_then(Held::unnamed);
@@ -409,7 +476,7 @@ impl AtomicOutputDir {
                     found: "an entry made meanwhile by another program".to_string(),
                 });
             }
-            fs::rename(self.staging.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
+            fs::rename(self.path(), &self.target).map_err(|e| IoError::write(&self.target, e))?;
         }
         self.committed = true;
         drop(held);
@@ -435,12 +502,20 @@ impl AtomicOutputDir {
 
 impl Drop for AtomicOutputDir {
     fn drop(&mut self) {
-        staged::end(self.staging.path());
+        staged::end(self.path());
         if !self.committed {
             // The staging folder must be removed before its parents.
-            let _ = fs::remove_dir_all(self.staging.path());
+            let _ = fs::remove_dir_all(self.path());
             remove_folders(&self.made);
         }
+    }
+}
+
+/// Where a folder is written meanwhile.
+fn path_of<'a>(staging: &'a Staging, target: &'a Path) -> &'a Path {
+    match staging {
+        Staging::Disk(folder) => folder.path(),
+        Staging::Memory(_) => target,
     }
 }
 

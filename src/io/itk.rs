@@ -3,8 +3,8 @@
 //! Such a transform takes a point of the fixed image to the moving image, in LPS mm. The parameters stand about a centre,
 //! the fixed parameters: x goes to M (x - c) + c + t (ITK Software Guide, book 2, 3.9.1). Lutra's matrices are RAS.
 
+use super::target::Target;
 use crate::place::Place;
-use std::path::Path;
 
 use super::dicom::{Matrix4, turned};
 use super::{IoError, atomic};
@@ -29,7 +29,7 @@ pub struct ItkTransform {
 /// Writes a transform from the fixed to the moving frame, RAS mm, as ITK's AffineTransform.
 ///
 /// Errors: a place that cannot be written.
-pub fn write_transform(path: &Path, moving_from_fixed: &Matrix4) -> Result<(), IoError> {
+pub fn write_transform(path: impl Into<Target>, moving_from_fixed: &Matrix4) -> Result<(), IoError> {
     let m = turned(moving_from_fixed);
     let numbers: Vec<String> = (0..3)
         .flat_map(|r| (0..3).map(move |c| m[r][c]))

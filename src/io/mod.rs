@@ -26,6 +26,9 @@ pub mod open;
 /// Atomic output.
 pub mod atomic;
 
+/// Where a file is written.
+pub mod target;
+
 /// The exchange of old and new files of a folder.
 pub mod exchange;
 

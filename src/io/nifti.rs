@@ -10,8 +10,8 @@ mod encode;
 mod header;
 mod stream;
 
+use super::target::Target;
 use std::io::{self, Write};
-use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -394,13 +394,13 @@ impl WriteOptions {
 }
 
 /// Writes a volume in scanner coordinates. See [`write_with`].
-pub fn write<T: Stored>(path: impl AsRef<Path>, volume: &Volume<T>, description: &str) -> Result<(), IoError> {
+pub fn write<T: Stored>(path: impl Into<Target>, volume: &Volume<T>, description: &str) -> Result<(), IoError> {
     write_with(path, volume, &WriteOptions::new(description))
 }
 
 /// Writes a volume. See [`write_values`].
 pub fn write_with<T: Stored>(
-    path: impl AsRef<Path>,
+    path: impl Into<Target>,
     volume: &Volume<T>,
     options: &WriteOptions,
 ) -> Result<(), IoError> {
@@ -416,12 +416,13 @@ pub fn write_with<T: Stored>(
 /// Errors: another file extension; a value count that does not match the grid; an infinite value; a path that cannot be
 /// written.
 pub fn write_values<T: Stored>(
-    path: impl AsRef<Path>,
+    path: impl Into<Target>,
     grid: &VoxelGrid,
     values: &[T],
     options: &WriteOptions,
 ) -> Result<(), IoError> {
-    let path = path.as_ref();
+    let target = path.into();
+    let path = target.path();
     let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
     let compressed = name.ends_with(".nii.gz");
     if !compressed && !name.ends_with(".nii") {
@@ -448,7 +449,7 @@ pub fn write_values<T: Stored>(
         ));
     }
     let header = encode_header(grid, T::SCALAR, options);
-    atomic::write_file(path, |out| {
+    atomic::write_file(&target, |out| {
         if compressed {
             let mut gz = GzEncoder::new(out, Compression::new(4));
             write_body(&mut gz, &header, values)?;

@@ -14,15 +14,14 @@ pub mod difference;
 use super::canvas::{Canvas, GREY, Text, WHITE};
 use crate::grid::VoxelGrid;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// A picture that could not be written.
 #[derive(Debug, Error)]
-#[error("cannot write picture {path}: {source}")]
+#[error("cannot write picture {name}: {source}")]
 pub struct PngError {
-    /// The file.
-    pub path: PathBuf,
+    /// The file's name.
+    pub name: String,
     /// Why.
     pub source: image::ImageError,
 }
@@ -283,24 +282,6 @@ fn rounded_up(value: f64) -> f64 {
     steps.iter().map(|step| step * decade).find(|round| *round >= value * 0.999_999).unwrap_or(10.0 * decade)
 }
 
-/// Writes `{stem}_axial.png`, `{stem}_coronal.png` and `{stem}_sagittal.png` into `directory`, cut through voxel
-/// `through` (i, j, k), all on one colour scale; returns them.
-pub fn write_slices(
-    picture: &Picture<'_>,
-    directory: &Path,
-    stem: &str,
-    through: [usize; 3],
-) -> Result<Vec<Drawn>, PngError> {
-    let drawn = slices(picture, stem, through);
-    for one in &drawn {
-        let path = directory.join(format!("{}.png", one.name));
-        let [columns, rows] = one.size.map(|n| n as u32);
-        image::save_buffer(&path, &one.rgb, columns, rows, image::ColorType::Rgb8)
-            .map_err(|source| PngError { path: path.clone(), source })?;
-    }
-    Ok(drawn)
-}
-
 /// A drawn slice.
 #[derive(Clone, Debug)]
 pub struct Drawn {
@@ -312,14 +293,30 @@ pub struct Drawn {
     pub rgb: Vec<u8>,
 }
 
+impl Drawn {
+    /// A picture under a name.
+    pub fn of(name: String, image: image::RgbImage) -> Self {
+        let size = [image.width() as usize, image.height() as usize];
+        Self { name, size, rgb: image.into_raw() }
+    }
+
+    /// The picture as the bytes of a PNG file.
+    ///
+    /// Errors: a picture without a pixel.
+    pub fn png(&self) -> Result<Vec<u8>, PngError> {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let [columns, rows] = self.size.map(|n| n as u32);
+        let (kind, format) = (image::ColorType::Rgb8, image::ImageFormat::Png);
+        image::write_buffer_with_format(&mut bytes, &self.rgb, columns, rows, kind, format)
+            .map_err(|source| PngError { name: format!("{}.png", self.name), source })?;
+        Ok(bytes.into_inner())
+    }
+}
+
 /// The three slices through voxel `through` (i, j, k), named `stem` and the plane, on one colour scale.
 pub fn slices(picture: &Picture<'_>, stem: &str, through: [usize; 3]) -> Vec<Drawn> {
     let top_gy = scale_top_gy(picture.dose_gy);
-    let drawn = |plane: Plane| {
-        let image = draw(picture, plane, through, top_gy);
-        let size = [image.width() as usize, image.height() as usize];
-        Drawn { name: format!("{stem}_{}", plane.name()), size, rgb: image.into_raw() }
-    };
+    let drawn = |plane: Plane| Drawn::of(format!("{stem}_{}", plane.name()), draw(picture, plane, through, top_gy));
     Plane::ALL.map(drawn).to_vec()
 }
 
@@ -636,11 +633,11 @@ mod tests {
             outlines: &outlines,
             title: "Test",
         };
-        let directory = tempfile::tempdir().expect("temporary directory");
-        let drawn = write_slices(&picture, directory.path(), "dose", [10, 5, 7]).expect("written");
+        let drawn = slices(&picture, "dose", [10, 5, 7]);
         assert_eq!(drawn.len(), 3);
         for one in drawn {
-            let image = image::open(directory.path().join(format!("{}.png", one.name))).expect("a PNG").into_rgb8();
+            let bytes = one.png().expect("written");
+            let image = image::load_from_memory(&bytes).expect("a PNG").into_rgb8();
             assert!(image.width() > 600, "{}", one.name);
             let colours: std::collections::BTreeSet<[u8; 3]> = image.pixels().map(|pixel| pixel.0).collect();
             assert!(colours.len() > 100, "{} is not blank", one.name);

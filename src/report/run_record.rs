@@ -30,6 +30,14 @@ pub struct InputFile {
 }
 
 impl InputFile {
+    /// The file at `path` with these bytes.
+    pub fn of(role: &str, path: &Path, bytes: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(bytes);
+        let path = path.display().to_string();
+        Self { role: role.to_owned(), path, bytes: bytes.len() as u64, sha256: digest::finished(hash) }
+    }
+
     /// Reads and hashes the file at `path`.
     pub fn read(role: &str, path: &Path) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, File::open(path)?);

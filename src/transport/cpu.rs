@@ -59,6 +59,7 @@ impl Carrier {
             Carrier::Lanes(Set::Portable) => "plain",
             Carrier::Lanes(Set::Avx2) => "avx2",
             Carrier::Lanes(Set::Avx512) => "avx512",
+            Carrier::Lanes(Set::Simd128) => "simd128",
         }
     }
 }

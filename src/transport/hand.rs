@@ -41,7 +41,11 @@ impl<'a> Hand<'a> {
             EngineError::TooLarge { what, needed_mib, allowed_mib, device } => {
                 format!("{device} is too small: {what} needs {needed_mib:.0} MiB of {allowed_mib:.0} MiB")
             }
-            EngineError::NoDevice { .. } | EngineError::Threads { .. } | EngineError::Halted => return Err(error),
+            // a device is probed when it is opened, before a run
+            EngineError::NoDevice { .. }
+            | EngineError::Threads { .. }
+            | EngineError::Unfit { .. }
+            | EngineError::Halted => return Err(error),
         };
         let (Some(make), Some(scene)) = (self.fallback.take(), &self.scene) else { return Err(error) };
         let mut engine = make();

@@ -245,6 +245,13 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+    /// The device does not compute as the kernel needs it: its numbers would be others.
+    Unfit {
+        /// The device.
+        device: String,
+        /// What it does otherwise.
+        found: String,
+    },
     /// A [`Halt`](halt::Halt) ended the job.
     Halted,
 }
@@ -271,6 +278,12 @@ impl Explained for EngineError {
                 .found(message)
                 .then(words!("run again with ", Setting::Engine, " cpu, and report the driver"))
                 .form("{place}: {found}")
+                .colon(),
+            Self::Unfit { device, found } => Fault::of(FaultKind::Device)
+                .place(device)
+                .found(found)
+                .then(words!("use ", Setting::Engine, " cpu, and report the driver"))
+                .form("{place} does not compute as the kernel needs it: {found}")
                 .colon(),
             Self::Threads { wanted, most, why } => Fault::of(FaultKind::TooLarge)
                 .place(Setting::Threads)

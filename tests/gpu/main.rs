@@ -13,6 +13,7 @@ mod fano;
 mod fano_doses;
 #[path = "../needs/mod.rs"]
 mod needs;
+mod probe;
 mod twin_electron;
 mod twin_math;
 mod twin_photon;

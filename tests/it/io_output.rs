@@ -1,12 +1,16 @@
 //! Output that appears whole or not at all, label names, and hashes of inputs.
 
 use std::fs;
+use std::path::Path;
 
 use lutra::io::atomic::{AtomicOutputDir, OutputFiles, write_file};
+use lutra::io::dicom::{self, DoseDepth, DoseOptions, DoseType};
 use lutra::io::inputs::Inputs;
 use lutra::io::labels::LabelNames;
+use lutra::io::nifti;
 use lutra::io::outputs::RECORD;
 use lutra::io::sha256_hex;
+use lutra::{Volume, VoxelGrid};
 
 use crate::io_nifti::folder;
 use crate::small;
@@ -23,7 +27,7 @@ fn io_a_new_output_folder_appears_at_the_commit() {
     let home = folder();
     let target = home.path().join("deep/er/out");
     let out = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap();
-    fs::write(out.file("a.txt"), "a").unwrap();
+    out.file("a.txt").write("a").unwrap();
     assert!(!target.exists());
     assert_eq!(out.commit().unwrap(), target);
     assert_eq!(names(&target), ["a.txt", RECORD]);
@@ -35,7 +39,7 @@ fn io_a_dropped_output_leaves_nothing() {
     let home = folder();
     for target in ["out", "new/er/out"] {
         let out = AtomicOutputDir::create(home.path().join(target), false, &Inputs::none()).unwrap();
-        fs::write(out.file("a.txt"), "a").unwrap();
+        out.file("a.txt").write("a").unwrap();
         drop(out);
         assert!(names(home.path()).is_empty(), "{target}");
     }
@@ -43,7 +47,7 @@ fn io_a_dropped_output_leaves_nothing() {
     fs::create_dir(&target).unwrap();
     fs::write(target.join("a.txt"), "before").unwrap();
     let out = AtomicOutputDir::create(&target, true, &Inputs::none()).unwrap();
-    fs::write(out.file("a.txt"), "after").unwrap();
+    out.file("a.txt").write("after").unwrap();
     drop(out);
     assert_eq!(names(&target), ["a.txt"]);
     assert_eq!(fs::read_to_string(target.join("a.txt")).unwrap(), "before");
@@ -59,7 +63,7 @@ fn io_existing_output_needs_force_and_foreign_files_stay() {
     let read = |name: &str| fs::read_to_string(target.join(name)).unwrap();
     let first = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap();
     for name in ["dose.nii", "stale.nii", "edited.csv"] {
-        fs::write(first.file(name), "old").unwrap();
+        first.file(name).write("old").unwrap();
     }
     first.commit().unwrap();
     fs::write(target.join("notes.txt"), "mine").unwrap();
@@ -68,8 +72,8 @@ fn io_existing_output_needs_force_and_foreign_files_stay() {
     assert!(error.contains("5 entries") && error.contains("give force"), "{error}");
     let out = AtomicOutputDir::create(&target, true, &Inputs::none()).unwrap();
     let out = out.expecting(&["dose.nii", "slices", "new_*.nii"]).unwrap();
-    fs::write(out.file("dose.nii"), "new").unwrap();
-    fs::create_dir(out.file("slices")).unwrap();
+    out.file("dose.nii").write("new").unwrap();
+    fs::create_dir(out.path().join("slices")).unwrap();
     out.commit().unwrap();
     assert_eq!(names(&target), ["dose.nii", "edited.csv", RECORD, "notes.txt", "slices"]);
     assert_eq!([read("dose.nii"), read("notes.txt"), read("edited.csv")], ["new", "mine", "mine"]);
@@ -81,7 +85,7 @@ fn alarm_a_file_that_is_not_lutras_is_not_replaced() {
     let home = folder();
     let target = home.path().join("out");
     let first = AtomicOutputDir::create(&target, false, &Inputs::none()).unwrap();
-    fs::write(first.file("a.csv"), "old").unwrap();
+    first.file("a.csv").write("old").unwrap();
     first.commit().unwrap();
     fs::write(target.join("b.csv"), "mine").unwrap();
     fs::create_dir(target.join("c.csv")).unwrap();
@@ -91,7 +95,7 @@ fn alarm_a_file_that_is_not_lutras_is_not_replaced() {
     for (name, stated) in [("a.csv", "a.csv"), ("b.csv", "b*"), ("c.csv", "c.csv")] {
         let early = open().expecting(&[stated]).unwrap_err().to_string();
         let late = open();
-        fs::write(late.file(name), "new").unwrap();
+        late.file(name).write("new").unwrap();
         for error in [early, late.commit().unwrap_err().to_string()] {
             assert!(error.contains(&format!("{name}: output file")) && error.contains("another output"), "{error}");
         }
@@ -103,7 +107,7 @@ fn alarm_a_file_that_is_not_lutras_is_not_replaced() {
     // a folder whose own name says whose it is
     let own = || open().owning(&["a.csv"]);
     let out = own().expecting(&["a.csv"]).unwrap();
-    fs::write(out.file("a.csv"), "new").unwrap();
+    out.file("a.csv").write("new").unwrap();
     out.commit().unwrap();
     assert_eq!(fs::read_to_string(target.join("a.csv")).unwrap(), "new");
     assert!(own().expecting(&["b.csv"]).is_err());
@@ -132,7 +136,7 @@ fn io_no_output_lands_on_an_input() {
     }
     // one that comes to lie there meanwhile
     let out = AtomicOutputDir::create(at("q"), true, &inputs).unwrap();
-    fs::write(out.file("dose.nii"), "new").unwrap();
+    out.file("dose.nii").write("new").unwrap();
     let claimed = OutputFiles::claim(&[at("new.csv")], true, &inputs).unwrap();
     fs::hard_link(at("p/ct.nii"), at("q/dose.nii")).unwrap();
     fs::hard_link(at("p/ct.nii"), at("new.csv")).unwrap();
@@ -198,7 +202,7 @@ fn io_output_to_a_file_or_below_one_is_refused() {
     assert!(error.contains("cannot write"), "{error}");
     // an error about a file that is being written names the place that was asked for
     let out = AtomicOutputDir::create(home.path().join("out"), false, &Inputs::none()).unwrap();
-    fs::create_dir(out.file("maps")).unwrap();
+    fs::create_dir(out.path().join("maps")).unwrap();
     let error = write_file(out.file("maps"), |_| Ok(())).unwrap_err().to_string();
     assert!(error.contains("out/maps: cannot write") && !error.contains(".lutra-partial"), "{error}");
     drop(out);
@@ -398,7 +402,7 @@ fn io_leftovers_of_killed_runs_are_swept() {
         }
     }
     let living = AtomicOutputDir::create(place.path().join("one"), false, &Inputs::none()).expect("made");
-    std::fs::write(living.file("kept"), "whole").expect("written");
+    living.file("kept").write("whole").expect("written");
     assert_eq!(living.names().expect("names"), ["kept"], "the lock is no output");
     let second = AtomicOutputDir::create(place.path().join("two"), false, &Inputs::none()).expect("made");
     let found = names();
@@ -428,7 +432,7 @@ fn io_runs_begun_side_by_side_spare_each_other() {
         for turn in 0..60 {
             let target = place.path().join(format!("shard-{run}-{turn}"));
             let out = AtomicOutputDir::create(&target, false, &Inputs::none()).expect("made");
-            fs::write(out.file("kept"), "whole").unwrap_or_else(|e| panic!("run {run}, turn {turn}: {e}"));
+            out.file("kept").write("whole").unwrap_or_else(|e| panic!("run {run}, turn {turn}: {e}"));
             out.commit().unwrap_or_else(|e| panic!("run {run}, turn {turn}: {e}"));
         }
     };
@@ -438,4 +442,43 @@ fn io_runs_begun_side_by_side_spare_each_other() {
         });
     });
     assert_eq!(names(place.path()).len(), 8 * 60, "nothing but the outputs is left");
+}
+
+/// A folder in memory takes the same files as one on the disk, byte for byte, and touches no disk.
+#[test]
+fn io_a_folder_in_memory_holds_the_files_of_one_on_the_disk() {
+    let home = tempfile::tempdir().unwrap();
+    let grid = VoxelGrid::axis_aligned([4, 3, 2], [2.0, 3.0, 4.0], [0.0; 3]);
+    let dose = Volume { grid: grid.clone(), data: (0..grid.len()).map(|n| n as f64).collect() };
+    let fill = |folder: &AtomicOutputDir| {
+        nifti::write(folder.file("dose.nii.gz"), &dose, "dose").unwrap();
+        nifti::write(folder.file("dose.nii"), &dose.map(|gy| gy as f32), "dose").unwrap();
+        let options = DoseOptions {
+            dose_type: DoseType::Physical,
+            depth: DoseDepth::Bits32,
+            description: "dose".into(),
+            comment: String::new(),
+            deidentify: false,
+            created: None,
+        };
+        dicom::write_rtdose(folder.file("dose.dcm"), &dose, None, &options).unwrap();
+        folder.file("table.csv").write("a,b\n").unwrap();
+        folder.make_folder("below").unwrap();
+        folder.file("below/more.txt").write("more").unwrap();
+    };
+    let disk = AtomicOutputDir::create(home.path().join("out"), false, &Inputs::none()).unwrap().without_record();
+    let (memory, kept) = AtomicOutputDir::in_memory("out");
+    fill(&disk);
+    fill(&memory);
+    assert_eq!(memory.file("table.csv").path(), Path::new("out/table.csv"), "named by its place, for messages");
+    assert_eq!(memory.kept("table.csv"), Some(b"a,b\n".to_vec()));
+    assert_eq!((disk.kept("table.csv"), memory.kept("none")), (None, None));
+    assert_eq!(memory.names().unwrap(), ["below/more.txt", "dose.dcm", "dose.nii", "dose.nii.gz", "table.csv"]);
+    let place = disk.commit().unwrap();
+    assert_eq!(memory.commit().unwrap(), Path::new("out"));
+    let files = kept.take();
+    for (name, bytes) in &files {
+        assert!(std::fs::read(place.join(name)).unwrap() == *bytes, "{name}");
+    }
+    assert!(files.len() == 5 && kept.take().is_empty() && !Path::new("out").exists());
 }

@@ -2,8 +2,10 @@
 //! `shaders/` and `cargo xtask lanes` writes `src/kernel/lanes/kernel.rs`, both from `src/kernel/`, `cargo xtask
 //! reference` writes `assets/reference/` from the results of reference calculations; `cargo xtask chips` shows what the
 //! compiler of real graphics chips makes of the shaders; `cargo xtask dossier` writes hazards, requirements, tests and parts of
-//! others into `docs/dossier/`.
+//! others into `docs/dossier/`; `cargo xtask bindgen` (feature `bindgen`) makes the JavaScript of a WebAssembly module.
 
+#[cfg(feature = "bindgen")]
+mod bindgen;
 mod chips;
 mod dossier;
 mod lanes;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((task, rest)) if task == "tables" => tables::run(rest),
         Some((task, rest)) if task == "reference" => reference::run(rest),
+        #[cfg(feature = "bindgen")]
+        Some((task, rest)) if task == "bindgen" => bindgen::run(rest),
         Some((task, rest)) if task == "chips" => chips::run(rest),
         Some((task, rest)) if task == "dossier" => dossier::run(rest),
         Some((task, [])) if task == "shaders" => shaders::write(),

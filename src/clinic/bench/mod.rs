@@ -84,7 +84,7 @@ pub fn run(request: &BenchRequest, invocation: &Invocation, hear: &mut dyn Liste
     bench.command = invocation.command.clone();
     let text = serde_json::to_string_pretty(&bench)? + "\n";
     let path = folder.file(FILE);
-    std::fs::write(&path, text).at(&path)?;
+    path.write(text).at(&path)?;
     Ok(Measured { bench, place: folder.commit().or_user_error()? })
 }
 

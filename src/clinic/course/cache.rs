@@ -6,7 +6,7 @@
 
 use super::parts::{Computed, KeptRun, Mapped};
 use crate::clinic::dose::DoseResult;
-use crate::clinic::failure::{AtPath, Failure, OrUserError, UserError};
+use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::write_json;
 use crate::clinic::from_files::{self, Decays, case_from};
 use crate::clinic::grid_bits::GridBits;
@@ -14,7 +14,7 @@ use crate::clinic::images::hashed;
 use crate::clinic::notes::Listener;
 use crate::clinic::request::{ActivityChoice, DoseRequest, SceneInput, Stop};
 use crate::clinic::shelf::Shelf;
-use crate::clinic::{room, transport};
+use crate::clinic::{output, room, transport};
 use crate::course::accumulate::RegionCycle;
 use crate::dose::regions::RegionDose;
 use crate::fault::{Explained, Setting, words};
@@ -258,8 +258,7 @@ impl Entry {
         nifti::write_values(folder.file(MAPS[3]), grid, &maps.sigma_rel, &options(sigma))?;
         let mut maps_sha256 = BTreeMap::new();
         for name in MAPS {
-            let path = folder.file(name);
-            maps_sha256.insert(name.to_owned(), InputFile::read("map", &path).at(&path)?.sha256);
+            maps_sha256.insert(name.to_owned(), output::written(&folder, "map", name)?.sha256);
         }
         let kept = Kept {
             schema: CACHE_SCHEMA,

@@ -98,7 +98,7 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
     write_rows(&folder.file("cycles.csv"), &w.accumulated.cycles)?;
     write_rows(&folder.file("cumulative.csv"), &w.accumulated.totals)?;
     let text = folder.file("verdict.txt");
-    std::fs::write(&text, verdict_words(w.verdict)).at(&text)?;
+    text.write(verdict_words(w.verdict)).at(&text)?;
     let cycles: Vec<serde_json::Value> = w
         .course
         .cycles

@@ -10,7 +10,6 @@ use crate::report::page::{Block, Cell, Section, ShownRegion, Table, Tone};
 use crate::report::{ENTRY_KEV, EnergyBalance, run_record};
 use crate::text::rows;
 use serde_json::json;
-use std::fs::File;
 use std::io::BufWriter;
 
 /// Regions shown at first in charts and slices.
@@ -108,7 +107,7 @@ pub fn write_histograms(
     folder: &AtomicOutputDir,
 ) -> Result<(), Failure> {
     let path = folder.file("dvh.csv");
-    let mut table = rows::Table::new(BufWriter::new(File::create(&path).at(&path)?));
+    let mut table = rows::Table::new(BufWriter::new(path.create().at(&path)?));
     table.row(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {

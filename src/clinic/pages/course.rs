@@ -70,7 +70,7 @@ pub fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> Result<(), Failure>
         )?;
     }
     let path = folder.file("report.html");
-    std::fs::write(&path, plain_lines(&render(&page(found))).as_bytes()).at(&path)
+    path.write(plain_lines(&render(&page(found))).as_bytes()).at(&path)
 }
 
 fn quantity_word(quantity: LimitQuantity) -> &'static str {

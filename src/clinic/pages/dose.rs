@@ -44,7 +44,7 @@ pub fn write_dose(
     let page =
         dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, invocation, seed, more, layers, headline);
     let path = folder.file("report.html");
-    std::fs::write(&path, plain_lines(&render(&page)).as_bytes()).at(&path)
+    path.write(plain_lines(&render(&page)).as_bytes()).at(&path)
 }
 
 /// The page `report.html` of a dose in memory, whole.

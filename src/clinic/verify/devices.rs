@@ -38,7 +38,7 @@ pub(super) fn checks(
         devices: None,
         seed: DEFAULT_SEED,
         trace: None,
-        json: folder.file(FILE),
+        json: folder.file(FILE).path().to_owned(),
         force: false,
     };
     let found = parity::run(&request, hear)?;

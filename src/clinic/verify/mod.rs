@@ -110,7 +110,7 @@ fn fault(record: &Record) -> Option<String> {
 
 /// Checks on files that are made for them and removed again.
 fn on_made_inputs(folder: &AtomicOutputDir) -> Result<Vec<Check>, Failure> {
-    let work = folder.file(WORK);
+    let work = folder.file(WORK).path().to_owned();
     std::fs::create_dir(&work).at(&work)?;
     let patient = patient::Patient::write(&work)?;
     let mut checks = files::checks(&patient)?;
@@ -121,8 +121,8 @@ fn on_made_inputs(folder: &AtomicOutputDir) -> Result<Vec<Check>, Failure> {
 
 fn write(record: &Record, folder: &AtomicOutputDir) -> Result<(), Failure> {
     super::files::write_json(&folder.file(RECORD_FILE), record)?;
-    let path = folder.file(PAGE_FILE);
-    std::fs::write(&path, page::html(record)).at(&path)
+    let target = folder.file(PAGE_FILE);
+    target.write(page::html(record)).at(&target)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! One 8-bit RGB object per picture, all in one series of the image's study. A picture has no frame of reference, so
 //! nothing can be measured on it; annotations are burned in (region names and doses, no patient data).
 
-use std::path::PathBuf;
+use crate::io::target::Target;
 
 use dicom_core::value::PrimitiveValue;
 use dicom_core::{DataElement, VR};
@@ -20,7 +20,7 @@ use crate::io::IoError;
 #[derive(Clone, Debug)]
 pub struct Capture {
     /// The file.
-    pub path: PathBuf,
+    pub path: Target,
     /// What it shows, at most 64 characters.
     pub title: String,
     /// Columns and rows, 1 to 65 535 each.
@@ -54,7 +54,7 @@ pub fn write_captures(pictures: &[Capture], origin: Option<&Origin>, options: &C
         let fits = [columns, rows].iter().all(|n| (1..=65535).contains(n));
         if !fits || picture.rgb.len() != 3 * columns * rows {
             return Err(IoError::invalid(
-                &picture.path,
+                picture.path.path(),
                 "picture",
                 format!("{columns} x {rows} pixels with {} values", picture.rgb.len()),
                 "1 to 65535 columns and rows, three values a pixel",

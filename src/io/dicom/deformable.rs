@@ -131,6 +131,7 @@ mod tests {
     use dicom_core::value::{DataSetSequence, PrimitiveValue};
     use dicom_core::{DataElement, Tag, VR};
     use dicom_object::InMemDicomObject;
+    use crate::io::target::Target;
     use std::path::Path;
 
     fn set(elements: &[(Tag, VR, &str)]) -> DataSet {
@@ -184,7 +185,7 @@ mod tests {
         ]);
         let still = set(&[(tags::SOURCE_FRAME_OF_REFERENCE_UID, VR::UI, own)]);
         put(&mut object, tags::DEFORMABLE_REGISTRATION_SEQUENCE, vec![still, entry]);
-        write_object(path, object).expect("written");
+        write_object(&Target::from(path), object).expect("written");
     }
 
     fn vectors() -> Vec<f32> {

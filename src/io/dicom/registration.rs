@@ -4,8 +4,8 @@
 //! frame (PS3.3 C.20.2: "registers the Referenced Image RCS to the Registered RCS"), in mm along the patient's left, back
 //! and head (LPS). Lutra's matrices are RAS; [`turned`] goes between the two.
 
+use crate::io::target::Target;
 use crate::place::Place;
-use std::path::Path;
 
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
@@ -59,13 +59,12 @@ pub enum ReadMap {
 /// Equal matrices, origins and options give equal files, UIDs included. Errors: an image without a frame of reference; two
 /// images in one frame; a place that cannot be written.
 pub fn write_registration(
-    path: impl AsRef<Path>,
+    path: impl Into<Target>,
     fixed: &Origin,
     moving: &Origin,
     fixed_from_moving: &Matrix4,
     options: &RegistrationOptions,
 ) -> Result<(), IoError> {
-    let path = path.as_ref();
     frames(fixed, moving)?;
     let (own, other) = (Identity::of(Some(fixed), options.deidentify), Identity::of(Some(moving), options.deidentify));
     let matrix = list(turned(fixed_from_moving).as_flattened());
@@ -100,7 +99,7 @@ pub fn write_registration(
         vec![registered(&own, fixed, "RIGID", list(UNIT.as_flattened())), registered(&other, moving, kind, matrix)];
     put_items(&mut set, tags::REGISTRATION_SEQUENCE, pair);
     put_common_references(&mut set, [(&own, fixed), (&other, moving)]);
-    write_object(path, set)
+    write_object(&path.into(), set)
 }
 
 /// The frames of reference of the two images.
@@ -285,6 +284,7 @@ fn matrix_of(object: &Object, entry: &DataSet) -> Result<(Matrix4, bool), IoErro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn origin(frame: &str, study: &str) -> Origin {
         let folder = Path::new("made");
@@ -367,7 +367,7 @@ mod tests {
             (tags::FRAME_OF_REFERENCE_UID, VR::UI, own),
         ]);
         put_items(&mut set, tags::REGISTRATION_SEQUENCE, entries);
-        write_object(path, set).expect("written");
+        write_object(&Target::from(path), set).expect("written");
     }
 
     /// The forms that makers write, all of one motion: the moving frame alone; both frames, one as it lies; the object in the

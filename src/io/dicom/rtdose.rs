@@ -9,7 +9,7 @@
 //! such object. The reference therefore names a plan that does not exist, with a UID derived from the study's, the same
 //! for all doses of a study.
 
-use std::path::Path;
+use crate::io::target::Target;
 
 use dicom_core::value::{DataSetSequence, PrimitiveValue};
 use dicom_core::{DataElement, Tag, VR};
@@ -93,12 +93,13 @@ pub struct DoseOptions {
 /// origins and options give equal files, UIDs included. Errors: a value that is negative, NaN or infinite;
 /// a grid of more than 65 535 rows or columns; a place that cannot be written.
 pub fn write_rtdose(
-    path: impl AsRef<Path>,
+    path: impl Into<Target>,
     dose_gy: &Volume<f64>,
     origin: Option<&Origin>,
     options: &DoseOptions,
 ) -> Result<(), IoError> {
-    let path = path.as_ref();
+    let target = path.into();
+    let path = target.path();
     let (dose, _) = dose_gy.clone().to_canonical();
     if let Some(index) = dose.data.iter().position(|v| !v.is_finite() || *v < 0.0) {
         let [i, j, k] = dose.grid.voxel(index);
@@ -193,7 +194,7 @@ pub fn write_rtdose(
         }
     }
     put(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words(&pixels).into()));
-    write_object(path, set)
+    write_object(&target, set)
 }
 
 /// Pixels as the 16-bit words that PS3.5 wants for more than 8 bits.
@@ -202,7 +203,7 @@ fn words(bytes: &[u8]) -> Vec<u16> {
 }
 
 /// Writes a data set as a file, whole or not at all.
-pub(super) fn write_object(path: &Path, set: DataSet) -> Result<(), IoError> {
+pub(super) fn write_object(path: &Target, set: DataSet) -> Result<(), IoError> {
     let broken = |e: String| IoError::write(path, std::io::Error::other(e));
     let meta = FileMetaTableBuilder::new()
         .transfer_syntax(EXPLICIT_LITTLE_ENDIAN)

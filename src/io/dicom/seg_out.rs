@@ -3,6 +3,7 @@
 //! One segment per label, one frame per segment and non-empty plane. Labels need not be consecutive but segment numbers
 //! must be, so the description of a segment states its label.
 
+use crate::io::target::Target;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -41,13 +42,14 @@ pub struct SegOptions {
 /// Equal labels, names, origins and options give equal files, UIDs included. Errors: no voxel carries a label;
 /// a grid of more than 65 535 rows or columns; a place that cannot be written.
 pub fn write_seg(
-    path: impl AsRef<Path>,
+    path: impl Into<Target>,
     labels: &Volume<u16>,
     names: &BTreeMap<u16, String>,
     origin: Option<&Origin>,
     options: &SegOptions,
 ) -> Result<(), IoError> {
-    let path = path.as_ref();
+    let target = path.into();
+    let path = target.path();
     let (labels, _) = labels.clone().to_canonical();
     let [nx, ny, _] = labels.grid.dims;
     if [nx, ny].iter().any(|n| *n > 65535) {
@@ -126,7 +128,7 @@ pub fn write_seg(
         put_common_references(&mut set, origin);
     }
     set.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::U8(pixels.into())));
-    write_object(path, set)
+    write_object(&target, set)
 }
 
 /// One bit per pixel, the first in the lowest bit; frames follow without a gap. Rows and columns are oriented as in a

@@ -36,6 +36,15 @@ mod avx512;
     reason = "printed text, filled in: it reads like its source and not like what a person would write"
 )]
 mod portable;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[allow(
+    unused,
+    non_snake_case,
+    clippy::all,
+    reason = "printed text, filled in: it reads like its source and not like what a person would write"
+)]
+#[rustfmt::skip]
+mod simd128;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,6 +58,8 @@ pub enum Set {
     Avx2,
     /// 512 bits of x86.
     Avx512,
+    /// 128 bits of WebAssembly.
+    Simd128,
 }
 
 impl Set {
@@ -74,6 +85,8 @@ impl Set {
                 sets.push(Set::Avx2);
             }
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        sets.push(Set::Simd128);
         sets.push(Set::Portable);
         sets
     }
@@ -88,6 +101,10 @@ impl Set {
             Set::Avx512 => avx512::N,
             #[cfg(not(target_arch = "x86_64"))]
             Set::Avx2 | Set::Avx512 => 0,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => simd128::N,
+            #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+            Set::Simd128 => 0,
         }
     }
 
@@ -97,6 +114,7 @@ impl Set {
             Set::Portable => "plain",
             Set::Avx2 => "AVX2",
             Set::Avx512 => "AVX-512",
+            Set::Simd128 => "SIMD128",
         }
     }
 }
@@ -161,6 +179,10 @@ pub fn carry(set: Set, photons: bool, cx: &Context<'_>, feed: &mut dyn Feed) -> 
         Set::Avx512 => unsafe { avx512::carry(photons, cx, feed) },
         #[cfg(not(target_arch = "x86_64"))]
         Set::Avx2 | Set::Avx512 => unreachable!("not a set of this machine"),
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Set::Simd128 => simd128::carry(photons, cx, feed),
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+        Set::Simd128 => unreachable!("not a set of this machine"),
     }
 }
 

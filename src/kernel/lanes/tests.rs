@@ -139,6 +139,7 @@ fn lanes(set: Set, name: &str, arguments: &[[u32; 3]]) -> Vec<u32> {
         Set::Avx512 => unsafe { super::avx512::apply(name, arguments) },
         #[cfg(not(target_arch = "x86_64"))]
         Set::Avx2 | Set::Avx512 => unreachable!("not a set of this machine"),
+        Set::Simd128 => unreachable!("not a set of this machine"),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use super::super::canvas::{Canvas, GREY, Text, WHITE};
 use super::{
-    AXIS_NAMES, Area, HEADER_PX, LEAST_HEIGHT_PX, LONG_SIDE_PX, MARGIN_PX, PANEL_PX, PictureFrame, Plane, PngError,
-    Slice, clipped, paint_letters, paint_ruler,
+    AXIS_NAMES, Area, Drawn, HEADER_PX, LEAST_HEIGHT_PX, LONG_SIDE_PX, MARGIN_PX, PANEL_PX, PictureFrame, Plane, Slice,
+    clipped, paint_letters, paint_ruler,
 };
 use crate::grid::VoxelGrid;
-use std::path::Path;
 
 /// Edge of a square, mm.
 const SQUARE_MM: f64 = 30.0;
@@ -25,18 +24,9 @@ pub struct Checkerboard<'a> {
     pub lines: &'a [String],
 }
 
-/// Writes `{stem}_axial.png`, `{stem}_coronal.png` and `{stem}_sagittal.png` into `directory`, cut through voxel `through`.
-pub fn write_checkerboards(
-    board: &Checkerboard<'_>,
-    directory: &Path,
-    stem: &str,
-    through: [usize; 3],
-) -> Result<(), PngError> {
-    for plane in Plane::ALL {
-        let path = directory.join(format!("{stem}_{}.png", plane.name()));
-        draw(board, plane, through).save(&path).map_err(|source| PngError { path: path.clone(), source })?;
-    }
-    Ok(())
+/// The three slices through voxel `through`, named `stem` and the plane.
+pub fn checkerboards(board: &Checkerboard<'_>, stem: &str, through: [usize; 3]) -> Vec<Drawn> {
+    Plane::ALL.map(|plane| Drawn::of(format!("{stem}_{}", plane.name()), draw(board, plane, through))).to_vec()
 }
 
 fn draw(board: &Checkerboard<'_>, plane: Plane, through: [usize; 3]) -> image::RgbImage {

@@ -3,30 +3,24 @@
 
 use super::super::canvas::{Canvas, GREY, Text, WHITE};
 use super::{
-    Area, Background, HEADER_PX, LEAST_HEIGHT_PX, LONG_SIDE_PX, MARGIN_PX, PANEL_PX, Picture, Plane, PngError, Slice,
+    Area, Background, Drawn, HEADER_PX, LEAST_HEIGHT_PX, LONG_SIDE_PX, MARGIN_PX, PANEL_PX, Picture, Plane, Slice,
     clipped, paint_header, paint_letters, paint_outlines, paint_ruler, short,
 };
-use std::path::{Path, PathBuf};
 
-/// Writes `{stem}_axial.png`, `{stem}_coronal.png` and `{stem}_sagittal.png` into `directory`, cut through voxel `through`;
-/// returns their paths. `difference_percent` has one value a voxel of the picture's grid (0 where nothing is to be shown)
+/// The three slices through voxel `through`, named `stem` and the plane. `difference_percent` has one value a voxel of the picture's grid (0 where nothing is to be shown)
 /// and is drawn on a scale from -`top_percent` to +`top_percent`.
-pub fn write_differences(
+pub fn differences(
     picture: &Picture<'_>,
     difference_percent: &[f32],
     top_percent: f64,
-    directory: &Path,
     stem: &str,
     through: [usize; 3],
-) -> Result<Vec<PathBuf>, PngError> {
-    let mut paths = Vec::new();
-    for plane in Plane::ALL {
-        let path = directory.join(format!("{stem}_{}.png", plane.name()));
+) -> Vec<Drawn> {
+    let drawn = |plane: Plane| {
         let image = draw(picture, difference_percent, top_percent, plane, through);
-        image.save(&path).map_err(|source| PngError { path: path.clone(), source })?;
-        paths.push(path);
-    }
-    Ok(paths)
+        Drawn::of(format!("{stem}_{}", plane.name()), image)
+    };
+    Plane::ALL.map(drawn).to_vec()
 }
 
 fn draw(

@@ -40,7 +40,19 @@ pub struct GpuEngine {
 
 impl GpuEngine {
     /// The engine on adapter `number` (as [`find_adapters`](super::find_adapters) counts); `None` takes the first usable one of any kind.
+    ///
+    /// Errors: no such adapter; a device that fails; one that does not compute as the kernel needs it
+    /// ([`EngineError::Unfit`], found by [the probe](super::probe)).
     pub async fn open(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
+        let engine = Self::unproven(number, options).await?;
+        engine.proven().await?;
+        Ok(engine)
+    }
+
+    /// The engine on a device that nobody has probed.
+    ///
+    /// Errors: no such adapter; a device that fails.
+    pub async fn unproven(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
         let adapter = adapters::choose(number).await?;
         let raw = adapter.get_info();
         let info = adapters::device_info(&raw);

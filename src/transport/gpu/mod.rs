@@ -35,6 +35,9 @@ mod absent;
 /// Sizes that host and shader share.
 pub mod layout;
 
+/// Whether a device can be trusted.
+pub mod probe;
+
 /// Order of the shader modules.
 pub mod shader;
 

@@ -1,5 +1,6 @@
 //! Blocking entry points of the native program: only here does a thread wait for a device.
 
+use super::probe::Conformance;
 use super::{AdapterSummary, GpuEngine, GpuOptions, find_adapters};
 use crate::tally::{BatchTally, EmptyBins};
 use crate::transport::halt::Halt;
@@ -40,7 +41,17 @@ pub fn open_blocking(number: Option<usize>, options: GpuOptions) -> Result<Box<d
 impl GpuEngine {
     /// As [`GpuEngine::open`], blocking.
     pub fn new(number: Option<usize>, options: GpuOptions) -> Result<Self, EngineError> {
-        pollster::block_on(Self::open(number, options))
+        let engine = pollster::block_on(Self::unproven(number, options))?;
+        wait(&engine.device, &engine.awaited, engine.proven())?;
+        Ok(engine)
+    }
+
+    /// What the probe with this text finds on an adapter, blocking.
+    ///
+    /// Errors: no such adapter; a device that fails.
+    pub fn probed(number: Option<usize>, text: &str) -> Result<Conformance, EngineError> {
+        let engine = pollster::block_on(Self::unproven(number, GpuOptions::default()))?;
+        wait(&engine.device, &engine.awaited, engine.probe(text))
     }
 
     /// As [`GpuEngine::follow_async`], blocking.

@@ -39,8 +39,14 @@ pub fn entry_point(pass: Pass) -> &'static str {
 
 /// All modules and `tail`, as one text.
 pub fn compose(tail: &str) -> String {
+    let all: Vec<&str> = MODULES.iter().map(|(name, _)| *name).collect();
+    compose_of(&all, tail)
+}
+
+/// The modules of these names, in their order, and `tail`, as one text.
+pub fn compose_of(names: &[&str], tail: &str) -> String {
     let mut text = String::new();
-    for (name, body) in MODULES {
+    for (name, body) in MODULES.iter().filter(|(name, _)| names.contains(name)) {
         text.push_str("// ---- ");
         text.push_str(name);
         text.push_str(" ----\n");
