@@ -719,7 +719,9 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
-    let OpenSeries { orientation, form_code, mut inputs, nuclide, partial_volume, motions, volumes, mut warnings, .. } = opened;
+    let OpenSeries {
+        orientation, form_code, mut inputs, nuclide, partial_volume, motions, volumes, mut warnings, ..
+    } = opened;
     for regions in regions.iter() {
         inputs.extend(regions.map.inputs.iter().cloned());
         warnings.extend(regions.warnings.iter().cloned());

@@ -194,9 +194,8 @@ pub fn from_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Resu
     if tokens > crate::text::MAX_TOKENS {
         return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
     }
-    toml::from_str(text).map_err(|error| {
-        invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once")
-    })
+    toml::from_str(text)
+        .map_err(|error| invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once"))
 }
 
 impl Calibration {

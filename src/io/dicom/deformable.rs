@@ -128,10 +128,10 @@ mod tests {
     use super::super::rtdose::write_object;
     use super::super::study::Origin;
     use super::*;
+    use crate::io::target::Target;
     use dicom_core::value::{DataSetSequence, PrimitiveValue};
     use dicom_core::{DataElement, Tag, VR};
     use dicom_object::InMemDicomObject;
-    use crate::io::target::Target;
     use std::path::Path;
 
     fn set(elements: &[(Tag, VR, &str)]) -> DataSet {
