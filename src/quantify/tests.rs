@@ -190,7 +190,7 @@ fn law_no_activity_is_counted_twice() {
         method: Method::Likelihood,
         psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
         psf_rel_sigma: 0.0,
-        outline_sigma_mm: 0.5,
+        outline_sigma_mm: 0.7,
     };
     let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
     let [ball, shell] = [0, 1].map(|r| &done.regions[r]);

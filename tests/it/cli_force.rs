@@ -167,6 +167,8 @@ fn on_inputs() -> Vec<(String, &'static str)> {
         of("tia s/SERIES.toml --out s --force", "s/"),
         of("tia s/SERIES.toml --out p --force", "p/labels.nii.gz"),
         of("tia d --out d --force", "d/report.html"),
+        of("calibrate s/SERIES.toml --out s/SERIES.toml --force", "s/SERIES.toml"),
+        of("calibrate --recovery s/SERIES.toml --out s/t24.nii --force", "s/t24.nii"),
         of("course h/COURSE.toml --out h --force", "h/COURSE.toml"),
         of("course h/COURSE.toml --out s --force", "s/"),
         of("course h/COURSE.toml --out p --force", "p/"),
@@ -236,7 +238,15 @@ fn cli_every_command_that_writes_guards_its_inputs() {
         let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("guard::folder"), "{name} opens its folder another way");
     }
-    for name in ["cli/kernel", "cli/dpk", "cli/svalue", "clinic/parity", "clinic/init"] {
+    for name in [
+        "cli/kernel",
+        "cli/dpk",
+        "cli/svalue",
+        "clinic/parity",
+        "clinic/init",
+        "clinic/calibrate",
+        "clinic/calibrate_recovery",
+    ] {
         let source = std::fs::read_to_string(format!("{}/src/{name}.rs", env!("CARGO_MANIFEST_DIR"))).expect("read");
         assert!(source.contains("OutputFiles::claim") && !source.contains("write_file"), "{name}");
     }
