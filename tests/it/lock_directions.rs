@@ -87,7 +87,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "clock",
             "decay",
-            "elementary",
             "fault",
             "grid",
             "io",
