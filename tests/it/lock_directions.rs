@@ -109,7 +109,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "clock",
             "decay",
-            "elementary",
             "fault",
             "grid",
             "io",
