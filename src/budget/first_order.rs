@@ -58,9 +58,9 @@ pub fn first_order(patient: &Patient<'_>) -> Result<(Vec<Vec<Shares>>, Vec<Share
         let quadratic = |c: usize| patient.cycles[c].regions[r].g * dose[c][r] / patient.alpha_beta_gy[r];
         let slope = |c: usize| dose[c][r] * (1.0 + 2.0 * quadratic(c));
         let bed: f64 = (0..cycles).map(|c| dose[c][r] * (1.0 + quadratic(c))).sum();
-        for c in 0..cycles {
+        for (c, own) in of_cycles.iter_mut().enumerate() {
             let weights: Vec<f64> = (0..cycles).map(|n| f64::from(u8::from(n == c))).collect();
-            of_cycles[c].push(Shares::of(variance(patient, &dose, r, &weights, &vec![0.0; cycles])));
+            own.push(Shares::of(variance(patient, &dose, r, &weights, &vec![0.0; cycles])));
         }
         let weights: Vec<f64> = (0..cycles).map(|c| slope(c) / bed).collect();
         let biology: Vec<f64> = (0..cycles).map(|c| -dose[c][r] * quadratic(c) / bed).collect();
