@@ -66,9 +66,10 @@ fn probe_functions(i: u32, o: u32) {
   probe_out[o + 7u] = rng_next(&stream);
 }
 
-// A loop of a length that differs from thread to thread, up to a million, with another in it that ends early.
+// A loop of a length that differs from thread to thread, one of them four times the most steps that the engine asks a dispatch
+// for, with another in it that ends early.
 fn probe_loop(word: u32, first: bool, o: u32) {
-  let turns = select(word & 1023u, 1048576u, first);
+  let turns = select(word & 1023u, 16384u, first);
   var x = word;
   var inner = 0u;
   for (var n = 0u; n < turns; n += 1u) {

@@ -70,7 +70,7 @@ const FAULTS: &[(&str, &str, &[Demand])] = &[
         &[Demand::Functions],
     ),
     ("rng_for(i,", "rng_for(i + 1u,", &[Demand::RandomWords]),
-    ("n < turns", "n < min(turns, 65535u)", &[Demand::Loops]),
+    ("n < turns", "n < min(turns, 4095u)", &[Demand::Loops]),
     (
         "    for (var bit = 31u; bit > 27u; bit -= 1u) {",
         "    for (var bit = 31u; bit > 28u; bit -= 1u) {",
