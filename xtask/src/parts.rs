@@ -5,7 +5,6 @@
 //! Both are committed, and a test fails when they are stale, or when a direct dependency has no reason. They are about the
 //! program for Linux with its default features; crates that run at build time alone are in scope `excluded`.
 
-use crate::subset::repository;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -314,6 +313,7 @@ fn page(parts: &Parts, reasons: &Reasons) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subset::repository;
 
     #[test]
     fn lock_every_direct_dependency_has_its_reason() {
