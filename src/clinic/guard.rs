@@ -3,7 +3,7 @@
 //! Each request is destructured field by field: a new field must be named here before the program compiles.
 
 use super::failure::{OrUserError, UserError};
-use super::kinetics::LearnRequest;
+use super::kinetics::{self, LearnRequest};
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
 #[cfg(feature = "validate")]
 use super::request::VerifyRequest;
@@ -136,7 +136,8 @@ pub fn of_dose(request: &DoseRequest) -> Inputs {
 /// What `lutra kinetics learn` reads.
 pub fn of_learn(request: &LearnRequest) -> Inputs {
     let LearnRequest { folders, start, name: _, out: _, force: _ } = request;
-    let mut inputs: Inputs = folders.iter().collect();
+    // a folder that cannot be listed is left for its reader to report
+    let mut inputs: Inputs = folders.iter().flat_map(|folder| kinetics::records(folder).unwrap_or_default()).collect();
     add_named(&mut inputs, start.as_str());
     inputs
 }

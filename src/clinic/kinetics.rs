@@ -14,6 +14,9 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// The record of a course.
+const VERDICT: &str = "verdict.json";
+
 /// What is to be learnt.
 pub struct LearnRequest {
     /// Results of `lutra course` (verdict.json), or folders with a result of `lutra tia` (tia.json) a cycle; one a patient.
@@ -138,13 +141,12 @@ fn of_organ(start: &Prior, organ: &OrganPrior, course: &Courses) -> Vec<Vec<Vec<
 
 /// The cycles of one patient.
 fn course(folder: &Place, inputs: &mut Vec<InputFile>) -> Result<Courses, UserError> {
-    let verdict = folder.join("verdict.json");
-    let cycles: Vec<Points> = if verdict.is_file() {
-        record::<CourseRecord>(&verdict, inputs)?.cycles
-    } else {
-        let mut files = vec![folder.join("tia.json")];
-        files.extend(folders_of(folder.clone())?.into_iter().map(|inner| inner.join("tia.json")));
-        files.iter().filter(|file| file.is_file()).map(|file| record(file, inputs)).collect::<Result<_, _>>()?
+    let files = records(folder)?;
+    let cycles: Vec<Points> = match &files[..] {
+        [verdict] if verdict.file_name().is_some_and(|name| name == VERDICT) => {
+            record::<CourseRecord>(verdict, inputs)?.cycles
+        }
+        files => files.iter().map(|file| record(file, inputs)).collect::<Result<_, _>>()?,
     };
     let mut by_region = Courses::new();
     for (region, points) in cycles.into_iter().flat_map(|cycle| cycle.points) {
@@ -160,6 +162,19 @@ fn course(folder: &Place, inputs: &mut Vec<InputFile>) -> Result<Courses, UserEr
         return Err(UserError::invalid(folder, "time-activity points", "none", allowed, next));
     }
     Ok(by_region)
+}
+
+/// The records of a folder that are read: a course's verdict, or the results of its cycles.
+///
+/// Errors: a folder that cannot be listed.
+pub(super) fn records(folder: &Place) -> Result<Vec<Place>, UserError> {
+    let verdict = folder.join(VERDICT);
+    if verdict.is_file() {
+        return Ok(vec![verdict]);
+    }
+    let mut files = vec![folder.join("tia.json")];
+    files.extend(folders_of(folder.clone())?.into_iter().map(|inner| inner.join("tia.json")));
+    Ok(files.into_iter().filter(Place::is_file).collect())
 }
 
 /// A record of Lutra.

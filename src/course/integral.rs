@@ -428,6 +428,11 @@ pub enum FitFlag {
         /// By sampling.
         sampled: f64,
     },
+    /// Too few draws of the posterior count (scans far more exact than the prior): mean and width are those of its curvature.
+    DrawsTooFew {
+        /// Share of the draws that count.
+        share: f64,
+    },
     /// The requested model could not be used and another replaced it.
     FellBack {
         /// Why, in words.

@@ -11,6 +11,9 @@ use super::integral::{
 const DRAWS: usize = 4000;
 /// Their seed: the same scans give the same figures.
 const SEED: u64 = 1;
+/// Share of the draws that must count for their mean and width to stand: 400 of them, whose mean is known to a twentieth of the
+/// width.
+const LEAST_SHARE: f64 = 0.1;
 /// Difference of both widths above which that by sampling stands: the issue of a posterior that is not normal. A tenth of an
 /// uncertainty matters to nobody (assumption).
 const WIDTHS_APART: f64 = 0.10;
@@ -31,7 +34,9 @@ pub(super) fn integrate_population(
     let found = fit(organ, &cycles)?;
     let sampled = sample(organ, &cycles, &found, DRAWS, SEED)?;
     // the curve goes through the most probable parameters; its integral is the mean of what they may be
-    let mut integral = of_posterior(points, &found, sampled.log_mean_mbq_h / found.tia_mbq_h)?;
+    let drawn = sampled.effective_share >= LEAST_SHARE;
+    let scale = if drawn { sampled.log_mean_mbq_h / found.tia_mbq_h } else { 1.0 };
+    let mut integral = of_posterior(points, &found, scale)?;
     integral.flags.push(FitFlag::Population {
         prior: name.to_owned(),
         organ: organ.organ.clone(),
@@ -45,7 +50,9 @@ pub(super) fn integrate_population(
             probability,
         });
     }
-    if (sampled.rel_sigma / found.rel_sigma - 1.0).abs() > WIDTHS_APART {
+    if !drawn {
+        integral.flags.push(FitFlag::DrawsTooFew { share: sampled.effective_share });
+    } else if (sampled.rel_sigma / found.rel_sigma - 1.0).abs() > WIDTHS_APART {
         integral.rel_sigma = Some(sampled.rel_sigma);
         integral.flags.push(FitFlag::WidthBySampling { curvature: found.rel_sigma, sampled: sampled.rel_sigma });
     }

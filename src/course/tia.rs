@@ -488,6 +488,9 @@ pub fn flag_words(flag: &FitFlag) -> String {
         FitFlag::PriorConflict { prior, parameter, deviations, .. } => {
             format!("not of the population {prior}: {parameter} {deviations:+.1} standard deviations off")
         }
+        FitFlag::DrawsTooFew { share } => {
+            format!("uncertainty by curvature: {:.1} % of the draws count", 100.0 * share)
+        }
         FitFlag::WidthBySampling { curvature, sampled } => {
             format!("uncertainty by sampling, {:.1} % ({:.1} % by curvature)", 100.0 * sampled, 100.0 * curvature)
         }
@@ -530,6 +533,7 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
         | FitFlag::UncertaintyNotAssessable
         | FitFlag::Population { .. }
         | FitFlag::WidthBySampling { .. }
+        | FitFlag::DrawsTooFew { .. }
         | FitFlag::AssumedHalfLife { .. } => None,
     }
 }

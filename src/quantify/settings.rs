@@ -232,7 +232,8 @@ impl PartialVolume {
         });
         let mut psf = psf.transpose()?;
         let mut of_phantom = None;
-        if let Some(phantom) = phantom.filter(|_| !matches!(method, Method::Recovery(_))) {
+        // the recovery of a region needs no width; its neighbours' does, and takes that of the phantom where there is one
+        if let Some(phantom) = phantom.filter(|one| one.fwhm.is_some() || !matches!(method, Method::Recovery(_))) {
             let Some((fwhm_mm, sigma_mm)) = phantom.fwhm else {
                 let found = "none: no one width explains its inserts".to_owned();
                 let next =

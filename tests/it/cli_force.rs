@@ -50,6 +50,7 @@ impl Place {
             "n/tissue.nii.gz",
             "n/dose.toml",
             "s/t24.nii",
+            "s/tia.json",
             "shard1/tally.lutra",
             "shard1/case.lutra",
             "shard2/tally.lutra",
@@ -136,11 +137,13 @@ fn on_inputs() -> Vec<(String, &'static str)> {
             "dose --density n/density.nii.gz --tissue s/t24.nii --tissue-table p/ct.nii.gz --activity p/decays.nii.gz \
              --activity-unit decays --out s --force",
             "s/t24.nii",
+            "s/tia.json",
         ),
         of(
             "dose --density n/density.nii.gz --tissue n/tissue.nii.gz --tissue-table s/t24.nii --activity \
              p/decays.nii.gz --activity-unit decays --out s --force",
             "s/t24.nii",
+            "s/tia.json",
         ),
         // one of the files of a DICOM folder bears an output's name
         of("dose --ct d --activity p/decays.nii.gz --activity-unit decays --out d --force", "d/report.html"),
@@ -169,6 +172,7 @@ fn on_inputs() -> Vec<(String, &'static str)> {
         of("tia d --out d --force", "d/report.html"),
         of("calibrate s/SERIES.toml --out s/SERIES.toml --force", "s/SERIES.toml"),
         of("calibrate --recovery s/SERIES.toml --out s/t24.nii --force", "s/t24.nii"),
+        of("kinetics learn s --out s/tia.json --force", "s/tia.json"),
         of("course h/COURSE.toml --out h --force", "h/COURSE.toml"),
         of("course h/COURSE.toml --out s --force", "s/"),
         of("course h/COURSE.toml --out p --force", "p/"),

@@ -125,7 +125,9 @@ fn alarm_a_nuclide_that_is_not_that_of_the_images_holds_the_course() {
     let arguments = ["--engine", "cpu", "--histories", "4000"];
     let sound = lutra(at, &[&["course", "study", "--out", "sound"][..], &arguments].concat());
     assert!(stdout(&sound).starts_with("The BED of the kidneys permits"), "{}{}", stdout(&sound), stderr(&sound));
-    let other = lutra(at, &[&["course", "study", "--nuclide", "i131", "--out", "other"][..], &arguments].concat());
+    // a person states both, the nuclide of the run and the half-life that the scanner used
+    let stated = ["course", "study", "--nuclide", "i131", "--half-life", "159.4632", "--out", "other"];
+    let other = lutra(at, &[&stated[..], &arguments].concat());
     assert!(stdout(&other).starts_with("HOLD: "), "{}{}", stdout(&other), stderr(&other));
     assert!(stdout(&other).contains("131I"), "{}", stdout(&other));
 }
