@@ -137,13 +137,11 @@ fn on_inputs() -> Vec<(String, &'static str)> {
             "dose --density n/density.nii.gz --tissue s/t24.nii --tissue-table p/ct.nii.gz --activity p/decays.nii.gz \
              --activity-unit decays --out s --force",
             "s/t24.nii",
-            "s/tia.json",
         ),
         of(
             "dose --density n/density.nii.gz --tissue n/tissue.nii.gz --tissue-table s/t24.nii --activity \
              p/decays.nii.gz --activity-unit decays --out s --force",
             "s/t24.nii",
-            "s/tia.json",
         ),
         // one of the files of a DICOM folder bears an output's name
         of("dose --ct d --activity p/decays.nii.gz --activity-unit decays --out d --force", "d/report.html"),

@@ -74,3 +74,24 @@ pub unsafe extern "C" fn free(block: *mut u8) {
         }
     }
 }
+
+/// As in C.
+///
+/// # Safety
+///
+/// `from` ends with a zero, and `into` has room for it and what is before it; both do not overlap.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn strcpy(into: *mut u8, from: *const u8) -> *mut u8 {
+    let mut n = 0;
+    loop {
+        // SAFETY: no further than the zero that ends `from`
+        unsafe {
+            let byte = from.add(n).read();
+            into.add(n).write(byte);
+            if byte == 0 {
+                return into;
+            }
+        }
+        n += 1;
+    }
+}
