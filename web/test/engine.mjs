@@ -136,8 +136,8 @@ try {
   for (const [request, part] of [
     ["{", "EOF"],
     [JSON.stringify({ ...asked, ct: "other.nii" }), "other.nii"],
-    [JSON.stringify({ ...asked, activity_unit: undefined }), "activity unit"],
-    [JSON.stringify({ ...asked, administered_mbq: 7.4e9 }), "administered activity"],
+    [JSON.stringify({ ...asked, activity_unit: undefined }), "activity_unit: found none"],
+    [JSON.stringify({ ...asked, administered_mbq: 7.4e9 }), "administered_mbq: found 7400000000"],
     [JSON.stringify({ ...asked, ct: "label_names.csv" }), "label_names.csv"],
     [JSON.stringify({ ...asked, labels: "../labels.nii.gz" }), "labels.nii.gz"],
   ]) {
@@ -162,7 +162,7 @@ try {
   }
   edit("COURSE.toml", [/^protocol = "\?"/m, 'protocol = "iluminet"'], [/^administered_mbq = "\?"/gm, "administered_mbq = 7400"],
     ...["2025-01-14", "2025-03-25", "2025-06-03"].map((day, n) =>
-      [new RegExp(`(^# Cycle ${n + 1}:[^]*?^date = )"\\?"`, "m"), `$1${day}`]), [/^# grid = "activity"/m, "grid = 6"]);
+      [new RegExp(`(^# Cycle ${n + 1}:[^]*?^date = )"\\?"`, "m"), `$1${day}`]), [/^# grid = "activity"/m, 'grid = "6"']);
   lutra("course", "practice/COURSE.toml", "--histories", "5000", "--engine", "cpu", "--out", "course");
   const course = engine.course(dropped(join(home, "practice")),
     JSON.stringify({ course: "COURSE.toml", run: { engine: "cpu", histories: 5000 } }), began, quiet);
