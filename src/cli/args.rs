@@ -356,16 +356,17 @@ pub struct RawPlan {
     #[arg(long, value_name = "NAME")]
     organ: String,
     /// Number of scans
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize>)]
     scans: usize,
     /// Times that a scan may have, h after injection
-    #[arg(long, value_name = "H,H,..", default_value = "4,24,48,72,96,120,168", value_delimiter = ',')]
+    #[arg(long, value_name = "H,H,..", default_value = "4,24,48,72,96,120,168", value_delimiter = ',',
+        value_parser = number::<f64>)]
     times: Vec<f64>,
     /// Patients drawn from the prior
-    #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = number::<usize>)]
     patients: usize,
     /// Seed of the draws
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<u64>)]
     seed: u64,
 }
 
@@ -457,7 +458,7 @@ pub struct RawServe {
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
     /// Port of 127.0.0.1; 0 for any that is free
-    #[arg(long, value_name = "PORT", default_value_t = 8177)]
+    #[arg(long, value_name = "PORT", default_value_t = 8177, value_parser = number::<u16>)]
     pub port: u16,
 }
 
@@ -1420,6 +1421,20 @@ impl Number for f64 {
     const ALLOWED: &str = "a number, as in 0.5 or 1e6";
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Number for u16 {
+    const ALLOWED: &str = "a whole number from 0 to 65535";
+    fn read(text: &str) -> Option<Self> {
+        whole(text).and_then(|n| n.try_into().ok())
+    }
+}
+
+impl Number for usize {
+    const ALLOWED: &str = "a whole number from 0 on";
+    fn read(text: &str) -> Option<Self> {
+        whole(text).and_then(|n| n.try_into().ok())
     }
 }
 

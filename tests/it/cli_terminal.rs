@@ -31,6 +31,8 @@ fn printing() -> Vec<String> {
         "svalue --ct ct.nii --labels labels.nii --source-label 1 --engine cpu --histories 500 --out s.csv".to_owned(),
         "parity --histories 100 --devices cpu:1 --scene ct.nii decays.nii".to_owned(),
         "course --simulate --patients 50".to_owned(),
+        "kinetics list".to_owned(),
+        "kinetics plan --organ kidney --times 24,96 --patients 5".to_owned(),
         "init dose p".to_owned(),
     ];
     lines.extend(
@@ -108,7 +110,19 @@ fn cli_a_reader_that_has_gone_is_no_fault() {
 #[test]
 fn cli_one_door_leads_to_the_terminal() {
     let lines = printing();
-    let long = ["tia", "course", "audit", "bench", "validate", "verify", "demo", "completions", "register"];
+    let long = [
+        "tia",
+        "course",
+        "audit",
+        "bench",
+        "validate",
+        "verify",
+        "demo",
+        "completions",
+        "register",
+        "calibrate",
+        "serve",
+    ];
     for below in RawArgs::command().get_subcommands() {
         let name = below.get_name();
         assert!(long.contains(&name) || lines.iter().any(|line| line.starts_with(name)), "{name} is not tested");
@@ -145,11 +159,18 @@ fn cli_one_door_leads_to_the_terminal() {
 #[test]
 fn cli_numbers_that_are_none_are_refused_with_what_is_allowed() {
     let mut tried = 0;
-    for below in RawArgs::command().get_subcommands() {
+    let command = RawArgs::command();
+    // those of groups too, by the words that lead to them
+    let inner =
+        command.get_subcommands().flat_map(|group| group.get_subcommands().map(move |below| (Some(group), below)));
+    let all: Vec<_> = command.get_subcommands().map(|below| (None, below)).chain(inner).collect();
+    for (group, below) in all {
         for arg in below.get_arguments().filter(|arg| matches!(arg.get_action(), ArgAction::Set)) {
             let Some(long) = arg.get_long() else { continue };
             for value in ["-1", "1.5x", "99999999999999999999", ""] {
-                let words = ["lutra".to_owned(), below.get_name().to_owned(), format!("--{long}={value}")];
+                let mut words = vec!["lutra".to_owned()];
+                words.extend(group.map(|group| group.get_name().to_owned()));
+                words.extend([below.get_name().to_owned(), format!("--{long}={value}")]);
                 let Err(error) = RawArgs::try_parse_from(words) else { continue };
                 let told = error.to_string();
                 for foreign in ["invalid digit", "too large to fit", "invalid float", "cannot parse", "not in "] {
