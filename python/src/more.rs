@@ -167,7 +167,8 @@ pub fn kernel(
     };
     let request = checked(py, asked())?;
     let inputs = guard::of_kernel(&request);
-    let (tissue, nuclide) = (request.medium.tissue.to_lowercase(), request.medium.nuclide.clone());
+    let (tissue, nuclide) =
+        (request.medium.tissue.display().to_string().to_lowercase(), request.medium.nuclide.clone());
     let (made, heard) = work(py, progress, move |hear| voxel_kernel(&request, hear))?;
     let half_life_h = checked(py, Nuclide::load(&nuclide).or_user_error())?.half_life_h;
     Ok(Kernel { made: Arc::new(made), tissue, half_life_h, inputs, heard: fault::notes(&heard) })
@@ -216,8 +217,10 @@ pub fn init(
     force: bool,
 ) -> PyResult<String> {
     let request = match what {
-        "dose" => InitRequest::Dose { out: out.unwrap_or_else(|| folder.join("dose.toml")), folder, force },
-        "course" => InitRequest::Course { folder, protocol, force },
+        "dose" => {
+            InitRequest::Dose { out: out.unwrap_or_else(|| folder.join("dose.toml")), folder: folder.into(), force }
+        }
+        "course" => InitRequest::Course { folder: folder.into(), protocol, force },
         _ => {
             let next = "A dose is one cycle, a course several.";
             let fault = UserError::invalid("what", "", format!("\"{what}\""), "dose, course", next);
@@ -230,7 +233,7 @@ pub fn init(
         Next::Course(file) => ("course", file),
     };
     json(&serde_json::json!({
-        "written": done.written,
+        "written": done.drafts.iter().map(|draft| &draft.path).collect::<Vec<_>>(),
         "to_fill_in": done.to_fill_in.iter().map(|(file, line, field)| serde_json::json!({
             "file": file, "line": line, "field": field,
         })).collect::<Vec<_>>(),

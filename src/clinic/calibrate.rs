@@ -262,7 +262,7 @@ impl Reading<'_> {
 pub fn calibrate(path: &Place) -> Result<Calibrated, UserError> {
     let stated = Phantom::read(path)?;
     let name = path.display().to_string();
-    let nuclide = Nuclide::load(&named_nuclide(path, &stated.nuclide)).or_user_error()?;
+    let nuclide = Nuclide::load(named_nuclide(path, &stated.nuclide)).or_user_error()?;
     let mut inputs = vec![images::read("phantom", path)?];
     let outline = stated.outline(path, &mut inputs)?;
     let (half_life_h, warnings) = (nuclide.half_life_h, Vec::new());

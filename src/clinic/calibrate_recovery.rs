@@ -183,7 +183,7 @@ pub fn calibrate_recovery(path: &Place) -> Result<RecoveryCalibrated, UserError>
         return Err(UserError::invalid(path, "schema", stated.schema.to_string(), "1", "Correct it."));
     }
     let in_file = |error: UserError| error.inside(name.as_str());
-    let nuclide = Nuclide::load(&named_nuclide(path, &stated.nuclide)).or_user_error()?.name;
+    let nuclide = Nuclide::load(named_nuclide(path, &stated.nuclide)).or_user_error()?.name;
     let mut inputs = vec![images::read("inserts", path)?];
     let mut warnings = Vec::new();
     let seen = Seen::open(&stated, path, &mut inputs, &mut warnings)?;

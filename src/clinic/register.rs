@@ -8,6 +8,7 @@ use super::invocation::Invocation;
 use super::notes::Listener;
 use super::output;
 use super::request::RegisterRequest;
+use super::transforms::{FrameName, TransformFile, automatic};
 use crate::fault::{Setting, words};
 use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
@@ -19,7 +20,7 @@ use crate::register::agreement::RegionMotion;
 use crate::register::{Affine, Likeness, Registration, Settings, View, register, verdict};
 use crate::report::png::checkerboard::{Checkerboard, checkerboards};
 use crate::report::run_record::{InputFile, peak_memory_bytes, platform, program, utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -55,36 +56,6 @@ pub struct Side {
     pub origin: Option<Origin>,
     /// The files, for the record.
     pub input: InputFile,
-}
-
-/// A transform in a file of Lutra's.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TransformFile {
-    /// Version of the form.
-    pub schema: u32,
-    /// `rigid` or `affine`.
-    pub kind: crate::register::Kind,
-    /// From a point of the fixed image to the point of the moving image where the same tissue lies, RAS mm.
-    pub moving_from_fixed_ras_mm: [[f64; 4]; 4],
-    /// The other way round.
-    pub fixed_from_moving_ras_mm: [[f64; 4]; 4],
-    /// The fixed frame.
-    pub fixed: FrameName,
-    /// The moving frame.
-    pub moving: FrameName,
-    /// How it was found and judged; empty in a file written by hand.
-    #[serde(default)]
-    pub figures: serde_json::Value,
-}
-
-/// Whose frame it is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct FrameName {
-    /// The image.
-    pub image: String,
-    /// UID of its frame of reference (DICOM).
-    #[serde(default)]
-    pub frame_of_reference_uid: Option<String>,
 }
 
 /// A registration and all that is written of it.
@@ -152,11 +123,6 @@ pub fn run_lent(request: &RegisterRequest, lent: Lent, hear: &mut dyn Listener) 
     verdict::check(&found).or_user_error()?;
     let names = regions.map(|map| map.names).unwrap_or_default();
     Ok(Registered { found, names, warnings, inputs, sides })
-}
-
-/// The metric for two kinds of images (CT or not).
-pub fn automatic(is_ct: [bool; 2]) -> Likeness {
-    if is_ct == [false; 2] { Likeness::LogCorrelation } else { Likeness::MutualInformation }
 }
 
 /// One side: what lies in memory, else the file.

@@ -1,7 +1,6 @@
 //! Transforms that a person gives: read from a file of any kind and checked against both images.
 
 use super::failure::{OrUserError, UserError};
-use super::register::{TransformFile, automatic};
 use crate::course::input::check_transform;
 use crate::fault::Explained;
 use crate::grid::Volume;
@@ -10,8 +9,9 @@ use crate::io::displacement::{ReadField, is_field, read_field};
 use crate::io::itk;
 use crate::place::Place;
 use crate::register::agreement::apart_mm;
-use crate::register::{Affine, Agreement, Displacement, Jacobians, Kind, Settings, TransformError, compare};
+use crate::register::{Affine, Agreement, Displacement, Jacobians, Kind, Likeness, Settings, TransformError, compare};
 use crate::text::{self, parsed::of_json};
+use serde::{Deserialize, Serialize};
 
 /// A displacement field whose mean Jacobian is farther from 1 changes volumes as no patient does: its vectors are in another
 /// unit, or it is for another pair.
@@ -44,12 +44,47 @@ pub enum Given {
     Field(Box<Displacement>, Jacobians),
 }
 
+/// A transform in a file of Lutra's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TransformFile {
+    /// Version of the form.
+    pub schema: u32,
+    /// `rigid` or `affine`.
+    pub kind: crate::register::Kind,
+    /// From a point of the fixed image to the point of the moving image where the same tissue lies, RAS mm.
+    pub moving_from_fixed_ras_mm: [[f64; 4]; 4],
+    /// The other way round.
+    pub fixed_from_moving_ras_mm: [[f64; 4]; 4],
+    /// The fixed frame.
+    pub fixed: FrameName,
+    /// The moving frame.
+    pub moving: FrameName,
+    /// How it was found and judged; empty in a file written by hand.
+    #[serde(default)]
+    pub figures: serde_json::Value,
+}
+
+/// Whose frame it is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FrameName {
+    /// The image.
+    pub image: String,
+    /// UID of its frame of reference (DICOM).
+    #[serde(default)]
+    pub frame_of_reference_uid: Option<String>,
+}
+
+/// The metric for two kinds of images (CT or not).
+pub fn automatic(is_ct: [bool; 2]) -> Likeness {
+    if is_ct == [false; 2] { Likeness::LogCorrelation } else { Likeness::MutualInformation }
+}
+
 /// What a file holds.
 enum Read {
     /// A matrix, and whether the file calls it rigid.
     Matrix(Affine, bool),
     /// A displacement field.
-    Field(Displacement),
+    Field(Box<Displacement>),
 }
 
 /// Reads a transform from the fixed to the moving image and checks it against both. Activity takes a rigid matrix, or a
@@ -104,7 +139,7 @@ pub fn given(path: &Place, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Give
                 path,
                 compare(fixed.values, moving.values, [&there, &back], &settings(fixed, moving)).or_user_error()?,
             )?;
-            Ok(Given::Field(Box::new(field), jacobians))
+            Ok(Given::Field(field, jacobians))
         }
     }
 }
@@ -130,7 +165,7 @@ fn read(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Result
     if is_field(path) {
         let ReadField { grid, vectors, .. } = read_field(path).or_user_error()?;
         let field = Displacement::new(grid, vectors).map_err(|error| error.fault().inside(path))?;
-        return Ok(Read::Field(field));
+        return Ok(Read::Field(Box::new(field)));
     }
     let content = text::read(path).map_err(|error| error.fault().inside(path))?;
     if itk::is_transform(&content) {
@@ -187,7 +222,7 @@ fn object(path: &Place, fixed: Option<&Origin>, moving: Option<&Origin>) -> Resu
         }
         ReadMap::Field(ReadDeformation { grid: Some(grid), vectors, before, after, .. }) => {
             let field = Displacement::new(grid, vectors).map_err(|error| error.fault().inside(path))?;
-            Ok(Read::Field(field.between(of(before)?, of(after)?)))
+            Ok(Read::Field(Box::new(field.between(of(before)?, of(after)?))))
         }
     }
 }

@@ -93,10 +93,11 @@ pub fn together(images: &[Vec<Misfit>]) -> Vec<Together> {
 
 /// Weighted mean of values with standard errors, and its own.
 fn mean(values: &[[f64; 2]]) -> [f64; 2] {
-    let weight = |value: &[f64; 2]| value[1].powi(-2);
+    let weight = |value: &[f64; 2]| 1.0 / (value[1] * value[1]);
     let total: f64 = values.iter().map(weight).sum();
     let middle = values.iter().map(|value| weight(value) * value[0]).sum::<f64>() / total;
-    let scatter: f64 = values.iter().map(|value| weight(value) * (value[0] - middle).powi(2)).sum::<f64>() / total;
+    let scatter: f64 =
+        values.iter().map(|value| weight(value) * (value[0] - middle) * (value[0] - middle)).sum::<f64>() / total;
     let of_scatter = (scatter / (values.len().max(2) - 1) as f64).sqrt();
     [middle, total.sqrt().recip().max(of_scatter)]
 }

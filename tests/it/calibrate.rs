@@ -326,10 +326,12 @@ fn cli_tia_states_every_step_of_a_chain() {
     let three = measured(&(with(series(&[24.0, 96.0, 168.0]), asked) + spheres), "three");
     // 48 voxels of 125 mm3 each
     let outline_ml = 6.0;
-    for (one, (start, half)) in [0, 1, 2].map(|n| &three[n]).into_iter().zip([(0.8, 50.0), (0.7, 60.0), (0.7, 60.0)]) {
+    for (one, (start, half)) in
+        [0, 1, 2].map(|n| &three[n]).into_iter().zip([(0.8, 50.0_f64), (0.7, 60.0), (0.7, 60.0)])
+    {
         let sphere = one["volume"].get("spheres").is_some();
         assert!(sphere || (number(&one["images"][0]["volume_ml"]) - outline_ml).abs() < 1e-9, "{one}");
-        let activity = start * (-24.0 / half as f64).exp2() * outline_ml;
+        let activity = start * (-24.0 / half).exp2() * outline_ml;
         assert!((number(&one["images"][0]["activity_mbq"]) / activity - 1.0).abs() < 1e-5, "{one}");
         let tia = start * outline_ml * half / std::f64::consts::LN_2;
         assert!((number(&one["tia_mbq_h"]) / tia - 1.0).abs() < 1e-4, "{one}");

@@ -357,7 +357,7 @@ fn io_label_names_in_every_format() {
         ("{\"2.5\": \"a\"}", "\"2.5\""),
         ("{\"labels\": 3}", "no JSON object"),
         ("{\"2\": \"a\", \"2\": \"b\"}", "key \"2\" stands twice"),
-        ("{\"labels\": {\"2\": \"a\"},\n \"labels\": {\"3\": \"b\"}}", "line 2: found key \"labels\" stands twice"),
+        ("{\"labels\": {\"2\": \"a\"},\n \"labels\": {\"3\": \"b\"}}", "line 2: key \"labels\" stands twice"),
         ("{\"kidney\": 2, \"kidney\": 3}", "key \"kidney\" stands twice"),
         ("{\"1\": \"a\", \"01\": \"b\"}", "value 1 again"),
         ("{\"1\": \"a\", \"+1\": \"b\"}", "value 1 again"),

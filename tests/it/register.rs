@@ -260,7 +260,7 @@ fn cli_tia_brings_moved_images_into_one_frame() {
     // the inverse fits worse than the transform
     let found = matrix(&folder.path().join("reg/transform.json"));
     let inverse = found.inverse().expect("rigid");
-    lutra::io::itk::write_transform(&folder.path().join("wrong.tfm"), &inverse.to_4x4()).expect("written");
+    lutra::io::itk::write_transform(folder.path().join("wrong.tfm"), &inverse.to_4x4()).expect("written");
     write(folder.path(), "wrong.toml", &series("registration = { method = \"given\", transform = \"wrong.tfm\" }\n"));
     let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
@@ -268,7 +268,7 @@ fn cli_tia_brings_moved_images_into_one_frame() {
     // a mirror
     let mut mirror = Affine::IDENTITY.to_4x4();
     mirror[0][0] = -1.0;
-    lutra::io::itk::write_transform(&folder.path().join("wrong.tfm"), &mirror).expect("written");
+    lutra::io::itk::write_transform(folder.path().join("wrong.tfm"), &mirror).expect("written");
     let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
@@ -358,7 +358,7 @@ fn cli_tia_takes_displacement_fields() {
     let folder = tempfile::tempdir().expect("folder");
     spect_pair(folder.path());
     let there = motion();
-    lutra::io::itk::write_transform(&folder.path().join("truth.tfm"), &there.to_4x4()).expect("written");
+    lutra::io::itk::write_transform(folder.path().join("truth.tfm"), &there.to_4x4()).expect("written");
     let given = |name: &str| {
         pair_tia(folder.path(), "out", &format!("registration = {{ method = \"given\", transform = \"{name}\" }}\n"))
             .inspect(|_| std::fs::remove_dir_all(folder.path().join("out")).expect("removed"))

@@ -46,6 +46,7 @@ pub struct ReadRegistration {
 
 /// What an object says of two frames.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is read at a time, and taken apart at once")]
 pub enum ReadMap {
     /// A matrix.
     Matrix(ReadRegistration),

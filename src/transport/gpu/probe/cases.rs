@@ -56,7 +56,7 @@ fn case(n: usize) -> [u32; CASE_WORDS] {
     let more = hash_key(key, 4, 5, 6);
     let [a, b] = pair(n, [words.a, words.b, words.c, words.d]);
     // every other time what a joined product and sum would show: all that the product's rounding left
-    let c = if n % 2 == 0 { -(a * b) } else { float(words.c, -40, 40) };
+    let c = if n.is_multiple_of(2) { -(a * b) } else { float(words.c, -40, 40) };
     let small = float(words.d, -126, -126);
     let whole = float(more.a & !1, -2, 31);
     let positive = float(more.b & !1, -90, 90);
