@@ -366,7 +366,7 @@ impl Dose {
             return Err(both(Setting::Dicom, "none beside deidentify", next));
         }
         let administered_mbq = administered(self.administered_mbq)?;
-        let out = DicomOut { deidentify: self.deidentify, depth: DoseDepth::Bits32, pictures: false };
+        let out = DicomOut { deidentify: self.deidentify, depth: DoseDepth::Bits16, pictures: false };
         let place = |name: &Option<String>| name.as_ref().map(|name| files.place(name));
         Ok(DoseRequest {
             config: None,

@@ -145,7 +145,8 @@ impl Parts {
             self.warnings.push(apart());
             return redistribute(activity, grid).or_user_error();
         }
-        let shared: f64 = shares.mixed().map(|(voxel, _)| activity.decays().data[voxel]).sum();
+        // the sum of nothing is -0.0
+        let shared: f64 = shares.mixed().map(|(voxel, _)| activity.decays().data[voxel]).sum::<f64>() + 0.0;
         hear.info(
             "decays-shared",
             format!(

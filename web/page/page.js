@@ -20,6 +20,8 @@ class Engine {
   dropped = [];
   #next = 0;
   #waiting = new Map();
+  /** Why this worker answers nothing, if it does not. */
+  #broken = "";
   #worker = this.#begun();
   onProgress = (/** @type {any} */ _) => {};
   onNote = (/** @type {any} */ _) => {};
@@ -33,7 +35,11 @@ class Engine {
       this.#waiting.delete(data.id);
       return data.refused ? reject(data.refused) : resolve(data.answer);
     });
-    worker.addEventListener("error", (event) => this.#lose(`the engine did not start: ${event.message ?? "no module"}`));
+    this.#broken = "";
+    worker.addEventListener("error", (event) => {
+      this.#broken = `the engine did not start: ${event.message ?? "no module"}`;
+      this.#lose(this.#broken);
+    });
     return worker;
   }
 
@@ -45,6 +51,7 @@ class Engine {
   /** Asks; the answer, or what is refused. */
   ask(ask, more = {}) {
     const id = this.#next++;
+    if (this.#broken) return Promise.reject({ kind: "crash", message: this.#broken });
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, ask, ...more });
@@ -184,7 +191,11 @@ function refuse(refused) {
   place.replaceChildren(...refusalOf(refused).children);
   place.hidden = false;
   const input = refused.field && at(`field-${refused.field}`);
-  input?.setAttribute("aria-invalid", "true");
+  if (input) {
+    // beside the field, too: what is below it may be out of sight
+    input.setAttribute("aria-invalid", "true");
+    input.closest(".field").append(make("p", { class: "why" }, refused.message));
+  }
   (input ?? place).focus();
 }
 
@@ -203,12 +214,15 @@ engine.onProgress = ({ done, sigma, what }) => {
   at("progress").value = done;
   const known = sigma === null ? "" : `, uncertainty ${(100 * sigma).toFixed(1)} %`;
   at("state").textContent = `${what}: ${Math.round(100 * done)} %${known}${left(done)}`;
-  localStorage.setItem(RUNNING, JSON.stringify({ what: kind(), done, at: Date.now() }));
+  running(done);
 };
 engine.onNote = ({ weight, text }) => {
   if (weight === "warning") at("notes").append(make("li", {}, text));
   else at("state").textContent = text;
 };
+
+/** Notes how far a run is, for a page that is closed in the middle of it. */
+const running = (/** @type {number} */ done) => localStorage.setItem(RUNNING, JSON.stringify({ what: kind(), done, at: Date.now() }));
 
 function busy(on) {
   for (const id of ["start", "demo", "practice", "compare"]) at(id).disabled = on;
@@ -222,10 +236,12 @@ function busy(on) {
 async function run(ask, more, show) {
   at("refusal").hidden = true;
   document.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));
+  document.querySelectorAll(".field .why").forEach((words) => words.remove());
   at("notes").replaceChildren();
   busy(true);
   began = performance.now();
   at("state").textContent = "Reading.";
+  running(0);
   try {
     const made = await engine.ask(ask, more);
     at("state").textContent = `Done in ${((performance.now() - began) / 1000).toFixed(1)} s.`;
@@ -316,7 +332,7 @@ async function compare() {
     const row = ({ device, tally_sha256, agrees, seconds }) => make("tr", {}, make("th", { scope: "row" }, device), make("td", {}, tally_sha256.slice(0, 16)), make("td", {}, agrees ? "the known hash" : "DIFFERS"), make("td", { class: "num" }, seconds.toFixed(1)));
     const { device, sound, words } = found.graphics;
     const card = device ? `${device} ${sound ? "computes as the kernel needs it" : `does not compute as the kernel needs it: ${words}`}.` : `There is none: ${words}.`;
-    const head = make("tr", {}, ...["Device", "Tally hash", "Verdict", "Seconds"].map((text) => make("th", { scope: "col" }, text)));
+    const head = make("tr", {}, ...["Device", "Tally hash", "Verdict", "Seconds"].map((text, n) => make("th", { scope: "col", ...(n === 3 ? { class: "num" } : {}) }, text)));
     const text = JSON.stringify(found, null, 2);
     at("compared").replaceChildren(
       make("div", { class: "scroll" }, make("table", {}, make("caption", {}, `Demo, ${known.histories} histories`), make("thead", {}, head), make("tbody", {}, ...found.devices.map(row)))),

@@ -2,9 +2,13 @@
 // @ts-check
 import init, * as engine from "./engine/lutra_web.js";
 
-const ready = init();
-/** The files of the page, once it has handed them over. */
-let files = new engine.Files();
+/** The files of the page, once it has handed them over. @type {engine.Files} */
+let files;
+const ready = init({ module_or_path: new URL("engine/lutra_web_bg.wasm", import.meta.url) }).then(() => {
+  files = new engine.Files();
+});
+// every question tells of it
+ready.catch(() => {});
 
 /** Tells the page how far a run is; it hears what is said. */
 const progress = (done, sigma, what, note) => {
@@ -49,7 +53,8 @@ const answers = {
   program: () => ({ answer: engine.program() }),
 };
 
-self.addEventListener("message", async ({ data }) => {
+/** Answers one question of the page. */
+async function answered({ data }) {
   try {
     await ready;
     const { answer, lent } = await answers[data.ask](data);
@@ -58,4 +63,10 @@ self.addEventListener("message", async ({ data }) => {
     const told = error?.lutra ?? { kind: "crash", message: `the engine stopped: ${error?.message ?? error}` };
     self.postMessage({ id: data.id, refused: told });
   }
+}
+
+// one after the other: files are handed over whole before anything is asked of them
+let last = Promise.resolve();
+self.addEventListener("message", (event) => {
+  last = last.then(() => answered(event));
 });
