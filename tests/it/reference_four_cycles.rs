@@ -134,12 +134,9 @@ impl Known {
 }
 
 fn run(folder: &Path) -> String {
-    let started = std::time::Instant::now();
     let line = ["course", "COURSE.toml", "--out", "out", "--engine", "cpu", "--histories", "400000"];
     let output = lutra(folder, &line);
     assert!(output.status.success(), "{}", stderr(&output));
-    println!("four cycles in {:.1} s", started.elapsed().as_secs_f64());
-    assert!(started.elapsed().as_secs() < 180);
     stdout(&output)
 }
 
