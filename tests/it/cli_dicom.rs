@@ -138,10 +138,15 @@ fn regions() -> Set {
 
 /// A study as it lies: every object in one folder, names without meaning.
 pub fn study(folder: &Path) {
+    study_of(folder, &|_| {});
+}
+
+/// The same with PET objects that are changed.
+pub fn study_of(folder: &Path, change: &dyn Fn(&mut Set)) {
     std::fs::create_dir_all(folder).unwrap();
     let mut ct = slices(CT, "CT", "1.2.3.4", &|voxel| hu(voxel) + 1024.0);
     ct.reverse();
-    let all = ct.into_iter().chain((0..SCANS.len()).flat_map(|n| pt(n, &|_| {}))).chain([regions()]);
+    let all = ct.into_iter().chain((0..SCANS.len()).flat_map(|n| pt(n, change))).chain([regions()]);
     for (n, set) in all.enumerate() {
         write(&folder.join(format!("{:03}", (n * 37) % 101)), &set);
     }

@@ -1,6 +1,9 @@
 //! What holds a course, under which names its regions are found, and how its cycles are told apart.
 
+use crate::io_dicom_made::{Set, put, put_items};
 use crate::patient::{lutra, patient, series, stated, stderr, stdout, write};
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
 use lutra::io::nifti;
 use std::path::Path;
 
@@ -121,7 +124,14 @@ fn alarm_times_and_half_lives_that_look_like_days_hold_the_course() {
 fn alarm_a_nuclide_that_is_not_that_of_the_images_holds_the_course() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let at = folder.path();
-    crate::cli_dicom::study(&at.join("study"));
+    crate::cli_dicom::study_of(&at.join("study"), &|set| {
+        let mut drug = Set::new_empty();
+        put(&mut drug, tags::RADIOPHARMACEUTICAL, VR::LO, "177Lu-DOTATATE");
+        put(&mut drug, tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, "20260302100000");
+        put(&mut drug, tags::RADIONUCLIDE_HALF_LIFE, VR::DS, "574067.52");
+        put(&mut drug, tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, "7.4e9");
+        put_items(set, tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]);
+    });
     let arguments = ["--engine", "cpu", "--histories", "4000"];
     let sound = lutra(at, &[&["course", "study", "--out", "sound"][..], &arguments].concat());
     assert!(stdout(&sound).starts_with("The BED of the kidneys permits"), "{}{}", stdout(&sound), stderr(&sound));
