@@ -40,8 +40,12 @@ fn cli_verify_passes_here_and_leaves_one_page_and_one_record() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), all, "a name stands once a group");
-    let open = record.checks.iter().filter(|check| check.verdict == CheckVerdict::Open).count();
-    assert!(open <= 3, "{open} open rows");
+    // what the full validation has as open, or within its error of the limit; nothing else is
+    let open = record.checks.iter().filter(|check| check.verdict == CheckVerdict::Open);
+    for check in open {
+        let known = ["R1 100 keV: R50", "R1 100 keV: R99", "R1 200 keV: R99"];
+        assert!(known.iter().any(|row| check.name.starts_with(row)), "{} is open", check.name);
+    }
     let page = std::fs::read_to_string(folder.path().join("site/verify.html")).expect("written");
     assert!(page.contains("This installation works as released"));
     let place = folder.path().to_string_lossy().into_owned();
