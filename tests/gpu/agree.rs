@@ -72,9 +72,9 @@ fn agree_awaited() {
             assert!(run.next_batch_async(gpu).await.expect("runs"));
             let task = run.task().expect("goes on").expect("is not over");
             {
+                // asked once and left, whether the device is still at it or, a quick one, done already
                 let mut dropped = pin!(gpu.run_async(task.job()));
-                let begun = poll_fn(|context| Poll::Ready(dropped.as_mut().poll(context))).await;
-                assert!(begun.is_pending(), "a device needs time");
+                poll_fn(|context| Poll::Ready(drop(dropped.as_mut().poll(context)))).await;
             }
             while run.next_batch_async(gpu).await.expect("runs") {}
             run.finish(<GpuEngine as AsyncEngine>::device(gpu)).expect("over").into_simulation()
