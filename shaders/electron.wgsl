@@ -15,11 +15,14 @@ const FLIGHT_DONE: u32 = 0u;
 // A straight flight ended at a face behind which the tissue is another.
 const FLIGHT_TISSUE: u32 = 1u;
 
+// As before, and the step's deflection comes there.
+const FLIGHT_TURNS: u32 = 2u;
+
 // A straight flight left the grid.
-const FLIGHT_OUT: u32 = 2u;
+const FLIGHT_OUT: u32 = 3u;
 
 // The electron does not fly any more.
-const FLIGHT_RESTS: u32 = 3u;
+const FLIGHT_RESTS: u32 = 4u;
 
 // Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
 // around the centre of the first voxel of a random point of the way.
@@ -96,6 +99,8 @@ struct Stride {
   per_g_mm: f32,
   // Energy lost over the whole step, keV.
   lost_kev: f32,
+  // By which share its stopping power is below that of the middle at the start, and above it at the end.
+  slope: f32,
   // Half the square of its transport mean free paths.
   strength: f32,
 }
@@ -123,7 +128,8 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32
       part = nc(way * nc(density * stride.per_g_mm));
       part = nc(part * nc(1.0f + winding(stride.strength, made, part)));
     }
-    var after = units_from_kev(nc(energy_kev - nc(stride.lost_kev * part)));
+    let slope = nc(stride.slope * nc(nc(nc(2.0f * made) + part) - 1.0f));
+    var after = units_from_kev(nc(energy_kev - nc(nc(stride.lost_kev * part) * nc(1.0f + slope))));
     if (after > (*p).energy) {
       after = (*p).energy;
     }
@@ -146,6 +152,11 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32
     let next = voxels[voxel_index((*p))];
     density = voxel_density(next);
     if ((voxel_tissue(next) != tissue) || (density <= 0.0f)) {
+      let lacks = (random(rng) < nc(made * root(nc(0.5f * stride.strength))));
+      if (lacks && (begin <= 0.0f)) {
+        result_ = FLIGHT_TURNS;
+        break;
+      }
       result_ = FLIGHT_TISSUE;
       break;
     }
@@ -223,7 +234,8 @@ fn step_in_matter(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: pt
   let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
   let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
   let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
-  let stride = Stride(nc(0.1f * recip(step)), lost, nc(nc(k * k) * 0.5f));
+  let slope = nc(nc(mean_loss - first_loss) * recip(mean_loss));
+  let stride = Stride(nc(0.1f * recip(step)), lost, slope, nc(nc(k * k) * 0.5f));
   let v = random(rng);
   let growth = nc(step * electron_value(row, bin, COLUMN_GROWTH));
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
@@ -231,13 +243,15 @@ fn step_in_matter(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: pt
   var end = hinge;
   var ended = FLIGHT_DONE;
   for (var half = 0u; half < 2u; half += 1u) {
-    if (ended == FLIGHT_DONE) {
+    if ((ended == FLIGHT_DONE) || (ended == FLIGHT_TURNS)) {
       if (half == 1u) {
         scatter(rng, p, row, middle, nc(0.1f * recip(stride.per_g_mm)));
         begin = hinge;
         end = 1.0f;
       }
-      ended = fly(rng, p, begin, end, stride);
+      if (ended == FLIGHT_DONE) {
+        ended = fly(rng, p, begin, end, stride);
+      }
     }
   }
   if (knocks && (ended == FLIGHT_DONE)) {

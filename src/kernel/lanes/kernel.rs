@@ -13,7 +13,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
         use crate::kernel::single::waiting::{STACK_SIZE};
-        use crate::kernel::single::electron::{ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT, FLIGHT_RESTS};
+        use crate::kernel::single::electron::{ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_TURNS, FLIGHT_OUT, FLIGHT_RESTS};
         use crate::kernel::single::compton::{PER_KEV_ANGSTROM};
         use crate::kernel::single::photon::{PHOTON_STEP_LIMIT, PHOTON_VOXELS_A_STEP};
 
@@ -412,6 +412,8 @@ macro_rules! lanes_kernel {
             pub per_g_mm: F,
             /// Energy lost over the whole step, keV.
             pub lost_kev: F,
+            /// By which share its stopping power is below that of the middle at the start, and above it at the end.
+            pub slope: F,
             /// Half the square of its transport mean free paths.
             pub strength: F,
         }
@@ -423,6 +425,7 @@ macro_rules! lanes_kernel {
             Stride {
                 per_g_mm: f_splat(0.0),
                 lost_kev: f_splat(0.0),
+                slope: f_splat(0.0),
                 strength: f_splat(0.0),
             }
         }
@@ -434,6 +437,7 @@ macro_rules! lanes_kernel {
             Stride {
                 per_g_mm: f_select(on, a.per_g_mm, b.per_g_mm),
                 lost_kev: f_select(on, a.lost_kev, b.lost_kev),
+                slope: f_select(on, a.slope, b.slope),
                 strength: f_select(on, a.strength, b.strength),
             }
         }
@@ -1571,6 +1575,7 @@ macro_rules! lanes_kernel {
                 let tissue = voxel_tissue(word);
                 let mut density = voxel_density(word);
                 let mut on1 = on0;
+                let mut exit6 = m_splat(false);
                 'l1: loop {
                     if !m_any(on1) { break; }
                     let energy_kev = kev_from_units(p.energy);
@@ -1590,7 +1595,8 @@ macro_rules! lanes_kernel {
                         part = f_select(on2, f_mul(way, f_mul(density, stride.per_g_mm)), part);
                         part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.strength, made, part))), part);
                     }
-                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(stride.lost_kev, part)));
+                    let slope = f_mul(stride.slope, f_sub(f_add(f_mul(f_splat(2.0f32), made), part), f_splat(1.0f32)));
+                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(f_mul(stride.lost_kev, part), f_add(f_splat(1.0f32), slope))));
                     let took3 = m_and(on1, u_gt(after, p.energy));
                     let mut on3 = took3;
                     {
@@ -1619,15 +1625,25 @@ macro_rules! lanes_kernel {
                         live = m_andnot(live, on5);
                     }
                     on1 = m_andnot(on1, took5);
+                    if !m_any(on1) { break 'l1; }
                     let next = gather_u(on1, cx.voxels, voxel_index(cx, p));
                     density = f_select(on1, voxel_density(next), density);
                     let took6 = m_and(on1, m_or(u_ne(voxel_tissue(next), tissue), f_le(density, f_splat(0.0f32))));
-                    let mut on6 = took6;
-                    {
-                        ret = u_select(on6, u_splat(FLIGHT_TISSUE), ret);
-                        live = m_andnot(live, on6);
-                    }
+                    exit6 = m_or(exit6, took6);
                     on1 = m_andnot(on1, took6);
+                }
+                let mut on7 = exit6;
+                if m_any(on7) {
+                    let lacks = f_lt(random(on7, rng), f_mul(made, root(f_mul(f_splat(0.5f32), stride.strength))));
+                    let took8 = m_and(on7, m_and(lacks, f_le(begin, f_splat(0.0f32))));
+                    let mut on8 = took8;
+                    {
+                        ret = u_select(on8, u_splat(FLIGHT_TURNS), ret);
+                        live = m_andnot(live, on8);
+                    }
+                    on7 = m_andnot(on7, took8);
+                    ret = u_select(on7, u_splat(FLIGHT_TISSUE), ret);
+                    live = m_andnot(live, on7);
                 }
             }
             ret
@@ -1724,7 +1740,8 @@ macro_rules! lanes_kernel {
             let variance = f_mul(electron_value(on0, cx, row, middle, COLUMN_VARIANCE), step);
             let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
             let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
-            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, strength: f_mul(f_mul(k, k), f_splat(0.5f32)) };
+            let slope = f_mul(f_sub(mean_loss, first_loss), recip(mean_loss));
+            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, slope: slope, strength: f_mul(f_mul(k, k), f_splat(0.5f32)) };
             let v = random(on0, rng);
             let growth = f_mul(step, electron_value(on0, cx, row, bin, COLUMN_GROWTH));
             let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
@@ -1734,7 +1751,7 @@ macro_rules! lanes_kernel {
             let mut on2 = on0;
             'l2: for half in 0u32..2u32 {
                 if !m_any(on2) { break; }
-                let took3 = m_and(on2, u_eq(ended, u_splat(FLIGHT_DONE)));
+                let took3 = m_and(on2, m_or(u_eq(ended, u_splat(FLIGHT_DONE)), u_eq(ended, u_splat(FLIGHT_TURNS))));
                 let mut on3 = took3;
                 if m_any(on3) {
                     if (half == 1u32) {
@@ -1742,18 +1759,22 @@ macro_rules! lanes_kernel {
                         begin = f_select(on3, hinge, begin);
                         end = f_select(on3, f_splat(1.0f32), end);
                     }
-                    ended = u_select(on3, fly(on3, cx, rng, p, begin, end, stride, out), ended);
+                    let took4 = m_and(on3, u_eq(ended, u_splat(FLIGHT_DONE)));
+                    let mut on4 = took4;
+                    if m_any(on4) {
+                        ended = u_select(on4, fly(on4, cx, rng, p, begin, end, stride, out), ended);
+                    }
                 }
             }
-            let took4 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
-            let mut on4 = took4;
-            if m_any(on4) {
-                let rate = electron_value(on4, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
-                let took5 = m_and(on4, f_lt(f_mul(random(on4, rng), most), rate));
-                let mut on5 = took5;
-                if m_any(on5) {
-                    let here = voxel_density(gather_u(on5, cx.voxels, voxel_index(cx, p)));
-                    knock_on(on5, cx, rng, p, stack, row, here, out);
+            let took5 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
+            let mut on5 = took5;
+            if m_any(on5) {
+                let rate = electron_value(on5, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
+                let took6 = m_and(on5, f_lt(f_mul(random(on5, rng), most), rate));
+                let mut on6 = took6;
+                if m_any(on6) {
+                    let here = voxel_density(gather_u(on6, cx.voxels, voxel_index(cx, p)));
+                    knock_on(on6, cx, rng, p, stack, row, here, out);
                 }
             }
             ended
