@@ -98,10 +98,10 @@ pub fn electron_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
 }
 
 /// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
-/// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
-pub fn winding(strength: Real, begin: Real, part: Real) -> Real {
+/// of the step before the piece, `part` the piece's own; `turns` the step's transport mean free paths.
+pub fn winding(turns: Real, begin: Real, part: Real) -> Real {
     let middle = begin + 0.5 * part;
-    strength * (middle * (1.0 - middle) - (part * part) * 0.083_333_333)
+    ((turns * turns) * 0.5) * (middle * (1.0 - middle) - (part * part) * 0.083_333_333)
 }
 
 /// What the flights of a step have in common.
@@ -113,8 +113,8 @@ pub struct Stride {
     pub lost_kev: Real,
     /// By which share its stopping power is below that of the middle at the start, and above it at the end.
     pub slope: Real,
-    /// Half the square of its transport mean free paths.
-    pub strength: Real,
+    /// Its transport mean free paths.
+    pub turns: Real,
 }
 
 /// Flies straight from one share of a step to another. Returns how the flight ended.
@@ -135,7 +135,7 @@ pub fn fly<S: Sink>(
         let energy_kev = kev_from_units(p.energy);
         // to the end of the path, or to the face before it
         let mut part = end - made;
-        let mut way = (part * (1.0 - winding(stride.strength, made, part))) * recip(density * stride.per_g_mm);
+        let mut way = (part * (1.0 - winding(stride.turns, made, part))) * recip(density * stride.per_g_mm);
         let mut axis = 0u32;
         let x = p.x + p.ux * way;
         let y = p.y + p.uy * way;
@@ -151,7 +151,7 @@ pub fn fly<S: Sink>(
             axis = exit.axis;
             way = fmin(exit.distance, way);
             part = way * (density * stride.per_g_mm);
-            part = part * (1.0 + winding(stride.strength, made, part));
+            part = part * (1.0 + winding(stride.turns, made, part));
         }
         let slope = stride.slope * ((2.0 * made + part) - 1.0);
         let mut after = units_from_kev(energy_kev - (stride.lost_kev * part) * (1.0 + slope));
@@ -176,8 +176,8 @@ pub fn fly<S: Sink>(
         density = voxel_density(next);
         if voxel_tissue(next) != tissue || density <= 0.0 {
             // a step cut short before its hinge lacks some deflection to second order: see docs/methods/transport.md
-            let lacks = random(rng) < made * root(0.5 * stride.strength);
-            if lacks && begin <= 0.0 {
+            let lacks = random(rng) < made * (0.5 * stride.turns);
+            if lacks && end < 1.0 {
                 return FLIGHT_TURNS;
             }
             return FLIGHT_TISSUE;
@@ -275,24 +275,23 @@ pub fn step_in_matter<S: Sink>(
     // any share f of the step is longer; to second order the difference grows with half of k^2 times f (1 - f)
     let k = step * electron_value(cx, row, middle, COLUMN_TRANSPORT);
     let slope = (mean_loss - first_loss) * recip(mean_loss);
-    let stride = Stride { per_g_mm: 0.1 * recip(step), lost_kev: lost, slope: slope, strength: (k * k) * 0.5 };
+    let stride = Stride { per_g_mm: 0.1 * recip(step), lost_kev: lost, slope: slope, turns: k };
 
     // hinge: uniform over the step, with the growth of the scattering power along it
     let v = random(rng);
     let growth = step * electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
-    let mut begin: Real = 0.0;
-    let mut end = hinge;
     let mut ended = FLIGHT_DONE;
     for half in 0..2u32 {
         if ended == FLIGHT_DONE || ended == FLIGHT_TURNS {
             if half == 1u32 {
                 // the step once more from its stride: a register less for chips
                 scatter(cx, rng, p, row, middle, 0.1 * recip(stride.per_g_mm), out);
-                begin = hinge;
-                end = 1.0;
             }
             if ended == FLIGHT_DONE {
+                // chosen here, since what is kept over the deflection is a register of chips
+                let begin = if half == 1u32 { hinge } else { 0.0 };
+                let end = if half == 1u32 { 1.0 } else { hinge };
                 ended = fly(cx, rng, p, begin, end, stride, out);
             }
         }

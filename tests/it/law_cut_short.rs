@@ -119,7 +119,7 @@ fn cut_short(share: f64, plant: impl Fn(&mut SceneData)) -> CutShort {
     let mean = sum / n;
     let middle_kev = START_KEV - 0.5 * step_g_cm2 * value(&sound, &sound_job, START_KEV, COLUMN_STOPPING);
     let k = step_g_cm2 * value(&sound, &sound_job, middle_kev, COLUMN_TRANSPORT);
-    let made_g_cm2 = share * step_g_cm2 * (1.0 + f64::from(winding((0.5 * k * k) as f32, 0.0, share as f32)));
+    let made_g_cm2 = share * step_g_cm2 * (1.0 + f64::from(winding(k as f32, 0.0, share as f32)));
     let lost_kev = straight_kev / f64::from(straight);
     let turned = made_g_cm2 * value(&sound, &sound_job, START_KEV - 0.5 * lost_kev, COLUMN_TRANSPORT);
     let expected = (-turned).exp();

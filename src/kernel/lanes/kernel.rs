@@ -414,8 +414,8 @@ macro_rules! lanes_kernel {
             pub lost_kev: F,
             /// By which share its stopping power is below that of the middle at the start, and above it at the end.
             pub slope: F,
-            /// Half the square of its transport mean free paths.
-            pub strength: F,
+            /// Its transport mean free paths.
+            pub turns: F,
         }
 
         /// All lanes 0.
@@ -426,7 +426,7 @@ macro_rules! lanes_kernel {
                 per_g_mm: f_splat(0.0),
                 lost_kev: f_splat(0.0),
                 slope: f_splat(0.0),
-                strength: f_splat(0.0),
+                turns: f_splat(0.0),
             }
         }
 
@@ -438,7 +438,7 @@ macro_rules! lanes_kernel {
                 per_g_mm: f_select(on, a.per_g_mm, b.per_g_mm),
                 lost_kev: f_select(on, a.lost_kev, b.lost_kev),
                 slope: f_select(on, a.slope, b.slope),
-                strength: f_select(on, a.strength, b.strength),
+                turns: f_select(on, a.turns, b.turns),
             }
         }
 
@@ -1553,13 +1553,13 @@ macro_rules! lanes_kernel {
         }
 
         /// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
-        /// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
+        /// of the step before the piece, `part` the piece's own; `turns` the step's transport mean free paths.
         #[inline]
         $(#[$features])*
-        pub fn winding(strength: F, begin: F, part: F) -> F {
+        pub fn winding(turns: F, begin: F, part: F) -> F {
             let mut on0 = m_splat(true);
             let middle = f_add(begin, f_mul(f_splat(0.5f32), part));
-            f_mul(strength, f_sub(f_mul(middle, f_sub(f_splat(1.0f32), middle)), f_mul(f_mul(part, part), f_splat(0.083333336f32))))
+            f_mul(f_mul(f_mul(turns, turns), f_splat(0.5f32)), f_sub(f_mul(middle, f_sub(f_splat(1.0f32), middle)), f_mul(f_mul(part, part), f_splat(0.083333336f32))))
         }
 
         /// Flies straight from one share of a step to another. Returns how the flight ended.
@@ -1575,12 +1575,11 @@ macro_rules! lanes_kernel {
                 let tissue = voxel_tissue(word);
                 let mut density = voxel_density(word);
                 let mut on1 = on0;
-                let mut exit6 = m_splat(false);
                 'l1: loop {
                     if !m_any(on1) { break; }
                     let energy_kev = kev_from_units(p.energy);
                     let mut part = f_sub(end, made);
-                    let mut way = f_mul(f_mul(part, f_sub(f_splat(1.0f32), winding(stride.strength, made, part))), recip(f_mul(density, stride.per_g_mm)));
+                    let mut way = f_mul(f_mul(part, f_sub(f_splat(1.0f32), winding(stride.turns, made, part))), recip(f_mul(density, stride.per_g_mm)));
                     let mut axis = u_splat(0u32);
                     let x = f_add(p.x, f_mul(p.ux, way));
                     let y = f_add(p.y, f_mul(p.uy, way));
@@ -1593,7 +1592,7 @@ macro_rules! lanes_kernel {
                         axis = u_select(on2, exit.axis, axis);
                         way = f_select(on2, fmin(exit.distance, way), way);
                         part = f_select(on2, f_mul(way, f_mul(density, stride.per_g_mm)), part);
-                        part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.strength, made, part))), part);
+                        part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.turns, made, part))), part);
                     }
                     let slope = f_mul(stride.slope, f_sub(f_add(f_mul(f_splat(2.0f32), made), part), f_splat(1.0f32)));
                     let mut after = units_from_kev(f_sub(energy_kev, f_mul(f_mul(stride.lost_kev, part), f_add(f_splat(1.0f32), slope))));
@@ -1629,21 +1628,20 @@ macro_rules! lanes_kernel {
                     let next = gather_u(on1, cx.voxels, voxel_index(cx, p));
                     density = f_select(on1, voxel_density(next), density);
                     let took6 = m_and(on1, m_or(u_ne(voxel_tissue(next), tissue), f_le(density, f_splat(0.0f32))));
-                    exit6 = m_or(exit6, took6);
-                    on1 = m_andnot(on1, took6);
-                }
-                let mut on7 = exit6;
-                if m_any(on7) {
-                    let lacks = f_lt(random(on7, rng), f_mul(made, root(f_mul(f_splat(0.5f32), stride.strength))));
-                    let took8 = m_and(on7, m_and(lacks, f_le(begin, f_splat(0.0f32))));
-                    let mut on8 = took8;
-                    {
-                        ret = u_select(on8, u_splat(FLIGHT_TURNS), ret);
-                        live = m_andnot(live, on8);
+                    let mut on6 = took6;
+                    if m_any(on6) {
+                        let lacks = f_lt(random(on6, rng), f_mul(made, f_mul(f_splat(0.5f32), stride.turns)));
+                        let took7 = m_and(on6, m_and(lacks, f_lt(end, f_splat(1.0f32))));
+                        let mut on7 = took7;
+                        {
+                            ret = u_select(on7, u_splat(FLIGHT_TURNS), ret);
+                            live = m_andnot(live, on7);
+                        }
+                        on6 = m_andnot(on6, took7);
+                        ret = u_select(on6, u_splat(FLIGHT_TISSUE), ret);
+                        live = m_andnot(live, on6);
                     }
-                    on7 = m_andnot(on7, took8);
-                    ret = u_select(on7, u_splat(FLIGHT_TISSUE), ret);
-                    live = m_andnot(live, on7);
+                    on1 = m_andnot(on1, took6);
                 }
             }
             ret
@@ -1741,12 +1739,10 @@ macro_rules! lanes_kernel {
             let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
             let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
             let slope = f_mul(f_sub(mean_loss, first_loss), recip(mean_loss));
-            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, slope: slope, strength: f_mul(f_mul(k, k), f_splat(0.5f32)) };
+            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, slope: slope, turns: k };
             let v = random(on0, rng);
             let growth = f_mul(step, electron_value(on0, cx, row, bin, COLUMN_GROWTH));
             let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
-            let mut begin = f_splat(0.0f32);
-            let mut end = hinge;
             let mut ended = u_splat(FLIGHT_DONE);
             let mut on2 = on0;
             'l2: for half in 0u32..2u32 {
@@ -1756,12 +1752,12 @@ macro_rules! lanes_kernel {
                 if m_any(on3) {
                     if (half == 1u32) {
                         scatter(on3, cx, rng, p, row, middle, f_mul(f_splat(0.1f32), recip(stride.per_g_mm)), out);
-                        begin = f_select(on3, hinge, begin);
-                        end = f_select(on3, f_splat(1.0f32), end);
                     }
                     let took4 = m_and(on3, u_eq(ended, u_splat(FLIGHT_DONE)));
                     let mut on4 = took4;
                     if m_any(on4) {
+                        let begin = (if (half == 1u32) { hinge } else { f_splat(0.0f32) });
+                        let end = (if (half == 1u32) { f_splat(1.0f32) } else { hinge });
                         ended = u_select(on4, fly(on4, cx, rng, p, begin, end, stride, out), ended);
                     }
                 }
