@@ -2,7 +2,8 @@
 //
 // One call of `electron_step` makes one condensed step. Path lengths are areal densities (g/cm2), so that a
 // step goes on unchanged through voxels of the same tissue and any density; where the tissue changes, the step
-// ends and a new one begins, which the random hinge makes right on average (PENELOPE manual, section 4.4).
+// ends and a new one begins, which the random hinge makes right on average to first order (PENELOPE manual, section 4.4); loss
+// and deflection of the part that was made are right to second order.
 // See docs/methods/transport.md.
 // Twin: src/kernel/electron.rs, from which `cargo xtask shaders` writes this file.
 
@@ -15,11 +16,14 @@ const FLIGHT_DONE: u32 = 0u;
 // A straight flight ended at a face behind which the tissue is another.
 const FLIGHT_TISSUE: u32 = 1u;
 
+// As before, and the step's deflection comes there.
+const FLIGHT_TURNS: u32 = 2u;
+
 // A straight flight left the grid.
-const FLIGHT_OUT: u32 = 2u;
+const FLIGHT_OUT: u32 = 3u;
 
 // The electron does not fly any more.
-const FLIGHT_RESTS: u32 = 3u;
+const FLIGHT_RESTS: u32 = 4u;
 
 // Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
 // around the centre of the first voxel of a random point of the way.
@@ -84,10 +88,10 @@ fn electron_birth(h: u32) -> Particle {
 }
 
 // By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
-// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
-fn winding(strength: f32, begin: f32, part: f32) -> f32 {
+// of the step before the piece, `part` the piece's own; `turns` the step's transport mean free paths.
+fn winding(turns: f32, begin: f32, part: f32) -> f32 {
   let middle = nc(begin + nc(0.5f * part));
-  return nc(strength * nc(nc(middle * nc(1.0f - middle)) - nc(nc(part * part) * 0.083333336f)));
+  return nc(nc(nc(turns * turns) * 0.5f) * nc(nc(middle * nc(1.0f - middle)) - nc(nc(part * part) * 0.083333336f)));
 }
 
 // What the flights of a step have in common.
@@ -96,8 +100,10 @@ struct Stride {
   per_g_mm: f32,
   // Energy lost over the whole step, keV.
   lost_kev: f32,
-  // Half the square of its transport mean free paths.
-  strength: f32,
+  // By which share its stopping power is below that of the middle at the start, and above it at the end.
+  slope: f32,
+  // Its transport mean free paths.
+  turns: f32,
 }
 
 // Flies straight from one share of a step to another. Returns how the flight ended.
@@ -110,7 +116,7 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32
   loop {
     let energy_kev = kev_from_units((*p).energy);
     var part = nc(end - made);
-    var way = nc(nc(part * nc(1.0f - winding(stride.strength, made, part))) * recip(nc(density * stride.per_g_mm)));
+    var way = nc(nc(part * nc(1.0f - winding(stride.turns, made, part))) * recip(nc(density * stride.per_g_mm)));
     var axis = 0u;
     let x = nc((*p).x + nc((*p).ux * way));
     let y = nc((*p).y + nc((*p).uy * way));
@@ -121,9 +127,10 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32
       axis = exit.axis;
       way = fmin(exit.distance, way);
       part = nc(way * nc(density * stride.per_g_mm));
-      part = nc(part * nc(1.0f + winding(stride.strength, made, part)));
+      part = nc(part * nc(1.0f + winding(stride.turns, made, part)));
     }
-    var after = units_from_kev(nc(energy_kev - nc(stride.lost_kev * part)));
+    let slope = nc(stride.slope * nc(nc(nc(2.0f * made) + part) - 1.0f));
+    var after = units_from_kev(nc(energy_kev - nc(nc(stride.lost_kev * part) * nc(1.0f + slope))));
     if (after > (*p).energy) {
       after = (*p).energy;
     }
@@ -146,6 +153,11 @@ fn fly(rng: ptr<function, Rng>, p: ptr<function, Particle>, begin: f32, end: f32
     let next = voxels[voxel_index((*p))];
     density = voxel_density(next);
     if ((voxel_tissue(next) != tissue) || (density <= 0.0f)) {
+      let lacks = (random(rng) < nc(made * nc(0.5f * stride.turns)));
+      if (lacks && (end < 1.0f)) {
+        result_ = FLIGHT_TURNS;
+        break;
+      }
       result_ = FLIGHT_TISSUE;
       break;
     }
@@ -223,21 +235,22 @@ fn step_in_matter(rng: ptr<function, Rng>, p: ptr<function, Particle>, stack: pt
   let variance = nc(electron_value(row, middle, COLUMN_VARIANCE) * step);
   let lost = fmin(soft_loss(rng, mean_loss, variance), energy_kev);
   let k = nc(step * electron_value(row, middle, COLUMN_TRANSPORT));
-  let stride = Stride(nc(0.1f * recip(step)), lost, nc(nc(k * k) * 0.5f));
+  let slope = nc(nc(mean_loss - first_loss) * recip(mean_loss));
+  let stride = Stride(nc(0.1f * recip(step)), lost, slope, k);
   let v = random(rng);
   let growth = nc(step * electron_value(row, bin, COLUMN_GROWTH));
   let hinge = nc(v + nc(nc(0.5f * growth) * nc(v * nc(1.0f - v))));
-  var begin = 0.0f;
-  var end = hinge;
   var ended = FLIGHT_DONE;
   for (var half = 0u; half < 2u; half += 1u) {
-    if (ended == FLIGHT_DONE) {
+    if ((ended == FLIGHT_DONE) || (ended == FLIGHT_TURNS)) {
       if (half == 1u) {
         scatter(rng, p, row, middle, nc(0.1f * recip(stride.per_g_mm)));
-        begin = hinge;
-        end = 1.0f;
       }
-      ended = fly(rng, p, begin, end, stride);
+      if (ended == FLIGHT_DONE) {
+        let begin = select(0.0f, hinge, (half == 1u));
+        let end = select(hinge, 1.0f, (half == 1u));
+        ended = fly(rng, p, begin, end, stride);
+      }
     }
   }
   if (knocks && (ended == FLIGHT_DONE)) {

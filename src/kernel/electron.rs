@@ -2,7 +2,8 @@
 //!
 //! One call of `electron_step` makes one condensed step. Path lengths are areal densities (g/cm2), so that a
 //! step goes on unchanged through voxels of the same tissue and any density; where the tissue changes, the step
-//! ends and a new one begins, which the random hinge makes right on average (PENELOPE manual, section 4.4).
+//! ends and a new one begins, which the random hinge makes right on average to first order (PENELOPE manual, section 4.4); loss
+//! and deflection of the part that was made are right to second order.
 //! See docs/methods/transport.md.
 
 use super::Real;
@@ -34,10 +35,12 @@ pub const ELECTRON_STEP_LIMIT: u32 = 100_000;
 pub const FLIGHT_DONE: u32 = 0;
 /// A straight flight ended at a face behind which the tissue is another.
 pub const FLIGHT_TISSUE: u32 = 1;
+/// As before, and the step's deflection comes there.
+pub const FLIGHT_TURNS: u32 = 2;
 /// A straight flight left the grid.
-pub const FLIGHT_OUT: u32 = 2;
+pub const FLIGHT_OUT: u32 = 3;
 /// The electron does not fly any more.
-pub const FLIGHT_RESTS: u32 = 3;
+pub const FLIGHT_RESTS: u32 = 4;
 
 /// Tally bin for energy left between the particle's place and `distance_mm` further on: its voxel, or the shell
 /// around the centre of the first voxel of a random point of the way.
@@ -95,10 +98,10 @@ pub fn electron_birth<S: Sink>(cx: &Context, h: u32, out: &mut S) -> Particle {
 }
 
 /// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
-/// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
-pub fn winding(strength: Real, begin: Real, part: Real) -> Real {
+/// of the step before the piece, `part` the piece's own; `turns` the step's transport mean free paths.
+pub fn winding(turns: Real, begin: Real, part: Real) -> Real {
     let middle = begin + 0.5 * part;
-    strength * (middle * (1.0 - middle) - (part * part) * 0.083_333_333)
+    ((turns * turns) * 0.5) * (middle * (1.0 - middle) - (part * part) * 0.083_333_333)
 }
 
 /// What the flights of a step have in common.
@@ -108,8 +111,10 @@ pub struct Stride {
     pub per_g_mm: Real,
     /// Energy lost over the whole step, keV.
     pub lost_kev: Real,
-    /// Half the square of its transport mean free paths.
-    pub strength: Real,
+    /// By which share its stopping power is below that of the middle at the start, and above it at the end.
+    pub slope: Real,
+    /// Its transport mean free paths.
+    pub turns: Real,
 }
 
 /// Flies straight from one share of a step to another. Returns how the flight ended.
@@ -130,7 +135,7 @@ pub fn fly<S: Sink>(
         let energy_kev = kev_from_units(p.energy);
         // to the end of the path, or to the face before it
         let mut part = end - made;
-        let mut way = (part * (1.0 - winding(stride.strength, made, part))) * recip(density * stride.per_g_mm);
+        let mut way = (part * (1.0 - winding(stride.turns, made, part))) * recip(density * stride.per_g_mm);
         let mut axis = 0u32;
         let x = p.x + p.ux * way;
         let y = p.y + p.uy * way;
@@ -146,9 +151,10 @@ pub fn fly<S: Sink>(
             axis = exit.axis;
             way = fmin(exit.distance, way);
             part = way * (density * stride.per_g_mm);
-            part = part * (1.0 + winding(stride.strength, made, part));
+            part = part * (1.0 + winding(stride.turns, made, part));
         }
-        let mut after = units_from_kev(energy_kev - stride.lost_kev * part);
+        let slope = stride.slope * ((2.0 * made + part) - 1.0);
+        let mut after = units_from_kev(energy_kev - (stride.lost_kev * part) * (1.0 + slope));
         if after > p.energy {
             after = p.energy;
         }
@@ -169,6 +175,11 @@ pub fn fly<S: Sink>(
         let next = cx.voxels[voxel_index(cx, p) as usize];
         density = voxel_density(next);
         if voxel_tissue(next) != tissue || density <= 0.0 {
+            // a step cut short before its hinge lacks some deflection to second order: see docs/methods/transport.md
+            let lacks = random(rng) < made * (0.5 * stride.turns);
+            if lacks && end < 1.0 {
+                return FLIGHT_TURNS;
+            }
             return FLIGHT_TISSUE;
         }
     }
@@ -263,24 +274,26 @@ pub fn step_in_matter<S: Sink>(
     // winding: the mean advance over a path of k transport mean free paths is (1 - exp(-k))/k (Lewis 1950), the hinge's after
     // any share f of the step is longer; to second order the difference grows with half of k^2 times f (1 - f)
     let k = step * electron_value(cx, row, middle, COLUMN_TRANSPORT);
-    let stride = Stride { per_g_mm: 0.1 * recip(step), lost_kev: lost, strength: (k * k) * 0.5 };
+    let slope = (mean_loss - first_loss) * recip(mean_loss);
+    let stride = Stride { per_g_mm: 0.1 * recip(step), lost_kev: lost, slope: slope, turns: k };
 
     // hinge: uniform over the step, with the growth of the scattering power along it
     let v = random(rng);
     let growth = step * electron_value(cx, row, bin, COLUMN_GROWTH);
     let hinge = v + (0.5 * growth) * (v * (1.0 - v));
-    let mut begin: Real = 0.0;
-    let mut end = hinge;
     let mut ended = FLIGHT_DONE;
     for half in 0..2u32 {
-        if ended == FLIGHT_DONE {
+        if ended == FLIGHT_DONE || ended == FLIGHT_TURNS {
             if half == 1u32 {
                 // the step once more from its stride: a register less for chips
                 scatter(cx, rng, p, row, middle, 0.1 * recip(stride.per_g_mm), out);
-                begin = hinge;
-                end = 1.0;
             }
-            ended = fly(cx, rng, p, begin, end, stride, out);
+            if ended == FLIGHT_DONE {
+                // chosen here, since what is kept over the deflection is a register of chips
+                let begin = if half == 1u32 { hinge } else { 0.0 };
+                let end = if half == 1u32 { 1.0 } else { hinge };
+                ended = fly(cx, rng, p, begin, end, stride, out);
+            }
         }
     }
     if knocks && ended == FLIGHT_DONE {

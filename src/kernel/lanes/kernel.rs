@@ -13,7 +13,7 @@ macro_rules! lanes_kernel {
         use crate::kernel::single::skin::{WHOLE, REACH};
         use crate::kernel::single::moller::{ELECTRON_REST};
         use crate::kernel::single::waiting::{STACK_SIZE};
-        use crate::kernel::single::electron::{ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT, FLIGHT_RESTS};
+        use crate::kernel::single::electron::{ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_TURNS, FLIGHT_OUT, FLIGHT_RESTS};
         use crate::kernel::single::compton::{PER_KEV_ANGSTROM};
         use crate::kernel::single::photon::{PHOTON_STEP_LIMIT, PHOTON_VOXELS_A_STEP};
 
@@ -412,8 +412,10 @@ macro_rules! lanes_kernel {
             pub per_g_mm: F,
             /// Energy lost over the whole step, keV.
             pub lost_kev: F,
-            /// Half the square of its transport mean free paths.
-            pub strength: F,
+            /// By which share its stopping power is below that of the middle at the start, and above it at the end.
+            pub slope: F,
+            /// Its transport mean free paths.
+            pub turns: F,
         }
 
         /// All lanes 0.
@@ -423,7 +425,8 @@ macro_rules! lanes_kernel {
             Stride {
                 per_g_mm: f_splat(0.0),
                 lost_kev: f_splat(0.0),
-                strength: f_splat(0.0),
+                slope: f_splat(0.0),
+                turns: f_splat(0.0),
             }
         }
 
@@ -434,7 +437,8 @@ macro_rules! lanes_kernel {
             Stride {
                 per_g_mm: f_select(on, a.per_g_mm, b.per_g_mm),
                 lost_kev: f_select(on, a.lost_kev, b.lost_kev),
-                strength: f_select(on, a.strength, b.strength),
+                slope: f_select(on, a.slope, b.slope),
+                turns: f_select(on, a.turns, b.turns),
             }
         }
 
@@ -1549,13 +1553,13 @@ macro_rules! lanes_kernel {
         }
 
         /// By which share a piece of a step is shorter along its flight than its path: the winding within the step. `begin` is the share
-        /// of the step before the piece, `part` the piece's own; `strength` is half the square of the step's transport mean free paths.
+        /// of the step before the piece, `part` the piece's own; `turns` the step's transport mean free paths.
         #[inline]
         $(#[$features])*
-        pub fn winding(strength: F, begin: F, part: F) -> F {
+        pub fn winding(turns: F, begin: F, part: F) -> F {
             let mut on0 = m_splat(true);
             let middle = f_add(begin, f_mul(f_splat(0.5f32), part));
-            f_mul(strength, f_sub(f_mul(middle, f_sub(f_splat(1.0f32), middle)), f_mul(f_mul(part, part), f_splat(0.083333336f32))))
+            f_mul(f_mul(f_mul(turns, turns), f_splat(0.5f32)), f_sub(f_mul(middle, f_sub(f_splat(1.0f32), middle)), f_mul(f_mul(part, part), f_splat(0.083333336f32))))
         }
 
         /// Flies straight from one share of a step to another. Returns how the flight ended.
@@ -1575,7 +1579,7 @@ macro_rules! lanes_kernel {
                     if !m_any(on1) { break; }
                     let energy_kev = kev_from_units(p.energy);
                     let mut part = f_sub(end, made);
-                    let mut way = f_mul(f_mul(part, f_sub(f_splat(1.0f32), winding(stride.strength, made, part))), recip(f_mul(density, stride.per_g_mm)));
+                    let mut way = f_mul(f_mul(part, f_sub(f_splat(1.0f32), winding(stride.turns, made, part))), recip(f_mul(density, stride.per_g_mm)));
                     let mut axis = u_splat(0u32);
                     let x = f_add(p.x, f_mul(p.ux, way));
                     let y = f_add(p.y, f_mul(p.uy, way));
@@ -1588,9 +1592,10 @@ macro_rules! lanes_kernel {
                         axis = u_select(on2, exit.axis, axis);
                         way = f_select(on2, fmin(exit.distance, way), way);
                         part = f_select(on2, f_mul(way, f_mul(density, stride.per_g_mm)), part);
-                        part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.strength, made, part))), part);
+                        part = f_select(on2, f_mul(part, f_add(f_splat(1.0f32), winding(stride.turns, made, part))), part);
                     }
-                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(stride.lost_kev, part)));
+                    let slope = f_mul(stride.slope, f_sub(f_add(f_mul(f_splat(2.0f32), made), part), f_splat(1.0f32)));
+                    let mut after = units_from_kev(f_sub(energy_kev, f_mul(f_mul(stride.lost_kev, part), f_add(f_splat(1.0f32), slope))));
                     let took3 = m_and(on1, u_gt(after, p.energy));
                     let mut on3 = took3;
                     {
@@ -1619,11 +1624,20 @@ macro_rules! lanes_kernel {
                         live = m_andnot(live, on5);
                     }
                     on1 = m_andnot(on1, took5);
+                    if !m_any(on1) { break 'l1; }
                     let next = gather_u(on1, cx.voxels, voxel_index(cx, p));
                     density = f_select(on1, voxel_density(next), density);
                     let took6 = m_and(on1, m_or(u_ne(voxel_tissue(next), tissue), f_le(density, f_splat(0.0f32))));
                     let mut on6 = took6;
-                    {
+                    if m_any(on6) {
+                        let lacks = f_lt(random(on6, rng), f_mul(made, f_mul(f_splat(0.5f32), stride.turns)));
+                        let took7 = m_and(on6, m_and(lacks, f_lt(end, f_splat(1.0f32))));
+                        let mut on7 = took7;
+                        {
+                            ret = u_select(on7, u_splat(FLIGHT_TURNS), ret);
+                            live = m_andnot(live, on7);
+                        }
+                        on6 = m_andnot(on6, took7);
                         ret = u_select(on6, u_splat(FLIGHT_TISSUE), ret);
                         live = m_andnot(live, on6);
                     }
@@ -1724,36 +1738,39 @@ macro_rules! lanes_kernel {
             let variance = f_mul(electron_value(on0, cx, row, middle, COLUMN_VARIANCE), step);
             let lost = fmin(soft_loss(on0, rng, mean_loss, variance), energy_kev);
             let k = f_mul(step, electron_value(on0, cx, row, middle, COLUMN_TRANSPORT));
-            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, strength: f_mul(f_mul(k, k), f_splat(0.5f32)) };
+            let slope = f_mul(f_sub(mean_loss, first_loss), recip(mean_loss));
+            let stride = Stride { per_g_mm: f_mul(f_splat(0.1f32), recip(step)), lost_kev: lost, slope: slope, turns: k };
             let v = random(on0, rng);
             let growth = f_mul(step, electron_value(on0, cx, row, bin, COLUMN_GROWTH));
             let hinge = f_add(v, f_mul(f_mul(f_splat(0.5f32), growth), f_mul(v, f_sub(f_splat(1.0f32), v))));
-            let mut begin = f_splat(0.0f32);
-            let mut end = hinge;
             let mut ended = u_splat(FLIGHT_DONE);
             let mut on2 = on0;
             'l2: for half in 0u32..2u32 {
                 if !m_any(on2) { break; }
-                let took3 = m_and(on2, u_eq(ended, u_splat(FLIGHT_DONE)));
+                let took3 = m_and(on2, m_or(u_eq(ended, u_splat(FLIGHT_DONE)), u_eq(ended, u_splat(FLIGHT_TURNS))));
                 let mut on3 = took3;
                 if m_any(on3) {
                     if (half == 1u32) {
                         scatter(on3, cx, rng, p, row, middle, f_mul(f_splat(0.1f32), recip(stride.per_g_mm)), out);
-                        begin = f_select(on3, hinge, begin);
-                        end = f_select(on3, f_splat(1.0f32), end);
                     }
-                    ended = u_select(on3, fly(on3, cx, rng, p, begin, end, stride, out), ended);
+                    let took4 = m_and(on3, u_eq(ended, u_splat(FLIGHT_DONE)));
+                    let mut on4 = took4;
+                    if m_any(on4) {
+                        let begin = (if (half == 1u32) { hinge } else { f_splat(0.0f32) });
+                        let end = (if (half == 1u32) { f_splat(1.0f32) } else { hinge });
+                        ended = u_select(on4, fly(on4, cx, rng, p, begin, end, stride, out), ended);
+                    }
                 }
             }
-            let took4 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
-            let mut on4 = took4;
-            if m_any(on4) {
-                let rate = electron_value(on4, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
-                let took5 = m_and(on4, f_lt(f_mul(random(on4, rng), most), rate));
-                let mut on5 = took5;
-                if m_any(on5) {
-                    let here = voxel_density(gather_u(on5, cx.voxels, voxel_index(cx, p)));
-                    knock_on(on5, cx, rng, p, stack, row, here, out);
+            let took5 = m_and(on0, m_and(knocks, u_eq(ended, u_splat(FLIGHT_DONE))));
+            let mut on5 = took5;
+            if m_any(on5) {
+                let rate = electron_value(on5, cx, row, energy_bin(kev_from_units(p.energy)), COLUMN_KNOCK_ON);
+                let took6 = m_and(on5, f_lt(f_mul(random(on5, rng), most), rate));
+                let mut on6 = took6;
+                if m_any(on6) {
+                    let here = voxel_density(gather_u(on6, cx.voxels, voxel_index(cx, p)));
+                    knock_on(on6, cx, rng, p, stack, row, here, out);
                 }
             }
             ended

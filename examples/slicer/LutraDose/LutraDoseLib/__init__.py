@@ -1,1 +1,0 @@
-"""What the module LutraDose does, without the desktop program."""
