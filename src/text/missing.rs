@@ -39,7 +39,9 @@ impl Draft {
         let added = self.made.iter().filter(|made| made.end <= start);
         let added: usize = added.map(|made| self.text[made.clone()].matches('\n').count()).sum();
         let line = 1 + before.matches('\n').count() - added;
-        Some(Lack { field, line, at, made: self.made.iter().any(|made| made.contains(&start)) })
+        // a stand-in that is a table begins with a brace; the table of the whole text may begin where a stand-in does
+        let table = self.text.get(start..).is_some_and(|text| text.starts_with('{'));
+        Some(Lack { field, line, at, made: table && self.made.iter().any(|made| made.contains(&start)) })
     }
 
     /// Places where a field of the table may be written, and whether on a line of its own.
