@@ -42,6 +42,10 @@ pub const LIGHTEST_TISSUE_G_CM3: f64 = 0.26;
 /// How far a stated half-life may exceed the physical one: the rounding of tables.
 pub const HALF_LIFE_TOLERANCE: f64 = 1e-3;
 
+/// How many times as slowly as a stated half-life points may fall before it is refused as days in place of hours, which are 24
+/// times as many. Assumption: noise and uptake move a half-life between two images by less than a factor of four.
+pub const DAYS_FOR_HOURS: f64 = 4.0;
+
 /// The longest scan, h: hardly anybody lies still for 2; the factor allows for sums of scans.
 pub const LONGEST_SCAN_H: f64 = 12.0;
 
@@ -295,6 +299,40 @@ pub fn half_life_in_days(what: &str, half_life_h: f64, physical_half_life_h: f64
         );
         Note::warning("half-life-in-days", text).at(what)
     })
+}
+
+/// The half-life, h, with which activity falls between the last two points (h, MBq); infinite where it does not fall, none of
+/// fewer than two points or of points without activity.
+fn falls_with_h(points: &[(f64, f64)]) -> Option<f64> {
+    let [.., (from_h, before_mbq), (to_h, after_mbq)] = *points else { return None };
+    let halvings = (before_mbq / after_mbq).log2();
+    (before_mbq > 0.0 && after_mbq > 0.0 && to_h > from_h)
+        .then(|| if halvings > 0.0 { (to_h - from_h) / halvings } else { f64::INFINITY })
+}
+
+/// Refuses a stated effective half-life, h, that would be a usual one in days and that the region's own points (h, MBq) show not
+/// to be in hours: they fall more than [`DAYS_FOR_HOURS`] times as slowly. One point shows nothing: see [`half_life_in_days`].
+pub fn half_life_of_points(
+    what: impl Into<Words>,
+    half_life_h: f64,
+    points: &[(f64, f64)],
+    physical_half_life_h: f64,
+) -> Result<(), BoundsError> {
+    let (Some(days), Some(found_h)) = (half_life_in_days("", half_life_h, physical_half_life_h), falls_with_h(points))
+    else {
+        return Ok(());
+    };
+    if found_h <= DAYS_FOR_HOURS * half_life_h {
+        return Ok(());
+    }
+    let shown = if found_h.is_finite() { format!("a fall with {} h", rounded(found_h)) } else { "no fall".to_owned() };
+    let (from_h, to_h) = (points[points.len() - 2].0, points[points.len() - 1].0);
+    Err(BoundsError::new(
+        what,
+        format!("{half_life_h} h"),
+        format!("what the images show: {shown} between {} and {} h", rounded(from_h), rounded(to_h)),
+        format!("Days for hours? {}.", days.text),
+    ))
 }
 
 /// A doubt about the times of a series, h, with its total activities, MBq: all within a day, and an activity that falls as if

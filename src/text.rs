@@ -15,6 +15,8 @@ use std::io::{self, Read, Write};
 
 /// JSON whose keys do not repeat.
 pub mod json;
+/// Every field that a TOML text lacks.
+pub mod missing;
 /// What parsers say, in words for a person.
 pub mod parsed;
 /// Tables as CSV.

@@ -252,8 +252,10 @@
     read(plane, event) {
       const place = this.under(plane, event);
       const n = this.index(place);
-      const values = this.data.layers.map((layer, number) =>
-        `${layer.name} ${layer.words[this.layers[number][n]]} ${layer.unit}`);
+      const values = this.data.layers.map((layer, number) => {
+        const word = layer.words[this.layers[number][n]];
+        return `${layer.name} ${word}${/[0-9]/.test(word) ? ` ${layer.unit}` : ""}`;
+      });
       const region = this.labels && this.labels[n] ? this.data.regions[this.labels[n] - 1].name : "no region";
       const mm = place.map((at, axis) => (this.data.origin[axis] + at * this.data.mm[axis]).toFixed(0));
       this.readout.textContent = `${region}: ${values.join("; ")} (about), at ${mm.join(", ")} mm`;

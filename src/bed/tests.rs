@@ -223,6 +223,17 @@ fn law_seed_23gy_40bed() {
     close(4.5 * LN_2 / 52.0, 0.0600, 5e-5);
 }
 
+/// What the set of tumours says of its repair half-life: 1 h in place of 1.5 h.
+#[test]
+fn law_a_tumours_bed_hardly_depends_on_its_repair() {
+    let set = RADIOBIOLOGY_SETS.iter().find(|set| set.name == "tumour-generic").expect("a set");
+    assert_eq!((set.alpha_beta_gy, set.repair_half_life_h), (10.0, 1.5));
+    let bed = |repair_half_life_h: f64| 17.0 * (1.0 + 17.0 * g_mono(repair_half_life_h, 77.0) / set.alpha_beta_gy);
+    close(bed(1.5), 17.57, 0.02);
+    close(1.0 - bed(1.0) / bed(1.5), 0.01, 0.002);
+    assert!(1.0 - bed(0.5) / bed(1.5) > 0.012, "alarm: another repair half-life");
+}
+
 #[test]
 fn law_cycles_to_25_gy() {
     let g = g_mono(T_REP, 52.0);

@@ -49,6 +49,23 @@ fn alarm_more_decays_than_given() {
 }
 
 #[test]
+fn alarm_a_half_life_in_days_that_the_images_contradict() {
+    let falls =
+        |half_life_h: f64| [4.0, 24.0, 96.0, 168.0].map(|hour: f64| (hour, 100.0 * (-hour / half_life_h).exp2()));
+    let check = |stated_h: f64, points: &[(f64, f64)]| half_life_of_points("kidney", stated_h, points, LU177_H);
+    let found = told(check(2.1, &falls(50.0)));
+    assert!(found.contains("a fall with 50 h between 96 and 168 h") && found.contains("write 50.4 h"), "{found}");
+    assert!(told(check(2.1, &[(4.0, 1.0), (24.0, 3.0)])).contains("no fall between 4 and 24 h"));
+    // what clears so fast may be stated, and one image or none says nothing; nor does a half-life in hours that is unusual
+    for (stated_h, points) in
+        [(2.1, &falls(2.1)[..]), (2.1, &falls(8.0)), (2.1, &falls(50.0)[..1]), (2.1, &[]), (20.0, &falls(120.0))]
+    {
+        assert_eq!(check(stated_h, points), Ok(()), "{stated_h} {points:?}");
+    }
+    assert!(check(2.1, &falls(8.8)).is_err());
+}
+
+#[test]
 fn alarm_more_activity_than_is_left() {
     let given = Given::new(Some(7400.0), LU177_H);
     assert_eq!(given.check_activity("a.nii", LU177_H, 1.19 * 3700.0, &[]), Ok(()));

@@ -68,7 +68,7 @@ pub(super) fn protocols() -> Result<(), Failure> {
     text.push_str("\nradiobiology for [[radiobiology]] set = NAME\n");
     for set in RADIOBIOLOGY_SETS {
         text.push_str(&format!(
-            "{:<14} alpha/beta {} Gy, repair half-life {} h ({})\n",
+            "{:<15} alpha/beta {} Gy, repair half-life {} h ({})\n",
             set.name, set.alpha_beta_gy, set.repair_half_life_h, set.source
         ));
     }

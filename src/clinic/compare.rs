@@ -686,6 +686,11 @@ fn record(request: &CompareRequest, a: &Map, b: &Map, found: &Found) -> serde_js
         "header": found.header,
         "relation": found.relation,
         "findings": findings(found),
+        "noise": found.noise.map(|noise| json!({
+            "spread": noise.spread, "within_two": noise.within_two, "median_rel": noise.median_rel, "voxels": noise.voxels,
+        })),
+        "zero_in_b_alone": found.zeros[0],
+        "zero_in_a_alone": found.zeros[1],
         "left_out": sentences(&found.left_out),
         "notes": found.left_out,
         "gamma_2mm_1percent": found.passing[0],
@@ -727,6 +732,8 @@ fn page(
                 ("Left unexplained by a common factor, without any shift or flip".into(), format!("{} % of A’s dose (root mean square)", percent(found.relation.unexplained, 2))),
                 ("The same after flips, swaps and moves found".into(), format!("{} %", percent(found.relation.unexplained_after, 2))),
                 ("B over A, sums over the voxels with dose".into(), format!("{:.5}", found.relation.factor)),
+                ("Voxels with dose in A that are exactly 0 in B".into(), found.zeros[0].to_string()),
+                ("Voxels with dose in B that are exactly 0 in A".into(), found.zeros[1].to_string()),
             ]),
         ],
     )];
@@ -925,7 +932,13 @@ fn slices(a: &Map, laid: &Laid, regions: &[Region], found: &Found, shown: &[Show
         title: "",
     };
     let top = scale_top_gy(&a.dose_gy.data);
-    let layer = |name: &str, unit: &str, values, scale| Layer { name: name.into(), unit: unit.into(), values, scale };
+    let layer = |name: &str, unit: &str, values, scale| Layer {
+        name: name.into(),
+        unit: unit.into(),
+        values,
+        scale,
+        zero: None,
+    };
     let viewer = Viewer::new(&Scene {
         grid,
         background,

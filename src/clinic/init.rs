@@ -18,6 +18,7 @@ use crate::io::atomic::OutputFiles;
 use crate::io::dicom::{self, Moment};
 use crate::place::Place;
 use crate::source::ActivityUnit;
+use crate::units::rounded;
 use std::path::{Component, Path, PathBuf};
 
 /// Columns of a comment.
@@ -629,6 +630,9 @@ fn course_text(
     text.comment("A pseudonym for the record, never a name. Reasons to stop: \"progression\", \"refusal\", ..");
     text.line("# id = \"P-001\"").line("# stop_flags = []").gap();
     text.comment("What the rules of the protocol ask for. What is left out is unknown, and unknown is never a pass.");
+    if protocol.is_none() {
+        text.comment("A draft that is given the protocol's name lists them here: `lutra help init course`.");
+    }
     text.line("[patient.facts]");
     let mut facts: Vec<(String, Vec<&str>)> = Vec::new();
     for rule in protocol.map(|p| p.rules.as_slice()).unwrap_or_default() {
@@ -754,7 +758,10 @@ fn cycle_text(
         Dosimetry::Series => {
             let home = parent_of(&cycle.series);
             let series = series_text(&home, number, found, common)?;
-            text.comment("Images at several times; this file says how they are integrated.");
+            text.comment(match scans(found).len() {
+                1 => "One image; this file says how it is integrated over time.",
+                _ => "Images at several times; this file says how they are integrated.",
+            });
             let file = cycle.series.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             text.text("series", &if own { format!("{}/{file}", relative(base, &home)?) } else { file });
             drafts.push(Draft { path: cycle.series.to_path_buf(), text: series.0 });
@@ -820,9 +827,9 @@ fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> 
     let mut own = Text::default();
     labels(&mut own, base, &Survey { names: names_for(found, common), ..source.clone() }, "")?;
     if source.of(&[Role::Labels]).is_empty() {
-        text.blank("labels", "no label map was found; a series needs one on the grid of its images.");
+        text.blank("labels", "no label map was found; a series needs one.");
     } else {
-        text.comment("The label map must lie on the grid of the images.");
+        text.comment("The label map may lie on the grid of the images or on a finer one, as that of the CT.");
         text.0.push_str(&own.0);
     }
     text.gap();
@@ -851,8 +858,9 @@ fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> 
         match image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection) {
             Some(hours) => {
                 text.comment(&format!(
-                    "Middle of the scan {hours:.4} h after injection, as the DICOM headers date both; time_h would decide in \
-                     their place."
+                    "Middle of the scan {} h after injection, as the DICOM headers date both; time_h would decide in \
+                     their place.",
+                    rounded(hours, 4)
                 ));
             }
             None => time_of(&mut text, image),
@@ -872,7 +880,8 @@ fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> 
         text.blank(
             "half_life_h",
             "effective half-life, h, stated with its source. Kidneys and tumours differ: give each region its own in \
-             [[regions]], with region, method and half_life_h.",
+             [[regions]], with region, method and half_life_h. Or method = \"population\" with a prior of organs in place of \
+             one number: `lutra kinetics list`.",
         );
         return Ok(text);
     }

@@ -11,6 +11,7 @@ use crate::io::dicom::{self, ActivityOptions, CYCLES_APART_H, Entry, Kind, Origi
 use crate::io::open::origin_of;
 use crate::note::Note;
 use crate::place::Place;
+use crate::units::rounded;
 
 /// Largest difference between two equivalent images of one scan, as a share of the highest value.
 const SAME_IMAGE_REL: f64 = 1e-3;
@@ -203,7 +204,7 @@ pub(super) fn too_close(path: &str, other: &str, apart_h: f64) -> UserError {
     UserError::invalid(
         path,
         "injection",
-        format!("{apart_h:.3} h away from that in {other}"),
+        format!("{} h away from that in {other}", rounded(apart_h, 4)),
         "one injection, or cycles a day or more apart",
         words!(
             "Correct the time of injection in the header, or state it for the images of one cycle with ",
@@ -260,7 +261,7 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<Note>, hear: &mut dyn Listener) -
         return Err(UserError::invalid(
             format!("{} and {}", a.input.path, b.input.path),
             "",
-            format!("two images of the scan at {:.4} h that {how}", shot.time_h),
+            format!("two images of the scan at {} h that {how}", rounded(shot.time_h, 4)),
             "one image of a scan",
             words!("Name the images to use with ", Setting::Activity, "."),
         )
@@ -272,8 +273,10 @@ fn add(cycle: &mut Shots, shot: Shot, own: Vec<Note>, hear: &mut dyn Listener) -
     hear.info(
         "same-scan-twice",
         format!(
-            "{} and {} are one scan at {:.4} h and say the same: the first is used",
-            kept.image.input.path, left.image.input.path, kept.time_h
+            "{} and {} are one scan at {} h and say the same: the first is used",
+            kept.image.input.path,
+            left.image.input.path,
+            rounded(kept.time_h, 4)
         ),
     );
     if replace {

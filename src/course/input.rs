@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::bounds::BoundsError;
 use crate::fault::{Explained, Fault, Words, explained, words};
-use crate::text::parsed::plain_words;
+use crate::text::missing;
 
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -172,7 +172,7 @@ pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str)
         InputError::new(
             file,
             format!("{line}TOML"),
-            plain_words(error.message()),
+            missing::words::<T>(text, &error),
             "the fields that the manual lists, each once",
             next,
         )

@@ -398,7 +398,7 @@ pub enum FitFlag {
     AssumedHalfLife {
         /// The half-life used, h.
         half_life_h: f64,
-        /// Where it is from.
+        /// Where it is from, in words that follow the number.
         source: String,
     },
     /// A population stands behind the curve.

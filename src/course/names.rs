@@ -45,10 +45,12 @@ pub fn standard(name: &str) -> Option<&'static str> {
     KNOWN.get(&plain(name)).map(String::as_str)
 }
 
-/// The name of `names` that is closest to `wanted`, where one is close enough to be a slip of the pen.
+/// The name of `names` that is closest to `wanted`, where one is close enough to be a slip of the pen. A name of another organ
+/// or of the other side is none.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let names = names.into_iter().filter(|name| standard(name).is_none_or(|known| standard(wanted) == Some(known)));
     let distance = |name: &str| strsim::osa_distance(&plain(name), &plain(wanted));
-    let (least, name) = names.into_iter().map(|name| (distance(name), name)).min()?;
+    let (least, name) = names.map(|name| (distance(name), name)).min()?;
     (least <= 1 + wanted.len() / 4).then_some(name)
 }
 
@@ -89,5 +91,7 @@ mod tests {
         }
         assert_eq!(near("kidney_left", ["liver", "kidny_left"]), Some("kidny_left"));
         assert_eq!(near("kidney_left", ["liver", "bladder"]), None);
+        // alarm: the other kidney is no slip of the pen
+        assert_eq!(near("kidney_right", ["kidney_left", "LK", "tumour_1"]), None);
     }
 }

@@ -264,7 +264,7 @@ impl Protocol {
             });
             ProtocolError::Parse {
                 file: file.to_owned(),
-                message: format!("{line}{}", crate::text::parsed::plain_words(error.message())),
+                message: format!("{line}{}", crate::text::missing::words::<Self>(text, &error)),
             }
         })?;
         protocol.validate(file)?;

@@ -80,14 +80,14 @@ impl SingleTimePoint {
                 fixed_half_life_mbq_h(activity_mbq, time_h, *half_life_h),
                 *half_life_h,
                 *half_life_rel_sigma,
-                "population".to_owned(),
+                "as stated".to_owned(),
             ),
             Self::PreviousCycle { half_life_h, half_life_rel_sigma, cycle } => (
                 "previous-half-life",
                 fixed_half_life_mbq_h(activity_mbq, time_h, *half_life_h),
                 *half_life_h,
                 *half_life_rel_sigma,
-                format!("cycle {cycle}"),
+                format!("from cycle {cycle}"),
             ),
         };
         let kinetics = mono_kinetics(tia_mbq_h, half_life_h)?;

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::bed::Exponential;
 use crate::bounds::{self, BoundsError, Given, Reading};
-use crate::fault::{Explained, Fault, FaultKind, explained};
+use crate::fault::{Explained, Fault, FaultKind, explained, words};
 use crate::grid::{Volume, VoxelGrid};
 use crate::kinetics::{Prior, Scan};
 use crate::note::Note;
@@ -166,6 +166,16 @@ impl TiaError {
         match self {
             Self::UnknownRegion { region, known } => unknown("regions", region, known),
             Self::UnknownPlanar { region, known } => unknown("planar counts", region, known),
+            Self::Images { region, source: source @ TimeActivityError::TooFewPoints { found: 1, .. } } => {
+                let fault = source.fault();
+                Fault::invalid(
+                    of(region),
+                    "method",
+                    "one image",
+                    "two or more images, or a method for one",
+                    words!("One image cannot be fitted: ", fault.next.clone().unwrap_or_default(), "."),
+                )
+            }
             Self::Images { region, source } => Fault::invalid(
                 of(region),
                 "method",
@@ -480,7 +490,7 @@ pub fn flag_words(flag: &FitFlag) -> String {
         FitFlag::NothingToTestTheFit => "as many points as parameters".to_owned(),
         FitFlag::UncertaintyNotAssessable => "uncertainty not assessable".to_owned(),
         FitFlag::AssumedHalfLife { half_life_h, source } => {
-            format!("half-life {} h from {source}", rounded(*half_life_h, 3))
+            format!("half-life {} h {source}", rounded(*half_life_h, 3))
         }
         FitFlag::Population { prior, organ, prior_share } => {
             format!("{:.0} % of the variance is the prior's ({prior}, {organ})", 100.0 * prior_share)
@@ -654,8 +664,13 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
     }
     warnings.extend(region_warnings(input, &cells, &regions));
     within_what_was_given(input, &regions)?;
-    let own = input.region_methods.iter().map(|own| (format!("region {}: half_life_h", own.region), &own.method));
-    for (what, method) in std::iter::once(("half_life_h".to_owned(), input.default_method)).chain(own) {
+    let own = input
+        .region_methods
+        .iter()
+        .map(|own| (format!("region {}: effective half-life (half_life_h)", own.region), &own.method));
+    for (what, method) in
+        std::iter::once(("effective half-life (half_life_h)".to_owned(), input.default_method)).chain(own)
+    {
         let stated_h = method.stated_half_life_h();
         warnings.extend(stated_h.and_then(|h| bounds::half_life_in_days(&what, h, input.physical_half_life_h)));
     }
@@ -746,10 +761,11 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
 }
 
 /// Alternative interpretations of an image's numbers.
-fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 6] {
+fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 7] {
     let voxel_ml = input.images[0].activity_mbq.grid.voxel_cm3();
     let decayed = |hours: f64| (-hours / input.physical_half_life_h).exp2();
     [
+        Reading::new("as Bq/mL in place of kBq/mL", 1e-3),
         Reading::new("as Bq in place of MBq", 1e-6),
         Reading::new("as Bq/mL in place of MBq in the voxel", 1e-6 * voxel_ml),
         Reading::new("as Bq/mL in place of Bq in the voxel", voxel_ml),
@@ -769,6 +785,9 @@ fn region_integral(
     let half_life_h = input.physical_half_life_h;
     if let Some(stated_h) = method.stated_half_life_h() {
         bounds::effective_half_life_h(format!("region {name}: half_life_h"), stated_h, half_life_h)?;
+        let shown: Vec<(f64, f64)> = points.iter().map(|point| (point.time_h, point.activity_mbq)).collect();
+        let what = format!("region {name}: effective half-life (half_life_h)");
+        bounds::half_life_of_points(what, stated_h, &shown, half_life_h)?;
     }
     let mut level_rel_sigma = 0.0;
     let single = |rule: SingleTimePoint| {

@@ -160,7 +160,7 @@ impl Prior {
             return Err(invalid("text", format!("{tokens} tokens"), "a file of a population's kinetics"));
         }
         let raw: RawPrior = toml::from_str(text).map_err(|error| {
-            let found = crate::text::parsed::plain_words(error.message());
+            let found = crate::text::missing::words::<RawPrior>(text, &error);
             invalid("TOML", found, "the fields that the manual lists, each once")
         })?;
         if raw.schema != 1 {
@@ -216,7 +216,7 @@ impl Prior {
     /// What a user must be told before this prior is used for `nuclide` and, where it is stated, `pharmaceutical`.
     pub fn notes(&self, nuclide: &str, pharmaceutical: Option<&str>) -> Vec<Note> {
         let mut notes = Vec::new();
-        if !self.nuclide.eq_ignore_ascii_case(nuclide) {
+        if plain(&self.nuclide) != plain(nuclide) {
             let text = format!(
                 "the kinetics of {} are for {}, the images are of {nuclide}: effective half-lives of one nuclide are not \
                  another's",
@@ -232,6 +232,11 @@ impl Prior {
         }
         notes
     }
+}
+
+/// A nuclide's name without what does not count: "lu177" and "Lu-177" are one.
+fn plain(nuclide: &str) -> String {
+    nuclide.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }
 
 /// One organ of a file.

@@ -5,7 +5,7 @@
 
 use super::dead_time;
 use crate::fault::{Fault, FaultKind};
-use crate::text::parsed::plain_words;
+use crate::text::missing;
 use serde::{Deserialize, Serialize};
 
 /// A calibration as it is kept.
@@ -194,8 +194,9 @@ pub fn from_toml<T: serde::de::DeserializeOwned>(text: &str, file: &str) -> Resu
     if tokens > crate::text::MAX_TOKENS {
         return Err(invalid("text", format!("{tokens} tokens"), "a calibration file"));
     }
-    toml::from_str(text)
-        .map_err(|error| invalid("TOML", plain_words(error.message()), "the fields that the manual lists, each once"))
+    toml::from_str(text).map_err(|error| {
+        invalid("TOML", missing::words::<T>(text, &error), "the fields that the manual lists, each once")
+    })
 }
 
 impl Calibration {

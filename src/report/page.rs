@@ -421,8 +421,13 @@ fn numbers(table: &Table, column: usize) -> bool {
     table.rows.iter().any(|row| matches!(row.get(column), Some(Cell::Number(_) | Cell::Range(..) | Cell::Unknown)))
 }
 
+/// Letters of a word that no column must be as wide as.
+const LONG_WORD: usize = 40;
+
 fn content(cell: &Cell) -> Markup {
     match cell {
+        // a fingerprint may break anywhere, other words may not
+        Cell::Text(text) if text.split(' ').any(|word| word.len() >= LONG_WORD) => html! { span .long { (text) } },
         Cell::Text(text) | Cell::Number(text) => html! { (text) },
         Cell::Region(number, name) => html! {
             (swatch(*number)) (name)

@@ -143,11 +143,14 @@ fn cli_impossible_series_are_refused() {
         write(folder, "bad.toml", &text);
         refused(folder, "tia bad.toml", words);
     }
-    write(folder, "SERIES.toml", &population("2.1"));
-    assert!(
-        done(folder, "tia SERIES.toml", "days").contains("write 50.4 h"),
-        "a half-life that looks like days is told"
-    );
+    // a half-life that looks like days: refused where the images show another, told where one image cannot
+    write(folder, "bad.toml", &population("2.1"));
+    let words =
+        ["effective half-life", "found 2.1 h", "a fall with", "between 96 and 168 h", "Days for hours?", "50.4 h"];
+    refused(folder, "tia bad.toml", &words);
+    let one = population("2.1").split("[[images]]").take(2).collect::<Vec<_>>().join("[[images]]");
+    write(folder, "SERIES.toml", &one);
+    assert!(done(folder, "tia SERIES.toml", "days").contains("write 50.4 h"));
     // 1, 4 and 7 days written as hours
     let mut days = good.replace("[[images]]\nfile = \"t4.nii\"\ntime_h = 4\n", "");
     for (hours, day) in [("24", "1"), ("96", "4"), ("168", "7")] {

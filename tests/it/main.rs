@@ -59,6 +59,7 @@ mod io_output;
 mod io_source;
 mod kinetics_twin;
 mod law_births;
+mod law_course_histograms;
 mod law_fano;
 mod law_knock_on;
 mod law_math;

@@ -20,6 +20,7 @@ use crate::io::dicom::ActivityOptions;
 use crate::note::Note;
 use crate::place::Place;
 use crate::report::run_record::InputFile;
+use crate::units::rounded;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -118,7 +119,7 @@ impl CourseSource {
                 )
             })?;
             bounds::cycle_mbq(&format!("cycle {number}: administered activity"), administered_mbq).or_user_error()?;
-            let times: Vec<String> = opened.times_h().iter().map(|h| format!("{h:.4}")).collect();
+            let times: Vec<String> = opened.times_h().iter().map(|&h| rounded(h, 4)).collect();
             hear.info(
                 "cycle-found",
                 format!(

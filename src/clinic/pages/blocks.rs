@@ -191,10 +191,11 @@ pub fn histogram_table(caption: &str, all: &[RegionHistogram], regions: &[ShownR
     Table::new(caption, &heads.iter().map(String::as_str).collect::<Vec<_>>(), rows)
 }
 
-/// A histogram point, and its 95 % range where that differs from it in the digits shown.
+/// A histogram point, and its 95 % range where that differs from it in the digits shown. A range of no width is that of a
+/// curve without a band.
 fn point_cell(gy: f64, [low, high]: [f64; 2]) -> Cell {
     let (text, low, high) = (significant(gy, 3), significant(low, 3), significant(high, 3));
-    if low == text && high == text { Cell::Number(text) } else { Cell::Range(text, format!("{low} to {high}")) }
+    if low == high { Cell::Number(text) } else { Cell::Range(text, format!("{low} to {high}")) }
 }
 
 /// Energy balances as table and bar.
@@ -268,4 +269,22 @@ pub fn uncertainty_words() -> Vec<Block> {
                 .into(),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn law_a_point_shows_its_range_where_there_is_one() {
+        let shown = |gy: f64, range: [f64; 2]| match point_cell(gy, range) {
+            Cell::Number(text) => text,
+            Cell::Range(text, range) => format!("{text} ({range})"),
+            _ => "another cell".to_owned(),
+        };
+        assert_eq!(shown(4.97, [4.95, 4.99]), "4.97 (4.95 to 4.99)");
+        assert_eq!(shown(4.970, [4.9701, 4.9702]), "4.97", "the digits shown are the same");
+        // alarm: a curve without a band has no range, though it is read between other points than the value
+        assert_eq!(shown(0.584, [0.586, 0.586]), "0.584");
+    }
 }

@@ -213,7 +213,7 @@ fn facts(f: &Found<'_>, quantity: &str) -> Vec<Fact> {
     }
     if let Some(prediction) = verdict.predictions.first() {
         facts.push(fact(
-            "Predicted dose of the next cycle".into(),
+            "Predicted for the next cycle".into(),
             format!("{} Gy/GBq", significant(prediction.gy_per_gbq, 3)),
             format!(
                 "absorbed dose coefficient, ± {} %, by “{}”",
@@ -813,6 +813,7 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
         unit: "Gy".into(),
         values: &sum,
         scale: Scale::Root { top: scale_top_gy(&sum) },
+        zero: None,
     }];
     if !f.histograms.bed.is_empty() {
         layers.push(Layer {
@@ -820,6 +821,8 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
             unit: "Gy".into(),
             values: &voxels.bed_gy,
             scale: Scale::Root { top: scale_top_gy(&voxels.bed_gy) },
+            // no radiobiology, no BED
+            zero: Some("not known"),
         });
     }
     if let Some(percent) = &percent {
@@ -828,6 +831,7 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
             unit: "%".into(),
             values: percent,
             scale: Scale::Classes { edges: SIGMA_EDGES.to_vec() },
+            zero: None,
         });
     }
     let region_labels: Vec<u16> = f
@@ -975,7 +979,7 @@ fn clinic(f: &Found<'_>) -> Vec<(String, String)> {
             seen.push(time);
         }
     }
-    let given: Vec<String> = f.course.cycles.iter().map(|cycle| significant(cycle.administered_mbq, 5)).collect();
+    let given: Vec<String> = f.course.cycles.iter().map(|cycle| significant(cycle.administered_mbq, 4)).collect();
     let before: Vec<String> =
         f.course.ledger.iter().map(|entry| format!("{} ({})", entry.what, name(&entry.structure))).collect();
     vec![
@@ -1045,7 +1049,8 @@ fn not_known(f: &Found<'_>) -> Vec<String> {
         .collect();
     if !stated.is_empty() {
         unknown.push(format!(
-            "The measured uncertainty of the doses of cycle {}: the protocol’s is used.",
+            "The measured uncertainty of the doses of {} {}: the protocol’s is used.",
+            if stated.len() == 1 { "cycle" } else { "cycles" },
             stated.join(", ")
         ));
     }

@@ -61,7 +61,7 @@ fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRe
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
     let mut heads = vec!["Region", "Mass|g", "TIA|MBq h", "Dose ± SE|Gy", "SE|%"];
     if with_activity {
-        heads.push("Per activity|Gy/GBq");
+        heads.push("Absorbed dose coefficient|Gy/GBq");
     }
     heads.extend(["Electrons|Gy", "Photons|Gy"]);
     let cells = |n: Option<usize>, row: &RegionDose| {
@@ -111,12 +111,14 @@ pub fn slices(
             unit: "Gy".into(),
             values: &dose.dose_gy,
             scale: Scale::Root { top: scale_top_gy(&dose.dose_gy) },
+            zero: None,
         },
         Layer {
             name: "Standard error of a voxel".into(),
             unit: "%".into(),
             values: &sigma_percent,
             scale: Scale::Classes { edges: SIGMA_EDGES.to_vec() },
+            zero: None,
         },
     ];
     layers.extend(further.iter().map(|layer| Layer {
@@ -124,6 +126,7 @@ pub fn slices(
         unit: layer.unit.clone(),
         values: &layer.values,
         scale: layer.scale.clone(),
+        zero: None,
     }));
     Viewer::new(&Scene {
         grid: &case.decays.grid,

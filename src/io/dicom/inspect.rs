@@ -109,7 +109,7 @@ pub fn inspect(path: impl Into<Place>, options: &ActivityOptions) -> Result<Insp
             Kind::StructureSet | Kind::Segmentation => regions(series, anatomy),
             Kind::Dose => rtdose::read_rtdose(&series.objects[0].path).map(|dose| {
                 let highest = dose.data.iter().copied().fold(0.0, f64::max);
-                (vec![dose.grid.describe(), format!("highest dose {highest:.4} Gy")], Vec::new())
+                (vec![dose.grid.describe(), format!("highest dose {} Gy", rounded(highest, 4))], Vec::new())
             }),
             _ => Ok((vec![format!("SOP class {}", series.objects[0].class())], Vec::new())),
         };
@@ -175,26 +175,27 @@ fn activity_facts(activity: &ActivityImage) -> Vec<String> {
     let scan = &activity.scan;
     let mut facts = vec![volume.grid.describe()];
     facts.push(match scan.timing.hours_after_injection {
-        Some(hours) => format!("{hours:.4} h after injection (middle of the scan)"),
+        Some(hours) => format!("{} h after injection (middle of the scan)", rounded(hours, 4)),
         None => "time after injection not known".to_owned(),
     });
     facts.push(format!("scan of {} s", scan.timing.duration_s));
     facts.push(format!("unit Bq/mL by {}", scan.calibration));
     let [low, high] = scan.decay_factors;
     facts.push(format!(
-        "decay correction {}; factor to the middle of the scan {low:.6}{}",
+        "decay correction {}; factor to the middle of the scan {}{}",
         scan.decay_correction.name(),
-        if low == high { String::new() } else { format!(" to {high:.6}") }
+        rounded(low, 6),
+        if low == high { String::new() } else { format!(" to {}", rounded(high, 6)) }
     ));
     facts.extend(scan.nuclide.as_ref().map(|nuclide| format!("nuclide {nuclide}")));
-    facts.extend(scan.half_life_h.map(|h| format!("half-life {h:.4} h")));
+    facts.extend(scan.half_life_h.map(|h| format!("half-life {} h", rounded(h, 6))));
     let total_mbq = volume.data.iter().sum::<f64>() * volume.grid.voxel_cm3() * 1e-6;
-    facts.push(format!("{total_mbq:.3} MBq in the image"));
+    facts.push(format!("{} MBq in the image", rounded(total_mbq, 4)));
     if let Some(administered) = scan.administered_mbq {
-        facts.push(format!("{administered:.3} MBq administered"));
+        facts.push(format!("{} MBq administered", rounded(administered, 4)));
         if let (Some(hours), Some(half_life_h)) = (scan.timing.hours_after_injection, scan.half_life_h) {
             let left = administered * (-hours / half_life_h).exp2();
-            facts.push(format!("{left:.3} MBq of it not yet decayed at the scan"));
+            facts.push(format!("{} MBq of it not yet decayed at the scan", rounded(left, 4)));
         }
     }
     facts
@@ -225,11 +226,11 @@ fn regions(series: &Series, anatomy: Option<&Anatomy>) -> Told {
     let Regions { reports, notes, .. } = read(object, &anatomy.grid, frame.as_deref())?;
     let line = |r: &super::RegionReport| {
         format!(
-            "region {} {}: {:.3} mL drawn, {:.3} mL on the CT ({:+.2} %)",
+            "region {} {}: {} mL drawn, {} mL on the CT ({:+.2} %)",
             r.label,
             r.name,
-            r.own_cm3,
-            r.grid_cm3,
+            rounded(r.own_cm3, 4),
+            rounded(r.grid_cm3, 4),
             100.0 * r.change_rel()
         )
     };

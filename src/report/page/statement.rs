@@ -269,7 +269,6 @@ pub fn sections(t: &Transport<'_>, files: &[InputFile], clinic: Vec<(String, Str
                 Block::Terms(clinic),
                 Block::Heading("What a Monte Carlo study records (AAPM TG-268)".into()),
                 Block::Terms(records(t)),
-                Block::Heading("Inputs".into()),
                 many(inputs(files)),
                 Block::Folded { summary: format!("Data sets ({})", data.len()), blocks: vec![Block::Terms(data)] },
                 Block::Folded { summary: "Settings, defaults included".into(), blocks: vec![Block::Terms(settings)] },

@@ -50,6 +50,8 @@ pub struct Layer<'a> {
     pub values: &'a [f32],
     /// Scale.
     pub scale: Scale,
+    /// Word for a value of 0 where 0 stands for what is not known.
+    pub zero: Option<&'static str>,
 }
 
 /// What slices are made of.
@@ -187,9 +189,12 @@ impl Viewer {
         let mut layers = vec![];
         for layer in &scene.layers {
             let bytes = blocks.bytes(|voxels| level(&layer.scale, mean(layer.values, voxels)));
+            let mut words = words(&layer.scale);
+            if let (Some(word), Some(first)) = (layer.zero, words.first_mut()) {
+                *first = word.to_owned();
+            }
             layers.push(json!({
-                "name": layer.name, "unit": layer.unit, "data": packed(&bytes), "look": look(&layer.scale),
-                "words": words(&layer.scale),
+                "name": layer.name, "unit": layer.unit, "data": packed(&bytes), "look": look(&layer.scale), "words": words,
             }));
         }
         let number = |label: u16| {
@@ -509,7 +514,15 @@ mod tests {
             labels: None,
             region_labels: &[],
             regions: &[],
-            layers: vec![Layer { name: "Dose".into(), unit: "Gy".into(), values: &dose, scale: Scale::Root { top } }],
+            layers: [None, Some("not known")]
+                .map(|zero| Layer {
+                    name: "Dose".into(),
+                    unit: "Gy".into(),
+                    values: &dose,
+                    scale: Scale::Root { top },
+                    zero,
+                })
+                .to_vec(),
             start: [1, 0, 2],
         });
         assert_eq!(viewer.payload["dims"], json!([3, 5, 4]));
@@ -523,6 +536,9 @@ mod tests {
             assert!((found - wanted).abs() < 0.5 / 255.0 * 2.0 * (wanted * top).sqrt() + 0.01, "{found} for {wanted}");
         }
         assert!(viewer.note.starts_with("All voxels"));
+        let word = |layer: usize, byte: usize| viewer.payload["layers"][layer]["words"][byte].clone();
+        assert_eq!((word(0, 0), word(1, 0)), (json!("0"), json!("not known")), "0 of a BED that nobody can state");
+        assert_eq!(word(0, 200), word(1, 200));
     }
 
     #[test]
@@ -536,7 +552,13 @@ mod tests {
             labels: None,
             region_labels: &[],
             regions: &[],
-            layers: vec![Layer { name: "D".into(), unit: "Gy".into(), values: &dose, scale: Scale::Root { top: 1.0 } }],
+            layers: vec![Layer {
+                name: "D".into(),
+                unit: "Gy".into(),
+                values: &dose,
+                scale: Scale::Root { top: 1.0 },
+                zero: None,
+            }],
             start: [0; 3],
         });
         assert!(viewer.dims.iter().product::<usize>() <= MOST_VOXELS);
