@@ -182,6 +182,11 @@ impl OrganPrior {
     }
 }
 
+/// A nuclide's name without case and hyphens: lu177 is Lu-177.
+fn plain(nuclide: &str) -> String {
+    nuclide.chars().filter(|c| c.is_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
 /// Words of a region's name, without numbers.
 fn words(name: &str) -> Vec<&str> {
     name.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect()
@@ -255,7 +260,7 @@ impl Prior {
     /// What a user must be told before this prior is used for `nuclide` and, where it is stated, `pharmaceutical`.
     pub fn notes(&self, nuclide: &str, pharmaceutical: Option<&str>) -> Vec<Note> {
         let mut notes = Vec::new();
-        if !self.nuclide.eq_ignore_ascii_case(nuclide) {
+        if plain(&self.nuclide) != plain(nuclide) {
             let text = format!(
                 "the kinetics of {} are for {}, the images are of {nuclide}: effective half-lives of one nuclide are not \
                  another's",

@@ -389,7 +389,7 @@ fn law_a_prior_file_is_written_as_it_is_read() {
         assert_eq!((&a.patient_sd, &a.names, a.shape), (&b.patient_sd, &b.names, b.shape));
     }
     assert!(prior.notes("lu177", Some("177lu-dotatate")).is_empty());
-    assert!(prior.notes("lu177", None).is_empty());
+    assert!(prior.notes("lu177", None).is_empty() && prior.notes("Lu-177", None).is_empty());
     let other = prior.notes("y90", Some("177Lu-PSMA-617"));
     assert_eq!(other.len(), 2);
     assert!(other[0].contains("y90") && other[1].contains("177Lu-PSMA-617"), "{other:?}");
