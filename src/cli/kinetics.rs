@@ -9,6 +9,7 @@ use crate::clinic::kinetics::{LearnRequest, PlanRequest, learn_from, plan_of};
 use crate::clinic::priors::physical_half_life_h;
 use crate::io::atomic::OutputFiles;
 use crate::kinetics::{BUILT_IN, OrganPrior, Prior};
+use crate::units::rounded;
 
 /// Plans that the terminal shows; `--json` holds all.
 const SHOWN: usize = 10;
@@ -26,14 +27,14 @@ pub(super) fn run(what: RawKineticsWhat) -> Result<(), Failure> {
 fn lines(organ: &OrganPrior) -> String {
     let of = |(p, name): (usize, &&str)| {
         format!(
-            "  {:<10} {name:<20} median {:>8.2}, standard deviation of the logarithm {:.3} among patients, {:.3} among cycles\n",
+            "  {:<10} {name:<22} median {:>8}, standard deviation of the logarithm {:.3} among patients, {:.3} among cycles\n",
             organ.organ,
-            organ.shape.value_of(p, organ.mean[p]),
+            rounded(organ.median(p), 3),
             organ.patient_sd[p],
             organ.cycle_sd[p]
         )
     };
-    organ.shape.kinetic_names().iter().enumerate().map(of).collect()
+    organ.parameter_names().iter().enumerate().map(of).collect()
 }
 
 fn list() -> Result<(), Failure> {

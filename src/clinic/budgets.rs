@@ -114,6 +114,7 @@ mod tests {
             label: 2,
             name: "kidney_left".to_owned(),
             voxels: 1,
+            volume_ml: 1.0,
             points,
             integral: Some(integral),
             calibration_rel_sigma: 0.05,

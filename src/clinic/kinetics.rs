@@ -150,8 +150,7 @@ fn course(folder: &Place, inputs: &mut Vec<InputFile>) -> Result<Courses, UserEr
     };
     let mut by_region = Courses::new();
     for (region, points) in cycles.into_iter().flat_map(|cycle| cycle.points) {
-        let of = |p: &ActivityPoint| Scan { time_h: p.time_h, activity_mbq: p.activity_mbq, rel_sigma: p.rel_sigma };
-        let scans: Vec<Scan> = points.iter().filter(|p| p.activity_mbq > 0.0).map(of).collect();
+        let scans: Vec<Scan> = points.iter().filter(|p| p.activity_mbq > 0.0).map(|p| p.scan(None)).collect();
         if !scans.is_empty() {
             by_region.entry(region).or_default().push(scans);
         }

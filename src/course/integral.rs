@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use crate::bed::{BedError, DoseRateCurve, Exponential, SampledRate};
 use crate::fault::{Explained, Fault, FaultKind, explained};
+use crate::kinetics::Scan;
 use crate::quadrature::trapezoid;
 use crate::units::rounded;
 
@@ -229,6 +230,13 @@ pub struct ActivityPoint {
     pub rel_sigma: Option<f64>,
 }
 
+impl ActivityPoint {
+    /// The point for a population's kinetics; `gbq_ml` is administered activity times the region's volume, where it is known.
+    pub fn scan(&self, gbq_ml: Option<f64>) -> Scan {
+        Scan { time_h: self.time_h, activity_mbq: self.activity_mbq, rel_sigma: self.rel_sigma, gbq_ml }
+    }
+}
+
 /// A sum of exponentials with parameters. lp is the physical decay rate, k rates are biological.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -420,6 +428,11 @@ pub enum FitFlag {
         deviations: f64,
         /// Probability of a worse misfit of a patient of the population.
         probability: f64,
+    },
+    /// The prior knows the uptake, and the administered activity is not stated: the amplitude is free.
+    UptakeNotUsed {
+        /// The prior's name.
+        prior: String,
     },
     /// The posterior is not normal: its width by sampling stands for that by its curvature.
     WidthBySampling {

@@ -1,7 +1,7 @@
 //! The curve of a region by a population's kinetics (`crate::kinetics`), as an integral with its flags.
 
 use crate::bed::Exponential;
-use crate::kinetics::{OrganPrior, Posterior, Scan, fit, sample};
+use crate::kinetics::{OrganPrior, Posterior, Scan, UPTAKE, fit, sample};
 
 use super::integral::{
     ActivityPoint, FitFlag, POOR_FIT_PROBABILITY, Parameter, TimeActivityError, TimeIntegral, exponential_kinetics,
@@ -18,7 +18,8 @@ const LEAST_SHARE: f64 = 0.1;
 /// uncertainty matters to nobody (assumption).
 const WIDTHS_APART: f64 = 0.10;
 
-/// The integral of `points` under the prior of their organ; `name` is the prior's, `earlier` are the scans of earlier cycles.
+/// The integral of `points` under the prior of their organ; `name` is the prior's, `earlier` are the scans of earlier cycles,
+/// `gbq_ml` is administered activity times the region's volume, where it is known.
 ///
 /// Errors: what [`fit`] refuses.
 pub(super) fn integrate_population(
@@ -26,9 +27,10 @@ pub(super) fn integrate_population(
     organ: &OrganPrior,
     name: &str,
     earlier: &[Vec<Scan>],
+    gbq_ml: Option<f64>,
     physical_half_life_h: f64,
 ) -> Result<TimeIntegral, TimeActivityError> {
-    let own = points.iter().map(|p| Scan { time_h: p.time_h, activity_mbq: p.activity_mbq, rel_sigma: p.rel_sigma });
+    let own = points.iter().map(|p| p.scan(gbq_ml));
     let mut cycles: Vec<Vec<Scan>> = earlier.iter().filter(|scans| !scans.is_empty()).cloned().collect();
     cycles.push(own.collect());
     let found = fit(organ, &cycles)?;
@@ -42,6 +44,9 @@ pub(super) fn integrate_population(
         organ: organ.organ.clone(),
         prior_share: found.prior_share,
     });
+    if organ.knows_uptake() && gbq_ml.is_none() {
+        integral.flags.push(FitFlag::UptakeNotUsed { prior: name.to_owned() });
+    }
     if let Some(probability) = found.probability.filter(|p| *p < POOR_FIT_PROBABILITY) {
         integral.flags.push(FitFlag::PriorConflict {
             prior: name.to_owned(),
@@ -92,5 +97,10 @@ fn of_posterior(points: &[ActivityPoint], found: &Posterior, scale: f64) -> Resu
             rel_sigma: Some(found.kinetic_sigma[p]),
         })
         .collect();
+    integral.parameters.extend(found.uptake.map(|[value, sigma]| Parameter {
+        name: UPTAKE.to_owned(),
+        value,
+        rel_sigma: Some(sigma),
+    }));
     Ok(integral)
 }

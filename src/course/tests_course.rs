@@ -76,6 +76,19 @@ fn io_course_faults_are_named() {
     }
 }
 
+/// An uncertainty below 0, above 100 %, of nothing or no number, wherever a course may state one.
+#[test]
+fn io_uncertainties_that_are_none_are_refused_by_name() {
+    for field in ["random_error", "systematic_error"] {
+        for value in ["-0.05", "0.0", "1.5", "nan"] {
+            let text =
+                GOOD.replacen("administered_mbq = 7300", &format!("administered_mbq = 7300\n{field} = {value}"), 1);
+            let error = Course::parse(&text, "COURSE.toml").unwrap_err().to_string();
+            assert!(error.contains(&format!("cycles[2].{field}")) && error.contains("below 1"), "{value}: {error}");
+        }
+    }
+}
+
 fn ramp(dims: [usize; 3], origin_mm: [f64; 3]) -> Volume<f32> {
     let grid = VoxelGrid::axis_aligned(dims, [2.0, 3.0, 4.0], origin_mm);
     let data = (0..grid.len())

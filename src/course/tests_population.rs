@@ -86,7 +86,12 @@ fn law_one_scan_takes_the_prior_and_says_so() {
 /// An earlier cycle with scans tells the half-life of a later single scan.
 #[test]
 fn law_earlier_cycles_tell_the_half_life() {
-    let scan = |time_h: f64| Scan { time_h, activity_mbq: 100.0 * (-time_h / 70.0_f64).exp2(), rel_sigma: Some(0.01) };
+    let scan = |time_h: f64| Scan {
+        time_h,
+        activity_mbq: 100.0 * (-time_h / 70.0_f64).exp2(),
+        rel_sigma: Some(0.01),
+        gbq_ml: None,
+    };
     let scans = vec![vec![scan(24.0), scan(96.0), scan(168.0)]; 3];
     let earlier = EarlierHalfLife { half_life_h: 70.0, rel_sigma: None, cycle: 3, scans };
     let with = map(&[24.0], [70.0, 77.0, 60.0], &BTreeMap::from([("kidney_left".to_owned(), earlier)]));
@@ -111,7 +116,7 @@ fn law_a_patient_of_another_population_is_warned_of() {
 
 #[test]
 fn law_earlier_scans_of_all_cycles_remain() {
-    let scan = Scan { time_h: 24.0, activity_mbq: 1.0, rel_sigma: None };
+    let scan = Scan { time_h: 24.0, activity_mbq: 1.0, rel_sigma: None, gbq_ml: None };
     let of = |cycle: u32, scans| EarlierHalfLife { half_life_h: 50.0, rel_sigma: None, cycle, scans };
     let first = of(1, vec![vec![scan]]).after(None);
     let second = of(2, vec![vec![scan, scan]]).after(Some(first));

@@ -84,6 +84,31 @@ fn io_series_faults_are_named() {
     assert!(Series::parse(&fit, "S").unwrap_err().to_string().contains("half_life_h"));
 }
 
+/// An uncertainty below 0, above 100 %, of nothing or no number, wherever a series may state one.
+#[test]
+fn io_uncertainties_that_are_none_are_refused_by_name() {
+    let fit = |field: &str| {
+        format!("{GOOD}\n[fit]\nmethod = \"population-half-life\"\nhalf_life_h = 50\nhalf_life_rel_error = {field}\n")
+    };
+    let planar = |value: &str| {
+        format!("{GOOD}\n[[planar]]\ntime_h = 24.0\ncounts = {{ kidney = 100.0 }}\nrelative_error = {value}\n")
+    };
+    for value in ["-0.05", "1.5", "nan", "inf"] {
+        let of = |find: &str, text: String| (GOOD.replacen(find, &text, 1), "relative_error");
+        let texts = [
+            of("relative_error = 0.05", format!("relative_error = {value}")),
+            of("time_h = 24.3", format!("time_h = 24.3\nrelative_error = {value}")),
+            (GOOD.replacen("schema = 1", &format!("schema = 1\nsystematic_error = {value}"), 1), "systematic_error"),
+            (fit(value), "half_life_rel_error"),
+            (planar(value), "planar"),
+        ];
+        for (text, field) in texts {
+            let error = Series::parse(&text, "SERIES.toml").unwrap_err().to_string();
+            assert!(error.contains(field) && error.contains("below 1"), "{value} {field}: {error}");
+        }
+    }
+}
+
 #[test]
 fn io_clock_times_cross_midnight_and_summer_time() {
     // Central Europe 2024-03-31: clocks go from 02:00+01:00 to 03:00+02:00.

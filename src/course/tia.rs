@@ -380,6 +380,8 @@ pub struct RegionIntegral {
     pub name: String,
     /// Voxels that the region has a share of.
     pub voxels: usize,
+    /// Its volume, mL.
+    pub volume_ml: f64,
     /// Activities, MBq.
     pub points: Vec<ActivityPoint>,
     /// The integral; none for a region without any positive activity.
@@ -498,6 +500,7 @@ pub fn flag_words(flag: &FitFlag) -> String {
         FitFlag::PriorConflict { prior, parameter, deviations, .. } => {
             format!("not of the population {prior}: {parameter} {deviations:+.1} standard deviations off")
         }
+        FitFlag::UptakeNotUsed { prior } => format!("the uptake that {prior} knows is not used"),
         FitFlag::DrawsTooFew { share } => {
             format!("uncertainty by curvature: {:.1} % of the draws count", 100.0 * share)
         }
@@ -529,6 +532,12 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
                 "the scans contradict the population {prior}: {parameter} lies {deviations:+.1} of its standard deviations \
                  off, a worse misfit has a chance of {:.2} %; take a fit without a prior",
                 100.0 * probability
+            ),
+        )),
+        FitFlag::UptakeNotUsed { prior } => Some(Note::warning(
+            "uptake-not-used",
+            format!(
+                "{prior} knows the size of the uptake, but no administered activity is stated: state administered_mbq"
             ),
         )),
         FitFlag::MostlyBeforeFirst { .. } => Some(Note::warning(
@@ -616,7 +625,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
     let mut warnings = check(input)?;
     let grid = input.images[0].activity_mbq.grid.clone();
     let cells = Cells::of(input);
-    let members = &cells.by_label;
+    let (members, volumes) = (&cells.by_label, Cells::volumes(input));
     let name_of = |label: u16| match (label, input.names.get(&label)) {
         (0, _) => "unlabelled".to_owned(),
         (_, Some(name)) => name.clone(),
@@ -643,7 +652,9 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
                 rel_sigma: input.rel_sigma(label, n),
             })
             .collect();
-        let mut integral = region_integral(input, &name, &points)?;
+        let volume_ml = volumes.get(&label).copied().unwrap_or_default() * grid.voxel_cm3();
+        let gbq_ml = input.administered_mbq.map(|mbq| mbq / 1000.0 * volume_ml);
+        let mut integral = region_integral(input, &name, &points, gbq_ml)?;
         let calibration_rel_sigma = integral.as_ref().map_or(0.0, |integral| integral.systematic_rel_sigma);
         if let (Some(integral), Some(sigma)) = (&mut integral, input.corrected.get(&label)) {
             integral.systematic_rel_sigma = integral.systematic_rel_sigma.hypot(sigma.common_rel);
@@ -652,6 +663,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             label,
             name,
             voxels: own.chunk_by(|a, b| a.voxel == b.voxel).count(),
+            volume_ml,
             reference_image: 0,
             points,
             integral,
@@ -780,6 +792,7 @@ fn region_integral(
     input: &TiaInput<'_>,
     name: &str,
     points: &[ActivityPoint],
+    gbq_ml: Option<f64>,
 ) -> Result<Option<TimeIntegral>, TiaError> {
     let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
     let half_life_h = input.physical_half_life_h;
@@ -836,7 +849,7 @@ fn region_integral(
             })?;
             let earlier = input.earlier.get(name).map_or(&[][..], |earlier| &earlier.scans);
             match read.organ_of(name) {
-                Some(organ) => integrate_population(points, organ, prior, earlier, half_life_h),
+                Some(organ) => integrate_population(points, organ, prior, earlier, gbq_ml, half_life_h),
                 None => without_organ(points, prior, input.error_model, half_life_h),
             }
         }
@@ -947,6 +960,16 @@ struct Cells {
 }
 
 impl Cells {
+    /// Volume of each label, in image voxels.
+    fn volumes(input: &TiaInput<'_>) -> BTreeMap<u16, f64> {
+        let mut by_label = BTreeMap::new();
+        for (&region, volume) in input.shares.labels().iter().zip(input.shares.volumes()) {
+            let label = if input.air == Some(region) { 0 } else { region };
+            *by_label.entry(label).or_default() += volume;
+        }
+        by_label
+    }
+
     fn of(input: &TiaInput<'_>) -> Self {
         let mut by_label: BTreeMap<u16, Vec<Cell>> = BTreeMap::new();
         let label_of = |region: u32| {

@@ -31,7 +31,7 @@ pub struct Learnt {
     pub converged: bool,
 }
 
-/// The likeliest population of `patients` (cycles of scans each), sought from `start`, whose shape, names, correlation
+/// The likeliest kinetics of `patients` (cycles of scans each), sought from `start`, whose shape, names, correlation
 /// and scatter of a scan stay.
 ///
 /// Errors: fewer patients than [`FEWEST_PATIENTS`]; a patient whose scans have no most probable curve, by its place.
@@ -42,7 +42,8 @@ pub fn learn(start: &OrganPrior, patients: &[Vec<Vec<Scan>>]) -> Result<Learnt, 
         return Err(Fault::invalid(&start.organ[..], "courses", found, allowed, next));
     }
     let cycles_told = patients.iter().filter(|cycles| cycles.len() > 1).count() >= FEWEST_PATIENTS;
-    let mut prior = start.clone();
+    // records of finished courses tell no volumes: the size of an uptake is not learnt
+    let mut prior = start.without_uptake();
     let mut converged = false;
     for _ in 0..MOST_ROUNDS {
         let new = round(&prior, patients, cycles_told)?;

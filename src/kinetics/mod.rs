@@ -16,8 +16,10 @@ mod sampled;
 
 pub use curve::{Shape, Term};
 pub use posterior::{Posterior, Scan, fit};
-pub use prior::{BUILT_IN, OrganPrior, Prior};
+pub use prior::{BUILT_IN, OrganPrior, Prior, UPTAKE};
 pub use sampled::{Sampled, sample};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_sampled;

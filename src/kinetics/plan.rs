@@ -50,7 +50,9 @@ pub fn plan(
         for kinetic in &drawn {
             let scan = |&time_h: &f64| {
                 let activity_mbq = prior.shape.ln_activity(0.0, kinetic, time_h)?.exp();
-                Some(Scan { time_h, activity_mbq, rel_sigma: Some(prior.scan_rel_sigma) })
+                // the amplitude is 1 MBq: the uptake decides the size
+                let gbq_ml = kinetic.get(prior.shape.kinetics()).map(|ln_uptake| (-ln_uptake).exp());
+                Some(Scan { time_h, activity_mbq, rel_sigma: Some(prior.scan_rel_sigma), gbq_ml })
             };
             // a patient drawn outside the domain of the curves has none
             let Some(cycle) = times_h.iter().map(scan).collect::<Option<Vec<_>>>() else { continue };
@@ -64,7 +66,7 @@ pub fn plan(
     Ok(plans)
 }
 
-/// Kinetic coordinates of patients of the population, one cycle each.
+/// Coordinates of patients of the population (kinetics, then the uptake where it is known), one cycle each.
 pub(super) fn patients_of(prior: &OrganPrior, patients: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut normals = Normals::new(seed);
     let covariance = prior.patient_covariance() + prior.cycle_covariance();

@@ -4,7 +4,8 @@
 //!
 //!   (b - mu)^T Wp (b - mu) + Sum_c (k_c - b)^T Wc (k_c - b) + Sum_i [ln(a_i/a(t_i))/s_i]^2   [methods/kinetics.md eq. 3]
 //!
-//! with the weights W, the inverse covariances of the prior. The amplitudes are free. The covariance is the inverse of half
+//! with the weights W, the inverse covariances of the prior. The amplitudes are free; where the prior knows the uptake, ln of
+//! amplitude over administered activity and volume is one more of the parameters. The covariance is the inverse of half
 //! the second derivatives at the minimum (Laplace). What of the variance of ln TIA is the prior's: with C^-1 = P + D, the
 //! weights of prior and data, g^T C g = g^T C P C g + g^T C D C g, and the share of the first term is the prior's.
 
@@ -24,6 +25,9 @@ pub struct Scan {
     pub activity_mbq: f64,
     /// Relative standard uncertainty that the scans do not share; none to take the prior's scatter.
     pub rel_sigma: Option<f64>,
+    /// Administered activity times the volume of the region, GBq mL, for a prior that knows the uptake; none leaves the
+    /// amplitude free. The first scan of a cycle decides.
+    pub gbq_ml: Option<f64>,
 }
 
 /// The posterior of the last cycle.
@@ -37,6 +41,8 @@ pub struct Posterior {
     pub kinetic: Vec<f64>,
     /// Their standard uncertainties.
     pub kinetic_sigma: Vec<f64>,
+    /// Uptake, MBq/(mL GBq), and its relative standard uncertainty, where the prior knows it.
+    pub uptake: Option<[f64; 2]>,
     /// Integral from the injection to infinity, MBq h.
     pub tia_mbq_h: f64,
     /// Its relative standard uncertainty.
@@ -45,7 +51,7 @@ pub struct Posterior {
     pub prior_share: f64,
     /// The least misfit of scans and prior together.
     pub misfit: f64,
-    /// Its degrees of freedom: scans less amplitudes.
+    /// Its degrees of freedom: scans less free amplitudes.
     pub degrees_of_freedom: usize,
     /// Probability of a worse misfit if the patient is of this population; none without a degree of freedom.
     pub probability: Option<f64>,
@@ -69,16 +75,22 @@ pub(super) struct Problem<'a> {
     prior: &'a OrganPrior,
     cycles: &'a [Vec<Scan>],
     patient_weight: DMatrix<f64>,
-    cycle_weight: DMatrix<f64>,
+    /// Of the kinetics alone, and with the uptake.
+    cycle_weights: [DMatrix<f64>; 2],
+    /// Weights of the prior on all unknowns.
+    prior_weight: DMatrix<f64>,
+    /// Where the prior alone is at rest.
+    centre: DVector<f64>,
 }
 
 /// A half gradient and half second derivatives without the curves' own curvature.
-struct Slope {
-    gradient: DVector<f64>,
-    normal: DMatrix<f64>,
+pub(super) struct Slope {
+    pub(super) gradient: DVector<f64>,
+    pub(super) normal: DMatrix<f64>,
 }
 
-const MOST_STEPS: usize = 200;
+/// Most steps of the search: scans of 0.01 % leave a bent ridge that short steps follow.
+const MOST_STEPS: usize = 5000;
 
 impl<'a> Problem<'a> {
     pub(super) fn new(prior: &'a OrganPrior, cycles: &'a [Vec<Scan>]) -> Result<Self, Fault> {
@@ -89,12 +101,17 @@ impl<'a> Problem<'a> {
                 Fault::invalid(&prior.organ[..], "correlation", "a singular matrix", "a correlation matrix", next)
             })
         };
-        Ok(Self {
-            patient_weight: weight(prior.patient_covariance())?,
-            cycle_weight: weight(prior.cycle_covariance())?,
-            prior,
-            cycles,
-        })
+        let cycle_weights = [weight(prior.without_uptake().cycle_covariance())?, weight(prior.cycle_covariance())?];
+        let patient_weight = weight(prior.patient_covariance())?;
+        let (prior_weight, centre) = (DMatrix::zeros(0, 0), DVector::zeros(0));
+        let mut problem = Self { patient_weight, cycle_weights, prior_weight, centre, prior, cycles };
+        (problem.prior_weight, problem.centre) = (problem.weight_of_prior(), problem.rest());
+        Ok(problem)
+    }
+
+    /// Number of the patient's own parameters.
+    fn own(&self) -> usize {
+        self.prior.mean.len()
     }
 
     fn kinetics(&self) -> usize {
@@ -103,12 +120,29 @@ impl<'a> Problem<'a> {
 
     /// Number of unknowns.
     pub(super) fn len(&self) -> usize {
-        self.kinetics() + self.cycles.len() * (1 + self.kinetics())
+        self.own() + self.cycles.len() * (1 + self.kinetics())
     }
 
     /// Place of a cycle's ln A; its kinetics follow.
     pub(super) fn cycle_at(&self, cycle: usize) -> usize {
-        self.kinetics() + cycle * (1 + self.kinetics())
+        self.own() + cycle * (1 + self.kinetics())
+    }
+
+    /// Unknowns of a cycle that are drawn about the patient's parameters, in their order, each with what is taken off first.
+    fn drawn(&self, cycle: usize) -> Vec<(usize, f64)> {
+        let at = self.cycle_at(cycle);
+        let size = self.cycles[cycle][0].gbq_ml.filter(|_| self.prior.knows_uptake());
+        (0..self.kinetics()).map(|p| (at + 1 + p, 0.0)).chain(size.map(|size| (at, size.ln()))).collect()
+    }
+
+    /// Weight of a cycle's parameters about the patient's.
+    fn cycle_weight(&self, cycle: usize) -> &DMatrix<f64> {
+        &self.cycle_weights[usize::from(self.drawn(cycle).len() > self.kinetics())]
+    }
+
+    /// Number of cycles whose amplitude nothing but the scans tells.
+    fn free_amplitudes(&self) -> usize {
+        (0..self.cycles.len()).filter(|&cycle| self.drawn(cycle).len() == self.kinetics()).count()
     }
 
     fn kinetic_of(&self, x: &DVector<f64>, cycle: usize) -> DVector<f64> {
@@ -121,12 +155,10 @@ impl<'a> Problem<'a> {
 
     /// Where the search begins: the prior's mean, amplitudes through the scans.
     fn start(&self) -> DVector<f64> {
-        let mean = &self.prior.mean;
-        let mut x = DVector::zeros(self.len());
-        x.rows_mut(0, self.kinetics()).copy_from_slice(mean);
+        let mean = &self.prior.mean[..self.kinetics()];
+        let mut x = self.centre.clone();
         for (cycle, scans) in self.cycles.iter().enumerate() {
             let at = self.cycle_at(cycle);
-            x.rows_mut(at + 1, self.kinetics()).copy_from_slice(mean);
             let (mut sum, mut weights) = (0.0, 0.0);
             for scan in scans {
                 let Some(unit) = self.prior.shape.ln_activity(0.0, mean, scan.time_h) else { continue };
@@ -139,15 +171,30 @@ impl<'a> Problem<'a> {
         x
     }
 
+    /// Where the prior alone is at rest.
+    fn rest(&self) -> DVector<f64> {
+        let mean = &self.prior.mean;
+        let mut x = DVector::zeros(self.len());
+        x.rows_mut(0, self.own()).copy_from_slice(mean);
+        for cycle in 0..self.cycles.len() {
+            for (p, (at, less)) in self.drawn(cycle).into_iter().enumerate() {
+                x[at] = mean[p] + less;
+            }
+        }
+        x
+    }
+
     /// The misfit; none outside the domain of the curves.
     pub(super) fn misfit(&self, x: &DVector<f64>) -> Option<f64> {
-        let b = x.rows(0, self.kinetics()).into_owned();
+        let b = x.rows(0, self.own()).into_owned();
         let from_mean = &b - DVector::from_column_slice(&self.prior.mean);
         let mut sum = (&self.patient_weight * &from_mean).dot(&from_mean);
         for (cycle, scans) in self.cycles.iter().enumerate() {
             let (k, ln_amplitude) = (self.kinetic_of(x, cycle), x[self.cycle_at(cycle)]);
-            let apart = &k - &b;
-            sum += (&self.cycle_weight * &apart).dot(&apart);
+            let drawn = self.drawn(cycle);
+            let apart = drawn.iter().enumerate().map(|(p, (at, less))| x[*at] - less - b[p]);
+            let apart = DVector::from_iterator(drawn.len(), apart);
+            sum += (self.cycle_weight(cycle) * &apart).dot(&apart);
             for scan in scans {
                 let curve = self.prior.shape.ln_activity(ln_amplitude, k.as_slice(), scan.time_h)?;
                 sum += ((scan.activity_mbq.ln() - curve) / self.sigma(scan)).powi(2);
@@ -157,33 +204,31 @@ impl<'a> Problem<'a> {
     }
 
     /// Weights of the prior on all unknowns.
-    fn prior_weight(&self) -> DMatrix<f64> {
-        let (n, k) = (self.len(), self.kinetics());
-        let mut weight = DMatrix::zeros(n, n);
-        let mut add = |row: usize, column: usize, block: &DMatrix<f64>, sign: f64| {
-            let mut view = weight.view_mut((row, column), (k, k));
-            view += block * sign;
-        };
-        add(0, 0, &self.patient_weight, 1.0);
+    pub(super) fn prior_weight(&self) -> &DMatrix<f64> {
+        &self.prior_weight
+    }
+
+    fn weight_of_prior(&self) -> DMatrix<f64> {
+        let mut weight = DMatrix::zeros(self.len(), self.len());
+        weight.view_mut((0, 0), (self.own(), self.own())).copy_from(&self.patient_weight);
         for cycle in 0..self.cycles.len() {
-            let at = self.cycle_at(cycle) + 1;
-            add(0, 0, &self.cycle_weight, 1.0);
-            add(at, at, &self.cycle_weight, 1.0);
-            add(0, at, &self.cycle_weight, -1.0);
-            add(at, 0, &self.cycle_weight, -1.0);
+            let (drawn, own) = (self.drawn(cycle), self.cycle_weight(cycle));
+            for (p, (row, _)) in drawn.iter().enumerate() {
+                for (q, (column, _)) in drawn.iter().enumerate() {
+                    weight[(*row, *column)] += own[(p, q)];
+                    weight[(p, q)] += own[(p, q)];
+                    weight[(p, *column)] -= own[(p, q)];
+                    weight[(*row, q)] -= own[(p, q)];
+                }
+            }
         }
         weight
     }
 
-    fn slope(&self, x: &DVector<f64>) -> Option<Slope> {
+    pub(super) fn slope(&self, x: &DVector<f64>) -> Option<Slope> {
         let k = self.kinetics();
-        let mut centre = DVector::zeros(self.len());
-        centre.rows_mut(0, k).copy_from_slice(&self.prior.mean);
-        for cycle in 0..self.cycles.len() {
-            centre.rows_mut(self.cycle_at(cycle) + 1, k).copy_from_slice(&self.prior.mean);
-        }
-        let mut normal = self.prior_weight();
-        let mut gradient = &normal * (x - centre);
+        let mut normal = self.prior_weight.clone();
+        let mut gradient = &normal * (x - &self.centre);
         for (cycle, scans) in self.cycles.iter().enumerate() {
             let (kinetic, at) = (self.kinetic_of(x, cycle), self.cycle_at(cycle));
             for scan in scans {
@@ -286,11 +331,13 @@ pub fn fit(prior: &OrganPrior, cycles: &[Vec<Scan>]) -> Result<Posterior, Fault>
     let last = cycles.len() - 1;
     let (at, kinetic) = (problem.cycle_at(last), problem.kinetic_of(&x, last));
     let scans: usize = cycles.iter().map(Vec::len).sum();
-    let degrees_of_freedom = scans - cycles.len();
+    let degrees_of_freedom = scans - problem.free_amplitudes();
     let probability = ChiSquared::new(degrees_of_freedom as f64).ok().map(|law| law.sf(misfit));
     let spread = prior.patient_covariance() + prior.cycle_covariance();
-    let distance = |p: usize| (kinetic[p] - prior.mean[p]) / spread[(p, p)].sqrt();
-    let far = (0..kinetic.len()).max_by(|&a, &b| distance(a).abs().total_cmp(&distance(b).abs())).unwrap_or(0);
+    let drawn = problem.drawn(last);
+    let distance = |p: usize| (x[drawn[p].0] - drawn[p].1 - prior.mean[p]) / spread[(p, p)].sqrt();
+    let far = (0..drawn.len()).max_by(|&a, &b| distance(a).abs().total_cmp(&distance(b).abs())).unwrap_or(0);
+    let uptake = drawn.get(kinetic.len()).map(|(at, less)| [(x[*at] - less).exp(), covariance[(*at, *at)].sqrt()]);
     Ok(Posterior {
         shape: prior.shape,
         ln_amplitude: x[at],
@@ -302,7 +349,8 @@ pub fn fit(prior: &OrganPrior, cycles: &[Vec<Scan>]) -> Result<Posterior, Fault>
         misfit,
         degrees_of_freedom,
         probability: if degrees_of_freedom > 0 { probability } else { None },
-        furthest: (prior.shape.kinetic_names()[far], distance(far)),
+        furthest: (prior.parameter_names()[far], distance(far)),
+        uptake,
         all: x,
         covariance,
     })
@@ -327,6 +375,10 @@ fn check(cycles: &[Vec<Scan>]) -> Result<(), Fault> {
             }
             if !(scan.activity_mbq > 0.0 && scan.activity_mbq.is_finite()) {
                 return wrong(cycle, "activity", format!("{} MBq", scan.activity_mbq), "above 0 MBq");
+            }
+            if let Some(size) = scan.gbq_ml.filter(|size| !(*size > 0.0 && size.is_finite())) {
+                let field = "administered activity times volume";
+                return wrong(cycle, field, format!("{size} GBq mL"), "above 0 GBq mL");
             }
             if scan.rel_sigma.is_some_and(|sigma| !(sigma > 0.0 && sigma < 1.0)) {
                 let found = scan.rel_sigma.unwrap_or_default().to_string();

@@ -9,10 +9,16 @@ use crate::fault::Fault;
 use crate::note::Note;
 
 /// Prior files that come with the program: name and text.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     ("dotatate-2017", include_str!("../../assets/kinetics/dotatate-2017.toml")),
     ("dotatate-kidney-2024", include_str!("../../assets/kinetics/dotatate-kidney-2024.toml")),
+    ("dotatate-kidney-uptake", include_str!("../../assets/kinetics/dotatate-kidney-uptake.toml")),
 ];
+
+/// The amplitude's parameter, for any shape: amplitude over administered activity and volume, MBq/(mL GBq).
+pub const UPTAKE: &str = "uptake_mbq_per_ml_gbq";
+/// All of an administered GBq in one mL, MBq/(mL GBq).
+const MOST_UPTAKE: f64 = 1000.0;
 
 const NEXT: &str = "See docs/methods/kinetics.md.";
 /// Normal deviate of a one-sided probability of 97.5 %.
@@ -72,7 +78,7 @@ pub struct OrganPrior {
     pub shape: Shape,
     /// Scatter of a scan's activity about the curve, relative; used where a scan states none.
     pub scan_rel_sigma: f64,
-    /// Means of the kinetic coordinates.
+    /// Means of the kinetic coordinates, then of the logarithm of the uptake where it is known.
     pub mean: Vec<f64>,
     /// Their standard deviations among patients.
     pub patient_sd: Vec<f64>,
@@ -102,11 +108,44 @@ pub struct Prior {
 }
 
 impl OrganPrior {
+    /// Whether the size of an uptake is known, not its shape in time alone.
+    pub fn knows_uptake(&self) -> bool {
+        self.mean.len() > self.shape.kinetics()
+    }
+
+    /// Names of the parameters, in the order of the means.
+    pub fn parameter_names(&self) -> Vec<&'static str> {
+        let uptake = self.knows_uptake().then_some(UPTAKE);
+        self.shape.kinetic_names().iter().copied().chain(uptake).collect()
+    }
+
+    /// Median of a parameter.
+    pub fn median(&self, parameter: usize) -> f64 {
+        if parameter < self.shape.kinetics() {
+            self.shape.value_of(parameter, self.mean[parameter])
+        } else {
+            self.mean[parameter].exp()
+        }
+    }
+
+    /// The organ with nothing known of the size of an uptake.
+    pub fn without_uptake(&self) -> Self {
+        let k = self.shape.kinetics();
+        let first = |all: &[f64]| all[..k].to_vec();
+        Self {
+            mean: first(&self.mean),
+            patient_sd: first(&self.patient_sd),
+            cycle_sd: first(&self.cycle_sd),
+            correlation: self.correlation.view((0, 0), (k, k)).into_owned(),
+            ..self.clone()
+        }
+    }
+
     fn covariance(&self, sd: &[f64]) -> DMatrix<f64> {
         DMatrix::from_fn(sd.len(), sd.len(), |i, j| self.correlation[(i, j)] * sd[i] * sd[j])
     }
 
-    /// Covariance of the kinetic coordinates among patients.
+    /// Covariance of the coordinates among patients.
     pub fn patient_covariance(&self) -> DMatrix<f64> {
         self.covariance(&self.patient_sd)
     }
@@ -124,11 +163,11 @@ impl OrganPrior {
     /// The organ as it stands in a file.
     fn raw(&self) -> RawOrgan {
         let spread = |p: usize| Spread {
-            median: self.shape.value_of(p, self.mean[p]),
+            median: self.median(p),
             patient_log_sd: self.patient_sd[p],
             cycle_log_sd: self.cycle_sd[p],
         };
-        let names = self.shape.kinetic_names();
+        let names = self.parameter_names();
         let plain = self.correlation == DMatrix::identity(names.len(), names.len());
         let rows = self.correlation.row_iter().map(|row| row.iter().copied().collect()).collect();
         RawOrgan {
@@ -249,15 +288,16 @@ fn of_organ(raw: &RawOrgan, file: &str, physical_h: f64) -> Result<OrganPrior, F
     if !(raw.scan_rel_sigma > 0.0 && raw.scan_rel_sigma < 1.0) {
         return Err(invalid("scan_rel_sigma", raw.scan_rel_sigma.to_string(), "above 0 and below 1"));
     }
-    let known = raw.shape.kinetic_names();
-    if let Some(other) = raw.parameters.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(invalid(other, "an entry".to_owned(), &known.join(", ")));
+    let mut known = raw.shape.kinetic_names().to_vec();
+    if let Some(other) = raw.parameters.keys().find(|name| !known.contains(&name.as_str()) && *name != UPTAKE) {
+        return Err(invalid(other, "an entry".to_owned(), &format!("{}, {UPTAKE}", known.join(", "))));
     }
+    known.extend(raw.parameters.contains_key(UPTAKE).then_some(UPTAKE));
     let (mut mean, mut patient_sd, mut cycle_sd) = (vec![], vec![], vec![]);
     for (p, name) in known.iter().enumerate() {
         let spread = raw.parameters.get(*name).ok_or_else(|| invalid(name, "none".to_owned(), "an entry"))?;
         check_spread(name, spread, physical_h).map_err(|(field, found, allowed)| invalid(&field, found, &allowed))?;
-        mean.push(raw.shape.coordinate(p, spread.median));
+        mean.push(if *name == UPTAKE { spread.median.ln() } else { raw.shape.coordinate(p, spread.median) });
         patient_sd.push(spread.patient_log_sd);
         cycle_sd.push(spread.cycle_log_sd);
     }
@@ -287,6 +327,12 @@ fn check_spread(name: &str, spread: &Spread, physical_h: f64) -> Result<(), (Str
         if !(sd > 0.0 && sd <= 2.0) {
             return wrong(field, sd, "above 0 and at most 2, the standard deviation of the logarithm".to_owned());
         }
+    }
+    if name == UPTAKE {
+        if !(median > 0.0 && median <= MOST_UPTAKE) {
+            return wrong("median", median, format!("above 0 and at most {MOST_UPTAKE}, all of it in one mL"));
+        }
+        return Ok(());
     }
     if name == "fast_share" {
         if !(median > 0.0 && median < 1.0) {

@@ -64,6 +64,28 @@ fn cli_wrong_priors_are_refused_by_name() {
         assert!(words.iter().all(|word| stderr(&output).contains(word)), "{words:?}: {}", stderr(&output));
         assert!(!folder.join("out").exists());
     }
+    // a correlation matrix that is none, and half-lives beyond physical decay
+    let own = "schema = 1\nname = \"a\"\nsource = \"b\"\npharmaceutical = [\"c\"]\nnuclide = \"lu177\"\n[[organs]]\n\
+               organ = \"kidney\"\nnames = [\"kidney\"]\nshape = \"uptake\"\nscan_rel_sigma = 0.05\n\
+               correlation = [[1.0, 0.2], [0.2, 1.0]]\n\
+               parameters.half_life_h = { median = 50.0, patient_log_sd = 0.2, cycle_log_sd = 0.1 }\n\
+               parameters.uptake_half_life_h = { median = 2.0, patient_log_sd = 0.3, cycle_log_sd = 0.1 }\n";
+    for (from, to, field) in [
+        ("[1.0, 0.2], [0.2, 1.0]", "[1.0, 1.0], [1.0, 1.0]", "correlation"),
+        ("median = 50.0", "median = 150.0", "physical decay, 159.5"),
+        ("patient_log_sd = 0.2", "patient_log_sd = -0.2", "patient_log_sd"),
+    ] {
+        write(folder, "own.toml", &own.replace(from, to));
+        write(folder, "SERIES.toml", &with_prior(&images, "own.toml"));
+        let output = lutra(folder, &["tia", "SERIES.toml", "--out", "out"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("own.toml") && stderr(&output).contains(field), "{}", stderr(&output));
+    }
+    // another nuclide is told
+    let other = format!("nuclide = \"tb161\"\n{}", with_prior(&images, "dotatate-2017"));
+    write(folder, "SERIES.toml", &other);
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "tb"]);
+    assert!(output.status.success() && stderr(&output).contains("Tb-161"), "{}", stderr(&output));
     // another pharmaceutical is told
     let other = format!("pharmaceutical = \"177Lu-PSMA-617\"\n{}", with_prior(&images, "dotatate-2017"));
     write(folder, "SERIES.toml", &other);
@@ -103,4 +125,34 @@ fn cli_kinetics_are_listed_learnt_and_planned_with() {
     assert!((median / (50.0_f64 * 60.0).sqrt() - 1.0).abs() < 0.01, "{median}");
     write(folder, "SERIES.toml", &with_prior(&[24.0, 96.0], "own.toml"));
     done(folder, &["tia", "SERIES.toml", "--out", "out"]);
+}
+
+/// One scan with the size of the uptake: it is used where the administered activity is stated, and its absence is told.
+#[test]
+fn cli_one_scan_with_the_size_of_the_uptake() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let text = with_prior(&[96.0], "dotatate-kidney-uptake").replace("method = \"mono\"", "method = \"mono-physical\"");
+    write(folder, "SERIES.toml", &text);
+    let said = |name: &str| {
+        let output = lutra(folder, &["tia", "SERIES.toml", "--out", name]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let with = said("with");
+    assert!(!with.contains("size of the uptake") && !with.contains("effective half-lives of one nuclide"), "{with}");
+    let record = std::fs::read_to_string(folder.join("with/tia.json")).expect("the record");
+    let record: serde_json::Value = serde_json::from_str(&record).expect("JSON");
+    let parameters = record["parameters"]["kidney_right"].as_array().expect("parameters");
+    let uptake = parameters.iter().find(|p| p["name"] == "uptake_mbq_per_ml_gbq").expect("the uptake");
+    // 0.8 MBq/mL of 7.4 GBq at the injection, between the prior's and that of a slower kidney
+    assert!(uptake["value"].as_f64().is_some_and(|value| (0.073..0.125).contains(&value)), "{uptake}");
+    write(folder, "SERIES.toml", &text.replace("administered_mbq = 7400\n", ""));
+    assert!(said("without").contains("size of the uptake"));
+    let rel_sigma = |name: &str| {
+        let table = rows(&folder.join(name).join("regions.csv"));
+        number(table.iter().find(|row| row["name"] == "kidney_right").expect("the region"), "rel_sigma")
+    };
+    assert!(rel_sigma("with") < rel_sigma("without"));
 }

@@ -67,7 +67,7 @@ fn region(
         let moved: f64 = shift.iter().map(|s| (s + MOVED_MM * normals.one()).powi(2)).sum::<f64>().sqrt();
         let seen = counts(radius, outline, moved) * (NOISE * normals.one()).exp();
         let activity_mbq = 100.0 * (-time_h / half_life_h).exp2() * seen * calibration / recovery;
-        Scan { time_h, activity_mbq, rel_sigma: Some(NOISE) }
+        Scan { time_h, activity_mbq, rel_sigma: Some(NOISE), gbq_ml: None }
     };
     let scans = TIMES_H.map(&mut scan).to_vec();
     let found = fit(organ, &[scans]).expect("a fit");

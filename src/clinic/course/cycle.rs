@@ -170,7 +170,7 @@ fn of_series(
             half_life_h: integral.effective_half_life_h,
             rel_sigma: integral.half_life_rel_sigma,
             cycle: u32::try_from(number).unwrap_or(u32::MAX),
-            scans: vec![scans_of(&region.points)],
+            scans: vec![scans_of(&region.points, cycle.administered_mbq / 1000.0 * region.volume_ml)],
         };
         done.half_lives.insert(region.name.clone(), half_life);
     }
@@ -181,14 +181,10 @@ fn of_series(
     Ok(done)
 }
 
-/// The points of a region as scans of its kinetics; what is not above 0 says nothing of a logarithm.
-fn scans_of(points: &[ActivityPoint]) -> Vec<Scan> {
-    let of = |point: &ActivityPoint| Scan {
-        time_h: point.time_h,
-        activity_mbq: point.activity_mbq,
-        rel_sigma: point.rel_sigma,
-    };
-    points.iter().filter(|point| point.activity_mbq > 0.0).map(of).collect()
+/// The points of a region as scans of its kinetics, with administered activity times volume, GBq mL; what is not above 0
+/// says nothing of a logarithm.
+fn scans_of(points: &[ActivityPoint], gbq_ml: f64) -> Vec<Scan> {
+    points.iter().filter(|point| point.activity_mbq > 0.0).map(|point| point.scan(Some(gbq_ml))).collect()
 }
 
 /// The equivalent `lutra dose` request for this cycle.
