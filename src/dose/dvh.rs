@@ -14,6 +14,9 @@ pub mod band;
 /// Which part of a partly covered voxel is the region's.
 mod edge;
 
+/// The dose within voxels.
+mod field;
+
 /// Regions on finer grids of their own.
 pub mod own_grid;
 

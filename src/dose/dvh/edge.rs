@@ -10,7 +10,7 @@
 //! Where the share is the same all around, nothing tells a side: the whole voxel counts with that weight. Shares do not show edges
 //! and tips of a structure either: those of a cone and of a stack of discs can be the same (`own_grid` holds them).
 
-use super::pieces::{Field, Member};
+use super::field::{Field, Member};
 use std::collections::BTreeMap;
 
 /// How often the edge is smoothed: a third time changes nothing by 0.01 % of a sphere's doses.

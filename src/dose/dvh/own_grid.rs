@@ -6,7 +6,8 @@
 //! drawn.
 
 use super::Dvh;
-use super::pieces::{Field, Member, dose_at, parts_per_axis};
+use super::field::{Field, Member};
+use super::pieces::{dose_at, parts_per_axis};
 use crate::grid::VoxelGrid;
 
 /// Edges of a region's voxels, in voxels of the dose, up to which its own grid holds more than covered shares do.
