@@ -194,6 +194,11 @@ fn shown(c: char) -> char {
     }
 }
 
+/// A number and what it counts, as in `1 thread`, `2 threads`.
+pub fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A text as one line without control characters.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| shown(c) == c) {

@@ -25,7 +25,7 @@ Made from the docstrings of the package by `python/docs/reference.py`; the guide
 `lutra.LutraError`; an image is `lutra.Image`, an image of SimpleITK or nibabel, or a path.
 """
 GROUPS = {
-    "Doses": ["dose", "DoseResult", "Dvh", "Note", "shard", "merge"],
+    "Doses": ["dose", "demo", "DoseResult", "Dvh", "Note", "shard", "merge"],
     "Series and courses": ["tia", "TiaResult", "course", "Cycle", "CourseResult", "protocols", "cohort"],
     "Shortcuts and comparisons": [
         *("audit", "AuditResult", "compare", "CompareResult", "gamma", "GammaResult", "dvh", "Histogram"),

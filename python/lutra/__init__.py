@@ -12,7 +12,7 @@ import atexit as _atexit
 import os as _os
 
 from . import _lutra
-from ._begin import cohort, init, practice_patient, protocols
+from ._begin import cohort, demo, init, practice_patient, protocols
 from ._dose import DoseResult, Dvh, Note, dose, forked as _forked, leaving as _leaving
 from ._errors import (
     DamagedError,
@@ -103,6 +103,7 @@ __all__ = [
     "cohort",
     "compare",
     "course",
+    "demo",
     "devices",
     "dose",
     "dvh",

@@ -7,8 +7,11 @@ import os
 from typing import Any, TypeAlias
 
 from . import _lutra
+from ._dose import DoseResult, run_options, warned
+from ._errors import MismatchError, refused
+from ._progress import Progress
 
-__all__ = ["cohort", "init", "practice_patient", "protocols"]
+__all__ = ["cohort", "demo", "init", "practice_patient", "protocols"]
 
 Path: TypeAlias = str | os.PathLike[str]
 
@@ -35,6 +38,40 @@ def init(
     place = None if out is None else os.fspath(out)
     found: dict[str, Any] = json.loads(_lutra.init(os.fspath(folder), what, place, protocol, force))
     return found
+
+
+def demo(
+    *,
+    seconds: float | None = None,
+    histories: float | None = None,
+    seed: int = 177,
+    threads: int | None = None,
+    engine: str = "cpu",
+    batches: int | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = 60.0,
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> DoseResult:
+    """The absorbed dose in a made-up abdomen (120 x 90 x 90 voxels of 3 mm, 7.4 GBq of 177Lu-DOTATATE); ``lutra demo`` as a
+    function. It needs no data.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        Time to spend on the transport, s (1 to 86400), in place of `histories`.
+    histories : float, optional
+        Electron histories; default 8 million.
+
+    The other arguments are those of `lutra.dose`. Raises `LutraError`.
+    """
+    if seconds is not None and histories is not None:
+        raise refused(MismatchError, "histories", None, "beside seconds", "one of them", "Give one of the two.")
+    run = run_options(
+        engine, histories, None, None, seed, threads, batches, checkpoint, checkpoint_every_s, resume, force
+    )
+    return warned(DoseResult(_lutra.demo(run, seconds, progress)))
 
 
 def practice_patient(folder: Path) -> str:

@@ -314,6 +314,14 @@ class DoseResult:
         )
 
 
+def warned(result: DoseResult) -> DoseResult:
+    """The result, its warnings said as Python's, of the line that called the caller."""
+    for note in result.notes:
+        if note.severity == "warning":
+            warnings.warn(LutraWarning(note.code, note.place, note.text), stacklevel=3)
+    return result
+
+
 def _gone(handle: _lutra.Dose, process: int) -> None:
     """A result that nobody holds any more will not be saved; a forked process holds copies of its parent's."""
     if os.getpid() == process:
@@ -541,11 +549,7 @@ def dose(
             effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
         ),
     )
-    result = DoseResult(_lutra.dose(asked, progress))
-    for note in result.notes:
-        if note.severity == "warning":
-            warnings.warn(LutraWarning(note.code, note.place, note.text), stacklevel=2)
-    return result
+    return warned(DoseResult(_lutra.dose(asked, progress)))
 
 
 def about(patient_label: str | None) -> str | None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from . import _lutra
 from ._dose import Note, about, as_dicom, columns_of, names_of, request_of, run_options, stated_of_images, told, turned
 from ._errors import InvalidError, MismatchError, MissingError, refused
-from ._images import Image, ImageLike, image_or_path, is_finer, native_image, on_finer
+from ._images import Image, ImageLike, image_or_path, native_image
 from ._progress import Progress
 
 __all__ = [
@@ -362,7 +362,7 @@ def _load(folder: str, name: str) -> dict[str, Any]:
 
 
 def audit(
-    ct: ImageLike,
+    ct: ImageLike | None,
     activity: ImageLike,
     labels: ImageLike,
     *,
@@ -375,11 +375,31 @@ def audit(
     grid: str | float | None = None,
     outline_sharing: str | None = None,
     patient_label: str | None = None,
+    emissions: str = "all",
+    density: Path | None = None,
+    tissue: Path | None = None,
+    tissue_table: Path | None = None,
+    effective_half_life_h: float | Mapping[str, float] | None = None,
+    fit: str | None = None,
+    decay_correction: str | None = None,
+    half_life_h: float | None = None,
+    injection_time: str | None = None,
+    time_zone: str | None = None,
+    assume_bq_ml: bool = False,
     target_sigma: float | None = None,
     histories: float | None = None,
+    target_labels: Sequence[int] | None = None,
     seed: int = 177,
     threads: int | None = None,
     engine: str = "cpu",
+    batches: int | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = 60.0,
+    resume: bool = False,
+    dicom: bool = False,
+    deidentify: bool = False,
+    dicom_bits: int = 32,
+    dicom_pictures: bool = False,
     tolerance_rel: float = 0.05,
     kernels: Sequence[Path] = (),
     kernel_nuclide: str | None = None,
@@ -393,12 +413,16 @@ def audit(
 ) -> AuditResult:
     """The transport once, and every shortcut held against it; ``lutra audit`` as a function.
 
-    Images, unit and run as in `lutra.dose`; `folder` takes everything that is written. `kernels` are voxel kernel files with what
+    Images, unit and run as in `lutra.dose`, DICOM as in `DoseResult.save`; `folder` takes everything that is written. `kernels` are voxel kernel files with what
     you state about them, `s_tables` tables of organ S values, `phantom` is ``"AM"`` or ``"AF"``, `tolerance_rel` the largest
     deviation that passes (0.05 for 5 %). Raises `LutraError`. Method: docs/methods/svalues.md of the Lutra book.
     """
-    run = run_options(engine, histories, target_sigma, None, seed, threads)
-    images = stated_of_images(None, None, None, None, None, False)
+    run = run_options(
+        engine, histories, target_sigma, target_labels, seed, threads, batches, checkpoint, checkpoint_every_s, resume, force
+    )
+    images = stated_of_images(
+        effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
+    )
     asked = request_of(
         ct,
         activity,
@@ -407,13 +431,13 @@ def audit(
         activity_unit,
         administered_mbq,
         nuclide,
-        "all",
+        emissions,
         grid,
         outline_sharing,
         patient_label,
-        None,
-        None,
-        None,
+        density,
+        tissue,
+        tissue_table,
         run,
         images,
     )
@@ -429,6 +453,7 @@ def audit(
         "force_kernel": force_kernel,
         "s_tables": [os.fspath(table) for table in s_tables],
         "phantom": phantom,
+        "dicom": as_dicom(deidentify, dicom_bits, dicom_pictures) if dicom else None,
     }
     place, said = _lutra.audit(asked, more, progress)
     record = _load(os.fspath(place), "audit.json")
@@ -471,6 +496,7 @@ def compare(
     tolerance_rel: float = 0.005,
     folder: Path | None = None,
     force: bool = False,
+    patient_label: str | None = None,
 ) -> CompareResult:
     """Two dose maps (Gy): shifts, flips, swapped axes and scales named, then regions, histograms, gamma; ``lutra compare``.
 
@@ -485,6 +511,7 @@ def compare(
         tolerance_rel,
         _path(folder),
         force,
+        about(patient_label),
     )
     found: dict[str, Any] = json.loads(record)
     written = None if place is None else os.fspath(place)
@@ -565,8 +592,8 @@ def dvh(
     """The histogram of a label's voxels, or of a structure that covers voxels in part.
 
     All maps lie on the grid of the dose. Labels or shares may also lie on a finer grid of their own, with voxel edges of at most
-    half of the dose's: the dose is then interpolated linearly at their centres, and each of them is one piece. A structure with
-    edges and tips needs that: of what is smaller than a voxel its covered shares say too little.
+    half of the dose's: its voxels are then cut, and each part has the dose at its place. A structure with edges and tips needs
+    that: of what is smaller than a voxel its covered shares say too little.
 
     Parameters
     ----------
@@ -581,7 +608,7 @@ def dvh(
         Density, g/cm3: the histogram is by mass, without it by volume.
     within_voxels : bool
         Whether the dose follows its neighbours within a voxel (monotonised central slopes), which makes a smooth curve of a
-        few voxels. ``False``: each voxel is one piece, as in most programs.
+        few voxels. ``False``: the dose of a voxel is level, as in most programs.
 
     For the histograms that a dose comes with, which carry the band of the statistics, ask `DoseResult.dvh`. Raises
     `LutraError`.
@@ -592,23 +619,15 @@ def dvh(
     dose = native_image(dose_gy, "dose_gy")
     density = None if density_g_cm3 is None else native_image(density_g_cm3, "density_g_cm3")
     region = native_image(share if labels is None else labels, "share" if labels is None else "labels")
-    if is_finer(region, dose):
-        inside = region.array > 0 if labels is None else region.array == label
-        centres = np.argwhere(inside)
-        weights = region.array[inside] if labels is None else np.ones(len(centres))
-        values = on_finer(dose, region, centres, "dose_gy", linear=True)
-        if density is not None:
-            weights = weights * on_finer(density, region, centres, "density_g_cm3", linear=False)
-        # a row of voxels, each one piece
-        row = np.eye(4)
-        dose, region = Image(values[:, None, None], row), Image(weights[:, None, None], row)
-        every = Image(np.ones(len(weights))[:, None, None], row)
-        asked: dict[str, Any] = {"labels": None, "share": every, "density_g_cm3": region}
-        within_voxels = False
-    else:
-        asked = {"labels": None if labels is None else region, "share": region if labels is None else None}
-        asked["density_g_cm3"] = density
-    return Histogram(**_lutra.dvh({**asked, "dose_gy": dose, "label": label, "within_voxels": within_voxels}))
+    asked = {
+        "dose_gy": dose,
+        "labels": None if labels is None else region,
+        "share": region if labels is None else None,
+        "density_g_cm3": density,
+        "label": label,
+        "within_voxels": within_voxels,
+    }
+    return Histogram(**_lutra.dvh(asked))
 
 
 def svalue(
@@ -698,18 +717,40 @@ def parity(
     ct: Path | None = None,
     decays: Path | None = None,
     histories: float = 200_000,
+    devices: Sequence[str] | None = None,
     seed: int = 177,
+    trace: tuple[str, int, int] | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Every device on the same histories, bit by bit; the record, which is written to `path`.
+    """Devices on the same histories, bit by bit; the record, which is written to `path`.
 
-    Without `ct` and `decays` the demo's abdomen. ``fault`` is ``None`` where all devices agree. Raises `LutraError`.
+    Parameters
+    ----------
+    ct, decays : path, optional
+        A CT and a map of decays (NIfTI); without them the demo's abdomen.
+    histories : float
+        Electron histories, and as many photon histories.
+    devices : sequence of str, optional
+        Devices to compare with the scalar CPU engine: ``"cpu"``, ``"cpu:scalar"``, ``"gpu:0"``; default all.
+    trace : (str, int, int), optional
+        Follow one history step by step on every device instead: its pass (``"electron"`` or ``"photon"``), batch, number.
+        Nothing is written then.
+
+    ``fault`` is ``None`` where all devices agree. Raises `LutraError`.
     """
     if (ct is None) != (decays is None):
         raise refused(MismatchError, "ct and decays", None, "one", "both or none", "Give both.")
-    scene = None if ct is None or decays is None else (os.fspath(ct), os.fspath(decays))
-    record, fault = _lutra.parity(scene, float(histories), seed, os.fspath(path), force, progress)
+    asked = {
+        "scene": None if ct is None or decays is None else (os.fspath(ct), os.fspath(decays)),
+        "histories": float(histories),
+        "devices": None if devices is None else list(devices),
+        "seed": seed,
+        "trace": trace,
+        "path": os.fspath(path),
+        "force": force,
+    }
+    record, fault = _lutra.parity(asked, progress)
     return {**json.loads(record), "fault": fault}
 
 
@@ -717,12 +758,32 @@ def bench(
     folder: Path,
     *,
     ct: Path | None = None,
-    activity: Path | None = None,
+    activity: Path | Sequence[Path] | None = None,
     labels: Path | None = None,
     activity_unit: str | None = None,
+    label_names: Mapping[int, str] | Path | None = None,
+    nuclide: str | None = None,
+    emissions: str = "all",
+    grid: str | float | None = None,
+    density: Path | None = None,
+    tissue: Path | None = None,
+    tissue_table: Path | None = None,
+    effective_half_life_h: float | Mapping[str, float] | None = None,
+    fit: str | None = None,
+    decay_correction: str | None = None,
+    half_life_h: float | None = None,
+    injection_time: str | None = None,
+    time_zone: str | None = None,
+    assume_bq_ml: bool = False,
     target_sigma: float | None = None,
+    target_labels: Sequence[int] | None = None,
+    judge_labels: Sequence[int] | None = None,
+    judge_above: float | None = None,
     histories: float | None = None,
     repeat: int = 3,
+    warm_up: float = 200_000,
+    batches: int | None = None,
+    grids: Sequence[tuple[int, int, int]] = (),
     seed: int = 177,
     threads: int | None = None,
     engine: str = "cpu",
@@ -731,15 +792,45 @@ def bench(
 ) -> dict[str, Any]:
     """What a run costs and what accuracy its time buys; ``bench.json``, which is written into `folder`.
 
-    Without `ct` and `activity` the demo's abdomen. Raises `LutraError`.
+    Parameters
+    ----------
+    ct, activity, labels, ...
+        Files, as of `lutra.dose`; without them the demo's abdomen.
+    judge_labels, judge_above
+        Labels whose voxels are evaluated, and the share of the highest dose (0 to 0.99) above which they are; default by
+        the case.
+    repeat : int
+        Measured runs, 1 to 100.
+    warm_up : float
+        Electron histories of the run before them, which is not counted.
+    grids : sequence of (int, int, int)
+        In place of files: a phantom of soft tissue with one source on grids of so many voxels (24 to 1024 an axis), then with
+        growing numbers of histories.
+
+    Raises `LutraError`.
     """
-    run = run_options(engine, histories, target_sigma, None, seed, threads)
     asked = None
-    if ct is not None or activity is not None:
-        images = stated_of_images(None, None, None, None, None, False)
-        asked = request_of(
-            ct, activity, labels, None, activity_unit, None, None, "all", None, None, None, None, None, None, run, images
+    if ct is not None or density is not None or activity is not None:
+        if grids:
+            raise refused(MismatchError, "grids", None, "beside a case", "one of them", "Measure phantoms or a case.")
+        images = stated_of_images(
+            effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit
         )
-    record, _ = _lutra.bench(asked, run, repeat, os.fspath(folder), force, progress)
+        run = run_options(engine, histories, target_sigma, target_labels, seed, threads, batches)
+        asked = request_of(
+            ct, activity, labels, label_names, activity_unit, None, nuclide, emissions, grid, None, None, density, tissue,
+            tissue_table, run, images,
+        )  # fmt: skip
+    measured = {
+        "run": run_options(engine, histories, target_sigma, target_labels, seed, threads, batches),
+        "repeat": repeat,
+        "warm_up": float(warm_up),
+        "judge_labels": None if judge_labels is None else [int(label) for label in judge_labels],
+        "judge_above": judge_above,
+        "grids": [tuple(dims) for dims in grids],
+        "folder": os.fspath(folder),
+        "force": force,
+    }
+    record, _ = _lutra.bench(asked, measured, progress)
     found: dict[str, Any] = json.loads(record)
     return found

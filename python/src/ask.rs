@@ -2,7 +2,7 @@
 
 use crate::fault;
 use crate::volume::Given;
-use lutra::bounds;
+use lutra::clinic::asked::{self, administered, effective_half_life, emissions};
 use lutra::clinic::failure::{OrUserError, UserError};
 use lutra::clinic::handed::HandedOver;
 use lutra::clinic::request::{
@@ -11,12 +11,10 @@ use lutra::clinic::request::{
 };
 use lutra::course::time_activity::Model;
 use lutra::fault::{FaultKind, Setting, Words};
-use lutra::io::dicom::{self, ActivityOptions, DecayCorrection, StatedMoment, TimeZone};
+use lutra::io::dicom::{self, ActivityOptions};
 use lutra::place::Place;
 use lutra::source::{ActivityUnit, OutlineSharing};
 use lutra::transport::batch_store::Shard;
-use lutra::transport::cpu::Carrier;
-use lutra::transport::emission::Emissions;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -121,82 +119,28 @@ pub fn both(one: Setting, found: &str, next: &str) -> UserError {
     refused(one, found, "one of them", next).kind(FaultKind::Mismatch)
 }
 
-fn carrier(name: &str) -> Result<EngineChoice, UserError> {
-    let known = Carrier::available();
-    known.iter().find(|carrier| carrier.word() == name).map(|&carrier| EngineChoice::Cpu(Some(carrier))).ok_or_else(
-        || {
-            let words: Vec<String> = known.iter().map(|carrier| format!("cpu:{}", carrier.word())).collect();
-            let allowed = format!("on this machine cpu, {}", words.join(", "));
-            refused(Setting::Engine, format!("\"cpu:{name}\""), allowed, "Write cpu for the fastest way.")
-        },
-    )
-}
-
-/// An engine by its name.
-pub fn engine(text: &str) -> Result<EngineChoice, UserError> {
-    match text {
-        "auto" => Ok(EngineChoice::Auto),
-        "cpu" => Ok(EngineChoice::Cpu(None)),
-        "gpu" => Ok(EngineChoice::Gpu(None)),
-        _ => {
-            if let Some(name) = text.strip_prefix("cpu:") {
-                return carrier(name);
-            }
-            let number = text.strip_prefix("gpu:").and_then(|number| number.parse().ok());
-            number.map(|number| EngineChoice::Gpu(Some(number))).ok_or_else(|| {
-                let next = "lutra.devices() lists the devices and their numbers.";
-                refused(Setting::Engine, format!("\"{text}\""), "auto, cpu, gpu, or gpu:N with N from 0", next)
-                    .kind(FaultKind::Unknown)
-            })
-        }
-    }
-}
-
-/// A whole number of histories.
-pub fn histories(count: f64) -> Result<u64, UserError> {
-    if count.fract() == 0.0 && (1.0..=1e15).contains(&count) {
-        return Ok(count as u64);
-    }
-    Err(refused(Setting::Histories, count.to_string(), "a whole number from 1 to 1e15", "Give one, as in 2e7."))
-}
-
-/// Labels above 0, ascending, each once.
-pub fn labels(setting: Setting, mut labels: Vec<u16>) -> Result<Vec<u16>, UserError> {
-    if labels.is_empty() || labels.contains(&0) {
-        return Err(refused(setting, format!("{labels:?}"), "labels from 1 to 65535", "Name labels of the label map."));
-    }
-    labels.sort_unstable();
-    labels.dedup();
-    Ok(labels)
-}
-
 impl Run {
-    fn stop(&self) -> Result<Stop, UserError> {
-        if let Some(count) = self.histories {
-            if self.target_labels.is_some() {
-                let next = "Give the length of the run or its aim.";
-                return Err(both(Setting::Histories, "beside target_labels", next));
-            }
-            return Ok(Stop::Histories(histories(count)?));
-        }
-        let Some(sigma) = self.target_sigma else { return Ok(Stop::Default) };
-        let what = "a relative standard error, 0.01 for 1 %";
-        let sigma_rel = in_range(Setting::TargetSigma, sigma, 1e-6, 0.5, what)?;
-        let labels = self.target_labels.clone().map(|chosen| labels(Setting::TargetLabels, chosen)).transpose()?;
-        Ok(Stop::TargetSigma { sigma_rel, labels: labels.unwrap_or_default() })
+    /// Whether what an interrupted run left may be replaced.
+    pub fn force(&self) -> bool {
+        self.force
     }
 
-    /// The options of the transport.
+    /// The options of the transport. Histories stand in place of an accuracy.
     pub fn options(&self) -> Result<RunOptions, UserError> {
-        let engine = engine(&self.engine)?;
+        let plain = asked::Run {
+            engine: Some(self.engine.clone()),
+            histories: self.histories,
+            target_sigma: self.target_sigma.filter(|_| self.histories.is_none()),
+            target_labels: self.target_labels.clone(),
+            seed: Some(self.seed),
+            batches: self.batches,
+        };
+        let plain = plain.options()?;
         if let Some(threads) = self.threads {
             in_range(Setting::Threads, threads as f64, 1.0, 4096.0, "threads")?;
-            if matches!(engine, EngineChoice::Gpu(_)) {
+            if matches!(plain.engine, EngineChoice::Gpu(_)) {
                 return Err(both(Setting::Threads, "beside a GPU", "Threads are for the CPU engine; leave one out."));
             }
-        }
-        if let Some(batches) = self.batches {
-            in_range("batches", f64::from(batches), 10.0, 4096.0, "batches")?;
         }
         let every_s = in_range(Setting::Checkpoint, self.checkpoint_every_s, 0.0, 86_400.0, "seconds, 0 for none")?;
         let checkpoint = self.checkpoint.clone().map(|folder| Checkpoint { folder, every_s, resume: self.resume });
@@ -204,9 +148,8 @@ impl Run {
             let next = "Name the folder of the interrupted run.";
             return Err(refused(Setting::Resume, "without checkpoint", "a folder", next));
         }
-        let (stop, seed, threads, batches) = (self.stop()?, self.seed, self.threads, self.batches);
-        let shard = self.shard.map(|(number, count)| part(number, count, &stop)).transpose()?;
-        Ok(RunOptions { engine, stop, seed, threads, batches, shard, checkpoint })
+        let shard = self.shard.map(|(number, count)| part(number, count, &plain.stop)).transpose()?;
+        Ok(RunOptions { threads: self.threads, shard, checkpoint, ..plain })
     }
 }
 
@@ -246,62 +189,35 @@ pub fn sharing(text: Option<&str>) -> Result<Option<OutlineSharing>, UserError> 
 }
 
 impl OfImages {
+    fn stated(&self) -> asked::Images {
+        asked::Images {
+            effective_half_life_h: None,
+            decay_correction: self.decay_correction.clone(),
+            half_life_h: self.half_life_h,
+            injection_time: self.injection_time.clone(),
+            time_zone: self.time_zone.clone(),
+            assume_bq_ml: self.assume_bq_ml,
+        }
+    }
+
     /// What is stated first.
     pub fn any(&self) -> Option<Setting> {
-        [
-            (Setting::EffectiveHalfLife, self.effective_half_life_h.is_some()),
-            (Setting::EffectiveHalfLife, self.fit.is_some()),
-            (Setting::DecayCorrection, self.decay_correction.is_some()),
-            (Setting::HalfLife, self.half_life_h.is_some()),
-            (Setting::InjectionTime, self.injection_time.is_some()),
-            (Setting::TimeZone, self.time_zone.is_some()),
-            (Setting::AssumeBqMl, self.assume_bq_ml),
-        ]
-        .into_iter()
-        .find_map(|(setting, given)| given.then_some(setting))
+        let integrated = self.effective_half_life_h.is_some() || self.fit.is_some();
+        integrated.then_some(Setting::EffectiveHalfLife).or_else(|| self.stated().any())
     }
 
     /// What is stated, for the reader.
     pub fn options(&self) -> Result<ActivityOptions, UserError> {
-        let correction = |text: &String| match text.as_str() {
-            "none" => Ok(DecayCorrection::None),
-            "start" => Ok(DecayCorrection::Start),
-            "admin" => Ok(DecayCorrection::Administration),
-            _ => {
-                let next = "Look into the protocol of the reconstruction.";
-                Err(refused(Setting::DecayCorrection, format!("\"{text}\""), "none, start or admin", next))
-            }
-        };
-        let moment = |text: &String| {
-            StatedMoment::parse(text).ok_or_else(|| {
-                let next = "Write it by the scanner's clock, or with its offset from UTC.";
-                refused(Setting::InjectionTime, format!("\"{text}\""), "as in 2026-03-02T10:00+01:00", next)
-            })
-        };
-        let zone = |text: &String| {
-            TimeZone::parse(text).ok_or_else(|| {
-                let next = "Write how far the scanner's clock was ahead of UTC on that day, summer time included.";
-                refused(Setting::TimeZone, format!("\"{text}\""), "an offset from UTC, as in +01:00", next)
-            })
-        };
-        Ok(ActivityOptions {
-            decay_correction: self.decay_correction.as_ref().map(correction).transpose()?,
-            half_life_h: self.half_life_h.map(|h| in_range(Setting::HalfLife, h, 1e-3, 1e9, "h")).transpose()?,
-            injection: self.injection_time.as_ref().map(moment).transpose()?,
-            time_zone: self.time_zone.as_ref().map(zone).transpose()?,
-            assume_bq_ml: self.assume_bq_ml,
-            ..ActivityOptions::default()
-        })
+        self.stated().options()
     }
 
     /// How the images are read and integrated.
     pub fn choice(&self, nuclide: Option<String>, administered_mbq: Option<f64>) -> Result<ImageChoice, UserError> {
-        let hours = |h: f64| in_range(Setting::EffectiveHalfLife, h, 0.01, 1e5, "h");
         let (all, own) = match &self.effective_half_life_h {
             None => (None, BTreeMap::new()),
-            Some(HalfLives::All(h)) => (Some(hours(*h)?), BTreeMap::new()),
+            Some(HalfLives::All(h)) => (Some(effective_half_life(*h)?), BTreeMap::new()),
             Some(HalfLives::Own(own)) => {
-                let own = own.iter().map(|(region, &h)| Ok((region.clone(), hours(h)?)));
+                let own = own.iter().map(|(region, &h)| Ok((region.clone(), effective_half_life(h)?)));
                 (None, own.collect::<Result<_, UserError>>()?)
             }
         };
@@ -314,27 +230,6 @@ impl OfImages {
             model: self.fit.as_deref().map(model).transpose()?,
             administered_mbq,
         })
-    }
-}
-
-/// Administered activity, MBq.
-pub fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
-    given.map(|mbq| bounds::administered_mbq(Setting::AdministeredMbq, mbq)).transpose().or_user_error()
-}
-
-fn emissions(text: &str) -> Result<Emissions, UserError> {
-    match text {
-        "all" => Ok(Emissions::All),
-        "beta" => Ok(Emissions::Beta),
-        "electrons" => Ok(Emissions::Electrons),
-        "photons" => Ok(Emissions::Photons),
-        _ => Err(UserError::invalid(
-            "emissions",
-            "",
-            format!("\"{text}\""),
-            "all, beta, electrons, photons",
-            "Leave it out to follow everything.",
-        )),
     }
 }
 

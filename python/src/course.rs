@@ -1,11 +1,12 @@
 //! Images over time to decays, and the cycles of a treatment to a verdict.
 
-use crate::ask::{self, Names, OfImages, Run, Source, administered, sharing};
+use crate::ask::{self, Names, OfImages, Run, Source, sharing};
 use crate::dose::{AsDicom, invocation, json};
 use crate::fault::{self, argument};
 use crate::volume::{Given, lent};
 use crate::worker::work;
 use lutra::bounds;
+use lutra::clinic::asked::administered;
 use lutra::clinic::course::cache::Cache;
 use lutra::clinic::course::from_memory::{CourseVolumes, CycleVolumes, TimedImage};
 use lutra::clinic::course::save::{FILE_NAMES, names};

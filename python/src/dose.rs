@@ -4,21 +4,24 @@ use crate::ask;
 use crate::fault::{self, argument};
 use crate::volume::lent;
 use crate::worker::work;
+use lutra::clinic::case::Case;
+use lutra::clinic::demo as abdomen;
 use lutra::clinic::dose::DoseResult;
 use lutra::clinic::failure::{Failure, OrUserError, UserError};
 use lutra::clinic::invocation::Invocation;
 use lutra::clinic::notes::Listener;
-use lutra::clinic::request::{DicomOut, DoseRequest};
+use lutra::clinic::request::{DicomOut, DoseRequest, RunOptions, Stop, in_range};
 use lutra::clinic::{guard, output, pages, room};
 use lutra::io::atomic::OutputFiles;
 use lutra::io::dicom::DoseDepth;
 use lutra::io::inputs::Inputs;
 use lutra::io::open::origin_of;
 use lutra::transport::checkpoint::{self, Keeper};
+use lutra::transport::emission::Emissions;
 use numpy::PyArray1;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyDict, PyTuple};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -45,18 +48,61 @@ pub struct Dose {
     heard: Vec<NoteParts>,
 }
 
-/// Transports a case.
+/// Transports a case. The request is emptied: images that were made for this call end once they are read.
 #[pyfunction]
-pub fn dose(py: Python<'_>, asked: ask::Dose<'_>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Dose> {
-    let (patient_label, (request, handed)) = (asked.patient_label(), asked.request(py)?);
-    let invocation = invocation("lutra.dose", patient_label);
-    let (kept, heard) = work(py, progress, move |hear| {
-        let begun = Instant::now();
+pub fn dose(py: Python<'_>, asked: &Bound<'_, PyDict>, progress: Option<&Bound<'_, PyAny>>) -> PyResult<Dose> {
+    let given: ask::Dose<'_> = asked.extract()?;
+    asked.clear();
+    let (patient_label, (request, handed)) = (given.patient_label(), given.request(py)?);
+    let (run, emissions) = (request.run.clone(), request.emissions);
+    let making = move |hear: &mut dyn Listener| -> Result<(Case, Inputs), Failure> {
         let inputs = guard::of_dose(&request);
         checkpoints_free(&request, &inputs)?;
-        let run = request.run.clone();
-        let emissions = request.emissions;
-        let case = handed.case(request, hear)?;
+        Ok((handed.case(request, hear)?, inputs))
+    };
+    transported(py, invocation("lutra.dose", patient_label), run, emissions, progress, making)
+}
+
+/// Transports the procedural abdomen, for so many seconds where they are given.
+#[pyfunction]
+pub fn demo(
+    py: Python<'_>,
+    run: ask::Run,
+    seconds: Option<f64>,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Dose> {
+    let forced = run.force();
+    let made = || -> Result<RunOptions, UserError> {
+        let mut run = run.options()?;
+        if let Some(seconds) = seconds {
+            run.stop = Stop::Seconds(in_range("seconds", seconds, 1.0, 86_400.0, "seconds")?);
+        }
+        Ok(run)
+    };
+    let run = made().map_err(|error| fault::of_fault(py, &error))?;
+    let settings = run.settings();
+    let place = run.checkpoint.clone().map(|place| (place.folder, place.resume || forced));
+    let making = move |_: &mut dyn Listener| -> Result<(Case, Inputs), Failure> {
+        if let Some((folder, known)) = &place {
+            checkpoint::free(folder, *known).or_user_error()?;
+        }
+        Ok((abdomen::phantom(settings)?, Inputs::none()))
+    };
+    transported(py, invocation("lutra.demo", None), run, Emissions::All, progress, making)
+}
+
+/// The dose of a case, made and transported beside the interpreter.
+fn transported(
+    py: Python<'_>,
+    invocation: Invocation,
+    run: RunOptions,
+    emissions: Emissions,
+    progress: Option<&Bound<'_, PyAny>>,
+    case: impl FnOnce(&mut dyn Listener) -> Result<(Case, Inputs), Failure> + Send + 'static,
+) -> PyResult<Dose> {
+    let (kept, heard) = work(py, progress, move |hear| {
+        let begun = Instant::now();
+        let (case, inputs) = case(hear)?;
         let mut result = DoseResult::of(case, &run, emissions, hear)?;
         let keeper = Mutex::new(result.computed.keeper.take());
         let seconds = begun.elapsed().as_secs_f64();

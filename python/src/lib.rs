@@ -20,7 +20,7 @@ mod _lutra {
     #[pymodule_export]
     use super::course::{Course, Decays, course, tia};
     #[pymodule_export]
-    use super::dose::{Dose, arguments, dose};
+    use super::dose::{Dose, arguments, demo, dose};
     #[pymodule_export]
     use super::more::{Kernel, audit, bench, cohort, compare, devices, dvh, gamma, init, inspect, kernel};
     #[pymodule_export]

@@ -1,12 +1,13 @@
 //! The other questions: each a request of the clinic, its record handed out as JSON and its maps as arrays.
 
-use crate::ask::{self, Names, OfImages, Run, Source, engine, histories, labels};
-use crate::dose::{invocation, json};
+use crate::ask::{self, Names, OfImages, Run, Source};
+use crate::dose::{AsDicom, invocation, json};
 use crate::fault::{self, argument, said};
 use crate::volume::Given;
 use crate::worker::work;
 use lutra::Nuclide;
 use lutra::bed::RADIOBIOLOGY_SETS;
+use lutra::clinic::asked::{engine, histories, labels};
 use lutra::clinic::audit::{FILE_NAMES as AUDIT_FILES, audit_case_into};
 use lutra::clinic::compare::{FILE_NAMES as COMPARE_FILES, Lent, compare_lent};
 use lutra::clinic::course::cohort::cohort as virtual_patients;
@@ -17,13 +18,14 @@ use lutra::clinic::kernel::{self as radial, KernelResult, failure as kernel_fail
 use lutra::clinic::point_kernel as table;
 use lutra::clinic::practice;
 use lutra::clinic::request::{
-    AuditRequest, BenchRequest, BenchScene, CompareRequest, InitRequest, KernelRequest, MediumRequest, ParityRequest,
-    ParityScene, RunOptions, Stop, SvalueRequest, ValidateRequest, in_range,
+    AuditRequest, BenchRequest, BenchScene, CompareRequest, DeviceChoice, EngineChoice, InitRequest, KernelRequest,
+    MediumRequest, ParityRequest, ParityScene, RunOptions, SvalueRequest, TraceChoice, ValidateRequest, in_range,
 };
 use lutra::clinic::svalue::svalues_of;
-use lutra::clinic::{bench as measured, guard, inspection, parity as devices_held, survey, validation};
+use lutra::clinic::{bench as costs, guard, inspection, parity as devices_held, survey, validation};
 use lutra::course::protocol::{BUILT_IN, Protocol};
 use lutra::dose::dvh::Dvh;
+use lutra::dose::dvh::own_grid::{is_finer, own_grid_dvh};
 use lutra::dose::dvh::pieces::{Field, Member, region_dvh, whole_dvh};
 use lutra::fault::{FaultKind, Setting};
 use lutra::io::atomic::{AtomicOutputDir, OutputFiles};
@@ -36,7 +38,8 @@ use lutra::svalues::kernel_file::Declared;
 use lutra::svalues::point_kernel::Shells;
 use lutra::transport::Engine;
 use lutra::transport::cpu::CpuEngine;
-use lutra::transport::gpu::{automatic, list_adapters};
+use lutra::transport::emission::Pass;
+use lutra::transport::gpu::{GpuOptions, automatic, list_adapters};
 use lutra::validate::Extent;
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
@@ -312,6 +315,7 @@ pub struct Audit {
     force_kernel: bool,
     s_tables: Vec<PathBuf>,
     phantom: String,
+    dicom: Option<AsDicom>,
 }
 
 /// Transport and every shortcut beside it: the folder, and what was said.
@@ -324,6 +328,7 @@ pub fn audit(
 ) -> PyResult<(PathBuf, Vec<NoteParts>)> {
     let (patient_label, (mut dose, handed)) = (asked.patient_label(), asked.request(py)?);
     (dose.out, dose.force) = (more.folder.clone(), more.force);
+    dose.dicom = checked(py, more.dicom.map(AsDicom::out).transpose())?;
     let declared = || {
         if dose.labels.is_none() && handed.labels.is_none() {
             let next = "An audit compares regions: give their label map.";
@@ -355,7 +360,7 @@ pub fn audit(
     let request = AuditRequest { dose, tolerance_rel, kernels, declared, s_tables, phantom };
     let invocation = invocation("lutra.audit", patient_label);
     let (place, heard) = work(py, progress, move |hear| {
-        let names = [&guard::dose_names(None)[..], &AUDIT_FILES].concat();
+        let names = [&guard::dose_names(request.dose.dicom)[..], &AUDIT_FILES].concat();
         let (out, force) = (&request.dose.out, request.dose.force);
         let folder = guard::folder_of_run(out, force, &request.dose.run, &guard::of_audit(&request), &names)?;
         let case = handed.case(request.dose.clone(), hear)?;
@@ -392,6 +397,7 @@ pub fn compare<'py>(
     tolerance_rel: f64,
     folder: Option<PathBuf>,
     force: bool,
+    patient_label: Option<String>,
 ) -> PyResult<(String, String, Bound<'py, PyAny>, [[f64; 4]; 3], Option<PathBuf>)> {
     checked(py, in_range("tolerance_rel", tolerance_rel, 0.0, 0.5, "a share, 0.01 for 1 %"))?;
     let ((a, a_lent), (b, b_lent)) = (lent(py, a, "A")?, lent(py, b, "B")?);
@@ -405,7 +411,7 @@ pub fn compare<'py>(
     let (labels, label_names) = (labels.map(Place::from), label_names.map(Place::from));
     let request = CompareRequest { a: a.into(), b: b.into(), labels, label_names, tolerance_rel, out, force };
     let given = Lent { a: a_lent, b: b_lent, labels: lent_labels, names: stated };
-    let invocation = Invocation::now(vec!["lutra.compare".to_owned()]);
+    let invocation = invocation("lutra.compare", patient_label);
     let ((record, words, gamma, place), _) = work(py, None, move |_| {
         let claimed = folder
             .as_ref()
@@ -510,36 +516,112 @@ pub fn validate(
     Ok((found.place, found.fault, fault::notes(&heard)))
 }
 
+/// What is held against each other.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Parity {
+    scene: Option<(PathBuf, PathBuf)>,
+    histories: f64,
+    devices: Option<Vec<String>>,
+    seed: u64,
+    trace: Option<(String, u32, u32)>,
+    path: PathBuf,
+    force: bool,
+}
+
+/// A device by its name.
+fn device(name: &str) -> Result<DeviceChoice, UserError> {
+    match engine(name)? {
+        EngineChoice::Cpu(way) => Ok(DeviceChoice::Cpu(0, way)),
+        EngineChoice::Gpu(Some(number)) => Ok(DeviceChoice::Gpu(number, GpuOptions::default())),
+        EngineChoice::Auto | EngineChoice::Gpu(None) => {
+            let next = "lutra.devices() lists the devices and their numbers.";
+            Err(UserError::invalid("devices", "", format!("\"{name}\""), "cpu, cpu:WAY or gpu:N", next))
+        }
+    }
+}
+
+/// A history by its pass, batch and number.
+fn traced((pass, batch, history): (String, u32, u32)) -> Result<TraceChoice, UserError> {
+    let pass = match pass.as_str() {
+        "electron" => Pass::Electron,
+        "photon" => Pass::Photon,
+        _ => {
+            let next = "Write it as in (\"photon\", 0, 1234).";
+            return Err(UserError::invalid(Setting::Trace, "", format!("\"{pass}\""), "electron, photon", next));
+        }
+    };
+    Ok(TraceChoice { pass, batch, history })
+}
+
+impl Parity {
+    fn request(self) -> Result<ParityRequest, UserError> {
+        Ok(ParityRequest {
+            scene: self.scene.map_or(ParityScene::Demo, |(ct, decays)| ParityScene::Files(ct.into(), decays.into())),
+            histories: histories(self.histories)?,
+            devices: self.devices.map(|names| names.iter().map(|name| device(name)).collect()).transpose()?,
+            seed: self.seed,
+            trace: self.trace.map(traced).transpose()?,
+            json: self.path,
+            force: self.force,
+        })
+    }
+}
+
 /// Devices held against each other: the record, the fault found.
 #[pyfunction]
 pub fn parity(
     py: Python<'_>,
-    scene: Option<(PathBuf, PathBuf)>,
-    count: f64,
-    seed: u64,
-    path: PathBuf,
-    force: bool,
+    asked: Parity,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(String, Option<String>)> {
-    let scene = scene.map_or(ParityScene::Demo, |(ct, decays)| ParityScene::Files(ct.into(), decays.into()));
-    let histories = checked(py, histories(count))?;
-    let request = ParityRequest { scene, histories, devices: None, seed, trace: None, json: path, force };
+    let request = checked(py, asked.request())?;
     let (found, _) = work(py, progress, move |hear| devices_held::run(&request, hear))?;
     Ok((json(&found.record)?, found.fault))
 }
 
-/// What a run of files or of the demo costs: the record, its folder.
+/// What is measured, beside its dose.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Measured {
+    run: Run,
+    repeat: u32,
+    warm_up: f64,
+    judge_labels: Option<Vec<u16>>,
+    judge_above: Option<f64>,
+    grids: Vec<[usize; 3]>,
+    folder: PathBuf,
+    force: bool,
+}
+
+impl Measured {
+    fn request(self, what: BenchScene) -> Result<BenchRequest, UserError> {
+        if let Some(dims) = self.grids.iter().find(|dims| !dims.iter().all(|n| (24..=1024).contains(n))) {
+            let next = "Write them as in [(64, 64, 64), (512, 512, 400)].";
+            return Err(UserError::invalid("grids", "", format!("{dims:?}"), "24 to 1024 voxels an axis", next));
+        }
+        let share = |share: f64| in_range("judge_above", share, 0.0, 0.99, "a share of the highest dose, 0.01 for 1 %");
+        Ok(BenchRequest {
+            what: if self.grids.is_empty() { what } else { BenchScene::Scaling(self.grids) },
+            judge_labels: self.judge_labels.map_or(Ok(Vec::new()), |chosen| labels(Setting::JudgeLabels, chosen))?,
+            judge_above: self.judge_above.map(share).transpose()?,
+            repeat: in_range("repeat", f64::from(self.repeat), 1.0, 100.0, "runs")? as u32,
+            warm_up: histories(self.warm_up)?,
+            out: self.folder,
+            force: self.force,
+            run: self.run.options()?,
+        })
+    }
+}
+
+/// What a run of files, of the demo or of phantoms costs: the record, its folder.
 #[pyfunction]
 pub fn bench(
     py: Python<'_>,
     asked: Option<ask::Dose<'_>>,
-    run: Run,
-    repeat: u32,
-    folder: PathBuf,
-    force: bool,
+    measured: Measured,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<(String, PathBuf)> {
-    let run = checked(py, run.options())?;
     let what = match asked {
         None => BenchScene::Demo,
         Some(asked) => {
@@ -552,24 +634,9 @@ pub fn bench(
             BenchScene::Files(Box::new(dose))
         }
     };
-    if run.stop == Stop::Default && repeat == 0 {
-        return checked(
-            py,
-            Err(UserError::invalid("repeat", "", "0", "1 or more", "Give how many runs are measured.")),
-        );
-    }
-    let request = BenchRequest {
-        what,
-        judge_labels: Vec::new(),
-        judge_above: None,
-        repeat: repeat.max(1),
-        warm_up: 100_000,
-        out: folder,
-        force,
-        run,
-    };
+    let request = checked(py, measured.request(what))?;
     let invocation = Invocation::now(vec!["lutra.bench".to_owned()]);
-    let (found, _) = work(py, progress, move |hear| measured::run(&request, &invocation, hear))?;
+    let (found, _) = work(py, progress, move |hear| costs::run(&request, &invocation, hear))?;
     Ok((json(&found.bench)?, found.place))
 }
 
@@ -591,24 +658,23 @@ struct Maps {
     density: Option<Vec<f32>>,
     members: Vec<Member>,
     share: Option<Vec<f32>>,
+    /// The region's own grid, where it is finer than the dose's.
+    own: Option<lutra::VoxelGrid>,
 }
 
 impl Region<'_> {
-    /// The maps, on one grid.
+    /// The maps; the region on the grid of the dose or on a finer one of its own.
     fn maps(&self, py: Python<'_>) -> PyResult<Maps> {
         let dose = self.dose_gy.single(py, "dose_gy")?;
-        let on = |role: &'static str, given: &Option<Given<'_>>| {
-            given.as_ref().map(|given| {
-                let volume = given.single(py, role)?;
-                if volume.grid.same_as(&dose.grid) { Ok(volume.data) } else { Err(another_grid(py, role)) }
-            })
-        };
-        let density = on("density_g_cm3", &self.density_g_cm3).transpose()?;
-        let share = on("share", &self.share).transpose()?;
+        let density = self.density_g_cm3.as_ref().map(|given| given.single(py, "density_g_cm3")).transpose()?;
+        if density.as_ref().is_some_and(|density| !density.grid.same_as(&dose.grid)) {
+            return Err(another_grid(py, "density_g_cm3"));
+        }
+        let share = self.share.as_ref().map(|given| given.single(py, "share")).transpose()?;
         for (role, low, high, values) in [
             ("dose_gy", f32::MIN, f32::MAX, Some(&dose.data)),
-            ("density_g_cm3", 0.0, f32::MAX, density.as_ref()),
-            ("share", 0.0, 1.0, share.as_ref()),
+            ("density_g_cm3", 0.0, f32::MAX, density.as_ref().map(|density| &density.data)),
+            ("share", 0.0, 1.0, share.as_ref().map(|share| &share.data)),
         ] {
             if let Some(value) = values.into_iter().flatten().find(|value| !(low..=high).contains(*value)) {
                 let allowed = if high == 1.0 { "from 0 to 1" } else { "finite numbers, densities not negative" };
@@ -616,45 +682,63 @@ impl Region<'_> {
                 return checked(py, Err(UserError::invalid(role, "values", value.to_string(), allowed, next)));
             }
         }
-        let members = match (&share, &self.labels) {
-            (Some(share), _) => (0..).zip(share).filter(|(_, part)| **part > 0.0).map(|(n, &part)| (n, part)).collect(),
+        let (role, region) = match (share, &self.labels) {
+            (Some(share), _) => ("share", Some(share)),
             (None, Some(labels)) => {
                 let labels = labels.labels(py, "labels")?;
-                if !labels.grid.same_as(&dose.grid) {
-                    return Err(another_grid(py, "labels"));
-                }
-                (0..).zip(labels.data).filter(|(_, label)| *label == self.label).map(|(n, _)| (n, 1.0)).collect()
+                ("labels", Some(labels.map(|label| f32::from(u8::from(label == self.label)))))
             }
-            (None, None) => Vec::new(),
+            (None, None) => ("labels", None),
         };
-        Ok(Maps { dose, density, members, share })
+        let covered = region.iter().flat_map(|region| (0..).zip(region.data.iter().copied()));
+        let members = covered.filter(|member| member.1 > 0.0).collect();
+        let own = region.as_ref().map(|region| region.grid.clone()).filter(|grid| !grid.same_as(&dose.grid));
+        if own.as_ref().is_some_and(|own| !is_finer(own, &dose.grid)) {
+            return Err(another_grid(py, role));
+        }
+        let share = region.map(|region| region.data).filter(|_| role == "share" && own.is_none());
+        Ok(Maps { dose, density: density.map(|density| density.data), members, share, own })
     }
 }
 
 fn another_grid(py: Python<'_>, role: &'static str) -> PyErr {
-    let next = "Resample it to the dose.";
-    let fault = UserError::invalid(role, "grid", "another than that of the dose", "the same", next);
+    let (allowed, next) = match role {
+        "density_g_cm3" => ("the same", "Resample it to the dose."),
+        _ => ("the same, or voxels of at most half its edges", "Resample it to the dose."),
+    };
+    let fault = UserError::invalid(role, "grid", "another than that of the dose", allowed, next);
     fault::of_fault(py, &fault.kind(FaultKind::Mismatch))
 }
 
 impl Maps {
-    /// The histogram: cut within voxels, or each voxel as one piece.
-    fn histogram(&self, within_voxels: bool) -> Dvh {
+    /// The histogram: cut within voxels, or with a level dose in each.
+    fn histogram(&self, within_voxels: bool) -> Result<Dvh, UserError> {
         let density_g_cm3 = self.density.as_deref();
-        if !within_voxels {
-            let mass = |n: usize| density_g_cm3.map_or(1.0, |density| density[n]);
-            return Dvh::weighted(self.members.iter().map(|&(n, part)| (self.dose.data[n], part * mass(n))).collect());
-        }
         let least_density_g_cm3 = if density_g_cm3.is_some() { lutra::dose::AIR_LIMIT_G_CM3 } else { 0.0 };
         let field = Field { grid: &self.dose.grid, dose_gy: &self.dose.data, density_g_cm3, least_density_g_cm3 };
-        match &self.share {
+        if let Some(own) = &self.own {
+            let found = own_grid_dvh(&field, own, &self.members, within_voxels);
+            return if found.outside == 0 { Ok(found.dvh) } else { Err(reaches_out(found.outside)) };
+        }
+        if !within_voxels {
+            let mass = |n: usize| density_g_cm3.map_or(1.0, |density| density[n]);
+            let pieces = self.members.iter().map(|&(n, part)| (self.dose.data[n], part * mass(n)));
+            return Ok(Dvh::weighted(pieces.collect()));
+        }
+        Ok(match &self.share {
             Some(share) => region_dvh(&field, &self.members, &|n| share[n]),
             None => {
                 let voxels: Vec<u32> = self.members.iter().map(|&(n, _)| n as u32).collect();
                 whole_dvh(&field, &voxels)
             }
-        }
+        })
     }
+}
+
+fn reaches_out(voxels: usize) -> UserError {
+    let found = format!("{voxels} voxels of the region outside of it");
+    let next = "Give a map that reaches further.";
+    UserError::invalid("dose_gy", "grid", found, "one that holds the region", next).kind(FaultKind::Mismatch)
 }
 
 /// The histogram of a region: cumulative, as columns of dose and share, and its quantiles by 0.1 %.
@@ -662,7 +746,7 @@ impl Maps {
 pub fn dvh(py: Python<'_>, region: Region<'_>) -> PyResult<BTreeMap<&'static str, Py<PyAny>>> {
     let (maps, within_voxels) = (region.maps(py)?, region.within_voxels);
     let (dvh, _) = work(py, None, move |_| {
-        let dvh = maps.histogram(within_voxels);
+        let dvh = maps.histogram(within_voxels)?;
         if dvh.is_empty() {
             let next = "Give the region's voxels.";
             return Err(Failure::User(UserError::invalid(

@@ -176,7 +176,10 @@ fn both(one: Setting, found: &str, next: &str) -> UserError {
     refused(one, found, "one of them", next).kind(FaultKind::Mismatch)
 }
 
-fn engine(text: &str) -> Result<EngineChoice, UserError> {
+/// An engine by its name: `auto`, `cpu`, `cpu:WAY`, `gpu`, `gpu:N`.
+///
+/// Errors: another name.
+pub fn engine(text: &str) -> Result<EngineChoice, UserError> {
     let numbered = |text: &str| text.strip_prefix("gpu:").and_then(|number| number.parse().ok());
     let way = |text: &str| {
         let name = text.strip_prefix("cpu:")?;
@@ -197,6 +200,29 @@ fn engine(text: &str) -> Result<EngineChoice, UserError> {
             }
         },
     }
+}
+
+/// A whole number of histories.
+///
+/// Errors: a part of one, none, or more than 1e15.
+pub fn histories(count: f64) -> Result<u64, UserError> {
+    if count.fract() != 0.0 || !(1.0..=1e15).contains(&count) {
+        let allowed = "a whole number from 1 to 1e15";
+        return Err(refused(Setting::Histories, count.to_string(), allowed, "Give one, as in 2e7."));
+    }
+    Ok(count as u64)
+}
+
+/// Labels, ascending, each once.
+///
+/// Errors: none, or label 0.
+pub fn labels(setting: Setting, mut labels: Vec<u16>) -> Result<Vec<u16>, UserError> {
+    if labels.is_empty() || labels.contains(&0) {
+        return Err(refused(setting, format!("{labels:?}"), "labels from 1 to 65535", "Name labels of the label map."));
+    }
+    labels.sort_unstable();
+    labels.dedup();
+    Ok(labels)
 }
 
 impl Run {
@@ -223,11 +249,7 @@ impl Run {
                 let next = "Give the length of the run or its aim.";
                 return Err(both(Setting::Histories, "beside target_sigma or target_labels", next));
             }
-            if count.fract() != 0.0 || !(1.0..=1e15).contains(&count) {
-                let allowed = "a whole number from 1 to 1e15";
-                return Err(refused(Setting::Histories, count.to_string(), allowed, "Give one, as in 2e7."));
-            }
-            return Ok(Stop::Histories(count as u64));
+            return Ok(Stop::Histories(histories(count)?));
         }
         let Some(sigma) = self.target_sigma else {
             return match self.target_labels {
@@ -240,20 +262,14 @@ impl Run {
         };
         let what = "a relative standard error, 0.01 for 1 %";
         let sigma_rel = in_range(Setting::TargetSigma, sigma, 1e-6, 0.5, what)?;
-        let mut labels = self.target_labels.clone().unwrap_or_default();
-        if labels.contains(&0) {
-            let next = "Name labels of the label map.";
-            return Err(refused(Setting::TargetLabels, format!("{labels:?}"), "labels from 1 to 65535", next));
-        }
-        labels.sort_unstable();
-        labels.dedup();
-        Ok(Stop::TargetSigma { sigma_rel, labels })
+        let labels = self.target_labels.clone().map(|chosen| labels(Setting::TargetLabels, chosen)).transpose()?;
+        Ok(Stop::TargetSigma { sigma_rel, labels: labels.unwrap_or_default() })
     }
 }
 
 impl Images {
     /// The first field that is stated.
-    fn any(&self) -> Option<Setting> {
+    pub fn any(&self) -> Option<Setting> {
         [
             (Setting::EffectiveHalfLife, self.effective_half_life_h.is_some()),
             (Setting::DecayCorrection, self.decay_correction.is_some()),
@@ -307,12 +323,11 @@ impl Images {
         administered_mbq: Option<f64>,
         files: &Buffers,
     ) -> Result<ImageChoice, UserError> {
-        let hours = |h: f64| in_range(Setting::EffectiveHalfLife, h, 0.01, 1e5, "h");
         Ok(ImageChoice {
             nuclide_stated: nuclide.is_some(),
             nuclide: nuclide_at(nuclide, files),
             options: self.options()?,
-            effective_half_life_h: self.effective_half_life_h.map(hours).transpose()?,
+            effective_half_life_h: self.effective_half_life_h.map(effective_half_life).transpose()?,
             half_lives_h: BTreeMap::new(),
             model: None,
             administered_mbq,
@@ -325,11 +340,24 @@ fn nuclide_at(name: Option<&str>, files: &Buffers) -> Place {
     files.place(name.unwrap_or("lu177"))
 }
 
-fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
+/// An effective half-life, h.
+///
+/// Errors: one that no image of an activity can show.
+pub fn effective_half_life(hours: f64) -> Result<f64, UserError> {
+    in_range(Setting::EffectiveHalfLife, hours, 0.01, 1e5, "h")
+}
+
+/// Administered activity, MBq.
+///
+/// Errors: one that no patient is given.
+pub fn administered(given: Option<f64>) -> Result<Option<f64>, UserError> {
     given.map(|mbq| bounds::administered_mbq(Setting::AdministeredMbq, mbq)).transpose().or_user_error()
 }
 
-fn emissions(text: &str) -> Result<Emissions, UserError> {
+/// Which emissions are followed: `all`, `beta`, `electrons`, `photons`.
+///
+/// Errors: another name.
+pub fn emissions(text: &str) -> Result<Emissions, UserError> {
     match text {
         "all" => Ok(Emissions::All),
         "beta" => Ok(Emissions::Beta),

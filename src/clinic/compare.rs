@@ -16,6 +16,7 @@ use super::request::CompareRequest;
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
+use crate::dose::dvh::own_grid::{is_finer, own_grid_dvh};
 use crate::dose::dvh::pieces::{Field, Member, region_dvh};
 use crate::dose::regions::RegionHistogram;
 use crate::fault::FaultKind;
@@ -448,6 +449,8 @@ struct Region {
     volume_ml: f64,
     /// Its voxels with the fraction it covers.
     members: Vec<Member>,
+    /// The grid it was drawn on and its voxels there, where that is finer than A's.
+    drawn: Option<(VoxelGrid, Vec<Member>)>,
     /// The centres of its voxels as drawn, mm.
     centres_mm: Vec<[f64; 3]>,
 }
@@ -480,12 +483,14 @@ fn regions(
         return Err(super::images::no_region(path));
     }
     let mut regions = Vec::new();
+    let finer = is_finer(&labels.grid, grid);
     for (label, voxels) in drawn {
         let centre = |&n: &usize| labels.grid.world_mm(labels.grid.voxel(n).map(|i| i as f64));
         regions.push(Region {
             label,
             name: names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
             volume_ml: voxels.len() as f64 * labels.grid.voxel_cm3(),
+            drawn: finer.then(|| (labels.grid.clone(), voxels.iter().map(|&n| (n, 1.0)).collect())),
             centres_mm: voxels.iter().map(centre).collect(),
             members: members(&labels, label, voxels, grid),
         });
@@ -519,7 +524,10 @@ fn compare_region(a: &Map, b: &Map, laid: &Laid, region: &Region, found: &mut Fo
     let covered: BTreeMap<usize, f32> = region.members.iter().copied().collect();
     let dvh = |dose_gy: &[f32]| {
         let field = Field { grid, dose_gy, density_g_cm3: Some(weights), least_density_g_cm3: 0.5 };
-        region_dvh(&field, &members, &|n| covered.get(&n).copied().unwrap_or(0.0))
+        match &region.drawn {
+            Some((own, drawn)) => own_grid_dvh(&field, own, drawn, true).dvh,
+            None => region_dvh(&field, &members, &|n| covered.get(&n).copied().unwrap_or(0.0)),
+        }
     };
     let (da, db) = (dvh(&a.dose_gy.data), dvh(&laid.dose_gy));
     let volume: f64 = members.iter().map(|member| f64::from(member.1)).sum();

@@ -5,11 +5,20 @@
 //! above a dose are inverse functions. D2 is near the maximum, D98 near the minimum (ICRU 83, section 3.2).
 //!
 //! `pieces` cuts the voxels of a region into parts: inside a voxel the dose follows its neighbours linearly about the
-//! voxel's own mean, and of a partly covered voxel only the part on the region's side counts. A small structure then
-//! has a smooth curve instead of a staircase. `band` gives the uncertainty of the curve from the transport's noise.
+//! voxel's own mean, and of a partly covered voxel only the part on the region's side counts (`edge`). A small structure then
+//! has a smooth curve instead of a staircase. `own_grid` cuts a region on a finer grid of its own. `band` gives the uncertainty of the curve from the transport's noise.
 
 /// How far noise may have moved a curve.
 pub mod band;
+
+/// Which part of a partly covered voxel is the region's.
+mod edge;
+
+/// The dose within voxels.
+mod field;
+
+/// Regions on finer grids of their own.
+pub mod own_grid;
 
 /// Voxels of a region to pieces.
 pub mod pieces;

@@ -11,6 +11,7 @@ use crate::kernel::single::rng::rng_for;
 use crate::kernel::single::waiting::Stack;
 use crate::kernel::{NO_HOME, Sink};
 use crate::tally::{BatchTally, EmptyBins, Ledger};
+use crate::text::counted;
 use crate::transport::emission::Pass;
 use crate::transport::halt::Halt;
 use crate::transport::spent::EngineSpent;
@@ -219,7 +220,7 @@ impl Engine for CpuEngine {
     fn device(&self) -> DeviceInfo {
         DeviceInfo {
             engine: "cpu".into(),
-            name: format!("{} threads, {}", self.threads, self.carrier),
+            name: format!("{}, {}", counted(self.threads, "thread"), self.carrier),
             backend: "cpu".into(),
             driver: format!("lutra {} ({})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH),
         }

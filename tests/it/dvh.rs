@@ -106,7 +106,7 @@ fn errors(dvh: &Dvh) -> (f64, f64) {
 const SHIFTS: [[f64; 3]; 3] = [[0.0; 3], [0.5, 0.0, 0.0], [0.31, -0.17, 0.43]];
 
 #[test]
-fn law_covered_shares_give_the_spheres_histogram_within_four_tenths_of_a_percent() {
+fn law_covered_shares_give_the_spheres_histogram_within_three_tenths_of_a_percent() {
     println!("radius mm, voxel mm: worst D error, worst V error; covered shares | whole voxels");
     for radius_mm in [1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0] {
         for edge_mm in [2.0, 3.0, 4.0, 5.0] {
@@ -133,7 +133,7 @@ fn law_covered_shares_give_the_spheres_histogram_within_four_tenths_of_a_percent
             );
             // a sphere inside a voxel or two has no shape on that grid
             if radius_mm >= 1.5 * edge_mm {
-                assert!(d < 0.004 && v < 0.004, "R {radius_mm} mm, {edge_mm} mm: D {d}, V {v}");
+                assert!(d < 0.003 && v < 0.003, "R {radius_mm} mm, {edge_mm} mm: D {d}, V {v}");
             }
             if radius_mm >= 4.0 * edge_mm {
                 assert!(whole.0 < 0.015 && whole.1 < 0.015, "whole voxels, R {radius_mm}, {edge_mm} mm: {whole:?}");

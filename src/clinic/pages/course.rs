@@ -28,7 +28,7 @@ use crate::report::page::{
 };
 use crate::report::png::{Background, Picture, hottest_voxel, scale_top_gy};
 use crate::report::run_record::{InputFile, platform, program, utc};
-use crate::text::plain_lines;
+use crate::text::{counted, plain_lines};
 
 /// Caption of the tables of fits.
 const FITS: &str = "Fits; TIA: time-integrated activity on the grid of the dose; χ² with its degrees of freedom; extrapolated: \
@@ -413,11 +413,6 @@ fn next_cycle(f: &Found<'_>) -> Section {
         rows,
     )));
     Section::new("next", "Next cycle", "Next cycle", blocks)
-}
-
-/// A number and what it counts.
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Images of a cycle's curves.
