@@ -98,7 +98,7 @@ fn sums(labels: &Volume<u16>, found: &Affine) -> BTreeMap<u16, ([f64; 3], f64, f
 }
 
 /// Middle of the voxels of each label, mm.
-pub(super) fn middles(labels: &Volume<u16>) -> BTreeMap<u16, [f64; 3]> {
+pub fn middles(labels: &Volume<u16>) -> BTreeMap<u16, [f64; 3]> {
     let sums = sums(labels, &Affine::IDENTITY);
     sums.into_iter().map(|(label, (sum, count, _))| (label, sum.map(|s| s / count))).collect()
 }
