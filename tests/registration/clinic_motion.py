@@ -22,6 +22,7 @@ parser.add_argument("--work", default="clinic-work")
 parser.add_argument("--no-dose", action="store_true")
 parser.add_argument("--no-by-region", action="store_true")
 parser.add_argument("--images-only", action="store_true")
+parser.add_argument("--motions", default="kidneys,both,body")
 given = parser.parse_args()
 os.environ["CLINIC_WORK"] = str(pathlib.Path(given.work).resolve())
 os.environ["LUTRA"] = str(pathlib.Path(given.lutra).resolve())
@@ -146,7 +147,13 @@ def main():
             clinic.save_spect(values[scan], str(path), shifts[scan])
             images[name].append((path, TIMES[scan]))
     names = [clinic.NAMES[k] for k in KIDNEYS]
-    methods = {"without": '{ method = "none" }', "rigid": '{ method = "rigid" }'}
+    # as the images lie: their grids differ where the body has moved, which "none" does not take
+    identity = folder / "identity.tfm"
+    identity.write_text(
+        "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+        "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0\nFixedParameters: 0 0 0\n"
+    )
+    methods = {"without": f'{{ method = "given", transform = "{identity}" }}', "rigid": '{ method = "rigid" }'}
     if not given.no_by_region:
         listed = ", ".join(f'"{name}"' for name in names)
         methods["by region"] = f'{{ method = "rigid", by_region = [{listed}] }}'
@@ -154,7 +161,7 @@ def main():
     print(f"unmoved: integrals {truth[0]} MBq h, doses {truth[1]} Gy")
     failed = False
     print(f"{'motion':10s} {'registration':14s} " + " ".join(f"{n + ' integral':>24s} {'dose':>8s}" for n in names))
-    for motion in ("body", "kidneys", "both"):
+    for motion in given.motions.split(","):
         costs = {}
         for method, registration in methods.items():
             integrals, doses = measured(f"{motion}_{method.replace(' ', '_')}", images[motion], registration)
