@@ -60,6 +60,8 @@ pub fn of_region(region: &RegionIntegral, partial_volume: Option<&Record>) -> Ve
             parts.push(Part::of_activity(Source::Extrapolation, Kind::Cycle, Origin::Population, sigma));
         }
     }
+    parts
+        .extend(region.place_rel_sigma.map(|u| Part::of_activity(Source::Registration, Kind::Cycle, Origin::Image, u)));
     parts.extend(
         partial_volume.into_iter().flat_map(|record| of_correction(region, record, integral.rel_sigma.is_some())),
     );
@@ -118,6 +120,7 @@ mod tests {
             points,
             integral: Some(integral),
             calibration_rel_sigma: 0.05,
+            place_rel_sigma: None,
             reference_image: 0,
             fitted_voxels: 0,
             map_decays: 1.0,
@@ -182,6 +185,20 @@ mod tests {
         // the outline moves the dose, not the activity
         assert!((budget.rel_sigma - 0.05_f64.hypot(fit).hypot(0.04123)).abs() < 1e-4, "{budget:?}");
         assert_eq!(budget.improve[0].source, Source::Calibration);
+    }
+
+    /// What registration leaves uncertain is a part of the cycle, and no hole then.
+    #[test]
+    fn law_the_place_of_the_images_is_a_part() {
+        let mut own = region(Some(0.03));
+        own.place_rel_sigma = Some(0.02);
+        let part = of_region(&own, None).into_iter().find(|part| part.source == Source::Registration);
+        let part = part.expect("a part");
+        assert_eq!((part.rel_sigma, part.kind, part.on_activity, part.on_response), (0.02, Kind::Cycle, 1.0, 0.0));
+        assert!(!Budget::of(of_region(&own, None)).not_known.contains(&Source::Registration));
+        // alarm: without it the source is a hole
+        own.place_rel_sigma = None;
+        assert!(Budget::of(of_region(&own, None)).not_known.contains(&Source::Registration));
     }
 
     /// Noise is in the fit, by the scans' stated errors or by their scatter; where the fit has no uncertainty it is a part

@@ -781,10 +781,48 @@ fn cycle_text(
         choose(text, base, "labels", "labels of this cycle", &found.of(&[Role::Labels]), "")?;
     }
     if own && (!found.of(&[Role::Ct]).is_empty() || !found.of(&[Role::Labels]).is_empty()) && number > 1 {
-        text.comment("Region sums need no registration. Voxel sums do: transform = [[..], [..], [..]], 3 x 4, from this cycle's world (RAS, mm) to the course's.");
+        cycle_registration(text);
     }
     text.gap();
     Ok(())
+}
+
+/// How a cycle with its own anatomy comes into the course's frame.
+fn cycle_registration(text: &mut Text) {
+    text.comment(
+        "Region sums need no registration. Voxel sums do, of this cycle's CT to the course's ct: rigid (computed), given (a \
+         file, with transform = \"motion/transform.json\") or none (it lies there). Or a matrix: transform = [[..], [..], \
+         [..]], 3 x 4, from this cycle's world (RAS, mm) to the course's.",
+    );
+    text.line("# registration = { method = \"rigid\" }");
+}
+
+/// How an image of a series comes into the frame of the first: computed where their frames of reference differ, else left
+/// for a person to switch on.
+fn image_registration(text: &mut Text, first: &Candidate, image: &Candidate) {
+    const RIGID: &str = "registration = { method = \"rigid\" }";
+    const BY_REGION: &str = "# registration = { method = \"rigid\", by_region = [\"kidney_left\", \"kidney_right\"] }";
+    match (&first.frame, &image.frame) {
+        (Some(one), Some(other)) if one != other => {
+            text.comment(
+                "Another frame of reference (DICOM) than the first image: it is registered to it. Look at what lutra register \
+                 of the two says, or give a transform: method = \"given\", transform = \"FILE\".",
+            );
+            text.line(RIGID);
+        }
+        (one, other) => {
+            let why = match (one, other) {
+                (Some(_), Some(_)) => {
+                    "One frame of reference (DICOM) with the first image, which says how the bed lay, not the patient."
+                }
+                _ => "Whether the patient lies as in the first image, no header says.",
+            };
+            text.comment(&format!("{why} Where he has moved: rigid (computed), given (transform = \"FILE\") or none."));
+            text.line(&format!("# {RIGID}"));
+        }
+    }
+    text.comment("Kidneys move by themselves, by 5 to 20 mm: name the regions that do.");
+    text.line(BY_REGION);
 }
 
 /// `SERIES.toml` of one cycle.
@@ -838,7 +876,8 @@ fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> 
     );
     text.line("# relative_error = 0.05").line("# systematic_error = 0.10").gap();
     let mut before: Option<f64> = None;
-    for image in images {
+    let first = images.first().copied();
+    for (n, image) in images.into_iter().enumerate() {
         let time_h = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
         if before.zip(time_h).is_some_and(|(a, b)| (a - b).abs() <= dicom::SAME_SCAN_H) {
             text.comment(&format!(
@@ -864,6 +903,9 @@ fn series_text(base: &Place, number: usize, found: &Survey, common: &Survey) -> 
                 ));
             }
             None => time_of(&mut text, image),
+        }
+        if let Some(first) = first.filter(|_| n > 0) {
+            image_registration(&mut text, first, image);
         }
         text.gap();
     }
@@ -906,4 +948,44 @@ fn scans(found: &Survey) -> Vec<f64> {
 fn hours(image: &Candidate) -> f64 {
     let stated = image.scan.as_ref().and_then(|scan| scan.timing.hours_after_injection);
     stated.or(image.described.hours).or(image.hours_by_name).unwrap_or(f64::INFINITY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clinic::described::Described;
+
+    fn image(frame: Option<&str>) -> Candidate {
+        Candidate {
+            path: "t072".into(),
+            role: Role::Moment,
+            why: String::new(),
+            doubts: Vec::new(),
+            grid: None,
+            hours_by_name: None,
+            described: Described::default(),
+            scan: None,
+            is_dicom: frame.is_some(),
+            frame: frame.map(str::to_owned),
+        }
+    }
+
+    /// Another frame of reference is registered, the same and an unknown one are left to a person; by_region never stands on.
+    #[test]
+    fn cli_init_drafts_a_registration_where_frames_differ() {
+        for (first, second, on) in
+            [(Some("1.2"), Some("1.3"), true), (Some("1.2"), Some("1.2"), false), (None, None, false)]
+        {
+            let mut text = Text::default();
+            image_registration(&mut text, &image(first), &image(second));
+            let table: toml::Table = text.0.parse().expect("TOML");
+            assert_eq!(table.contains_key("registration"), on, "{}", text.0);
+            // every line that can be switched on is sound
+            for line in text.0.lines().filter_map(|line| line.strip_prefix("# registration")) {
+                let switched: toml::Table = format!("registration{line}").parse().expect("TOML");
+                assert_eq!(switched["registration"]["method"].as_str(), Some("rigid"));
+            }
+            assert!(text.0.contains("by_region") && !text.0.contains("1.3"), "{}", text.0);
+        }
+    }
 }

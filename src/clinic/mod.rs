@@ -52,6 +52,9 @@ pub mod failure;
 /// Regions that are carried by their own motion.
 pub mod by_region;
 
+/// What an outline that lies off by what a registration leaves uncertain does to a region's activity.
+pub mod displaced;
+
 /// Text files that describe a request; tables and records of a result.
 pub mod files;
 

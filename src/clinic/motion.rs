@@ -2,7 +2,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::files::beside;
-use super::images::{self, recorded};
+use super::images::{self, RegionMap, recorded};
 use super::transforms::{Given, Image, given, settings};
 use crate::course::registration::StatedRegistration;
 use crate::course::tia::ActivityImage;
@@ -10,6 +10,7 @@ use crate::grid::{Volume, VoxelGrid};
 use crate::io::dicom::Origin;
 use crate::note::Note;
 use crate::place::Place;
+use crate::register::agreement::middles;
 use crate::register::{Affine, Jacobians, Registration, TransformError, register, verdict};
 use crate::report::run_record::InputFile;
 use crate::source::bent::deal_out_along;
@@ -18,7 +19,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Share of an image's activity that may fall out of the field of view without a warning.
-const LOST_SHARE: f64 = 0.01;
+pub const LOST_SHARE: f64 = 0.01;
 
 /// The frame that images are brought into, and what is told of it.
 pub struct Frame<'a> {
@@ -35,6 +36,8 @@ pub struct Frame<'a> {
 pub struct MotionRecord {
     /// The image.
     pub image: String,
+    /// When it was taken, h after injection; none for a CT.
+    pub time_h: Option<f64>,
     /// `rigid`, `given` or `none`.
     pub method: &'static str,
     /// From the fixed to the moving frame, RAS mm; none for a displacement field.
@@ -43,6 +46,12 @@ pub struct MotionRecord {
     pub shift_mm: Option<f64>,
     /// Rotation, degrees.
     pub rotation_deg: Option<f64>,
+    /// How well the images agree as they lie, higher is better; of a computed registration.
+    pub likeness_before: Option<f64>,
+    /// How well they agree as registered, on the same points.
+    pub likeness_after: Option<f64>,
+    /// Share of what is looked at that both images show.
+    pub overlap: Option<f64>,
     /// Distance between the transforms of two halves of the data, mm.
     pub halves_apart_mm: Option<f64>,
     /// Distance between points and where the way there and back leads, mm.
@@ -55,6 +64,35 @@ pub struct MotionRecord {
     pub lost_share: f64,
     /// Regions that were carried by their own motion.
     pub regions: Vec<RegionRecord>,
+    /// Regions that followed the common motion, where it is a matrix.
+    pub followed: Vec<FollowedRecord>,
+}
+
+impl MotionRecord {
+    /// What remains uncertain of a region's displacement, mm: by its own motion, else by the common one.
+    pub fn residual_of(&self, region: &str) -> Option<f64> {
+        let own = self.regions.iter().find(|own| own.region == region).map(|own| own.residual_mm);
+        own.or(self.residual_mm)
+    }
+
+    /// Records how far the common motion takes the regions that have none of their own.
+    pub fn follow(&mut self, regions: &RegionMap) {
+        let Some(map) = self.moving_from_fixed_ras_mm.and_then(|matrix| Affine::from_4x4(matrix).ok()) else { return };
+        let named = middles(&regions.labels).into_iter().map(|(label, middle_mm)| {
+            let region = regions.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}"));
+            FollowedRecord { region, displacement_mm: map.displacement_mm(middle_mm) }
+        });
+        self.followed = named.filter(|one| self.regions.iter().all(|own| own.region != one.region)).collect();
+    }
+}
+
+/// How far the common motion takes a region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FollowedRecord {
+    /// Its name.
+    pub region: String,
+    /// Displacement of its middle, mm.
+    pub displacement_mm: [f64; 3],
 }
 
 /// The own motion of a region.
@@ -166,6 +204,9 @@ pub fn settled(
                 moving_from_fixed_ras_mm: Some(found.moving_from_fixed.to_4x4()),
                 shift_mm: Some(found.shift_mm),
                 rotation_deg: Some(found.rotation_deg),
+                likeness_before: Some(found.likeness_before),
+                likeness_after: Some(found.likeness_after),
+                overlap: Some(found.overlap),
                 halves_apart_mm: Some(found.halves_apart_mm),
                 inverse_apart_mm: Some(found.inverse_apart_mm),
                 residual_mm: Some(found.residual_mm),

@@ -1,6 +1,7 @@
 //! From a series of activity images to decays per voxel.
 
 use super::by_region::{self, Pending};
+use super::displaced;
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
@@ -399,7 +400,7 @@ impl OpenSeries {
                 let (name, regions) = (file.to_path_buf(), image.by_region.clone());
                 pending.push(Pending { index: images.len(), name, activity_mbq, common, regions });
             }
-            motions.extend(brought.record);
+            motions.extend(brought.record.map(|record| MotionRecord { time_h: Some(image.time_h), ..record }));
             images.push(ActivityImage {
                 name: file.display().to_string(),
                 time_h: image.time_h,
@@ -474,6 +475,9 @@ impl OpenSeries {
             let moved = by_region::bring(&pending, &self.name, first, over.regions, record, &mut self.warnings)?;
             self.images[pending.index].activity_mbq = moved;
         }
+        if let Some(regions) = over.regions {
+            self.motions.iter_mut().for_each(|record| record.follow(regions));
+        }
         Ok(())
     }
 
@@ -526,8 +530,17 @@ impl OpenSeries {
             };
             self.volumes = of.measured(&self.series.volumes)?;
         }
+        let registered = self.motions.iter().any(|motion| motion.residual_mm.is_some() || !motion.regions.is_empty());
+        // what an outline that lies off holds is that of the image as it is, not as its outlines have corrected it
+        let as_measured = registered.then(|| self.images.clone());
         self.corrected(over, hear)?;
         let Divided { shares, concentrations, air } = self.divided(over, hear)?;
+        let placed = match (&as_measured, over.regions) {
+            (Some(images), Some(regions)) => {
+                displaced::of_images(images, &self.motions, &shares, regions, &mut self.warnings)
+            }
+            _ => BTreeMap::new(),
+        };
         let names = over.regions.map(|regions| regions.names.clone()).unwrap_or_default();
         let series = &self.series;
         let mut planar: BTreeMap<String, Vec<PlanarPoint>> = BTreeMap::new();
@@ -551,6 +564,7 @@ impl OpenSeries {
             error_model: series.error_model,
             systematic_rel_sigma: series.systematic_rel_sigma,
             corrected: &self.partial_volume.as_ref().map(partial_volume::Record::sigmas).unwrap_or_default(),
+            placed: &placed,
             voxelwise: series.voxelwise,
             administered_mbq: series.administered_mbq,
         })

@@ -1,18 +1,22 @@
 //! The files of an integrated series.
 
 use super::budgets::{Budget, of_region};
-use super::failure::Failure;
+use super::failure::{AtPath, Failure};
 use super::files::{write_json, write_rows};
+use super::pages;
 use super::series::Integrated;
 use crate::course::tia::RegionRow;
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::note::{Note, sentences};
+use crate::report::page::render;
 use crate::report::run_record;
+use crate::text::plain_lines;
 use std::collections::BTreeMap;
 
 /// Names of the files written.
-pub const FILE_NAMES: [&str; 4] = ["decays.nii.gz", "decays_sigma_rel.nii.gz", "regions.csv", "tia.json"];
+pub const FILE_NAMES: [&str; 5] =
+    ["decays.nii.gz", "decays_sigma_rel.nii.gz", "regions.csv", "tia.json", "motion.html"];
 
 /// Writes the maps, the table and the record.
 pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure> {
@@ -52,5 +56,10 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });
-    write_json(&folder.file("tia.json"), &record)
+    write_json(&folder.file("tia.json"), &record)?;
+    if let Some(page) = pages::motion::page(&done.motions) {
+        let path = folder.file("motion.html");
+        path.write(plain_lines(&render(&page)).as_bytes()).at(&path)?;
+    }
+    Ok(())
 }

@@ -72,6 +72,8 @@ pub struct Candidate {
     pub scan: Option<Scan>,
     /// Whether it is DICOM.
     pub is_dicom: bool,
+    /// UID of its frame of reference, where a DICOM file states one; to be compared, not shown.
+    pub frame: Option<String>,
 }
 
 /// Label names that were read.
@@ -380,6 +382,7 @@ fn nifti_candidate(path: &Place) -> Result<Result<Candidate, String>, IoError> {
         grid: Some(image.header.grid),
         scan: None,
         is_dicom: false,
+        frame: None,
         path: path.clone(),
     }))
 }
@@ -446,6 +449,7 @@ fn dicom_survey(folder: &Place, reach: Reach) -> Result<Survey, UserError> {
             described: Described::default(),
             scan: series.scan.clone(),
             is_dicom: true,
+            frame: series.frame.clone(),
             path: series.path.clone(),
         });
     }

@@ -9,7 +9,10 @@ use crate::io::displacement::{ReadField, is_field, read_field};
 use crate::io::itk;
 use crate::place::Place;
 use crate::register::agreement::apart_mm;
-use crate::register::{Affine, Agreement, Displacement, Jacobians, Kind, Likeness, Settings, TransformError, compare};
+use crate::register::metric::LEAST_OVERLAP;
+use crate::register::{
+    Affine, Agreement, Displacement, Jacobians, Kind, Likeness, RegisterError, Settings, TransformError, compare,
+};
 use crate::text::{self, parsed::of_json};
 use serde::{Deserialize, Serialize};
 
@@ -99,13 +102,15 @@ pub fn given(path: &Place, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Give
                 map.require_rigid().map_err(|error| error.fault().inside(path))?;
             }
             check_transform(&path.display().to_string(), "transform", &map.rows).or_user_error()?;
-            if let Some(inverse) = map.inverse().filter(|inverse| !same(&map, inverse)) {
-                let [there, back] = [map, inverse].map(|map| move |point| Some(map.apply(point)));
-                right_way(
-                    path,
-                    compare(fixed.values, moving.values, [&there, &back], &settings(fixed, moving)).or_user_error()?,
-                )?;
+            let inverse = map.inverse().ok_or_else(|| TransformError::Singular.fault().inside(path))?;
+            let [there, back] = [map, inverse].map(|map| move |point| Some(map.apply(point)));
+            let found =
+                compare(fixed.values, moving.values, [&there, &back], &settings(fixed, moving)).or_user_error()?;
+            // of a map that is its own inverse no direction can be wrong
+            if !same(&map, &inverse) {
+                right_way(path, found)?;
             }
+            overlapping(path, found[0])?;
             Ok(Given::Matrix(map))
         }
         Read::Field(field) => {
@@ -135,10 +140,10 @@ pub fn given(path: &Place, fixed: &Image<'_>, moving: &Image<'_>) -> Result<Give
                     "Check that the field lies in the frame of the fixed image, and export the whole of it.",
                 ));
             }
-            right_way(
-                path,
-                compare(fixed.values, moving.values, [&there, &back], &settings(fixed, moving)).or_user_error()?,
-            )?;
+            let found =
+                compare(fixed.values, moving.values, [&there, &back], &settings(fixed, moving)).or_user_error()?;
+            right_way(path, found)?;
+            overlapping(path, found[0])?;
             Ok(Given::Field(field, jacobians))
         }
     }
@@ -245,6 +250,14 @@ fn right_way(path: &Place, [as_given, reversed]: [Agreement; 2]) -> Result<(), U
         "a transform that takes points of the fixed image to the moving image",
         "Export the transform the other way round, or exchange the images.",
     ))
+}
+
+/// Refuses a transform that leads past the moving image.
+fn overlapping(path: &Place, found: Agreement) -> Result<(), UserError> {
+    if found.overlap >= LEAST_OVERLAP {
+        return Ok(());
+    }
+    Err(RegisterError::NoOverlap { share: found.overlap }.fault().inside(path))
 }
 
 /// Whether a map and its inverse do the same to 0.1 mm: then its direction does not matter.

@@ -18,6 +18,7 @@ pub mod input;
 mod integral;
 pub mod ledger;
 pub mod names;
+mod place;
 mod population;
 pub mod predict;
 pub mod protocol;

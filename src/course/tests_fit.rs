@@ -63,6 +63,7 @@ fn integrated(
         error_model,
         systematic_rel_sigma: 0.0,
         corrected: &BTreeMap::new(),
+        placed: &BTreeMap::new(),
         voxelwise,
         administered_mbq: None,
     })

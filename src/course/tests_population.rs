@@ -47,6 +47,7 @@ fn map(times_h: &[f64], half_lives_h: [f64; 3], earlier: &BTreeMap<String, Earli
         error_model: ErrorModel::Relative,
         systematic_rel_sigma: 0.0,
         corrected: &BTreeMap::new(),
+        placed: &BTreeMap::new(),
         voxelwise: false,
         administered_mbq: None,
     })

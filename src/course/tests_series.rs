@@ -213,6 +213,7 @@ impl Setup {
             error_model: ErrorModel::Relative,
             systematic_rel_sigma: 0.1,
             corrected: &BTreeMap::new(),
+            placed: &BTreeMap::new(),
             voxelwise: self.voxelwise,
             administered_mbq: self.administered_mbq,
         })

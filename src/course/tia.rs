@@ -24,6 +24,7 @@ use crate::source::shares::{Parts, Shares};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
+use super::place::integral_rel_sigma;
 use super::population::integrate_population;
 use super::residuals::log_linear;
 use super::single_time_point::SingleTimePoint;
@@ -345,6 +346,8 @@ pub struct TiaInput<'a> {
     pub systematic_rel_sigma: f64,
     /// What a correction of the images leaves uncertain, by label; empty for images as they are.
     pub corrected: &'a BTreeMap<u16, RegionSigma>,
+    /// Relative uncertainty of a region's activity by the place of each image, by label; empty where none was registered.
+    pub placed: &'a BTreeMap<u16, Vec<f64>>,
     /// Whether voxels are fitted one by one.
     pub voxelwise: bool,
     /// Administered activity, MBq, for the check of units.
@@ -389,6 +392,8 @@ pub struct RegionIntegral {
     /// Systematic relative uncertainty that the series states (calibration), without what a correction leaves; 0 without an
     /// integral.
     pub calibration_rel_sigma: f64,
+    /// Relative standard uncertainty of the integral by the place of the images; none where none was registered.
+    pub place_rel_sigma: Option<f64>,
     /// Position of the image that was scaled.
     pub reference_image: usize,
     /// Voxels fitted on their own.
@@ -659,6 +664,12 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         if let (Some(integral), Some(sigma)) = (&mut integral, input.corrected.get(&label)) {
             integral.systematic_rel_sigma = integral.systematic_rel_sigma.hypot(sigma.common_rel);
         }
+        let laid_again = |points: &[ActivityPoint]| {
+            let again = region_integral(input, &name, points).ok().flatten();
+            again.filter(|integral| !integral.fell_back()).map(|integral| integral.tia_mbq_h)
+        };
+        let place_rel_sigma = input.placed.get(&label).filter(|_| integral.is_some());
+        let place_rel_sigma = place_rel_sigma.map(|sigmas| integral_rel_sigma(&points, sigmas, laid_again));
         let mut region = RegionIntegral {
             label,
             name,
@@ -668,6 +679,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             points,
             integral,
             calibration_rel_sigma,
+            place_rel_sigma,
             fitted_voxels: 0,
             map_decays: 0.0,
         };

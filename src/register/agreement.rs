@@ -47,11 +47,12 @@ pub struct OwnMotion {
 /// three axes together (divide by the root of 3 for one axis).
 ///
 /// Each half of the data has twice the variance of the whole, s^2, and the two are independent: the square of their distance
-/// d has the mean 4 s^2. The errors of the way there and of the way back add to their distance r: r^2 has the mean 2 s^2 where
-/// they are independent. So s^2 = d^2 / 4 + r^2 / 2. One pair of halves is a sample of three degrees of freedom: the figure
+/// d has the mean 4 s^2. The result lies midway between the way there and the way back, whose errors add to their distance r: where
+/// they are independent, r^2 has the mean 4 times the variance of their mean. So s^2 = d^2 / 4 + r^2 / 4, each term as if it
+/// stood alone. One pair of halves is a sample of three degrees of freedom: the figure
 /// itself is uncertain by some 40 %. It tells of noise and of sampling, not of a region that changed its shape.
 pub fn residual_mm(halves_apart_mm: f64, inverse_apart_mm: f64) -> f64 {
-    (0.25 * halves_apart_mm.powi(2) + 0.5 * inverse_apart_mm.powi(2)).sqrt()
+    0.5 * halves_apart_mm.hypot(inverse_apart_mm)
 }
 
 fn as_4x4<S: serde::Serializer>(map: &Affine, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,7 +99,7 @@ fn sums(labels: &Volume<u16>, found: &Affine) -> BTreeMap<u16, ([f64; 3], f64, f
 }
 
 /// Middle of the voxels of each label, mm.
-pub(super) fn middles(labels: &Volume<u16>) -> BTreeMap<u16, [f64; 3]> {
+pub fn middles(labels: &Volume<u16>) -> BTreeMap<u16, [f64; 3]> {
     let sums = sums(labels, &Affine::IDENTITY);
     sums.into_iter().map(|(label, (sum, count, _))| (label, sum.map(|s| s / count))).collect()
 }

@@ -7,7 +7,7 @@ use super::metric::{LEAST_OVERLAP, Likeness, along, overlap};
 use super::own::Pair;
 use super::sample::Part;
 use super::stage::{MARGIN_MM, Settings, Side, Stage, draw, sides};
-use super::transform::{About, Affine, Kind};
+use super::transform::{About, Affine, Kind, TransformError};
 use crate::grid::Volume;
 
 /// How far the starts lie apart, mm: within the reach of a coarse descent.
@@ -53,7 +53,7 @@ pub struct Registration {
     /// Root mean square distance between the transforms of two halves of the data, mm.
     pub halves_apart_mm: f64,
     /// Root mean square distance between points and where the way there and back leads, mm; the way back is a descent of
-    /// its own with the images exchanged.
+    /// its own with the images exchanged, and the result lies midway between the two.
     pub inverse_apart_mm: f64,
     /// What remains uncertain of a displacement, mm, see [`super::agreement::residual_mm`].
     pub residual_mm: f64,
@@ -190,6 +190,8 @@ fn finish(
     let halves = [half(false)?, half(true)?];
     let back = way_back(moving, fixed, levels, settings, &map)?;
     let round = back.after(&map);
+    // neither image is preferred: the result lies midway between the two ways
+    let map = stage.midway(&map, &back.inverse().ok_or(TransformError::Singular)?);
     let points = || check.points.iter().map(|p| std::array::from_fn(|n| p[n] + check.centre_mm[n]));
     let maps = Maps { found: &map, halves: &halves, round: &round };
     let mut told = regions.map_or_else(Vec::new, |labels| motions(labels, &maps));
@@ -226,7 +228,7 @@ fn way_back(
     map: &Affine,
 ) -> Result<Affine, RegisterError> {
     let last = levels.len() - 1;
-    let inverse = map.inverse().ok_or(super::transform::TransformError::Singular)?;
+    let inverse = map.inverse().ok_or(TransformError::Singular)?;
     let mask = to.mask.moved(map);
     let samples = draw(&from.levels[last], &mask, levels[last].1, 0, Part::All)?;
     let exchanged = Settings { ct: [settings.ct[1], settings.ct[0]], ..*settings };

@@ -72,6 +72,13 @@ impl<'a> Stage<'a> {
         Ok(Self { metric, numbers, edge_mm, threads: settings.threads })
     }
 
+    /// The map midway between two that lie close together.
+    pub(super) fn midway(&self, one: &Affine, other: &Affine) -> Affine {
+        let (a, b) = (self.numbers.of(one), self.numbers.of(other));
+        let mean: Vec<f64> = a.iter().zip(b).map(|(a, b)| 0.5 * (a + b)).collect();
+        self.numbers.map(&mean).affine()
+    }
+
     pub(super) fn descend(&self, from: &Affine) -> Option<Descent> {
         descend(&self.metric, self.numbers, from, self.edge_mm, self.threads)
     }

@@ -140,6 +140,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "demo",
             "digest",
             "dose",
+            "draws",
             "fault",
             "grid",
             "io",

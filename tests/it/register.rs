@@ -79,23 +79,28 @@ fn spect_pair(folder: &Path) {
     let back = motion().inverse().expect("rigid");
     nifti::write(folder.join("fixed.nii"), &made(&grid(), &Affine::IDENTITY, false), "activity").expect("written");
     nifti::write(folder.join("moving.nii"), &made(&grid(), &back, false), "activity").expect("written");
+    nifti::write(folder.join("kidneys.nii"), &kidneys(&Affine::IDENTITY), "labels").expect("written");
+    write(folder, "names.csv", "value,name\n2,kidney_left\n3,kidney_right\n");
+}
+
+/// The outlines of both kidneys, 2 and 3, of the patient who lies moved.
+fn kidneys(back: &Affine) -> Volume<u16> {
     let grid = grid();
     let label = |n: usize| {
-        let p = grid.world_mm(grid.voxel(n).map(|v| v as f64));
+        let p = back.apply(grid.world_mm(grid.voxel(n).map(|v| v as f64)));
         let inside = |centre: [f64; 3], half: [f64; 3]| {
             (0..3).map(|a| ((p[a] - centre[a]) / half[a]).powi(2)).sum::<f64>() < 1.0
         };
         if inside(PARTS[4].0, PARTS[4].1) {
-            2_u16
+            2
         } else if inside(PARTS[5].0, PARTS[5].1) {
             3
         } else {
             0
         }
     };
-    let labels = Volume { grid: grid.clone(), data: (0..grid.len()).map(label).collect::<Vec<u16>>() };
-    nifti::write(folder.join("kidneys.nii"), &labels, "labels").expect("written");
-    write(folder, "names.csv", "value,name\n2,kidney_left\n3,kidney_right\n");
+    let data = (0..grid.len()).map(label).collect();
+    Volume { grid, data }
 }
 
 #[test]
@@ -272,6 +277,156 @@ fn cli_tia_brings_moved_images_into_one_frame() {
     let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     assert!(stderr(&output).contains("mirrors the patient"), "{}", stderr(&output));
+    // scale in a matrix for activity, whose volumes it would change; a transform that leads past the image
+    let mut scaled = found.to_4x4();
+    (0..3).for_each(|column| scaled[0][column] *= 1.01);
+    for (matrix, part) in [
+        (scaled, "a rigid transform that scales"),
+        (Affine::shift([900.0, 0.0, 0.0]).to_4x4(), "overlap: found 0 % of the fixed image's points"),
+    ] {
+        lutra::io::itk::write_transform(folder.path().join("wrong.tfm"), &matrix).expect("written");
+        let output = lutra(folder.path(), &["tia", "wrong.toml", "--out", "wrong"]);
+        assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
+        assert!(stderr(&output).contains(part) && stderr(&output).contains("wrong.tfm"), "{}", stderr(&output));
+    }
+}
+
+/// Cycles on CTs of their own, the second moved: one dose map a cycle, summed in the course's frame.
+fn two_cycles(folder: &Path) {
+    let back = motion().inverse().expect("rigid");
+    for (n, ct, back, frame) in [(1, "a", Affine::IDENTITY, "1.2.3.51"), (2, "b", back, "1.2.3.52")] {
+        write_ct(&folder.join(ct), &back, frame);
+        let labels = kidneys(&back);
+        let dose = labels.map(|label| if label > 0 { 4.0_f32 } else { 0.1 });
+        nifti::write(folder.join(format!("l{n}.nii")), &labels, "labels").expect("written");
+        nifti::write(folder.join(format!("d{n}.nii")), &dose, "dose").expect("written");
+    }
+    write(folder, "names.csv", "value,name\n2,kidney_left\n3,kidney_right\n");
+}
+
+/// The course of these cycles; `second` is how the second lies.
+fn course_of(second: &str) -> String {
+    format!(
+        "schema = 1\nprotocol = \"iluminet\"\nct = \"a\"\nlabels = \"l1.nii\"\nlabel_names = \"names.csv\"\n\
+         [effective_half_life_h]\nkidney_left = 52\nkidney_right = 52\n\
+         [[cycles]]\ndate = 2024-01-15\nadministered_mbq = 7400\ndose = \"d1.nii\"\n\
+         [[cycles]]\ndate = 2024-03-25\nadministered_mbq = 7400\n{second}\n"
+    )
+}
+
+/// `lutra course` of them: the summed dose in the middle of the left kidney, Gy, and the verdict's record; or what is refused.
+fn course_run(folder: &Path, out: &str, second: &str) -> Result<(Option<f32>, serde_json::Value), String> {
+    write(folder, "COURSE.toml", &course_of(second));
+    let output = lutra(folder, &["course", "COURSE.toml", "--out", out]);
+    if !output.status.success() {
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        return Err(stderr(&output));
+    }
+    let record = std::fs::read_to_string(folder.join(out).join("verdict.json")).expect("the record");
+    let sum = nifti::read(folder.join(out).join("dose_sum_gy.nii.gz")).ok();
+    let middle = sum.map(|sum| {
+        let [i, j, k] = sum.grid.voxel_at_mm(KIDNEYS[0]).map(|v| v.round() as usize);
+        sum.at(i, j, k)
+    });
+    Ok((middle, serde_json::from_str(&record).expect("JSON")))
+}
+
+#[test]
+fn cli_course_registers_its_cycles_and_tells_what_moved() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    two_cycles(at);
+    let moved = "dose = \"d2.nii\"\nlabels = \"l2.nii\"\nct = \"b\"\n";
+    let (sum, record) =
+        course_run(at, "rigid", &format!("{moved}registration = {{ method = \"rigid\" }}")).expect("runs");
+    assert!((sum.expect("a sum") - 8.0).abs() < 0.01, "{sum:?}");
+    let own = &record["cycles"][1]["registration"];
+    let truth = agreement::length(motion().displacement_mm(KIDNEYS[0]));
+    assert!((own["shift_mm"].as_f64().expect("mm") - truth).abs() < 5.0, "{own} {truth}");
+    assert!(own["likeness_after"].as_f64() > own["likeness_before"].as_f64(), "{own}");
+    assert!(record["cycles"][0]["registration"].is_null(), "{record}");
+    let page = std::fs::read_to_string(at.join("rigid/report.html")).expect("the page");
+    for part in ["Motion between images and cycles", "cycle 2, CT", "rigid, computed", "kidney left", "Residual"] {
+        assert!(page.contains(part), "{part}");
+    }
+    // the same by a file, which is an input of the course
+    assert!(lutra(at, &["register", "a", "b", "--out", "reg"]).status.success());
+    let given = |name: &str| format!("{moved}registration = {{ method = \"given\", transform = \"{name}\" }}");
+    let (sum, record) = course_run(at, "given", &given("reg/transform.json")).expect("runs");
+    assert!((sum.expect("a sum") - 8.0).abs() < 0.01, "{sum:?}");
+    let inputs = record["cycles"][1]["inputs"].as_array().expect("inputs");
+    assert!(inputs.iter().any(|input| input["role"] == "transform"), "{inputs:?}");
+    // stated to lie there: into the sum as it lies; without a word: out of it, and no page of motion
+    let still = "dose = \"d1.nii\"\nlabels = \"l1.nii\"\n";
+    let (sum, _) = course_run(at, "none", &format!("{still}registration = {{ method = \"none\" }}")).expect("runs");
+    assert!((sum.expect("a sum") - 8.0).abs() < 0.01, "{sum:?}");
+    let (sum, _) = course_run(at, "apart", still).expect("runs");
+    assert_eq!(sum, None, "a cycle with labels of its own and no word on where it lies");
+    let page = std::fs::read_to_string(at.join("apart/report.html")).expect("the page");
+    assert!(!page.contains("Motion between images and cycles"));
+}
+
+/// Transforms of another pair, of the wrong direction, that scale, that lead past the image, or that are two.
+#[test]
+fn cli_course_refuses_transforms_by_name() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    two_cycles(at);
+    assert!(lutra(at, &["register", "a", "b", "--out", "reg"]).status.success());
+    let text = std::fs::read_to_string(at.join("reg/transform.json")).expect("transform.json");
+    let sound: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let refused = |name: &str, part: &str| {
+        let second = format!(
+            "dose = \"d2.nii\"\nlabels = \"l2.nii\"\nct = \"b\"\n\
+             registration = {{ method = \"given\", transform = \"{name}\" }}"
+        );
+        let error = course_run(at, "out", &second).expect_err(part);
+        assert!(error.contains(part) && error.contains(name.trim_end_matches('/')), "{part}: {error}");
+    };
+    let matrix = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut wrong = sound.clone();
+        change(&mut wrong);
+        std::fs::write(at.join("wrong.json"), wrong.to_string()).expect("written");
+    };
+    matrix(&|wrong| wrong["moving"]["frame_of_reference_uid"] = "1.2.3.99".into());
+    refused("wrong.json", "moving.frame_of_reference_uid: found another frame of reference than the image's");
+    matrix(&|wrong| wrong["moving_from_fixed_ras_mm"] = sound["fixed_from_moving_ras_mm"].clone());
+    refused("wrong.json", "direction: found the images agree worse under it");
+    matrix(&|wrong| wrong["moving_from_fixed_ras_mm"][0][0] = 1.01.into());
+    refused("wrong.json", "a rigid transform that scales");
+    matrix(&|wrong| wrong["moving_from_fixed_ras_mm"][0][1] = 0.2.into());
+    refused("wrong.json", "a rigid transform that s");
+    matrix(&|wrong| wrong["moving_from_fixed_ras_mm"][0][3] = 900.0.into());
+    refused("wrong.json", "overlap: found 0 % of the fixed image's points");
+    std::fs::create_dir(at.join("objects")).expect("folder");
+    for n in 0..2 {
+        std::fs::copy(at.join("reg/registration.dcm"), at.join(format!("objects/{n}.dcm"))).expect("copied");
+    }
+    refused("objects", "2 objects for these two images");
+}
+
+/// What `lutra inspect` says of frames of reference: which images share one, and where a registration object leads.
+#[test]
+fn cli_inspect_says_which_images_share_a_frame_of_reference() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = folder.path();
+    write_ct(&at.join("a"), &Affine::IDENTITY, "1.2.3.51");
+    write_ct(&at.join("b"), &motion().inverse().expect("rigid"), "1.2.3.52");
+    let said = || stdout(&lutra(at, &["inspect", "."]));
+    let text = said();
+    assert!(
+        text.contains("Frames of reference\n    frame 1: #1\n    frame 2: #2; no registration object leads"),
+        "{text}"
+    );
+    assert!(!text.contains("1.2.3.5"), "UIDs stay out: {text}");
+    assert!(lutra(at, &["register", "a", "b", "--out", "reg"]).status.success());
+    let text = said();
+    assert!(text.contains("frame 2: #2\n    #3: a registration between frames 1 and 2"), "{text}");
+    // one frame for both
+    write_ct(&at.join("b"), &motion().inverse().expect("rigid"), "1.2.3.51");
+    std::fs::remove_dir_all(at.join("reg")).expect("removed");
+    let text = said();
+    assert!(text.contains("frame 1: #1") && !text.contains("frame 2"), "{text}");
 }
 
 /// Volumes of the displacement along x, y, z of a map, RAS mm, on the fixed grid.
@@ -445,6 +600,17 @@ fn cli_tia_carries_regions_by_their_own_motion() {
         (found / truth - 1.0, record)
     };
     let (without, _) = cost("without", "{ method = \"none\" }");
+    let budget = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join(name).join("tia.json")).expect("record");
+        let record: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        record["budget"]["kidney_left"].clone()
+    };
+    let part = |name: &str| {
+        let parts = budget(name)["parts"].as_array().expect("parts").clone();
+        parts.iter().find(|part| part["source"] == "registration").and_then(|part| part["rel_sigma"].as_f64())
+    };
+    assert_eq!(part("without"), None, "nobody knows how far an image lies off that is stated to lie there");
+    assert!(budget("without")["not_known"].to_string().contains("registration"));
     let named = "by_region = [\"kidney_left\", \"kidney_right\"]";
     let (with, record) = cost("with", &format!("{{ method = \"rigid\", {named} }}"));
     assert!(without < -0.05, "{without}");
@@ -453,6 +619,11 @@ fn cli_tia_carries_regions_by_their_own_motion() {
         let z = region["displacement_mm"][2].as_f64().expect("mm");
         assert!((z - 15.0).abs() < 2.0 && region["residual_mm"].as_f64().expect("mm") < 2.0, "{record}");
     }
+    assert_eq!(record[0]["followed"].as_array().map(Vec::len), Some(0), "{record}");
+    let page = std::fs::read_to_string(folder.path().join("with/motion.html")).expect("the page");
+    assert!(page.contains("by itself") && page.contains("96 h") && !page.contains("moving.nii"), "{page}");
+    let left = part("with").expect("a part");
+    assert!(left > 0.0 && left < 0.05, "{left}");
     let error = pair_tia(folder.path(), "out", "registration = { method = \"rigid\", by_region = [\"spleen\"] }\n")
         .expect_err("no such region");
     assert!(error.contains("by_region: found \"spleen\"") && error.contains("kidney_left"), "{error}");

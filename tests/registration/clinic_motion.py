@@ -5,8 +5,10 @@
 CLINIC is the folder of the virtual clinic (clinic.py: known activity, projections with scatter and noise, reconstruction).
 Three scans. In the second the kidneys lie 15 mm nearer to the head than in the first, in the third 15 mm nearer to the feet:
 `body`: the whole patient has moved so; `kidneys`: the kidneys alone, in a body that lies still; `both`: the body has moved
-otherwise, and the kidneys in it. Printed is the deviation of integral and dose from the same scans without a motion, %. Ends
-with 1 if a motion costs a kidney more with the best registration than a fifth of what it costs without.
+otherwise, and the kidneys in it. Printed is the deviation of integral and dose from the same scans without a motion, %; `known`
+is that of the integral in outlines that are moved by the true motion: a kidney that has come nearer to the liver takes in more of
+its activity, which no registration undoes. Ends with 1 if a motion leaves an integral farther from `known` with the best
+registration than a fifth of what it does without; for the dose, from the unmoved one with what `known` says of the integral.
 """
 import argparse
 import csv
@@ -22,6 +24,7 @@ parser.add_argument("--work", default="clinic-work")
 parser.add_argument("--no-dose", action="store_true")
 parser.add_argument("--no-by-region", action="store_true")
 parser.add_argument("--images-only", action="store_true")
+parser.add_argument("--motions", default="kidneys,both,body")
 given = parser.parse_args()
 os.environ["CLINIC_WORK"] = str(pathlib.Path(given.work).resolve())
 os.environ["LUTRA"] = str(pathlib.Path(given.lutra).resolve())
@@ -93,6 +96,22 @@ def image(scan, kidneys_move, rng):
     return found
 
 
+def known(values, moved):
+    """Deviation of both kidneys' integrals, %, in outlines that follow the true motion: an exponential through three scans."""
+    labels, hours = clinic.labels30(), np.array([TIMES[scan] for scan in SCANS])
+
+    def integral(images, k, steps):
+        shares = [clinic.coarse(clinic.pad(np.roll(labels == k, n, axis=2).astype(np.float32))) for n in steps]
+        held = [float((share * image).sum()) for share, image in zip(shares, images)]
+        slope, start = np.polyfit(hours, np.log(held), 1)
+        return np.exp(start) / -slope
+
+    steps = [round(ALONG_Z_MM[scan] / MMF) for scan in SCANS]
+    still = [integral([values[scan] for scan in SCANS], k, [0, 0, 0]) for k in KIDNEYS]
+    there = [integral([moved[scan] for scan in SCANS], k, steps) for k in KIDNEYS]
+    return [100 * (a / b - 1) for a, b in zip(there, still)]
+
+
 def series(folder, images, registration):
     folder.mkdir(parents=True, exist_ok=True)
     text = 'schema = 1\nadministered_mbq = 7400\nunit = "bq_ml"\ndecay_correction = "none"\n'
@@ -146,7 +165,13 @@ def main():
             clinic.save_spect(values[scan], str(path), shifts[scan])
             images[name].append((path, TIMES[scan]))
     names = [clinic.NAMES[k] for k in KIDNEYS]
-    methods = {"without": '{ method = "none" }', "rigid": '{ method = "rigid" }'}
+    # as the images lie: their grids differ where the body has moved, which "none" does not take
+    identity = folder / "identity.tfm"
+    identity.write_text(
+        "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
+        "Parameters: 1 0 0 0 1 0 0 0 1 0 0 0\nFixedParameters: 0 0 0\n"
+    )
+    methods = {"without": f'{{ method = "given", transform = "{identity}" }}', "rigid": '{ method = "rigid" }'}
     if not given.no_by_region:
         listed = ", ".join(f'"{name}"' for name in names)
         methods["by region"] = f'{{ method = "rigid", by_region = [{listed}] }}'
@@ -154,8 +179,10 @@ def main():
     print(f"unmoved: integrals {truth[0]} MBq h, doses {truth[1]} Gy")
     failed = False
     print(f"{'motion':10s} {'registration':14s} " + " ".join(f"{n + ' integral':>24s} {'dose':>8s}" for n in names))
-    for motion in ("body", "kidneys", "both"):
-        costs = {}
+    true = known(still, alone)
+    for motion in given.motions.split(","):
+        costs, exact = {}, [0.0, 0.0] if motion == "body" else true
+        print(f"{motion:10s} {'known':14s} {exact[0]:+24.1f} {'':8s} {exact[1]:+24.1f}", flush=True)
         for method, registration in methods.items():
             integrals, doses = measured(f"{motion}_{method.replace(' ', '_')}", images[motion], registration)
             cost = [[100 * (a / b - 1) for a, b in zip(found, base)] for found, base in ((integrals, truth[0]), (doses, truth[1]))]
@@ -164,8 +191,8 @@ def main():
         best = "rigid" if motion == "body" or given.no_by_region else "by region"
         for kind in (0, 1):
             for n in (0, 1):
-                if np.isfinite(costs[best][kind][n]) and abs(costs[best][kind][n]) > 0.2 * abs(costs["without"][kind][n]):
-                    failed = True
+                left, lost = [abs(costs[method][kind][n] - exact[n]) for method in (best, "without")]
+                failed |= bool(np.isfinite(left) and left > 0.2 * lost)
     sys.exit(1 if failed else 0)
 
 

@@ -216,6 +216,16 @@ def by_lutra(program, folder, images):
     return sitk.ReadTransform(str(out / "transform.tfm")), seconds, figures
 
 
+def back_and_forth(there, back, middle):
+    """Root mean square distance, mm, between points around the kidneys and where the way there and back leads."""
+    if isinstance(there, str) or isinstance(back, str):
+        return float("inf")
+    steps = (-100.0, 0.0, 100.0)
+    points = [middle + np.array([x, y, z]) for x in steps for y in steps for z in steps]
+    apart = [np.linalg.norm(np.array(back.TransformPoint(there.TransformPoint(tuple(p)))) - p) for p in points]
+    return float(np.sqrt(np.mean(np.square(apart))))
+
+
 def by_simpleitk(images, ct):
     fixed, moving = images
     if not ct:
@@ -289,6 +299,7 @@ def main():
                 images, truth, kidneys = made_pair(seed, ct) if source == "made" else case_pair(given.cases, seed, ct)
                 with tempfile.TemporaryDirectory() as folder:
                     found, took, figures = by_lutra(given.lutra, pathlib.Path(folder), images)
+                    back, _, _ = by_lutra(given.lutra, pathlib.Path(folder), images[::-1])
                 results = {"lutra": (found, took), "SimpleITK": by_simpleitk(images, ct)}
                 if itk:
                     results["itk-elastix"] = by_elastix(images)
@@ -296,10 +307,10 @@ def main():
                     errors[program] += error(transform, truth, kidneys)
                     seconds[program].append(took)
                 if figures:
-                    rounds.append(figures["inverse_apart_mm"])
+                    rounds.append(back_and_forth(found, back, np.mean(kidneys, axis=0)))
                     remain.append(figures.get("residual_mm", float("nan")))
                 told = " ".join(f"{p} {errors[p][-2]:.2f} {errors[p][-1]:.2f}" for p in programs)
-                note = found if isinstance(found, str) else "halves {halves_apart_mm:.2f} round {inverse_apart_mm:.2f}".format(**figures)
+                note = found if isinstance(found, str) else "halves {halves_apart_mm:.2f} ways {inverse_apart_mm:.2f}".format(**figures) + f" round {rounds[-1]:.2f}"
                 print(f"  {source} {'CT' if ct else 'SPECT'} motion {seed}: {told}; {note}", flush=True)
             print(f"{source} {'CT' if ct else 'SPECT'}: error at the kidneys, mm (median, 95 %, largest), and seconds")
             for p in programs:

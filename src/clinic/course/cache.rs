@@ -330,6 +330,8 @@ pub fn transported(
         reused,
         curves: Vec::new(),
         run: Some(told.run),
+        motions: Vec::new(),
+        motion: None,
     })
 }
 

@@ -134,8 +134,19 @@ fn of_series(
     };
     let name = format!("{}: decays", opened.name().display());
     let done = integrate(opened, earlier, own, shelf, hear)?;
-    let Integrated { map, form_code, inputs, labels, label_names, nuclide, sharing, partial_volume, warnings, .. } =
-        done;
+    let Integrated {
+        map,
+        form_code,
+        inputs,
+        labels,
+        label_names,
+        nuclide,
+        sharing,
+        partial_volume,
+        motions,
+        warnings,
+        ..
+    } = done;
     let mut request = dose_request(from, ActivityChoice::Decays, nuclide)?;
     request.outline_sharing = sharing;
     if cycle.labels.is_none() && course.labels.is_none() {
@@ -174,6 +185,7 @@ fn of_series(
         };
         done.half_lives.insert(region.name.clone(), half_life);
     }
+    done.motions = motions;
     done.curves = map.regions.into_iter().filter(|region| region.label != 0).collect();
     done.inputs.extend(inputs);
     done.warnings.extend(warnings);
@@ -337,5 +349,7 @@ fn ready_map(from: &CycleFrom<'_>, file: &str, hear: &mut dyn Listener) -> Resul
         reused: false,
         curves: Vec::new(),
         run: None,
+        motions: Vec::new(),
+        motion: None,
     })
 }

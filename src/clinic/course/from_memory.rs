@@ -95,6 +95,7 @@ impl CourseVolumes {
             input: recorded(&name, &course),
             shelf,
             base: "".into(),
+            motions: series.iter().map(|_| None).collect(),
             series,
             days: days.iter().map(|day| format!("day {}", day - days[0])).collect(),
             images: ImageChoice {

@@ -128,8 +128,19 @@ pub fn treated(
     run: &RunOptions,
     hear: &mut dyn Listener,
 ) -> Result<CourseResult, Failure> {
-    let CourseSource { name: path, input, mut shelf, course, protocol, base, mut series, days, images, doubts } =
-        source;
+    let CourseSource {
+        name: path,
+        input,
+        mut shelf,
+        course,
+        protocol,
+        base,
+        mut series,
+        mut motions,
+        days,
+        images,
+        doubts,
+    } = source;
     let path = path.as_path();
     // every series is opened before a cycle is computed: what is wrong with one of them is told at once
     let mut faults: Vec<UserError> = Vec::new();
@@ -153,7 +164,11 @@ pub fn treated(
         let number = index + 1;
         hear.info("cycle-begins", format!("cycle {number} of {}, {}", course.cycles.len(), days[index]));
         let from = CycleFrom { path: &base, course: &course, cycle, number, cache, run, images: &images };
-        let one = compute_cycle(&from, series[index].take(), &earlier, &mut shelf, hear)?;
+        let mut one = compute_cycle(&from, series[index].take(), &earlier, &mut shelf, hear)?;
+        if let Some(motion::Settled { record, inputs }) = motions.get_mut(index).and_then(Option::take) {
+            one.motion = Some(record);
+            one.inputs.extend(inputs);
+        }
         if let Some(cache) = cache.filter(|_| one.reused) {
             hear.note(
                 Note::info("cycle-from-cache", format!("unchanged, taken from {}", cache.folder.display()))

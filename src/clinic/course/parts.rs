@@ -1,6 +1,7 @@
 //! A cycle as computed: its regions, its map, and how it was transported.
 
 use crate::clinic::case;
+use crate::clinic::motion::MotionRecord;
 use crate::course::accumulate::RegionCycle;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
 use crate::grid::Volume;
@@ -49,6 +50,10 @@ pub struct Computed {
     pub curves: Vec<RegionIntegral>,
     /// How it was transported, where it was.
     pub run: Option<KeptRun>,
+    /// How its images lie to their first, those whose registration is stated.
+    pub motions: Vec<MotionRecord>,
+    /// How its CT lies to the course's, where that is registered.
+    pub motion: Option<MotionRecord>,
 }
 
 impl Computed {
@@ -64,6 +69,8 @@ impl Computed {
             reused: false,
             curves: Vec::new(),
             run: None,
+            motions: Vec::new(),
+            motion: None,
         }
     }
 }

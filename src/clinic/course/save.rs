@@ -112,6 +112,8 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
                 "uncertainty": one.regions.iter().map(|(name, r)| (name.as_str(), uncertainty(r))).collect::<BTreeMap<_, _>>(),
+                "registration": one.motion,
+                "registrations": one.motions,
                 "points": one.curves.iter().map(|c| (c.name.as_str(), &c.points)).collect::<BTreeMap<_, _>>(),
             })
         })

@@ -40,6 +40,8 @@ pub struct CourseSource {
     pub base: Place,
     /// The opened images of each cycle; `None` for a course from a file.
     pub series: Vec<Option<OpenSeries>>,
+    /// How the CT of each cycle lies to the course's, of cycles whose registration is stated.
+    pub motions: Vec<Option<motion::Settled>>,
     /// Days of the cycles as text; for a DICOM folder relative to the first, since dates identify the patient.
     pub days: Vec<String>,
     /// How DICOM images are read.
@@ -64,7 +66,7 @@ impl CourseSource {
         let mut doubts =
             course.check_nuclide(loaded.half_life_h, loaded.emitted_kev_per_decay(), &file).or_user_error()?;
         let mut shelf = Shelf::default();
-        motion::settle(path, &mut course, &mut shelf, &mut doubts)?;
+        let motions = motion::settle(path, &mut course, &mut shelf, &mut doubts)?;
         let options = ActivityOptions::default();
         Ok(Self {
             name: path.to_path_buf(),
@@ -73,6 +75,7 @@ impl CourseSource {
             protocol,
             base: path.clone(),
             series: course.cycles.iter().map(|_| None).collect(),
+            motions,
             days: course
                 .cycles
                 .iter()
@@ -165,6 +168,7 @@ impl CourseSource {
             protocol,
             course,
             base: path.at(""),
+            motions: series.iter().map(|_| None).collect(),
             series,
             days: days.iter().map(|day| format!("day {day}")).collect(),
             images: choice.images.clone(),

@@ -4,6 +4,7 @@ use super::blocks::{
     DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, series, shown,
     uncertainty_words, volume_points_gy, write_histograms,
 };
+use super::motion::Moved;
 use crate::bed::{LimitQuantity, Window};
 use crate::clinic::course::frame::Frame;
 use crate::clinic::course::histograms::Histograms;
@@ -19,7 +20,10 @@ use crate::course::tia::{RegionIntegral, flag_words};
 use crate::course::time_activity::Kinetics;
 use crate::decay::Nuclide;
 use crate::dose::regions::RegionHistogram;
+use crate::grid::Volume;
 use crate::io::atomic::AtomicOutputDir;
+use crate::register::Affine;
+use crate::register::agreement::middles;
 use crate::report::page::chart::{self, ActivityChart, CourseChart, CourseLine, WindowBand};
 use crate::report::page::number::{name, percent, significant, tick, with_error};
 use crate::report::page::viewer::{Layer, Scale, Scene, Viewer};
@@ -87,6 +91,7 @@ fn page(f: &Found<'_>) -> Page {
     let regions = shown(&means);
     let mut sections = vec![limits(f, quantity), next_cycle(f), regions_section(f, &regions), cycles(f, &regions)];
     sections.push(activity(f, &regions));
+    sections.extend(motion(f));
     sections.extend(histograms(f, &regions));
     sections.extend(slices(f, &regions));
     sections.push(uncertainty(f));
@@ -751,6 +756,26 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         blocks
     };
     Section::new("activity", "Time-activity curves", "Curves", blocks)
+}
+
+/// What was moved by how much; none where nothing states a registration.
+fn motion(f: &Found<'_>) -> Option<Section> {
+    let middles = f.frame.map(|frame| {
+        let labels = Volume { grid: frame.grid.clone(), data: frame.labels.clone() };
+        let named = middles(&labels).into_iter();
+        named.filter_map(|(label, middle)| Some((frame.names.get(&label)?.clone(), middle))).collect::<Vec<_>>()
+    });
+    let cycles: Vec<Moved<'_>> = (1..)
+        .zip(f.computed)
+        .map(|(cycle, one)| {
+            let map = one.motion.as_ref().and_then(|own| Affine::from_4x4(own.moving_from_fixed_ras_mm?).ok());
+            let regions = map.zip(middles.as_ref()).map_or_else(Vec::new, |(map, middles)| {
+                middles.iter().map(|(region, middle)| (region.clone(), map.displacement_mm(*middle))).collect()
+            });
+            Moved { cycle: Some(cycle), own: one.motion.as_ref(), images: &one.motions, regions }
+        })
+        .collect();
+    super::motion::section(&cycles)
 }
 
 fn histograms(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<Section> {

@@ -9,6 +9,9 @@ pub mod dose;
 /// The part of the page that an audit adds.
 pub mod audit;
 
+/// The part of a page on motion.
+pub mod motion;
+
 /// The page of a course.
 pub mod course;
 

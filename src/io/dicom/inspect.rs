@@ -15,7 +15,7 @@ use super::pixels::describe_syntax;
 use super::regions::Regions;
 use super::stated::ActivityOptions;
 use super::study::{Origin, Series, Study, folder_of};
-use super::{Opened, ct, nuclear, rtdose, rtstruct, seg};
+use super::{Opened, ct, frames, nuclear, rtdose, rtstruct, seg};
 use crate::fault::{Explained, Setting, Words, words};
 use crate::grid::VoxelGrid;
 use crate::io::IoError;
@@ -34,6 +34,9 @@ pub struct Inspection<T = Words> {
     pub aside: Vec<Aside>,
     /// Files that are not DICOM.
     pub other_files: usize,
+    /// Which series share a frame of reference, and between which frames registration objects lead; empty where none
+    /// states a frame.
+    pub frames: Vec<String>,
     /// What Lutra would use, or why it cannot choose.
     pub verdict: Vec<T>,
 }
@@ -62,6 +65,9 @@ pub struct SeriesReport<T = Words> {
     /// What the files of a readable activity image say about the scan.
     #[serde(skip)]
     pub scan: Option<Scan>,
+    /// UID of the frame of reference that it lies in, where it states one; not shown, since it could name a patient.
+    #[serde(skip)]
+    pub frame: Option<String>,
 }
 
 /// A path as text; invalid Unicode becomes replacement characters.
@@ -115,16 +121,17 @@ pub fn inspect(path: impl Into<Place>, options: &ActivityOptions) -> Result<Insp
         };
         reports[n] = Some(report(series, study.handle(path, n), result));
     }
-    for (report, scan) in reports.iter_mut().zip(scans) {
+    for ((report, scan), series) in reports.iter_mut().zip(scans).zip(&study.series) {
         if let Some(report) = report {
-            report.scan = scan;
+            (report.scan, report.frame) = (scan, frames::of_series(series));
         }
     }
+    let frames = frames::lines(&study.series);
     let series: Vec<SeriesReport> = reports.into_iter().flatten().collect();
     let verdict = verdict(&series);
     let mut aside = study.aside;
     aside.extend(study.broken.into_iter().map(|file| Aside { path: file.path.to_path_buf(), what: file.what }));
-    Ok(Inspection { series, aside, other_files: study.others, verdict })
+    Ok(Inspection { series, aside, other_files: study.others, frames, verdict })
 }
 
 fn doubts<S: Serializer>(doubts: &[Note], serializer: S) -> Result<S::Ok, S::Error> {
@@ -156,7 +163,7 @@ fn report(series: &Series, path: Place, told: Told) -> SeriesReport {
         Err(error) => Some(error.fault().sentence()),
     };
     let files = series.objects.iter().map(|object| object.path.clone()).collect();
-    SeriesReport { kind: series.kind, files, title, path, facts, doubts, refusal, scan: None }
+    SeriesReport { kind: series.kind, files, title, path, facts, doubts, refusal, scan: None, frame: None }
 }
 
 fn ct_facts(series: &Series, opened: &Opened<f32>) -> Vec<String> {
@@ -312,14 +319,15 @@ impl Inspection {
     /// The same with a name for each setting, as a front end has it.
     pub fn shown(self, name: impl Fn(Setting) -> &'static str) -> Inspection<String> {
         let series = self.series.into_iter().map(|series| {
-            let SeriesReport { kind, files, title, path, facts, doubts, refusal, scan } = series;
+            let SeriesReport { kind, files, title, path, facts, doubts, refusal, scan, frame } = series;
             let refusal = refusal.map(|refusal| refusal.shown(&name));
-            SeriesReport { kind, files, title, path, facts, doubts, refusal, scan }
+            SeriesReport { kind, files, title, path, facts, doubts, refusal, scan, frame }
         });
         Inspection {
             series: series.collect(),
             aside: self.aside,
             other_files: self.other_files,
+            frames: self.frames,
             verdict: self.verdict.iter().map(|line| line.shown(&name)).collect(),
         }
     }
@@ -344,6 +352,12 @@ impl<T: fmt::Display> fmt::Display for Inspection<T> {
         }
         if self.other_files > 0 {
             writeln!(f, "{} files that are not DICOM", self.other_files)?;
+        }
+        if !self.frames.is_empty() {
+            writeln!(f, "Frames of reference")?;
+            for line in &self.frames {
+                writeln!(f, "    {}", plain(line))?;
+            }
         }
         writeln!(f, "Lutra would use")?;
         for line in &self.verdict {

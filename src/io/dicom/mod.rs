@@ -13,6 +13,7 @@ mod clock;
 mod counts;
 mod ct;
 mod deformable;
+mod frames;
 mod given;
 mod injections;
 mod inspect;
