@@ -48,6 +48,7 @@ pub struct Run {
     checkpoint_every_s: f64,
     resume: bool,
     force: bool,
+    budget: String,
 }
 
 /// An effective half-life, h: of all regions, or of single ones by name.
@@ -206,7 +207,7 @@ impl Run {
         }
         let (stop, seed, threads, batches) = (self.stop()?, self.seed, self.threads, self.batches);
         let shard = self.shard.map(|(number, count)| part(number, count, &stop)).transpose()?;
-        Ok(RunOptions { engine, stop, seed, threads, batches, shard, checkpoint })
+        Ok(RunOptions { engine, stop, seed, threads, batches, shard, checkpoint, budget: self.budget.parse()? })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::budgets::{Budget, of_region};
 use super::failure::Failure;
 use super::files::{write_json, write_rows};
+use super::output::written;
 use super::series::Integrated;
 use crate::course::tia::RegionRow;
 use crate::io::atomic::AtomicOutputDir;
@@ -35,6 +36,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
     let budgets: BTreeMap<&str, _> =
         done.map.regions.iter().map(|r| (r.name.as_str(), Budget::of(of_region(r, correction)))).collect();
     let notes: Vec<&Note> = done.warnings.iter().chain(&done.map.warnings).collect();
+    let map = written(folder, "output", "decays.nii.gz")?;
     let record = serde_json::json!({
         "schema": 1,
         "program": run_record::program(),
@@ -49,6 +51,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "partial_volume": done.partial_volume,
         "registrations": done.motions,
         "volumes": done.volumes,
+        "outputs": {"decays.nii.gz": map.sha256},
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });

@@ -12,6 +12,8 @@ pub mod audit;
 /// The page of a course.
 pub mod course;
 
+mod uncertainty;
+
 use crate::report::page::viewer::Scale;
 use crate::report::page::{Banner, Section};
 
