@@ -3,6 +3,8 @@
 //! `cargo bench --bench host`, `cargo bench --bench host -- convolution`
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use lutra::budget::draws::draw;
+use lutra::budget::{Cycle, Kind, Origin, Part, Patient, Region, Response, Source};
 use lutra::decay::Nuclide;
 use lutra::grid::VoxelGrid;
 use lutra::materials::tissues::{Tissue, schneider_tissues};
@@ -126,9 +128,41 @@ fn convolution(c: &mut Criterion) {
     group.finish();
 }
 
+/// 10 000 draws of a patient with 20 regions, four cycles: everything that a budget knows, through the S matrix of each cycle.
+fn draws(c: &mut Criterion) {
+    let part = |source, kind, rel_sigma| Part::of_activity(source, kind, Origin::Stated, rel_sigma);
+    let region = |n: usize| Region {
+        name: format!("region {n}"),
+        tia_mbq_h: 100.0 + n as f64,
+        scans: 0,
+        reintegrate: None,
+        parts: vec![
+            part(Source::Calibration, Kind::Clinic, 0.05),
+            part(Source::PartialVolume, Kind::Patient, 0.04),
+            Part::of_response(Source::Outline, Kind::Patient, Origin::Image, 0.05),
+            part(Source::Fit, Kind::Cycle, 0.06),
+            part(Source::Extrapolation, Kind::Cycle, 0.03),
+            part(Source::Registration, Kind::Cycle, 0.02),
+            Part::of_response(Source::Mass, Kind::Patient, Origin::Default, 0.01),
+        ],
+        g: 0.05,
+    };
+    let regions = 20;
+    let row = |target: usize| (0..regions).map(|source| if source == target { 1e-3 } else { 1e-6 }).collect();
+    let response =
+        Response { gy_per_mbq_h: (0..regions).map(row).collect(), rel_sigma: vec![vec![0.01; regions]; regions] };
+    for cycles in [1, 4] {
+        let cycle = |_| Cycle { regions: (0..regions).map(region).collect(), response: response.clone() };
+        let patient = Patient { cycles: (0..cycles).map(cycle).collect(), alpha_beta_gy: vec![2.6; regions] };
+        c.bench_function(&format!("10000 draws of 20 regions, cycles: {cycles}"), |b| {
+            b.iter(|| draw(black_box(&patient), 10_000, 1).expect("draws"));
+        });
+    }
+}
+
 criterion_group! {
     name = host;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_millis(500)).sample_size(10);
-    targets = tables, batches, run_of_a_null_engine, convolution
+    targets = tables, batches, run_of_a_null_engine, convolution, draws
 }
 criterion_main!(host);

@@ -182,10 +182,20 @@ class DoseResult:
     def regions(self) -> dict[str, list[Any]]:
         """Regions by column, as in ``organs.csv``: ``pandas.DataFrame(r.regions)`` and ``polars.DataFrame(r.regions)`` take it.
 
-        Units are the ends of the names; ``dose_se_gy`` is the standard error of the transport's statistics.
+        Units are the ends of the names. ``dose_se_gy`` is transport only: the standard error of its statistics.
+        ``total_rel_sigma`` (k = 1), ``low95_gy`` and ``high95_gy`` are by everything known, None where that is the transport
+        alone; ``not_assessed`` names the sources of which nothing is known.
         """
         columns: dict[str, list[Any]] = self._once("regions")
         return columns
+
+    @property
+    def budget(self) -> dict[str, dict[str, Any]]:
+        """How sure each region's dose is, by its name, as ``run.json`` holds it: ``parts`` (source, size, kind, origin),
+        ``rel_sigma`` (k = 1) and ``interval95_gy`` by all of them, ``transport_rel_sigma`` apart, ``not_assessed``, and what
+        halving each source would leave (``improve``)."""
+        budget: dict[str, dict[str, Any]] = self.run["budget"]
+        return budget
 
     @property
     def tally_hash(self) -> str:
@@ -295,20 +305,23 @@ class DoseResult:
 
     def _repr_html_(self) -> str:
         columns = self.regions
-        head = "".join(f"<th>{name}</th>" for name in ("Region", "Mass (g)", "Dose (Gy)", "SE (Gy)"))
+        heads = ("Region", "Mass (g)", "Dose (Gy)", "± transport only (Gy)", "± in all, k = 1 (%)")
+        head = "".join(f"<th>{name}</th>" for name in heads)
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{mass:.4g}</td><td>{gy:.4g}</td><td>{se:.2g}</td></tr>"
-            for name, mass, gy, se in zip(
+            f"<tr><td>{html.escape(name)}</td><td>{mass:.4g}</td><td>{gy:.4g}</td><td>{se:.2g}</td>"
+            f"<td>{'not known' if total is None else f'{100.0 * total:.2g}'}</td></tr>"
+            for name, mass, gy, se, total in zip(
                 columns.get("name", []),
                 columns.get("mass_g", []),
                 columns.get("dose_gy", []),
                 columns.get("dose_se_gy", []),
+                columns.get("total_rel_sigma", []),
             )
         )
         said = "".join(f"<li>{html.escape(str(note))}</li>" for note in self.notes if note.severity == "warning")
         warned = f"<ul>{said}</ul>" if said else ""
         return (
-            f"<table><caption>Mean absorbed dose; SE: standard error of the transport's statistics</caption>"
+            f"<table><caption>Mean absorbed dose; ± transport only: its statistics; in all: by everything known</caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{warned}"
             f"<p>tally <code>{self.tally_hash[:16]}</code></p>"
         )
@@ -359,9 +372,11 @@ def run_options(
     resume: bool = False,
     force: bool = False,
     shard: tuple[int, int] | None = None,
+    budget: str = "sources",
 ) -> dict[str, Any]:
     """Options of the transport as the binding takes them."""
     return {
+        "budget": budget,
         "engine": engine,
         "histories": None if histories is None else float(histories),
         "target_sigma": target_sigma,
@@ -440,6 +455,7 @@ def dose(
     checkpoint_every_s: float = 60.0,
     resume: bool = False,
     force: bool = False,
+    budget: str = "sources",
     progress: Progress | None = None,
 ) -> DoseResult:
     """The absorbed dose of every voxel and region, by Monte Carlo transport; ``lutra dose`` as a function.
@@ -494,6 +510,9 @@ def dose(
         dropped; they stay where an exception ends the process before.
     force : bool
         Start anew where an interrupted run left checkpoints.
+    budget : str
+        How far the uncertainty is followed: ``"sources"`` (each region's own, added up) or ``"full"`` (10 000 draws through the
+        patient's own S matrix, with outlines moved by half a voxel: three more runs a region).
     progress : callable, optional
         Called in this thread as ``progress(fraction_done, sigma_rel, what)``; an exception of it ends the run.
         `lutra.tqdm_progress` makes one.
@@ -544,6 +563,7 @@ def dose(
             checkpoint_every_s,
             resume,
             force,
+            budget=budget,
         ),
         stated_of_images(
             effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit

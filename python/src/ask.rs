@@ -46,6 +46,7 @@ pub struct Run {
     checkpoint_every_s: f64,
     resume: bool,
     force: bool,
+    budget: String,
 }
 
 /// An effective half-life, h: of all regions, or of single ones by name.
@@ -149,7 +150,7 @@ impl Run {
             return Err(refused(Setting::Resume, "without checkpoint", "a folder", next));
         }
         let shard = self.shard.map(|(number, count)| part(number, count, &plain.stop)).transpose()?;
-        Ok(RunOptions { threads: self.threads, shard, checkpoint, ..plain })
+        Ok(RunOptions { threads: self.threads, shard, checkpoint, budget: self.budget.parse()?, ..plain })
     }
 }
 

@@ -43,6 +43,7 @@ pub fn argument(setting: Setting) -> &'static str {
         Setting::Resume => "resume",
         Setting::Checkpoint => "checkpoint",
         Setting::Shard => "shard",
+        Setting::Budget => "budget",
         Setting::AllowMissing => "allow_missing",
         Setting::ForceKernel => "force_kernel",
         Setting::KernelNuclide => "kernel_nuclide",

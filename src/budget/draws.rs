@@ -83,22 +83,20 @@ pub fn draw(patient: &Patient<'_>, count: usize, seed: u64) -> Result<Drawn, Fau
         course_dose_gy: vec![Vec::with_capacity(count); regions],
         not_laid: 0,
     };
+    let moves = |(c, cycle): (usize, &Cycle<'_>)| -> Vec<Moves> {
+        let of = |(r, region)| Moves::of(region, &|part| places[&own(part, c, r)]);
+        cycle.regions.iter().enumerate().map(of).collect()
+    };
+    let moves: Vec<Vec<Moves>> = patient.cycles.iter().enumerate().map(moves).collect();
     let mut normals = Normals::new(seed);
     for _ in 0..count {
         let z = normals.many(places.len());
-        let of = |part: &Part, c: usize, r: usize| z[places[&own(part, c, r)]];
         let (mut bed, mut dose) = (vec![0.0; regions], vec![0.0; regions]);
         for (c, cycle) in patient.cycles.iter().enumerate() {
-            let doses = one(cycle, &|part, r| of(part, c, r), &mut normals, &mut drawn.not_laid);
+            let doses = one(cycle, &moves[c], &z, &mut normals, &mut drawn.not_laid);
             for (r, own_gy) in doses.into_iter().enumerate() {
-                let region = &cycle.regions[r];
-                let moved: f64 = region
-                    .parts
-                    .iter()
-                    .filter(|part| part.source == Source::Radiobiology)
-                    .map(|part| part.log_sd() * of(part, c, r))
-                    .sum();
-                let quadratic = region.g * own_gy / (patient.alpha_beta_gy[r] * moved.exp());
+                let alpha_beta_gy = patient.alpha_beta_gy[r] * factor(&moves[c][r].biology, &z);
+                let quadratic = cycle.regions[r].g * own_gy / alpha_beta_gy;
                 bed[r] += own_gy * (1.0 + quadratic);
                 dose[r] += own_gy;
                 drawn.dose_gy[c][r].push(own_gy);
@@ -124,24 +122,47 @@ pub(super) fn all_parts<'a>(patient: &'a Patient<'_>) -> impl Iterator<Item = (u
         .flat_map(|(c, r, region)| region.parts.iter().map(move |part| (c, r, part)))
 }
 
+/// Which numbers of a draw move a region, and by how much of their standard deviation.
+struct Moves {
+    activity: Vec<(usize, f64)>,
+    response: Vec<(usize, f64)>,
+    biology: Vec<(usize, f64)>,
+}
+
+impl Moves {
+    /// `place` is where a part's number stands.
+    fn of(region: &Region<'_>, place: &dyn Fn(&Part) -> usize) -> Self {
+        let (biology, others): (Vec<&Part>, Vec<&Part>) =
+            region.parts.iter().filter(|part| !region.laid_again(part)).partition(|p| p.source == Source::Radiobiology);
+        let by = |parts: &[&Part], on: &dyn Fn(&Part) -> f64| -> Vec<(usize, f64)> {
+            let moved = parts.iter().map(|part| (place(part), on(part) * part.log_sd()));
+            moved.filter(|(_, size)| *size != 0.0).collect()
+        };
+        Self {
+            activity: by(&others, &|part| part.on_activity),
+            response: by(&others, &|part| part.on_response),
+            biology: by(&biology, &|_| 1.0),
+        }
+    }
+}
+
+/// The factor by which a draw moves something.
+fn factor(moves: &[(usize, f64)], z: &[f64]) -> f64 {
+    moves.iter().map(|(place, size)| size * z[*place]).sum::<f64>().exp()
+}
+
 /// Doses of one cycle in one draw, Gy.
-fn one(cycle: &Cycle<'_>, of: &dyn Fn(&Part, usize) -> f64, normals: &mut Normals, not_laid: &mut usize) -> Vec<f64> {
-    let moved = |region: &Region<'_>, r: usize, on: &dyn Fn(&Part) -> f64| -> f64 {
-        let parts = region.parts.iter().filter(|p| p.source != Source::Radiobiology && !region.laid_again(p));
-        parts.map(|part| on(part) * part.log_sd() * of(part, r)).sum::<f64>().exp()
-    };
+fn one(cycle: &Cycle<'_>, moves: &[Moves], z: &[f64], normals: &mut Normals, not_laid: &mut usize) -> Vec<f64> {
     let mut tia = Vec::with_capacity(cycle.regions.len());
     for (r, region) in cycle.regions.iter().enumerate() {
-        tia.push(laid(region, normals, not_laid) * moved(region, r, &|part| part.on_activity));
+        tia.push(laid(region, normals, not_laid) * factor(&moves[r].activity, z));
     }
-    let Cycle { regions, response } = cycle;
-    regions
-        .iter()
-        .enumerate()
-        .map(|(target, region)| {
+    let response = &cycle.response;
+    (0..cycle.regions.len())
+        .map(|target| {
             let row = response.gy_per_mbq_h[target].iter().zip(&response.rel_sigma[target]).zip(&tia);
             let sum: f64 = row.map(|((s, sigma), tia)| s * tia * (sigma * normals.one()).exp()).sum();
-            sum * moved(region, target, &|part| part.on_response)
+            sum * factor(&moves[target].response, z)
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! The same to first order: variances of relative changes, added with their correlations.
 //!
 //!   u^2(ln D_r) = Sum_z [Sum_s f_rs a_s(z) + b_r(z)]^2 u^2(z) + Sum_s (f_rs u(S_rs))^2,  f_rs = S_rs TIA_s/D_r
-//!                                                                        [methods/uncertainty.md eq. 6]
+//!                                                                        [methods/uncertainty.md eq. 5]
 //!
 //! over everything z with an error of its own; a and b are the sensitivities of TIA and S. Counts and recovery, TIA and mass
 //! that share an outline share a z, so their covariance is kept. Of a course, the same with doses or BED as weights.

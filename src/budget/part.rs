@@ -104,6 +104,8 @@ pub enum Origin {
     Population,
     /// A default of the program or of the protocol.
     Default,
+    /// The statistics of the run itself.
+    Run,
 }
 
 impl Origin {
@@ -114,6 +116,7 @@ impl Origin {
             Self::Image => "estimated from the image",
             Self::Population => "population",
             Self::Default => "default",
+            Self::Run => "statistics of the run",
         }
     }
 }
@@ -172,9 +175,14 @@ impl Part {
     }
 }
 
-/// The sources of which a budget holds no part: its holes.
+/// Sources without which a budget of an activity is not whole.
+pub const NEEDED: [Source; 4] = [Source::Calibration, Source::PartialVolume, Source::Outline, Source::Fit];
+
+/// The sources of which a budget holds no part: its holes. The noise of counts is in the fit, where there is one.
 pub fn missing(parts: &[Part]) -> Vec<Source> {
-    Source::ALL.into_iter().filter(|source| !parts.iter().any(|part| part.source == *source)).collect()
+    let known = |source: Source| parts.iter().any(|part| part.source == source);
+    let held = |source: &Source| known(*source) || (*source == Source::Counts && known(Source::Fit));
+    Source::ALL.into_iter().filter(|source| !held(source)).collect()
 }
 
 /// Relative standard uncertainty of a region's time-integrated activity by these parts, each independent of the others.

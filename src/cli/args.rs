@@ -6,7 +6,7 @@ use super::failure::{OrUserError, UserError, user_error};
 use crate::bounds;
 use crate::clinic::kinetics::{LearnRequest, PlanRequest};
 use crate::clinic::request::{
-    ActivityChoice, AuditRequest, BenchRequest, BenchScene, CalibrateRequest, Checkpoint, CompareRequest,
+    ActivityChoice, AuditRequest, BenchRequest, BenchScene, BudgetDepth, CalibrateRequest, Checkpoint, CompareRequest,
     CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice,
     ImageChoice, InitRequest, InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene,
     Phantom, RegisterRequest, RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice,
@@ -1008,6 +1008,10 @@ pub struct RawDose {
     /// The regions whose voxels are the target, as in 2,3,21 [default: voxels above 10 % of the highest dose]
     #[arg(long, value_name = "LABELS")]
     pub target_labels: Option<String>,
+    /// How far the uncertainty is followed: sources (each region's own, added up), or full (10,000 draws through the patient's own S
+    /// matrix, with outlines moved by half a voxel: three more runs a region)
+    #[arg(long, value_name = "sources|full", default_value = "sources")]
+    pub budget: String,
     /// Run only the K-th of N parts of the histories; `lutra merge` adds the parts
     #[arg(long, value_name = "K/N")]
     pub shard: Option<String>,
@@ -1738,6 +1742,7 @@ impl RawSvalue {
             outline_sharing: None,
             target_sigma: None,
             target_labels: None,
+            budget: BudgetDepth::default().name().to_owned(),
             shard: None,
             images: RawImages::default(),
             dicom: RawDicomOut::default(),
@@ -1896,6 +1901,7 @@ impl RawBench {
             outline_sharing: None,
             target_sigma: self.target_sigma,
             target_labels: self.target_labels,
+            budget: BudgetDepth::default().name().to_owned(),
             shard: None,
             images: self.images,
             dicom: RawDicomOut::default(),
@@ -1980,6 +1986,10 @@ impl RawDose {
         let shard = self.shard.as_deref().map(|text| shard(text, &stop)).transpose()?;
         let mut run = run_options(&self.run, stop)?;
         self.keep.apply(&mut run, &self.out)?;
+        run.budget = self.budget.parse()?;
+        if shard.is_some() && run.budget == BudgetDepth::Full {
+            return Err(contradiction("--shard", "--budget full", "A shard holds no dose yet: leave one out."));
+        }
         run.shard = shard;
         Ok(DoseRequest {
             config: self.config.as_ref().map(Place::from),
@@ -2120,7 +2130,8 @@ fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
         ));
     }
     let (batches, shard, checkpoint) = (None, None, None);
-    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint })
+    let budget = BudgetDepth::default();
+    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint, budget })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, UserError> {

@@ -7,7 +7,7 @@ use crate::clinic::dose::balances;
 use crate::clinic::failure::Failure;
 use crate::clinic::output::{self, nothing_further};
 use crate::clinic::request::DoseRequest;
-use crate::clinic::{from_files, guard, room, shard, transport};
+use crate::clinic::{from_files, full_budget, guard, room, shard, transport};
 use crate::report::table::balance_lines;
 use crate::transport::batch_store::BatchStore;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn run(request: &DoseRequest) -> Result<(), Failure> {
     let hear = &mut Terminal::default();
     let mut case = from_files::case(request, hear)?;
     room::on_disk(&folder, &case.density_g_cm3)?;
-    let computed = transport::compute(&mut case, &request.run, request.emissions, hear)?;
+    let computed = full_budget::compute(&mut case, &request.run, request.emissions, hear)?;
     let seed = request.run.seed;
     match &computed.store {
         Some(store) => {

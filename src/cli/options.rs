@@ -39,6 +39,7 @@ pub(super) fn option(setting: Setting) -> &'static str {
         Setting::Resume => "--resume",
         Setting::Checkpoint => "--checkpoint",
         Setting::Shard => "--shard",
+        Setting::Budget => "--budget",
         Setting::AllowMissing => "--allow-missing",
         Setting::ForceKernel => "--force-kernel",
         Setting::KernelNuclide => "--kernel-nuclide",

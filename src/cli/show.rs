@@ -8,13 +8,14 @@ use crate::clinic::dose::{self, balances};
 use crate::clinic::failure::Failure;
 use crate::clinic::output::Written;
 use crate::dose::regions::RegionDose;
-use crate::report::table::{balance_lines, region_lines};
+use crate::report::table::{balance_lines, region_lines, uncertainty_lines};
 use std::time::Duration;
 
 /// Says what was computed and written.
 pub(super) fn dose(case: &Case, computed: &Computed, written: &Written) -> Result<(), Failure> {
     printer::record_file(&written.place.join("run.json"))?;
     printer::data(&region_lines(&written.rows));
+    printer::data(&uncertainty_lines(&written.rows));
     printer::data(&format!("\n{}", balance_lines(&balances(computed))));
     printer::data(&written.text);
     warnings(case, computed, &written.rows);

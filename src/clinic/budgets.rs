@@ -181,7 +181,7 @@ mod tests {
             ]
         );
         let budget = Budget::of(parts);
-        assert_eq!(budget.not_known, [Source::Counts, Source::Extrapolation, Source::Registration]);
+        assert_eq!(budget.not_known, [Source::Extrapolation, Source::Registration]);
         // the outline moves the dose, not the activity
         assert!((budget.rel_sigma - 0.05_f64.hypot(fit).hypot(0.04123)).abs() < 1e-4, "{budget:?}");
         assert_eq!(budget.improve[0].source, Source::Calibration);

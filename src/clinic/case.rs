@@ -1,5 +1,6 @@
 //! The case of a run and its results: between the inputs of a command and the files it writes.
 
+use super::known::{ActivityKnown, OwnBudget};
 use super::request::DicomOut;
 use crate::decay::Nuclide;
 use crate::dose::regions::RegionEnergy;
@@ -38,6 +39,8 @@ pub struct Case {
     pub administered_mbq: Option<f64>,
     /// Times of the activity images that were integrated, h after injection; none for a ready map of decays.
     pub image_times_h: Vec<f64>,
+    /// What is known of the uncertainty of the activity.
+    pub activity: ActivityKnown,
     /// Decays in the activity file, before anything fell outside the grid.
     pub decays_in_file: f64,
     /// The nuclide.
@@ -114,6 +117,8 @@ pub struct Computed {
     pub store: Option<BatchStore>,
     /// Checkpoints to remove once the results are saved.
     pub keeper: Option<Keeper>,
+    /// Draws through the patient's own S matrix, where they were asked for.
+    pub own: Option<OwnBudget>,
 }
 
 /// Where the embedded tables come from, as their generator wrote it.

@@ -57,6 +57,7 @@ pub fn phantom(mut settings: BTreeMap<String, Value>) -> Result<Case, Failure> {
         names: made.names.into_iter().collect(),
         groups: made.groups,
         image_times_h: Vec::new(),
+        activity: crate::clinic::known::ActivityKnown::default(),
         administered_mbq: Some(made.administered_mbq),
         decays_in_file: crate::source::sum(made.decays.data.iter().copied()),
         decays: made.decays,

@@ -1,11 +1,12 @@
 //! From tallies to dose: map, regions and histograms.
 
 use super::case::{Case, Computed, ComputedPass};
+use super::dose_budgets;
 use super::failure::Failure;
 use super::from_files;
+use super::full_budget;
 use super::notes::Listener;
 use super::request::{DoseRequest, RunOptions};
-use super::transport;
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::note::Note;
@@ -46,7 +47,7 @@ impl DoseResult {
         emissions: Emissions,
         hear: &mut dyn Listener,
     ) -> Result<Self, Failure> {
-        let computed = transport::compute(&mut case, run, emissions, hear)?;
+        let computed = full_budget::compute(&mut case, run, emissions, hear)?;
         Self::made(case, computed)
     }
 
@@ -149,16 +150,19 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
             air_limit_g_cm3: AIR_LIMIT_G_CM3,
         })
     };
-    let (rows, mut histograms) =
+    let (mut rows, mut histograms) =
         table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
     if case.groups.is_empty() {
+        dose_budgets::fill(case, computed.own.as_ref(), &mut rows);
         let notes = rows.iter().filter_map(RegionDose::note).collect();
         return Ok(Tables { rows, group_rows: Vec::new(), histograms, notes });
     }
     let merged = merge_labels(&case.labels, &case.groups);
     let names = case.groups.iter().map(|(label, name, _)| (*label, name.clone())).collect();
-    let (group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
+    let (mut group_rows, of_groups) = table(&merged, &names, &computed.electron.by_group, &computed.photon.by_group)?;
     histograms.extend(of_groups);
+    dose_budgets::fill(case, computed.own.as_ref(), &mut rows);
+    dose_budgets::fill(case, computed.own.as_ref(), &mut group_rows);
     let notes = rows.iter().chain(&group_rows).filter_map(RegionDose::note).collect();
     Ok(Tables { rows, group_rows, histograms, notes })
 }

@@ -1,8 +1,10 @@
 //! From the files of a request to a case: matter, decays and regions on one grid.
 
 use super::case::Case;
+use super::dose_budgets;
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Anatomy};
+use super::known::ActivityKnown;
 use super::matter::{
     ActivityFrame, Labels, Laying, Matter, Parts, all_but_air, check_target_labels, matter_of_ct, regions_on,
     scene_grid,
@@ -75,9 +77,10 @@ fn read_case(
     // images are held against the outlines before they become decays
     let judged =
         decays.as_ref().map_or(matches!(request.activity, ActivityChoice::Images { .. }), |decays| decays.judged);
+    let mut known = ActivityKnown::default();
     let (activity, frame, activity_inputs) = match decays {
         Some(decays) => in_hand(decays, request, &nuclide)?,
-        None => read_activity(request, &nuclide, hear, &mut warnings)?,
+        None => read_activity(request, &nuclide, &mut known, hear, &mut warnings)?,
     };
     let matter = read_matter(request, Some(&frame), shelf, &mut warnings)?;
     if let Activity::Images(series) = &activity {
@@ -91,7 +94,7 @@ fn read_case(
         SceneInput::Explicit { .. } => None,
     };
     let over = Over { regions: own, ct_hu: ct.as_ref().map(|ct| &ct.image.volume), sharing: request.outline_sharing };
-    let (activity, stated_mbq, image_times_h) = integrated(activity, &over, hear, &mut warnings)?;
+    let (activity, stated_mbq, image_times_h) = integrated(activity, &over, &mut known, hear, &mut warnings)?;
     let mut inputs = matter.inputs.clone();
     inputs.extend(activity_inputs);
     inputs.extend(own.into_iter().flat_map(|own| own.inputs.clone()));
@@ -103,6 +106,7 @@ fn read_case(
         names,
         administered_mbq: request.administered_mbq.or(stated_mbq),
         image_times_h,
+        activity_known: known,
         dicom: request.dicom,
         inputs,
         settings: request.settings(),
@@ -134,6 +138,7 @@ pub fn anatomy_from(request: &DoseRequest, shelf: &mut Shelf, hear: &mut dyn Lis
         names,
         administered_mbq: None,
         image_times_h: Vec::new(),
+        activity_known: ActivityKnown::default(),
         dicom: request.dicom,
         inputs,
         settings: request.settings(),
@@ -159,6 +164,7 @@ fn in_hand(
 fn read_activity(
     request: &DoseRequest,
     nuclide: &Nuclide,
+    parts: &mut ActivityKnown,
     hear: &mut dyn Listener,
     warnings: &mut Vec<Note>,
 ) -> Result<(Activity, ActivityFrame, Vec<InputFile>), UserError> {
@@ -166,7 +172,9 @@ fn read_activity(
         ActivityChoice::Map { file, unit } => {
             let given = Given::new(request.administered_mbq, nuclide.half_life_h);
             let (map, frame, input) = activity_map(file, *unit, &given, warnings)?;
-            Ok((Activity::Map(Box::new(map.to_decays())), frame, vec![input]))
+            let mut inputs = vec![input.clone()];
+            *parts = dose_budgets::beside_map(file, &input, &mut inputs, warnings)?;
+            Ok((Activity::Map(Box::new(map.to_decays())), frame, inputs))
         }
         ActivityChoice::Images { paths, choice } => {
             let mut series = OpenSeries::of_images(paths, choice, hear)?;
@@ -223,6 +231,7 @@ pub fn check_activity(request: &DoseRequest, decays: Option<&Decays>, shelf: &Sh
 fn integrated(
     activity: Activity,
     over: &Over<'_>,
+    parts: &mut ActivityKnown,
     hear: &mut dyn Listener,
     warnings: &mut Vec<Note>,
 ) -> Result<(DecayMap, Option<f64>, Vec<f64>), UserError> {
@@ -238,6 +247,7 @@ fn integrated(
         let text = format!("effective half-life {} h ({})", rounded(region.effective_half_life_h, 3), region.method);
         hear.note(Note::info("region-integrated", text).at(format!("region {}", region.name)));
     }
+    *parts = dose_budgets::of_integrated(&map.regions, series.partial_volume.as_ref());
     warnings.append(&mut series.warnings);
     warnings.extend(map.warnings);
     let decays = DecayMap::new(map.decays, "activity images").or_user_error()?;

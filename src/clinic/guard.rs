@@ -4,7 +4,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::kinetics::{self, LearnRequest};
-use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, TALLY_FILE};
+use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, S_MATRIX_FILE, TALLY_FILE};
 #[cfg(feature = "validate")]
 use super::request::VerifyRequest;
 use super::request::{
@@ -57,6 +57,7 @@ pub fn dose_names(dicom: Option<DicomOut>) -> Vec<&'static str> {
         "dose_electron_gy.nii.gz",
         "dose_photon_gy.nii.gz",
         "organs.csv",
+        S_MATRIX_FILE,
         "run.json",
         "report.html",
         "dvh.csv",

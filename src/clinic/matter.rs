@@ -3,6 +3,7 @@
 use super::case::{Case, data_sets};
 use super::failure::{OrUserError, UserError};
 use super::images::{self, Image, OpenedRegions};
+use super::known::ActivityKnown;
 use super::notes::Listener;
 use super::outlines::{Outlines, tell};
 use super::request::{DicomOut, GridChoice, Stop};
@@ -81,6 +82,7 @@ pub(super) struct Parts {
     pub(super) names: BTreeMap<u16, String>,
     pub(super) administered_mbq: Option<f64>,
     pub(super) image_times_h: Vec<f64>,
+    pub(super) activity_known: ActivityKnown,
     pub(super) dicom: Option<DicomOut>,
     pub(super) inputs: Vec<InputFile>,
     pub(super) settings: BTreeMap<String, Value>,
@@ -165,8 +167,19 @@ impl Parts {
 
     /// The case with decays on its grid; `decays_in_file` is the number before any fell outside.
     pub(super) fn case(self, decays: Volume<f64>, decays_in_file: f64) -> Case {
-        let Self { nuclide, matter, labels, names, administered_mbq, image_times_h, dicom, inputs, settings, warnings } =
-            self;
+        let Self {
+            nuclide,
+            matter,
+            labels,
+            names,
+            administered_mbq,
+            image_times_h,
+            activity_known,
+            dicom,
+            inputs,
+            settings,
+            warnings,
+        } = self;
         Case {
             decays,
             density_g_cm3: matter.density_g_cm3,
@@ -178,6 +191,7 @@ impl Parts {
             groups: Vec::new(),
             administered_mbq,
             image_times_h,
+            activity: activity_known,
             decays_in_file,
             data_sets: data_sets(&nuclide, matter.calibration.as_deref()),
             nuclide,

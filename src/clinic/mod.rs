@@ -136,6 +136,15 @@ pub mod response;
 /// What is known of the uncertainty of a series' regions.
 pub mod budgets;
 
+/// How sure the doses of a run are.
+pub mod dose_budgets;
+
+/// What is known of the uncertainty of a case, as data.
+pub mod known;
+
+/// A case to its tallies and the whole chain of its uncertainty.
+pub mod full_budget;
+
 /// Two images of one patient to the transform between them.
 pub mod register;
 

@@ -2,7 +2,9 @@
 
 use super::case::{Case, Computed};
 use super::dose::{DoseResult, Tables, dose_map, tables, warnings};
+use super::dose_budgets;
 use super::failure::{AtPath, Failure};
+use super::files::write_rows;
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::pages::{self, Further};
@@ -30,6 +32,8 @@ use std::path::PathBuf;
 pub const DOSE_FILE: &str = "dose_gy.dcm";
 /// The regions in DICOM.
 pub const LABELS_FILE: &str = "labels.dcm";
+/// The patient's own S matrix.
+pub const S_MATRIX_FILE: &str = "s_matrix.csv";
 /// The batches of a shard.
 pub const TALLY_FILE: &str = "tally.lutra";
 /// Case data needed to merge a shard.
@@ -125,6 +129,9 @@ fn write_of(
         let page = || {
             let path = folder.file("organs.csv");
             write_csv(&all_rows, BufWriter::new(path.create().at(&path)?)).at(&path)?;
+            if let Some(own) = &computed.own {
+                write_rows(&folder.file(S_MATRIX_FILE), &own.matrix.rows())?;
+            }
             let Further { text, sections, layers, headline } = further(dose, &rows, &folder, hear)?;
             pages::dose::write_dose(
                 case,
@@ -362,6 +369,7 @@ pub fn record(
         energy_balance: [&computed.electron, &computed.photon].map(|pass| pass.balance.clone()).to_vec(),
         tally_sha256: computed.tally_sha256.clone(),
         regions: rows.to_vec(),
+        budget: dose_budgets::in_record(case, computed.own.as_ref(), rows),
         cost: CostRecord {
             cpu_seconds: cpu_seconds(),
             transport_cpu_seconds: computed.cpu_seconds,

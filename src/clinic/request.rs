@@ -4,7 +4,7 @@ use super::failure::UserError;
 use crate::course::rules::Facts;
 use crate::course::time_activity::Model;
 use crate::decay::Nuclide;
-use crate::fault::{Setting, Words, words};
+use crate::fault::{FaultKind, Setting, Words, words};
 use crate::io::dicom::{ActivityOptions, DecayCorrection, DoseDepth, IfSilent, RunNuclide};
 use crate::place::Place;
 use crate::source::{ActivityUnit, OutlineSharing};
@@ -18,6 +18,7 @@ use crate::validate::Extent;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// A comparison of two dose maps, checked.
 #[derive(Clone, Debug)]
@@ -296,6 +297,44 @@ pub struct RunOptions {
     pub shard: Option<Shard>,
     /// Checkpoints; none without.
     pub checkpoint: Option<Checkpoint>,
+    /// How far the chain of uncertainty is followed.
+    pub budget: BudgetDepth,
+}
+
+/// How far the chain of uncertainty of a dose is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BudgetDepth {
+    /// Each region's own sources, added to first order.
+    #[default]
+    Sources,
+    /// Draws through the patient's own S matrix, with outlines moved by half a voxel: three more runs a region.
+    Full,
+}
+
+impl BudgetDepth {
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sources => "sources",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl FromStr for BudgetDepth {
+    type Err = UserError;
+
+    fn from_str(text: &str) -> Result<Self, UserError> {
+        match text {
+            "sources" => Ok(Self::Sources),
+            "full" => Ok(Self::Full),
+            _ => {
+                let next = "Write full for draws through the patient's own S matrix.";
+                Err(UserError::invalid(Setting::Budget, "", format!("\"{text}\""), "sources or full", next)
+                    .kind(FaultKind::Unknown))
+            }
+        }
+    }
 }
 
 /// Checkpoints, checked.
@@ -607,6 +646,9 @@ impl RunOptions {
             ("stop".to_owned(), stop),
             ("threads".to_owned(), json!(self.threads)),
         ]);
+        if self.budget == BudgetDepth::Full {
+            settings.insert("budget".to_owned(), json!("full"));
+        }
         settings.extend(self.shard.map(|s| ("shard".to_owned(), json!(format!("{}/{}", s.index + 1, s.count)))));
         settings
     }
@@ -725,6 +767,7 @@ impl Default for RunOptions {
             batches: None,
             shard: None,
             checkpoint: None,
+            budget: BudgetDepth::default(),
         }
     }
 }

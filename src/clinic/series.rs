@@ -9,13 +9,14 @@ use super::motion::{self, MotionRecord};
 use super::notes::Listener;
 use super::outlines::{Outlines, tell};
 use super::partial_volume;
+use super::priors;
 use super::request::ImageChoice;
 use super::shelf::Shelf;
 use super::study::{self, Shots};
 use super::volumes;
 use crate::bounds;
 use crate::course::hybrid::PlanarPoint;
-use crate::course::series::{Common, DecayCorrection, ImageUnit, Series, Stated, StatedImage};
+use crate::course::series::{Common, DecayCorrection, ImageUnit, RawFit, Series, Stated, StatedImage};
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
@@ -165,8 +166,13 @@ impl OpenSeries {
         if !dicom::is_dicom(path) {
             return Self::of_file(path, common);
         }
-        let mut opened = Self::of_images(std::slice::from_ref(path), choice, hear)?;
+        let fit = common.0.fit.filter(|_| choice.effective_half_life_h.is_none() && choice.model.is_none());
+        let mut opened = Self::with_fit(std::slice::from_ref(path), choice, fit.map(|fit| (fit, common.1)), hear)?;
         let nuclide = Nuclide::load(&opened.nuclide).or_user_error()?;
+        if fit.is_some() {
+            let OpenSeries { series, inputs, warnings, .. } = &mut opened;
+            priors::read_all(common.1, series, &nuclide.name, inputs, warnings)?;
+        }
         let (stated, course) = (common.0.partial_volume, common.1);
         opened.correction =
             correction(stated.map(|section| (section, course)), None, (None, &nuclide), &mut opened.inputs)?;
@@ -175,10 +181,20 @@ impl OpenSeries {
 
     /// Opens DICOM images of one injection.
     pub fn of_images(paths: &[Place], choice: &ImageChoice, hear: &mut dyn Listener) -> Result<Self, UserError> {
+        Self::with_fit(paths, choice, None, hear)
+    }
+
+    /// The same with what a course states of curves, and its file.
+    fn with_fit(
+        paths: &[Place],
+        choice: &ImageChoice,
+        fit: Option<(&RawFit, &Place)>,
+        hear: &mut dyn Listener,
+    ) -> Result<Self, UserError> {
         let nuclide = Nuclide::load(&choice.nuclide).or_user_error()?;
         let mut cycles = study::cycles(paths, &choice.reader(&nuclide), hear)?;
         match cycles.len() {
-            1 => Self::of_shots(cycles.remove(0), choice),
+            1 => Self::of_shots_with(cycles.remove(0), choice, fit),
             several => Err(UserError::invalid(
                 paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
                 "injections",
@@ -191,6 +207,11 @@ impl OpenSeries {
 
     /// The images of one injection as a series.
     pub fn of_shots(shots: Shots, choice: &ImageChoice) -> Result<Self, UserError> {
+        Self::of_shots_with(shots, choice, None)
+    }
+
+    /// The same with what a course states of curves, and its file.
+    fn of_shots_with(shots: Shots, choice: &ImageChoice, fit: Option<(&RawFit, &Place)>) -> Result<Self, UserError> {
         let half_life_h = Nuclide::load(&choice.nuclide).or_user_error()?.half_life_h;
         let administered_mbq = match choice.administered_mbq {
             Some(mbq) => Some(mbq),
@@ -204,8 +225,11 @@ impl OpenSeries {
             method: Method::Population { half_life_h: *half_life_h, half_life_rel_sigma: None },
         };
         let region_methods = choice.half_lives_h.iter().map(of_region).collect();
-        let default_method = match (choice.effective_half_life_h, shots.shots.len()) {
-            (Some(half_life_h), _) => Method::Population { half_life_h, half_life_rel_sigma: None },
+        let of_course = fit.map(|(fit, place)| fit.method(&place.display().to_string(), "fit")).transpose();
+        let of_course = of_course.or_user_error()?;
+        let of_person = |half_life_h| Method::Population { half_life_h, half_life_rel_sigma: None };
+        let default_method = match (choice.effective_half_life_h.map(of_person).or(of_course), shots.shots.len()) {
+            (Some(method), _) => method,
             (None, 1) => {
                 let shot = &shots.shots[0];
                 return Err(UserError::invalid(
@@ -222,6 +246,8 @@ impl OpenSeries {
         let mut series =
             stated_nowhere(&choice.nuclide.display().to_string(), administered_mbq, ImageUnit::BqMl, default_method);
         series.regions = region_methods;
+        series.fit_of_course = fit.is_some();
+        series.error_model = fit.map_or(series.error_model, |(fit, _)| fit.error_model());
         let origin = study::origin(&shots).cloned();
         let injection = shots.shots.iter().find_map(|shot| shot.scan.timing.injection);
         let Shots { shots, warnings } = shots;
@@ -359,7 +385,7 @@ impl OpenSeries {
                 Some((calibration, scan))
             }
         };
-        super::priors::read_all(path, &mut series, &nuclide.name, &mut inputs, &mut warnings)?;
+        read_priors((path, course), &mut series, &nuclide.name, &mut inputs, &mut warnings)?;
         let injection = study::one_of_one(&name, &injections)?.or(beside_times);
         let mut images: Vec<ActivityImage> = Vec::new();
         let (mut motions, mut pending) = (Vec::new(), Vec::new());
@@ -573,6 +599,26 @@ impl OpenSeries {
     }
 }
 
+/// Reads the priors of a series from beside the file that names each: the course's, for the method of all its series, or its own.
+fn read_priors(
+    (path, course): (&Place, &Place),
+    series: &mut Series,
+    nuclide: &str,
+    inputs: &mut Vec<InputFile>,
+    warnings: &mut Vec<Note>,
+) -> Result<(), UserError> {
+    if !series.fit_of_course {
+        return priors::read_all(path, series, nuclide, inputs, warnings);
+    }
+    let own = std::mem::take(&mut series.regions);
+    priors::read_all(course, series, nuclide, inputs, warnings)?;
+    series.regions = own;
+    let of_course = std::mem::replace(&mut series.default_method, Method::Model(Model::Mono));
+    priors::read_all(path, series, nuclide, inputs, warnings)?;
+    series.default_method = of_course;
+    Ok(())
+}
+
 /// The correction of a section, which a file states, with the recovery calibration that it names; `made` is how counts were
 /// acquired, where the images are counts, and the nuclide.
 ///
@@ -674,6 +720,7 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         planar: Vec::new(),
         error_model: ErrorModel::default(),
         default_method,
+        fit_of_course: false,
         regions: Vec::new(),
         volumes: Vec::new(),
     }

@@ -3,6 +3,7 @@
 use super::budgets::{Budget, of_region};
 use super::failure::{AtPath, Failure};
 use super::files::{write_json, write_rows};
+use super::output::written;
 use super::pages;
 use super::series::Integrated;
 use crate::course::tia::RegionRow;
@@ -39,6 +40,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
     let budgets: BTreeMap<&str, _> =
         done.map.regions.iter().map(|r| (r.name.as_str(), Budget::of(of_region(r, correction)))).collect();
     let notes: Vec<&Note> = done.warnings.iter().chain(&done.map.warnings).collect();
+    let map = written(folder, "output", "decays.nii.gz")?;
     let record = serde_json::json!({
         "schema": 1,
         "program": run_record::program(),
@@ -53,6 +55,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "partial_volume": done.partial_volume,
         "registrations": done.motions,
         "volumes": done.volumes,
+        "outputs": {"decays.nii.gz": map.sha256},
         "warnings": sentences(notes.iter().copied()),
         "notes": notes,
     });

@@ -5,6 +5,7 @@ use super::dose::balances;
 use super::failure::{AtPath, Failure, UserError};
 use super::grid_bits::GridBits;
 use super::invocation::Invocation;
+use super::known::ActivityKnown;
 use super::output::{CASE_FILE, TALLY_FILE, write_record};
 use crate::decay::Nuclide;
 use crate::fault::{Explained, Setting, words};
@@ -57,6 +58,9 @@ pub struct Own {
     inputs: Vec<(String, String, u64, String)>,
     /// Warnings of the case.
     warnings: Vec<Note>,
+    /// What is known of the uncertainty of the activity, by region.
+    #[serde(default)]
+    activity: ActivityKnown,
     /// Engine, name, backend and driver.
     pub device: [String; 4],
     /// CPU time of the transport, s.
@@ -119,6 +123,7 @@ fn write_case(to: impl io::Write, case: &Case, computed: &Computed, store: &Batc
         settings: computed.settings.clone(),
         inputs: case.inputs.iter().map(|i| (i.role.clone(), i.path.clone(), i.bytes, i.sha256.clone())).collect(),
         warnings: case.warnings.clone(),
+        activity: case.activity.clone(),
         device: [&device.engine, &device.name, &device.backend, &device.driver].map(String::clone),
         cpu_seconds: computed.cpu_seconds,
     };
@@ -166,6 +171,7 @@ fn read_case(from: impl io::Read) -> io::Result<KeptCase> {
         },
         orientation: common.file_grid.grid().orientation(),
         image_times_h: Vec::new(),
+        activity: own.activity.clone(),
         form_code: common.form_code,
         origin: None,
         dicom: None,

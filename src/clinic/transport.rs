@@ -272,6 +272,7 @@ pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, 
         warnings,
         store: None,
         keeper: None,
+        own: None,
     }
 }
 

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::total_budget::{OneCycle, TotalBudget, total};
 use crate::bed::{
     BedAccumulator, BedError, BedMapAccumulator, DoseVolumeHistogram, DvhError, Radiobiology, eqd2_gy, eubed_gy,
     eud_gy, generalised_eud_gy, is_factor,
 };
 use crate::bounds::{self, BoundsError};
-use crate::budget::Part;
+use crate::budget::{DoseBudget, Part, in_words};
 use crate::dose::regions::{NegativeVoxels, negative_doses};
 use crate::fault::{Explained, Fault, explained};
 use crate::note::Note;
@@ -80,7 +81,7 @@ pub struct RegionCycle {
     pub label: Option<u16>,
     /// Mean absorbed dose, Gy.
     pub dose_gy: f64,
-    /// Statistical standard error of the transport, Gy.
+    /// Standard error, Gy: transport only, its statistics.
     pub dose_se_gy: f64,
     /// Photon part of the dose, Gy, where known.
     pub dose_photon_gy: Option<f64>,
@@ -125,6 +126,11 @@ impl RegionCycle {
             images: None,
             parts: Vec::new(),
         }
+    }
+
+    /// How sure its dose is.
+    pub fn budget(&self) -> DoseBudget {
+        DoseBudget::of(self.dose_gy, self.dose_se_gy, &self.parts)
     }
 
     /// Lea-Catcheside factor of the fitted curve, else of a single exponential; `None` without kinetics.
@@ -186,8 +192,14 @@ pub struct CycleRow {
     pub mass_g: Option<f64>,
     /// Mean absorbed dose, Gy.
     pub dose_gy: f64,
-    /// Statistical standard error, Gy.
+    /// Standard error, Gy: transport only, its statistics.
     pub dose_se_gy: f64,
+    /// Relative standard uncertainty of the dose (k = 1) by everything known; none where only the transport's is.
+    pub dose_total_rel_sigma: Option<f64>,
+    /// Lower end of the 95 % interval by the same, Gy.
+    pub dose_low95_gy: Option<f64>,
+    /// Upper end, Gy.
+    pub dose_high95_gy: Option<f64>,
     /// Photon part of the dose, Gy.
     pub dose_photon_gy: Option<f64>,
     /// Dose per administered activity, Gy/GBq.
@@ -210,6 +222,11 @@ pub struct CycleRow {
     pub method: String,
     /// Random relative uncertainty of the decays, where known.
     pub curve_rel_sigma: Option<f64>,
+    /// Sources of uncertainty of which nothing is known, in words.
+    pub not_assessed: String,
+    /// Whether one of these weighs, so that the total is the least it can be.
+    #[serde(skip)]
+    pub not_assessed_weighs: bool,
 }
 
 /// A region over the course, for the table. Sums include only cycles with dosimetry: see `cycles_missing`.
@@ -253,6 +270,23 @@ pub struct TotalRow {
     pub bed_d2_gy: Option<f64>,
     /// Relative change of the region's mass between its lightest and heaviest cycle; it can mimic a dose trend.
     pub mass_change_rel: Option<f64>,
+    /// Relative standard uncertainty of the dose (k = 1) by everything known; none where a cycle's is not known.
+    pub dose_total_rel_sigma: Option<f64>,
+    /// Lower end of its 95 % interval, Gy.
+    pub dose_low95_gy: Option<f64>,
+    /// Upper end, Gy.
+    pub dose_high95_gy: Option<f64>,
+    /// Relative standard uncertainty of the BED, as `dose_total_rel_sigma`.
+    pub bed_total_rel_sigma: Option<f64>,
+    /// Lower end of its 95 % interval, Gy.
+    pub bed_low95_gy: Option<f64>,
+    /// Upper end, Gy.
+    pub bed_high95_gy: Option<f64>,
+    /// Sources of uncertainty of which a cycle knows nothing, in words; empty where there is no total.
+    pub not_assessed: String,
+    /// Where all this is from.
+    #[serde(skip)]
+    pub budget: Option<TotalBudget>,
 }
 
 /// Voxel sums on the course's grid.
@@ -348,6 +382,8 @@ fn cycle_row(
         }
     };
     let bed = tissue.zip(g).map(|(tissue, g)| tissue.bed_gy(region.dose_gy, g));
+    let budget = region.budget();
+    let ends = budget.interval95_gy.map(|[low, high]| (low, high));
     Ok(CycleRow {
         cycle: number,
         date: cycle.date.clone(),
@@ -355,6 +391,9 @@ fn cycle_row(
         mass_g: region.mass_g,
         dose_gy: region.dose_gy,
         dose_se_gy: region.dose_se_gy,
+        dose_total_rel_sigma: budget.rel_sigma,
+        dose_low95_gy: ends.map(|(low, _)| low),
+        dose_high95_gy: ends.map(|(_, high)| high),
         dose_photon_gy: region.dose_photon_gy,
         gy_per_gbq: region.dose_gy / cycle.administered_gbq,
         tia_mbq_h: region.decays.map(|decays| decays / DECAYS_PER_MBQ_H),
@@ -366,6 +405,8 @@ fn cycle_row(
         eqd2_gy: bed.zip(tissue).map(|(bed, t)| eqd2_gy(bed, t.alpha_beta_gy())),
         method: region.method.clone(),
         curve_rel_sigma: region.curve_rel_sigma,
+        not_assessed: budget.holes_in_words(),
+        not_assessed_weighs: budget.at_least(),
     })
 }
 
@@ -378,6 +419,7 @@ fn total_row(
     let mut given = 0;
     let mut given_gbq = 0.0;
     let mut masses: Vec<f64> = Vec::new();
+    let mut own = Vec::new();
     for (index, cycle) in cycles.iter().enumerate() {
         let Some(region) = cycle.regions.get(name) else { continue };
         given += 1;
@@ -390,7 +432,10 @@ fn total_row(
                 .ok_or_else(|| AccumulateError::HalfLife { cycle: index + 1, region: name.to_owned() })?,
         };
         sum.add_cycle(region.dose_gy, g);
+        own.push(OneCycle { dose_gy: region.dose_gy, se_gy: region.dose_se_gy, g, parts: &region.parts });
     }
+    let budget = total(&own, parameters.map(|p| p.radiobiology.alpha_beta_gy()));
+    let of_bed = budget.as_ref().and_then(|budget| budget.bed);
     let bed = parameters.map(|p| sum.bed_gy(p.radiobiology.alpha_beta_gy()));
     for (what, value) in [("cumulative dose", Some(sum.sum_dose_gy)), ("cumulative BED", bed)] {
         bounds::single(&format!("region {name}: {what}"), value.unwrap_or(0.0))?;
@@ -417,6 +462,14 @@ fn total_row(
         bed_d50_gy: None,
         bed_d2_gy: None,
         mass_change_rel: (masses.len() > 1 && lightest > 0.0).then(|| heaviest / lightest - 1.0),
+        dose_total_rel_sigma: budget.as_ref().map(|budget| budget.dose.rel_sigma),
+        dose_low95_gy: budget.as_ref().map(|budget| budget.dose.interval95_gy[0]),
+        dose_high95_gy: budget.as_ref().map(|budget| budget.dose.interval95_gy[1]),
+        bed_total_rel_sigma: of_bed.map(|bed| bed.rel_sigma),
+        bed_low95_gy: of_bed.map(|bed| bed.interval95_gy[0]),
+        bed_high95_gy: of_bed.map(|bed| bed.interval95_gy[1]),
+        not_assessed: budget.as_ref().map(|budget| in_words(&budget.not_assessed)).unwrap_or_default(),
+        budget,
     })
 }
 

@@ -17,6 +17,7 @@ use super::input::{InputError, TextOrDate, check_transform, day, days_between, f
 use super::ledger::PriorTreatment;
 use super::registration::{RawRegistration, StatedRegistration};
 use super::rules::{Fact, Facts, Override};
+use super::series::RawFit;
 
 const NEXT: &str = "See the example in docs/methods/course.md.";
 
@@ -120,6 +121,8 @@ struct RawCourse {
     partial_volume: Option<Section>,
     #[serde(default)]
     calibration: Option<Scan>,
+    #[serde(default)]
+    fit: Option<RawFit>,
     #[serde(default)]
     reduction_factor: Option<f64>,
     #[serde(default)]
@@ -231,6 +234,8 @@ pub struct Course {
     pub partial_volume: Option<Section>,
     /// How images in counts were acquired, and their calibration, in series that do not state it themselves.
     pub calibration: Option<Scan>,
+    /// How curves are laid, in series that do not state it themselves.
+    pub fit: Option<RawFit>,
     /// Reduction of a solved activity.
     pub reduction_factor: f64,
     /// Pseudonym.
@@ -283,6 +288,9 @@ impl Course {
         if let Some(section) = &raw.partial_volume {
             section.check(None).map_err(|fault| InputError::of_fault(file, &fault))?;
         }
+        if let Some(fit) = &raw.fit {
+            fit.method(file, "fit")?;
+        }
         for (region, value) in &raw.effective_half_life_h {
             positive(file, &format!("effective_half_life_h.{region}"), *value, "h")?;
         }
@@ -318,6 +326,7 @@ impl Course {
             outline_sharing: raw.outline_sharing,
             partial_volume: raw.partial_volume,
             calibration: raw.calibration,
+            fit: raw.fit,
             reduction_factor,
             patient_id: raw.patient.id,
             stop_flags: raw.patient.stop_flags,

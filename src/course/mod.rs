@@ -30,6 +30,7 @@ pub mod series;
 pub mod single_time_point;
 pub mod tia;
 pub mod time_activity;
+pub mod total_budget;
 pub mod uncertainty;
 pub mod words;
 

@@ -120,9 +120,10 @@ struct RawPlanar {
     relative_error: Option<f64>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `[fit]`: how curves are laid, in a series or for all series of a course.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawFit {
+pub struct RawFit {
     #[serde(default)]
     method: Option<String>,
     #[serde(default)]
@@ -190,7 +191,7 @@ struct RawSeries {
     #[serde(default)]
     planar: Vec<RawPlanar>,
     #[serde(default)]
-    fit: RawFit,
+    fit: Option<RawFit>,
     #[serde(default)]
     regions: Vec<RawRegion>,
     #[serde(default)]
@@ -379,6 +380,22 @@ pub struct Common<'a> {
     pub partial_volume: Option<&'a Section>,
     /// How images in counts were acquired, and their calibration.
     pub calibration: Option<&'a Scan>,
+    /// How curves are laid.
+    pub fit: Option<&'a RawFit>,
+}
+
+impl RawFit {
+    /// The method of regions without their own; `file` and `place` name it in errors.
+    ///
+    /// Errors: an unknown method; a field that it needs or does not know.
+    pub fn method(&self, file: &str, place: &str) -> Result<Method, InputError> {
+        method(self.method.as_deref().unwrap_or("mono"), self, file, place)
+    }
+
+    /// Definition of the residuals.
+    pub fn error_model(&self) -> ErrorModel {
+        self.error_model.unwrap_or_default()
+    }
 }
 
 /// One image of a checked series.
@@ -448,6 +465,8 @@ pub struct Series {
     pub error_model: ErrorModel,
     /// How a region without an entry of its own is integrated.
     pub default_method: Method,
+    /// Whether the course states it, for all its series.
+    pub fit_of_course: bool,
     /// Regions with an entry of their own.
     pub regions: Vec<RegionMethod>,
     /// Volumes of interest from the images.
@@ -548,12 +567,21 @@ impl Series {
         if let Some(mbq) = raw.administered_mbq {
             bounds::administered_mbq("administered_mbq", mbq).map_err(|error| InputError::of_bounds(file, error))?;
         }
-        let default_name = match (&raw.fit.method, raw.planar.is_empty()) {
-            (Some(name), _) => name.clone(),
-            (None, false) => "hybrid".to_owned(),
-            (None, true) => "mono".to_owned(),
+        let fit = raw.fit.clone().or_else(|| common.fit.cloned()).unwrap_or_default();
+        if let (None, Some(_), false) = (&raw.fit, common.fit, raw.planar.is_empty()) {
+            let next = "State in this series how its curves are laid, as in [fit] method = \"hybrid\".";
+            return Err(InputError::new(
+                file,
+                "fit",
+                "none, with [[planar]] entries in a course with [fit]",
+                "[fit]",
+                next,
+            ));
+        }
+        let default_method = match (&fit.method, raw.planar.is_empty()) {
+            (None, false) => method("hybrid", &fit, file, "fit")?,
+            _ => fit.method(file, "fit")?,
         };
-        let default_method = method(&default_name, &raw.fit, file, "fit")?;
         let mut regions: Vec<RegionMethod> = Vec::new();
         for (index, region) in raw.regions.iter().enumerate() {
             let place = format!("regions[{index}] ({})", region.region);
@@ -603,7 +631,8 @@ impl Series {
             calibration: raw.calibration,
             images,
             planar,
-            error_model: raw.fit.error_model.unwrap_or_default(),
+            error_model: fit.error_model(),
+            fit_of_course: raw.fit.is_none() && common.fit.is_some(),
             default_method,
             regions,
             volumes,

@@ -665,7 +665,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             integral.systematic_rel_sigma = integral.systematic_rel_sigma.hypot(sigma.common_rel);
         }
         let laid_again = |points: &[ActivityPoint]| {
-            let again = region_integral(input, &name, points).ok().flatten();
+            let again = region_integral(input, &name, points, gbq_ml).ok().flatten();
             again.filter(|integral| !integral.fell_back()).map(|integral| integral.tia_mbq_h)
         };
         let place_rel_sigma = input.placed.get(&label).filter(|_| integral.is_some());

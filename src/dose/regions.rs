@@ -71,7 +71,7 @@ pub struct RegionDose {
     pub decays: f64,
     /// Mean absorbed dose, Gy: energy over mass.
     pub dose_gy: f64,
-    /// Standard error of the mean dose, Gy: statistics of the transport alone.
+    /// Standard error of the mean dose, Gy: transport only, its statistics.
     pub dose_se_gy: f64,
     /// Part of the mean dose brought by electrons, Gy.
     pub dose_electron_gy: f64,
@@ -79,7 +79,7 @@ pub struct RegionDose {
     pub dose_photon_gy: f64,
     /// Mean dose per administered activity, Gy/GBq.
     pub gy_per_gbq: Option<f64>,
-    /// Standard error of that, Gy/GBq.
+    /// Standard error of that, Gy/GBq: transport only.
     pub gy_per_gbq_se: Option<f64>,
     /// Lowest dose of the histogram, Gy.
     pub min_gy: f64,
@@ -93,6 +93,17 @@ pub struct RegionDose {
     pub d2_gy: f64,
     /// Highest dose of the histogram, Gy.
     pub max_gy: f64,
+    /// Relative standard uncertainty of the mean dose (k = 1) by everything known; none where only the transport's is.
+    pub total_rel_sigma: Option<f64>,
+    /// Lower end of the 95 % interval by the same, Gy.
+    pub low95_gy: Option<f64>,
+    /// Upper end, Gy.
+    pub high95_gy: Option<f64>,
+    /// Sources of uncertainty of which nothing is known, in words, with commas between; empty until they are asked for.
+    pub not_assessed: String,
+    /// Whether one of these weighs, so that the total is the least it can be.
+    #[serde(skip)]
+    pub not_assessed_weighs: bool,
     /// Voxels that carry dose (not air).
     #[serde(skip)]
     pub dosed_voxels: usize,
@@ -290,6 +301,11 @@ fn row(input: &RegionInput<'_>, label: u16, sums: &Sums, dvh: &Dvh) -> Result<Re
         d50_gy: point(50.0),
         d2_gy: point(2.0),
         max_gy: point(0.0),
+        total_rel_sigma: None,
+        low95_gy: None,
+        high95_gy: None,
+        not_assessed: String::new(),
+        not_assessed_weighs: false,
         dosed_voxels: sums.members.len(),
         negative_voxels: sums.members.iter().filter(negative).count(),
     })
@@ -486,7 +502,8 @@ mod tests {
         write_csv(&rows, &mut bytes).expect("memory");
         let text = String::from_utf8(bytes).expect("text");
         let head = "label,name,voxels,volume_ml,mass_g,decays,dose_gy,dose_se_gy,dose_electron_gy,dose_photon_gy,\
-                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d90_gy,d50_gy,d2_gy,max_gy";
+                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d90_gy,d50_gy,d2_gy,max_gy,total_rel_sigma,low95_gy,high95_gy,\
+                    not_assessed";
         assert_eq!(text.lines().next(), Some(head));
         assert_eq!(text.lines().count(), 3);
     }

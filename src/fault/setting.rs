@@ -95,6 +95,8 @@ settings! {
     Checkpoint = "checkpoint",
     /// Which part of a run is computed.
     Shard = "shard",
+    /// How far the uncertainty of a dose is followed.
+    Budget = "budget",
     /// Merge though batches are missing.
     AllowMissing = "allow missing",
     /// Take a kernel that seems not to fit.

@@ -162,6 +162,9 @@ pub struct RunRecord {
     pub tally_sha256: String,
     /// Regions, as in `organs.csv`.
     pub regions: Vec<RegionDose>,
+    /// How sure their doses are, by region: parts with size, kind and origin, total, 95 % interval, what is not assessed, and
+    /// what to improve.
+    pub budget: BTreeMap<String, Value>,
     /// Cost.
     pub cost: CostRecord,
     /// The twenty items of the AAPM's guideline.

@@ -11,20 +11,46 @@ const LEAST_PLAIN: f64 = 1e-4;
 /// The region table as aligned lines, one a region, with a head and a rule; ends in a line feed.
 ///
 /// Doses are rounded to two digits of their standard error (at least 3 and at most 6 digits are shown); the CSV
-/// holds them in full. The activity column is left out where no administered activity was given.
+/// holds them in full. The activity column is left out where no administered activity was given, those of the whole
+/// uncertainty where nothing is known but the transport's.
 pub fn region_lines(rows: &[RegionDose]) -> String {
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
-    let mut heads = vec!["label", "region", "mass g", "TIA MBq h", "dose Gy", "± SE Gy", "SE %", "electron", "photon"];
+    let with_total = rows.iter().any(|row| row.total_rel_sigma.is_some());
+    let mut heads = vec!["label", "region", "mass g", "TIA MBq h", "dose Gy", "± transport", "transport %"];
+    if with_total {
+        heads.extend(["total %", "95 % Gy"]);
+    }
+    heads.extend(["electron", "photon"]);
     if with_activity {
         heads.push("Gy/GBq");
     }
     heads.extend(["D98 Gy", "D50 Gy", "D2 Gy"]);
     let mut cells: Vec<Vec<String>> = vec![heads.into_iter().map(str::to_owned).collect()];
-    cells.extend(rows.iter().map(|row| cells_of(row, with_activity)));
+    cells.extend(rows.iter().map(|row| cells_of(row, with_activity, with_total)));
     aligned(&cells)
 }
 
-fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
+/// What the errors of the table are, and what is not assessed of which regions; ends in a line feed.
+pub fn uncertainty_lines(rows: &[RegionDose]) -> String {
+    let mut text = match rows.iter().any(|row| row.total_rel_sigma.is_some()) {
+        true => "± and transport %: transport only, its statistics (k = 1); total %: all that is known (k = 1), ≥: a source that weighs is not assessed\n".to_owned(),
+        false => "± and transport %: transport only, its statistics (k = 1); no total is known\n".to_owned(),
+    };
+    let mut holes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in rows.iter().filter(|row| !row.not_assessed.is_empty()) {
+        match holes.iter_mut().find(|(known, _)| *known == row.not_assessed) {
+            Some((_, names)) => names.push(&row.name),
+            None => holes.push((&row.not_assessed, vec![&row.name])),
+        }
+    }
+    for (what, names) in &holes {
+        let of = if names.len() == rows.len() { "any region".to_owned() } else { names.join(", ") };
+        let _infallible = writeln!(text, "not assessed of {of}: {what}");
+    }
+    text
+}
+
+fn cells_of(row: &RegionDose, with_activity: bool, with_total: bool) -> Vec<String> {
     let (dose, error) = with_error(row.dose_gy, row.dose_se_gy);
     let se_percent = if row.dose_gy != 0.0 { 100.0 * row.dose_se_gy / row.dose_gy.abs() } else { 0.0 };
     let mut cells = vec![
@@ -35,9 +61,18 @@ fn cells_of(row: &RegionDose, with_activity: bool) -> Vec<String> {
         dose,
         error,
         format!("{se_percent:.2}"),
-        significant(row.dose_electron_gy, 4),
-        significant(row.dose_photon_gy, 4),
     ];
+    if with_total {
+        let none = || "-".to_owned();
+        cells.push(row.total_rel_sigma.map_or_else(none, |u| {
+            let least = if row.not_assessed_weighs { "≥ " } else { "" };
+            format!("{least}{}", significant(100.0 * u, 2))
+        }));
+        let ends = row.low95_gy.zip(row.high95_gy);
+        cells
+            .push(ends.map_or_else(none, |(low, high)| format!("{} to {}", significant(low, 3), significant(high, 3))));
+    }
+    cells.extend([row.dose_electron_gy, row.dose_photon_gy].map(|gy| significant(gy, 4)));
     if with_activity {
         cells.push(row.gy_per_gbq.map_or_else(|| "-".to_owned(), |gy| significant(gy, 4)));
     }
@@ -165,6 +200,11 @@ mod tests {
             d50_gy: 2.0,
             d2_gy: 3.0,
             max_gy: 4.0,
+            total_rel_sigma: None,
+            low95_gy: None,
+            high95_gy: None,
+            not_assessed: "calibration, outline".to_owned(),
+            not_assessed_weighs: true,
             dosed_voxels: 5,
             negative_voxels: 0,
         }
@@ -187,6 +227,24 @@ mod tests {
         let mut without = row("kidney", 5.0, 0.01);
         without.gy_per_gbq = None;
         assert!(!region_lines(&[without]).contains("Gy/GBq"));
+    }
+
+    /// The transport's error is called that; the total stands beside it where it is known, and what is not assessed is named.
+    #[test]
+    fn cli_table_says_whose_error_it_is() {
+        let bare = [row("kidney", 5.0, 0.01)];
+        assert!(region_lines(&bare).contains("± transport") && !region_lines(&bare).contains("total"));
+        let said = uncertainty_lines(&bare);
+        assert!(said.contains("transport only") && said.contains("no total is known"), "{said}");
+        assert!(said.contains("not assessed of any region: calibration, outline"), "{said}");
+        let mut known = row("tumour", 20.0, 0.1);
+        (known.total_rel_sigma, known.low95_gy, known.high95_gy) = (Some(0.134), Some(15.4), Some(26.0));
+        known.not_assessed = "registration".to_owned();
+        let both = [bare[0].clone(), known];
+        let table = region_lines(&both);
+        assert!(table.contains("total %") && table.contains("≥ 13  15.4 to 26.0  "), "{table}");
+        let said = uncertainty_lines(&both);
+        assert!(said.contains("not assessed of tumour: registration\n") && said.contains("of kidney: calib"), "{said}");
     }
 
     /// No digit is lost of small numbers: 8e-9 is not 0.000000008 +- 0.000000000.

@@ -183,17 +183,17 @@ pub fn cases() -> Vec<Twin> {
             |g| history(World::Shells, g.i)),
         twin!("winding", Electron, 3 -> 1, "twin_put(o, winding(twin_f(a), twin_f(a + 1u), twin_f(a + 2u)));",
             |_, a, o, _| o[0] = winding(f(a, 0), f(a, 1), f(a, 2)).to_bits(),
-            |g| bits([g.between(0.0, 0.1), g.between(0.0, 1.0), g.between(0.0, 1.0)])),
-        twin!("fly", Electron, 24 -> 20,
+            |g| bits([g.between(0.0, 0.4), g.between(0.0, 1.0), g.between(0.0, 1.0)])),
+        twin!("fly", Electron, 25 -> 20,
         "var p = twin_particle(a);
              var s = twin_rng(a + 15u);
              twin_out[o + 19u] = fly(&s, &p, twin_f(a + 19u), twin_f(a + 20u),
-                 Stride(twin_f(a + 21u), twin_f(a + 22u), twin_f(a + 23u)));
+                 Stride(twin_f(a + 21u), twin_f(a + 22u), twin_f(a + 23u), twin_f(a + 24u)));
              twin_put_particle(o, p);
              twin_put_rng(o + 15u, s);",
         |cx, a, o, out| {
             let (mut p, mut s) = (particle_of(a), rng_of(&a[15..]));
-            let stride = Stride { per_g_mm: f(a, 21), lost_kev: f(a, 22), strength: f(a, 23) };
+            let stride = Stride { per_g_mm: f(a, 21), lost_kev: f(a, 22), slope: f(a, 23), turns: f(a, 24) };
             o[19] = fly(cx, &mut s, &mut p, f(a, 19), f(a, 20), stride, out);
             put_particle(&p, o);
             put_rng(&s, &mut o[15..]);
@@ -205,8 +205,10 @@ pub fn cases() -> Vec<Twin> {
                 w[0] = g.below(g.params.nx);
             }
             w.extend(g.rng());
-            w.extend(bits([g.between(0.0, 0.5), g.between(0.5, 1.0)]));
-            w.extend(bits([g.positive(0.2, 1e4), g.between(0.0, 50.0), g.between(0.0, 0.06)]));
+            // a step's first part can be cut short before the hinge, its last ends at 1
+            let end = if g.below(2) == 0 { 1.0 } else { g.between(0.5, 1.0) };
+            w.extend(bits([g.between(0.0, 0.5), end]));
+            w.extend(bits([g.positive(0.2, 1e4), g.between(0.0, 50.0), g.between(-0.05, 0.3), g.between(0.0, 0.35)]));
             w
         }),
         twin!("knock_on", Electron, 37 -> 35, on_state("knock_on(&s, &p, &st, twin_in[a + 35u], twin_f(a + 36u));"),

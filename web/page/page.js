@@ -262,7 +262,7 @@ const significant = (value) => (value === null || value === undefined ? "" : typ
 
 /** The columns of each kind of row. */
 const COLUMNS = {
-  dose: [["name", "Region"], ["mass_g", "Mass, g"], ["dose_gy", "Dose, Gy"], ["dose_se_gy", "Standard error, Gy"], ["d98_gy", "D98, Gy"], ["d50_gy", "D50, Gy"], ["d2_gy", "D2, Gy"], ["gy_per_gbq", "Gy/GBq"]],
+  dose: [["name", "Region"], ["mass_g", "Mass, g"], ["dose_gy", "Dose, Gy"], ["dose_se_gy", "± transport only, Gy"], ["d98_gy", "D98, Gy"], ["d50_gy", "D50, Gy"], ["d2_gy", "D2, Gy"], ["gy_per_gbq", "Gy/GBq"]],
   tia: [["name", "Region"], ["tia_mbq_h", "TIA, MBq h"], ["effective_half_life_h", "Effective half-life, h"], ["rel_sigma", "Relative uncertainty"], ["flags", "Flags"]],
   course: [["region", "Region"], ["cycles", "Cycles"], ["dose_gy", "Dose, Gy"], ["bed_gy", "BED, Gy"], ["eqd2_gy", "EQD2, Gy"]],
 };

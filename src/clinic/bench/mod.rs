@@ -413,6 +413,7 @@ fn phantom(dims: [usize; 3], settings: BTreeMap<String, serde_json::Value>) -> R
         groups: Vec::new(),
         administered_mbq: None,
         image_times_h: Vec::new(),
+        activity: crate::clinic::known::ActivityKnown::default(),
         decays_in_file: SOURCE_DECAYS,
         data_sets: data_sets(&nuclide, None),
         nuclide,

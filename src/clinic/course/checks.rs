@@ -1,15 +1,16 @@
 //! Guards against misspelt names in a course, and the verdict on the sums.
 
 use super::parts::Computed;
-use crate::budget::{Source, missing, random_and_common};
+use crate::budget::{NEEDED, Source, missing, random_and_common};
 use crate::clinic::failure::{OrUserError, UserError};
 use crate::course::accumulate::{CycleDose, RegionCycle, RegionParameters};
 use crate::course::decision::{DecisionInput, Gate, GivenCycle, OrganDose, StructureHistory, Verdict, decide};
-use crate::course::file::Course;
+use crate::course::file::{Course, CourseCycle};
 use crate::course::names::standard;
 use crate::course::protocol::Protocol;
 use crate::course::uncertainty::DRAWS;
 use crate::note::Note;
+use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -92,18 +93,83 @@ pub fn parameters(course: &Course, protocol: &Protocol, region: &str) -> Option<
     })
 }
 
-/// Sources without which a budget does not stand for the protocol's guess.
-pub const NEEDED: [Source; 4] = [Source::Calibration, Source::PartialVolume, Source::Outline, Source::Fit];
-
 /// The needed sources of which a region's budget knows nothing.
 pub fn holes(region: &RegionCycle) -> Vec<Source> {
     let missing = missing(&region.parts);
     NEEDED.into_iter().filter(|source| missing.contains(source)).collect()
 }
 
-/// Random and common relative uncertainty of a dose by a budget without a hole.
-fn whole_budget(region: &RegionCycle) -> Option<(f64, f64)> {
-    holes(region).is_empty().then(|| random_and_common(&region.parts))
+/// Who states an uncertainty that a verdict uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatedBy {
+    /// The course file, for this cycle.
+    Course,
+    /// The region's budget.
+    Budget,
+    /// The fit of the curve alone.
+    Curve,
+    /// The series, which is larger than the protocol's guess.
+    Series,
+    /// The protocol's guess.
+    Protocol,
+}
+
+impl StatedBy {
+    /// In words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Course => "stated in the course file",
+            Self::Budget => "budget",
+            Self::Curve => "curve fit",
+            Self::Series => "stated by the series",
+            Self::Protocol => "the protocol’s guess",
+        }
+    }
+}
+
+/// The relative uncertainty of a region's dose in a cycle as a verdict uses it, k = 1.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Used {
+    /// What is drawn anew for each cycle, the transport's statistics included.
+    pub random_rel_sigma: f64,
+    /// Who states it.
+    pub random_from: StatedBy,
+    /// What cycles have in common.
+    pub common_rel_sigma: f64,
+    /// Who states it.
+    pub common_from: StatedBy,
+}
+
+/// What stands for the uncertainty of a region's dose: what the course file states for the cycle, else the budget, and the
+/// protocol's guess only where the budget has a hole and knows no more than it.
+pub fn used(region: &RegionCycle, cycle: &CourseCycle, protocol: &Protocol) -> Used {
+    let statistics = if region.dose_gy > 0.0 { region.dose_se_gy / region.dose_gy } else { 0.0 };
+    let (known_random, known_common) = random_and_common(&region.parts);
+    let holes = holes(region);
+    let (random_rel_sigma, random_from) = match (cycle.random_rel_sigma, region.curve_rel_sigma) {
+        (Some(stated), _) => (stated, StatedBy::Course),
+        _ if !region.parts.is_empty() && !holes.contains(&Source::Fit) => {
+            (known_random.hypot(statistics), StatedBy::Budget)
+        }
+        (None, Some(curve)) => (curve.max(known_random).hypot(statistics), StatedBy::Curve),
+        (None, None) => (known_random.max(protocol.uncertainty.random_rel).hypot(statistics), StatedBy::Protocol),
+    };
+    let (common_rel_sigma, common_from) = match cycle.systematic_rel_sigma {
+        Some(stated) => (stated, StatedBy::Course),
+        None if holes.is_empty() => (known_common, StatedBy::Budget),
+        None => {
+            // what is known in spite of the hole must not be reduced by the guess, nor the guess by an uncertainty that is
+            // stated for the images alone
+            let all = [
+                (protocol.systematic_rel(region.images), StatedBy::Protocol),
+                (region.systematic_rel_sigma.unwrap_or(0.0), StatedBy::Series),
+                (known_common, StatedBy::Budget),
+            ];
+            all.into_iter().fold((0.0, StatedBy::Protocol), |most, one| if one.0 > most.0 { one } else { most })
+        }
+    };
+    Used { random_rel_sigma, random_from, common_rel_sigma, common_from }
 }
 
 /// The verdict on the accumulated cycles.
@@ -130,26 +196,13 @@ pub fn verdict(
             .zip(&course.cycles)
             .map(|(cycle, file)| {
                 let region = cycle.regions.get(name)?;
-                let statistics = region.dose_se_gy / region.dose_gy;
-                let plan = &protocol.uncertainty;
+                let used = used(region, file, protocol);
                 Some(OrganDose {
                     dose_gy: region.dose_gy,
                     g: region.g(&tissue)?,
                     mass_g: region.mass_g,
-                    random_rel_sigma: file
-                        .random_rel_sigma
-                        .or_else(|| whole_budget(region).map(|(random, _)| random.hypot(statistics)))
-                        .or_else(|| Some(region.curve_rel_sigma.unwrap_or(plan.random_rel).hypot(statistics))),
-                    // an uncertainty stated for the images must not reduce the protocol's for the dose, unless every
-                    // source of it is known
-                    systematic_rel_sigma: file.systematic_rel_sigma.or_else(|| {
-                        if let Some((_, common)) = whole_budget(region) {
-                            return Some(common);
-                        }
-                        let of_protocol = protocol.systematic_rel(region.images);
-                        let stated = region.systematic_rel_sigma.map_or(of_protocol, |stated| stated.max(of_protocol));
-                        (region.images.is_some() || region.systematic_rel_sigma.is_some()).then_some(stated)
-                    }),
+                    random_rel_sigma: Some(used.random_rel_sigma),
+                    systematic_rel_sigma: Some(used.common_rel_sigma),
                 })
             })
             .collect();
@@ -192,16 +245,34 @@ mod tests {
         RegionCycle { parts, ..RegionCycle::of_dose(4.0, "images") }
     }
 
-    /// A whole budget stands for the protocol's guess; one with a hole does not, whichever it is.
+    fn cycle(stated: Option<f64>) -> CourseCycle {
+        let one = crate::clinic::course::source::imaged_cycle(None, 7400.0);
+        CourseCycle { random_rel_sigma: stated, systematic_rel_sigma: stated, ..one }
+    }
+
+    /// A whole budget stands for the protocol's guess; one with a hole does not, whichever it is, and is not reduced by the
+    /// guess; what the course states for a cycle goes before both.
     #[test]
     fn law_a_budget_stands_for_the_guess_only_without_a_hole() {
-        let (random, common) = whole_budget(&region(&[])).expect("whole");
-        assert!((random - 0.02_f64.hypot(0.01)).abs() < 1e-12);
-        assert!((common - 0.05_f64.hypot(0.04).hypot(0.03)).abs() < 1e-12);
+        let protocol = Protocol::built_in("iluminet").expect("built in");
+        let guess = protocol.systematic_rel(None);
+        let whole = used(&region(&[]), &cycle(None), &protocol);
+        assert!((whole.random_rel_sigma - 0.02_f64.hypot(0.01)).abs() < 1e-12);
+        assert!((whole.common_rel_sigma - 0.05_f64.hypot(0.04).hypot(0.03)).abs() < 1e-12);
+        assert_eq!((whole.random_from, whole.common_from), (StatedBy::Budget, StatedBy::Budget));
         for source in NEEDED {
             assert_eq!(holes(&region(&[source])), [source]);
-            assert_eq!(whole_budget(&region(&[source])), None);
+            let used = used(&region(&[source]), &cycle(None), &protocol);
+            assert_eq!((used.common_rel_sigma, used.common_from), (guess, StatedBy::Protocol), "{source:?}");
+            let from = if source == Source::Fit { StatedBy::Protocol } else { StatedBy::Budget };
+            assert_eq!(used.random_from, from, "{source:?}");
         }
+        let mut large = region(&[Source::Outline]);
+        large.parts[1].rel_sigma = 2.0 * guess;
+        let kept = used(&large, &cycle(None), &protocol);
+        assert!(kept.common_rel_sigma > 2.0 * guess && kept.common_from == StatedBy::Budget, "{kept:?}");
+        let stated = used(&region(&[]), &cycle(Some(0.2)), &protocol);
+        assert_eq!((stated.common_rel_sigma, stated.common_from), (0.2, StatedBy::Course));
         assert!(holes(&region(&[Source::Counts])).is_empty());
         assert_eq!(holes(&RegionCycle::of_dose(4.0, "stated")), NEEDED);
     }

@@ -3,7 +3,7 @@
 use super::cache::{Cache, transported};
 use super::parts::{Computed, Mapped};
 use crate::bounds::{self, BoundsError, Given};
-use crate::clinic::budgets::of_region;
+use crate::clinic::dose_budgets;
 use crate::clinic::failure::{Failure, OrUserError, UserError};
 use crate::clinic::files::{beside, named_nuclide};
 use crate::clinic::from_files::Decays;
@@ -78,9 +78,15 @@ pub fn compute_cycle(
         CycleContent::Dose(file) => Ok(ready_map(from, file, hear)?),
         CycleContent::Tia { file, unit } => {
             let unit: ActivityUnit = unit.parse().or_user_error()?;
-            let map = ActivityChoice::Map { file: beside(path, file), unit };
+            let place = beside(path, file);
+            let map = ActivityChoice::Map { file: place.clone(), unit };
             let request = dose_request(from, map, nuclide)?;
             let mut done = transported(&request, None, cache, shelf, hear)?;
+            let of_map = done.inputs.iter().find(|input| input.role == "activity").cloned();
+            if let Some(input) = of_map {
+                let known = dose_budgets::beside_map(&place, &input, &mut done.inputs, &mut done.warnings)?;
+                done.known(&known);
+            }
             for (name, region) in &mut done.regions {
                 region.effective_half_life_h = cycle.half_life_h(name);
                 region.method = "ready TIA map".to_owned();
@@ -106,7 +112,11 @@ pub fn open(
     hear: &mut dyn Listener,
 ) -> Result<OpenSeries, UserError> {
     let choice = ImageChoice { administered_mbq: Some(cycle.administered_mbq), ..images.clone() };
-    let common = Common { partial_volume: course.partial_volume.as_ref(), calibration: course.calibration.as_ref() };
+    let common = Common {
+        partial_volume: course.partial_volume.as_ref(),
+        calibration: course.calibration.as_ref(),
+        fit: course.fit.as_ref(),
+    };
     let opened = OpenSeries::open_within(beside(path, file), &choice, &(common, path), hear)?;
     Ok(opened.given(cycle.administered_mbq))
 }
@@ -170,8 +180,8 @@ fn of_series(
         region.curve_rel_sigma = integral.rel_sigma;
         region.systematic_rel_sigma = Some(integral.systematic_rel_sigma);
         region.method = integral.method.clone();
-        region.parts = of_region(curve, partial_volume.as_ref());
     }
+    done.known(&dose_budgets::of_integrated(&map.regions, partial_volume.as_ref()));
     for region in &map.regions {
         // the physical tail of a refused fit must not pass as a measured half-life in a later cycle
         let Some(integral) = region.integral.as_ref().filter(|integral| !integral.fell_back()) else {

@@ -245,6 +245,7 @@ impl CourseResult {
             input: &self.input,
             patient_label: invocation.patient_label.as_deref(),
             course: &self.course,
+            protocol: &self.protocol,
             days: &self.days,
             cycles: &self.cycles,
             accumulated: &self.accumulated,

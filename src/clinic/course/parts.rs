@@ -1,6 +1,8 @@
 //! A cycle as computed: its regions, its map, and how it was transported.
 
 use crate::clinic::case;
+use crate::clinic::dose_budgets::of_dose;
+use crate::clinic::known::ActivityKnown;
 use crate::clinic::motion::MotionRecord;
 use crate::course::accumulate::RegionCycle;
 use crate::course::tia::{EarlierHalfLife, RegionIntegral};
@@ -30,6 +32,15 @@ pub struct Mapped {
     pub origin: Option<Origin>,
 }
 
+impl Mapped {
+    /// Mean density of a region, g/cm3, where it is known.
+    fn mean_density_g_cm3(&self, label: u16) -> Option<f64> {
+        let own = self.labels.iter().zip(self.density_g_cm3.as_ref()?).filter(|(own, _)| **own == label);
+        let (sum, count) = own.fold((0.0, 0_u32), |(sum, count), (_, density)| (sum + f64::from(*density), count + 1));
+        (count > 0).then(|| sum / f64::from(count))
+    }
+}
+
 /// A cycle as computed.
 pub struct Computed {
     /// Its regions.
@@ -57,6 +68,14 @@ pub struct Computed {
 }
 
 impl Computed {
+    /// Puts what is known of the activity of regions into them, with what density and nuclide add.
+    pub fn known(&mut self, activity: &ActivityKnown) {
+        for (name, region) in &mut self.regions {
+            let density = self.map.as_ref().zip(region.label).and_then(|(map, label)| map.mean_density_g_cm3(label));
+            region.parts = of_dose(activity.of(name), density);
+        }
+    }
+
     /// A cycle that has no dose map.
     pub fn without_map(regions: BTreeMap<String, RegionCycle>) -> Self {
         Self {

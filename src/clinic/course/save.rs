@@ -1,6 +1,6 @@
 //! The files of a course.
 
-use super::checks::holes;
+use super::checks::{holes, used};
 use super::frame::Frame;
 use super::parts::Computed;
 use crate::bounds;
@@ -11,7 +11,8 @@ use crate::clinic::output::{self, DOSE_FILE, LABELS_FILE};
 use crate::clinic::request::DicomOut;
 use crate::course::accumulate::{Accumulated, CycleDose, RegionCycle, VoxelSums};
 use crate::course::decision::Verdict;
-use crate::course::file::Course;
+use crate::course::file::{Course, CourseCycle};
+use crate::course::protocol::Protocol;
 use crate::course::words::verdict_words;
 use crate::fault::{Setting, words};
 use crate::grid::{Orientation, Volume};
@@ -66,6 +67,8 @@ pub struct Written<'a> {
     pub patient_label: Option<&'a str>,
     /// The course.
     pub course: &'a Course,
+    /// Its protocol.
+    pub protocol: &'a Protocol,
     /// Days of its cycles.
     pub days: &'a [String],
     /// Doses by cycle.
@@ -82,15 +85,26 @@ pub struct Written<'a> {
     pub dicom: Option<DicomOut>,
 }
 
-/// What a region's uncertainty rests on: its budget, or the protocol's guess for what the budget does not know.
-fn uncertainty(region: &RegionCycle) -> serde_json::Value {
+/// How sure a region's dose is, and, of a structure that the protocol steers by, what the verdict takes for it and from where.
+fn uncertainty(name: &str, region: &RegionCycle, cycle: &CourseCycle, protocol: &Protocol) -> serde_json::Value {
     let holes = holes(region);
-    serde_json::json!({
-        "parts": region.parts,
-        "transport_rel_sigma": region.dose_se_gy / region.dose_gy,
-        "from": if holes.is_empty() { "budget" } else { "protocol" },
-        "not_known": holes,
-    })
+    let steers = protocol.organ.structures.iter().any(|structure| structure == name);
+    let mut all = serde_json::to_value(region.budget()).expect("a budget is plain data");
+    let more = [
+        ("from", serde_json::json!(if holes.is_empty() { "budget" } else { "protocol" })),
+        ("not_known", serde_json::json!(holes)),
+        ("in_verdict", serde_json::json!(steers.then(|| used(region, cycle, protocol)))),
+    ];
+    if let Some(fields) = all.as_object_mut() {
+        fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+    all
+}
+
+/// The same of all regions of a cycle.
+fn uncertainties(cycle: &CourseCycle, doses: &CycleDose, protocol: &Protocol) -> BTreeMap<String, serde_json::Value> {
+    let of = |(name, region): (&String, &RegionCycle)| (name.clone(), uncertainty(name, region, cycle, protocol));
+    doses.regions.iter().map(of).collect()
 }
 
 /// Tables, maps and the verdict.
@@ -105,19 +119,22 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
         .iter()
         .zip(w.computed)
         .zip(w.days)
-        .map(|((cycle, one), day)| {
+        .zip(w.cycles)
+        .map(|(((cycle, one), day), doses)| {
             serde_json::json!({
                 "date": day,
                 "administered_mbq": cycle.administered_mbq,
                 "inputs": one.inputs,
                 "tally_sha256": one.tally_sha256,
-                "uncertainty": one.regions.iter().map(|(name, r)| (name.as_str(), uncertainty(r))).collect::<BTreeMap<_, _>>(),
+                "uncertainty": uncertainties(cycle, doses, w.protocol),
                 "registration": one.motion,
                 "registrations": one.motions,
                 "points": one.curves.iter().map(|c| (c.name.as_str(), &c.points)).collect::<BTreeMap<_, _>>(),
             })
         })
         .collect();
+    let totals: BTreeMap<&str, _> =
+        w.accumulated.totals.iter().filter_map(|row| Some((row.region.as_str(), row.budget.as_ref()?))).collect();
     let record = serde_json::json!({
         "schema": 1,
         "program": run_record::program(),
@@ -128,6 +145,7 @@ pub fn write(folder: &AtomicOutputDir, w: &Written<'_>, hear: &mut dyn Listener)
         "cycles": cycles,
         "regions_by_cycle": w.accumulated.cycles,
         "regions_cumulative": w.accumulated.totals,
+        "uncertainty_cumulative": totals,
     });
     write_json(&folder.file("verdict.json"), &record)?;
     if let (Some(frame), Some(voxels)) = (w.frame, &w.accumulated.voxels) {

@@ -209,6 +209,7 @@ pub(super) fn imaged_course(protocol: ProtocolChoice, nuclide: String, cycles: V
         outline_sharing: None,
         partial_volume: None,
         calibration: None,
+        fit: None,
         reduction_factor: 1.0,
         patient_id: None,
         stop_flags: Vec::new(),

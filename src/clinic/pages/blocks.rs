@@ -260,15 +260,17 @@ pub fn energy_section(balances: &[EnergyBalance]) -> Section {
 }
 
 /// How the uncertainties are to be read, with the statistics of the regions.
-pub fn uncertainty_words() -> Vec<Block> {
-    vec![
-        Block::Text(
-            "The ± behind a dose is one standard error (k = 1) of the Monte Carlo statistics. It says nothing of the activity: \
-             calibration, partial volume, outlines and the time curve usually make up 10 to 20 % of an organ’s dose and far \
-             more of a small tumour’s. That part is not known from the inputs of this run unless stated below."
-                .into(),
-        ),
-    ]
+pub fn uncertainty_words(known: bool) -> Vec<Block> {
+    let words = if known {
+        "The ± behind a dose is transport only: one standard error (k = 1) of the Monte Carlo statistics. The whole uncertainty, by \
+         source, stands here as far as its sources are known; a source that is not assessed is named, and the total is then the \
+         least it can be."
+    } else {
+        "The ± behind a dose is transport only: one standard error (k = 1) of the Monte Carlo statistics. It says nothing of the \
+         activity: calibration, partial volume, outlines and the time curve usually make up 10 to 20 % of an organ’s dose and far \
+         more of a small tumour’s. That part is not known from the inputs of this run."
+    };
+    vec![Block::Text(words.into())]
 }
 
 #[cfg(test)]

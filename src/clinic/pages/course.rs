@@ -5,7 +5,10 @@ use super::blocks::{
     uncertainty_words, volume_points_gy, write_histograms,
 };
 use super::motion::Moved;
+use super::uncertainty::{self, interval_words, total_words};
 use crate::bed::{LimitQuantity, Window};
+use crate::budget::at_least;
+use crate::clinic::course::checks::{StatedBy, holes, used};
 use crate::clinic::course::frame::Frame;
 use crate::clinic::course::histograms::Histograms;
 use crate::clinic::course::parts::Computed;
@@ -94,7 +97,7 @@ fn page(f: &Found<'_>) -> Page {
     sections.extend(motion(f));
     sections.extend(histograms(f, &regions));
     sections.extend(slices(f, &regions));
-    sections.push(uncertainty(f));
+    sections.push(uncertainty(f, &regions));
     sections.push(energy(f));
     sections.extend(provenance(f));
     let files = files(f);
@@ -484,6 +487,7 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 } else {
                     significant(row.dose_gy, 4)
                 }),
+                number_or_unknown(row.dose_total_rel_sigma.map(|u| total_words(u, row.not_assessed_weighs))),
                 Cell::Number(significant(row.gy_per_gbq, 3)),
                 value(row.effective_half_life_h, 3),
                 value(row.g, 3),
@@ -515,12 +519,13 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
             Block::Folded {
                 summary: "Every region of every cycle: mass, half-life, BED, method".into(),
                 blocks: vec![Block::Table(Table::new(
-                    "SE: statistical standard error of the transport; T_eff: effective half-life; G: Lea-Catcheside factor",
+                    "±: transport only, its statistics; in all: by everything known; T_eff: effective half-life; G: Lea-Catcheside factor",
                     &[
                         "Region",
                         "Cycle",
                         "Mass|g",
-                        "Dose ± SE|Gy",
+                        "Dose ± transport|Gy",
+                        "In all, k = 1|%",
                         "Absorbed dose coefficient|Gy/GBq",
                         "T_eff|h",
                         "G",
@@ -556,7 +561,7 @@ fn doses_by_cycle(f: &Found<'_>, regions: &[ShownRegion]) -> Table {
         })
         .collect();
     Table::new(
-        "Mean absorbed dose ± standard error of the transport’s statistics",
+        "Mean absorbed dose; ±: transport only, its statistics; in all (k = 1) under “Uncertainty”",
         &heads.iter().map(String::as_str).collect::<Vec<_>>(),
         rows,
     )
@@ -575,7 +580,12 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
     let value = |v: Option<f64>| number_or_unknown(v.map(|v| significant(v, 4)));
     let any = |of: &dyn Fn(&TotalRow) -> Option<f64>| totals.iter().any(|row| of(row).is_some());
     let (eubed, geud, voxel) = (any(&|r| r.eubed_gy), any(&|r| r.geud_gy), any(&|r| r.voxel_mean_bed_gy));
-    let mut heads = vec!["Region", "Cycles", "Dose|Gy", "BED|Gy", "EQD2|Gy"];
+    let total = any(&|r| r.dose_total_rel_sigma);
+    let mut heads = vec!["Region", "Cycles", "Dose|Gy"];
+    heads.extend(total.then_some(["In all, k = 1|%", "95 %|Gy"]).into_iter().flatten());
+    heads.push("BED|Gy");
+    heads.extend(total.then_some("95 %, BED|Gy"));
+    heads.push("EQD2|Gy");
     heads.extend(voxel.then_some("Mean voxel BED|Gy"));
     heads.extend(eubed.then_some("EUBED|Gy"));
     heads.extend(geud.then_some("gEUD|Gy"));
@@ -592,9 +602,19 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 Cell::Region(regions[n].colour, name(&row.region)),
                 Cell::Number(cycles),
                 Cell::Number(significant(row.dose_gy, 4)),
-                value(row.bed_gy),
-                value(row.eqd2_gy),
             ];
+            let ends = |low: Option<f64>, high: Option<f64>| {
+                number_or_unknown(low.zip(high).map(|(low, high)| interval_words([low, high])))
+            };
+            let least = row.budget.as_ref().is_some_and(|budget| at_least(&budget.not_assessed));
+            let in_all = || {
+                let u = number_or_unknown(row.dose_total_rel_sigma.map(|u| total_words(u, least)));
+                [u, ends(row.dose_low95_gy, row.dose_high95_gy)]
+            };
+            cells.extend(total.then(in_all).into_iter().flatten());
+            cells.push(value(row.bed_gy));
+            cells.extend(total.then(|| ends(row.bed_low95_gy, row.bed_high95_gy)));
+            cells.push(value(row.eqd2_gy));
             cells.extend(voxel.then(|| value(row.voxel_mean_bed_gy)));
             cells.extend(eubed.then(|| value(row.eubed_gy)));
             cells.extend(geud.then(|| value(row.geud_gy)));
@@ -602,7 +622,8 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         })
         .collect();
     let mut blocks = vec![Block::Table(Table::new(
-        "Cumulative dose and BED of the region means; the mean of the voxels’ BED is another quantity, to which the protocols’ \
+        "Cumulative dose and BED of the region means, with their uncertainty by everything known where a budget holds for every \
+         cycle (k = 1; 95 % by draws); the mean of the voxels’ BED is another quantity, to which the protocols’ \
          limits do not apply. Not known: neither course file nor protocol states alpha/beta, repair half-life or effective \
          half-life of the region",
         &heads,
@@ -876,12 +897,67 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
     Some(Section::new("slices", "Slices", "Slices", blocks))
 }
 
-fn uncertainty(f: &Found<'_>) -> Section {
+/// How sure the regions' sums are, without the remainder of the body.
+fn uncertainty_rows(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<uncertainty::Row> {
+    let of = |(row, region): (&TotalRow, &ShownRegion)| {
+        let budget = row.budget.as_ref().filter(|_| !row.region.contains("remainder"))?;
+        let parts = f.cycles.iter().filter_map(|cycle| cycle.regions.get(&row.region)).flat_map(|r| r.budget().parts);
+        Some(uncertainty::Row {
+            region: Cell::Region(region.colour, name(&row.region)),
+            name: name(&row.region),
+            by_source: budget.by_source.iter().map(|share| (share.source, share.rel_sigma)).collect(),
+            rel_sigma: budget.dose.rel_sigma,
+            interval95_gy: budget.dose.interval95_gy,
+            not_assessed: budget.not_assessed.clone(),
+            parts: parts.collect(),
+            improve: budget.improve.clone(),
+        })
+    };
+    f.accumulated.totals.iter().zip(regions).filter_map(of).collect()
+}
+
+/// What the verdict takes for the uncertainty of each structure and cycle, and from where.
+fn used_words(f: &Found<'_>) -> Vec<String> {
+    let structures = f.protocol.organ.structures.iter();
+    let of = |structure: &String| {
+        let each = f.cycles.iter().zip(&f.course.cycles).enumerate().filter_map(|(n, (cycle, stated))| {
+            let region = cycle.regions.get(structure)?;
+            let used = used(region, stated, f.protocol);
+            let holes: Vec<&str> = holes(region).iter().map(|source| source.words()).collect();
+            let hole = match used.common_from {
+                StatedBy::Protocol | StatedBy::Series if !holes.is_empty() => {
+                    format!("; not assessed: {}", holes.join(", "))
+                }
+                _ => String::new(),
+            };
+            Some(format!(
+                "cycle {}: {} % random ({}), {} % common ({}{hole})",
+                n + 1,
+                percent(used.random_rel_sigma, 1),
+                used.random_from.words(),
+                percent(used.common_rel_sigma, 1),
+                used.common_from.words()
+            ))
+        });
+        let each: Vec<String> = each.collect();
+        (!each.is_empty()).then(|| format!("{}, {}.", name(structure), each.join("; ")))
+    };
+    structures.filter_map(of).collect()
+}
+
+fn uncertainty(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
     let plan = &f.protocol.uncertainty;
-    let mut blocks = uncertainty_words();
+    let rows = uncertainty_rows(f, regions);
+    let mut blocks = uncertainty_words(!rows.is_empty());
+    blocks.extend(uncertainty::blocks(&rows, "the cumulative mean dose"));
+    let used = used_words(f);
+    if !used.is_empty() {
+        blocks.push(Block::Heading("What the limits are judged with".into()));
+        blocks.push(Block::List(used));
+    }
     blocks.push(Block::Text(format!(
-        "The budget of the limits: where a cycle states no uncertainty of its own, the protocol’s is used, {} % random and {} % \
-         systematic{} ({}). A random part adds in squares from cycle to cycle, a systematic one in full. Both extremes, all \
+        "The budget of the limits: where a cycle states no uncertainty of its own and the budget of a structure has a hole, the \
+         protocol’s guess stands in, {} % random and {} % systematic{} ({}). A random part adds in squares from cycle to cycle, a systematic one in full. Both extremes, all \
          independent and all correlated, are in the table of structures.",
         percent(plan.random_rel, 0),
         percent(plan.systematic_rel, 0),
@@ -1064,12 +1140,20 @@ fn not_known(f: &Found<'_>) -> Vec<String> {
         .cycles
         .iter()
         .enumerate()
-        .filter(|(_, cycle)| cycle.random_rel_sigma.is_none() && cycle.systematic_rel_sigma.is_none())
+        .filter(|(n, cycle)| {
+            let guessed = |name: &String| {
+                f.cycles[*n]
+                    .regions
+                    .get(name)
+                    .is_some_and(|r| used(r, cycle, f.protocol).common_from == StatedBy::Protocol)
+            };
+            f.protocol.organ.structures.iter().any(guessed)
+        })
         .map(|(n, _)| (n + 1).to_string())
         .collect();
     if !stated.is_empty() {
         unknown.push(format!(
-            "The measured uncertainty of the doses of {} {}: the protocol’s is used.",
+            "The whole uncertainty of the doses of {} {}: the protocol’s guess stands in for what is not assessed.",
             if stated.len() == 1 { "cycle" } else { "cycles" },
             stated.join(", ")
         ));

@@ -5,10 +5,14 @@ use super::blocks::{
     DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, mbq_h_words, series, shown,
     uncertainty_words, volume_points_gy, write_histograms,
 };
+use super::uncertainty::{self, interval_words, total_words};
+use crate::budget::DoseBudget;
 use crate::clinic::case::{Case, Computed};
 use crate::clinic::dose;
+use crate::clinic::dose_budgets;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
+use crate::clinic::known::OwnBudget;
 use crate::dose::DoseMap;
 use crate::dose::regions::{RegionDose, RegionHistogram};
 use crate::io::atomic::AtomicOutputDir;
@@ -59,7 +63,11 @@ pub fn html(result: &dose::DoseResult, invocation: &Invocation, seed: u64) -> St
 /// The table of doses.
 fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRegion]) -> Table {
     let with_activity = rows.iter().any(|row| row.gy_per_gbq.is_some());
-    let mut heads = vec!["Region", "Mass|g", "TIA|MBq h", "Dose ± SE|Gy", "SE|%"];
+    let with_total = rows.iter().any(|row| row.total_rel_sigma.is_some());
+    let mut heads = vec!["Region", "Mass|g", "TIA|MBq h", "Dose ± transport|Gy", "Transport only|%"];
+    if with_total {
+        heads.extend(["In all, k = 1|%", "95 %|Gy"]);
+    }
     if with_activity {
         heads.push("Absorbed dose coefficient|Gy/GBq");
     }
@@ -76,6 +84,12 @@ fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRe
             Cell::Number(with_error(row.dose_gy, row.dose_se_gy)),
             Cell::Number(if row.dose_gy > 0.0 { percent(row.dose_se_gy / row.dose_gy, 2) } else { "0".into() }),
         ];
+        if with_total {
+            let least = |row: &RegionDose| row.not_assessed_weighs;
+            cells.push(number_or_unknown(row.total_rel_sigma.map(|u| total_words(u, least(row)))));
+            let ends = row.low95_gy.zip(row.high95_gy);
+            cells.push(number_or_unknown(ends.map(|(low, high)| interval_words([low, high]))));
+        }
         if with_activity {
             cells.push(number_or_unknown(row.gy_per_gbq.map(|gy| significant(gy, 4))));
         }
@@ -84,7 +98,27 @@ fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRe
     };
     let mut all: Vec<Vec<Cell>> = rows.iter().enumerate().map(|(n, row)| cells(Some(n), row)).collect();
     all.extend(group_rows.iter().map(|row| cells(None, row)));
-    Table::new("Mean absorbed dose of the regions; SE: standard error of the transport’s statistics", &heads, all)
+    let caption = if with_total {
+        "Mean absorbed dose of the regions; ±: transport only, its statistics; in all: by everything known (“Uncertainty”)"
+    } else {
+        "Mean absorbed dose of the regions; ±: transport only, its statistics"
+    };
+    Table::new(caption, &heads, all)
+}
+
+/// How sure the regions' doses are, without the remainder of the body.
+fn uncertainty_rows(
+    case: &Case,
+    own: Option<&OwnBudget>,
+    rows: &[RegionDose],
+    regions: &[ShownRegion],
+) -> Vec<uncertainty::Row> {
+    let budgets = dose_budgets::of_rows(case, own, rows).into_iter();
+    let of = |((row, region), budget): ((&RegionDose, &ShownRegion), DoseBudget)| {
+        uncertainty::Row::of(Cell::Region(region.colour, name(&row.name)), name(&row.name), budget)
+    };
+    let named = |((row, _), _): &((&RegionDose, &ShownRegion), DoseBudget)| !row.name.contains("remainder");
+    rows.iter().zip(regions).zip(budgets).filter(named).filter_map(of).collect()
 }
 
 /// Slices of dose and uncertainty.
@@ -199,7 +233,9 @@ fn dose_page(
             ],
         ),
         Section::new("uncertainty", "Uncertainty", "Uncertainty", {
-            let mut blocks = uncertainty_words();
+            let rows = uncertainty_rows(case, computed.own.as_ref(), rows, &regions);
+            let mut blocks = uncertainty_words(!rows.is_empty());
+            blocks.extend(uncertainty::blocks(&rows, "the mean dose"));
             blocks.push(Block::Text(
                 "The map of the standard error of single voxels is under “Slices”: choose “Standard error of a voxel”. A \
                  voxel’s error does not average out like independent noise; the region’s own error stands in the table."
@@ -243,7 +279,7 @@ fn dose_page(
         facts: dose_facts(case, rows, group_rows),
         warnings: warnings.iter().map(|warning| statement::without_paths(&warning.to_string(), &case.inputs)).collect(),
         sections,
-        unknown: dose_unknown(case),
+        unknown: dose_unknown(case, rows),
         run_facts: vec![
             ("Started (UTC)".into(), utc(invocation.moment)),
             (
@@ -280,7 +316,12 @@ fn dose_banner(balances: &[EnergyBalance]) -> Banner {
 fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Vec<Fact> {
     let fact = |row: &RegionDose| {
         let error = if row.dose_gy > 0.0 { row.dose_se_gy / row.dose_gy } else { 0.0 };
-        let mut note = vec![format!("± {} % by the transport alone", percent(error.max(1e-4), 2))];
+        let transport = format!("{} % (transport only)", percent(error.max(1e-4), 2));
+        let total = row.total_rel_sigma.zip(row.low95_gy).zip(row.high95_gy).map(|((u, low), high)| {
+            let u = total_words(u, row.not_assessed_weighs);
+            format!("± {u} % (k = 1), 95 %: {} Gy; of it ± {transport}", interval_words([low, high]))
+        });
+        let mut note = vec![total.unwrap_or_else(|| format!("± {transport}"))];
         note.extend(row.gy_per_gbq.map(|gy| format!("{} Gy/GBq", significant(gy, 3))));
         Fact { name: name(&row.name), value: format!("{} Gy", significant(row.dose_gy, 3)), note: note.join("; ") }
     };
@@ -350,7 +391,13 @@ fn clinic(case: &Case, rows: &[RegionDose]) -> Vec<(String, String)> {
         item("Time-activity curves", &curves("“lutra tia” and “lutra course” fit and show them")),
         item("BED and EQD2", &not(&format!("{}; “lutra course” computes them", bed_needs(case)))),
         item("Voxel size", &format!("{} mm", case.decays.grid.spacing_mm.map(|mm| significant(mm, 3)).join(" × "))),
-        item("Uncertainty", "statistics of the transport, k = 1; that of the activity is not known"),
+        item(
+            "Uncertainty",
+            match rows.iter().any(|row| row.total_rel_sigma.is_some()) {
+                true => "by source under “Uncertainty”, k = 1 and 95 %",
+                false => "transport only, k = 1; that of the activity is not known",
+            },
+        ),
         item("Limits used", "none"),
     ]
 }
@@ -366,7 +413,7 @@ fn bed_needs(case: &Case) -> &'static str {
     }
 }
 
-fn dose_unknown(case: &Case) -> Vec<String> {
+fn dose_unknown(case: &Case, rows: &[RegionDose]) -> Vec<String> {
     let mut unknown = vec![
         format!("BED and EQD2: {}; “lutra course” computes them.", bed_needs(case)),
         "Equivalent uniform dose: it needs a parameter of the tissue that no input states.".to_owned(),
@@ -378,9 +425,11 @@ fn dose_unknown(case: &Case) -> Vec<String> {
                 "Time-activity curves and their residuals: this run starts from time-integrated activity.".to_owned()
             }
         },
-        "The uncertainty of the activity (calibration, partial volume, outlines, time curve).".to_owned(),
         "Limits, earlier cycles and the next cycle.".to_owned(),
     ];
+    if rows.iter().all(|row| row.total_rel_sigma.is_none()) {
+        unknown.push("The uncertainty of the activity (calibration, partial volume, outlines, time curve).".into());
+    }
     if case.administered_mbq.is_none() {
         unknown.push("Dose per administered activity: the administered activity was not given.".into());
     }

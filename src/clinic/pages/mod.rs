@@ -15,6 +15,8 @@ pub mod motion;
 /// The page of a course.
 pub mod course;
 
+mod uncertainty;
+
 use crate::report::page::viewer::Scale;
 use crate::report::page::{Banner, Section};
 
