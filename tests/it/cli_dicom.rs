@@ -261,7 +261,7 @@ fn cli_course_of_a_dicom_folder_equals_its_nifti_twin() {
     study(&folder.join("study"));
     twin(folder);
     let said = done(folder, &[&["course", "study", "--out", "a", "--dicom"][..], &ENGINE].concat());
-    assert!(said.contains("cycle 1, day 0: 7400 MBq, images at 4.0000, 24.0000, 96.0000 h"), "{said}");
+    assert!(said.contains("cycle 1, day 0: 7400 MBq, images at 4, 24, 96 h"), "{said}");
     done(folder, &[&["course", "COURSE.toml", "--out", "b"][..], &ENGINE].concat());
     for name in ["dose_sum_gy.nii.gz", "bed_gy.nii.gz", "g_dose2_sum_gy2.nii.gz"] {
         let off = apart(&folder.join("a").join(name), &folder.join("b").join(name));
@@ -369,7 +369,7 @@ fn cli_course_of_a_folder_with_two_injections_has_two_cycles() {
         }
     }
     let said = done(folder, &[&["course", "study", "--out", "a", "--dicom"][..], &ENGINE].concat());
-    assert!(said.contains("cycle 2, day 56: 3700 MBq, images at 4.0000, 24.0000, 96.0000 h"), "{said}");
+    assert!(said.contains("cycle 2, day 56: 3700 MBq, images at 4, 24, 96 h"), "{said}");
     let table = std::fs::read_to_string(folder.join("a/cycles.csv")).unwrap();
     assert!(table.contains("day 0") && table.contains("day 56") && !table.contains("2026"), "{table}");
     assert_eq!(leaks(&folder.join("a")), Vec::<String>::new());
@@ -490,7 +490,7 @@ fn cli_images_of_another_patient_frame_or_scan_are_refused_by_name() {
         ("dose --ct study --activity frame --effective-half-life 50", "another frame of reference than in study"),
         ("dose --ct study --activity study patient", "another patient than in"),
         ("dose --ct study --activity study --labels stranger.dcm", "another patient than in study"),
-        ("dose --ct study --activity study brighter", "two images of the scan at 24.0000 h that differ by 10.00 %"),
+        ("dose --ct study --activity study brighter", "two images of the scan at 24 h that differ by 10.00 %"),
         ("dose --ct study --activity study soon", "injection: found 2.000 h away"),
         ("dose --ct study --activity study --activity-unit decays", "--activity-unit: found decays beside DICOM"),
         ("dose --ct study --activity study --shard 1/2 --dicom", "--shard and --dicom"),
@@ -527,7 +527,7 @@ fn reference_course_of_the_shared_study_equals_its_nifti_twin() {
     let segments = at("seg_binary.dcm");
     let said =
         done(folder, &[&["course", &at(""), "--labels", &segments, "--out", "a", "--dicom"][..], &engine].concat());
-    for words in ["images at 4.1000, 24.3000, 71.6000, 167.8000 h", "are one scan at 24.3000 h and say the same"] {
+    for words in ["images at 4.1, 24.3, 71.6, 167.8 h", "are one scan at 24.3 h and say the same"] {
         assert!(said.contains(words), "{words}: {said}");
     }
     let described: serde_json::Value =

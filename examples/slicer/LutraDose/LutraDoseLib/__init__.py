@@ -1,0 +1,1 @@
+"""What the module LutraDose does, without the desktop program."""
