@@ -502,7 +502,8 @@ mod tests {
         write_csv(&rows, &mut bytes).expect("memory");
         let text = String::from_utf8(bytes).expect("text");
         let head = "label,name,voxels,volume_ml,mass_g,decays,dose_gy,dose_se_gy,dose_electron_gy,dose_photon_gy,\
-                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d90_gy,d50_gy,d2_gy,max_gy";
+                    gy_per_gbq,gy_per_gbq_se,min_gy,d98_gy,d90_gy,d50_gy,d2_gy,max_gy,total_rel_sigma,low95_gy,high95_gy,\
+                    not_assessed";
         assert_eq!(text.lines().next(), Some(head));
         assert_eq!(text.lines().count(), 3);
     }

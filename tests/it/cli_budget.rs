@@ -77,7 +77,7 @@ fn cli_the_budget_of_a_series_is_carried_to_the_dose() {
         assert!(page.contains(words), "{words}");
     }
     // another map in its place: its uncertainty is not known, and that is told
-    let map = nifti::read::<f64>(folder.join("s/decays.nii.gz")).expect("the map");
+    let map = nifti::read(folder.join("s/decays.nii.gz")).expect("the map");
     nifti::write(folder.join("s/decays.nii.gz"), &map.map(|decays| 0.9 * decays), "decays").expect("written");
     let (printed, said) = dose(folder, "s", "e");
     assert!(said.contains("not the record of this map"), "{said}");
