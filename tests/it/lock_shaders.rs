@@ -130,7 +130,7 @@ fn constants_in_rust() -> BTreeMap<String, String> {
         SCATTER_COLUMNS, COLUMN_SCATTERING_FUNCTION, COLUMN_FORM_FACTOR);
     constants!(map, U32, kernel::source: STEP_ENERGY, STEP_X, STEP_Y, STEP_Z, STEP_POLAR, STEP_AZIMUTH);
     constants!(map, U32, kernel::waiting: STACK_SIZE);
-    constants!(map, U32, kernel::electron: ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_OUT, FLIGHT_RESTS);
+    constants!(map, U32, kernel::electron: ELECTRON_STEP_LIMIT, FLIGHT_DONE, FLIGHT_TISSUE, FLIGHT_TURNS, FLIGHT_OUT, FLIGHT_RESTS);
     constants!(map, U32, kernel::photon: PHOTON_STEP_LIMIT, PHOTON_VOXELS_A_STEP);
     constants!(map, F32, kernel::moller: ELECTRON_REST);
     constants!(map, F32, kernel::skin: REACH, WHOLE);
