@@ -491,7 +491,7 @@ fn cli_images_of_another_patient_frame_or_scan_are_refused_by_name() {
         ("dose --ct study --activity study patient", "another patient than in"),
         ("dose --ct study --activity study --labels stranger.dcm", "another patient than in study"),
         ("dose --ct study --activity study brighter", "two images of the scan at 24 h that differ by 10.00 %"),
-        ("dose --ct study --activity study soon", "injection: found 2.000 h away"),
+        ("dose --ct study --activity study soon", "injection: found 2 h away"),
         ("dose --ct study --activity study --activity-unit decays", "--activity-unit: found decays beside DICOM"),
         ("dose --ct study --activity study --shard 1/2 --dicom", "--shard and --dicom"),
         ("tia study patient", "another patient than in"),
