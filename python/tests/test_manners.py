@@ -66,7 +66,7 @@ def test_interrupts_are_answered_and_resume_to_the_same_tally(case: Case, long: 
     answers = []
     for number in range(5):
         place = tmp_path / str(number)
-        answers.append(interrupted(0.9 * took * rng.random(), case, checkpoint=place, **options))
+        answers.append(interrupted(0.6 * took * rng.random(), case, checkpoint=place, **options))
         # the next call waits for what is left of the one before
         if any(place.glob("*.lutra")):
             assert run(case, checkpoint=place, resume=True, **options).tally_hash == whole
