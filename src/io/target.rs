@@ -1,7 +1,7 @@
 //! Where a file is written: a path on the disk, or a name among files kept in memory.
 //!
 //! As a [`Place`](crate::place::Place) is to what is read, a target is to what is written: a front end without a file system
-//! gets the same files as the command line, as named bytes ([`AtomicOutputDir::in_memory`](super::atomic::AtomicOutputDir::in_memory)).
+//! gets the same files as the command line, as named bytes (`AtomicOutputDir::in_memory`).
 
 use std::collections::BTreeMap;
 use std::fs::File;

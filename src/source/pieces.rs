@@ -6,7 +6,7 @@
 //! carried zones overlap), then what is left to the rest. Two things remain where a zone has moved on its own: tissue that
 //! now lies where the zone was drawn, which is not the zone's, and a gap where the zone has gone. The tissue fills the gap:
 //! its sum is spread over it by volume. So the sum is kept, each region holds what lay in it, and where no zone moves by
-//! itself the result is that of [`super::moved::deal_out`].
+//! itself the result is that of `deal_out` of `moved`.
 
 use super::moved::Moved;
 use super::overlap::each_overlap;
