@@ -6,11 +6,11 @@
 //! With outlines, two further runs a source region, of the shells outside and inside its outline, tell what an outline does whose
 //! activity stays: with half a voxel of each shell added or taken away, source and target alike,
 //!
-//!   D+/A+ = [E_r + E_o/2](A + B/2) / (m_r + m_o/2) / (A + B/2)             [methods/uncertainty.md eq. 7]
-//!   D-/A- = [E_r - E_i/2](A - C/2) / (m_r - m_i/2) / (A - C/2)
+//!   D+/A+ = [E_r(A) + (E_r(B) + E_o(A) + E_o(B))/2] / (m_r + m_o/2) / (A + B/2)      [methods/uncertainty.md eq. 7]
+//!   D-/A- = [E_r(A) - (E_r(C) + E_i(A) - E_i(C))/2] / (m_r - m_i/2) / (A - C/2)
 //!
 //! E_x(..) energy in region r, shell o outside, shell i inside for the decays of these runs: A of the region, B of the outer shell at
-//! the region's mean concentration, C of the inner shell as it is.
+//! the region's mean concentration, C of the inner shell as it is. The half of a shell that is source is the half that is target.
 
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::{Failure, UserError};
@@ -158,8 +158,8 @@ fn outline_per_mm(
     // half a voxel outwards (sign 1) or inwards (-1): of the shell's source and of its place as a target
     let ln_dose = |sign: f64, shell: &Tagged, place: &[usize]| {
         let half = 0.5 * sign;
-        let in_place = |voxels: &[usize]| kev(own, voxels) + half * kev(shell, voxels);
-        let energy = in_place(&members) + half * in_place(place);
+        // the half of a shell that is source is the half that is target: its own energy counts half, not a quarter
+        let energy = kev(own, &members) + half * (kev(shell, &members) + kev(own, place)) + 0.5 * kev(shell, place);
         (energy / (mass(&members) + half * mass(place)) / (own.decays + half * shell.decays)).ln()
     };
     let edge_mm = 10.0 * case.decays.grid.voxel_cm3().cbrt();

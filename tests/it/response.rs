@@ -74,8 +74,8 @@ fn law_the_patients_own_s_matrix_is_the_direct_transport() {
     assert!(apart(&lost, &direct) > 4.0);
 }
 
-/// Equation 7 for energy that stays in its voxel, per mm: half of a shell's decays and half of its mass come or go, a quarter of its
-/// energy is in both halves.
+/// ln of the masses with half a voxel more and half a voxel less, over a voxel's edge: what a dose does whose energy stays in its
+/// voxel.
 fn by_mass_per_mm(case: &Case, label: u16) -> f64 {
     let grid = &case.decays.grid;
     let [nx, ny, _] = grid.dims;
@@ -84,21 +84,17 @@ fn by_mass_per_mm(case: &Case, label: u16) -> f64 {
     let beside = |n: usize, wanted: bool| {
         steps.iter().flat_map(|s| [*s, -s]).any(|step| at(n, step).is_some_and(|other| (other == label) == wanted))
     };
-    let voxels_and_mass = |chosen: &dyn Fn(usize) -> bool| {
-        let all = (0..case.labels.len()).filter(|&n| chosen(n));
-        all.fold((0.0, 0.0), |(voxels, mass), n| (voxels + 1.0, mass + f64::from(case.density_g_cm3[n])))
+    let mass = |chosen: &dyn Fn(usize) -> bool| -> f64 {
+        (0..case.labels.len()).filter(|&n| chosen(n)).map(|n| f64::from(case.density_g_cm3[n])).sum()
     };
-    let (voxels, mass) = voxels_and_mass(&|n| case.labels[n] == label);
-    let outer = voxels_and_mass(&|n| case.labels[n] != label && beside(n, true));
-    let inner = voxels_and_mass(&|n| case.labels[n] == label && beside(n, false));
-    let dose = |of_energy: f64, half: f64, (shell, shell_mass): (f64, f64)| {
-        (1.0 + of_energy * shell / voxels) / (1.0 + half * shell / voxels) / (1.0 + half * shell_mass / mass)
-    };
-    (dose(0.25, 0.5, outer) / dose(-0.75, -0.5, inner)).ln() / (10.0 * grid.voxel_cm3().cbrt())
+    let own = mass(&|n| case.labels[n] == label);
+    let outer = mass(&|n| case.labels[n] != label && beside(n, true));
+    let inner = mass(&|n| case.labels[n] == label && beside(n, false));
+    -((own + 0.5 * outer) / (own - 0.5 * inner)).ln() / (10.0 * grid.voxel_cm3().cbrt())
 }
 
 /// An outline that moves while its activity stays dilutes it: nearly all electron energy stays in its voxel, so that the dose
-/// follows decays and mass. And draws of everything through the matrix agree with the first order beside them and with the sources added
+/// follows the mass. And draws of everything through the matrix agree with the first order beside them and with the sources added
 /// up, since a kidney feeds itself.
 #[test]
 fn law_the_whole_chain_through_the_matrix() {
