@@ -124,6 +124,9 @@ pub mod budget;
 /// Images over time to decays; cycles to an accumulated dose, the limits and a verdict.
 pub mod course;
 
+/// Red marrow: self-dose by spongiosa or blood, cross-dose, and how sure it is.
+pub mod marrow;
+
 /// Biologically effective dose: the linear-quadratic model for a decaying dose rate.
 pub mod bed;
 

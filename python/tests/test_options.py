@@ -41,6 +41,7 @@ FUNCTIONS: dict[str, list[Callable[..., Any]]] = {
 COMMANDS = {
     "calibrate": "a site's work on files, once a camera; its file is an input of the series",
     "kinetics": "lists and learns priors as files, which a series names",
+    "marrow": "reads the folder of a finished dose and a file of what is stated",
     "verify": "a site's installation test with its record and page",
     "serve": "a server of a page",
     "completions": "of a shell",

@@ -16,8 +16,8 @@ mod patient;
 pub use first_order::{Shares, first_order};
 pub use improve::{Gain, improve};
 pub use of_dose::{
-    DoseBudget, DrawnDose, SourceShare, at_least, holes as holes_of_dose, in_words, of_decay_data, of_density,
-    of_transport,
+    DoseBudget, DrawnDose, SourceShare, WITHIN_95, at_least, holes as holes_of_dose, in_words, of_decay_data,
+    of_density, of_transport,
 };
 pub use part::{Kind, NEEDED, Origin, Part, Source, activity_rel_sigma, missing, random_and_common};
 pub use patient::{Cycle, Patient, Region, Reintegrate, Response};

@@ -8,9 +8,9 @@ use crate::clinic::kinetics::{LearnRequest, PlanRequest};
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, BudgetDepth, CalibrateRequest, Checkpoint, CompareRequest,
     CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice,
-    ImageChoice, InitRequest, InspectRequest, KernelRequest, MediumRequest, MergeRequest, ParityRequest, ParityScene,
-    Phantom, RegisterRequest, RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest, TraceChoice,
-    ValidateRequest, VerifyRequest, in_range,
+    ImageChoice, InitRequest, InspectRequest, KernelRequest, MarrowRequest, MediumRequest, MergeRequest, ParityRequest,
+    ParityScene, Phantom, RegisterRequest, RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest,
+    TraceChoice, ValidateRequest, VerifyRequest, in_range,
 };
 use crate::cores::MOST_THREADS;
 use crate::course::protocol::{BUILT_IN, Protocol};
@@ -184,6 +184,9 @@ pub enum RawCommand {
     /// Compute S values between the regions of a labelled scene
     #[command(after_help = examples::SVALUE)]
     Svalue(Box<RawSvalue>),
+    /// Compute the absorbed dose of red marrow from a finished dose: by spongiosa, by blood, or both
+    #[command(after_help = examples::MARROW)]
+    Marrow(RawMarrow),
     /// Kinetics of populations: list priors, learn from finished courses, plan times of scans
     Kinetics(RawKinetics),
     /// List the devices the transport can run on
@@ -301,6 +304,31 @@ impl RawCalibrate {
             }
         };
         Ok(CalibrateRequest { phantom, description: description.into(), out: self.out, force: self.force })
+    }
+}
+
+/// Arguments of `lutra marrow`.
+#[derive(Debug, Args)]
+pub struct RawMarrow {
+    /// What is stated of red marrow: regions of spongiosa and its shares, or samples of blood, each with its source
+    #[arg(value_name = "MARROW.toml")]
+    file: PathBuf,
+    /// Folder of a finished `lutra dose`; with `--budget full` the cross-dose is told by its sources
+    #[arg(long, value_name = "FOLDER")]
+    dose: PathBuf,
+    /// Folder for the results; it must be new or empty unless --force is given
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Write into a folder that is not empty, replacing what Lutra wrote there before (lutra.sha256 names it);
+    /// inputs and files of others are never touched
+    #[arg(long)]
+    force: bool,
+}
+
+impl RawMarrow {
+    /// The request.
+    pub fn check(self) -> MarrowRequest {
+        MarrowRequest { file: self.file.into(), dose: self.dose.into(), out: self.out, force: self.force }
     }
 }
 

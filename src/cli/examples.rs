@@ -100,6 +100,11 @@ pub(super) const SVALUE: &str = examples!(
 
 pub(super) const KINETICS_LIST: &str = examples!("lutra kinetics list", "lutra kinetics list --json");
 
+pub(super) const MARROW: &str = examples!(
+    "lutra marrow MARROW.toml --dose result --out marrow",
+    "lutra marrow MARROW.toml --dose result --out marrow --json",
+);
+
 pub(super) const KINETICS_LEARN: &str =
     examples!("lutra kinetics learn results/p1 results/p2 results/p3 results/p4 results/p5 --out own.toml",);
 

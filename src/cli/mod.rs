@@ -26,6 +26,7 @@ mod inspect;
 mod kernel;
 mod kinetics;
 mod man;
+mod marrow;
 mod merge;
 mod options;
 mod parity;
@@ -103,6 +104,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
         args::RawCommand::Kernel(raw) => kernel::run(&raw.check()?)?,
         args::RawCommand::Dpk(raw) => dpk::run(&raw.check()?)?,
         args::RawCommand::Svalue(raw) => svalue::run(&raw.check()?)?,
+        args::RawCommand::Marrow(raw) => marrow::run(&raw.check())?,
         args::RawCommand::Kinetics(raw) => kinetics::run(raw.what)?,
         args::RawCommand::Devices => devices::run()?,
         args::RawCommand::Serve(raw) => serve::run(&raw)?,

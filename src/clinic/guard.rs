@@ -4,13 +4,14 @@
 
 use super::failure::{OrUserError, UserError};
 use super::kinetics::{self, LearnRequest};
+use super::marrow;
 use super::output::{CASE_FILE, DOSE_FILE, LABELS_FILE, S_MATRIX_FILE, TALLY_FILE};
 #[cfg(feature = "validate")]
 use super::request::VerifyRequest;
 use super::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, CalibrateRequest, Checkpoint, CompareRequest,
-    CourseRequest, DicomOut, DoseRequest, ImageChoice, KernelRequest, MediumRequest, MergeRequest, ParityRequest,
-    ParityScene, RegisterRequest, RunOptions, SceneInput, StudyChoice, SvalueRequest, TiaRequest,
+    CourseRequest, DicomOut, DoseRequest, ImageChoice, KernelRequest, MarrowRequest, MediumRequest, MergeRequest,
+    ParityRequest, ParityScene, RegisterRequest, RunOptions, SceneInput, StudyChoice, SvalueRequest, TiaRequest,
 };
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::dicom;
@@ -184,6 +185,12 @@ pub fn of_verify(request: &VerifyRequest) -> Inputs {
 pub fn of_merge(request: &MergeRequest) -> Inputs {
     let MergeRequest { outputs, out: _, allow_missing: _, force: _ } = request;
     outputs.iter().flat_map(|shard| [shard.join(TALLY_FILE), shard.join(CASE_FILE)]).collect()
+}
+
+/// What `lutra marrow` reads.
+pub fn of_marrow(request: &MarrowRequest) -> Inputs {
+    let MarrowRequest { file, dose, out: _, force: _ } = request;
+    std::iter::once(file.clone()).chain(marrow::inputs_of(dose)).collect()
 }
 
 /// What `lutra compare` reads.

@@ -69,6 +69,9 @@ pub mod guard;
 /// Volumes in memory to a case.
 pub mod from_memory;
 
+/// Red marrow from a finished dose.
+pub mod marrow;
+
 mod matter;
 
 /// Inputs of which some lie in memory, to a case.

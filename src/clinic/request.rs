@@ -361,6 +361,19 @@ pub struct MergeRequest {
     pub force: bool,
 }
 
+/// `marrow`, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MarrowRequest {
+    /// What is stated of red marrow: MARROW.toml.
+    pub file: Place,
+    /// Folder of a finished `dose`.
+    pub dose: Place,
+    /// Output folder.
+    pub out: PathBuf,
+    /// Whether the output folder may hold something already.
+    pub force: bool,
+}
+
 /// What `parity` runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParityScene {

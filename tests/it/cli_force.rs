@@ -171,6 +171,7 @@ fn on_inputs() -> Vec<(String, &'static str)> {
         of("calibrate s/SERIES.toml --out s/SERIES.toml --force", "s/SERIES.toml"),
         of("calibrate --recovery s/SERIES.toml --out s/t24.nii --force", "s/t24.nii"),
         of("kinetics learn s --out s/tia.json --force", "s/tia.json"),
+        of("marrow s/SERIES.toml --dose n --out n --force", "n/run.json"),
         of("course h/COURSE.toml --out h --force", "h/COURSE.toml"),
         of("course h/COURSE.toml --out s --force", "s/"),
         of("course h/COURSE.toml --out p --force", "p/"),
@@ -232,8 +233,8 @@ fn cli_every_command_that_writes_guards_its_inputs() {
         assert!(listed.iter().any(|(words, _)| words.starts_with(&format!("{path} "))), "{path} is not tested");
     }
     // no command writes to a user's place but through the guarded doors
-    let folders =
-        ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge"].map(|name| format!("cli/{name}"));
+    let folders = ["dose", "demo", "tia", "course", "audit", "compare", "register", "merge", "marrow"]
+        .map(|name| format!("cli/{name}"));
     for name in
         folders.into_iter().chain(["clinic/validation", "clinic/verify/mod", "clinic/bench/mod"].map(str::to_owned))
     {

@@ -86,12 +86,21 @@ fn law_files_and_terminal_use_the_terms_of_the_glossary() {
         "schema = 1\nprotocol = \"iluminet\"\nct = \"ct.nii\"\n[[cycles]]\ndate = 2024-01-15\nadministered_mbq = 7400\n\
          series = \"SERIES.toml\"\n",
     );
+    write(
+        at,
+        "MARROW.toml",
+        "schema = 1\n[image]\nregions = [\"kidney_left\"]\nactivity_in = \"red-marrow\"\n\
+         trabecular_bone_fraction = { value = 0.2, rel_sigma = 0.1, source = \"a test\" }\n\
+         cellularity = { value = 0.7, rel_sigma = 0.1, source = \"a test\" }\n\
+         absorbed_fraction = { value = 0.8, rel_sigma = 0.1, source = \"a test\" }\n",
+    );
     let mut said = String::new();
     for line in [
         "tia SERIES.toml --out tia",
         "course COURSE.toml --out course --engine cpu --histories 4000",
         "dose --ct ct.nii --labels labels.nii --label-names names.csv --activity tia/decays.nii.gz --activity-unit decays \
          --administered-mbq 7400 --engine cpu --histories 4000 --out dose",
+        "marrow MARROW.toml --dose dose --out marrow",
     ] {
         let output = lutra(at, &line.split_whitespace().collect::<Vec<_>>());
         assert!(output.status.success(), "{line}: {}", stderr(&output));
@@ -100,6 +109,7 @@ fn law_files_and_terminal_use_the_terms_of_the_glossary() {
     let file = |name: &str| match name {
         "regions.csv" | "tia.json" => read(&at.join("tia").join(name)),
         "organs.csv" | "run.json" => read(&at.join("dose").join(name)),
+        "marrow.csv" => read(&at.join("marrow").join(name)),
         _ => read(&at.join("course").join(name)),
     };
     let pages = ["course", "dose"].map(|run| seen(&read(&at.join(run).join("report.html")))).join(" ");

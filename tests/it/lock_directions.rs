@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
+    ("marrow", &["budget", "course", "fault", "units"]),
     ("report", &["digest", "dose", "grid", "note", "units"]),
     ("io", &["bounds", "cores", "digest", "fault", "grid", "note", "owner", "place", "reads", "text", "units"]),
     // kernel files and reference volumes are what these two are about
@@ -145,6 +146,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "grid",
             "io",
             "kinetics",
+            "marrow",
             "materials",
             "note",
             "place",

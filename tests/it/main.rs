@@ -19,6 +19,7 @@ mod cli_help;
 mod cli_init;
 mod cli_inspect;
 mod cli_kinetics;
+mod cli_marrow;
 mod cli_places;
 mod cli_serve;
 mod cli_shards;
