@@ -373,10 +373,12 @@ def run_options(
     force: bool = False,
     shard: tuple[int, int] | None = None,
     budget: str = "sources",
+    dvh_bands: str = "transport",
 ) -> dict[str, Any]:
     """Options of the transport as the binding takes them."""
     return {
         "budget": budget,
+        "dvh_bands": dvh_bands,
         "engine": engine,
         "histories": None if histories is None else float(histories),
         "target_sigma": target_sigma,
@@ -456,6 +458,7 @@ def dose(
     resume: bool = False,
     force: bool = False,
     budget: str = "sources",
+    dvh_bands: str = "transport",
     progress: Progress | None = None,
 ) -> DoseResult:
     """The absorbed dose of every voxel and region, by Monte Carlo transport; ``lutra dose`` as a function.
@@ -513,6 +516,9 @@ def dose(
     budget : str
         How far the uncertainty is followed: ``"sources"`` (each region's own, added up) or ``"full"`` (10 000 draws through the
         patient's own S matrix, with outlines moved by half a voxel: three more runs a region).
+    dvh_bands : str
+        What the bands of the histograms hold: ``"transport"`` (its statistics) or ``"total"`` (everything known of each region's
+        dose).
     progress : callable, optional
         Called in this thread as ``progress(fraction_done, sigma_rel, what)``; an exception of it ends the run.
         `lutra.tqdm_progress` makes one.
@@ -564,6 +570,7 @@ def dose(
             resume,
             force,
             budget=budget,
+            dvh_bands=dvh_bands,
         ),
         stated_of_images(
             effective_half_life_h, decay_correction, half_life_h, injection_time, time_zone, assume_bq_ml, fit

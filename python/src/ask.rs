@@ -47,6 +47,7 @@ pub struct Run {
     resume: bool,
     force: bool,
     budget: String,
+    dvh_bands: String,
 }
 
 /// An effective half-life, h: of all regions, or of single ones by name.
@@ -150,7 +151,8 @@ impl Run {
             return Err(refused(Setting::Resume, "without checkpoint", "a folder", next));
         }
         let shard = self.shard.map(|(number, count)| part(number, count, &plain.stop)).transpose()?;
-        Ok(RunOptions { threads: self.threads, shard, checkpoint, budget: self.budget.parse()?, ..plain })
+        let (budget, dvh_bands) = (self.budget.parse()?, self.dvh_bands.parse()?);
+        Ok(RunOptions { threads: self.threads, shard, checkpoint, budget, dvh_bands, ..plain })
     }
 }
 

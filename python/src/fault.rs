@@ -44,6 +44,7 @@ pub fn argument(setting: Setting) -> &'static str {
         Setting::Checkpoint => "checkpoint",
         Setting::Shard => "shard",
         Setting::Budget => "budget",
+        Setting::DvhBands => "dvh_bands",
         Setting::AllowMissing => "allow_missing",
         Setting::ForceKernel => "force_kernel",
         Setting::KernelNuclide => "kernel_nuclide",

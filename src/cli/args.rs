@@ -7,7 +7,7 @@ use crate::bounds;
 use crate::clinic::kinetics::{LearnRequest, PlanRequest};
 use crate::clinic::request::{
     ActivityChoice, AuditRequest, BenchRequest, BenchScene, BudgetDepth, CalibrateRequest, Checkpoint, CompareRequest,
-    CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, EngineChoice, GridChoice,
+    CourseRequest, DEFAULT_SEED, DemoRequest, DeviceChoice, DicomOut, DoseRequest, DvhBands, EngineChoice, GridChoice,
     ImageChoice, InitRequest, InspectRequest, KernelRequest, MarrowRequest, MediumRequest, MergeRequest, ParityRequest,
     ParityScene, Phantom, RegisterRequest, RunOptions, SceneInput, Stop, StudyChoice, SvalueRequest, TiaRequest,
     TraceChoice, ValidateRequest, VerifyRequest, in_range,
@@ -1040,6 +1040,9 @@ pub struct RawDose {
     /// matrix, with outlines moved by half a voxel: three more runs a region)
     #[arg(long, value_name = "sources|full", default_value = "sources")]
     pub budget: String,
+    /// What the bands of the histograms hold: transport (its statistics), or total (everything known of each region's dose)
+    #[arg(long, value_name = "transport|total", default_value = "transport")]
+    pub dvh_bands: String,
     /// Run only the K-th of N parts of the histories; `lutra merge` adds the parts
     #[arg(long, value_name = "K/N")]
     pub shard: Option<String>,
@@ -1771,6 +1774,7 @@ impl RawSvalue {
             target_sigma: None,
             target_labels: None,
             budget: BudgetDepth::default().name().to_owned(),
+            dvh_bands: DvhBands::default().name().to_owned(),
             shard: None,
             images: RawImages::default(),
             dicom: RawDicomOut::default(),
@@ -1930,6 +1934,7 @@ impl RawBench {
             target_sigma: self.target_sigma,
             target_labels: self.target_labels,
             budget: BudgetDepth::default().name().to_owned(),
+            dvh_bands: DvhBands::default().name().to_owned(),
             shard: None,
             images: self.images,
             dicom: RawDicomOut::default(),
@@ -2015,6 +2020,11 @@ impl RawDose {
         let mut run = run_options(&self.run, stop)?;
         self.keep.apply(&mut run, &self.out)?;
         run.budget = self.budget.parse()?;
+        run.dvh_bands = self.dvh_bands.parse()?;
+        if shard.is_some() && run.dvh_bands == DvhBands::Total {
+            let next = "A shard holds no dose yet: leave one out.";
+            return Err(contradiction("--shard", "--dvh-bands total", next));
+        }
         if shard.is_some() && run.budget == BudgetDepth::Full {
             return Err(contradiction("--shard", "--budget full", "A shard holds no dose yet: leave one out."));
         }
@@ -2158,8 +2168,8 @@ fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
         ));
     }
     let (batches, shard, checkpoint) = (None, None, None);
-    let budget = BudgetDepth::default();
-    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint, budget })
+    let (budget, dvh_bands) = (BudgetDepth::default(), DvhBands::default());
+    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint, budget, dvh_bands })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, UserError> {

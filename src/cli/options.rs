@@ -40,6 +40,7 @@ pub(super) fn option(setting: Setting) -> &'static str {
         Setting::Checkpoint => "--checkpoint",
         Setting::Shard => "--shard",
         Setting::Budget => "--budget",
+        Setting::DvhBands => "--dvh-bands",
         Setting::AllowMissing => "--allow-missing",
         Setting::ForceKernel => "--force-kernel",
         Setting::KernelNuclide => "--kernel-nuclide",

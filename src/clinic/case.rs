@@ -1,7 +1,7 @@
 //! The case of a run and its results: between the inputs of a command and the files it writes.
 
 use super::known::{ActivityKnown, OwnBudget};
-use super::request::DicomOut;
+use super::request::{DicomOut, DvhBands};
 use crate::decay::Nuclide;
 use crate::dose::regions::RegionEnergy;
 use crate::grid::{Orientation, Volume};
@@ -119,6 +119,8 @@ pub struct Computed {
     pub keeper: Option<Keeper>,
     /// Draws through the patient's own S matrix, where they were asked for.
     pub own: Option<OwnBudget>,
+    /// What the bands of histograms hold.
+    pub dvh_bands: DvhBands,
 }
 
 /// Where the embedded tables come from, as their generator wrote it.

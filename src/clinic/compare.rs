@@ -12,7 +12,7 @@ use super::invocation::Invocation;
 use super::pages::blocks::{
     INTENDED_USE, dvh_words, histogram_table, series, shown, volume_points_gy, write_histograms,
 };
-use super::request::CompareRequest;
+use super::request::{CompareRequest, DvhBands};
 use crate::course::frame::{IDENTITY, resample};
 use crate::dose::dvh::Dvh;
 use crate::dose::dvh::band::curve;
@@ -569,7 +569,13 @@ fn compare_region(a: &Map, b: &Map, laid: &Laid, region: &Region, found: &mut Fo
     });
     // a region without a voxel in both maps has no curve
     for (dvh, list) in [(da, &mut found.a), (db, &mut found.b)].into_iter().filter(|(dvh, _)| !dvh.is_empty()) {
-        list.push(RegionHistogram { label: region.label, name: region.name.clone(), curve: curve(&dvh), dvh });
+        list.push(RegionHistogram {
+            label: region.label,
+            name: region.name.clone(),
+            curve: curve(&dvh),
+            dvh,
+            total: None,
+        });
     }
 }
 
@@ -675,7 +681,7 @@ fn write(
         nifti::write_with(folder.file(name), &volume, &WriteOptions { description, form_code: a.form_code })?;
     }
     if !found.a.is_empty() {
-        write_histograms(&[("A", &found.a), ("B", &found.b)], "volume", folder)?;
+        write_histograms(&[("A", &found.a), ("B", &found.b)], "volume", DvhBands::Transport, folder)?;
     }
     write_json(&folder.file("compare.json"), &record(request, a, b, found))?;
     let path = folder.file("report.html");

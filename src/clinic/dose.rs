@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::from_files;
 use super::full_budget;
 use super::notes::Listener;
-use super::request::{DoseRequest, RunOptions};
+use super::request::{DoseRequest, DvhBands, RunOptions};
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
 use crate::note::Note;
@@ -83,8 +83,17 @@ impl DoseResult {
 
 /// Everything that the reader should know of a run: of the case, of the transport, of the regions.
 pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Note> {
-    let of_regions = RegionDose::notes(rows);
+    let of_regions = RegionDose::notes(rows).into_iter().chain(without_band(computed, rows));
     case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
+}
+
+/// Regions that a band of everything known was asked for and of whose activity nothing is known.
+fn without_band(computed: &Computed, rows: &[RegionDose]) -> Option<Note> {
+    let unknown: Vec<&str> = rows.iter().filter(|row| row.total_rel_sigma.is_none()).map(|row| &row.name[..]).collect();
+    let asked = computed.dvh_bands == DvhBands::Total && !unknown.is_empty();
+    let text =
+        "nothing is known of the uncertainty of its activity: its histogram has no band of the whole uncertainty";
+    asked.then(|| Note::warning("dvh-band-unknown", text).at(format!("region {}", unknown.join(", "))))
 }
 
 /// The energy balances of both passes.
@@ -154,7 +163,8 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
         table(&case.labels, &case.names, &computed.electron.by_label, &computed.photon.by_label)?;
     if case.groups.is_empty() {
         dose_budgets::fill(case, computed.own.as_ref(), &mut rows);
-        let notes = rows.iter().filter_map(RegionDose::note).collect();
+        let histograms = banded(computed, histograms, rows.iter());
+        let notes = rows.iter().filter_map(RegionDose::note).chain(without_band(computed, &rows)).collect();
         return Ok(Tables { rows, group_rows: Vec::new(), histograms, notes });
     }
     let merged = merge_labels(&case.labels, &case.groups);
@@ -163,6 +173,20 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
     histograms.extend(of_groups);
     dose_budgets::fill(case, computed.own.as_ref(), &mut rows);
     dose_budgets::fill(case, computed.own.as_ref(), &mut group_rows);
-    let notes = rows.iter().chain(&group_rows).filter_map(RegionDose::note).collect();
+    let histograms = banded(computed, histograms, rows.iter().chain(&group_rows));
+    let of_rows = rows.iter().chain(&group_rows).filter_map(RegionDose::note);
+    let notes = of_rows.chain(without_band(computed, &rows)).collect();
     Ok(Tables { rows, group_rows, histograms, notes })
+}
+
+/// Histograms with the bands that were asked for.
+fn banded<'a>(
+    computed: &Computed,
+    histograms: Vec<RegionHistogram>,
+    rows: impl Iterator<Item = &'a RegionDose>,
+) -> Vec<RegionHistogram> {
+    match computed.dvh_bands {
+        DvhBands::Transport => histograms,
+        DvhBands::Total => histograms.into_iter().zip(rows).map(|(histogram, row)| histogram.with_total(row)).collect(),
+    }
 }

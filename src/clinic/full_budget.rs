@@ -39,6 +39,7 @@ pub fn compute(
         );
     }
     let mut computed = transport::compute(case, run, emissions, hear)?;
+    computed.dvh_bands = run.dvh_bands;
     if run.budget == BudgetDepth::Full {
         computed.own = Some(own(case, run, hear)?);
     }

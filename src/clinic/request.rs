@@ -299,6 +299,45 @@ pub struct RunOptions {
     pub checkpoint: Option<Checkpoint>,
     /// How far the chain of uncertainty is followed.
     pub budget: BudgetDepth,
+    /// What the bands of histograms hold.
+    pub dvh_bands: DvhBands,
+}
+
+/// What the bands of histograms hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DvhBands {
+    /// The statistics of the transport.
+    #[default]
+    Transport,
+    /// Everything known of the dose.
+    Total,
+}
+
+impl DvhBands {
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Transport => "transport",
+            Self::Total => "total",
+        }
+    }
+}
+
+impl FromStr for DvhBands {
+    type Err = UserError;
+
+    fn from_str(text: &str) -> Result<Self, UserError> {
+        match text {
+            "transport" => Ok(Self::Transport),
+            "total" => Ok(Self::Total),
+            _ => {
+                let next = "Write total for bands of everything known of a dose.";
+                let found = format!("\"{text}\"");
+                Err(UserError::invalid(Setting::DvhBands, "", found, "transport or total", next)
+                    .kind(FaultKind::Unknown))
+            }
+        }
+    }
 }
 
 /// How far the chain of uncertainty of a dose is followed.
@@ -662,6 +701,9 @@ impl RunOptions {
         if self.budget == BudgetDepth::Full {
             settings.insert("budget".to_owned(), json!("full"));
         }
+        if self.dvh_bands == DvhBands::Total {
+            settings.insert("dvh_bands".to_owned(), json!("total"));
+        }
         settings.extend(self.shard.map(|s| ("shard".to_owned(), json!(format!("{}/{}", s.index + 1, s.count)))));
         settings
     }
@@ -781,6 +823,7 @@ impl Default for RunOptions {
             shard: None,
             checkpoint: None,
             budget: BudgetDepth::default(),
+            dvh_bands: DvhBands::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::case::{Case, Computed, ComputedPass};
 use super::failure::{Failure, OrUserError, RunFault, UserError};
 use super::notes::{Heard, Listener};
-use super::request::{Checkpoint, EngineChoice, RunOptions, Stop};
+use super::request::{Checkpoint, DvhBands, EngineChoice, RunOptions, Stop};
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::dose::regions::RegionEnergy;
 use crate::fault::{Explained, Setting, Words, words};
@@ -273,6 +273,7 @@ pub fn computed(case: &Case, simulation: Simulation, settings: BTreeMap<String, 
         store: None,
         keeper: None,
         own: None,
+        dvh_bands: DvhBands::default(),
     }
 }
 

@@ -23,6 +23,9 @@ pub mod own_grid;
 /// Voxels of a region to pieces.
 pub mod pieces;
 
+/// The band of everything known of a dose.
+pub mod total;
+
 /// Doses of a region with their masses, sorted from hot to cold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dvh {

@@ -11,6 +11,7 @@
 use super::dvh::Dvh;
 use super::dvh::band::{Curve, Noise, banded};
 use super::dvh::pieces::{Field, whole_dvh};
+use super::dvh::total::{TotalBand, with_total};
 use super::{DoseError, DoseMap, fits};
 use crate::bounds;
 use crate::cores;
@@ -228,7 +229,7 @@ pub fn region_table(input: &RegionInput<'_>) -> Result<Vec<RegionDose>, DoseErro
 pub fn region_histograms(input: &RegionInput<'_>) -> Result<(Vec<RegionDose>, Vec<RegionHistogram>), DoseError> {
     let both = of_regions(input, |row, dvh, members| {
         let curve = banded(&dvh, &input.noise(&members, row.dose_se_gy));
-        let histogram = RegionHistogram { label: row.label, name: row.name.clone(), dvh, curve };
+        let histogram = RegionHistogram { label: row.label, name: row.name.clone(), dvh, curve, total: None };
         (row, histogram)
     })?;
     Ok(both.into_iter().unzip())
@@ -322,6 +323,20 @@ pub struct RegionHistogram {
     pub dvh: Dvh,
     /// Its curve with the 95 % band of the transport's statistics.
     pub curve: Curve,
+    /// The 95 % band of everything known, where it was asked for and something is known of the activity.
+    pub total: Option<TotalBand>,
+}
+
+impl RegionHistogram {
+    /// The same with the band of everything known of the row's dose; as it is where that is nothing.
+    pub fn with_total(mut self, row: &RegionDose) -> Self {
+        if let Some(ends) = row.low95_gy.zip(row.high95_gy).filter(|_| row.dose_gy > 0.0) {
+            let factors = [ends.0, ends.1].map(|gy| gy / row.dose_gy);
+            let (curve, band) = with_total(&self.dvh, &self.curve, factors);
+            (self.curve, self.total) = (curve, Some(band));
+        }
+        self
+    }
 }
 
 /// Labels merged into groups: each voxel gets the label of the group that lists its own, or 0.

@@ -97,6 +97,8 @@ settings! {
     Shard = "shard",
     /// How far the uncertainty of a dose is followed.
     Budget = "budget",
+    /// What the bands of histograms hold.
+    DvhBands = "DVH bands",
     /// Merge though batches are missing.
     AllowMissing = "allow missing",
     /// Take a kernel that seems not to fit.

@@ -12,6 +12,11 @@ fn stated() -> String {
 
 /// `lutra dose` of the map of decays in a folder: what it printed and said.
 fn dose(folder: &Path, tia: &str, out: &str) -> (String, String) {
+    dose_with(folder, tia, out, &[])
+}
+
+/// The same with more options.
+fn dose_with(folder: &Path, tia: &str, out: &str, more: &[&str]) -> (String, String) {
     let map = format!("{tia}/decays.nii.gz");
     let words = [
         "dose",
@@ -32,6 +37,7 @@ fn dose(folder: &Path, tia: &str, out: &str) -> (String, String) {
         "--out",
         out,
     ];
+    let words: Vec<&str> = words.iter().chain(more).copied().collect();
     let output = lutra(folder, &words);
     assert!(output.status.success(), "{}", stderr(&output));
     (stdout(&output), stderr(&output))
@@ -121,4 +127,73 @@ fn cli_a_course_states_the_fit_of_its_series_and_who_says_how_sure() {
     let output = run("none");
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("COURSE.toml") && stderr(&output).contains("of-my-own"), "{}", stderr(&output));
+}
+
+/// Bands of everything known move a region's whole curve by the ends of its mean dose's interval, and only where they are asked for.
+#[test]
+fn cli_histograms_have_the_band_of_everything_known_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    write(folder, "SERIES.toml", &stated());
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "s"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    dose(folder, "s", "plain");
+    assert!(!std::fs::read_to_string(folder.join("plain/dvh.csv")).expect("a table").contains("total_low"));
+    let (_, said) = dose_with(folder, "s", "d", &["--dvh-bands", "total"]);
+    assert!(!said.contains("has no band"), "{said}");
+    let kidney = row(folder, "d/organs.csv", "kidney_left");
+    let mean = number(&kidney, "dose_gy");
+    let factors = ["low95_gy", "high95_gy"].map(|head| number(&kidney, head) / mean);
+    let table: Vec<_> = rows(&folder.join("d/dvh.csv")).into_iter().filter(|r| r["region"] == "kidney_left").collect();
+    let curve: Vec<[f64; 2]> = table.iter().map(|r| [number(r, "value_gy"), number(r, "mass_percent")]).collect();
+    let at = |dose: f64| {
+        let next = curve.iter().position(|point| point[0] >= dose).unwrap_or(curve.len() - 1).max(1);
+        let ([x0, y0], [x1, y1]) = (curve[next - 1], curve[next]);
+        if dose >= x1 { y1 } else { y0 + (y1 - y0) * ((dose - x0) / (x1 - x0)).clamp(0.0, 1.0) }
+    };
+    let mut widest = 0.0_f64;
+    for r in &table {
+        for (head, factor) in [("total_low_percent", factors[0]), ("total_high_percent", factors[1])] {
+            let wanted = at(number(r, "value_gy") / factor);
+            // read off straight lines between the points
+            assert!((number(r, head) - wanted).abs() < 2.0, "{head}: {r:?} {wanted}");
+        }
+        widest = widest.max(number(r, "total_high_percent") - number(r, "total_low_percent"));
+    }
+    // alarm: the band of the transport alone would be seen
+    assert!(widest > 30.0, "{widest}");
+    let record = json(folder, "d/dvh.json");
+    assert!(record["band_total"].as_str().is_some_and(|text| text.contains("without the noise of single voxels")));
+    let page = std::fs::read_to_string(folder.join("d/report.html")).expect("the report");
+    assert!(
+        page.contains("95 % band of everything known") && page.contains("does not hold the noise of single voxels")
+    );
+    // of a map without a record nothing is known: no band, and that is told
+    std::fs::remove_file(folder.join("s/tia.json")).expect("removed");
+    let (_, said) = dose_with(folder, "s", "e", &["--dvh-bands", "total"]);
+    assert!(said.contains("no band of the whole uncertainty") && said.contains("kidney_left"), "{said}");
+    assert!(rows(&folder.join("e/dvh.csv")).iter().all(|r| r["total_low_percent"].is_empty()));
+    let output = lutra(
+        folder,
+        &[
+            "dose",
+            "--ct",
+            "ct.nii",
+            "--activity",
+            "s/decays.nii.gz",
+            "--activity-unit",
+            "decays",
+            "--dvh-bands",
+            "all",
+            "--out",
+            "x",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("--dvh-bands") && stderr(&output).contains("transport or total"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -89,7 +89,7 @@ impl Histograms {
                         )
                     }
                 };
-                RegionHistogram { label, name: region.clone(), dvh, curve }
+                RegionHistogram { label, name: region.clone(), dvh, curve, total: None }
             };
             found.dose.push(one(dose_dvh, &sum, &|_| 1.0));
             if let Some(alpha_beta) = alpha_beta {

@@ -2,6 +2,8 @@
 
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::files::write_json;
+use crate::clinic::request::DvhBands;
+use crate::dose::dvh::band::Curve;
 use crate::dose::regions::RegionHistogram;
 use crate::io::atomic::AtomicOutputDir;
 use crate::report::page::chart::{self, DvhSeries};
@@ -71,11 +73,19 @@ pub fn series(histograms: &[RegionHistogram], regions: &[ShownRegion]) -> Vec<Dv
             region: n,
             colour: region.colour,
             name: region.name.clone(),
-            curve: one.curve.clone(),
+            curve: drawn(one),
             on: region.on,
             second: false,
         })
         .collect()
+}
+
+/// The curve with the band that is drawn: of everything known where that was asked for.
+fn drawn(one: &RegionHistogram) -> Curve {
+    match &one.total {
+        Some(band) => Curve { low: band.low.clone(), high: band.high.clone(), ..one.curve.clone() },
+        None => one.curve.clone(),
+    }
 }
 
 /// Text alternative of the histogram figure.
@@ -100,25 +110,55 @@ of the transport’s statistics alone, from the batches; it holds the broadening
 the line. Activity, registration and outlines are not in it. Curves of maps made from SPECT are limited by its resolution. \
 All points are in dvh.csv and dvh.json.";
 
-/// Writes `dvh.csv` and `dvh.json` of one or more quantities; shares are of mass or of volume.
+/// Caption of a histogram figure with bands of everything known.
+pub fn total_caption(histograms: &[RegionHistogram]) -> String {
+    let without: Vec<String> = histograms.iter().filter(|one| one.total.is_none()).map(|one| name(&one.name)).collect();
+    let without = match &without[..] {
+        [] => String::new(),
+        names => format!(
+            " Of {} nothing is known of the activity: the band there is the transport’s alone.",
+            names.join(", ")
+        ),
+    };
+    format!(
+        "Share of each region’s mass that receives at least the dose below. Shaded: 95 % band of everything known of the region’s \
+         dose. It holds the errors that all voxels of a region have in common, which move the whole curve along the dose (activity, \
+         mass, decay data, the transport’s mean). It does not hold the noise of single voxels, the resolution of the images, which \
+         limits the curve’s shape, nor what is not assessed.{without} All points are in dvh.csv and dvh.json, with the band of the \
+         transport’s statistics beside."
+    )
+}
+
+/// Writes `dvh.csv` and `dvh.json` of one or more quantities; shares are of mass or of volume. With `bands` of everything known they
+/// have these too, empty where there are none.
 pub fn write_histograms(
     quantities: &[(&str, &[RegionHistogram])],
     weights: &str,
+    bands: DvhBands,
     folder: &AtomicOutputDir,
 ) -> Result<(), Failure> {
+    let total = bands == DvhBands::Total;
     let path = folder.file("dvh.csv");
     let mut table = rows::Table::new(BufWriter::new(path.create().at(&path)?));
-    table.row(["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"]).at(&path)?;
+    let mut heads = vec!["quantity", "label", "region", "value_gy", "mass_percent", "low_percent", "high_percent"];
+    if total {
+        heads.extend(["total_low_percent", "total_high_percent"]);
+    }
+    table.row(heads).at(&path)?;
     for (quantity, all) in quantities {
         for one in *all {
             for n in 0..one.curve.dose_gy.len() {
                 let share = |share: f64| format!("{:.6}", 100.0 * share);
-                let numbers = [
+                let mut numbers = vec![
                     format!("{:.6e}", one.curve.dose_gy[n]),
                     share(one.curve.share[n]),
                     share(one.curve.low[n]),
                     share(one.curve.high[n]),
                 ];
+                if total {
+                    let edges = one.total.as_ref().map(|band| [band.low[n], band.high[n]].map(share));
+                    numbers.extend(edges.unwrap_or_default());
+                }
                 let cells = [*quantity, &one.label.to_string(), &one.name];
                 table.row(cells.into_iter().chain(numbers.iter().map(String::as_str))).at(&path)?;
             }
@@ -131,24 +171,41 @@ pub fn write_histograms(
             .map(|&p| {
                 let range = one.curve.dose_range_gy(p);
                 let value = one.dvh.dose_at_volume_gy(p);
-                (format!("d{p}_gy"), json!({"value": value, "low": range[0], "high": range[1]}))
+                let mut point = json!({"value": value, "low": range[0], "high": range[1]});
+                if let Some([low, high]) =
+                    one.total.as_ref().zip(value).map(|(band, gy)| band.dose_range_gy(f64::from(gy)))
+                {
+                    point["total_low"] = json!(low);
+                    point["total_high"] = json!(high);
+                }
+                (format!("d{p}_gy"), point)
             })
             .collect();
+        let mut curve = json!({
+            "value_gy": one.curve.dose_gy, "mass_share": one.curve.share, "low": one.curve.low, "high": one.curve.high,
+        });
+        if let Some(band) = &one.total {
+            curve["total_low"] = json!(band.low);
+            curve["total_high"] = json!(band.high);
+        }
         json!({
-            "label": one.label, "region": one.name, "mean_gy": one.dvh.mean_gy(), "points": points,
-            "curve": {
-                "value_gy": one.curve.dose_gy, "mass_share": one.curve.share, "low": one.curve.low, "high": one.curve.high,
-            },
+            "label": one.label, "region": one.name, "mean_gy": one.dvh.mean_gy(), "points": points, "curve": curve,
         })
     };
     let quantities: Vec<_> = quantities
         .iter()
         .map(|(quantity, all)| json!({"quantity": quantity, "regions": all.iter().map(region).collect::<Vec<_>>()}))
         .collect();
-    let record = json!({
+    let mut record = json!({
         "schema": 1, "program": run_record::program(), "band": "95 %, statistics of the transport alone",
         "weights": weights, "histograms": quantities,
     });
+    if total {
+        record["band_total"] = json!(
+            "95 %, everything known of the region's dose that its voxels have in common; without the noise of single voxels and \
+             what is not assessed"
+        );
+    }
     write_json(&folder.file("dvh.json"), &record)
 }
 

@@ -14,6 +14,7 @@ use crate::clinic::course::histograms::Histograms;
 use crate::clinic::course::parts::Computed;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
+use crate::clinic::request::DvhBands;
 use crate::course::accumulate::{Accumulated, CycleDose, TotalRow};
 use crate::course::decision::{State, Verdict};
 use crate::course::file::{Course, CycleContent};
@@ -73,6 +74,7 @@ pub fn write(folder: &AtomicOutputDir, found: &Found<'_>) -> Result<(), Failure>
         write_histograms(
             &[("cumulative absorbed dose", &found.histograms.dose), ("cumulative BED", &found.histograms.bed)],
             "mass",
+            DvhBands::Transport,
             folder,
         )?;
     }

@@ -3,7 +3,7 @@
 use super::OwnLayer;
 use super::blocks::{
     DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, mbq_h_words, series, shown,
-    uncertainty_words, volume_points_gy, write_histograms,
+    total_caption, uncertainty_words, volume_points_gy, write_histograms,
 };
 use super::uncertainty::{self, interval_words, total_words};
 use crate::budget::DoseBudget;
@@ -13,6 +13,7 @@ use crate::clinic::dose_budgets;
 use crate::clinic::failure::{AtPath, Failure};
 use crate::clinic::invocation::Invocation;
 use crate::clinic::known::OwnBudget;
+use crate::clinic::request::DvhBands;
 use crate::dose::DoseMap;
 use crate::dose::regions::{RegionDose, RegionHistogram};
 use crate::io::atomic::AtomicOutputDir;
@@ -44,7 +45,7 @@ pub fn write_dose(
     headline: Option<(&'static str, Banner)>,
 ) -> Result<(), Failure> {
     let (own, grouped_ones) = histograms.split_at(rows.len());
-    write_histograms(&[("absorbed dose", &histograms)], "mass", folder)?;
+    write_histograms(&[("absorbed dose", &histograms)], "mass", computed.dvh_bands, folder)?;
     let page =
         dose_page(case, computed, dose, rows, group_rows, own, grouped_ones, invocation, seed, more, layers, headline);
     let path = folder.file("report.html");
@@ -216,7 +217,10 @@ fn dose_page(
                 Block::RegionChoice(regions.clone()),
                 Block::Figure {
                     drawing: chart::dvh(&series(own, &regions), "Absorbed dose", &dvh_words(own, &regions)),
-                    caption: DVH_CAPTION.into(),
+                    caption: match computed.dvh_bands {
+                        DvhBands::Transport => DVH_CAPTION.into(),
+                        DvhBands::Total => total_caption(own),
+                    },
                 },
             ],
         ),

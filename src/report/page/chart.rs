@@ -130,7 +130,10 @@ pub fn dvh(series: &[DvhSeries], quantity: &str, description: &str) -> Markup {
     let hot = series
         .iter()
         .filter(|s| s.on)
-        .flat_map(|s| s.curve.dose_gy.iter().zip(&s.curve.share).filter(|p| *p.1 >= 0.002).map(|p| *p.0))
+        .flat_map(|s| {
+            let (share, high) = (&s.curve.share, &s.curve.high);
+            (0..share.len()).filter(|&n| share[n] >= 0.002 || high[n] >= 0.02).map(|n| s.curve.dose_gy[n])
+        })
         .fold(0.0, f64::max);
     let width = step(hot.max(1e-12), 10);
     let top = (hot / width).ceil().max(1.0) * width;
