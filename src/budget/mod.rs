@@ -14,7 +14,7 @@ mod part;
 mod patient;
 
 pub use first_order::{Shares, first_order};
-pub use improve::{Gain, improve};
+pub use improve::{Gain, ScanGain, best_scan, improve};
 pub use of_dose::{
     DoseBudget, DrawnDose, SourceShare, WITHIN_95, at_least, holes as holes_of_dose, in_words, of_decay_data,
     of_density, of_transport,

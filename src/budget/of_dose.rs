@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use super::first_order::Shares;
-use super::improve::{Gain, improve};
+use super::improve::{Gain, ScanGain, improve};
 use super::part::{Kind, NEEDED, Origin, Part, Source, missing};
 
 /// Standard deviations that 95 % of a normal law lie within.
@@ -91,6 +91,9 @@ pub struct DoseBudget {
     pub not_assessed: Vec<Source>,
     /// What halving each source would leave, the best first.
     pub improve: Vec<Gain>,
+    /// What a further scan would leave, by time; none where that is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub improve_by_scan: Vec<ScanGain>,
 }
 
 impl DoseBudget {
@@ -108,9 +111,21 @@ impl DoseBudget {
             drawn: None,
             transport_rel_sigma,
             not_assessed: holes(&parts),
+            improve_by_scan: Vec::new(),
             improve: if rel_sigma.is_some() { improve(&shares) } else { Vec::new() },
             parts,
         }
+    }
+
+    /// The same with what further scans would leave of the curve: hours, and the share of its uncertainty.
+    pub fn with_scans(mut self, scans: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        if let Some(rel_sigma) = self.rel_sigma {
+            let variance = self.by_source.iter().map(|share| (share.source, share.rel_sigma.powi(2))).collect();
+            let shares = Shares { rel_sigma, variance };
+            self.improve_by_scan =
+                scans.into_iter().map(|(time_h, left)| ScanGain::of(&shares, time_h, left)).collect();
+        }
+        self
     }
 
     /// The same by draws: their total and interval, and by source what the matrix makes of it.

@@ -4,14 +4,17 @@ use super::failure::OrUserError;
 use super::options::said;
 use super::printer;
 use super::progress::Terminal;
+use crate::budget::best_scan;
+use crate::clinic::budgets::{of_region, scan_gains};
 use crate::clinic::failure::Failure;
 use crate::clinic::guard;
+use crate::clinic::partial_volume::Record;
 use crate::clinic::request::TiaRequest;
 use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use crate::clinic::series_files::{FILE_NAMES, write};
 use crate::clinic::shelf::Shelf;
 use crate::clinic::volumes::Measured;
-use crate::course::tia::TiaMap;
+use crate::course::tia::{RegionIntegral, TiaMap};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 use std::collections::BTreeMap;
 
@@ -37,6 +40,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map, administered_mbq));
     printer::data(&volumes(&done.volumes));
+    printer::data(&further(&done.map, done.partial_volume.as_ref()));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
         printer::warning(&said(&warning.sentence()));
     }
@@ -46,6 +50,15 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         &place,
     );
     Ok(())
+}
+
+/// What one scan more would bring each region, as text; nothing where none would bring anything.
+fn further(map: &TiaMap, correction: Option<&Record>) -> String {
+    let line = |region: &RegionIntegral| {
+        let gains = scan_gains(&of_region(region, correction), &region.further);
+        Some(format!("{}\n", best_scan(&gains)?.sentence(&region.name)))
+    };
+    map.regions.iter().filter_map(line).collect()
 }
 
 /// The volumes of interest as text.

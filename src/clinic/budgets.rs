@@ -1,7 +1,8 @@
 //! What is known of the uncertainty of each region of a series: parts with size, kind and origin, and what is not known.
 
 use super::partial_volume::Record;
-use crate::budget::{Gain, Kind, Origin, Part, Shares, Source, activity_rel_sigma, improve, missing};
+use crate::budget::{Gain, Kind, Origin, Part, ScanGain, Shares, Source, activity_rel_sigma, improve, missing};
+use crate::course::further::FurtherScan;
 use crate::course::tia::RegionIntegral;
 use crate::course::time_activity::FitFlag;
 use serde::Serialize;
@@ -26,16 +27,51 @@ pub struct Budget {
     pub rel_sigma: f64,
     /// Sources of which nothing is known here.
     pub not_known: Vec<Source>,
-    /// What to improve next: relative uncertainty of the dose with each source halved, the best first.
-    pub improve: Vec<Gain>,
+    /// What to improve next: relative uncertainty of the dose with each source halved or with a further scan, the best first.
+    pub improve: Vec<Improvement>,
+    /// What one scan more would leave of the uncertainty of the curve alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub further_scans: Vec<FurtherScan>,
+}
+
+/// What would leave less.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Improvement {
+    /// A source halved.
+    Halved(Gain),
+    /// A further scan.
+    Scan(ScanGain),
+}
+
+impl Improvement {
+    /// Relative uncertainty that it leaves.
+    fn leaves(&self) -> f64 {
+        match self {
+            Self::Halved(gain) => gain.halved,
+            Self::Scan(gain) => gain.with_scan,
+        }
+    }
 }
 
 impl Budget {
-    /// Of parts.
-    pub fn of(parts: Vec<Part>) -> Self {
+    /// Of parts, and of what further scans would leave of the curve.
+    pub fn of(parts: Vec<Part>, further: &[FurtherScan]) -> Self {
         let not_known = missing(&parts).into_iter().filter(|source| OF_ACTIVITY.contains(source)).collect();
-        Self { rel_sigma: activity_rel_sigma(&parts), not_known, improve: improve(&Shares::of_parts(&parts)), parts }
+        let scans = scan_gains(&parts, further).into_iter().map(Improvement::Scan);
+        let halved = improve(&Shares::of_parts(&parts)).into_iter().map(Improvement::Halved);
+        let mut all: Vec<Improvement> = halved.chain(scans).collect();
+        all.sort_by(|a, b| a.leaves().total_cmp(&b.leaves()));
+        let further_scans = if parts.is_empty() { Vec::new() } else { further.to_vec() };
+        Self { rel_sigma: activity_rel_sigma(&parts), not_known, improve: all, further_scans, parts }
     }
+}
+
+/// What further scans would leave of a region's dose by the parts of its activity.
+pub fn scan_gains(parts: &[Part], further: &[FurtherScan]) -> Vec<ScanGain> {
+    let shares = Shares::of_parts(parts);
+    let known = further.iter().filter(|_| !parts.is_empty());
+    known.map(|scan| ScanGain::of(&shares, scan.time_h, scan.left)).collect()
 }
 
 /// The parts that a region's curve and the correction of its images tell. None where the fit was refused.
@@ -121,6 +157,7 @@ mod tests {
             integral: Some(integral),
             calibration_rel_sigma: 0.05,
             place_rel_sigma: None,
+            further: vec![FurtherScan { time_h: 120.0, left: 0.5 }],
             reference_image: 0,
             fitted_voxels: 0,
             map_decays: 1.0,
@@ -180,11 +217,25 @@ mod tests {
                 (Source::Outline, Kind::Patient, Origin::Image, 0.03),
             ]
         );
-        let budget = Budget::of(parts);
+        let budget = Budget::of(parts, &region.further);
         assert_eq!(budget.not_known, [Source::Extrapolation, Source::Registration]);
         // the outline moves the dose, not the activity
         assert!((budget.rel_sigma - 0.05_f64.hypot(fit).hypot(0.04123)).abs() < 1e-4, "{budget:?}");
-        assert_eq!(budget.improve[0].source, Source::Calibration);
+        let first = |improve: &[Improvement]| match improve.first() {
+            Some(Improvement::Halved(gain)) => Some(gain.source),
+            _ => None,
+        };
+        assert_eq!(first(&budget.improve), Some(Source::Calibration));
+        // the scan that halves the curve leaves what halving the fit leaves
+        let halved = budget.improve.iter().find_map(|one| match one {
+            Improvement::Halved(gain) if gain.source == Source::Fit => Some(gain.halved),
+            _ => None,
+        });
+        let scan = budget.improve.iter().find_map(|one| match one {
+            Improvement::Scan(gain) => Some((gain.scan_at_h, gain.with_scan)),
+            Improvement::Halved(_) => None,
+        });
+        assert!(scan.zip(halved).is_some_and(|((at, with), halved)| at == 120.0 && (with - halved).abs() < 1e-12));
     }
 
     /// What registration leaves uncertain is a part of the cycle, and no hole then.
@@ -195,10 +246,10 @@ mod tests {
         let part = of_region(&own, None).into_iter().find(|part| part.source == Source::Registration);
         let part = part.expect("a part");
         assert_eq!((part.rel_sigma, part.kind, part.on_activity, part.on_response), (0.02, Kind::Cycle, 1.0, 0.0));
-        assert!(!Budget::of(of_region(&own, None)).not_known.contains(&Source::Registration));
+        assert!(!Budget::of(of_region(&own, None), &[]).not_known.contains(&Source::Registration));
         // alarm: without it the source is a hole
         own.place_rel_sigma = None;
-        assert!(Budget::of(of_region(&own, None)).not_known.contains(&Source::Registration));
+        assert!(Budget::of(of_region(&own, None), &[]).not_known.contains(&Source::Registration));
     }
 
     /// Noise is in the fit, by the scans' stated errors or by their scatter; where the fit has no uncertainty it is a part

@@ -12,6 +12,7 @@ use super::images::read;
 use super::known::{ActivityKnown, OwnBudget};
 use super::partial_volume::Record;
 use crate::budget::{DoseBudget, Part, of_decay_data, of_density};
+use crate::course::further::FurtherScan;
 use crate::course::tia::RegionIntegral;
 use crate::dose::regions::RegionDose;
 use crate::note::Note;
@@ -26,6 +27,8 @@ pub const RECORD: &str = "tia.json";
 #[derive(Deserialize)]
 struct KeptBudget {
     parts: Vec<Part>,
+    #[serde(default)]
+    further_scans: Vec<FurtherScan>,
 }
 
 /// What is read of the record.
@@ -48,7 +51,9 @@ struct KeptCorrection {
 pub fn of_integrated(regions: &[RegionIntegral], correction: Option<&Record>) -> ActivityKnown {
     let known = |region: &RegionIntegral| (region.name.clone(), of_region(region, correction));
     let parts = regions.iter().map(known).filter(|(_, parts)| !parts.is_empty()).collect();
-    ActivityKnown { parts, outline_sigma_mm: correction.map(|correction| correction.outline_sigma_mm) }
+    let further = regions.iter().map(|region| (region.name.clone(), region.further.clone()));
+    let further = further.filter(|(_, scans)| !scans.is_empty()).collect();
+    ActivityKnown { parts, outline_sigma_mm: correction.map(|correction| correction.outline_sigma_mm), further }
 }
 
 /// What the record beside a map of decays tells, where there is one and it is of this map; it is put among the `inputs`.
@@ -78,9 +83,12 @@ pub fn beside_map(
         let mut parts = budget.parts.iter().filter(|part| part.rel_sigma.is_nan() || part.rel_sigma <= 1.0);
         parts.try_for_each(|part| part.check(&named)).or_user_error()?;
     }
+    let scans = |(region, budget): (&String, &KeptBudget)| (region.clone(), budget.further_scans.clone());
+    let further = kept.budget.iter().map(scans).filter(|(_, scans)| !scans.is_empty()).collect();
     let parts = kept.budget.into_iter().map(|(region, budget)| (region, budget.parts));
     let parts = parts.filter(|(_, parts)| !parts.is_empty()).collect();
-    Ok(ActivityKnown { parts, outline_sigma_mm: kept.partial_volume.map(|correction| correction.outline_sigma_mm) })
+    let outline_sigma_mm = kept.partial_volume.map(|correction| correction.outline_sigma_mm);
+    Ok(ActivityKnown { parts, outline_sigma_mm, further })
 }
 
 /// The parts of a region's dose but for the transport's: those of its activity, of its density from CT, g/cm3, where that is
@@ -105,6 +113,11 @@ pub fn of_rows(case: &Case, own: Option<&OwnBudget>, rows: &[RegionDose]) -> Vec
             _ => plain,
         }
     };
+    let scans = |row: &RegionDose| {
+        let further = case.activity.further.get(&row.name).map_or(&[][..], Vec::as_slice);
+        further.iter().map(|scan| (scan.time_h, scan.left)).collect::<Vec<_>>()
+    };
+    let budget = |row: &RegionDose| budget(row).with_scans(scans(row));
     rows.iter().map(budget).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use crate::budget::draws::Summary;
 use crate::budget::{DoseBudget, DrawnDose, Part, Response, Shares, Source};
+use crate::course::further::FurtherScan;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ pub struct ActivityKnown {
     pub parts: BTreeMap<String, Vec<Part>>,
     /// Standard uncertainty of the outlines' place, mm, where the images were corrected by outlines.
     pub outline_sigma_mm: Option<f64>,
+    /// What one scan more would leave of the uncertainty of a region's curve, by region's name.
+    #[serde(default)]
+    pub further: BTreeMap<String, Vec<FurtherScan>>,
 }
 
 impl ActivityKnown {

@@ -6,7 +6,7 @@ use super::files::{write_json, write_rows};
 use super::output::written;
 use super::pages;
 use super::series::Integrated;
-use crate::course::tia::RegionRow;
+use crate::course::tia::{RegionIntegral, RegionRow};
 use crate::io::atomic::AtomicOutputDir;
 use crate::io::nifti::{self, WriteOptions};
 use crate::note::{Note, sentences};
@@ -37,8 +37,8 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
     let flags: BTreeMap<&str, _> =
         done.map.regions.iter().filter_map(|r| Some((r.name.as_str(), &r.integral.as_ref()?.flags))).collect();
     let correction = done.partial_volume.as_ref();
-    let budgets: BTreeMap<&str, _> =
-        done.map.regions.iter().map(|r| (r.name.as_str(), Budget::of(of_region(r, correction)))).collect();
+    let of = |r: &RegionIntegral| Budget::of(of_region(r, correction), &r.further);
+    let budgets: BTreeMap<&str, _> = done.map.regions.iter().map(|r| (r.name.as_str(), of(r))).collect();
     let notes: Vec<&Note> = done.warnings.iter().chain(&done.map.warnings).collect();
     let map = written(folder, "output", "decays.nii.gz")?;
     let record = serde_json::json!({

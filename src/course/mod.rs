@@ -13,6 +13,7 @@ pub mod decision;
 pub mod file;
 mod fit;
 pub mod frame;
+pub mod further;
 pub mod hybrid;
 pub mod input;
 mod integral;

@@ -67,6 +67,19 @@ pub(super) fn integrate_population(
     Ok(integral)
 }
 
+/// Relative standard uncertainty of the integral of `points` by the posterior's curvature; the rest as [`integrate_population`].
+/// None where no curve is found.
+pub(super) fn posterior_width(
+    points: &[ActivityPoint],
+    organ: &OrganPrior,
+    earlier: &[Vec<Scan>],
+    gbq_ml: Option<f64>,
+) -> Option<f64> {
+    let mut cycles: Vec<Vec<Scan>> = earlier.iter().filter(|scans| !scans.is_empty()).cloned().collect();
+    cycles.push(points.iter().map(|p| p.scan(gbq_ml)).collect());
+    fit(organ, &cycles).ok().map(|found| found.rel_sigma)
+}
+
 /// A posterior as an integral, its curve times `scale`.
 fn of_posterior(points: &[ActivityPoint], found: &Posterior, scale: f64) -> Result<TimeIntegral, TimeActivityError> {
     let terms: Vec<Exponential> = found

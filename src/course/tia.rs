@@ -23,9 +23,10 @@ use crate::source::concentrations::Concentrations;
 use crate::source::shares::{Parts, Shares};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 
+use super::further::{FurtherScan, further_scans};
 use super::hybrid::{HybridError, PlanarPoint, SpectLevel, scale_planar};
 use super::place::integral_rel_sigma;
-use super::population::integrate_population;
+use super::population::{integrate_population, posterior_width};
 use super::residuals::log_linear;
 use super::single_time_point::SingleTimePoint;
 use super::time_activity::{
@@ -394,6 +395,8 @@ pub struct RegionIntegral {
     pub calibration_rel_sigma: f64,
     /// Relative standard uncertainty of the integral by the place of the images; none where none was registered.
     pub place_rel_sigma: Option<f64>,
+    /// What one scan more would leave of the uncertainty of the curve.
+    pub further: Vec<FurtherScan>,
     /// Position of the image that was scaled.
     pub reference_image: usize,
     /// Voxels fitted on their own.
@@ -670,6 +673,11 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
         };
         let place_rel_sigma = input.placed.get(&label).filter(|_| integral.is_some());
         let place_rel_sigma = place_rel_sigma.map(|sigmas| integral_rel_sigma(&points, sigmas, laid_again));
+        let width = |points: &[ActivityPoint]| curve_width(input, &name, points, gbq_ml);
+        // planar counts have their own times
+        let imaged = integral.as_ref().filter(|_| !input.planar.contains_key(&name));
+        let further = imaged.map(|integral| further_scans(&points, integral, input.physical_half_life_h, width));
+        let further = further.unwrap_or_default();
         let mut region = RegionIntegral {
             label,
             name,
@@ -680,6 +688,7 @@ pub fn integrate_series(input: &TiaInput<'_>) -> Result<TiaMap, TiaError> {
             integral,
             calibration_rel_sigma,
             place_rel_sigma,
+            further,
             fitted_voxels: 0,
             map_decays: 0.0,
         };
@@ -900,6 +909,21 @@ fn region_integral(
         integral.systematic_rel_sigma = input.systematic_rel_sigma.hypot(level_rel_sigma);
         integral
     }))
+}
+
+/// Relative standard uncertainty of a region's integral through these points by its method; of a population by the posterior's
+/// curvature, without draws. None where it has none.
+fn curve_width(input: &TiaInput<'_>, name: &str, points: &[ActivityPoint], gbq_ml: Option<f64>) -> Option<f64> {
+    let method = input.region_methods.iter().find(|m| m.region == name).map_or(input.default_method, |m| &m.method);
+    let organ = match method {
+        Method::Kinetics { read, .. } => read.as_deref().and_then(|prior| prior.organ_of(name)),
+        _ => None,
+    };
+    let earlier = input.earlier.get(name).map_or(&[][..], |earlier| &earlier.scans);
+    match organ {
+        Some(organ) => posterior_width(points, organ, earlier, gbq_ml),
+        None => region_integral(input, name, points, gbq_ml).ok().flatten()?.rel_sigma,
+    }
 }
 
 /// The curve of a region of which the prior says nothing: without it, and told.

@@ -197,3 +197,43 @@ fn cli_histograms_have_the_band_of_everything_known_where_it_is_asked_for() {
         stderr(&output)
     );
 }
+
+/// What a further scan is said to leave is what it leaves when it is made.
+#[test]
+fn cli_a_further_scan_leaves_what_was_said() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let of = |images: &[f64], fit: &str| {
+        let text =
+            series(images).replace("relative_error = 0.05\n", "relative_error = 0.05\nsystematic_error = 0.05\n");
+        let (head, images) = text.split_once("[[images]]").map(|(a, b)| (a.to_owned(), b.to_owned())).expect("images");
+        format!("{head}{fit}[[images]]{images}")
+    };
+    let population = "[fit]\nmethod = \"population\"\nprior = \"dotatate-2017\"\n";
+    for (name, before, after, at_h, fit) in [
+        ("prior", &[24.0][..], &[24.0, 168.0][..], 168.0, population),
+        ("squares", &[24.0, 96.0], &[24.0, 96.0, 168.0], 168.0, "[fit]\nmethod = \"mono\"\n"),
+    ] {
+        let run = |images: &[f64], out: &str| {
+            write(folder, "SERIES.toml", &of(images, fit));
+            let output = lutra(folder, &["tia", "SERIES.toml", "--out", out]);
+            assert!(output.status.success(), "{}", stderr(&output));
+            (stdout(&output), json(folder, &format!("{out}/tia.json"))["budget"]["kidney_left"].clone())
+        };
+        let (printed, now) = run(before, &format!("{name}-before"));
+        let (_, then) = run(after, &format!("{name}-after"));
+        let gain =
+            now["improve"].as_array().expect("a list").iter().find(|one| one["scan_at_h"] == at_h).expect("a scan");
+        let [stated, was] = ["with_scan", "now"].map(|field| gain[field].as_f64().expect("a number"));
+        let is = then["rel_sigma"].as_f64().expect("a number");
+        assert!((stated / is - 1.0).abs() < 0.05, "{name}: {stated} {is}");
+        assert!((was / now["rel_sigma"].as_f64().expect("a number") - 1.0).abs() < 1e-9);
+        assert!((was / is - 1.0).abs() > 0.05, "{name}: alarm: a scan that brings nothing would be seen");
+        assert!(printed.contains("a further scan at") && printed.contains("would bring kidney_left from"), "{printed}");
+    }
+    let (_, said) = dose(folder, "prior-before", "d");
+    assert!(!said.contains("not the record of this map"), "{said}");
+    let page = std::fs::read_to_string(folder.join("d/report.html")).expect("the report");
+    assert!(page.contains("A further scan at"), "the page says it too");
+}

@@ -913,6 +913,7 @@ fn uncertainty_rows(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<uncertainty::
             not_assessed: budget.not_assessed.clone(),
             parts: parts.collect(),
             improve: budget.improve.clone(),
+            scans: Vec::new(),
         })
     };
     f.accumulated.totals.iter().zip(regions).filter_map(of).collect()

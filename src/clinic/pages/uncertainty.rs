@@ -1,6 +1,6 @@
 //! How sure doses are, as tables and sentences: by source, in all, and what to improve next.
 
-use crate::budget::{DoseBudget, Gain, Part, Source, at_least, in_words};
+use crate::budget::{DoseBudget, Gain, Part, ScanGain, Source, at_least, best_scan, in_words};
 use crate::report::page::number::{percent, significant};
 use crate::report::page::{Block, Cell, Table};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Row {
     pub parts: Vec<Part>,
     /// What halving each source would leave, the best first.
     pub improve: Vec<Gain>,
+    /// What a further scan would leave.
+    pub scans: Vec<ScanGain>,
 }
 
 impl Row {
@@ -40,6 +42,7 @@ impl Row {
             not_assessed: budget.not_assessed,
             parts: budget.parts,
             improve: budget.improve,
+            scans: budget.improve_by_scan,
         })
     }
 }
@@ -143,6 +146,8 @@ fn improvements(rows: &[Row]) -> Vec<String> {
         Some(format!("{}{}.", capital(&first), others.collect::<String>()))
     };
     let mut lines: Vec<String> = rows.iter().filter_map(of).collect();
+    let scan = |row: &Row| Some(format!("{}.", capital(&best_scan(&row.scans)?.sentence(&row.name))));
+    lines.extend(rows.iter().filter_map(scan));
     let matters = |source: Source| rows.iter().flat_map(|r| &r.improve).any(|g| g.source == source && g.matters());
     let mut idle: Vec<&Gain> = Vec::new();
     for gain in rows.iter().flat_map(|row| &row.improve).filter(|gain| !matters(gain.source)) {
