@@ -345,6 +345,25 @@ fn law_a_region_that_moves_by_itself_is_found() {
     assert!(matches!(none, Err(RegisterError::NoRegion)));
 }
 
+/// A patient who has not moved is not refused, with noise of its own in every image; what is found is within what remains uncertain.
+#[test]
+fn law_a_patient_who_has_not_moved_is_not_refused() {
+    let settings = settings(Kind::Rigid, Likeness::LogCorrelation, false);
+    let mut worse = 0;
+    for seed in 1..=3 {
+        let fixed = image(&spect(), &Affine::IDENTITY, false, 0.0, 0.6, seed);
+        let moving = image(&spect(), &Affine::IDENTITY, false, 0.0, 0.6, seed + 100);
+        let found = register(&fixed, &moving, None, &settings).expect("overlap");
+        worse += u32::from(found.likeness_after < found.likeness_before);
+        check(&found).expect("no motion is no fault");
+        assert!(verdict::unmoved(&found) && found.moved_mm < 1.0, "{found:?}");
+        // alarm: a result that is worse than no motion and farther from it than noise takes it
+        let wrong = Registration { likeness_after: found.likeness_before - 0.01, moved_mm: 2.0, ..found };
+        assert!(matches!(check(&wrong), Err(RegisterError::WorseThanIdentity { .. })), "{wrong:?}");
+    }
+    println!("worse than as they lie: {worse} of 3");
+}
+
 /// Halves and the way back add up to what remains uncertain: two estimates of variance 2 s^2 lie 2 s apart, and so do two
 /// whose mean has the variance s^2.
 #[test]
