@@ -198,7 +198,7 @@ fn finish(
     let maps = Maps { found: &map, halves: &halves, round: &round };
     let mut told = regions.map_or_else(Vec::new, |labels| motions(labels, &maps));
     for (motion, labels) in told.iter_mut().zip(std::iter::repeat(regions).map_while(|labels| labels)) {
-        let pair = Pair { fixed, moving, levels, settings, common: &map };
+        let pair = Pair { fixed, moving, levels, settings, common: &map, rest: &map };
         motion.own = pair.own_motion(labels, motion.label, motion.centre_mm).ok();
     }
     let halves_apart_mm = rms_apart_mm(&halves[0], &halves[1], points());
