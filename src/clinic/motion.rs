@@ -233,11 +233,12 @@ fn computed(fixed: &Image<'_>, moving: &Image<'_>) -> Result<Registration, UserE
 }
 
 fn told(found: &Registration) -> Note {
+    let unmoved = if verdict::unmoved(found) { "; the images agree as well as they lie" } else { "" };
     Note::info(
         "registered",
         format!(
             "moved by {:.1} mm and {:.1} degrees (rigid registration; halves of the data {:.1} mm apart; {:.1} mm remain \
-             uncertain)",
+             uncertain{unmoved})",
             found.shift_mm, found.rotation_deg, found.halves_apart_mm, found.residual_mm
         ),
     )

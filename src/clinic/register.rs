@@ -311,7 +311,7 @@ impl Registered {
         let mut text = format!(
             "{} registration by {}\nshift of the middle {:.2} mm, rotation {:.2} degrees, overlap {:.0} %\n\
              likeness {:.5} before, {:.5} after\nhalves of the data {:.2} mm apart, way there and back {:.2} mm, \
-             {:.2} mm remain uncertain\n\n",
+             {:.2} mm remain uncertain{}\n\n",
             found.kind.name(),
             found.likeness.name(),
             found.shift_mm,
@@ -322,6 +322,7 @@ impl Registered {
             found.halves_apart_mm,
             found.inverse_apart_mm,
             found.residual_mm,
+            if verdict::unmoved(found) { ": the images agree as well as they lie" } else { "" },
         );
         text.push_str(&format!(
             "{:<28} {:>8} {:>8} {:>8} {:>10} {:>10}\n",

@@ -80,6 +80,13 @@ impl Mask {
         Self::new(grid, inside)
     }
 
+    /// What counts here and not there.
+    pub(super) fn less(&self, other: &Self) -> Self {
+        let place = |n: usize| self.grid.world_mm(self.grid.voxel(n).map(|v| v as f64));
+        let inside = (0..self.inside.len()).map(|n| self.inside[n] && !other.holds(place(n))).collect();
+        Self::new(self.grid.clone(), inside)
+    }
+
     /// The same voxels in the other frame of a map.
     pub(super) fn moved(&self, map: &Affine) -> Self {
         let affine = map.after(&Affine { rows: self.grid.affine }).rows;

@@ -10,12 +10,18 @@
 
 /// How far two halves of the data, and the way there and back, agree.
 pub mod agreement;
+/// A region's motion without its neighbours.
+mod apart;
 /// Maps of points that bend.
 pub mod displacement;
 /// Why a registration is refused.
 pub mod error;
+/// Non-negative least squares.
+mod factors;
 /// Smoothed values and their gradient at any place.
 mod field;
+/// What a region and each of its neighbours give to an image.
+mod layers;
 /// Where points are looked at.
 mod mask;
 /// How well two images agree under a transform.

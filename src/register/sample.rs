@@ -25,15 +25,19 @@ pub(super) struct Samples {
     pub(super) points: Vec<[f64; 3]>,
     /// Values of the fixed image.
     pub(super) values: Vec<f64>,
+    /// How much each point counts in a correlation; mutual information counts all alike.
+    pub(super) weights: Vec<f64>,
 }
 
 /// Which points are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
     /// All.
     All,
     /// Those in every second block, beginning with the even or the odd one.
     Half(bool),
+    /// Those on one side of a plane across an axis: below it, or above.
+    Side { axis: usize, at_mm: f64, above: bool },
 }
 
 impl Part {
@@ -44,6 +48,7 @@ impl Part {
                 let blocks: i64 = at_mm.iter().map(|v| (v / HALF_BLOCK_MM).floor() as i64).sum();
                 (blocks.rem_euclid(2) == 1) == odd
             }
+            Self::Side { axis, at_mm: plane_mm, above } => (at_mm[axis] >= plane_mm) == above,
         }
     }
 }
@@ -70,7 +75,8 @@ impl Samples {
                 values.push(value);
             }
         }
-        (!points.is_empty()).then_some(Self { centre_mm, points, values })
+        let weights = vec![1.0; points.len()];
+        (!points.is_empty()).then_some(Self { centre_mm, points, values, weights })
     }
 
     /// Root mean square distance of the points from their centre, mm.

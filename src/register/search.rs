@@ -48,6 +48,8 @@ pub struct Registration {
     pub shift_mm: f64,
     /// Rotation, degrees.
     pub rotation_deg: f64,
+    /// Root mean square displacement of what was looked at, mm.
+    pub moved_mm: f64,
     /// Share of the points that fall into the moving image.
     pub overlap: f64,
     /// Root mean square distance between the transforms of two halves of the data, mm.
@@ -196,7 +198,7 @@ fn finish(
     let maps = Maps { found: &map, halves: &halves, round: &round };
     let mut told = regions.map_or_else(Vec::new, |labels| motions(labels, &maps));
     for (motion, labels) in told.iter_mut().zip(std::iter::repeat(regions).map_while(|labels| labels)) {
-        let pair = Pair { fixed, moving, levels, settings, common: &map };
+        let pair = Pair { fixed, moving, levels, settings, common: &map, rest: &map };
         motion.own = pair.own_motion(labels, motion.label, motion.centre_mm).ok();
     }
     let halves_apart_mm = rms_apart_mm(&halves[0], &halves[1], points());
@@ -210,6 +212,7 @@ fn finish(
         centre_mm: check.centre_mm,
         shift_mm: length(map.displacement_mm(check.centre_mm)),
         rotation_deg: map.rotation_deg(),
+        moved_mm: rms_apart_mm(&map, &Affine::IDENTITY, points()),
         overlap: share,
         halves_apart_mm,
         inverse_apart_mm,

@@ -1,5 +1,6 @@
 //! Made volumes with known motions; derivatives; refusals.
 
+use super::agreement::OwnMotion;
 use super::error::RegisterError;
 use super::field::Field;
 use super::mask::Mask;
@@ -60,12 +61,23 @@ fn value(parts: &[Part3], p: [f64; 3], ct: bool, contrast: f64) -> f64 {
 
 /// An image of the patient who lies moved: `patient_from_world` leads from the image's world to the patient's frame.
 fn image(grid: &VoxelGrid, patient_from_world: &Affine, ct: bool, contrast: f64, noise: f64, seed: u64) -> Volume<f32> {
-    let parts = patient();
+    image_of(&patient(), grid, patient_from_world, ct, contrast, noise, seed)
+}
+
+fn image_of(
+    parts: &[Part3],
+    grid: &VoxelGrid,
+    patient_from_world: &Affine,
+    ct: bool,
+    contrast: f64,
+    noise: f64,
+    seed: u64,
+) -> Volume<f32> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let data = (0..grid.len())
         .map(|n| {
             let world = grid.world_mm(grid.voxel(n).map(|v| v as f64));
-            let mut v = value(&parts, patient_from_world.apply(world), ct, contrast);
+            let mut v = value(parts, patient_from_world.apply(world), ct, contrast);
             // a couch, which stays where it is
             if ct && (world[1] + 135.0).abs() < 6.0 && world[0].abs() < 200.0 {
                 v = v.max(-150.0);
@@ -314,35 +326,128 @@ fn alarm_half_a_voxel_off_rings() {
     }
 }
 
-/// Kidneys that move by 15 mm in a body that lies still: each is found by itself, with what remains uncertain.
-#[test]
-fn law_a_region_that_moves_by_itself_is_found() {
-    let fixed = image(&spect(), &Affine::IDENTITY, false, 0.0, 0.6, 1);
-    let mut parts = patient();
-    (4..6).for_each(|n| parts[n].centre[2] += 15.0);
-    let grid = spect();
-    let random = &mut Xoshiro256PlusPlus::seed_from_u64(9);
-    let mut grain = || random.random::<f64>() - 0.5;
-    let at = |n: usize| grid.world_mm(grid.voxel(n).map(|v| v as f64));
-    let noisy = |n: usize| {
-        let v = value(&parts, at(n), false, 0.0);
-        (v + 2.0 * v.max(0.05).sqrt() * grain()) as f32
+/// A patient whose kidneys, 4 and 5, lie nearer to the head in the second image, in a body that lies still, as a camera sees her
+/// (FWHM 12 mm, noise); outlines of the first, of liver, spleen and two tumours too, one of them hot and beside a kidney. Activity
+/// halves in the kidneys and stays elsewhere.
+fn kidneys_move(seed: u64, up_mm: f64) -> (Volume<f32>, Volume<f32>, Volume<u16>) {
+    let mut own = patient();
+    own.push(Part3 { centre: [60.0, -7.0, 5.0], half: [12.0; 3], hu: 50.0, activity: 60.0 });
+    let later = |n: usize, part: &Part3| match n {
+        4 | 5 => Part3 {
+            centre: [0, 1, 2].map(|a| part.centre[a] + if a == 2 { up_mm } else { 0.0 }),
+            activity: 0.5 * part.activity,
+            ..*part
+        },
+        _ => Part3 { ..*part },
     };
-    let moving = Volume { grid: grid.clone(), data: (0..grid.len()).map(noisy).collect() };
-    let own = patient();
-    let label =
-        |n: usize| if inside(&own[4], at(n), 0.1) > 0.5 { 4 } else { 5 * u16::from(inside(&own[5], at(n), 0.1) > 0.5) };
-    let labels = Volume { grid: grid.clone(), data: (0..grid.len()).map(label).collect() };
+    let later: Vec<Part3> = own.iter().enumerate().map(|(n, part)| later(n, part)).collect();
+    let grid = spect();
+    let at = |n: usize| grid.world_mm(grid.voxel(n).map(|v| v as f64));
+    let seen = |parts: &[Part3], seed: u64| {
+        // what lies later in the list takes the place of what lies before
+        let crisp =
+            |n: usize| parts.iter().fold(0.0, |v, part| v + inside(part, at(n), 4.8) * (part.activity - v)) as f32;
+        let data = (0..grid.len()).map(crisp).collect();
+        let blurred = pyramid::level(&Volume { grid: grid.clone(), data }, 0.0, 5.1, |v| v).expect("a grid");
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut bell = || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
+        blurred.map(|v| (f64::from(v) + 0.6 * f64::from(v).max(0.05).sqrt() * bell()) as f32)
+    };
+    let label = |n: usize| {
+        let holds = |part: &u16| inside(&own[usize::from(*part)], at(n), 0.1) > 0.5;
+        [10_u16, 9, 5, 4, 3, 2].into_iter().find(holds).unwrap_or(0)
+    };
+    let labels = (0..grid.len()).map(label).collect();
+    (seen(&own, seed), seen(&later, seed + 100), Volume { grid: grid.clone(), data: labels })
+}
+
+/// Error of each kidney's own motion, mm, and what is said to remain uncertain of it.
+fn own_errors(seed: u64, up_mm: f64) -> Vec<(f64, f64)> {
+    let (fixed, moving, labels) = kidneys_move(seed, up_mm);
     let settings = settings(Kind::Rigid, Likeness::LogCorrelation, false);
     let found = by_region(&fixed, &moving, &labels, &[4, 5], &Affine::IDENTITY, &settings).expect("images");
-    for (label, motion) in &found {
-        let motion = motion.as_ref().expect("settled");
+    let error = |motion: &OwnMotion| {
         let [x, y, z] = motion.displacement_mm;
-        assert!(x.abs() < 2.0 && y.abs() < 2.0 && (z - 15.0).abs() < 2.0, "{label}: {motion:?}");
-        assert!(motion.residual_mm < 2.0 && motion.from_common_mm > 12.0, "{motion:?}");
+        (agreement::length([x, y, z - up_mm]), motion.residual_mm)
+    };
+    found.values().map(|motion| error(motion.as_ref().expect("settled"))).collect()
+}
+
+/// Largest error of a kidney's own motion that is allowed on voxels of 4.8 mm, mm.
+const OWN_LIMIT_MM: f64 = 2.0;
+
+/// Kidneys that move by 15 mm in a body that lies still, beside a liver and a spleen that do not move: each is found by itself.
+#[test]
+fn law_a_region_that_moves_by_itself_is_found() {
+    for up_mm in [15.0, -15.0] {
+        let errors = own_errors(1, up_mm);
+        println!("by itself off by {errors:.2?} mm");
+        assert!(errors.iter().all(|(mm, _)| *mm < OWN_LIMIT_MM), "{up_mm}: {errors:?}");
     }
+    let (fixed, moving, labels) = kidneys_move(1, 15.0);
+    let settings = settings(Kind::Rigid, Likeness::LogCorrelation, false);
     let none = by_region(&fixed, &moving, &labels, &[7], &Affine::IDENTITY, &settings);
     assert!(matches!(none, Err(RegisterError::NoRegion)));
+}
+
+/// The alarm of the law above: a kidney that is looked for with its surroundings is drawn along by neighbours that stay.
+#[test]
+fn alarm_neighbours_that_are_not_taken_apart_ring() {
+    let settings = settings(Kind::Rigid, Likeness::LogCorrelation, false);
+    let errors = [15.0, -15.0].map(|up_mm| {
+        let (fixed, moving, labels) = kidneys_move(1, up_mm);
+        let (levels, [fixed, moving]) = stage::sides(&fixed, &moving, &settings).expect("images");
+        let common = &Affine::IDENTITY;
+        let pair =
+            own::Pair { fixed: &fixed, moving: &moving, levels: &levels, settings: &settings, common, rest: common };
+        let middles = agreement::middles(&labels);
+        [4, 5].map(|label| {
+            let mask = Mask::regions(&labels, |l| l == label, levels[1].0, stage::MARGIN_MM).expect("voxels");
+            let [x, y, z] = pair.near(&mask, middles[&label]).expect("overlap").displacement_mm(middles[&label]);
+            agreement::length([x, y, z - up_mm])
+        })
+    });
+    println!("with their surroundings off by {errors:.2?} mm");
+    assert!(errors.iter().flatten().any(|mm| *mm > OWN_LIMIT_MM), "{errors:?}");
+}
+
+/// What is said to remain uncertain of a region's motion covers what it is off, over noise and both directions. The root mean square of
+/// 24 errors along three axes is known to 8 %, that of 24 figures to some 8 %: three of both together are 35 %. A half on one side of
+/// the middle finds the middle from one end, so that it has more than twice the variance of the whole: in images without a
+/// reconstruction's faults the figure is up to 2.5 times too large.
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes in the dev profile; the release suite runs it")]
+fn law_what_remains_uncertain_of_a_region_is_what_it_is_off() {
+    let all: Vec<(f64, f64)> =
+        (1..=6).flat_map(|seed| [15.0, -15.0].map(|up_mm| own_errors(seed, up_mm))).flatten().collect();
+    let rms = |of: &dyn Fn(&(f64, f64)) -> f64| {
+        (all.iter().map(|pair| of(pair).powi(2)).sum::<f64>() / all.len() as f64).sqrt()
+    };
+    let ratio = rms(&|pair| pair.0) / rms(&|pair| pair.1);
+    println!("error {:.2} mm, said to remain {:.2} mm", rms(&|pair| pair.0), rms(&|pair| pair.1));
+    let sound = |ratio: f64| (0.4..1.35).contains(&ratio);
+    assert!(sound(ratio), "{ratio}: {all:?}");
+    // alarm: a figure that is four times too small, as that of blocks was beside neighbours, and one that says nothing
+    assert!(!sound(4.0 * ratio) && !sound(0.5 * ratio));
+}
+
+/// A patient who has not moved is not refused, with noise of its own in every image; what is found is within what remains uncertain.
+#[test]
+fn law_a_patient_who_has_not_moved_is_not_refused() {
+    let settings = settings(Kind::Rigid, Likeness::LogCorrelation, false);
+    let mut worse = 0;
+    for seed in 1..=3 {
+        let fixed = image(&spect(), &Affine::IDENTITY, false, 0.0, 0.6, seed);
+        let moving = image(&spect(), &Affine::IDENTITY, false, 0.0, 0.6, seed + 100);
+        let found = register(&fixed, &moving, None, &settings).expect("overlap");
+        worse += u32::from(found.likeness_after < found.likeness_before);
+        check(&found).expect("no motion is no fault");
+        assert!(verdict::unmoved(&found) && found.moved_mm < 1.0, "{found:?}");
+        // alarm: a result that is worse than no motion and farther from it than noise takes it
+        let wrong = Registration { likeness_after: found.likeness_before - 0.01, moved_mm: 2.0, ..found };
+        assert!(matches!(check(&wrong), Err(RegisterError::WorseThanIdentity { .. })), "{wrong:?}");
+    }
+    println!("worse than as they lie: {worse} of 3");
 }
 
 /// Halves and the way back add up to what remains uncertain: two estimates of variance 2 s^2 lie 2 s apart, and so do two

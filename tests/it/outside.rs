@@ -37,6 +37,29 @@ fn find_python() -> Result<String, String> {
     if has_readers(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
 }
 
+/// A Python that has SimpleITK, itk-elastix and numpy: `LUTRA_REGISTRARS`, else one with a virtual environment of its own that is
+/// made here once and kept in the target folder.
+pub fn registrars() -> Option<&'static str> {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(find_registrars).as_deref();
+    found.map_err(|why| needs::skip(Need::Readers, why)).ok()
+}
+
+fn find_registrars() -> Result<String, String> {
+    // the class comes with itk-elastix and not with ITK
+    let script = "import SimpleITK, numpy, itk; itk.ParameterObject";
+    let has = |python: &str| run(python, &["-c", script]).is_some_and(|(success, _)| success);
+    if let Ok(own) = std::env::var("LUTRA_REGISTRARS") {
+        return if has(&own) { Ok(own) } else { Err(format!("{own} has no SimpleITK, itk-elastix and numpy")) };
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registrars");
+    let made = folder.join("bin/python").display().to_string();
+    if !has(&made) {
+        make_environment(&folder, &["SimpleITK", "itk-elastix", "numpy"])?;
+    }
+    if has(&made) { Ok(made) } else { Err(format!("{made} cannot import what it installed")) }
+}
+
 /// A Python that has numpyro: `LUTRA_SAMPLER`, else one with a virtual environment of its own that is made here once and
 /// kept in the target folder.
 pub fn sampler() -> Option<&'static str> {

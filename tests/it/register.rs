@@ -1,7 +1,7 @@
 //! `lutra register`: made images with a known motion, the files it writes, how others read them, and what is refused.
 
 use crate::io_dicom_made::{CT, image, put, put_ds, write as write_dicom};
-use crate::outside::{must_be_valid, python, run};
+use crate::outside::{must_be_valid, python, registrars, run};
 use crate::patient::{lutra, rows, stderr, stdout, write};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
@@ -630,4 +630,31 @@ fn cli_tia_carries_regions_by_their_own_motion() {
     let error = pair_tia(folder.path(), "out", "registration = { method = \"rigid\", by_region = [\"spleen\"] }\n")
         .expect_err("no such region");
     assert!(error.contains("by_region: found \"spleen\"") && error.contains("kidney_left"), "{error}");
+}
+
+/// `tests/registration/compare.py` by Lutra, SimpleITK and itk-elastix: whether it is content, and what it says.
+fn compared(python: &str, options: &[&str]) -> (bool, String) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/registration/compare.py");
+    let all = [&[script, env!("CARGO_BIN_EXE_lutra")][..], options].concat();
+    run(python, &all).expect("python")
+}
+
+/// Known motions of made patients, CT and activity: Lutra is within its limits and no other program is better. Two motions of
+/// each; ten, and those of a patient, stand in docs/methods/registration.md.
+#[test]
+fn reference_other_programs_register_no_better() {
+    let Some(python) = registrars() else { return };
+    let (fine, text) = compared(python, &["--motions", "2", "--sets", "made-CT,made-SPECT"]);
+    assert!(fine, "{text}");
+    for part in ["made CT: error at the kidneys", "made SPECT: error at the kidneys", "SimpleITK", "itk-elastix"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// An image that Lutra reads half a voxel off is told by the comparison.
+#[test]
+fn alarm_other_programs_register_better_than_half_a_voxel_off() {
+    let Some(python) = registrars() else { return };
+    let (fine, text) = compared(python, &["--motions", "1", "--sets", "made-SPECT", "--half-a-voxel-off"]);
+    assert!(!fine && text.contains("made SPECT: error at the kidneys"), "{text}");
 }

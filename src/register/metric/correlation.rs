@@ -1,6 +1,7 @@
 //! Normalised correlation of the values at the points that fall into the moving image.
 //!
-//! rho = S_fm / sqrt(S_ff S_mm) with S_ab the sum of the products of deviations from the mean over those points. By a
+//! rho = S_fm / sqrt(S_ff S_mm) with S_ab the sum of the products of deviations from the mean over those points, each
+//! times the point's weight. By a
 //! moving value m_i: d rho / d m_i = ((f_i - f) - (S_fm / S_mm) (m_i - m)) / sqrt(S_ff S_mm). The cost is -rho.
 
 use super::common::{LEAST_OVERLAP, Score, add, add_slopes, at, blocks};
@@ -16,7 +17,7 @@ pub(in crate::register) struct Correlation<'a> {
     about: [f64; 2],
 }
 
-/// Sums over the points inside: of 1, f, m, f f, m m, f m, and of the slopes of m times 1, f, m.
+/// Sums over the points inside, each times its weight: of 1, f, m, f f, m m, f m, and of the slopes of m times 1, f, m.
 #[derive(Clone, Default)]
 struct Sums {
     plain: [f64; 6],
@@ -31,7 +32,7 @@ impl<'a> Correlation<'a> {
     }
 
     fn sums(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Sums {
-        let Samples { points, values, .. } = self.samples;
+        let Samples { points, values, weights, .. } = self.samples;
         let parts = blocks(points.len(), threads, |range| {
             let mut sums = Sums::default();
             for n in range {
@@ -39,10 +40,10 @@ impl<'a> Correlation<'a> {
                 let Some((value, slope)) = place(n).and_then(|place| self.moving.look(place)) else { continue };
                 let (f, m) = (values[n] - self.about[0], value - self.about[1]);
                 for (sum, term) in sums.plain.iter_mut().zip([1.0, f, m, f * f, m * m, f * m]) {
-                    *sum += term;
+                    *sum += weights[n] * term;
                 }
                 for (slopes, factor) in sums.slopes.iter_mut().zip([1.0, f, m]) {
-                    add_slopes(slopes, factor, slope, point);
+                    add_slopes(slopes, weights[n] * factor, slope, point);
                 }
             }
             sums
@@ -63,7 +64,7 @@ impl<'a> Correlation<'a> {
     /// Cost with each point's place in voxels of the moving image; the slopes are those by a matrix and a shift.
     pub(super) fn score_at(&self, place: impl Fn(usize) -> Option<[f64; 3]> + Sync, threads: usize) -> Option<Score> {
         let Sums { plain: [n, f, m, ff, mm, fm], slopes } = self.sums(place, threads);
-        if n < LEAST_OVERLAP * self.samples.points.len() as f64 {
+        if n < LEAST_OVERLAP * self.samples.weights.iter().sum::<f64>() {
             return None;
         }
         let (s_ff, s_mm, s_fm) = (ff - f * f / n, mm - m * m / n, fm - f * m / n);
