@@ -13,6 +13,7 @@ use crate::transport::batch_store::Shard;
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::GpuOptions;
+use crate::transport::machine::Devices;
 #[cfg(feature = "validate")]
 use crate::validate::Extent;
 use serde_json::{Value, json};
@@ -299,6 +300,8 @@ pub struct RunOptions {
     pub checkpoint: Option<Checkpoint>,
     /// How far the chain of uncertainty is followed.
     pub budget: BudgetDepth,
+    /// Whose devices it uses.
+    pub devices: Devices,
 }
 
 /// How far the chain of uncertainty of a dose is followed.
@@ -768,6 +771,7 @@ impl Default for RunOptions {
             shard: None,
             checkpoint: None,
             budget: BudgetDepth::default(),
+            devices: Devices::Own,
         }
     }
 }
