@@ -4,13 +4,15 @@ use std::time::Duration;
 
 #[cfg(not(target_family = "wasm"))]
 use std::time::Instant;
+#[cfg(all(target_family = "wasm", feature = "gpu"))]
+use web_time::Instant;
 
 /// A moment from which time is counted.
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(not(target_family = "wasm"), feature = "gpu"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment(Instant);
 
-#[cfg(not(target_family = "wasm"))]
+#[cfg(any(not(target_family = "wasm"), feature = "gpu"))]
 impl Moment {
     /// This moment.
     pub(crate) fn now() -> Self {
@@ -23,12 +25,12 @@ impl Moment {
     }
 }
 
-/// A moment from which time is counted. A browser's module has no clock of its own: none passes.
-#[cfg(target_family = "wasm")]
+/// A moment from which time is counted. WebAssembly has no clock of its own: none passes.
+#[cfg(all(target_family = "wasm", not(feature = "gpu")))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment;
 
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", not(feature = "gpu")))]
 impl Moment {
     /// This moment.
     pub(crate) fn now() -> Self {

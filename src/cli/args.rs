@@ -2167,9 +2167,7 @@ fn run_options(raw: &RawRun, stop: Stop) -> Result<RunOptions, UserError> {
             "--threads is for the CPU engine; leave one out.",
         ));
     }
-    let (batches, shard, checkpoint) = (None, None, None);
-    let (budget, dvh_bands) = (BudgetDepth::default(), DvhBands::default());
-    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, batches, shard, checkpoint, budget, dvh_bands })
+    Ok(RunOptions { engine, stop, seed: raw.seed, threads: raw.threads, ..RunOptions::default() })
 }
 
 fn engine(text: &str) -> Result<EngineChoice, UserError> {

@@ -13,6 +13,7 @@ use crate::transport::batch_store::Shard;
 use crate::transport::cpu::Carrier;
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::GpuOptions;
+use crate::transport::machine::Devices;
 #[cfg(feature = "validate")]
 use crate::validate::Extent;
 use serde_json::{Value, json};
@@ -301,6 +302,8 @@ pub struct RunOptions {
     pub budget: BudgetDepth,
     /// What the bands of histograms hold.
     pub dvh_bands: DvhBands,
+    /// Whose devices it uses.
+    pub devices: Devices,
 }
 
 /// What the bands of histograms hold.
@@ -824,6 +827,7 @@ impl Default for RunOptions {
             checkpoint: None,
             budget: BudgetDepth::default(),
             dvh_bands: DvhBands::default(),
+            devices: Devices::Own,
         }
     }
 }

@@ -12,9 +12,8 @@ use crate::report::EnergyBalance;
 use crate::report::run_record::{Device, cpu_seconds};
 use crate::transport::batch_store::BatchStore;
 use crate::transport::checkpoint::{self, Keeper};
-use crate::transport::cpu::CpuEngine;
 use crate::transport::emission::{Emissions, Pass};
-use crate::transport::gpu::{GpuOptions, automatic, list_adapters, open_blocking};
+use crate::transport::gpu::automatic;
 use crate::transport::identity::Identity;
 use crate::transport::run::{self, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
@@ -208,28 +207,28 @@ fn plan(case: &mut Case, options: &RunOptions, emissions: Emissions) -> RunPlan 
 }
 
 fn cpu(options: &RunOptions) -> Box<dyn Engine> {
-    let threads = options.threads.unwrap_or(0);
-    Box::new(match options.engine {
-        EngineChoice::Cpu(Some(carrier)) => CpuEngine::with(threads, carrier),
-        _ => CpuEngine::new(threads),
-    })
+    let way = match options.engine {
+        EngineChoice::Cpu(way) => way,
+        EngineChoice::Auto | EngineChoice::Gpu(_) => None,
+    };
+    options.devices.machine().cpu(options.threads.unwrap_or(0), way)
 }
 
 /// The requested engine. `auto` takes a real GPU, or says in one line why it took the CPU instead.
 pub fn engine(options: &RunOptions, hear: &mut dyn Listener) -> Result<Box<dyn Engine>, Failure> {
-    let gpu = |number: Option<usize>| open_blocking(number, GpuOptions::default());
+    let machine = options.devices.machine();
     match options.engine {
         EngineChoice::Cpu(_) => Ok(cpu(options)),
-        EngineChoice::Gpu(number) => gpu(number).map_err(|error| failure(error.into())),
+        EngineChoice::Gpu(number) => machine.gpu(number).map_err(|error| failure(error.into())),
         EngineChoice::Auto => {
-            let adapters = list_adapters();
+            let adapters = machine.adapters();
             let reason: Words = match automatic(&adapters) {
-                None if adapters.is_empty() => "no GPU found".into(),
+                None if adapters.is_empty() => machine.lacking(),
                 None => {
                     let names: Vec<&str> = adapters.iter().map(|adapter| adapter.info.name.as_str()).collect();
                     format!("no GPU found but {}, which auto does not take", names.join(", ")).into()
                 }
-                Some(number) => match gpu(Some(number)) {
+                Some(number) => match machine.gpu(Some(number)) {
                     Ok(engine) => return Ok(engine),
                     Err(error) => error.fault().sentence(),
                 },
@@ -334,6 +333,90 @@ fn mean_and_variance(sums: &[f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clinic::notes::Listener;
+    use crate::transport::DeviceInfo;
+    use crate::transport::cpu::{Carrier, CpuEngine};
+    use crate::transport::gpu::AdapterSummary;
+    use crate::transport::machine::{Devices, Machine};
+    use std::ops::ControlFlow;
+    use std::sync::Arc;
+
+    /// A page's devices: so many cards, none of which passes the probe, and a processor of three threads.
+    #[derive(Debug)]
+    struct Page {
+        cards: usize,
+    }
+
+    impl Machine for Page {
+        fn adapters(&self) -> Vec<AdapterSummary> {
+            let text = |word: &str| word.to_owned();
+            let info = DeviceInfo { engine: text("gpu"), name: text("card"), backend: text("b"), driver: text("d") };
+            let of = |number| AdapterSummary {
+                number,
+                info: info.clone(),
+                kind: "integrated",
+                max_binding_bytes: 1 << 27,
+                max_buffer_bytes: 1 << 28,
+                max_workgroup: 256,
+                max_storage_buffers: 8,
+            };
+            (0..self.cards).map(of).collect()
+        }
+
+        fn lacking(&self) -> Words {
+            "no WebGPU".into()
+        }
+
+        fn gpu(&self, _number: Option<usize>) -> Result<Box<dyn Engine>, EngineError> {
+            Err(EngineError::Unfit { device: "card".into(), found: "sums are reordered".into() })
+        }
+
+        fn cpu(&self, _threads: usize, way: Option<Carrier>) -> Box<dyn Engine> {
+            Box::new(CpuEngine::with(3, way.unwrap_or(Carrier::Scalar)))
+        }
+    }
+
+    /// Keeps what is said.
+    #[derive(Default)]
+    struct Said(String);
+
+    impl Listener for Said {
+        fn note(&mut self, note: Note) {
+            self.0.push_str(&note.to_string());
+        }
+        fn progress(&mut self, _done: f64, _sigma_rel: Option<f64>, _what: &str) -> ControlFlow<()> {
+            ControlFlow::Continue(())
+        }
+        fn progress_ended(&mut self) {}
+    }
+
+    fn opened(cards: usize, choice: EngineChoice) -> (Result<String, Failure>, String) {
+        let devices = Devices::Lent(Arc::new(Page { cards }));
+        let mut said = Said::default();
+        let options = RunOptions { engine: choice, devices, ..RunOptions::default() };
+        (engine(&options, &mut said).map(|engine| engine.device().name), said.0)
+    }
+
+    /// A run uses the devices that it is lent, and says why it takes the processor.
+    #[test]
+    fn engine_lent_devices_are_used() {
+        let three = "3 threads, one history at a time";
+        let (name, said) = opened(0, EngineChoice::Auto);
+        assert_eq!(name.expect("a processor"), three);
+        assert!(said.starts_with("no WebGPU: running on the CPU with 3 threads"), "{said}");
+        let (name, said) = opened(0, EngineChoice::Cpu(None));
+        assert_eq!((name.expect("a processor").as_str(), said.as_str()), (three, ""));
+    }
+
+    /// A lent card that does not pass the probe is never used: asked for by name it is refused, else the processor is taken.
+    #[test]
+    fn alarm_a_lent_card_that_fails_the_probe_is_not_used() {
+        let (name, said) = opened(1, EngineChoice::Auto);
+        assert_eq!(name.expect("a processor"), "3 threads, one history at a time");
+        assert!(said.contains("does not compute as the kernel needs it: sums are reordered"), "{said}");
+        let (refused, _) = opened(1, EngineChoice::Gpu(None));
+        assert!(matches!(refused, Err(Failure::User(_))));
+    }
 
     #[test]
     fn law_region_variance_is_that_of_the_batches() {

@@ -42,6 +42,9 @@ pub mod identity;
 /// Where histories should start.
 pub mod importance;
 
+/// What a run may be carried out on.
+pub mod machine;
+
 /// One job on two engines: where they differ.
 pub mod parity;
 
@@ -334,6 +337,14 @@ pub trait AsyncEngine {
     fn load_async(&mut self, scene: Arc<SceneData>) -> impl Future<Output = Result<(), EngineError>>;
     /// Runs a job to its end.
     fn run_async(&mut self, job: &Job) -> impl Future<Output = Result<BatchTally, EngineError>>;
+    /// As [`Engine::run_before`].
+    fn run_before_async(
+        &mut self,
+        job: &Job,
+        _next: Option<&Job>,
+    ) -> impl Future<Output = Result<BatchTally, EngineError>> {
+        self.run_async(job)
+    }
     /// Takes back the bins of an earlier batch, as [`Engine::reuse`] does.
     fn reuse(&mut self, _bins: EmptyBins) {}
     /// What it spent since it was made, and what it holds.

@@ -4,10 +4,10 @@
 
 use crate::clock::Moment;
 use crate::transport::emission::Pass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Clock that timed the kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelClock {
     /// The host's clock around the kernel.
@@ -18,7 +18,7 @@ pub enum KernelClock {
 }
 
 /// What an engine spent since it was made, s by pass (electrons, photons), and what it holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EngineSpent {
     /// Making the kernel ready for the device.
     pub compile_seconds: [f64; 2],

@@ -1,7 +1,7 @@
 // The fields of each request: as those of a configuration file, so that one name is asked, refused and documented everywhere.
 // @ts-check
 
-/** @typedef {{ name: string, label: string, note?: string, kind?: string, choices?: string[], group?: string }} Field */
+/** @typedef {{ name: string, label: string, note?: string, kind?: string, choices?: string[], empty?: string, group?: string }} Field */
 
 const units = ["", "decays", "mbq_h", "bq_ml_h"];
 const corrections = ["", "none", "start", "admin"];
@@ -21,6 +21,7 @@ const run = [
   { name: "histories", label: "Electron histories", note: "Empty: 8 million, or an uncertainty.", kind: "number" },
   { name: "target_sigma", label: "Uncertainty aimed at", note: "Relative, 0.02 for 2 %.", kind: "number" },
   { name: "seed", label: "Seed", kind: "number" },
+  { name: "engine", label: "Runs on", note: "Automatic: the graphics card where there is one that computes as the kernel needs it, else the processor.", choices: ["", "gpu", "cpu"], empty: "automatic" },
 ].map((field) => ({ ...field, group: "run" }));
 
 /** @type {Field[]} */

@@ -14,6 +14,11 @@ function make(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Why a page that is not isolated borrows no worker. */
+const ALONE = "no graphics card and no second thread, since the page is not isolated from others: open it once more, by HTTPS or from this machine, or have its server send Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy";
+/** Most workers that carry histories: each has the scene and a tally of its own. */
+const MOST_HANDS = 16;
+
 /** The engine in a worker; a worker that is ended is replaced by a new one that gets the same files. */
 class Engine {
   /** @type {{ name: string, file: Blob }[]} */
@@ -22,6 +27,10 @@ class Engine {
   #waiting = new Map();
   /** Why this worker answers nothing, if it does not. */
   #broken = "";
+  /** Workers that the engine borrows. @type {Worker[]} */
+  #carriers = [];
+  /** What a run may use. @type {Promise<any> | undefined} */
+  #devices;
   #worker = this.#begun();
   onProgress = (/** @type {any} */ _) => {};
   onNote = (/** @type {any} */ _) => {};
@@ -36,11 +45,13 @@ class Engine {
       return data.refused ? reject(data.refused) : resolve(data.answer);
     });
     this.#broken = "";
-    worker.addEventListener("error", (event) => {
-      this.#broken = `the engine did not start: ${event.message ?? "no module"}`;
-      this.#lose(this.#broken);
-    });
+    worker.addEventListener("error", (event) => this.#break(`the engine did not start: ${event.message ?? "no module"}`));
     return worker;
+  }
+
+  #break(message) {
+    this.#broken = message;
+    this.#lose(message);
   }
 
   #lose(message, kind = "crash") {
@@ -49,13 +60,32 @@ class Engine {
   }
 
   /** Asks; the answer, or what is refused. */
-  ask(ask, more = {}) {
+  ask(ask, more = {}, lent = []) {
     const id = this.#next++;
     if (this.#broken) return Promise.reject({ kind: "crash", message: this.#broken });
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, ask, ...more });
+      this.#worker.postMessage({ id, ask, ...more }, lent);
     });
+  }
+
+  /** Lends the engine other workers, once: one for the graphics card, the others for threads. What a run may use then. */
+  devices() {
+    this.#devices ??= this.#lend();
+    return this.#devices;
+  }
+
+  #lend() {
+    if (!crossOriginIsolated) return this.ask("lend", { reason: ALONE });
+    const ports = Array.from({ length: 1 + Math.min(navigator.hardwareConcurrency || 1, MOST_HANDS) }, () => {
+      const { port1, port2 } = new MessageChannel();
+      const worker = new Worker("carrier.js", { type: "module" });
+      worker.addEventListener("error", (event) => this.#break(`a worker beside the engine did not start: ${event.message ?? "no module"}`));
+      worker.postMessage(null, [port1]);
+      this.#carriers.push(worker);
+      return port2;
+    });
+    return this.ask("lend", { ports }, ports);
   }
 
   /** Hands files over. */
@@ -66,7 +96,8 @@ class Engine {
 
   /** Ends what runs. */
   async end() {
-    this.#worker.terminate();
+    for (const worker of [this.#worker, ...this.#carriers]) worker.terminate();
+    [this.#carriers, this.#devices] = [[], undefined];
     this.#lose("ended by you; nothing was kept", "ended");
     this.#worker = this.#begun();
     if (this.dropped.length) await this.take(this.dropped);
@@ -159,7 +190,7 @@ const guess = new Map();
 
 const kind = () => /** @type {any} */ (document.querySelector("input[name=kind]:checked")).value;
 
-function field({ name, label, note, kind, choices }) {
+function field({ name, label, note, kind, choices, empty = "not stated" }) {
   const id = `field-${name}`;
   const help = note ? [make("p", { class: "note", id: `${id}-note` }, note)] : [];
   const described = note ? { "aria-describedby": `${id}-note` } : {};
@@ -169,7 +200,7 @@ function field({ name, label, note, kind, choices }) {
     return make("div", { class: "field check" }, make("label", { for: id }, box, label), ...help);
   }
   const input = choices
-    ? make("select", { id, ...described }, ...choices.map((value) => make("option", { value }, value || "not stated")))
+    ? make("select", { id, ...described }, ...choices.map((value) => make("option", { value }, value || empty)))
     : make("input", { id, autocomplete: "off", spellcheck: "false", ...described, ...(kind === "number" ? { inputmode: "decimal" } : {}), ...(kind?.startsWith("file") ? { list: "names" } : {}) });
   input.value = guess.get(name) ?? "";
   return make("div", { class: "field" }, make("label", { for: id }, label), input, ...help);
@@ -217,8 +248,8 @@ engine.onProgress = ({ done, sigma, what }) => {
   running(done);
 };
 engine.onNote = ({ weight, text }) => {
-  if (weight === "warning") at("notes").append(make("li", {}, text));
-  else at("state").textContent = text;
+  at("notes").append(make("li", {}, text));
+  if (weight !== "warning") at("state").textContent = text;
 };
 
 /** Notes how far a run is, for a page that is closed in the middle of it. */
@@ -243,6 +274,7 @@ async function run(ask, more, show) {
   at("state").textContent = "Reading.";
   running(0);
   try {
+    await engine.devices();
     const made = await engine.ask(ask, more);
     at("state").textContent = `Done in ${((performance.now() - began) / 1000).toFixed(1)} s.`;
     show(made);
@@ -293,7 +325,7 @@ async function shown(what, { summary, files }) {
   const facts = [
     ...(summary.verdict ? [fact("Verdict", String(summary.verdict.state?.state ?? Object.keys(summary.verdict.state ?? {})[0] ?? summary.verdict.state))] : []),
     ...(hash ? [fact("Tally hash", hash.slice(0, 16), hash)] : []),
-    ...(summary.device ? [fact("Device", summary.device.name)] : []),
+    ...(summary.device ? [fact(summary.device.engine === "gpu" ? "Graphics card" : "Processor", summary.device.name, summary.device.engine === "gpu" ? `${summary.device.driver} (${summary.device.backend})` : "")] : []),
     ...(summary.histories ? [fact("Histories", summary.histories[0].toLocaleString("en"), "electrons")] : []),
   ];
   at("facts").replaceChildren(...facts);
@@ -323,20 +355,22 @@ async function compare() {
     Object.assign(found, { program: await engine.ask("program"), known });
     found.run = await engine.ask("identity");
     found.graphics = await probed((ask, more) => engine.ask(ask, more));
-    for (const way of await engine.ask("ways")) {
+    const { ways, card } = await engine.devices();
+    for (const way of [...ways, ...(card && found.graphics.sound ? ["gpu"] : [])]) {
       began = performance.now();
       const { summary } = await engine.ask("demo", { run: { engine: way, histories: known.histories } });
       const seconds = (performance.now() - began) / 1000;
-      found.devices.push({ device: `wasm ${way}`, tally_sha256: summary.tally_sha256, agrees: summary.tally_sha256 === known.tally_sha256, seconds });
+      const { name } = summary.device;
+      found.devices.push({ device: way === "gpu" ? `webgpu ${name}` : `wasm ${way}: ${name}`, tally_sha256: summary.tally_sha256, agrees: summary.tally_sha256 === known.tally_sha256, seconds });
     }
     const row = ({ device, tally_sha256, agrees, seconds }) => make("tr", {}, make("th", { scope: "row" }, device), make("td", {}, tally_sha256.slice(0, 16)), make("td", {}, agrees ? "the known hash" : "DIFFERS"), make("td", { class: "num" }, seconds.toFixed(1)));
     const { device, sound, words } = found.graphics;
-    const card = device ? `${device} ${sound ? "computes as the kernel needs it" : `does not compute as the kernel needs it: ${words}`}.` : `There is none: ${words}.`;
+    const verdict = device ? `${device} ${sound ? "computes as the kernel needs it" : `does not compute as the kernel needs it: ${words}`}.` : `There is none: ${words}.`;
     const head = make("tr", {}, ...["Device", "Tally hash", "Verdict", "Seconds"].map((text, n) => make("th", { scope: "col", ...(n === 3 ? { class: "num" } : {}) }, text)));
     const text = JSON.stringify(found, null, 2);
     at("compared").replaceChildren(
       make("div", { class: "scroll" }, make("table", {}, make("caption", {}, `Demo, ${known.histories} histories`), make("thead", {}, head), make("tbody", {}, ...found.devices.map(row)))),
-      make("p", {}, `Graphics card: ${card}`),
+      make("p", {}, `Graphics card: ${verdict}`),
       make("ul", {}, download("lutra-parity.json", new TextEncoder().encode(text))),
     );
     at("compared").dataset.agrees = String(found.devices.every((device) => device.agrees));

@@ -1,10 +1,15 @@
 // The engine beside the page. It blocks while it computes; the page ends a run by ending this worker.
 // @ts-check
 import init, * as engine from "./engine/lutra_web.js";
+import { Workers } from "./workers.js";
 
 /** The files of the page, once it has handed them over. @type {engine.Files} */
 let files;
-const ready = init({ module_or_path: new URL("engine/lutra_web_bg.wasm", import.meta.url) }).then(() => {
+/** The compiled module. @type {WebAssembly.Module} */
+let module;
+const ready = WebAssembly.compileStreaming(fetch(new URL("engine/lutra_web_bg.wasm", import.meta.url))).then(async (compiled) => {
+  module = compiled;
+  await init({ module_or_path: module });
   files = new engine.Files();
 });
 // every question tells of it
@@ -25,6 +30,11 @@ function handOut(made) {
 }
 
 const answers = {
+  lend({ ports, reason }) {
+    if (ports) engine.lend(new Workers(ports, module));
+    else engine.alone(reason);
+    return { answer: JSON.parse(engine.devices()) };
+  },
   async files({ dropped }) {
     files.free();
     files = new engine.Files();

@@ -57,6 +57,53 @@ async function opened(options = {}) {
   return page;
 }
 
+/** What a run says and leaves whose worker begins with this script: another browser, or a card that is broken. */
+async function planted(script, engine) {
+  const context = await browser.newContext({ serviceWorkers: "block" });
+  await context.route("**/carrier.js", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: `${script}\n${await response.text()}` });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(100_000);
+  await page.goto(address);
+  await page.locator("#practice").click();
+  await page.locator("#found table").waitFor();
+  await fill(page, { engine, histories: "1000" });
+  await page.locator("#start").click();
+  await page.locator("#made[data-hash], #refusal:not([hidden])").first().waitFor();
+  const texts = await Promise.all(["#notes", "#facts", "#refusal"].map((id) => page.locator(id).innerText()));
+  const found = { said: texts.join(" "), hash: await page.locator("#made").getAttribute("data-hash") };
+  await context.close();
+  return found;
+}
+
+/** A worker of a browser without WebGPU. */
+const WITHOUT = 'Object.defineProperty(WorkerNavigator.prototype, "gpu", { value: undefined });';
+/** A card that does not say that it is software. */
+const CHIP = 'Object.defineProperty(GPUAdapterInfo.prototype, "isFallbackAdapter", { get: () => false });';
+/** Such a card, on which a text of the shaders means another. */
+const broken = (from, to) => `${CHIP}
+const made = GPUDevice.prototype.createShaderModule;
+GPUDevice.prototype.createShaderModule = function (asked) {
+  return made.call(this, { ...asked, code: asked.code.replaceAll(${JSON.stringify(from)}, ${JSON.stringify(to)}) });
+};`;
+
+/** Which device carries a run, and that the probe rings: a sound card, no WebGPU, a card that fails the probe. */
+async function alarms() {
+  const sound = await planted(CHIP, "");
+  expect(sound.said.toLowerCase().includes("graphics card"), `a sound card is not taken by itself: ${sound.said}`);
+  const none = await planted(WITHOUT, "");
+  expect(none.said.includes("no WebGPU in this browser"), `without WebGPU the page says: ${none.said}`);
+  expect(none.hash === sound.hash, `the card's hash is ${sound.hash}, the processor's ${none.hash}`);
+  const joined = broken("^ params.zero", "^ (params.zero + 1u)");
+  const unfit = await planted(joined, "");
+  const refusal = "does not compute as the kernel needs it";
+  expect(unfit.said.includes(refusal) && unfit.said.includes("running on the CPU"), `a card that fails the probe: ${unfit.said}`);
+  expect(unfit.hash === sound.hash, "with a card that fails the probe the hash is another");
+  facts.alarms = [sound, none, unfit].map(({ said }) => said.replaceAll(/\s+/g, " "));
+}
+
 const state = (page) => page.locator("#state").innerText();
 const settled = (page) => page.locator("#cancel").waitFor({ state: "hidden" });
 const fill = async (page, values) => {
@@ -117,6 +164,27 @@ try {
   const [taken] = await Promise.all([page.waitForEvent("download"), page.locator("#downloads a", { hasText: "dose_gy.dcm" }).click()]);
   facts.rtdose = createHash("sha256").update(undated(readFileSync(await taken.path()))).digest("hex");
   expect(facts.rtdose === rtdose, `the RT Dose differs from the command line's`);
+  facts.device = await page.locator("#facts").innerText();
+  expect(facts.device.includes("Processor"), `a software adapter was taken by itself: ${facts.device}`);
+  const said = await page.locator("#notes").innerText();
+  expect(said.includes("which auto does not take"), `the page does not say why the processor was used: ${said}`);
+
+  // the same on the graphics card, by WebGPU
+  const again = async (on, values) => {
+    await on.evaluate(() => delete document.getElementById("made").dataset.hash);
+    await fill(on, values);
+    await on.locator("#start").click();
+    await on.locator("#made[data-hash], #refusal:not([hidden])").first().waitFor();
+    return on.locator("#made").getAttribute("data-hash");
+  };
+  facts.gpu_hash = await again(page, { engine: "gpu" });
+  facts.gpu = [await page.locator("#facts").innerText(), await state(page)];
+  expect(facts.gpu[0].toLowerCase().includes("graphics card"), `no graphics card carried the run: ${facts.gpu[0]}`);
+  expect(facts.gpu_hash === hash, `on the graphics card the tally hash is ${facts.gpu_hash}, the command line's ${hash}`);
+  const [carried] = await Promise.all([page.waitForEvent("download"), page.locator("#downloads a", { hasText: "dose_gy.dcm" }).click()]);
+  const by_card = createHash("sha256").update(undated(readFileSync(await carried.path()))).digest("hex");
+  expect(by_card === rtdose, "the RT Dose of the graphics card differs from the command line's");
+  await fill(page, { engine: "" });
   const report = page.frameLocator("#report");
   await report.locator("section#summary").waitFor();
   expect(await report.locator("svg.chart").count(), "the report shows no histogram");
@@ -132,7 +200,7 @@ try {
   expect(wide <= 1, `the page is ${wide} px wider than the window`);
 
   // cancelled in the middle, and asked again
-  await fill(page, { histories: "500000" });
+  await fill(page, { histories: "5000000" });
   await page.locator("#start").click();
   await page.locator("#state", { hasText: /: \d+ %/ }).waitFor();
   await page.locator("#cancel").click();
@@ -170,6 +238,7 @@ try {
   facts.parity = (await dark.locator("#compared table").innerText()).replaceAll(/\s+/g, " ");
   const compared = await dark.locator("#compared").innerText();
   expect(compared.includes("computes as the kernel needs it"), `the probe of the graphics card: ${compared}`);
+  expect(facts.parity.includes("webgpu"), `the comparison has no run on the graphics card: ${facts.parity}`);
   await photo(dark, "dark");
   await accessible(dark, "dark");
   const tablet = await opened({ viewport: { width: 820, height: 1180 }, hasTouch: true });
@@ -180,6 +249,8 @@ try {
   expect(over <= 1, `on a tablet the page is ${over} px wider than the window`);
   await photo(tablet, "tablet-all");
   await accessible(tablet, "tablet");
+
+  await alarms();
 
   // without its server
   await tablet.waitForFunction(() => navigator.serviceWorker.ready.then(() => caches.keys()).then((kept) => kept.length > 0));

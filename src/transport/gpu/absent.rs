@@ -1,4 +1,4 @@
-//! Stubs for a build without the feature `gpu`: there is no adapter.
+//! Stubs for a build that cannot wait for an adapter, without the feature `gpu` or for a browser: there is none.
 
 use super::{AdapterSummary, GpuOptions};
 use crate::transport::{Engine, EngineError};

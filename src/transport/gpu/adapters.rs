@@ -16,21 +16,41 @@ fn kind_name(kind: wgpu::DeviceType) -> &'static str {
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    descriptor.backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    descriptor.backends =
+        wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12 | wgpu::Backends::BROWSER_WEBGPU;
     wgpu::Instance::new(descriptor)
 }
 
 pub(super) fn device_info(info: &wgpu::AdapterInfo) -> DeviceInfo {
     DeviceInfo {
         engine: "gpu".into(),
-        name: info.name.clone(),
+        // browsers keep it to themselves
+        name: if info.name.is_empty() { "an adapter without a name".to_owned() } else { info.name.clone() },
         backend: info.backend.to_string(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 async fn adapters() -> Vec<wgpu::Adapter> {
     instance().enumerate_adapters(wgpu::Backends::all()).await
+}
+
+/// A browser shows the one adapter that suits what is asked.
+#[cfg(target_family = "wasm")]
+async fn adapters() -> Vec<wgpu::Adapter> {
+    let power_preference = wgpu::PowerPreference::HighPerformance;
+    let asked = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+    instance().request_adapter(&asked).await.into_iter().collect()
+}
+
+/// What an adapter is. A browser tells software from chips and no more: any chip counts as integrated, with as many threads as
+/// the least of them can take.
+pub(super) fn kind(info: &wgpu::AdapterInfo) -> wgpu::DeviceType {
+    match (info.backend, info.device_type) {
+        (wgpu::Backend::BrowserWebGpu, wgpu::DeviceType::Other) => wgpu::DeviceType::IntegratedGpu,
+        (_, kind) => kind,
+    }
 }
 
 fn summary(number: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
@@ -38,7 +58,7 @@ fn summary(number: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
     AdapterSummary {
         number,
         info: device_info(&info),
-        kind: kind_name(info.device_type),
+        kind: kind_name(kind(&info)),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         max_workgroup: limits.max_compute_invocations_per_workgroup,

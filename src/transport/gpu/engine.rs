@@ -70,7 +70,8 @@ impl GpuEngine {
         let failure = heard(&device);
         let stamps = (!stamped.is_empty()).then(|| Stamps::of(&device, &queue));
         let kernel_clock = if stamps.is_some() { KernelClock::DeviceTimestamps } else { KernelClock::Wall };
-        let software = raw.device_type == wgpu::DeviceType::Cpu;
+        let kind = adapters::kind(&raw);
+        let software = kind == wgpu::DeviceType::Cpu;
         // the steps of a dispatch grow from few: the first must not take long on any device
         let first = match options.steps {
             0 => FIRST_STEPS,
@@ -79,7 +80,7 @@ impl GpuEngine {
         Ok(Self {
             info,
             software,
-            kind: raw.device_type,
+            kind,
             options,
             failure,
             device,
@@ -174,6 +175,10 @@ impl AsyncEngine for GpuEngine {
 
     async fn run_async(&mut self, job: &Job) -> Result<BatchTally, EngineError> {
         self.run_job(job, None).await
+    }
+
+    async fn run_before_async(&mut self, job: &Job, next: Option<&Job>) -> Result<BatchTally, EngineError> {
+        self.run_job(job, next).await
     }
 
     fn reuse(&mut self, bins: EmptyBins) {

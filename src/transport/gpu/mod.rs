@@ -5,7 +5,8 @@
 //! random stream and tallies are integers.
 //!
 //! The engine is async and never blocks; `native.rs` blocks for the native program. Without the feature `gpu` the
-//! shaders are still printed, but no adapter is available (`absent.rs`).
+//! shaders are still printed, but no adapter is available (`absent.rs`), nor is one where no thread can wait for it, in a
+//! browser: there a front end awaits the engine and lends it (`transport/machine.rs`).
 
 #[cfg(feature = "gpu")]
 mod adapters;
@@ -29,7 +30,7 @@ mod trace;
 #[cfg(all(feature = "gpu", not(target_family = "wasm")))]
 mod native;
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(all(feature = "gpu", not(target_family = "wasm"))))]
 mod absent;
 
 /// Sizes that host and shader share.
@@ -43,7 +44,7 @@ pub mod shader;
 
 mod summary;
 
-#[cfg(not(feature = "gpu"))]
+#[cfg(not(all(feature = "gpu", not(target_family = "wasm"))))]
 pub use absent::{list_adapters, open_blocking};
 #[cfg(feature = "gpu")]
 pub use adapters::find_adapters;

@@ -1,13 +1,17 @@
 //! Lutra in a browser or in Node.js: what JavaScript asks becomes a request of `lutra::clinic`, what comes out becomes JSON and
 //! bytes. What is computed, refused and written is the library's.
 //!
-//! Every call blocks: a page makes it in a worker, and ends it by ending the worker. What fails is thrown as an object of the
+//! Every call blocks but those of [`carrier::Carrier`]: a page makes it in a worker, and ends it by ending the worker. A run borrows the
+//! devices of other workers ([`lent`]). What fails is thrown as an object of the
 //! library's fault: `message`, `next`, and its parts.
 
 mod asked;
+mod carrier;
+mod lent;
 mod made;
 #[cfg(target_family = "wasm")]
 mod memory;
+mod parcel;
 mod thrown;
 
 use asked::Files;
@@ -17,6 +21,7 @@ use lutra::clinic::course::source::CourseSource;
 use lutra::clinic::course::treated;
 use lutra::clinic::dose::DoseResult;
 use lutra::clinic::failure::{Failure, OrUserError};
+use lutra::clinic::request::RunOptions;
 use lutra::clinic::series::{OpenSeries, SeriesRegions, integrate};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{
@@ -80,7 +85,8 @@ pub fn inspect(files: &Files, path: &str, images_json: &str) -> Result<String, J
 pub fn dose(files: &Files, request_json: &str, began_ms: f64, progress: &Function) -> Result<Made, JsValue> {
     Made::by(began_ms, "dose", progress, |invocation, hear| {
         let files = files.buffers().or_user_error()?;
-        let request = words::read::<words::Dose>(request_json)?.request(&files)?;
+        let mut request = words::read::<words::Dose>(request_json)?.request(&files)?;
+        request.run.devices = lent::devices();
         let case = from_files::case(&request, hear)?;
         let result = DoseResult::of(case, &request.run, request.emissions, hear)?;
         let (folder, kept) = AtomicOutputDir::in_memory("dose");
@@ -94,7 +100,7 @@ pub fn dose(files: &Files, request_json: &str, began_ms: f64, progress: &Functio
 #[wasm_bindgen]
 pub fn demo(run_json: &str, began_ms: f64, progress: &Function) -> Result<Made, JsValue> {
     Made::by(began_ms, "demo", progress, |invocation, hear| {
-        let run = words::read::<words::Run>(run_json)?.options()?;
+        let run = RunOptions { devices: lent::devices(), ..words::read::<words::Run>(run_json)?.options()? };
         let case = phantom::phantom(run.settings())?;
         let result = DoseResult::of(case, &run, Emissions::All, hear)?;
         let (folder, kept) = AtomicOutputDir::in_memory("demo");
@@ -143,7 +149,8 @@ pub fn tia(files: &Files, request_json: &str, began_ms: f64, progress: &Function
 pub fn course(files: &Files, request_json: &str, began_ms: f64, progress: &Function) -> Result<Made, JsValue> {
     Made::by(began_ms, "course", progress, |invocation, hear| {
         let files = files.buffers().or_user_error()?;
-        let (place, study, run) = words::read::<words::Course>(request_json)?.request(&files)?;
+        let (place, study, mut run) = words::read::<words::Course>(request_json)?.request(&files)?;
+        run.devices = lent::devices();
         let source = match &study {
             Some(choice) => CourseSource::of_study(&place, choice, hear)?,
             None => CourseSource::of_file(&place)?,
@@ -167,7 +174,8 @@ pub fn course(files: &Files, request_json: &str, began_ms: f64, progress: &Funct
 pub fn audit(files: &Files, request_json: &str, began_ms: f64, progress: &Function) -> Result<Made, JsValue> {
     Made::by(began_ms, "audit", progress, |invocation, hear| {
         let files = files.buffers().or_user_error()?;
-        let request = words::read::<words::Audit>(request_json)?.request(&files)?;
+        let mut request = words::read::<words::Audit>(request_json)?.request(&files)?;
+        request.dose.run.devices = lent::devices();
         let (folder, kept) = AtomicOutputDir::in_memory("audit");
         let done = held::audit_into(&request, folder, invocation, &|_: &Audited, _: f64| String::new(), hear)?;
         let summary = serde_json::json!({
@@ -191,6 +199,14 @@ pub fn identity() -> Result<String, JsValue> {
 #[wasm_bindgen]
 pub fn ways() -> Vec<String> {
     Carrier::available().into_iter().map(|way| format!("cpu:{}", way.word())).collect()
+}
+
+/// What a run may be carried out on, as JSON: the ways of the processor, the graphics card's name or none, and whether a run takes
+/// the card by itself.
+#[wasm_bindgen]
+pub fn devices() -> String {
+    let (card, automatic) = lent::card();
+    serde_json::json!({ "ways": ways(), "card": card, "automatic": automatic }).to_string()
 }
 
 /// The pass that finds out whether a device computes as the kernel needs it, as JSON: its text, the invocations, the words of
