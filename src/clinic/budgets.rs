@@ -192,6 +192,7 @@ mod tests {
             fwhm_rel_sigma: 0.1,
             fwhm_from: WidthFrom::Stated,
             outline_sigma_mm: 1.0,
+            texture: "image".to_owned(),
             keeps_sum: true,
             images: vec![image(0.03), image(0.05)],
             notes: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
+use crate::course::names::standard;
 use crate::course::tia::ActivityImage;
 use crate::dose::AIR_LIMIT_G_CM3;
 use crate::grid::{Volume, VoxelGrid};
@@ -93,7 +94,7 @@ impl Outlines {
         notes.extend(unfinished(found).map(of_image));
         if !judged && !self.labels.grid.same_as(&amounts.grid) {
             let free: Vec<u16> = [0].into_iter().chain(self.air).collect();
-            let seen = misfits(amounts, &self.labels, shares, &found.means, &free);
+            let seen = misfits(amounts, &self.labels, shares, &found.means, &free, &rimmed(names.names));
             notes.extend(of_misfits(&seen, &names).into_iter().map(of_image));
         }
         notes
@@ -113,7 +114,7 @@ impl Outlines {
         let shown = Names { names, air: self.air };
         for image in images {
             let found = Concentrations::of(&image.activity_mbq.data, &shares);
-            let seen = misfits(&image.activity_mbq, &self.labels, &shares, &found.means, &free);
+            let seen = misfits(&image.activity_mbq, &self.labels, &shares, &found.means, &free, &rimmed(names));
             judged.notes.extend(of_misfits(&seen, &shown).into_iter().map(|note| note.at(&image.name)));
             judged.seen.push(seen);
         }
@@ -130,6 +131,12 @@ impl Outlines {
         }
         Ok(judged)
     }
+}
+
+/// Labels of organs whose rim may be hotter than their core: kidneys, whole ones by any name that the table of names holds.
+fn rimmed(names: &BTreeMap<u16, String>) -> Vec<u16> {
+    let kidney = |name: &str| standard(name).is_some_and(|standard| standard.starts_with("kidney"));
+    names.iter().filter(|(_, name)| kidney(name)).map(|(&label, _)| label).collect()
 }
 
 /// What the images of a series say of its outlines.

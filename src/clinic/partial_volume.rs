@@ -34,6 +34,8 @@ pub struct Record {
     pub fwhm_from: WidthFrom,
     /// Standard uncertainty of the outlines' place, mm.
     pub outline_sigma_mm: f64,
+    /// What is kept of the image's texture inside outlines: `image`, `uniform`, or what a Gaussian of this full width leaves.
+    pub texture: String,
     /// Whether the method keeps the sum of an image.
     pub keeps_sum: bool,
     /// The images in order of time.
@@ -130,6 +132,7 @@ impl OnImage {
             fwhm_rel_sigma: correction.psf_rel_sigma,
             fwhm_from,
             outline_sigma_mm: correction.outline_sigma_mm,
+            texture: correction.texture.name(),
             keeps_sum: correction.method.keeps_sum(),
             images: Vec::new(),
             notes: Vec::new(),

@@ -8,6 +8,7 @@ use super::model::{Model, Over};
 use super::psf::Psf;
 use super::recovery::Recovery;
 use super::regions::{Region, Regions};
+use super::texture::Texture;
 use super::{gtm, likelihood, lucy, sphere, yang};
 use crate::fault::{Fault, FaultKind};
 use crate::note::Note;
@@ -71,6 +72,8 @@ pub struct Correction {
     pub psf_rel_sigma: f64,
     /// Standard uncertainty of the outlines' place, mm.
     pub outline_sigma_mm: f64,
+    /// What is kept of the image's texture inside outlined regions.
+    pub texture: Texture,
 }
 
 /// A region before and after.
@@ -145,7 +148,7 @@ impl Correction {
             report.after_mbq = region.each().map(|(v, share)| share * image[v] * out.factor(r, v)).sum();
         }
         let notes = notes(&self.psf, &model, image, &means, &report);
-        let image = out.voxels(regions, image);
+        let image = out.voxels(regions, image, self.texture);
         let after_mbq = crate::source::sum(image.iter().copied());
         Ok(Corrected { image, before_mbq, after_mbq, regions: report, notes })
     }
@@ -302,10 +305,20 @@ impl Factors {
         self.by_region[region] * self.by_voxel.as_ref().map_or(1.0, |f| f[voxel])
     }
 
-    fn voxels(&self, regions: &Regions, image: &[f64]) -> Vec<f64> {
+    /// The corrected image, a region that is corrected with what `texture` keeps inside its outline.
+    fn voxels(&self, regions: &Regions, image: &[f64], texture: Texture) -> Vec<f64> {
         let mut out = vec![0.0; image.len()];
         for (r, region) in regions.list.iter().enumerate() {
-            region.each().for_each(|(v, share)| out[v] += share * image[v] * self.factor(r, v));
+            if texture == Texture::Image || region.label == 0 || !self.free[r] {
+                region.each().for_each(|(v, share)| out[v] += share * image[v] * self.factor(r, v));
+                continue;
+            }
+            let (mut shares, mut part) = (vec![0.0; image.len()], vec![0.0; image.len()]);
+            region.each().for_each(|(v, share)| {
+                shares[v] = share;
+                part[v] = share * image[v] * self.factor(r, v);
+            });
+            out.iter_mut().zip(texture.of(&regions.grid, &shares, part)).for_each(|(sum, value)| *sum += value);
         }
         out
     }

@@ -2,7 +2,7 @@
 //!
 //! `psf`, `sphere`: the blur, and its closed forms. `regions`, `model`: outlines as fractions of image voxels, and the
 //! image that uniform regions would give. `gtm`, `yang`, `likelihood`, `lucy`: corrections. `width`: the FWHM that an
-//! image has. `correct`: one image corrected, with before, after and uncertainty by region; `settings`: what a series says of
+//! image has. `correct`: one image corrected, with before, after and uncertainty by region; `texture`: what is kept of the image inside them; `settings`: what a series says of
 //! it. `calibration`, `dead_time`: counts to activity. `recovery`, `recovery_fit`, `recovery_file`: recovery by volume. `isocontour`: volumes of
 //! interest from the image. This module knows neither files nor engines.
 
@@ -21,6 +21,7 @@ pub mod recovery_fit;
 pub mod regions;
 pub mod settings;
 pub mod sphere;
+pub mod texture;
 pub mod width;
 pub mod yang;
 

@@ -5,6 +5,7 @@ use super::correct::{Correction, Method};
 use super::psf::Psf;
 use super::recovery::Recovery;
 use super::regions::Regions;
+use super::texture::Texture;
 use super::width::{self, Width};
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ pub struct Section {
     #[serde(default)]
     iterations: Option<usize>,
     #[serde(default)]
+    texture: Option<Kept>,
+    #[serde(default)]
     recovery: Option<Vec<Insert>>,
     #[serde(default)]
     recovery_file: Option<String>,
@@ -53,6 +56,35 @@ pub struct Section {
 enum ByAxis {
     One(f64),
     Three([f64; 3]),
+}
+
+/// What is kept of the texture: a word, or the full width of a Gaussian, mm.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Fwhm(f64),
+    Word(String),
+}
+
+impl Kept {
+    /// Errors: another word, or a width out of range.
+    fn texture(&self) -> Result<Texture, Fault> {
+        match self {
+            Self::Fwhm(mm) => Ok(Texture::Smooth(Psf::isotropic(PLACE, *mm).map_err(|fault| fault.field("texture"))?)),
+            Self::Word(word) if word == "image" => Ok(Texture::Image),
+            Self::Word(word) if word == "uniform" => Ok(Texture::Uniform),
+            Self::Word(word) => {
+                let allowed = "\"image\", \"uniform\" or a full width in mm, above 0 to 50";
+                Err(Fault::invalid(
+                    PLACE,
+                    "texture",
+                    format!("\"{word}\""),
+                    allowed,
+                    "See docs/methods/quantification.md.",
+                ))
+            }
+        }
+    }
 }
 
 /// An entry of a recovery table.
@@ -108,6 +140,8 @@ pub struct PartialVolume {
     pub psf_from: WidthFrom,
     /// Standard uncertainty of the outlines' place, mm, where it is stated; else that of half a voxel.
     pub outline_sigma_mm: Option<f64>,
+    /// What is kept of the image's texture inside outlined regions.
+    pub texture: Texture,
 }
 
 /// Where the width came from.
@@ -259,8 +293,14 @@ impl PartialVolume {
             let next = "Give the standard uncertainty of the outlines' place.";
             return refused("outline_error_mm", format!("{mm} mm"), "above 0 and at most 20 mm", next);
         }
+        let texture = section.texture.as_ref().map_or(Ok(Texture::Image), Kept::texture)?;
+        if texture != Texture::Image && matches!(method, Method::RichardsonLucy(_)) {
+            let next = "Richardson-Lucy knows no outlines: leave texture out, or take another method.";
+            return refused("texture", "an entry".to_owned(), "with a method that uses outlines", next);
+        }
         Ok(Some(Self {
             method,
+            texture,
             psf,
             psf_rel_sigma: of_phantom.or(section.fwhm_relative_error).unwrap_or(STATED_REL_SIGMA),
             psf_from: if of_phantom.is_some() { WidthFrom::Phantom } else { WidthFrom::Stated },
@@ -288,7 +328,10 @@ impl PartialVolume {
             }
         };
         let outline_sigma_mm = self.outline_sigma_mm.unwrap_or(UNIFORM * outline_edge_mm);
-        Ok((Correction { method: self.method.clone(), psf, psf_rel_sigma, outline_sigma_mm }, from))
+        Ok((
+            Correction { method: self.method.clone(), psf, psf_rel_sigma, outline_sigma_mm, texture: self.texture },
+            from,
+        ))
     }
 }
 
@@ -314,6 +357,7 @@ mod tests {
             fwhm_relative_error,
             outline_error_mm,
             iterations: None,
+            texture: None,
             recovery: None,
             recovery_file: None,
             camera: None,
@@ -336,6 +380,13 @@ mod tests {
             (Section { fwhm_mm: None, ..section("richardson-lucy") }, None, "fwhm_mm: found none"),
             (Section { fwhm_mm: None, fwhm_relative_error: Some(0.1), ..yang.clone() }, None, "fwhm_relative_error"),
             (Section { outline_error_mm: Some(-1.0), ..yang.clone() }, None, "outline_error_mm: found -1 mm"),
+            (Section { texture: Some(Kept::Fwhm(0.0)), ..yang.clone() }, None, "texture: found 0 mm"),
+            (Section { texture: Some(Kept::Word("flat".to_owned())), ..yang.clone() }, None, "texture: found \"flat\""),
+            (
+                Section { texture: Some(Kept::Fwhm(20.0)), ..section("richardson-lucy") },
+                None,
+                "texture: found an entry",
+            ),
             (Section { recovery: Some(vec![insert]), ..section("recovery") }, None, "recovery: found 1.3"),
             (Section { recovery: Some(vec![]), ..section("recovery") }, None, "recovery: found none"),
             (Section { recovery: Some(vec![insert]), ..yang.clone() }, None, "recovery: found a table"),

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::psf::{FWHM_PER_SIGMA, Psf};
 use super::recovery::Recovery;
 use super::regions::Regions;
+use super::texture::Texture;
 use super::{gtm, likelihood, lucy, sphere, width, yang};
 use crate::grid::VoxelGrid;
 use std::collections::BTreeMap;
@@ -106,6 +107,7 @@ fn law_corrected_images_have_the_true_mean_and_sum() {
             psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
             psf_rel_sigma: 0.05,
             outline_sigma_mm: 0.5,
+            texture: Texture::Image,
             method,
         };
         let name = correction.method.name();
@@ -191,6 +193,7 @@ fn law_no_activity_is_counted_twice() {
         psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
         psf_rel_sigma: 0.0,
         outline_sigma_mm: 0.7,
+        texture: Texture::Image,
     };
     let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
     let [ball, shell] = [0, 1].map(|r| &done.regions[r]);
@@ -211,6 +214,7 @@ fn alarm_an_outline_that_says_nothing_holds_the_correction_back() {
         psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
         psf_rel_sigma: 0.0,
         outline_sigma_mm: 2.0,
+        texture: Texture::Image,
     };
     let done = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
     assert!((done.regions[0].after_mbq / done.regions[0].before_mbq - 1.0).abs() < 1e-9);
@@ -241,6 +245,7 @@ fn alarm_a_hot_neighbour_without_outline_is_told() {
         psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
         psf_rel_sigma: 0.0,
         outline_sigma_mm: 0.5,
+        texture: Texture::Image,
     };
     let told = |image: &[f64]| {
         let notes = correction.apply(&regions, image, &BTreeMap::new()).expect("corrected").notes;

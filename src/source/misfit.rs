@@ -17,11 +17,16 @@
 //! width and growth look alike; one camera made the whole image, so every region is fitted once more at the width that
 //! the regions' edges have together (their median by voxels of edge), where there are several.
 //!
+//! An organ with a rim (a kidney, whose cortex is hotter than its core: `rim.rs`) is fitted once more with its rim as a column.
+//! A rim that comes out hotter explains a part of what else looks like an outline that is too small, and its fit counts; one
+//! that comes out colder is no rim but an outline that is too large, and the fit without it counts.
+//!
 //! Errors: (X'X)^-1 X'CX (X'X)^-1 with the residuals' variance and their correlation C over distance, a Gaussian through
 //! the correlation of neighbouring residuals, since the noise of a reconstruction is correlated. A displacement counts
 //! above `SIGNIFICANT` of these errors and above `DISPLACED_MM`.
 
 use super::overlap::each_overlap;
+use super::rim::{RIM_MM, rim};
 use super::shares::Shares;
 use crate::cores;
 use crate::elementary::{exp, powi, square};
@@ -98,20 +103,31 @@ pub fn common_growth_mm(misfits: &[Misfit]) -> f64 {
 }
 
 /// The displacements of all outlined regions that hold more than what lies beside them (of two sides of an edge the
-/// outline of the hotter is judged); `means` are those of the shares' regions, `free` labels that are not judged.
+/// outline of the hotter is judged); `means` are those of the shares' regions, `free` labels that are not judged, `rimmed`
+/// those of organs with a rim.
 pub fn misfits(
     amounts: &Volume<f64>,
     labels: &Volume<u16>,
     shares: &Shares,
     means: &[f64],
     free: &[u16],
+    rimmed: &[u16],
 ) -> Vec<Misfit> {
     let edges = Edges::of(labels, &amounts.grid, shares, means);
     let judged: Vec<usize> =
         (0..shares.labels().len()).filter(|&region| !free.contains(&shares.labels()[region])).collect();
+    let with_rim: BTreeMap<usize, Vec<(usize, f64)>> = judged
+        .iter()
+        .filter(|&&region| rimmed.contains(&shares.labels()[region]))
+        .map(|&region| (region, rim(labels, &amounts.grid, shares.labels()[region], RIM_MM)))
+        .collect();
     let fit = |region: usize, width_mm: Option<f64>| {
         let edge = edges.by_region.get(&region)?;
-        Some((edge.voxels.len(), edge.fit(region, width_mm, amounts, shares, means)?))
+        let of = |rim: &[(usize, f64)]| edge.fit(region, width_mm, rim, amounts, shares, means);
+        let (plain, _) = of(&[])?;
+        // a core that leaves no voxel of its own has no fit beside its rim
+        let hotter = with_rim.get(&region).and_then(|rim| of(rim)).filter(|(_, level)| *level > 0.0);
+        Some((edge.voxels.len(), hotter.map_or(plain, |(misfit, _)| misfit)))
     };
     let alone: Vec<Option<(usize, Misfit)>> = cores::of_each(judged.iter().copied(), |region| fit(region, None));
     let mut widths: Vec<(f64, usize)> = alone.iter().flatten().map(|(voxels, fit)| (fit.fwhm_mm, *voxels)).collect();
@@ -227,15 +243,17 @@ impl Edge {
         }
     }
 
-    /// The displacement; `None` for a region that is no hotter than what lies beside it, or has too few voxels.
+    /// The displacement, and how much hotter the rim is than the core (0 without a rim); `None` for a region that is no hotter
+    /// than what lies beside it, or has too few voxels.
     fn fit(
         &self,
         region: usize,
         width_mm: Option<f64>,
+        rim: &[(usize, f64)],
         amounts: &Volume<f64>,
         shares: &Shares,
         means: &[f64],
-    ) -> Option<Misfit> {
+    ) -> Option<(Misfit, f64)> {
         let area: f64 = self.beside.values().sum();
         let around: f64 = self.beside.iter().map(|(&other, part)| means[other] * part).sum::<f64>() / area;
         if means[region].is_nan() || means[region] <= around {
@@ -245,7 +263,7 @@ impl Edge {
         if window.takes_part.iter().filter(|part| **part).count() > MOST_VOXELS {
             return None;
         }
-        let problem = Problem::of(self, &window, amounts, shares, region);
+        let problem = Problem::of(self, &window, rim, amounts, shares, region);
         let best = match width_mm {
             Some(width_mm) => problem.at(width_mm)?,
             None => problem.best()?,
@@ -253,7 +271,8 @@ impl Edge {
         let covariance = problem.covariance(&best, width_mm.is_none())?;
         // the contrast that the fit itself found, beside that of the means
         let level = |of: usize| problem.levels.iter().position(|&known| known == of).map(|n| best.solved[n]);
-        let mut fitted = level(region)?;
+        let hotter = if rim.is_empty() { 0.0 } else { best.solved[problem.levels.len() + MOVES] };
+        let mut fitted = level(region)? + hotter;
         for (&other, part) in &self.beside {
             fitted -= level(other).unwrap_or(means[other]) * part / area;
         }
@@ -263,14 +282,15 @@ impl Edge {
         let first = problem.levels.len();
         let se = |n: usize| scale * covariance[first + n][first + n].max(0.0).sqrt();
         let shift_mm = [1, 2, 3].map(|n| scale * best.solved[first + n]);
-        Some(Misfit {
+        let misfit = Misfit {
             label: shares.labels()[region],
             growth_mm: scale * best.solved[first],
             growth_se_mm: se(0),
             shift_mm,
             shift_se_mm: se(1).max(se(2)).max(se(3)),
             fwhm_mm: best.width_mm,
-        })
+        };
+        Some((misfit, hotter))
     }
 }
 
@@ -415,7 +435,14 @@ struct Fit {
 }
 
 impl<'a> Problem<'a> {
-    fn of(edge: &Edge, window: &'a Window, amounts: &Volume<f64>, shares: &Shares, region: usize) -> Self {
+    fn of(
+        edge: &Edge,
+        window: &'a Window,
+        rim: &[(usize, f64)],
+        amounts: &Volume<f64>,
+        shares: &Shares,
+        region: usize,
+    ) -> Self {
         let voxels: Vec<usize> = window.voxels(&amounts.grid).collect();
         let mut by_region: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
         for (place, &voxel) in voxels.iter().enumerate() {
@@ -446,6 +473,11 @@ impl<'a> Problem<'a> {
             moves.iter_mut().zip(values).for_each(|(column, value)| column[place] = *value);
         }
         columns.extend(moves);
+        if !rim.is_empty() {
+            let mut column = vec![0.0; voxels.len()];
+            rim.iter().for_each(|&(voxel, share)| column[window.place(amounts.grid.voxel(voxel))] = share);
+            columns.push(column);
+        }
         Self { window, levels, columns, measured: voxels.iter().map(|&voxel| amounts.data[voxel]).collect() }
     }
 
@@ -634,11 +666,15 @@ mod tests {
 
     /// The judgement of organ and tumour: too large or small, and displaced.
     fn judged(image: &Volume<f64>, growth_mm: f64, shift_mm: [f64; 3]) -> Vec<Misfit> {
+        judged_with(image, growth_mm, shift_mm, &[])
+    }
+
+    fn judged_with(image: &Volume<f64>, growth_mm: f64, shift_mm: [f64; 3], rimmed: &[u16]) -> Vec<Misfit> {
         let outlines = VoxelGrid::axis_aligned([48, 45, 42], [3.0; 3], [1.5; 3]);
         let labels = drawn(&outlines, growth_mm, shift_mm);
         let shares = Shares::of(&labels, &image.grid).unwrap();
         let found = Concentrations::of(&image.data, &shares);
-        let all = misfits(image, &labels, &shares, &found.means, &[0]);
+        let all = misfits(image, &labels, &shares, &found.means, &[0], rimmed);
         all.into_iter().filter(|misfit| misfit.label > 1).collect()
     }
 
@@ -683,6 +719,40 @@ mod tests {
         }
         assert!(10 * rung[0] <= all, "true outlines: {rung:?} of {all}");
         assert!(rung[1..].iter().all(|rings| 10 * rings >= 9 * all), "{rung:?} of {all}");
+    }
+
+    /// The organ with a cortex three times as hot as its core, which the image sees at 9.3 mm.
+    fn seen_with_cortex() -> Volume<f64> {
+        let fine = VoxelGrid::axis_aligned([60, 56, 52], [2.4; 3], [1.2; 3]);
+        let inner = |n: usize| {
+            let at = fine.world_mm(fine.voxel(n).map(|v| v as f64));
+            let Body(centre, half, ..) = BODIES[1];
+            (0..3).map(|a| ((at[a] - centre[a]) / (half[a] - 7.0)).powi(2)).sum::<f64>() < 1.0
+        };
+        let mut truth = drawn(&fine, 0.0, [0.0; 3])
+            .map(|label| BODIES.get(usize::from(label).wrapping_sub(1)).map_or(0.0, |body| body.3));
+        (0..fine.len()).filter(|&n| inner(n)).for_each(|n| truth.data[n] /= 3.0);
+        let image = VoxelGrid::axis_aligned([30, 28, 26], [4.8; 3], [2.4; 3]);
+        let map = DecayMap::new(blurred(&truth, 9.3), "test").unwrap();
+        redistribute(&map, &image).unwrap().volume.into_volume()
+    }
+
+    /// A hot cortex on a true outline is none that is too small; outlines of either kind that are off by 3 mm ring.
+    #[test]
+    fn law_a_hot_cortex_is_no_outline_too_small() {
+        let organ = |image: &Volume<f64>, growth_mm: f64, rimmed: &[u16]| {
+            judged_with(image, growth_mm, [0.0; 3], rimmed).into_iter().find(|one| one.label == 2).expect("the organ")
+        };
+        let (uniform, cortex) = (seen(), seen_with_cortex());
+        assert!(organ(&cortex, 0.0, &[]).growth_mm > DISPLACED_MM, "without a rim it would seem too small");
+        for image in [&uniform, &cortex] {
+            let right = organ(image, 0.0, &[2]);
+            assert!(right.growth_mm.abs() < 0.6, "{right:?}");
+            let small = organ(image, -3.0, &[2]);
+            assert!(small.growth_mm > DISPLACED_MM, "{small:?}");
+            let large = organ(image, 3.0, &[2]);
+            assert!(large.growth_mm < -DISPLACED_MM, "{large:?}");
+        }
     }
 
     /// What all regions have together is no fault of one.

@@ -36,6 +36,9 @@ pub mod pieces;
 /// From one grid to another: decays are kept, labels keep their majority, CT numbers their mean.
 pub mod regrid;
 
+/// Rims of organs that are hotter than their cores.
+pub mod rim;
+
 /// How much of each image voxel lies in each region.
 pub mod shares;
 
