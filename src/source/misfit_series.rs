@@ -9,7 +9,7 @@
 //! falls short further. So the first forbids a correction, the others are told.
 //!
 //! No reconstruction makes a hot object wider than it is: one that models the camera's resolution narrows it, others leave its
-//! edge in place. So a growth that the regions share excuses outlines that seem too large, and never one that seems too small.
+//! edge in place; a kidney's hot cortex, which looks so, is allowed for in the fit itself (`misfit.rs`). So a growth that the regions share excuses outlines that seem too large, and never one that seems too small.
 
 use super::misfit::{DISPLACED_MM, Misfit, SIGNIFICANT, common_growth_mm};
 use std::collections::BTreeMap;
