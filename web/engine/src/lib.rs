@@ -17,7 +17,7 @@ use lutra::clinic::course::source::CourseSource;
 use lutra::clinic::course::treated;
 use lutra::clinic::dose::DoseResult;
 use lutra::clinic::failure::{Failure, OrUserError};
-use lutra::clinic::series::{OpenSeries, SeriesRegions, integrate};
+use lutra::clinic::series::{OpenSeries, SeriesRegions, integrate_alone};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{
     audit as held, demo as phantom, from_files, inspection, output, practice as patient, series_files, survey,
@@ -128,7 +128,7 @@ pub fn tia(files: &Files, request_json: &str, began_ms: f64, progress: &Function
             sharing: request.outline_sharing,
             quiet: false,
         };
-        let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;
+        let done = integrate_alone(opened, from, &mut Shelf::default(), hear)?;
         let (folder, kept) = AtomicOutputDir::in_memory("tia");
         series_files::write(&done, &folder)?;
         let summary = serde_json::json!({
