@@ -41,28 +41,36 @@ fn across_mm(labels: &Volume<u16>) -> BTreeMap<u16, f64> {
     sums.into_iter().map(|(label, (sum, count))| (label, sum / count)).collect()
 }
 
+/// A region of one side.
+struct Sided<'a> {
+    label: u16,
+    name: &'a str,
+    organ: String,
+    side: Side,
+}
+
 /// Warnings for pairs of regions whose left one lies to the right of the right one.
 pub fn exchanged(labels: &Volume<u16>, names: &BTreeMap<u16, String>) -> Vec<Note> {
-    let named: Vec<(u16, &String, String, Side)> = names
+    let named: Vec<Sided<'_>> = names
         .iter()
-        .filter_map(|(&label, name)| parted(name).map(|(organ, side)| (label, name, organ, side)))
+        .filter_map(|(&label, name)| parted(name).map(|(organ, side)| Sided { label, name, organ, side }))
         .collect();
-    let of_side = |wanted: Side| named.iter().filter(move |(.., side)| *side == wanted);
-    let pairs: Vec<_> = of_side(Side::Left)
-        .flat_map(|left| of_side(Side::Right).filter(|right| right.2 == left.2).map(move |right| (left, right)))
+    let of_side = |wanted: Side| named.iter().filter(move |one| one.side == wanted);
+    let pairs: Vec<[&Sided<'_>; 2]> = of_side(Side::Left)
+        .flat_map(|left| of_side(Side::Right).filter(|right| right.organ == left.organ).map(move |right| [left, right]))
         .collect();
     if pairs.is_empty() {
         return Vec::new();
     }
     let across = across_mm(labels);
-    let doubt = |(left, right): (&(u16, &String, String, Side), &(u16, &String, String, Side))| {
-        let apart_mm = across.get(&left.0)? - across.get(&right.0)?;
+    let doubt = |[left, right]: [&Sided<'_>; 2]| {
+        let apart_mm = across.get(&left.label)? - across.get(&right.label)?;
         (apart_mm > LEAST_APART_MM).then(|| {
             let text = format!(
                 "{} lies {} mm to the patient's right of {}: are the names exchanged, or is the image mirrored?",
-                left.1,
+                left.name,
                 rounded(apart_mm, 3),
-                right.1
+                right.name
             );
             Note::warning("sides-exchanged", text)
         })

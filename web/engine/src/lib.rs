@@ -33,7 +33,6 @@ use lutra::transport::cpu::Carrier;
 use lutra::transport::emission::Emissions;
 use lutra::transport::gpu::{layout, probe};
 use made::Made;
-use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use thrown::{shown, thrown};
 use wasm_bindgen::prelude::*;
