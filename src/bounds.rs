@@ -178,7 +178,7 @@ impl Given {
                 rounded(CALIBRATION_MARGIN * left_mbq),
                 self.words()
             ),
-            self.advice(found_mbq / left_mbq, readings),
+            words!(self.advice(found_mbq / left_mbq, readings), self.earlier(time_h, found_mbq)),
         )
         .of("total activity"))
     }
@@ -208,6 +208,18 @@ impl Given {
             ),
             "Check the unit (Gy, not mGy or cGy), the mass in g, and the activity given in MBq.",
         ))
+    }
+
+    /// What is to be asked of a time after injection, h, where the same activity would fit an earlier one.
+    fn earlier(&self, time_h: f64, found_mbq: f64) -> String {
+        if self.administered_mbq.is_none() || found_mbq > CALIBRATION_MARGIN * self.most_mbq() {
+            return String::new();
+        }
+        let days = rounded(time_h / H_PER_D);
+        format!(
+            " The activity would fit an earlier time: are {} h ({days} d) right? Check the day of the injection.",
+            rounded(time_h)
+        )
     }
 
     fn words(&self) -> String {

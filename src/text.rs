@@ -21,6 +21,8 @@ pub mod missing;
 pub mod parsed;
 /// Tables as CSV.
 pub mod rows;
+/// Slips of the pen in a line of a TOML file.
+pub mod slips;
 
 /// Most bytes of a text file: the longest nuclide has a tenth of that.
 pub const MAX_BYTES: u64 = 1 << 20;

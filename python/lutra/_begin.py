@@ -28,7 +28,8 @@ def init(
     what : str
         ``"dose"`` or ``"course"``.
     out : path, optional
-        The configuration of a dose; default ``dose.toml`` in the folder.
+        The configuration of a dose, by default ``dose.toml``; or the folder of the drafts of a course. Default: the
+        current folder.
     protocol : str, optional
         A built-in protocol of a course.
 

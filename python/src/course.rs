@@ -16,7 +16,7 @@ use lutra::clinic::failure::{Failure, OrUserError, UserError};
 use lutra::clinic::handed::regions_in_memory;
 use lutra::clinic::invocation::Invocation;
 use lutra::clinic::request::{CourseRequest, GridChoice, RunOptions, StudyChoice, TiaRequest};
-use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate};
+use lutra::clinic::series::{Integrated, OpenSeries, SeriesRegions, integrate_alone};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{guard, series_files};
 use lutra::course::rules::{Fact, Facts};
@@ -149,7 +149,7 @@ pub fn tia(py: Python<'_>, asked: Tia<'_>, progress: Option<&Bound<'_, PyAny>>) 
             sharing: request.outline_sharing,
             quiet: false,
         };
-        Ok(integrate(opened, &BTreeMap::new(), from, &mut shelf, hear)?)
+        Ok(integrate_alone(opened, from, &mut shelf, hear)?)
     })?;
     let heard = fault::notes(heard.iter().chain(&done.warnings).chain(&done.map.warnings));
     Ok(Decays { done: Arc::new(done), inputs, heard })

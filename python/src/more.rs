@@ -221,9 +221,9 @@ pub fn init(
 ) -> PyResult<String> {
     let request = match what {
         "dose" => {
-            InitRequest::Dose { out: out.unwrap_or_else(|| folder.join("dose.toml")), folder: folder.into(), force }
+            InitRequest::Dose { out: out.unwrap_or_else(|| PathBuf::from("dose.toml")), folder: folder.into(), force }
         }
-        "course" => InitRequest::Course { folder: folder.into(), protocol, force },
+        "course" => InitRequest::Course { folder: folder.into(), out: out.unwrap_or_default(), protocol, force },
         _ => {
             let next = "A dose is one cycle, a course several.";
             let fault = UserError::invalid("what", "", format!("\"{what}\""), "dose, course", next);

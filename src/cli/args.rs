@@ -457,7 +457,7 @@ pub struct RawInitDose {
     /// Folder of the images: NIfTI files, or DICOM in it or in its folders
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// Where to write the configuration [default: FOLDER/dose.toml]
+    /// Where to write the configuration [default: dose.toml in the current folder]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Replace a configuration that exists; images are never touched
@@ -474,6 +474,9 @@ pub struct RawInitCourse {
     /// Protocol of the course, where it is known already: iluminet, reluth, .. as `lutra course` takes it
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,
+    /// Folder to write COURSE.toml and the SERIES files into, made where it is missing [default: the current folder]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// Replace configurations that exist; images are never touched
     #[arg(long)]
     pub force: bool,
@@ -1317,14 +1320,15 @@ impl RawInit {
         }
         match self.what {
             RawInitWhat::Dose(RawInitDose { folder, out, force }) => {
-                let out = out.unwrap_or_else(|| folder.join("dose.toml"));
+                let out = out.unwrap_or_else(|| PathBuf::from("dose.toml"));
                 Ok(InitRequest::Dose { folder: folder.into(), out, force })
             }
-            RawInitWhat::Course(RawInitCourse { folder, protocol, force }) => {
+            RawInitWhat::Course(RawInitCourse { folder, protocol, out, force }) => {
                 if let Some(name) = &protocol {
                     Protocol::built_in(name).or_user_error()?;
                 }
-                Ok(InitRequest::Course { folder: folder.into(), protocol, force })
+                let out = out.unwrap_or_default();
+                Ok(InitRequest::Course { folder: folder.into(), out, protocol, force })
             }
         }
     }

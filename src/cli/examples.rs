@@ -155,6 +155,7 @@ pub(super) const INIT_DOSE: &str = examples!(
 pub(super) const INIT_COURSE: &str = examples!(
     "lutra init course patient",
     "lutra init course patient --protocol iluminet",
+    "lutra init course study --out plan",
     "",
     "Every guess is written down with its reason; a line with \"?\" is for a person to fill in, and `lutra course`",
     "refuses the file by the name of that line until it is.",

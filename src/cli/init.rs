@@ -5,6 +5,7 @@ use super::printer;
 use crate::clinic::failure::Failure;
 use crate::clinic::init::{Next, init, shown};
 use crate::clinic::request::InitRequest;
+use crate::text::counted;
 
 /// Runs `lutra init`.
 pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
@@ -23,7 +24,7 @@ pub(super) fn run(request: &InitRequest) -> Result<(), Failure> {
     }))?;
     printer::data(&match done.to_fill_in.len() {
         0 => "nothing is left to fill in; read it through nevertheless\n".to_owned(),
-        n => format!("to be filled in by a person, {n} fields:\n"),
+        n => format!("to be filled in by a person, {}:\n", counted(n, "field")),
     });
     for (file, line, field) in &done.to_fill_in {
         printer::data(&format!("  {}:{line}: {field}\n", file.display()));

@@ -36,6 +36,7 @@ mod serve;
 mod show;
 mod svalue;
 mod tia;
+mod usage;
 mod validate;
 mod verify;
 
@@ -73,7 +74,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure>
             printer::help(&error);
             return Ok(printer::delivered()?);
         }
-        other => other.map_err(Failure::Usage)?,
+        other => other.map_err(|error| Failure::Usage(usage::advised(error)))?,
     };
     printer::configure(raw.talk.quiet, raw.talk.json);
     match raw.command {

@@ -10,13 +10,12 @@ use crate::clinic::failure::Failure;
 use crate::clinic::guard;
 use crate::clinic::partial_volume::Record;
 use crate::clinic::request::TiaRequest;
-use crate::clinic::series::{OpenSeries, SeriesRegions, integrate};
+use crate::clinic::series::{OpenSeries, SeriesRegions, integrate_alone};
 use crate::clinic::series_files::{FILE_NAMES, write};
 use crate::clinic::shelf::Shelf;
 use crate::clinic::volumes::Measured;
 use crate::course::tia::{RegionIntegral, TiaMap};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
-use std::collections::BTreeMap;
 
 /// Runs `lutra tia`.
 pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
@@ -34,7 +33,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
         sharing: request.outline_sharing,
         quiet: false,
     };
-    let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;
+    let done = integrate_alone(opened, from, &mut Shelf::default(), hear)?;
     write(&done, &folder)?;
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("tia.json"))?;

@@ -5,7 +5,9 @@
 //! nowhere: it may name the patient.
 
 use crate::course::series::{DecayCorrection, ImageUnit};
+use crate::note::Note;
 use crate::source::ActivityUnit;
+use crate::units::rounded;
 
 /// What a description says; `None` where it says nothing, or more than one thing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +21,11 @@ pub struct Described {
     /// Moment that the values were corrected to.
     pub correction: Option<DecayCorrection>,
 }
+
+/// How far a stated time may lie from that of a header, h: headers hold whole and nominal hours.
+const TIME_AGREES_H: f64 = 1.0;
+/// The same as a share of the header's, for scans within the first hours.
+const TIME_AGREES_REL: f64 = 0.25;
 
 /// Units of images as they are written, without spaces; capitals count (mBq is no MBq).
 const IMAGES: [(&str, ImageUnit); 6] = [
@@ -86,6 +93,53 @@ impl Described {
         if words.is_empty() { words } else { format!("; its header says {words}") }
     }
 
+    /// Whether a stated time, h, is that of the header but for its rounding; true where the header says none.
+    fn dates(&self, time_h: f64) -> bool {
+        let allowed = |own: f64| TIME_AGREES_H.min(TIME_AGREES_REL * own);
+        self.hours.is_none_or(|own| (own - time_h).abs() <= allowed(own))
+    }
+
+    /// Where the header says otherwise than what is stated of an image: its time after injection, h, its unit and its
+    /// correction. What is stated is used, as it is over a DICOM header.
+    pub fn against(&self, time_h: f64, unit: ImageUnit, correction: DecayCorrection) -> Vec<Note> {
+        let doubt = |own: &str, stated: &str, ask: &str| {
+            let text = format!("its header says {own}, and {stated} is stated, which is used: {ask}");
+            Note::warning("header-contradicts", text)
+        };
+        let mut doubts = Vec::new();
+        if let Some(own) = self.hours.filter(|_| !self.dates(time_h)) {
+            let ask = if self.dates(24.0 * time_h) {
+                format!("in days? write time_h = {own}")
+            } else {
+                "are two images or two times exchanged?".to_owned()
+            };
+            doubts.push(doubt(&format!("{own} h"), &format!("a time of {} h", rounded(time_h, 5)), &ask));
+        }
+        if self.integrated.is_some() || self.unit.is_some_and(|own| own != unit) {
+            let own = Self { hours: None, correction: None, ..self.clone() }.words();
+            let ask = if self.integrated.is_some() {
+                "an image of a moment belongs here, not a map that is integrated over time"
+            } else {
+                "check the unit"
+            };
+            doubts.push(doubt(&own, &format!("the unit {}", unit.name()), ask));
+        }
+        if let Some(own) = self.correction.filter(|own| *own != correction) {
+            let stated = format!("{} (decay_correction)", correction.name());
+            doubts.push(doubt(&format!("decay correction {}", own.name()), &stated, "check the reconstruction"));
+        }
+        doubts
+    }
+
+    /// What a map that is stated to be integrated over time, in this unit, is by its header, if it says otherwise.
+    pub fn contradicts_map(&self, unit: ActivityUnit) -> Option<String> {
+        match (self.integrated, self.unit) {
+            (Some(own), _) => (own != unit).then(|| format!("\"{}\"", self.words())),
+            (None, Some(_)) => Some(format!("\"{}\", activity at a moment", self.words())),
+            (None, None) => None,
+        }
+    }
+
     /// What a description says.
     pub fn of(text: &str) -> Self {
         let words: Vec<&str> = text
@@ -125,6 +179,39 @@ mod tests {
         assert_eq!(of("DOE^JANE").behind(), "");
         assert_eq!(of("TIA in Bq h/mL").integrated, Some(ActivityUnit::BqMlH));
         assert_eq!(of("MBq h per voxel").integrated, Some(ActivityUnit::MbqH));
+    }
+
+    #[test]
+    fn alarm_a_statement_against_its_header_is_told() {
+        let image = Described::of("Bq/mL, 72 h, DecayCorrection NONE");
+        let told = |time_h, unit, correction| -> Vec<String> {
+            image.against(time_h, unit, correction).iter().map(Note::to_string).collect()
+        };
+        for near_h in [72.0, 71.6, 73.0] {
+            assert_eq!(told(near_h, ImageUnit::BqMl, DecayCorrection::None), [""; 0], "{near_h} h is 72 h, rounded");
+        }
+        let days = told(3.0, ImageUnit::BqMl, DecayCorrection::None);
+        assert_eq!(days.len(), 1);
+        assert!(days[0].contains("72 h") && days[0].contains("in days? write time_h = 72"), "{days:?}");
+        let other = told(24.3, ImageUnit::BqMl, DecayCorrection::None);
+        assert!(other[0].contains("exchanged"), "{other:?}");
+        assert!(told(72.0, ImageUnit::KbqMl, DecayCorrection::None)[0].contains("Bq/mL"));
+        assert!(told(72.0, ImageUnit::BqMl, DecayCorrection::ToInjection)[0].contains("to_injection"));
+        let early = Described::of("Bq/mL at 1 h").against(1.0 / 24.0, ImageUnit::BqMl, DecayCorrection::None);
+        assert!(early[0].contains("in days? write time_h = 1"), "{early:?}");
+        let map = Described::of("decays per voxel");
+        assert!(map.against(24.0, ImageUnit::BqMl, DecayCorrection::None)[0].contains("integrated"));
+        assert_eq!(Described::of("").against(3.0, ImageUnit::BqMl, DecayCorrection::None), []);
+    }
+
+    #[test]
+    fn alarm_a_map_that_its_header_calls_an_image_is_refused() {
+        let of = |text: &str| Described::of(text).contradicts_map(ActivityUnit::BqMlH);
+        assert_eq!(of("Bq/mL, 72 h").as_deref(), Some("\"Bq/mL, 72 h\", activity at a moment"));
+        assert!(of("decays per voxel").is_some());
+        for sound in ["", "TIA in Bq h/mL", "activity"] {
+            assert_eq!(of(sound), None, "{sound}");
+        }
     }
 
     #[test]

@@ -7,8 +7,12 @@ use super::from_files;
 use super::full_budget;
 use super::notes::Listener;
 use super::request::{DoseRequest, DvhBands, RunOptions};
+use crate::course::decision::implausible_dose;
+use crate::course::names::standard;
+use crate::course::protocol::Protocol;
 use crate::dose::regions::{RegionDose, RegionEnergy, RegionHistogram, RegionInput, merge_labels, region_histograms};
 use crate::dose::{AIR_LIMIT_G_CM3, DoseMap, PassEnergy};
+use crate::io::dicom::Isotope;
 use crate::note::Note;
 use crate::report::EnergyBalance;
 use crate::report::table::balance_lines;
@@ -84,7 +88,8 @@ impl DoseResult {
 /// Everything that the reader should know of a run: of the case, of the transport, of the regions.
 pub fn warnings(case: &Case, computed: &Computed, rows: &[RegionDose]) -> Vec<Note> {
     let of_regions = RegionDose::notes(rows).into_iter().chain(without_band(computed, rows));
-    case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).collect()
+    let far = far_from_population(case, rows);
+    case.warnings.iter().chain(&computed.warnings).cloned().chain(of_regions).chain(far).collect()
 }
 
 /// Regions that a band of everything known was asked for and of whose activity nothing is known.
@@ -141,6 +146,17 @@ pub struct Tables {
     pub notes: Vec<Note>,
 }
 
+/// Kidneys whose dose per activity is far from that of the population that every built-in protocol of 177Lu states.
+fn far_from_population(case: &Case, rows: &[RegionDose]) -> Vec<Note> {
+    let of_lutetium = Isotope::all_in(&case.nuclide.name).iter().any(|isotope| isotope.to_string() == "177Lu");
+    let Some(protocol) = Protocol::built_in("iluminet").ok().filter(|_| of_lutetium) else { return Vec::new() };
+    let kidney = |row: &&RegionDose| {
+        standard(&row.name).is_some_and(|name| protocol.organ.structures.contains(&name.to_owned()))
+    };
+    let doubt = |row: &RegionDose| implausible_dose(&row.name, row.gy_per_gbq?, protocol.prior.gy_per_gbq);
+    rows.iter().filter(kidney).filter_map(doubt).collect()
+}
+
 /// Tables and histograms of a dose.
 pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables, Failure> {
     let table = |labels: &[u16],
@@ -164,7 +180,8 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
     if case.groups.is_empty() {
         dose_budgets::fill(case, computed.own.as_ref(), &mut rows);
         let histograms = banded(computed, histograms, rows.iter());
-        let notes = rows.iter().filter_map(RegionDose::note).chain(without_band(computed, &rows)).collect();
+        let of_rows = rows.iter().filter_map(RegionDose::note);
+        let notes = of_rows.chain(without_band(computed, &rows)).chain(far_from_population(case, &rows)).collect();
         return Ok(Tables { rows, group_rows: Vec::new(), histograms, notes });
     }
     let merged = merge_labels(&case.labels, &case.groups);
@@ -175,7 +192,7 @@ pub fn tables(case: &Case, computed: &Computed, dose: &DoseMap) -> Result<Tables
     dose_budgets::fill(case, computed.own.as_ref(), &mut group_rows);
     let histograms = banded(computed, histograms, rows.iter().chain(&group_rows));
     let of_rows = rows.iter().chain(&group_rows).filter_map(RegionDose::note);
-    let notes = of_rows.chain(without_band(computed, &rows)).collect();
+    let notes = of_rows.chain(without_band(computed, &rows)).chain(far_from_population(case, &rows)).collect();
     Ok(Tables { rows, group_rows, histograms, notes })
 }
 

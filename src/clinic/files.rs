@@ -6,6 +6,7 @@ use crate::io::IoError;
 use crate::io::target::Target;
 use crate::place::Place;
 use crate::text::{self, TextError};
+use std::path::Path;
 
 /// An error prefixed with its file.
 pub fn in_file(path: impl Into<Words>, error: &UserError) -> UserError {
@@ -34,6 +35,11 @@ pub fn read_text(path: &Place) -> Result<String, UserError> {
 pub fn named_nuclide(file: &Place, name: &str) -> Place {
     let path = beside(file, name);
     if path.is_file() { path } else { file.at(name) }
+}
+
+/// Makes a folder for what a command writes, and those above it, where they are missing.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(path).at(path)
 }
 
 /// Writes rows as CSV.

@@ -210,6 +210,17 @@ fn activity_map(
     let image = images::nifti_image::<f64>("activity", file, warnings)?;
     let frame =
         ActivityFrame { grid: image.volume.grid.clone(), orientation: image.orientation, form_code: image.form_code };
+    if let Some(found) = image.described.contradicts_map(unit) {
+        return Err(UserError::invalid(
+            file,
+            "header",
+            found,
+            format!("a map of time-integrated activity, as {} states", unit.name()),
+            "Integrate images over time first (lutra tia SERIES.toml). Where the header was copied from another image, correct \
+             its description.",
+        )
+        .kind(FaultKind::Mismatch));
+    }
     let name = file.display().to_string();
     let map = ActivityMap::new(image.volume, unit, &name).or_user_error()?;
     map.check(&name, given).or_user_error()?;

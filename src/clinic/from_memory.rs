@@ -1,6 +1,7 @@
 //! From volumes in memory to a case, for Python arrays, web pages and tests.
 
 use super::case::Case;
+use super::described::Described;
 use super::failure::{OrUserError, UserError};
 use super::from_files::{Decays, case_from};
 use super::images::{Image, OpenedRegions, RegionMap, recorded_values};
@@ -45,7 +46,7 @@ pub(super) fn place(role: &str) -> String {
 pub(super) fn image(role: &str, volume: Volume<f32>) -> Image<f32> {
     let input = recorded_values(role, &place(role), &volume.data, f32::to_le_bytes);
     let (volume, orientation) = volume.to_canonical();
-    Image { volume, orientation, form_code: 1, input, origin: None }
+    Image { volume, orientation, form_code: 1, input, origin: None, described: Described::default() }
 }
 
 /// Labels in memory as regions in canonical order.

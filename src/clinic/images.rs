@@ -1,8 +1,10 @@
 //! Images and regions of any format: in RAS+ order, with digest, doubts and origin.
 
+use super::described::Described;
 use super::failure::{OrUserError, UserError};
 use super::notes::Listener;
 use super::room;
+use super::sides;
 use crate::fault::{Setting, Words, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{ActivityOptions, Opened, Origin, Scan};
@@ -32,6 +34,8 @@ pub struct Image<T> {
     pub input: InputFile,
     /// Origin of a DICOM image.
     pub origin: Option<Origin>,
+    /// What the header of a NIfTI file says of unit and time.
+    pub described: Described,
 }
 
 /// The anatomy that regions are mapped to.
@@ -115,7 +119,8 @@ fn turned<T: Copy>(
     let (volume, orientation) = opened.volume.to_canonical();
     let grid = settled(path, volume.grid).or_user_error()?;
     let volume = Volume { grid, data: volume.data };
-    Ok(Image { volume, orientation, form_code: opened.form_code, input, origin: opened.origin })
+    let described = Described::of(&opened.description);
+    Ok(Image { volume, orientation, form_code: opened.form_code, input, origin: opened.origin, described })
 }
 
 /// Opens a CT, HU; its notes become warnings.
@@ -150,10 +155,11 @@ pub fn nifti_image<T: Sample>(role: &str, path: &Place, warnings: &mut Vec<Note>
     let image = nifti::read_finite::<T>(path).or_user_error()?;
     warnings.extend(image.header.notes.iter().map(|note| note.clone().at(path)));
     let form_code = WriteOptions::like(&image.header, "").form_code;
+    let described = Described::of(&image.header.description);
     room::for_image(&path.display().to_string(), image.volume.data.len(), size_of::<T>())?;
     let (volume, orientation) = image.volume.to_canonical();
     let volume = Volume { grid: settled(path, volume.grid).or_user_error()?, data: volume.data };
-    Ok(Image { volume, orientation, form_code, input: read(role, path)?, origin: None })
+    Ok(Image { volume, orientation, form_code, input: read(role, path)?, origin: None, described })
 }
 
 /// Opens regions: a NIfTI label map on its own grid; a structure set or segmentation on the anatomy's. Names come
@@ -183,6 +189,7 @@ pub fn open_regions(path: &Place, names: Option<&Place>, anatomy: &Anatomy<'_>) 
     }
     let (labels, _) = opened.labels.to_canonical();
     let labels = Volume { grid: settled(path, labels.grid).or_user_error()?, data: labels.data };
+    warnings.extend(sides::exchanged(&labels, &named).into_iter().map(|doubt| doubt.at(path)));
     Ok(OpenedRegions { map: RegionMap { labels, names: named, inputs }, told, warnings })
 }
 

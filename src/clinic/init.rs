@@ -4,6 +4,7 @@
 //! is left as `"?"`, and the next command names that field and refuses the file until the user has filled it in.
 
 use super::failure::{Failure, OrUserError, UserError};
+use super::files::make_folder;
 use super::request::InitRequest;
 use super::study::too_close;
 use super::survey::{Candidate, Reach, Role, Survey, folders_of, inputs, survey};
@@ -111,6 +112,11 @@ pub fn init(request: &InitRequest) -> Result<Drafted, Failure> {
         let error = UserError::invalid(folder, "folder of images", "buffers in memory", "a folder on the disk", next);
         return Err(error.into());
     }
+    if let InitRequest::Course { out, .. } = request
+        && !out.as_os_str().is_empty()
+    {
+        make_folder(out)?;
+    }
     let drafted = drafted(request)?;
     let paths: Vec<&Path> = drafted.drafts.iter().map(|draft| draft.path.as_path()).collect();
     let claimed = OutputFiles::claim(&paths, force, &inputs(folder)?).map_err(|error| match &error {
@@ -135,9 +141,9 @@ pub fn drafted(request: &InitRequest) -> Result<Drafted, UserError> {
             let drafts = vec![dose_draft(folder, out, &found)?];
             (drafts, found.left, Next::Dose(out.clone()))
         }
-        InitRequest::Course { folder, protocol, force: _ } => {
-            let (drafts, left) = course_drafts(folder, protocol.as_deref())?;
-            (drafts, left, Next::Course(folder.path().join("COURSE.toml")))
+        InitRequest::Course { folder, out, protocol, force: _ } => {
+            let (drafts, left) = course_drafts(folder, &folder.at(out), protocol.as_deref())?;
+            (drafts, left, Next::Course(out.join("COURSE.toml")))
         }
     };
     let to_fill_in = drafts
@@ -462,13 +468,11 @@ struct Cycle {
     found: Survey,
     /// When its images date the injection.
     injection: Option<Moment>,
-    /// Its SERIES.toml.
-    series: Place,
 }
 
 impl Cycle {
     fn of_folder(folder: Place, found: Survey) -> Self {
-        Self { series: folder.join("SERIES.toml"), folder, found, injection: None }
+        Self { folder, found, injection: None }
     }
 }
 
@@ -477,34 +481,44 @@ fn injection(image: &Candidate) -> Option<Moment> {
     image.scan.as_ref()?.timing.injection
 }
 
-/// The cycles of DICOM images by their injections, whatever folders they lie in; none where an image dates no injection or
-/// a cycle brings something else. A CT or regions of a folder stay with the one cycle of its images, others are common.
+/// The cycles of DICOM images by their injections, whatever folders they lie in, as `lutra course FOLDER` groups them; none
+/// where no image dates an injection. Images that date none beside those that do are left out by name. A CT or regions of a
+/// folder stay with the one cycle of its images, others are common.
 ///
 /// Errors: injections too close for two cycles.
-fn by_injection(folder: &Place, common: &mut Survey, cycles: &[Cycle]) -> Result<Option<Vec<Cycle>>, UserError> {
+fn by_injection(
+    folder: &Place,
+    common: &mut Survey,
+    cycles: &[Cycle],
+    left: &mut Vec<Words>,
+) -> Result<Option<Vec<Cycle>>, UserError> {
     const DOSED: [Role; 4] = [Role::Integrated, Role::Moment, Role::Activity, Role::Dose];
     let all = cycles.iter().map(|cycle| &cycle.found).chain([&*common]);
-    let images: Vec<Candidate> = all.flat_map(|found| found.of(&DOSED)).cloned().collect();
-    let dated: Option<Vec<Moment>> = images.iter().map(injection).collect();
-    let Some(dated) = dated.filter(|dated| !dated.is_empty()) else { return Ok(None) };
+    let (images, undated): (Vec<Candidate>, Vec<Candidate>) =
+        all.flat_map(|found| found.of(&DOSED)).cloned().partition(|image| injection(image).is_some());
+    let dated: Vec<Moment> = images.iter().filter_map(injection).collect();
+    if dated.is_empty() {
+        return Ok(None);
+    }
+    left.extend(undated.iter().map(|one| {
+        words!(
+            &one.path,
+            ": it dates no injection, the DICOM images beside it do: a cycle of its own is for a person to add"
+        )
+    }));
     let groups = dicom::by_injection(&dated).map_err(|close| {
         let [first, second] = close.pair.map(|n| images[n].path.display().to_string());
         too_close(&second, &first, close.apart_h)
     })?;
     let dir = |image: &Candidate| if image.path.is_dir() { image.path.clone() } else { parent_of(&image.path) };
     let mut found: Vec<Cycle> = Vec::new();
-    for (number, group) in (1..).zip(&groups) {
+    for group in &groups {
         let own: Vec<Candidate> = group.iter().map(|&n| images[n].clone()).collect();
         let below = |one: &Place| own.iter().all(|image| dir(image).starts_with(one));
         let home = cycles.iter().map(|cycle| &cycle.folder).find(|inner| *inner != folder && below(inner));
-        let series = match (home, groups.len()) {
-            (Some(home), _) => home.join("SERIES.toml"),
-            (None, 1) => folder.join("SERIES.toml"),
-            (None, _) => folder.join(format!("SERIES-{number}.toml")),
-        };
         let folder = home.cloned().unwrap_or_else(|| folder.clone());
         let found_here = Survey { images: own, ..Survey::default() };
-        found.push(Cycle { folder, found: found_here, injection: Some(dated[group[0]]), series });
+        found.push(Cycle { folder, found: found_here, injection: Some(dated[group[0]]) });
     }
     for cycle in cycles {
         let rest = Survey {
@@ -524,8 +538,8 @@ fn brings_dosimetry(found: &Survey) -> bool {
     !found.of(&[Role::Integrated, Role::Moment, Role::Activity, Role::Dose]).is_empty()
 }
 
-/// `COURSE.toml` and a `SERIES.toml` for each cycle with images at several times.
-fn course_drafts(folder: &Place, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<Words>), UserError> {
+/// `COURSE.toml` and a `SERIES.toml` for each cycle with images at several times, all to be written into `home`.
+fn course_drafts(folder: &Place, home: &Place, protocol: Option<&str>) -> Result<(Vec<Draft>, Vec<Words>), UserError> {
     let mut common = survey(folder, Reach::Here)?;
     let mut cycles = Vec::new();
     for inner in folders_of(folder)? {
@@ -533,7 +547,7 @@ fn course_drafts(folder: &Place, protocol: Option<&str>) -> Result<(Vec<Draft>, 
         if brings_dosimetry(&found) { cycles.push(Cycle::of_folder(inner, found)) } else { common.add(found) }
     }
     let mut left = common.left.clone();
-    if let Some(grouped) = by_injection(folder, &mut common, &cycles)? {
+    if let Some(grouped) = by_injection(folder, &mut common, &cycles, &mut left)? {
         left.extend(cycles.iter().flat_map(|cycle| cycle.found.left.clone()));
         cycles = grouped;
     } else if cycles.is_empty() {
@@ -554,13 +568,13 @@ fn course_drafts(folder: &Place, protocol: Option<&str>) -> Result<(Vec<Draft>, 
     }
     let protocol = protocol.map(Protocol::built_in).transpose().or_user_error()?;
     let mut drafts = Vec::new();
-    let course = course_text(folder, protocol.as_ref(), &common, &cycles, &mut drafts)?;
-    drafts.insert(0, Draft { path: folder.path().join("COURSE.toml"), text: course.0 });
+    let course = course_text((folder, home), protocol.as_ref(), &common, &cycles, &mut drafts)?;
+    drafts.insert(0, Draft { path: home.path().join("COURSE.toml"), text: course.0 });
     Ok((drafts, left))
 }
 
 fn course_text(
-    folder: &Place,
+    (folder, home): (&Place, &Place),
     protocol: Option<&Protocol>,
     common: &Survey,
     cycles: &[Cycle],
@@ -596,7 +610,7 @@ fn course_text(
     if own_ct < cycles.len() || !common.of(&[Role::Ct]).is_empty() {
         choose(
             &mut text,
-            folder,
+            home,
             "ct",
             "CT of all cycles without their own",
             &common.of(&[Role::Ct]),
@@ -606,7 +620,7 @@ fn course_text(
         text.comment("Each cycle has its own CT: see there.");
     }
     let missing = "No label map was found beside the cycles' folders: give labels here or with the cycles.";
-    labels(&mut text, folder, common, missing)?;
+    labels(&mut text, home, common, missing)?;
     steering(&mut text, protocol, common, cycles);
     text.gap();
     text.comment("Grid of the dose: ct, activity, or an edge length in mm.");
@@ -658,7 +672,8 @@ fn course_text(
     }
     text.line("# [[radiobiology]]").line("# region = \"tumour_1\"").line("# set = \"tumour-generic\"").gap();
     for (number, cycle) in (1..).zip(cycles) {
-        cycle_text(&mut text, folder, number, cycle, common, drafts)?;
+        let series = if cycles.len() == 1 { "SERIES.toml".to_owned() } else { format!("SERIES-{number}.toml") };
+        cycle_text(&mut text, (folder, home), (number, &series), cycle, common, drafts)?;
     }
     Ok(text)
 }
@@ -720,15 +735,15 @@ fn kind_of(found: &Survey) -> Dosimetry {
 
 fn cycle_text(
     text: &mut Text,
-    folder: &Place,
-    number: usize,
+    (folder, home): (&Place, &Place),
+    (number, series): (usize, &str),
     cycle: &Cycle,
     common: &Survey,
     drafts: &mut Vec<Draft>,
 ) -> Result<(), UserError> {
     match cycle.injection {
         None => {
-            text.comment(&format!("Cycle {number}: {}.", relative(folder, &cycle.folder)?));
+            text.comment(&format!("Cycle {number}: {}.", relative(home, &cycle.folder)?));
             text.line("[[cycles]]");
             text.blank("date", "day of the injection, as in 2025-01-31.");
         }
@@ -753,18 +768,16 @@ fn cycle_text(
         }
     }
     let own = cycle.folder != *folder;
-    let (found, base) = (&cycle.found, folder);
+    let (found, base) = (&cycle.found, home);
     match kind_of(found) {
         Dosimetry::Series => {
-            let home = parent_of(&cycle.series);
-            let series = series_text(&home, number, found, common)?;
+            let drafted = series_text(home, number, found, common)?;
             text.comment(match scans(found).len() {
                 1 => "One image; this file says how it is integrated over time.",
                 _ => "Images at several times; this file says how they are integrated.",
             });
-            let file = cycle.series.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            text.text("series", &if own { format!("{}/{file}", relative(base, &home)?) } else { file });
-            drafts.push(Draft { path: cycle.series.to_path_buf(), text: series.0 });
+            text.text("series", series);
+            drafts.push(Draft { path: home.path().join(series), text: drafted.0 });
         }
         Dosimetry::Integrated => {
             choose(text, base, "tia", "time-integrated activity", &found.of(&[Role::Integrated]), "")?;

@@ -295,7 +295,8 @@ pub(super) fn regions_on(
                 matter.own_grid.describe(),
                 frame.grid.describe()
             ),
-            "Resample the labels to the CT with nearest-neighbour interpolation.",
+            "Are these regions of this patient and this CT? If they are, resample them to the CT with nearest-neighbour \
+             interpolation.",
         )
         .kind(FaultKind::Mismatch));
     }

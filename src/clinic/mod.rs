@@ -169,6 +169,9 @@ pub mod shard;
 /// Inputs opened by a request.
 pub mod shelf;
 
+/// Whether left and right regions lie on the sides that their names say.
+mod sides;
+
 /// Transforms that a person gives.
 pub mod transforms;
 

@@ -23,6 +23,7 @@ use crate::report::png::{Drawn, Outline, Picture, hottest_voxel, region_centre, 
 use crate::report::run_record::{
     self, CostRecord, InputFile, PassRecord, RunRecord, SCHEMA, SceneRecord, cpu_seconds, peak_memory_bytes, utc,
 };
+use crate::text::counted;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::BufWriter;
@@ -183,8 +184,9 @@ pub fn storable(mut gy: Vec<f64>, name: &str, hear: &mut dyn Listener) -> Vec<f6
     if below > 0 {
         let lowest = gy.iter().copied().fold(0.0, f64::min);
         let text = format!(
-            "{below} voxels with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
-             since RT Dose holds none below; the NIfTI map keeps them"
+            "{} with a dose below 0 by statistics (the lowest {lowest:.2e} Gy) are written as 0, \
+             since RT Dose holds none below; the NIfTI map keeps them",
+            counted(below, "voxel")
         );
         hear.note(Note::info("negative-dose-clipped", text).at(name));
         gy.iter_mut().filter(|gy| **gy < 0.0).for_each(|gy| *gy = 0.0);

@@ -244,6 +244,8 @@ pub enum InitRequest {
     Course {
         /// Folder of the cycles.
         folder: Place,
+        /// Folder of the drafts; empty for the working folder.
+        out: PathBuf,
         /// Protocol, where it is known.
         protocol: Option<String>,
         /// Whether configurations may exist.

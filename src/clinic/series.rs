@@ -20,7 +20,7 @@ use crate::course::series::{Common, DecayCorrection, ImageUnit, RawFit, Series, 
 use crate::course::tia::{ActivityImage, EarlierHalfLife, Method, RegionMethod, TiaInput, TiaMap, integrate_series};
 use crate::course::time_activity::{ErrorModel, Model};
 use crate::decay::Nuclide;
-use crate::fault::{Setting, words};
+use crate::fault::{FaultKind, Setting, words};
 use crate::grid::{Orientation, Volume, VoxelGrid};
 use crate::io::dicom::{self, ActivityOptions, IfSilent, Moment, Origin, RunNuclide, StatedMoment, TimeZone};
 use crate::note::Note;
@@ -37,6 +37,8 @@ use std::sync::Arc;
 
 /// A series as integrated.
 pub struct Integrated {
+    /// What messages call it.
+    pub name: Place,
     /// The map and its regions.
     pub map: TiaMap,
     /// Order of the axes in the user's files.
@@ -59,6 +61,8 @@ pub struct Integrated {
     pub motions: Vec<MotionRecord>,
     /// Volumes of interest from the images.
     pub volumes: Vec<volumes::Measured>,
+    /// Whether the times of its images are hours that a person wrote, not moments of a clock or of headers.
+    pub times_typed: bool,
     /// Notes of the readers.
     pub warnings: Vec<Note>,
 }
@@ -137,6 +141,11 @@ impl OpenSeries {
     pub fn given(mut self, administered_mbq: f64) -> Self {
         self.series.administered_mbq.get_or_insert(administered_mbq);
         self
+    }
+
+    /// Nuclide name or file.
+    pub fn nuclide(&self) -> &Place {
+        &self.nuclide
     }
 
     /// Whether the series names its regions.
@@ -340,8 +349,13 @@ impl OpenSeries {
     /// Opens what a SERIES.toml names.
     fn of_file(path: &Place, (common, course): &(Common<'_>, &Place)) -> Result<Self, UserError> {
         let (text, name) = (read_text(path)?, path.display().to_string());
-        let stated = Series::stated(&text, &name).or_user_error()?;
-        let nuclide_name = named_nuclide(path, &stated.nuclide);
+        let mut stated = Series::stated(&text, &name).or_user_error()?;
+        let nuclide_name = match common.nuclide.filter(|_| !stated.nuclide_stated) {
+            Some(of_course) => named_nuclide(course, of_course),
+            None => named_nuclide(path, &stated.nuclide),
+        };
+        // what the course states holds for a series that states nothing
+        stated.nuclide_stated |= common.nuclide.is_some();
         let nuclide = Nuclide::load(&nuclide_name).or_user_error()?;
         let mut inputs = vec![read("series", path)?];
         let mut warnings = Vec::new();
@@ -395,8 +409,14 @@ impl OpenSeries {
             let file = beside(path, &image.file);
             let read = match opened.remove(&image.file) {
                 Some(read) => read,
-                None => images::activity("image", &file, &ActivityOptions::default(), &mut warnings)?.0,
+                None => {
+                    let read = images::activity("image", &file, &ActivityOptions::default(), &mut warnings)?.0;
+                    let doubts = read.described.against(image.time_h, series.unit, series.decay_correction);
+                    warnings.extend(doubts.into_iter().map(|doubt| doubt.at(&file)));
+                    read
+                }
             };
+            twice(path, &image.file, &images, &inputs, &read.input)?;
             motion::agree(image.registration.as_ref(), origin.as_ref(), read.origin.as_ref())?;
             let decay = (-(image.time_h - image.reference_time_h) / nuclide.half_life_h).exp2();
             let per_value = match (series.unit.mbq_per_value(read.volume.grid.voxel_cm3()), &calibrated) {
@@ -593,10 +613,27 @@ impl OpenSeries {
             placed: &placed,
             voxelwise: series.voxelwise,
             administered_mbq: series.administered_mbq,
+            readings: &series.unit.readings(self.images[0].activity_mbq.grid.voxel_cm3()),
         })
         .or_user_error()
         .map_err(|e| in_file(&self.name, &e))
     }
+}
+
+/// Refuses an image that an earlier entry of the series has already: one scan is one point in time.
+fn twice(
+    path: &Place,
+    file: &str,
+    before: &[ActivityImage],
+    inputs: &[InputFile],
+    read: &InputFile,
+) -> Result<(), UserError> {
+    let same = |input: &&InputFile| input.role == read.role && input.sha256 == read.sha256;
+    let Some(first) = inputs.iter().find(same) else { return Ok(()) };
+    let next = "Is one scan listed twice? Remove the entry, or give it the image of its own time.";
+    let place = format!("images[{}] ({file})", before.len());
+    let found = format!("the bytes of {} again (same SHA-256)", first.path);
+    Err(UserError::invalid(path, place, found, "an image of its own", next).kind(FaultKind::Mismatch))
 }
 
 /// Reads the priors of a series from beside the file that names each: the course's, for the method of all its series, or its own.
@@ -723,6 +760,7 @@ fn stated_nowhere(nuclide: &str, administered_mbq: Option<f64>, unit: ImageUnit,
         fit_of_course: false,
         regions: Vec::new(),
         volumes: Vec::new(),
+        times_typed: false,
     }
 }
 
@@ -780,6 +818,7 @@ pub fn integrate(
     };
     let map = opened.integrate(&over, earlier, hear)?;
     let sharing = over.sharing;
+    let (name, times_typed) = (opened.name.clone(), opened.series.times_typed);
     let OpenSeries {
         orientation, form_code, mut inputs, nuclide, partial_volume, motions, volumes, mut warnings, ..
     } = opened;
@@ -788,6 +827,8 @@ pub fn integrate(
         warnings.extend(regions.warnings.iter().cloned());
     }
     Ok(Integrated {
+        name,
+        times_typed,
         map,
         orientation,
         form_code,
@@ -801,4 +842,28 @@ pub fn integrate(
         volumes,
         warnings,
     })
+}
+
+/// As [`integrate`], of a series on its own: there is no course in which a named person answers for its doubts.
+///
+/// Errors: as [`integrate`]; times that are in days, where a person wrote them as hours.
+pub fn integrate_alone(
+    opened: OpenSeries,
+    from: SeriesRegions<'_>,
+    shelf: &mut Shelf,
+    hear: &mut dyn Listener,
+) -> Result<Integrated, UserError> {
+    let done = integrate(opened, &BTreeMap::new(), from, shelf, hear)?;
+    let days = done.map.warnings.iter().find(|note| note.code == "times-in-days").filter(|_| done.times_typed);
+    match days {
+        None => Ok(done),
+        Some(note) => Err(UserError::invalid(
+            &done.name,
+            "images: time_h",
+            note.text.clone(),
+            "hours after injection",
+            "Write the times in hours. If they are in hours, state them by the clock: injection_time, and scan_start and \
+             duration_min of each image, in place of time_h.",
+        )),
+    }
 }

@@ -359,7 +359,12 @@ fn ambiguous(
     } else {
         fit.iter().map(|entry| entry.path.display().to_string()).collect::<Vec<_>>().join(", ")
     };
-    let next = words!("Name the one to use with ", setting, ".");
+    let next = match fit.first() {
+        Some(one) => {
+            words!("Name the one to use with ", setting, ", as in ", setting, format!(" {}.", one.path.display()))
+        }
+        None => words!("Name the one to use with ", setting, "."),
+    };
     UserError::invalid(path, format!("{what} for {images}"), found, "one", next)
 }
 

@@ -389,7 +389,11 @@ fn checked_cycle(
             place("date"),
             format!("{date} after {before}"),
             "cycles in order of time",
-            "Sort the [[cycles]] entries by date.",
+            if date == before {
+                "Is one cycle listed twice? Otherwise correct the date."
+            } else {
+                "Sort the [[cycles]] entries by date; check the year."
+            },
         ));
     }
     let administered_mbq = positive(file, &place("administered_mbq"), cycle.administered_mbq, "MBq")?;

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::bounds::BoundsError;
 use crate::fault::{Explained, Fault, Words, explained, words};
 use crate::text::missing;
+use crate::text::slips::slip;
 
 /// A field of a file that cannot be used: what was found, what is allowed, what to do.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -169,14 +170,21 @@ pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str)
             let before = text.get(..span.start).unwrap_or_default();
             format!("line {}: ", before.matches('\n').count() + 1)
         });
-        InputError::new(
-            file,
-            format!("{line}TOML"),
-            missing::words::<T>(text, &error),
-            "the fields that the manual lists, each once",
-            next,
-        )
+        let words = missing::words::<T>(text, &error);
+        let at = error.span().map_or(0, |span| span.start);
+        let slip = line_at(text, at).and_then(|line| slip(line, words.contains("where a number belongs")));
+        let (allowed, next) = match &slip {
+            Some(slip) => (slip.allowed, slip.next.as_str()),
+            None => ("the fields that the manual lists, each once", next),
+        };
+        InputError::new(file, format!("{line}TOML"), words, allowed, next)
     })
+}
+
+/// The line of a text that holds the byte at this place.
+fn line_at(text: &str, at: usize) -> Option<&str> {
+    let before = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+    text[before..].lines().next()
 }
 
 /// A moment from RFC 3339 text. The offset from UTC is required: without it, times in the night when daylight saving

@@ -206,6 +206,10 @@ pub struct Protocol {
     pub open_questions: Vec<String>,
     /// Version of the toxicity grading the protocol uses.
     pub toxicity_grading: String,
+    /// Nuclide of the therapy and of the population behind its numbers; a course of another is held. None for a protocol of
+    /// any nuclide.
+    #[serde(default)]
+    pub nuclide: Option<String>,
     /// Activity per cycle.
     pub activity: ActivityPlan,
     /// Time between cycles.

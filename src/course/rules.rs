@@ -169,9 +169,10 @@ impl Rule {
             Test::FallAtMost { baseline, share } => match facts.get(baseline) {
                 Some(Fact::Number(before)) if before.is_finite() && *before > 0.0 => number(&|v| {
                     let fall = (before - v) / before;
+                    let change = if fall > 0.0 { "fell" } else { "rose" };
                     let words = format!(
-                        "{name} fell from {before} to {v}, by {:.1} %, may fall by {:.1} %",
-                        100.0 * fall,
+                        "{name} {change} from {before} to {v}, by {:.1} %, may fall by {:.1} %",
+                        100.0 * fall.abs(),
                         100.0 * share
                     );
                     // The limit itself passes: 85 -> 51 is 40 % despite rounding.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds;
+use crate::bounds::{self, Reading};
 use crate::quantify::calibration::Scan;
 use crate::quantify::isocontour::{Maximum, SHARES};
 use crate::quantify::settings::Section;
 use crate::source::OutlineSharing;
+use crate::units::rounded;
 
 use super::input::{InputError, TextOrDate, from_toml, hours_between, moment, positive, relative};
 use super::registration::{RawRegistration, StatedRegistration};
@@ -61,6 +62,29 @@ impl ImageUnit {
             Self::MbqVoxel => Some(1.0),
             Self::Counts => None,
         }
+    }
+
+    /// In words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::BqMl => "Bq/mL",
+            Self::KbqMl => "kBq/mL",
+            Self::BqVoxel => "Bq in the voxel",
+            Self::MbqVoxel => "MBq in the voxel",
+            Self::Counts => "counts",
+        }
+    }
+
+    /// Other meanings of numbers that are stated to be in this unit, in voxels of `voxel_ml`; none for counts, which a
+    /// calibration makes activity.
+    pub fn readings(self, voxel_ml: f64) -> Vec<Reading> {
+        let others =
+            [Self::BqMl, Self::KbqMl, Self::BqVoxel, Self::MbqVoxel].into_iter().filter(|other| *other != self);
+        let reading = |other: Self| {
+            let factor = other.mbq_per_value(voxel_ml)? / self.mbq_per_value(voxel_ml)?;
+            Some(Reading::new(format!("as {} in place of {}", other.words(), self.words()), factor))
+        };
+        others.filter_map(reading).collect()
     }
 }
 
@@ -382,6 +406,8 @@ pub struct Common<'a> {
     pub calibration: Option<&'a Scan>,
     /// How curves are laid.
     pub fit: Option<&'a RawFit>,
+    /// Nuclide name or file, where the course states it.
+    pub nuclide: Option<&'a str>,
 }
 
 impl RawFit {
@@ -471,6 +497,8 @@ pub struct Series {
     pub regions: Vec<RegionMethod>,
     /// Volumes of interest from the images.
     pub volumes: Vec<VolumeOfInterest>,
+    /// Whether the times of its images are hours that a person wrote (`time_h`).
+    pub times_typed: bool,
 }
 
 impl Series {
@@ -616,7 +644,8 @@ impl Series {
             ));
         }
         Ok(Self {
-            nuclide: raw.nuclide.unwrap_or_else(|| "lu177".to_owned()),
+            times_typed: raw.images.iter().any(|image| image.scan_start.is_none() && !own.contains_key(&image.file)),
+            nuclide: raw.nuclide.or(common.nuclide.map(str::to_owned)).unwrap_or_else(|| "lu177".to_owned()),
             pharmaceutical: raw.pharmaceutical,
             administered_mbq: raw.administered_mbq,
             unit,
@@ -789,7 +818,7 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
                 place("time"),
                 format!("{time_h:.4} h after {:.4} h ({})", before.time_h, before.file),
                 "images in order of time",
-                "Sort the [[images]] entries by time; check the dates if they are sorted.",
+                out_of_order(time_h, before.time_h),
             ));
         }
         let reference_time_h = match correction {
@@ -829,6 +858,20 @@ fn images(raw: &RawSeries, correction: DecayCorrection, file: &str) -> Result<Ve
         });
     }
     Ok(images)
+}
+
+/// The next step for a time, h, that is not after the one before, h.
+fn out_of_order(time_h: f64, before_h: f64) -> String {
+    if time_h == before_h {
+        return "Is one scan listed twice? One image of a scan is enough; otherwise correct the time.".to_owned();
+    }
+    let sort = "sort the [[images]] entries by time; check the dates if they are sorted.";
+    match 24.0 * time_h {
+        days_h if days_h > before_h => {
+            format!("Is {} in days? ({} h.) Otherwise {sort}", rounded(time_h, 5), rounded(days_h, 5))
+        }
+        _ => format!("Are two images exchanged? Otherwise {sort}"),
+    }
 }
 
 /// Refuses counts without a calibration, and a series' own calibration without counts; a course's holds for those of its

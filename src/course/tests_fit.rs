@@ -66,6 +66,7 @@ fn integrated(
         placed: &BTreeMap::new(),
         voxelwise,
         administered_mbq: None,
+        readings: &[],
     })
 }
 

@@ -50,6 +50,7 @@ fn map(times_h: &[f64], half_lives_h: [f64; 3], earlier: &BTreeMap<String, Earli
         placed: &BTreeMap::new(),
         voxelwise: false,
         administered_mbq: None,
+        readings: &[],
     })
     .expect("a map")
 }

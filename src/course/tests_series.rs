@@ -216,6 +216,7 @@ impl Setup {
             placed: &BTreeMap::new(),
             voxelwise: self.voxelwise,
             administered_mbq: self.administered_mbq,
+            readings: &[],
         })
     }
 }

@@ -353,6 +353,8 @@ pub struct TiaInput<'a> {
     pub voxelwise: bool,
     /// Administered activity, MBq, for the check of units.
     pub administered_mbq: Option<f64>,
+    /// Other meanings of the numbers, by the unit that is stated.
+    pub readings: &'a [Reading],
 }
 
 impl TiaInput<'_> {
@@ -527,7 +529,7 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
         FitFlag::FellBack { reason } => Some(Note::warning("fit-fell-back", reason)),
         FitFlag::AtPhysicalDecay => Some(Note::warning(
             "fit-at-physical-decay",
-            "the fit ends at physical decay: the activity falls no faster; check decay correction and noise",
+            "the fit ends at physical decay: the activity falls no faster; check the decay correction, the nuclide and noise",
         )),
         FitFlag::RateNotResolved { parameter } => {
             Some(at_limit(&format!("{parameter} is too fast for the first scan and not resolved")))
@@ -565,11 +567,29 @@ fn warning_words(flag: &FitFlag) -> Option<Note> {
     }
 }
 
+/// How a note of several regions begins whose numbers are those of the first.
+const AS_IN: &str = "as in ";
+
+/// Whether two notes say the same but for their numbers.
+fn alike(known: &Note, other: &Note) -> bool {
+    let plain = |note: &Note| -> String {
+        let text = note.text.to_string();
+        let own = text.strip_prefix(AS_IN).and_then(|rest| Some(rest.split_once(": ")?.1)).unwrap_or(&text);
+        own.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect()
+    };
+    known.code == other.code && plain(known) == plain(other)
+}
+
 /// What there is to tell of the regions, each once with the regions that it is true of.
 fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegral]) -> Vec<Note> {
     let mut shared: Vec<(Note, Vec<&str>)> = Vec::new();
-    let mut tell = |words: Note, name| match shared.iter_mut().find(|(known, _)| *known == words) {
-        Some((_, names)) => names.push(name),
+    let mut tell = |words: Note, name| match shared.iter_mut().find(|(known, _)| alike(known, &words)) {
+        Some((known, names)) => {
+            if *known != words && !known.text.to_string().starts_with(AS_IN) {
+                known.text = words!(AS_IN, names[0], ": ", &known.text);
+            }
+            names.push(name);
+        }
         None => shared.push((words, vec![name])),
     };
     for region in regions {
@@ -600,11 +620,17 @@ fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegra
         shared.push((Note::warning("half-life-shared", text), names));
     }
     let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
-    let listed = |names: &[&str]| match names.len() {
+    // what has numbers of its own in each region is said of each by name
+    let listed = |note: &Note, names: &[&str]| match names.len() {
+        _ if note.text.to_string().starts_with(AS_IN) => names.join(", "),
         few if few <= MOST_NAMED => names.join(", "),
         many => format!("{} and {} more", names[..MOST_NAMED].join(", "), many - MOST_NAMED),
     };
-    shared.into_iter().map(|(note, names)| note.at(format!("{} {}", word(&names), listed(&names)))).collect()
+    let told = |(note, names): (Note, Vec<&str>)| {
+        let place = format!("{} {}", word(&names), listed(&note, &names));
+        note.at(place)
+    };
+    shared.into_iter().map(told).collect()
 }
 
 /// Most regions that a note shared by several names one by one.
@@ -777,8 +803,8 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
                     Note::warning(
                         "total-rises",
                         format!(
-                            "the decay-corrected total rises by {:.0} % from the image before; check unit, decay \
-                     correction and field of view",
+                            "the decay-corrected total rises by {:.0} % from the image before; check the times (are two \
+                     images exchanged?), unit, decay correction and field of view",
                             100.0 * (total / before_mbq - 1.0)
                         ),
                     )
@@ -794,18 +820,13 @@ fn check(input: &TiaInput<'_>) -> Result<Vec<Note>, TiaError> {
 }
 
 /// Alternative interpretations of an image's numbers.
-fn readings(input: &TiaInput<'_>, time_h: f64) -> [Reading; 7] {
-    let voxel_ml = input.images[0].activity_mbq.grid.voxel_cm3();
+fn readings(input: &TiaInput<'_>, time_h: f64) -> Vec<Reading> {
     let decayed = |hours: f64| (-hours / input.physical_half_life_h).exp2();
-    [
-        Reading::new("as Bq/mL in place of kBq/mL", 1e-3),
-        Reading::new("as Bq in place of MBq", 1e-6),
-        Reading::new("as Bq/mL in place of MBq in the voxel", 1e-6 * voxel_ml),
-        Reading::new("as Bq/mL in place of Bq in the voxel", voxel_ml),
-        Reading::new("as Bq in the voxel in place of Bq/mL", 1.0 / voxel_ml),
+    let of_time = [
         Reading::new("as decay-corrected to injection", decayed(time_h)),
         Reading::new("with times in minutes", decayed(time_h - time_h / 60.0)),
-    ]
+    ];
+    input.readings.iter().cloned().chain(of_time).collect()
 }
 
 /// The integral of a region by its method; a refused fit becomes an upper bound with the reason.

@@ -214,6 +214,7 @@ fn from_nifti<T: nifti::Sample>(path: &Place) -> Result<Opened<T>, IoError> {
     Ok(Opened {
         form_code: nifti::WriteOptions::like(&image.header, "").form_code,
         notes: image.header.notes,
+        description: image.header.description,
         volume: image.volume,
         files: nifti::files(path),
         origin: None,

@@ -2,7 +2,7 @@
 //! and what is refused.
 
 use crate::io_dicom_made::{NM, Set, image, put, put_ds, put_items, put_u16, write as write_dicom};
-use crate::patient::{lutra, number, patient, rows, series, stderr, stdout, write};
+use crate::patient::{again, lutra, number, patient, rows, series, stderr, stdout, write};
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 use lutra::grid::{Volume, VoxelGrid};
@@ -280,8 +280,13 @@ fn cli_course_states_correction_and_calibration_for_its_series() {
     patient(folder);
     let times = [24.0, 96.0, 168.0];
     write(folder, "ONE.toml", &series(&times));
-    write(folder, "TWO.toml", &(series(&times) + "[partial_volume]\nmethod = \"none\"\n"));
-    write(folder, "THREE.toml", &series(&times).replacen("schema = 1\n", "schema = 1\ncorrected = \"recovery\"\n", 1));
+    for (hour, name) in [24, 96, 168].iter().flat_map(|hour| [(hour, "u"), (hour, "v")]) {
+        again(folder, &format!("t{hour}.nii"), &format!("{name}{hour}.nii"));
+    }
+    let second = series(&times).replace("\"t", "\"u");
+    let third = series(&times).replace("\"t", "\"v");
+    write(folder, "TWO.toml", &(second + "[partial_volume]\nmethod = \"none\"\n"));
+    write(folder, "THREE.toml", &third.replacen("schema = 1\n", "schema = 1\ncorrected = \"recovery\"\n", 1));
     let course = |cycles: &[&str], section: &str| {
         let head = "schema = 1\nprotocol = \"iluminet\"\nct = \"ct.nii\"\nlabels = \"labels.nii\"\nlabel_names = \"names.csv\"\n";
         let head =

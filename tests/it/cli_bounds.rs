@@ -157,7 +157,7 @@ fn cli_impossible_series_are_refused() {
         days = days.replace(&format!("time_h = {hours}\n"), &format!("time_h = {day}\n"));
     }
     write(folder, "SERIES.toml", &days);
-    assert!(done(folder, "tia SERIES.toml", "times").contains("if their times are in days, write 24 to 168 h"));
+    refused(folder, "tia SERIES.toml", &["images: time_h", "if their times are in days, write 24 to 168 h"]);
     write(folder, "SERIES.toml", &good);
     let said = done(folder, "tia SERIES.toml", "good");
     assert!(!said.contains("in days"), "{said}");

@@ -1,7 +1,7 @@
 //! `lutra tia` and `lutra course` with input that is wrong, doubtful or incomplete: an error by name, or a result that says
 //! what is doubtful; nothing is lost and nothing half-written stays.
 
-use crate::patient::{lutra, number, patient, rows, series, stated, stderr, stdout, write};
+use crate::patient::{again, lutra, number, patient, rows, series, stated, stderr, stdout, write};
 use lutra::grid::Volume;
 use lutra::io::nifti;
 use std::path::Path;
@@ -253,7 +253,9 @@ fn cli_a_late_cycle_takes_earlier_half_lives_of_all_regions() {
     let labels = nifti::read_labels(folder.join("labels.nii")).expect("labels");
     nifti::write(folder.join("labels.nii"), &labels.map(|l| if l == 1 { 0 } else { l }), "labels").expect("written");
     write(folder, "SERIES.toml", &series(&[4.0, 24.0, 96.0, 168.0]));
-    let late = series(&[24.0]).replacen("[[images]]", "[fit]\nmethod = \"previous-half-life\"\n[[images]]", 1);
+    again(folder, "t24.nii", "u24.nii");
+    let late = series(&[24.0]).replace("t24.nii", "u24.nii");
+    let late = late.replacen("[[images]]", "[fit]\nmethod = \"previous-half-life\"\n[[images]]", 1);
     write(folder, "LATE.toml", &late);
     let text = "schema = 1\nprotocol = \"iluminet\"\nct = \"ct.nii\"\nlabel_names = \"names.csv\"\n\
                 [[cycles]]\ndate = 2024-01-15\nadministered_mbq = 7400\nseries = \"SERIES.toml\"\n\
@@ -315,7 +317,9 @@ fn cli_the_frame_is_the_course_s_own_anatomy() {
     let (found, said) = sum(&(head.clone() + &cycle(1, moved) + &cycle(3, "dose = \"d1.nii\"")));
     assert!(found.is_none() && said.contains("cycle 1 has its own CT or labels and no transform"), "{said}");
     // both with anatomies of their own: the course's labels are the frame
-    let both = cycle(1, &format!("{moved}\n{transform}")) + &cycle(3, &format!("{moved}\n{transform}"));
+    again(folder, "d2.nii", "e2.nii");
+    let other = moved.replace("d2.nii", "e2.nii");
+    let both = cycle(1, &format!("{moved}\n{transform}")) + &cycle(3, &format!("{other}\n{transform}"));
     let (found, said) = sum(&(head + &both));
     close(found);
     assert!(said.contains("histograms weigh voxels by volume"), "{said}");

@@ -54,8 +54,8 @@ fn grid() -> VoxelGrid {
 
 fn label([i, j, k]: [usize; 3]) -> u16 {
     match [i, j, k] {
-        [2..=4, 3..=6, 2..=5] => 2,
-        [9..=11, 3..=6, 2..=5] => 3,
+        [9..=11, 3..=6, 2..=5] => 2,
+        [2..=4, 3..=6, 2..=5] => 3,
         _ => 1,
     }
 }
@@ -129,8 +129,8 @@ fn regions() -> Set {
     let body = (0..8).map(|k| square(x, y, FIRST_MM[2] + EDGE_MM * f64::from(k), 60.0)).collect();
     let mut set = structure_set(&[
         ("body", "EXTERNAL", body),
-        ("kidney_right", "ORGAN", kidney(3.0)),
-        ("kidney_left", "ORGAN", kidney(10.0)),
+        ("kidney_right", "ORGAN", kidney(10.0)),
+        ("kidney_left", "ORGAN", kidney(3.0)),
     ]);
     put(&mut set, tags::PATIENT_NAME, VR::PN, "SECRET^NAME");
     set

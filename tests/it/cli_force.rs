@@ -200,7 +200,7 @@ fn cli_no_command_touches_its_inputs() {
     }
     // COURSE.toml as a further name of an image
     std::fs::hard_link(place.at("p/ct.nii.gz"), place.at("p/COURSE.toml")).expect("linked");
-    place.refuses("init course p --force", &["p/ct.nii.gz", "an input of this run"]);
+    place.refuses("init course p --out p --force", &["p/ct.nii.gz", "an input of this run"]);
     #[cfg(unix)]
     {
         use std::os::unix::fs::symlink;
@@ -214,7 +214,8 @@ fn cli_no_command_touches_its_inputs() {
     }
 }
 
-/// Every subcommand with `--out` stands in the list above; `man` alone reads nothing.
+/// Every subcommand with `--out` stands in the list above; `man` reads nothing, and `init course` writes names of its own, which are
+/// held against links there.
 #[test]
 fn cli_every_command_that_writes_guards_its_inputs() {
     fn writers(command: &clap::Command, path: &str, found: &mut Vec<String>) {
@@ -229,7 +230,7 @@ fn cli_every_command_that_writes_guards_its_inputs() {
     writers(&RawArgs::command(), "", &mut found);
     assert!(found.len() >= 14, "the walk finds the subcommands: {found:?}");
     let listed = on_inputs();
-    for path in found.iter().filter(|path| *path != "man") {
+    for path in found.iter().filter(|path| !["man", "init course"].contains(&path.as_str())) {
         assert!(listed.iter().any(|(words, _)| words.starts_with(&format!("{path} "))), "{path} is not tested");
     }
     // no command writes to a user's place but through the guarded doors
@@ -340,8 +341,8 @@ fn cli_single_files_are_replaced_by_force_alone() {
         assert_ne!(std::fs::read(place.at(file)).expect("there"), b"mine", "{file}");
         place.refuses(words, &["output file: found one", "--force"]);
     }
-    place.write("p/dose.toml", "mine");
-    place.refuses("init dose p", &["p/dose.toml", "--force"]);
+    place.write("dose.toml", "mine");
+    place.refuses("init dose p", &["dose.toml", "--force"]);
     // a followed history is printed and writes nothing
     place.write("parity.json", "mine");
     assert!(place.lutra(&format!("{parity} --trace electron:1")).status.success());

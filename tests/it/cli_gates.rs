@@ -174,7 +174,7 @@ fn cli_a_draft_groups_time_points_by_injection_and_course_refuses_what_contradic
     crate::cli_dicom::study(&at.join("study"));
     let told = stdout(&lutra(at, &["inspect", "study"]));
     assert!(told.contains("one cycle, three scans (4, 24, 96 h after injection)"), "{told}");
-    let output = lutra(at, &["init", "course", "study", "--protocol", "iluminet"]);
+    let output = lutra(at, &["init", "course", "study", "--protocol", "iluminet", "--out", "study"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let text = std::fs::read_to_string(at.join("study/COURSE.toml")).expect("a draft");
     assert_eq!(text.matches("[[cycles]]").count(), 1, "{text}");

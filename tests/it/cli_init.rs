@@ -131,25 +131,28 @@ fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
     assert!(lutra(at, &["demo", "--practice", "--out", "practice"]).status.success());
     let output = lutra(at, &["init", "course", "practice"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let course = text(at, "practice/COURSE.toml");
+    // the folder of the images is not written into
+    let below: Vec<_> =
+        ["COURSE.toml", "SERIES.toml", "cycle1/SERIES.toml"].iter().map(|n| at.join("practice").join(n)).collect();
+    assert!(below.iter().all(|path| !path.exists()), "{below:?}");
+    let course = text(at, "COURSE.toml");
     for line in [
         "protocol = \"?\"",
-        "ct = \"ct.nii.gz\"",
-        "labels = \"labels.nii.gz\"",
-        "label_names = \"label_names.csv\"",
-        "series = \"cycle1/SERIES.toml\"",
-        "series = \"cycle3/SERIES.toml\"",
+        "ct = \"practice/ct.nii.gz\"",
+        "labels = \"practice/labels.nii.gz\"",
+        "label_names = \"practice/label_names.csv\"",
+        "series = \"SERIES-1.toml\"",
+        "series = \"SERIES-3.toml\"",
     ] {
         assert!(course.lines().any(|l| l == line), "{line} is not in\n{course}");
     }
     assert!(!course.contains("DOUBT"), "{course}");
     assert!(stderr(&output).contains("tia.nii.gz: it lies beside the folders of the cycles"), "{}", stderr(&output));
-    let run =
-        || lutra(at, &["course", "practice/COURSE.toml", "--histories", "2e4", "--engine", "cpu", "--out", "out"]);
+    let run = || lutra(at, &["course", "COURSE.toml", "--histories", "2e4", "--engine", "cpu", "--out", "out"]);
     for (file, pairs, next) in [
-        ("practice/COURSE.toml", &[("protocol = \"?\"", "protocol = \"iluminet\"")][..], "protocol"),
+        ("COURSE.toml", &[("protocol = \"?\"", "protocol = \"iluminet\"")][..], "protocol"),
         (
-            "practice/COURSE.toml",
+            "COURSE.toml",
             &[
                 ("date = \"?\"", "date = 2025-01-14"),
                 ("administered_mbq = \"?\"", "administered_mbq = 7400"),
@@ -168,18 +171,15 @@ fn cli_init_course_leads_from_a_practice_patient_to_a_verdict() {
     // what is left in all three series is named at once
     let told = stderr(&run());
     for cycle in 2..=3 {
-        assert!(told.contains(&format!("in practice/cycle{cycle}/SERIES.toml: unit (line ")), "{told}");
+        assert!(told.contains(&format!("in SERIES-{cycle}.toml: unit (line ")), "{told}");
     }
     for cycle in 1..=3 {
         let told = stderr(&run());
-        assert!(
-            told.contains(&format!("cycle{cycle}/SERIES.toml: line ")) && told.contains("unit: found \"?\""),
-            "{told}"
-        );
+        assert!(told.contains(&format!("SERIES-{cycle}.toml: line ")) && told.contains("unit: found \"?\""), "{told}");
         let blank = "time_h = \"?\"";
         replace(
             at,
-            &format!("practice/cycle{cycle}/SERIES.toml"),
+            &format!("SERIES-{cycle}.toml"),
             &[
                 ("unit = \"?\"", "unit = \"bq_ml\""),
                 ("decay_correction = \"?\"", "decay_correction = \"none\""),
@@ -226,25 +226,25 @@ fn cli_init_takes_what_nifti_headers_say() {
     write("cycle1/tia.nii", "decays per voxel");
     let output = lutra(at, &["init", "course", "."]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let series = text(at, "cycle1/SERIES.toml");
+    let series = text(at, "SERIES.toml");
     for line in ["unit = \"bq_ml\"", "decay_correction = \"none\"", "time_h = 24.3", "time_h = 71.6"] {
         assert!(series.lines().any(|own| own == line), "{line}: {series}");
     }
     // alarm: a header and a name that contradict each other are for a person
     assert!(series.contains("The header says 16.8, the name suggests 168."), "{series}");
-    assert!(series.contains("# Not used, since it is integrated over time already: tia.nii."), "{series}");
+    assert!(series.contains("# Not used, since it is integrated over time already: cycle1/tia.nii."), "{series}");
     // a map says its unit too
     std::fs::create_dir(at.join("ready")).expect("made");
     std::fs::rename(at.join("cycle1/tia.nii"), at.join("ready/tia.nii")).expect("moved");
     let output = lutra(at, &["init", "dose", "ready"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let dose = text(at, "ready/dose.toml");
+    let dose = text(at, "dose.toml");
     assert!(dose.lines().any(|line| line == "activity_unit = \"decays\""), "{dose}");
     // alarm: another unit in one image is for a person
     write("cycle1/spect_072h.nii", "kBq/mL at 71.6 h, DecayCorrection NONE");
     let output = lutra(at, &["init", "course", ".", "--force"]);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(text(at, "cycle1/SERIES.toml").lines().any(|line| line == "unit = \"?\""));
+    assert!(text(at, "SERIES-1.toml").lines().any(|line| line == "unit = \"?\""));
 }
 
 #[test]
@@ -284,6 +284,37 @@ fn cli_init_reads_a_dicom_study() {
     assert!(!config.contains("= \"?\"") && !config.contains("activity_unit"), "{config}");
     let done = lutra(at, &["dose", "--config", "e.toml", "--engine", "cpu", "--histories", "20000", "--out", "o"]);
     assert!(done.status.success(), "{}", stderr(&done));
+}
+
+#[test]
+fn alarm_a_nifti_image_beside_a_dicom_study_splits_no_injection() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let at = folder.path();
+    crate::cli_dicom::study(&at.join("study"));
+    let drafted = |out: &str| {
+        let output = lutra(at, &["init", "course", "study", "--out", out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (text(at, &format!("{out}/COURSE.toml")), stderr(&output))
+    };
+    let (alone, _) = drafted("plan");
+    assert_eq!(alone.matches("[[cycles]]").count(), 1, "{alone}");
+    for line in ["date = 2026-03-02", "administered_mbq = 7400.0", "series = \"SERIES.toml\""] {
+        assert!(alone.lines().any(|own| own == line), "{line}: {alone}");
+    }
+    crate::patient::patient(at);
+    std::fs::create_dir(at.join("study/export")).expect("made");
+    std::fs::copy(at.join("t24.nii"), at.join("study/export/spect_024h.nii")).expect("copied");
+    let (beside, told) = drafted("again");
+    let plain = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    assert_eq!(plain(&beside), plain(&alone), "the image that dates no injection is no cycle");
+    assert!(told.contains("spect_024h.nii: it dates no injection"), "{told}");
+    // what is drafted runs, but for the protocol that no file names
+    replace(at, "again/COURSE.toml", &[("protocol = \"?\"", "protocol = \"iluminet\"")]);
+    let line = ["course", "again/COURSE.toml", "--engine", "cpu", "--histories", "4000", "--out", "o"];
+    let done = lutra(at, &line);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let wrote = std::fs::read_dir(at.join("study")).expect("the study").filter_map(Result::ok);
+    assert!(wrote.map(|entry| entry.file_name()).all(|name| !name.to_string_lossy().ends_with(".toml")));
 }
 
 #[test]

@@ -363,8 +363,10 @@ fn io_buffers_give_the_drafts_of_a_folder() {
             .expect("moved");
     }
     study(&folder.path().join("study"));
-    let course =
-        |place: &Place| told_drafts(&InitRequest::Course { folder: place.clone(), protocol: None, force: false });
+    let course = |place: &Place| {
+        let out = place.path().to_path_buf();
+        told_drafts(&InitRequest::Course { folder: place.clone(), out, protocol: None, force: false })
+    };
     let dose = |place: &Place| {
         let folder = place.join("study");
         let out = folder.path().join("plans/dose.toml");
@@ -379,9 +381,9 @@ fn io_buffers_give_the_drafts_of_a_folder() {
     }
     let set = buffers(&dropped(folder.path())).folder();
     let text = course(&set);
-    assert!(text.contains("cycle 1/SERIES.toml") && text.contains("../labels.nii"), "{text}");
+    assert!(text.contains("SERIES.toml") && text.contains("cycle 1/spect_24h.nii"), "{text}");
     // nothing is written beside buffers
-    let request = InitRequest::Course { folder: set, protocol: None, force: true };
+    let request = InitRequest::Course { folder: set, out: "".into(), protocol: None, force: true };
     let Err(Failure::User(error)) = init(&request) else { panic!("refused") };
     assert!(error.sentence().to_string().contains("buffers in memory"), "{}", error.sentence());
     // alarm: an image less is another draft

@@ -7,6 +7,7 @@ mod calibrate;
 mod cli_bench;
 mod cli_bounds;
 mod cli_budget;
+mod cli_contradictions;
 mod cli_course;
 mod cli_course_input;
 mod cli_course_kept;

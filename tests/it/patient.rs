@@ -41,8 +41,8 @@ pub fn number(row: &std::collections::BTreeMap<String, String>, head: &str) -> f
 pub fn patient(folder: &Path) {
     let grid = VoxelGrid::axis_aligned([14, 10, 8], [5.0; 3], [-32.0, -20.0, 10.0]);
     let label = |n: usize| match grid.voxel(n) {
-        [2..=4, 3..=6, 2..=5] => 2_u16,
-        [9..=11, 3..=6, 2..=5] => 3,
+        [9..=11, 3..=6, 2..=5] => 2_u16,
+        [2..=4, 3..=6, 2..=5] => 3,
         _ => 1,
     };
     let volume = |value: &dyn Fn(u16) -> f32| Volume {
@@ -60,6 +60,12 @@ pub fn patient(folder: &Path) {
         nifti::write(folder.join(format!("t{time_h}.nii")), &activity, "activity").expect("written");
     }
     write(folder, "names.csv", "value,name\n1,body\n2,kidney_right\n3,kidney_left\n");
+}
+
+/// An image of another scan with the same values: another file by its hash.
+pub fn again(folder: &Path, from: &str, to: &str) {
+    let image = nifti::read(folder.join(from)).expect("an image");
+    nifti::write(folder.join(to), &image, &format!("as {from}, {to}")).expect("written");
 }
 
 /// SERIES.toml of the images at these hours.

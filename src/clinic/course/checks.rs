@@ -38,8 +38,9 @@ pub fn check_ledger(path: &Path, course: &Course, protocol: &Protocol, computed:
 pub fn by_cycle(computed: &[Computed]) -> Vec<Note> {
     let mut shared: Vec<(&Note, Vec<String>)> = Vec::new();
     for (index, one) in computed.iter().enumerate() {
-        // a course shows no histogram of a single cycle: that of the sum has its own note
-        for warning in one.warnings.iter().filter(|warning| warning.code != "negative-dose-voxels") {
+        // a course shows no histogram of a single cycle: that of the sum has its own note; its protocol judges the doses
+        let own = ["negative-dose-voxels", "dose-implausible"];
+        for warning in one.warnings.iter().filter(|warning| !own.contains(&warning.code.as_ref())) {
             let number = (index + 1).to_string();
             match shared.iter_mut().find(|(known, _)| *known == warning) {
                 Some((_, cycles)) if cycles.last() == Some(&number) => {}

@@ -116,6 +116,7 @@ pub fn open(
         partial_volume: course.partial_volume.as_ref(),
         calibration: course.calibration.as_ref(),
         fit: course.fit.as_ref(),
+        nuclide: course.nuclide_stated.then_some(course.nuclide.as_str()),
     };
     let opened = OpenSeries::open_within(beside(path, file), &choice, &(common, path), hear)?;
     Ok(opened.given(cycle.administered_mbq))

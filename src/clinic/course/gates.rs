@@ -11,6 +11,8 @@ use crate::note::Note;
 fn gate_of(note: &Note) -> Option<GateKind> {
     match note.code.as_ref() {
         "nuclide-stated" | "energy-window-other-nuclide" => Some(GateKind::Nuclide),
+        "header-contradicts" => Some(GateKind::Header),
+        "sides-exchanged" => Some(GateKind::Sides),
         "total-rises" | "times-in-days" | "half-life-in-days" => Some(GateKind::Times),
         _ => None,
     }

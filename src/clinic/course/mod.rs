@@ -38,6 +38,9 @@ pub mod motion;
 /// Regions under other names.
 pub mod naming;
 
+/// Whether a course is of one nuclide.
+pub mod nuclides;
+
 /// A cycle as computed.
 pub mod parts;
 
@@ -46,6 +49,9 @@ pub mod save;
 
 /// The source of a course.
 pub mod source;
+
+/// Images and maps that two cycles share.
+pub mod twice;
 
 use super::failure::{Failure, OrUserError, UserError};
 use super::files::in_file;
@@ -158,6 +164,8 @@ pub fn treated(
     }
     let dated: Vec<_> = series.iter().map(|opened| opened.as_ref().and_then(|opened| opened.injection)).collect();
     injections::check(path, &course, &dated)?;
+    twice::check(path, &base, &course, &series)?;
+    let of_nuclide = nuclides::gates(&base, &course, &protocol, &series)?;
     let mut computed = Vec::new();
     let mut earlier: BTreeMap<String, EarlierHalfLife> = BTreeMap::new();
     for (index, cycle) in course.cycles.iter().enumerate() {
@@ -192,6 +200,7 @@ pub fn treated(
     }
     let recognised = naming::recognise(&protocol, &mut computed);
     let mut gates = naming::missing(&protocol, &computed);
+    gates.extend(of_nuclide);
     gates.extend(gates::gates(&protocol, &doubts, &computed));
     let mut warnings = doubts;
     warnings.extend(recognised);

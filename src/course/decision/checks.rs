@@ -1,15 +1,11 @@
 //! Checks of the input, deviations from the protocol, and missing items.
 
+use super::implausible::implausible;
 use super::{ADDITIVE_INTERVAL_D, DecisionError, DecisionInput, StructureSum};
 use crate::bed::BedError;
 use crate::course::protocol::Protocol;
 use crate::course::rules::{Fact, Facts, Override};
 use crate::note::Note;
-use crate::units::rounded;
-
-/// Ratio of dose per activity to the population mean, or its inverse, above which a wrong unit is suspected: a
-/// convention of this program.
-const IMPLAUSIBLE_FACTOR: f64 = 4.0;
 
 /// Whether the measured activity is as intended: |A_measured/A_prescribed - 1| <= tolerance.
 pub fn activity_as_intended(administered_gbq: f64, prescribed_gbq: f64, tolerance_rel: f64) -> bool {
@@ -127,22 +123,7 @@ pub(super) fn protocol_warnings(input: &DecisionInput<'_>) -> Vec<Note> {
             ),
         ));
     }
-    for history in input.structures {
-        for (index, (dose, given)) in history.cycles.iter().zip(input.cycles).enumerate() {
-            let Some(dose) = dose else { continue };
-            let share = dose.dose_gy / given.administered_gbq / protocol.prior.gy_per_gbq;
-            if !(1.0 / IMPLAUSIBLE_FACTOR..=IMPLAUSIBLE_FACTOR).contains(&share) {
-                let text = format!(
-                    "{} has {} Gy/GBq, {} times the population's {} Gy/GBq: check units, activity and region",
-                    history.structure,
-                    rounded(dose.dose_gy / given.administered_gbq, 3),
-                    rounded(share, 3),
-                    protocol.prior.gy_per_gbq
-                );
-                warnings.push(Note::warning("dose-implausible", text).at(format!("cycle {}", index + 1)));
-            }
-        }
-    }
+    warnings.extend(implausible(input));
     for (index, cycle) in input.cycles.iter().enumerate() {
         let number = index + 1;
         if let Some(interval_d) = cycle.interval_d {

@@ -2,6 +2,7 @@
 //! structures of the dose-limiting organ without a dose. A named person may override each, with a reason.
 
 use super::DecisionInput;
+use super::implausible::implausible;
 use crate::course::protocol::Protocol;
 use crate::course::rules::{Answer, Override, RuleOutcome};
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,18 @@ pub enum GateKind {
     Nuclide,
     /// The times of the scans or a half-life contradict the curve.
     Times,
+    /// A stated time, unit or correction contradicts the header of its image.
+    Header,
+    /// Left and right of a paired organ seem to be exchanged.
+    Sides,
+    /// A dose per activity far from the population's.
+    Dose,
 }
 
 impl GateKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Structure, Self::Fit, Self::Nuclide, Self::Times];
+    pub const ALL: [Self; 7] =
+        [Self::Structure, Self::Fit, Self::Nuclide, Self::Times, Self::Header, Self::Sides, Self::Dose];
 
     /// The name by which `[[overrides]]` calls it.
     pub fn name(self) -> &'static str {
@@ -31,6 +39,9 @@ impl GateKind {
             Self::Fit => "fit",
             Self::Nuclide => "nuclide",
             Self::Times => "times",
+            Self::Header => "header",
+            Self::Sides => "sides",
+            Self::Dose => "dose",
         }
     }
 }
@@ -94,6 +105,7 @@ pub(super) fn reasons(input: &DecisionInput<'_>, safety: &[RuleOutcome], dosed: 
         let open = |gate: &&Gate| !input.overrides.iter().any(|entry: &Override| entry.rule == gate.kind.name());
         let mut gates = structures(input);
         gates.extend(input.gates.iter().cloned());
+        gates.extend(implausible(input).iter().map(|note| Gate::new(GateKind::Dose, note.to_string())));
         reasons.extend(gates.iter().filter(open).map(|gate| gate.reason.clone()));
     }
     reasons

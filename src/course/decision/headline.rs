@@ -4,6 +4,7 @@ use super::State;
 use crate::bed::LimitQuantity;
 use crate::course::protocol::Protocol;
 use crate::course::rules::{Answer, Eligibility, RuleOutcome};
+use crate::note::Note;
 
 /// What a protocol without rules of safety leaves to the physician.
 const WITHOUT_RULES: &str = "GFR, blood count and toxicity (the protocol has no rule on them)";
@@ -20,6 +21,26 @@ pub(super) fn not_assessed(protocol: &Protocol, rules: &[&RuleOutcome]) -> Vec<S
         names.push(WITHOUT_RULES.to_owned());
     }
     names
+}
+
+/// Deviations from the protocol that a verdict must not stand beside unsaid.
+const DEVIATIONS: [&str; 3] = ["interval-short", "activity-not-as-prescribed", "too-many-cycles"];
+
+/// The line with the first deviation from the protocol in it; a course that is held or stopped says its own reasons.
+pub(super) fn with_deviations(headline: String, state: &State, warnings: &[Note]) -> String {
+    if matches!(state, State::Hold { .. } | State::Stop { .. }) {
+        return headline;
+    }
+    let mut deviations = warnings.iter().filter(|note| DEVIATIONS.contains(&note.code.as_ref()));
+    let Some(first) = deviations.next() else { return headline };
+    let others = match deviations.count() {
+        0 => String::new(),
+        1 => " (and one more)".to_owned(),
+        more => format!(" (and {more} more)"),
+    };
+    let text = first.to_string();
+    let short = text.split_once(": below").map_or(text.as_str(), |(short, _)| short);
+    format!("{headline} Not as the protocol has it: {short}{others}.")
 }
 
 /// The line.

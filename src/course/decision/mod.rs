@@ -21,11 +21,13 @@ use super::uncertainty::{
 mod checks;
 mod gates;
 mod headline;
+mod implausible;
 mod state;
 mod sums;
 
 pub use checks::{activity_as_intended, check_choices, check_facts, interval_warning};
 pub use gates::{Gate, GateKind};
+pub use implausible::implausible_dose;
 pub use state::{reduced_activity, spread_activity_gbq};
 
 /// The statement on every verdict.
@@ -531,6 +533,7 @@ pub fn decide(input: &DecisionInput<'_>) -> Result<Verdict, DecisionError> {
     let not_assessed = headline::not_assessed(protocol, &about);
     let quantity = step.window.map(|window| window.quantity);
     let headline = headline::headline(&state, &protocol.organ.name, quantity, &not_assessed);
+    let headline = headline::with_deviations(headline, &state, &warnings);
     rules
         .extend(safety.into_iter().filter(|own| !rules.iter().any(|known| known.rule == own.rule)).collect::<Vec<_>>());
     Ok(Verdict {

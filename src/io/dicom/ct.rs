@@ -168,6 +168,7 @@ pub(crate) fn volume(path: &Place, series: &Series, mut notes: Vec<Note>) -> Res
         form_code: 1,
         files: objects.iter().map(|object| object.path.clone()).collect(),
         origin: Some(Origin::new(path, objects)),
+        description: String::new(),
     })
 }
 

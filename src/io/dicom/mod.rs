@@ -81,6 +81,8 @@ pub struct Opened<T> {
     pub files: Vec<Place>,
     /// Where a DICOM image came from.
     pub origin: Option<Origin>,
+    /// The description in the header of a NIfTI file; empty for DICOM. To be understood, not shown: it may name the patient.
+    pub description: String,
 }
 
 /// Whether a path is for the DICOM reader: a folder, one series of a folder (`FOLDER#3`), or a file that starts like

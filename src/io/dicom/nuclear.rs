@@ -31,7 +31,7 @@ use super::study::{Origin, Series, Study};
 use super::time::{Moment, later, seconds};
 use super::{Opened, given, isotope, legible, reserve};
 use crate::bounds;
-use crate::fault::{Words, words};
+use crate::fault::{Setting, Words, words};
 use crate::grid::Volume;
 use crate::io::IoError;
 use crate::note::Note;
@@ -196,6 +196,7 @@ pub(crate) fn activity(path: &Place, series: &Series, options: &ActivityOptions)
             form_code: 1,
             files: objects.iter().map(|object| object.path.clone()).collect(),
             origin: Some(Origin::new(path, objects)),
+            description: String::new(),
         },
         scan: Scan {
             timing: times.timing,
@@ -499,7 +500,15 @@ fn half_life_s(object: &Object, options: &ActivityOptions, notes: &mut Vec<Note>
                 let apart = (own / nuclide - 1.0).abs();
                 if apart > HALF_LIFE_OTHER_REL {
                     let allowed = format!("{nuclide:.4} h, of the nuclide of this run, to 5 %");
-                    return refused(format!("{own:.4} h"), allowed);
+                    let of = isotope::stated(object).map_or(String::new(), |own| format!(": the images are of {own}"));
+                    let next = words!(
+                        "Is the nuclide of the run that of the images (",
+                        Setting::Nuclide,
+                        ")? If it is: ",
+                        say_half_life()
+                    );
+                    let field = "RadionuclideHalfLife (0018,1075)";
+                    return Err(object.refused(field, format!("{own:.4} h{of}"), allowed, next));
                 }
                 if apart > HALF_LIFE_NOTE_REL {
                     notes.push(Note::warning(

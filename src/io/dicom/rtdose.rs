@@ -490,7 +490,8 @@ pub(crate) fn open_rtdose(path: &Place) -> Result<Opened<f64>, IoError> {
     notes.extend(stack.notes);
     let volume = Volume::new(stack.grid, data).map_err(|source| IoError::Grid { path: path.to_path_buf(), source })?;
     let files = vec![object.path.clone()];
-    Ok(Opened { volume, notes, form_code: 1, files, origin: Some(Origin::new(path, &[object])) })
+    let origin = Some(Origin::new(path, &[object]));
+    Ok(Opened { volume, notes, form_code: 1, files, origin, description: String::new() })
 }
 
 /// Positions in a dose's header closer than this are equal, mm.

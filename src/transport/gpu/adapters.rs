@@ -31,9 +31,15 @@ pub(super) fn device_info(info: &wgpu::AdapterInfo) -> DeviceInfo {
     }
 }
 
+/// All adapters, asked for once in a process: some drivers print lines of their own each time.
 #[cfg(not(target_family = "wasm"))]
 async fn adapters() -> Vec<wgpu::Adapter> {
-    instance().enumerate_adapters(wgpu::Backends::all()).await
+    static FOUND: std::sync::OnceLock<Vec<wgpu::Adapter>> = std::sync::OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return found.clone();
+    }
+    let found = instance().enumerate_adapters(wgpu::Backends::all()).await;
+    FOUND.get_or_init(|| found).clone()
 }
 
 /// A browser shows the one adapter that suits what is asked.

@@ -22,7 +22,7 @@ use lutra::clinic::course::treated;
 use lutra::clinic::dose::DoseResult;
 use lutra::clinic::failure::{Failure, OrUserError};
 use lutra::clinic::request::RunOptions;
-use lutra::clinic::series::{OpenSeries, SeriesRegions, integrate};
+use lutra::clinic::series::{OpenSeries, SeriesRegions, integrate_alone};
 use lutra::clinic::shelf::Shelf;
 use lutra::clinic::{
     audit as held, demo as phantom, from_files, inspection, output, practice as patient, series_files, survey,
@@ -38,7 +38,6 @@ use lutra::transport::cpu::Carrier;
 use lutra::transport::emission::Emissions;
 use lutra::transport::gpu::{layout, probe};
 use made::Made;
-use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use thrown::{shown, thrown};
 use wasm_bindgen::prelude::*;
@@ -134,7 +133,7 @@ pub fn tia(files: &Files, request_json: &str, began_ms: f64, progress: &Function
             sharing: request.outline_sharing,
             quiet: false,
         };
-        let done = integrate(opened, &BTreeMap::new(), from, &mut Shelf::default(), hear)?;
+        let done = integrate_alone(opened, from, &mut Shelf::default(), hear)?;
         let (folder, kept) = AtomicOutputDir::in_memory("tia");
         series_files::write(&done, &folder)?;
         let summary = serde_json::json!({
