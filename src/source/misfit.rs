@@ -599,6 +599,7 @@ mod tests {
     use super::*;
     use crate::source::DecayMap;
     use crate::source::concentrations::Concentrations;
+    use crate::source::misfit_series::TOO_SMALL_MM;
     use crate::source::regrid::redistribute;
 
     /// An ellipsoid: centre and half axes, mm; its label and activity.
@@ -747,7 +748,8 @@ mod tests {
         assert!(organ(&cortex, 0.0, &[]).growth_mm > DISPLACED_MM, "without a rim it would seem too small");
         for image in [&uniform, &cortex] {
             let right = organ(image, 0.0, &[2]);
-            assert!(right.growth_mm.abs() < 0.6, "{right:?}");
+            // neither too small for a correction (`misfit_series`) nor off: a cortex of 7 mm is no shell of 6
+            assert!((-DISPLACED_MM..TOO_SMALL_MM).contains(&right.growth_mm), "{right:?}");
             let small = organ(image, -3.0, &[2]);
             assert!(small.growth_mm > DISPLACED_MM, "{small:?}");
             let large = organ(image, 3.0, &[2]);
