@@ -58,7 +58,9 @@ def test_a_series_in_files_is_that_in_memory(case: Case, integrated: lutra.TiaRe
 def test_a_course_in_memory_comes_to_a_verdict(case: Case, tmp_path: Path) -> None:
     images = case.images()
     series = [(time_h, timed(case, time_h)) for time_h in (24.0, 72.0, 168.0)]
-    cycles = [lutra.Cycle(day, 7400.0, series) for day in (0, 63)]
+    # another injection has images of its own
+    later = [(time_h, lutra.Image(0.5 * image.array, AFFINE)) for time_h, image in series]
+    cycles = [lutra.Cycle(0, 7400.0, series), lutra.Cycle(63, 7400.0, later)]
     result = lutra.course(
         ct=images["ct"], labels=images["labels"], label_names=NAMES, cycles=cycles, protocol="iluminet", histories=HISTORIES
     )
@@ -73,6 +75,9 @@ def test_a_course_in_memory_comes_to_a_verdict(case: Case, tmp_path: Path) -> No
     assert (Path(result.save(tmp_path / "course")) / "verdict.json").exists()
     with pytest.raises(lutra.LutraError, match="COURSE.toml"):
         lutra.course(ct=images["ct"])
+    with pytest.raises(lutra.LutraError, match="the image of cycle 1 again"):
+        twice = [lutra.Cycle(day, 7400.0, series) for day in (0, 63)]
+        lutra.course(ct=images["ct"], labels=images["labels"], label_names=NAMES, cycles=twice, protocol="iluminet")
     with pytest.raises(lutra.LutraError, match="order of time"):
         lutra.course(
             ct=images["ct"], labels=images["labels"], label_names=NAMES, cycles=cycles[::-1], protocol="iluminet"

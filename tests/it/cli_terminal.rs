@@ -122,6 +122,7 @@ fn cli_one_door_leads_to_the_terminal() {
         "register",
         "calibrate",
         "serve",
+        "marrow",
     ];
     for below in RawArgs::command().get_subcommands() {
         let name = below.get_name();

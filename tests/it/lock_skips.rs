@@ -77,6 +77,7 @@ const WAYS: &[&str] = &[
     "Cluster::start()",
     "adapter::engine(",
     "compiled(",
+    "registrars(",
     "changed_pass(",
     "worst_yield_difference(",
     "worst_against_schneider(",

@@ -229,6 +229,12 @@ fn io_dicom_registration_of_two_cts_is_read_by_others() {
     }
 }
 
+/// The same values in a file of other bytes: the same file twice is refused.
+fn again(folder: &Path, from: &str, to: &str) {
+    let volume = nifti::read_as::<f32>(folder.join(from)).expect("a volume");
+    nifti::write(folder.join(to), &volume, "another file").expect("written");
+}
+
 /// A series whose second image is moved: `rigid` and `given` bring the kidneys' activity back.
 #[test]
 fn cli_tia_brings_moved_images_into_one_frame() {
@@ -253,7 +259,7 @@ fn cli_tia_brings_moved_images_into_one_frame() {
     };
     // the truth: both images as they would be without a motion
     std::fs::copy(folder.path().join("moving.nii"), folder.path().join("kept.nii")).expect("copied");
-    std::fs::copy(folder.path().join("fixed.nii"), folder.path().join("moving.nii")).expect("copied");
+    again(folder.path(), "fixed.nii", "moving.nii");
     let truth = tia("truth", "");
     std::fs::copy(folder.path().join("kept.nii"), folder.path().join("moving.nii")).expect("copied");
     let unmoved = tia("unmoved", "registration = { method = \"none\" }\n") / truth - 1.0;
@@ -357,7 +363,8 @@ fn cli_course_registers_its_cycles_and_tells_what_moved() {
     let inputs = record["cycles"][1]["inputs"].as_array().expect("inputs");
     assert!(inputs.iter().any(|input| input["role"] == "transform"), "{inputs:?}");
     // stated to lie there: into the sum as it lies; without a word: out of it, and no page of motion
-    let still = "dose = \"d1.nii\"\nlabels = \"l1.nii\"\n";
+    again(at, "d1.nii", "d3.nii");
+    let still = "dose = \"d3.nii\"\nlabels = \"l1.nii\"\n";
     let (sum, _) = course_run(at, "none", &format!("{still}registration = {{ method = \"none\" }}")).expect("runs");
     assert!((sum.expect("a sum") - 8.0).abs() < 0.01, "{sum:?}");
     let (sum, _) = course_run(at, "apart", still).expect("runs");

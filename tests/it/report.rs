@@ -26,8 +26,9 @@ fn write(folder: &Path, name: &str, text: &str) {
 fn patient(folder: &Path) {
     let grid = VoxelGrid::axis_aligned([24, 16, 14], [5.0; 3], [-57.5, -37.5, 10.0]);
     let label = |n: usize| match grid.voxel(n) {
-        [4..=7, 5..=9, 4..=9] => 2_u16,
-        [16..=19, 5..=9, 3..=9] => 3,
+        // x grows to the patient's right
+        [16..=19, 5..=9, 4..=9] => 2_u16,
+        [4..=7, 5..=9, 3..=9] => 3,
         [11..=12, 10..=11, 8..=9] => 4,
         [1..=22, 1..=14, _] => 1,
         _ => 0,

@@ -202,13 +202,13 @@ try {
   expect(found.images.some((image) => image.role && image.path.includes("ct")), "inspect: the CT is not found");
 
   // the course of the tutorial: drafted by the program, filled in, dropped as a folder
-  lutra("init", "course", "practice");
+  lutra("init", "course", "practice", "--out", "practice");
   const edit = (name, ...changes) => {
     const path = join(home, "practice", name);
     writeFileSync(path, changes.reduce((text, [from, to]) => text.replace(from, to), readFileSync(path, "utf8")));
   };
   for (const cycle of [1, 2, 3]) {
-    edit(`cycle${cycle}/SERIES.toml`, [/^unit = "\?"/m, 'unit = "bq_ml"'], [/^decay_correction = "\?"/m, 'decay_correction = "none"'],
+    edit(`SERIES-${cycle}.toml`, [/^unit = "\?"/m, 'unit = "bq_ml"'], [/^decay_correction = "\?"/m, 'decay_correction = "none"'],
       ...[24, 72, 168].map((h) => [new RegExp(`(suggests ${h}\\.[^\n]*\n[^\n]*)"\\?"`), `$1${h}`]));
   }
   edit("COURSE.toml", [/^protocol = "\?"/m, 'protocol = "iluminet"'], [/^administered_mbq = "\?"/gm, "administered_mbq = 7400"],
