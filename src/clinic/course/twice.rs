@@ -1,5 +1,5 @@
 //! No image and no map counts in two cycles: what the cycles of a course name must be different by content. Headers tell two
-//! injections apart ([`injections`](super::injections)); files without such headers are told apart by their hash.
+//! injections apart (`injections`); files without such headers are told apart by their hash.
 
 use crate::clinic::failure::UserError;
 use crate::clinic::files::beside;
