@@ -11,7 +11,7 @@ macro_rules! examples {
 pub(super) const TOP: &str = examples!(
     "lutra demo",
     "lutra init dose patient",
-    "lutra dose --config patient/dose.toml --out result",
+    "lutra dose --config dose.toml --out result",
     "lutra help dose",
     "",
     "The manual is docs/SUMMARY.md. Research software: it supports judgement and is not a medical device.",
@@ -32,14 +32,14 @@ pub(super) const DOSE: &str = examples!(
     "    --label-names organs.csv --target-sigma 0.02 --target-labels 2,3 --out result",
     "",
     "options from a file, as `lutra init dose` writes it:",
-    "lutra dose --config patient/dose.toml --out result",
+    "lutra dose --config dose.toml --out result",
     "",
     "density and tissue in place of a CT, and another nuclide:",
     "lutra dose --density rho.nii.gz --tissue index.nii.gz --tissue-table tissues.csv \\",
     "    --activity decays.nii.gz --activity-unit decays --nuclide tb161 --out result",
     "",
     "one of four parts on this machine:",
-    "lutra dose --config patient/dose.toml --histories 1e8 --shard 1/4 --out part1",
+    "lutra dose --config dose.toml --histories 1e8 --shard 1/4 --out part1",
 );
 
 pub(super) const MERGE: &str =
@@ -80,7 +80,7 @@ pub(super) const AUDIT: &str = examples!(
     "lutra audit --ct ct.nii.gz --activity tia.nii.gz --activity-unit bq_ml_h --labels organs.nii.gz --out audit",
     "",
     "a kernel of one's own, and a tolerance of 3 %:",
-    "lutra audit --config patient/dose.toml --kernel vsv.txt --kernel-unit 'mGy/(MBq s)' \\",
+    "lutra audit --config dose.toml --kernel vsv.txt --kernel-unit 'mGy/(MBq s)' \\",
     "    --kernel-voxel-mm 4.8 --tolerance 0.03 --out audit",
 );
 

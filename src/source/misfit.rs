@@ -18,8 +18,9 @@
 //! the regions' edges have together (their median by voxels of edge), where there are several.
 //!
 //! An organ with a rim (a kidney, whose cortex is hotter than its core: `rim.rs`) is fitted once more with its rim as a column.
-//! A rim that comes out hotter explains a part of what else looks like an outline that is too small, and its fit counts; one
-//! that comes out colder is no rim but an outline that is too large, and the fit without it counts.
+//! A rim that is hotter beyond doubt (`SIGNIFICANT` of its errors) explains a part of what else looks like an outline that is
+//! too small, and its fit counts. Else the fit without it counts: noise makes every second rim a little hotter, and a colder one is
+//! an outline that is too large.
 //!
 //! Errors: (X'X)^-1 X'CX (X'X)^-1 with the residuals' variance and their correlation C over distance, a Gaussian through
 //! the correlation of neighbouring residuals, since the noise of a reconstruction is correlated. A displacement counts
@@ -126,7 +127,7 @@ pub fn misfits(
         let of = |rim: &[(usize, f64)]| edge.fit(region, width_mm, rim, amounts, shares, means);
         let (plain, _) = of(&[])?;
         // a core that leaves no voxel of its own has no fit beside its rim
-        let hotter = with_rim.get(&region).and_then(|rim| of(rim)).filter(|(_, level)| *level > 0.0);
+        let hotter = with_rim.get(&region).and_then(|rim| of(rim)).filter(|(_, rim)| rim.is_hotter());
         Some((edge.voxels.len(), hotter.map_or(plain, |(misfit, _)| misfit)))
     };
     let alone: Vec<Option<(usize, Misfit)>> = cores::of_each(judged.iter().copied(), |region| fit(region, None));
@@ -243,7 +244,7 @@ impl Edge {
         }
     }
 
-    /// The displacement, and how much hotter the rim is than the core (0 without a rim); `None` for a region that is no hotter
+    /// The displacement, and how much hotter the rim is than the core; `None` for a region that is no hotter
     /// than what lies beside it, or has too few voxels.
     fn fit(
         &self,
@@ -253,7 +254,7 @@ impl Edge {
         amounts: &Volume<f64>,
         shares: &Shares,
         means: &[f64],
-    ) -> Option<(Misfit, f64)> {
+    ) -> Option<(Misfit, Rim)> {
         let area: f64 = self.beside.values().sum();
         let around: f64 = self.beside.iter().map(|(&other, part)| means[other] * part).sum::<f64>() / area;
         if means[region].is_nan() || means[region] <= around {
@@ -271,8 +272,10 @@ impl Edge {
         let covariance = problem.covariance(&best, width_mm.is_none())?;
         // the contrast that the fit itself found, beside that of the means
         let level = |of: usize| problem.levels.iter().position(|&known| known == of).map(|n| best.solved[n]);
-        let hotter = if rim.is_empty() { 0.0 } else { best.solved[problem.levels.len() + MOVES] };
-        let mut fitted = level(region)? + hotter;
+        let own = (!rim.is_empty()).then_some(problem.levels.len() + MOVES);
+        let hotter =
+            own.map_or(Rim::default(), |n| Rim { hotter: best.solved[n], se: covariance[n][n].max(0.0).sqrt() });
+        let mut fitted = level(region)? + hotter.hotter;
         for (&other, part) in &self.beside {
             fitted -= level(other).unwrap_or(means[other]) * part / area;
         }
@@ -291,6 +294,19 @@ impl Edge {
             fwhm_mm: best.width_mm,
         };
         Some((misfit, hotter))
+    }
+}
+
+/// By how much a rim is hotter than the core, and the standard error, in the image's values; 0 without a rim.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rim {
+    hotter: f64,
+    se: f64,
+}
+
+impl Rim {
+    fn is_hotter(self) -> bool {
+        self.hotter > SIGNIFICANT * self.se
     }
 }
 
@@ -722,13 +738,13 @@ mod tests {
         assert!(rung[1..].iter().all(|rings| 10 * rings >= 9 * all), "{rung:?} of {all}");
     }
 
-    /// The organ with a cortex three times as hot as its core, which the image sees at 9.3 mm.
-    fn seen_with_cortex() -> Volume<f64> {
+    /// The organ with a cortex of this depth, three times as hot as its core, which the image sees at 9.3 mm.
+    fn seen_with_cortex(cortex_mm: f64) -> Volume<f64> {
         let fine = VoxelGrid::axis_aligned([60, 56, 52], [2.4; 3], [1.2; 3]);
         let inner = |n: usize| {
             let at = fine.world_mm(fine.voxel(n).map(|v| v as f64));
             let Body(centre, half, ..) = BODIES[1];
-            (0..3).map(|a| ((at[a] - centre[a]) / (half[a] - 7.0)).powi(2)).sum::<f64>() < 1.0
+            (0..3).map(|a| ((at[a] - centre[a]) / (half[a] - cortex_mm)).powi(2)).sum::<f64>() < 1.0
         };
         let mut truth = drawn(&fine, 0.0, [0.0; 3])
             .map(|label| BODIES.get(usize::from(label).wrapping_sub(1)).map_or(0.0, |body| body.3));
@@ -744,15 +760,17 @@ mod tests {
         let organ = |image: &Volume<f64>, growth_mm: f64, rimmed: &[u16]| {
             judged_with(image, growth_mm, [0.0; 3], rimmed).into_iter().find(|one| one.label == 2).expect("the organ")
         };
-        let (uniform, cortex) = (seen(), seen_with_cortex());
-        assert!(organ(&cortex, 0.0, &[]).growth_mm > DISPLACED_MM, "without a rim it would seem too small");
-        for image in [&uniform, &cortex] {
-            let right = organ(image, 0.0, &[2]);
-            // neither too small for a correction (`misfit_series`) nor off: a cortex of 7 mm is no shell of 6
+        assert!(
+            organ(&seen_with_cortex(7.0), 0.0, &[]).growth_mm > DISPLACED_MM,
+            "without a rim it would seem too small"
+        );
+        for image in [seen(), seen_with_cortex(5.0), seen_with_cortex(7.0), seen_with_cortex(9.0)] {
+            let right = organ(&image, 0.0, &[2]);
+            // neither too small for a correction (`misfit_series`) nor off: the cortex is no shell of 6 mm
             assert!((-DISPLACED_MM..TOO_SMALL_MM).contains(&right.growth_mm), "{right:?}");
-            let small = organ(image, -3.0, &[2]);
+            let small = organ(&image, -3.0, &[2]);
             assert!(small.growth_mm > DISPLACED_MM, "{small:?}");
-            let large = organ(image, 3.0, &[2]);
+            let large = organ(&image, 3.0, &[2]);
             assert!(large.growth_mm < -DISPLACED_MM, "{large:?}");
         }
     }

@@ -20,7 +20,7 @@ fn digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A date as people write it, day first, as the file has it; a placeholder where `/` leaves day and month open.
+/// A date as people write it, day first, as the file has it. With `/` some put the month first: both stay for the person to fill in.
 fn date(value: &str) -> Option<String> {
     let sign = if value.contains('.') { '.' } else { '/' };
     let parts: Vec<&str> = value.split(sign).collect();

@@ -43,6 +43,14 @@ fn dose_with(folder: &Path, tia: &str, out: &str, more: &[&str]) -> (String, Str
     (stdout(&output), stderr(&output))
 }
 
+/// The patient with the result of `lutra tia` of a stated series in `s`.
+fn integrated(folder: &Path) {
+    patient(folder);
+    write(folder, "SERIES.toml", &stated());
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "s"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
 fn row(folder: &Path, file: &str, name: &str) -> BTreeMap<String, String> {
     rows(&folder.join(file)).into_iter().find(|row| row["name"] == name).expect("the region")
 }
@@ -55,10 +63,7 @@ fn json(folder: &Path, file: &str) -> serde_json::Value {
 fn cli_the_budget_of_a_series_is_carried_to_the_dose() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let folder = folder.path();
-    patient(folder);
-    write(folder, "SERIES.toml", &stated());
-    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "s"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    integrated(folder);
     let (printed, _) = dose(folder, "s", "d");
     assert!(printed.contains("total %") && printed.contains("transport only"), "{printed}");
     assert!(printed.contains("not assessed of any region: partial volume, outline, extrapolation"), "{printed}");
@@ -134,10 +139,7 @@ fn cli_a_course_states_the_fit_of_its_series_and_who_says_how_sure() {
 fn cli_histograms_have_the_band_of_everything_known_where_it_is_asked_for() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let folder = folder.path();
-    patient(folder);
-    write(folder, "SERIES.toml", &stated());
-    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "s"]);
-    assert!(output.status.success(), "{}", stderr(&output));
+    integrated(folder);
     dose(folder, "s", "plain");
     assert!(!std::fs::read_to_string(folder.join("plain/dvh.csv")).expect("a table").contains("total_low"));
     let (_, said) = dose_with(folder, "s", "d", &["--dvh-bands", "total"]);

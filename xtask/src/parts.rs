@@ -1,6 +1,6 @@
 //! `cargo xtask dossier`, second half: parts of others. Writes `docs/dossier/lutra.cdx.json`, the bill of materials of the
 //! program in CycloneDX 1.5 (<https://cyclonedx.org/docs/1.5/json/>), and `docs/dossier/third-party.md`, the list of crates with
-//! why each direct one is there and trusted, from `cargo metadata`, `Cargo.lock` and `docs/dossier/third-party.toml`.
+//! why each direct one is there and trusted, from `cargo metadata`, `cargo tree`, `Cargo.lock` and `docs/dossier/third-party.toml`.
 //!
 //! Both are committed, and a test fails when they are stale, or when a direct dependency has no reason. They are about the
 //! program for Linux with its default features; crates that run at build time alone are in scope `excluded`.
@@ -99,6 +99,27 @@ fn metadata(root: &Path) -> Result<Value> {
     Ok(serde_json::from_slice(&said.stdout)?)
 }
 
+/// Crates that Cargo takes for the program alone, as name and version. `cargo metadata` joins the features that all packages of
+/// the workspace ask for, and so lists what only a tool or the page needs.
+fn taken(root: &Path) -> Result<BTreeSet<(String, String)>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let said = Command::new(cargo)
+        .args(["tree", "--package", PROGRAM, "--edges", "normal,build", "--target", PLATFORM])
+        .args(["--prefix", "none", "--format", "{p}", "--locked"])
+        .current_dir(root)
+        .output()
+        .context("cargo cannot be started")?;
+    if !said.status.success() {
+        bail!("cargo tree: {}", String::from_utf8_lossy(&said.stderr).trim());
+    }
+    let lines = String::from_utf8(said.stdout)?;
+    let of = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.trim_start_matches('v').to_owned()))
+    };
+    Ok(lines.lines().filter_map(of).collect())
+}
+
 /// Checksums of `Cargo.lock`, by name and version.
 fn checksums(root: &Path) -> Result<BTreeMap<(String, String), String>> {
     #[derive(Deserialize)]
@@ -131,8 +152,15 @@ fn parts(root: &Path) -> Result<Parts> {
     let nodes: BTreeMap<String, &Value> =
         list(&metadata["resolve"]["nodes"]).iter().map(|n| (text(&n["id"]), n)).collect();
     let program = packages.iter().find(|(_, p)| p["name"] == PROGRAM).context("the program is no package")?;
-    let linked = reached(program.0, &nodes, &packages, &["normal"]);
-    let built = reached(program.0, &nodes, &packages, &["normal", "build"]);
+    let taken = taken(root)?;
+    let of_program = |kinds| -> BTreeSet<String> {
+        let is_taken = |id: &String| {
+            let package = packages.get(id);
+            package.is_some_and(|package| taken.contains(&(text(&package["name"]), text(&package["version"]))))
+        };
+        reached(program.0, &nodes, &packages, kinds).into_iter().filter(is_taken).collect()
+    };
+    let (linked, built) = (of_program(&["normal"]), of_program(&["normal", "build"]));
     let of = |id: &String| -> Result<Part> {
         let package = packages.get(id).with_context(|| format!("{id} is no package"))?;
         let (name, version) = (text(&package["name"]), text(&package["version"]));
