@@ -2,6 +2,7 @@
 
 use super::failure::{OrUserError, UserError};
 use super::images::RegionMap;
+use super::lying::Lying;
 use super::motion::{MotionRecord, RegionRecord, carried, told_loss};
 use super::transforms::{Image, settings};
 use crate::fault::Explained;
@@ -9,27 +10,12 @@ use crate::grid::Volume;
 use crate::note::Note;
 use crate::place::Place;
 use crate::register::agreement::OwnMotion;
-use crate::register::{Affine, by_region};
+use crate::register::by_region;
 use crate::source::pieces::{Zone, deal_out_pieces, zones};
 use crate::source::regrid::labels_to;
-use std::path::PathBuf;
 
 /// Distance around a region that is carried with it, mm: half the width of what SPECT makes of a point.
 const ZONE_MARGIN_MM: f64 = 8.0;
-
-/// An image whose regions are still to be carried by their own motion: the regions are known only when it is integrated.
-pub struct Pending {
-    /// Its place among the images.
-    pub index: usize,
-    /// Its name.
-    pub name: PathBuf,
-    /// Its activity where it lies, MBq.
-    pub activity_mbq: Volume<f64>,
-    /// The common motion, from the fixed to the moving frame.
-    pub common: Affine,
-    /// Names of the regions.
-    pub regions: Vec<String>,
-}
 
 /// Why an image's regions cannot be carried by themselves: a displacement field moves every region already.
 pub fn no_field(file: &Place, index: usize) -> UserError {
@@ -42,61 +28,66 @@ pub fn no_field(file: &Place, index: usize) -> UserError {
     )
 }
 
-/// The image's activity on the grid of the first, MBq, each region by its own motion; its record is completed.
+/// The image's activity on the grid of the first, MBq, each region by its own motion; its record is completed, and so are the motions.
 ///
 /// Errors: no regions, or none of a name; a region whose surroundings do not settle its motion.
 pub fn bring(
-    pending: &Pending,
+    lying: &mut Lying,
     file: &Place,
     first: &Volume<f64>,
     regions: Option<&RegionMap>,
     record: &mut MotionRecord,
     notes: &mut Vec<Note>,
 ) -> Result<Volume<f64>, UserError> {
-    let labels = wanted(pending, file, regions)?;
-    let Some(regions) = regions else { return Ok(pending.activity_mbq.clone()) };
-    let [fixed, moving] = [first, &pending.activity_mbq].map(|volume| volume.map(|mbq| mbq as f32));
+    let labels = wanted(lying, file, regions)?;
+    let Some(regions) = regions else { return Ok(lying.activity_mbq.clone()) };
+    let [fixed, moving] = [first, &lying.activity_mbq].map(|volume| volume.map(|mbq| mbq as f32));
     let [fixed, moving] = [&fixed, &moving].map(|values| Image { values, origin: None, is_ct: false });
-    let wrong = |error: UserError| error.inside(&pending.name);
+    let wrong = |error: UserError| error.inside(&lying.name);
     let numbers: Vec<u16> = labels.iter().map(|(label, _)| *label).collect();
     let found =
-        by_region(fixed.values, moving.values, &regions.labels, &numbers, &pending.common, &settings(&fixed, &moving));
+        by_region(fixed.values, moving.values, &regions.labels, &numbers, &lying.common, &settings(&fixed, &moving));
     let found = found.or_user_error().map_err(wrong)?;
-    let mut all = Vec::new();
+    // a motion that was computed of everything was drawn along by what moves by itself; one that is stated stays
+    let common = if record.method == "rigid" { found.rest } else { lying.common };
+    let (mut all, mut own_motions) = (Vec::new(), Vec::new());
     for (label, name) in &labels {
-        let own = found[label].as_ref().map_err(|error| {
-            let refused = error.fault().inside(&pending.name);
+        let own = found.regions[label].as_ref().map_err(|error| {
+            let refused = error.fault().inside(&lying.name);
             refused.then(format!(
                 "The surroundings of {name} do not settle its motion: leave it out of by_region, or give the transform."
             ))
         })?;
-        notes.push(told(name, own).at(&pending.name));
+        notes.push(told(name, own).at(&lying.name));
         all.push(Zone {
-            carried: carried(&pending.activity_mbq.grid, &own.moving_from_fixed).map_err(wrong)?,
+            carried: carried(&lying.activity_mbq.grid, &own.moving_from_fixed).map_err(wrong)?,
             number: *label,
         });
+        own_motions.push((*label, own.moving_from_fixed));
         record.regions.push(recorded(name, own));
     }
+    record.rest_alone(&common, first);
     let on_image = labels_to(&regions.labels, &first.grid).or_user_error()?.volume;
     let map = zones(&on_image, &numbers, ZONE_MARGIN_MM);
-    let common = carried(&pending.activity_mbq.grid, &pending.common).map_err(wrong)?;
-    let pieced = deal_out_pieces(&pending.activity_mbq, &common, &all, &map);
+    let rest = carried(&lying.activity_mbq.grid, &common).map_err(wrong)?;
+    let pieced = deal_out_pieces(&lying.activity_mbq, &rest, &all, &map);
     // the loss by the common motion alone has been told
-    record.lost_share = told_loss(&pieced.moved, &pending.name, &mut Vec::new());
+    record.lost_share = told_loss(&pieced.moved, &lying.name, &mut Vec::new());
+    (lying.common, lying.own) = (common, own_motions);
     Ok(pieced.moved.volume)
 }
 
 /// The labels and names of the regions that are carried by themselves, in the order of the labels.
-fn wanted(pending: &Pending, file: &Place, regions: Option<&RegionMap>) -> Result<Vec<(u16, String)>, UserError> {
+fn wanted(lying: &Lying, file: &Place, regions: Option<&RegionMap>) -> Result<Vec<(u16, String)>, UserError> {
     let names = regions.map(|regions| &regions.names);
     let mut all = Vec::new();
-    for name in &pending.regions {
+    for name in &lying.regions {
         let label = names.into_iter().flatten().find(|(_, n)| *n == name).map(|(label, _)| *label);
         let label = label.ok_or_else(|| {
             let known: Vec<&str> = names.into_iter().flatten().map(|(_, name)| name.as_str()).collect();
             UserError::invalid(
                 file,
-                format!("images[{}].registration.by_region", pending.index),
+                format!("images[{}].registration.by_region", lying.index),
                 format!("\"{name}\""),
                 if known.is_empty() { "names of regions; there are none".to_owned() } else { known.join(", ") },
                 "Name regions as label_names or the DICOM object does.",

@@ -145,6 +145,9 @@ pub mod dose_budgets;
 /// What is known of the uncertainty of a case, as data.
 pub mod known;
 
+/// Images that lie elsewhere than the first of their series.
+pub(crate) mod lying;
+
 /// A case to its tallies and the whole chain of its uncertainty.
 pub mod full_budget;
 

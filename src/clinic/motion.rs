@@ -10,7 +10,7 @@ use crate::grid::{Volume, VoxelGrid};
 use crate::io::dicom::Origin;
 use crate::note::Note;
 use crate::place::Place;
-use crate::register::agreement::middles;
+use crate::register::agreement::{length, middles};
 use crate::register::{Affine, Jacobians, Registration, TransformError, register, verdict};
 use crate::report::run_record::InputFile;
 use crate::source::bent::deal_out_along;
@@ -73,6 +73,17 @@ impl MotionRecord {
     pub fn residual_of(&self, region: &str) -> Option<f64> {
         let own = self.regions.iter().find(|own| own.region == region).map(|own| own.residual_mm);
         own.or(self.residual_mm)
+    }
+
+    /// Records the motion of what does not move by itself, where it is another than that of everything.
+    pub fn rest_alone(&mut self, rest: &Affine, first: &Volume<f64>) {
+        if self.moving_from_fixed_ras_mm.is_none_or(|known| known == rest.to_4x4()) {
+            return;
+        }
+        let middle_mm = first.grid.world_mm(first.grid.dims.map(|n| 0.5 * (n as f64 - 1.0)));
+        self.moving_from_fixed_ras_mm = Some(rest.to_4x4());
+        self.shift_mm = Some(length(rest.displacement_mm(middle_mm)));
+        self.rotation_deg = Some(rest.rotation_deg());
     }
 
     /// Records how far the common motion takes the regions that have none of their own.
@@ -247,7 +258,6 @@ fn told(found: &Registration) -> Note {
 /// The record of a transform that a person gives: what it does in the middle of the fixed image.
 fn displacement(map: &Given, fixed: &Volume<f32>) -> MotionRecord {
     let middle = fixed.grid.world_mm(fixed.grid.dims.map(|n| 0.5 * (n as f64 - 1.0)));
-    let length = |[x, y, z]: [f64; 3]| (x * x + y * y + z * z).sqrt();
     let record = MotionRecord { method: "given", ..MotionRecord::default() };
     match map {
         Given::Matrix(map) => MotionRecord {

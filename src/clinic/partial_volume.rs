@@ -11,6 +11,7 @@ use crate::quantify::regions::Regions;
 use crate::quantify::settings::{PartialVolume, WidthFrom};
 use crate::source::Shares;
 use crate::source::misfit::Misfit;
+use crate::source::moved_shares::MovedShares;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -115,46 +116,67 @@ impl OnImage {
         Ok(Self { regions: Regions::of(shares, grid, names, air).or_user_error()?, outline_edge_mm })
     }
 
-    /// Corrects the images in place; `doubted` are labels that are left as measured, with the reason.
+    /// The regions of an image that lies elsewhere than where they were drawn; `shares` are those of its voxels, `labels` the outlined ones.
     ///
-    /// Errors: images whose width cannot be found; an image that shows nothing.
-    pub fn correct(
-        &self,
-        settings: &PartialVolume,
-        images: &mut [ActivityImage],
-        doubted: &BTreeMap<u16, String>,
-    ) -> Result<Record, UserError> {
-        let all: Vec<&[f64]> = images.iter().map(|image| &image.activity_mbq.data[..]).collect();
-        let (correction, fwhm_from) = settings.correction(&self.regions, &all, self.outline_edge_mm).or_user_error()?;
-        let mut record = Record {
-            method: correction.method.name(),
-            fwhm_mm: correction.psf.fwhm_mm(),
-            fwhm_rel_sigma: correction.psf_rel_sigma,
-            fwhm_from,
-            outline_sigma_mm: correction.outline_sigma_mm,
-            texture: correction.texture.name(),
-            keeps_sum: correction.method.keeps_sum(),
-            images: Vec::new(),
-            notes: Vec::new(),
-        };
-        for image in images {
-            let done = correction
-                .apply(&self.regions, &image.activity_mbq.data, doubted)
-                .map_err(|fault| fault.inside(image.name.as_str()));
-            let done = done.or_user_error()?;
-            image.activity_mbq.data = done.image;
-            record.notes.extend(done.notes.into_iter().map(|note| note.at(&image.name)));
-            record.images.push(ImageRecord {
-                image: image.name.clone(),
-                time_h: image.time_h,
-                before_mbq: done.before_mbq,
-                after_mbq: done.after_mbq,
-                regions: done.regions,
-                edges: Vec::new(),
-            });
-        }
-        Ok(record)
+    /// Errors: a region that the image does not reach.
+    pub(super) fn moved(&self, shares: &MovedShares, grid: &VoxelGrid) -> Result<Self, UserError> {
+        let outlined: Vec<(u16, String)> =
+            self.regions.outlined().map(|(_, region)| (region.label, region.name.clone())).collect();
+        let fractions = outlined.into_iter().map(|(label, name)| (label, name, shares.fractions(label)));
+        let regions = Regions::from_fractions(grid, fractions).or_user_error()?;
+        Ok(Self { regions, outline_edge_mm: self.outline_edge_mm })
     }
+
+    /// The regions.
+    pub(super) fn regions(&self) -> &Regions {
+        &self.regions
+    }
+}
+
+/// Corrects the images in place, each by its own regions; `doubted` are labels that are left as measured, with the reason. Gives
+/// what was done and, by image, what each region has of it.
+///
+/// Errors: images whose width cannot be found; an image that shows nothing.
+pub fn correct(
+    on: &[&OnImage],
+    settings: &PartialVolume,
+    images: &mut [ActivityImage],
+    doubted: &BTreeMap<u16, String>,
+) -> Result<(Record, Vec<Vec<Vec<f64>>>), UserError> {
+    let all: Vec<(&Regions, &[f64])> =
+        on.iter().zip(images.iter()).map(|(on, image)| (&on.regions, &image.activity_mbq.data[..])).collect();
+    let edge_mm = on.first().map_or(0.0, |on| on.outline_edge_mm);
+    let (correction, fwhm_from) = settings.correction(&all, edge_mm).or_user_error()?;
+    let mut record = Record {
+        method: correction.method.name(),
+        fwhm_mm: correction.psf.fwhm_mm(),
+        fwhm_rel_sigma: correction.psf_rel_sigma,
+        fwhm_from,
+        outline_sigma_mm: correction.outline_sigma_mm,
+        texture: correction.texture.name(),
+        keeps_sum: correction.method.keeps_sum(),
+        images: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut parts = Vec::new();
+    for (on, image) in on.iter().zip(images) {
+        let done = correction
+            .apply(&on.regions, &image.activity_mbq.data, doubted)
+            .map_err(|fault| fault.inside(image.name.as_str()));
+        let done = done.or_user_error()?;
+        image.activity_mbq.data = done.image;
+        parts.push(done.parts);
+        record.notes.extend(done.notes.into_iter().map(|note| note.at(&image.name)));
+        record.images.push(ImageRecord {
+            image: image.name.clone(),
+            time_h: image.time_h,
+            before_mbq: done.before_mbq,
+            after_mbq: done.after_mbq,
+            regions: done.regions,
+            edges: Vec::new(),
+        });
+    }
+    Ok((record, parts))
 }
 
 impl Record {
@@ -249,7 +271,8 @@ mod tests {
                     rel_sigma: None,
                 })
                 .to_vec();
-            let record = on_image.correct(&settings(section), &mut images, &BTreeMap::new()).expect("corrected");
+            let on = [&on_image; 2];
+            let (record, _) = correct(&on, &settings(section), &mut images, &BTreeMap::new()).expect("corrected");
             for (image, done) in images.iter().zip(&record.images) {
                 let decayed = (-image.time_h / 60.0).exp2();
                 let ball = &done.regions[0];

@@ -1,10 +1,11 @@
 //! From a series of activity images to decays per voxel.
 
-use super::by_region::{self, Pending};
+use super::by_region;
 use super::displaced;
 use super::failure::{OrUserError, UserError};
 use super::files::{beside, in_file, named_nuclide, read_text};
 use super::images::{self, Anatomy, Image, OpenedRegions, RegionMap, read};
+use super::lying::{self, Lying};
 use super::motion::{self, MotionRecord};
 use super::notes::Listener;
 use super::outlines::{Outlines, tell};
@@ -114,7 +115,7 @@ pub struct OpenSeries {
     /// How the images were brought into one frame, those whose registration is stated.
     pub motions: Vec<MotionRecord>,
     /// Images whose regions are still to be carried by their own motion.
-    pending: Vec<Pending>,
+    lying: Vec<Lying>,
     /// Volumes of interest, once they are measured.
     pub volumes: Vec<volumes::Measured>,
     /// Notes of the readers.
@@ -296,7 +297,7 @@ impl OpenSeries {
             correction: None,
             partial_volume: None,
             motions: Vec::new(),
-            pending: Vec::new(),
+            lying: Vec::new(),
             volumes: Vec::new(),
             warnings,
         })
@@ -340,7 +341,7 @@ impl OpenSeries {
             correction: None,
             partial_volume: None,
             motions: Vec::new(),
-            pending: Vec::new(),
+            lying: Vec::new(),
             volumes: Vec::new(),
             warnings: Vec::new(),
         })
@@ -402,7 +403,7 @@ impl OpenSeries {
         read_priors((path, course), &mut series, &nuclide.name, &mut inputs, &mut warnings)?;
         let injection = study::one_of_one(&name, &injections)?.or(beside_times);
         let mut images: Vec<ActivityImage> = Vec::new();
-        let (mut motions, mut pending) = (Vec::new(), Vec::new());
+        let (mut motions, mut lying) = (Vec::new(), Vec::new());
         let mut frame = None;
         let mut origin: Option<Origin> = None;
         for image in &series.images {
@@ -439,12 +440,15 @@ impl OpenSeries {
             let activity_mbq = read.volume.map(|value| value * scale);
             let own = read.origin.as_ref();
             let stated = image.registration.as_ref();
-            let as_it_lies = (!image.by_region.is_empty()).then(|| activity_mbq.clone());
+            let (moves, by_itself) = (stated.is_some(), !image.by_region.is_empty());
+            let as_it_lies = (by_itself || moves && correction.is_some()).then(|| activity_mbq.clone());
             let brought = motion::brought(stated, file.path(), activity_mbq, own, &seen, &mut inputs, &mut warnings)?;
-            if let Some(activity_mbq) = as_it_lies {
-                let common = brought.map.ok_or_else(|| by_region::no_field(path, images.len()))?;
+            if by_itself && brought.map.is_none() {
+                return Err(by_region::no_field(path, images.len()));
+            }
+            if let (Some(activity_mbq), Some(common)) = (as_it_lies, brought.map) {
                 let (name, regions) = (file.to_path_buf(), image.by_region.clone());
-                pending.push(Pending { index: images.len(), name, activity_mbq, common, regions });
+                lying.extend(Lying::of(images.len(), name, activity_mbq, common, regions));
             }
             motions.extend(brought.record.map(|record| MotionRecord { time_h: Some(image.time_h), ..record }));
             images.push(ActivityImage {
@@ -475,7 +479,7 @@ impl OpenSeries {
             correction,
             partial_volume: None,
             motions,
-            pending,
+            lying,
             volumes: Vec::new(),
             warnings,
         })
@@ -514,12 +518,12 @@ impl OpenSeries {
 
     /// Carries regions by their own motion, where the series asks for it.
     fn carried(&mut self, over: &Over<'_>) -> Result<(), UserError> {
-        for pending in std::mem::take(&mut self.pending) {
-            let name = pending.name.display().to_string();
+        for lying in self.lying.iter_mut().filter(|lying| !lying.regions.is_empty()) {
+            let name = lying.name.display().to_string();
             let Some(record) = self.motions.iter_mut().find(|record| record.image == name) else { continue };
             let first = &self.images[0].activity_mbq;
-            let moved = by_region::bring(&pending, &self.name, first, over.regions, record, &mut self.warnings)?;
-            self.images[pending.index].activity_mbq = moved;
+            let moved = by_region::bring(lying, &self.name, first, over.regions, record, &mut self.warnings)?;
+            self.images[lying.index].activity_mbq = moved;
         }
         if let Some(regions) = over.regions {
             self.motions.iter_mut().for_each(|record| record.follow(regions));
@@ -548,7 +552,10 @@ impl OpenSeries {
             (doubted, edges) = (judged.doubted, judged.seen);
             tell(judged.notes, &mut self.warnings, hear);
         }
-        let mut record = on_image.correct(settings, &mut self.images, &doubted).map_err(|e| in_file(&self.name, &e))?;
+        let lying = std::mem::take(&mut self.lying);
+        let labels = over.regions.map(|regions| &regions.labels);
+        let mut record = lying::corrected(&on_image, labels, &lying, settings, &mut self.images, &doubted)
+            .map_err(|e| in_file(&self.name, &e))?;
         record.images.iter_mut().zip(edges).for_each(|(image, edges)| image.edges = edges);
         record.told().for_each(|note| hear.note(note));
         self.warnings.extend(record.notes.iter().cloned());

@@ -119,6 +119,8 @@ pub struct Corrected {
     pub before_mbq: f64,
     /// Sum after, MBq.
     pub after_mbq: f64,
+    /// What each region of the correction's list has of it, MBq, in the order of its voxels.
+    pub parts: Vec<Vec<f64>>,
     /// The outlined regions.
     pub regions: Vec<RegionCorrection>,
     /// What the reader should know.
@@ -148,9 +150,13 @@ impl Correction {
             report.after_mbq = region.each().map(|(v, share)| share * image[v] * out.factor(r, v)).sum();
         }
         let notes = notes(&self.psf, &model, image, &means, &report);
-        let image = out.voxels(regions, image, self.texture);
+        let parts = out.parts(regions, image, self.texture);
+        let mut image = vec![0.0; image.len()];
+        for (region, part) in regions.list.iter().zip(&parts) {
+            region.each().zip(part).for_each(|((v, _), value)| image[v] += value);
+        }
         let after_mbq = crate::source::sum(image.iter().copied());
-        Ok(Corrected { image, before_mbq, after_mbq, regions: report, notes })
+        Ok(Corrected { image, before_mbq, after_mbq, parts, regions: report, notes })
     }
 
     /// Concentrations of the regions, MBq a voxel.
@@ -305,22 +311,20 @@ impl Factors {
         self.by_region[region] * self.by_voxel.as_ref().map_or(1.0, |f| f[voxel])
     }
 
-    /// The corrected image, a region that is corrected with what `texture` keeps inside its outline.
-    fn voxels(&self, regions: &Regions, image: &[f64], texture: Texture) -> Vec<f64> {
-        let mut out = vec![0.0; image.len()];
-        for (r, region) in regions.list.iter().enumerate() {
+    /// The corrected image by region, in the order of each region's voxels; a region that is corrected with what `texture` keeps
+    /// inside its outline.
+    fn parts(&self, regions: &Regions, image: &[f64], texture: Texture) -> Vec<Vec<f64>> {
+        let of = |(r, region): (usize, &Region)| {
+            let part: Vec<f64> = region.each().map(|(v, share)| share * image[v] * self.factor(r, v)).collect();
             if texture == Texture::Image || region.label == 0 || !self.free[r] {
-                region.each().for_each(|(v, share)| out[v] += share * image[v] * self.factor(r, v));
-                continue;
+                return part;
             }
-            let (mut shares, mut part) = (vec![0.0; image.len()], vec![0.0; image.len()]);
-            region.each().for_each(|(v, share)| {
-                shares[v] = share;
-                part[v] = share * image[v] * self.factor(r, v);
-            });
-            out.iter_mut().zip(texture.of(&regions.grid, &shares, part)).for_each(|(sum, value)| *sum += value);
-        }
-        out
+            let (mut shares, mut whole) = (vec![0.0; image.len()], vec![0.0; image.len()]);
+            region.each().zip(part).for_each(|((v, share), value)| (shares[v], whole[v]) = (share, value));
+            let smooth = texture.of(&regions.grid, &shares, whole);
+            region.each().map(|(v, _)| smooth[v]).collect()
+        };
+        regions.list.iter().enumerate().map(of).collect()
     }
 }
 

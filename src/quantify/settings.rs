@@ -308,21 +308,20 @@ impl PartialVolume {
         }))
     }
 
-    /// The correction of a series' images; a width that is not stated is the mean of those that each image has, weighted
-    /// by their uncertainties. `outline_edge_mm` is the edge of the outlines' voxels.
+    /// The correction of a series' images, each with the regions where it lies; a width that is not stated is the mean of those that
+    /// each image has, weighted by their uncertainties. `outline_edge_mm` is the edge of the outlines' voxels.
     ///
     /// Errors: borders in none of the images.
     pub fn correction(
         &self,
-        regions: &Regions,
-        images: &[&[f64]],
+        images: &[(&Regions, &[f64])],
         outline_edge_mm: f64,
     ) -> Result<(Correction, WidthFrom), Fault> {
         let (psf, psf_rel_sigma, from) = match self.psf {
             Some(psf) => (psf, self.psf_rel_sigma, self.psf_from),
             None => {
                 let widths: Result<Vec<Width>, Fault> =
-                    images.iter().map(|image| width::estimate(regions, image)).collect();
+                    images.iter().map(|(regions, image)| width::estimate(regions, image)).collect();
                 let Width { fwhm_mm, sigma_mm } = mean(&widths?);
                 (Psf::isotropic("[partial_volume]", fwhm_mm)?, sigma_mm / fwhm_mm, WidthFrom::Images)
             }

@@ -35,7 +35,7 @@ pub struct OwnMotion {
     pub moving_from_fixed: Affine,
     /// Displacement of the middle, mm.
     pub displacement_mm: [f64; 3],
-    /// Distance from where the common transform takes the middle, mm.
+    /// Distance from where the motion of the rest takes the middle, mm.
     pub from_common_mm: f64,
     /// Distance between the transforms of two halves of the data at the middle, mm.
     pub halves_apart_mm: f64,

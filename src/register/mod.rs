@@ -50,7 +50,7 @@ pub use displacement::{Displacement, DisplacementError, Jacobians};
 pub use error::RegisterError;
 pub use field::View;
 pub use metric::Likeness;
-pub use own::by_region;
+pub use own::{OwnMotions, by_region};
 pub use search::{Agreement, Registration, Step, Way, compare, register};
 pub use stage::Settings;
 pub use transform::{Affine, Kind, TransformError};

@@ -154,7 +154,7 @@ impl Pair<'_> {
         Ok(OwnMotion {
             moving_from_fixed: whole,
             displacement_mm,
-            from_common_mm: apart_mm(&whole, self.common, middle_mm),
+            from_common_mm: apart_mm(&whole, self.rest, middle_mm),
             halves_apart_mm,
             residual_mm,
         })
@@ -212,6 +212,15 @@ impl Pair<'_> {
     }
 }
 
+/// Motions of regions that move by themselves.
+#[derive(Clone, Debug)]
+pub struct OwnMotions {
+    /// The motion of what does not, from the fixed to the moving frame: a common motion is drawn along by such regions.
+    pub rest: Affine,
+    /// Each region's motion, or why there is none.
+    pub regions: BTreeMap<u16, Result<OwnMotion, RegisterError>>,
+}
+
 /// The own motion of each of these regions, labels in the fixed frame, from the common transform.
 ///
 /// Errors: images that cannot be looked at; a region without voxels. A motion that is refused stands in the result.
@@ -222,7 +231,7 @@ pub fn by_region(
     wanted: &[u16],
     common: &Affine,
     settings: &Settings,
-) -> Result<BTreeMap<u16, Result<OwnMotion, RegisterError>>, RegisterError> {
+) -> Result<OwnMotions, RegisterError> {
     let (levels, [fixed, moving]) = sides(fixed, moving, settings)?;
     let rest = rest(&fixed, &moving, &levels, labels, wanted, common, settings)?;
     let pair = Pair { fixed: &fixed, moving: &moving, levels: &levels, settings, common, rest: &rest };
@@ -231,7 +240,8 @@ pub fn by_region(
         let middle_mm = *middles.get(label).ok_or(RegisterError::NoRegion)?;
         Ok((*label, pair.own_motion(labels, *label, middle_mm)))
     };
-    wanted.iter().map(of).collect()
+    let regions = wanted.iter().map(of).collect::<Result<_, _>>()?;
+    Ok(OwnMotions { rest, regions })
 }
 
 /// The motion back, with the images exchanged: the moving image is taken apart along outlines as they lie in it.

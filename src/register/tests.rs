@@ -370,7 +370,7 @@ fn own_errors(seed: u64, up_mm: f64) -> Vec<(f64, f64)> {
         let [x, y, z] = motion.displacement_mm;
         (agreement::length([x, y, z - up_mm]), motion.residual_mm)
     };
-    found.values().map(|motion| error(motion.as_ref().expect("settled"))).collect()
+    found.regions.values().map(|motion| error(motion.as_ref().expect("settled"))).collect()
 }
 
 /// Largest error of a kidney's own motion that is allowed on voxels of 4.8 mm, mm.

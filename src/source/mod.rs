@@ -27,6 +27,12 @@ mod overlap;
 /// Values brought onto another grid with their sum kept.
 pub mod moved;
 
+/// Shares of regions that have moved since they were drawn.
+pub mod moved_shares;
+
+/// What regions hold, carried by their own motions.
+pub mod carried_parts;
+
 /// Values carried along a map that bends.
 pub mod bent;
 
