@@ -201,7 +201,7 @@ fn cli_course_report_holds_what_it_must() {
         "residual, %",
         "CONTINUE: The BED of the kidneys",
         "<caption>Rules</caption>",
-        "integrated by its own fit",
+        "integrated by a fit of each region",
         "First assess ",
         "≤ ",
         "names are in verdict.json",

@@ -470,7 +470,7 @@ fn way_words(method: &str) -> &'static str {
         "population-half-life" => "a stated effective half-life",
         "previous-half-life" => "the half-life of an earlier cycle",
         "hanscheid-2018" => "the rule for one image (Hänscheid 2018)",
-        _ => "its own fit",
+        _ => "a fit of each region",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::blocks::INTENDED_USE;
 use crate::clinic::motion::{LOST_SHARE, MotionRecord, RegionRecord};
-use crate::note::Note;
+use crate::note::{Note, Severity};
 use crate::register::agreement::length;
 use crate::register::error::{MOST_APART_MM, MOST_ROTATION_DEG, MOST_SHIFT_MM};
 use crate::register::metric::LEAST_OVERLAP;
@@ -98,7 +98,7 @@ pub fn section(cycles: &[Moved<'_>]) -> Option<Section> {
     if !pictures.is_empty() {
         blocks.push(Block::Folded {
             summary: "Each moved image over the first of its cycle, before and after".into(),
-            blocks: vec![Block::Text(READING.into()), Block::Pictures(4, pictures)],
+            blocks: vec![Block::Text(READING.into()), Block::Pictures(2, pictures)],
         });
     }
     Some(Section::new("motion", "Motion between images and cycles", "Motion", blocks))
@@ -135,9 +135,10 @@ pub fn page(images: &[MotionRecord], notes: &[&Note], inputs: &[InputFile]) -> O
     let mut sections = vec![section(&moved)?];
     let pictures = pictures(&moved);
     if !pictures.is_empty() {
-        let blocks = vec![Block::Text(READING.into()), Block::Pictures(4, pictures)];
+        let blocks = vec![Block::Text(READING.into()), Block::Pictures(2, pictures)];
         sections.push(Section::new("pictures", "Before and after", "Pictures", blocks));
     }
+    let clean = |note: &&Note| statement::without_paths(&note.to_string(), inputs);
     let most = |of: &dyn Fn(&MotionRecord) -> Option<f64>| images.iter().filter_map(of).reduce(f64::max);
     let fact = |name: &str, value: Option<f64>, unit: &str, note: &str| {
         let value = value.map_or_else(|| "not known".to_owned(), |v| format!("{v:.1} {unit}"));
@@ -159,7 +160,7 @@ pub fn page(images: &[MotionRecord], notes: &[&Note], inputs: &[InputFile]) -> O
             fact("Largest residual", most(&|record| record.residual_mm), "mm", "what remains uncertain (k = 1)"),
             fact("Largest loss", lost, "%", "activity outside the first image’s field of view"),
         ],
-        warnings: notes.iter().map(|note| statement::without_paths(&note.to_string(), inputs)).collect(),
+        warnings: notes.iter().filter(|note| note.severity == Severity::Warning).map(clean).collect(),
         sections,
         unknown: vec![
             "Motion within an image (breathing), and regions that changed their shape.".into(),
