@@ -454,18 +454,24 @@ fn of_images(f: &Found<'_>, cycle: usize) -> String {
         _ => "images over time",
     };
     let mut ways: Vec<&str> = Vec::new();
-    for way in curves.iter().filter_map(|curve| Some(way_words(&curve.integral.as_ref()?.method))) {
+    for integral in curves.iter().filter_map(|curve| curve.integral.as_ref()) {
+        let way = way_words(&integral.method, integral.fell_back());
         if !ways.contains(&way) {
             ways.push(way);
         }
     }
+    ways.sort_by_key(|way| *way == SUBSTITUTE);
     let ways = if ways.is_empty() { "nothing to integrate".to_owned() } else { ways.join(" or ") };
     format!("{images}, integrated by {ways}, transported")
 }
 
-/// What a method of integration takes for the curve.
-fn way_words(method: &str) -> &'static str {
+/// What stands in for a method that a region's points cannot bear.
+const SUBSTITUTE: &str = "a substitute where that fails (flagged under “Time-activity curves”)";
+
+/// What a method of integration takes for the curve; `fell_back`: it could not be used.
+fn way_words(method: &str, fell_back: bool) -> &'static str {
     match method {
+        _ if fell_back => SUBSTITUTE,
         "population" => "a population’s curves with the patient’s images (prior)",
         "population-half-life" => "a stated effective half-life",
         "previous-half-life" => "the half-life of an earlier cycle",
@@ -1238,11 +1244,12 @@ mod tests {
     /// Each way to a half-life is told from the others.
     #[test]
     fn law_a_stated_half_life_is_no_population() {
-        let ways =
-            ["population", "population-half-life", "previous-half-life", "hanscheid-2018", "mono"].map(way_words);
+        let ways = ["population", "population-half-life", "previous-half-life", "hanscheid-2018", "mono"]
+            .map(|method| way_words(method, false));
         for (n, way) in ways.iter().enumerate() {
             assert!(ways.iter().skip(n + 1).all(|other| other != way), "{way}");
         }
         assert!(ways[0].contains("population") && ways[1].contains("stated"), "alarm: {ways:?}");
+        assert_eq!(way_words("population-half-life", true), SUBSTITUTE, "alarm: what nobody stated");
     }
 }
