@@ -584,7 +584,7 @@ mod tests {
         ];
         let text = render(&page);
         let body = &text[text.find("<body>").expect("a body")..text.find("<script>").expect("a script")];
-        assert!(!body.contains("-1") && body.matches("−1").count() == 13, "{body}");
+        assert!(!body.contains("-1") && body.matches("−1").count() == 14, "{body}");
     }
 
     #[test]

@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(sizes.rows[0][1], Cell::Number("≥ 14.9".into()));
         assert_eq!(sources.rows.len(), 3);
         assert_eq!(sources.rows[1][1], Cell::Number("14.0 to 30.0".into()));
-        assert_eq!(sizes.rows[0][2], Cell::Number("≤ 3.73 to ≥ 6.70".into()));
+        assert_eq!(sizes.rows[0][2], Cell::Number("≤ 3.74 to ≥ 6.69".into()));
         assert_eq!(
             lines[0],
             "First assess partial volume, outline (kidney left, tumour): nobody has yet, and it usually weighs more than all that \
