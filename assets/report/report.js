@@ -2,6 +2,8 @@
 "use strict";
 (function () {
   const all = (selector, root) => Array.from((root || document).querySelectorAll(selector));
+  // The page writes a number's sign as a minus, not as a hyphen.
+  const minus = (number) => number.replace("-", "\u2212");
   const regionOn = [];
   let viewer = null;
 
@@ -154,7 +156,7 @@
       this.ruler(paint, canvas, columns * mm[across]);
       paint.shadowBlur = 0;
       const place = origin[normal] + this.at[normal] * mm[normal];
-      const words = `slice ${this.at[normal] + 1} of ${dims[normal]}, ${axis} = ${place.toFixed(1)} mm`;
+      const words = `slice ${this.at[normal] + 1} of ${dims[normal]}, ${axis} = ${minus(place.toFixed(1))} mm`;
       document.getElementById(`place-${plane}`).textContent = words;
       canvas.setAttribute("aria-label",
         `${plane[0].toUpperCase()}${plane.slice(1)} slice: ${this.data.layers[this.layer].name} over the anatomy, ${words}`);
@@ -257,7 +259,7 @@
         return `${layer.name} ${word}${/[0-9]/.test(word) ? ` ${layer.unit}` : ""}`;
       });
       const region = this.labels && this.labels[n] ? this.data.regions[this.labels[n] - 1].name : "no region";
-      const mm = place.map((at, axis) => (this.data.origin[axis] + at * this.data.mm[axis]).toFixed(0));
+      const mm = place.map((at, axis) => minus((this.data.origin[axis] + at * this.data.mm[axis]).toFixed(0)));
       this.readout.textContent = `${region}: ${values.join("; ")} (about), at ${mm.join(", ")} mm`;
     }
 

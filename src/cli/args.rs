@@ -471,7 +471,8 @@ pub struct RawInitCourse {
     /// Folder with one folder a cycle, or with the images of one cycle
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// Protocol of the course, where it is known already: iluminet, reluth, .. as `lutra course` takes it
+    /// Protocol of the course, where it is known already: iluminet, reluth, .. (`lutra course --protocols` lists them); the draft
+    /// then asks for the facts that its rules read
     #[arg(long, value_name = "NAME")]
     pub protocol: Option<String>,
     /// Folder to write COURSE.toml and the SERIES files into, made where it is missing [default: the current folder]
@@ -547,6 +548,7 @@ pub struct RawMerge {
 
 /// Options of `audit`, as given.
 #[derive(Debug, Args)]
+#[command(mut_arg("budget", |arg| arg.hide(true)), mut_arg("dvh_bands", |arg| arg.hide(true)))]
 pub struct RawAudit {
     /// Options of the transport and its inputs.
     #[command(flatten)]
@@ -1692,6 +1694,27 @@ impl RawAudit {
         if dose.emissions != Emissions::All {
             return Err(contradiction("audit", "--emissions", "Shortcuts hold all emissions; leave --emissions out."));
         }
+        // what an audit does not use must not stand in its record
+        if dose.run.budget != BudgetDepth::default() {
+            return Err(user_error(
+                format!(
+                    "--budget: found {}; allowed in an audit: {}",
+                    dose.run.budget.name(),
+                    BudgetDepth::default().name()
+                ),
+                "An audit holds mean doses against each other; `lutra dose` follows their uncertainty.",
+            ));
+        }
+        if dose.run.dvh_bands != DvhBands::default() {
+            return Err(user_error(
+                format!(
+                    "--dvh-bands: found {}; allowed in an audit: {}",
+                    dose.run.dvh_bands.name(),
+                    DvhBands::default().name()
+                ),
+                "An audit draws the bands of the transport; `lutra dose` draws those of everything known.",
+            ));
+        }
         if !["AM", "AF"].contains(&self.phantom.as_str()) {
             return Err(user_error(
                 format!("--phantom: found \"{}\"; allowed: AM, AF", self.phantom),
@@ -2295,6 +2318,31 @@ mod tests {
         assert_eq!(request.grid, GridChoice::Millimetre(2.5));
         assert_eq!(dose("--ct c --histories 2e7").expect("sound").run.stop, Stop::Histories(20_000_000));
         assert_eq!(dose("--ct c --histories 3_000").expect("sound").run.stop, Stop::Histories(3000));
+    }
+
+    /// What an audit does not use is refused and not in its help; what it uses is taken.
+    #[test]
+    fn alarm_an_audit_refuses_what_it_does_not_use() {
+        let audit = |extra: &str| {
+            let line = format!("lutra audit --ct c --activity a.nii --activity-unit decays --labels l --out o {extra}");
+            match RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command {
+                RawCommand::Audit(raw) => raw.check(),
+                _ => unreachable!("the line says audit"),
+            }
+        };
+        assert!(audit("").is_ok() && audit("--budget sources --dvh-bands transport --tolerance 0.1").is_ok());
+        for (line, words) in [
+            ("--budget full", "--budget: found full; allowed in an audit: sources"),
+            ("--dvh-bands total", "--dvh-bands: found total; allowed in an audit: transport"),
+        ] {
+            let error = audit(line).expect_err(line);
+            assert!(error.next.is_some() && said(&error.message()).contains(words), "{}", said(&error.message()));
+        }
+        let mut command = RawArgs::command();
+        let help = command.find_subcommand_mut("audit").expect("a command").render_long_help().to_string();
+        assert!(!help.contains("--budget") && !help.contains("--dvh-bands") && help.contains("--tolerance"));
+        let help = command.find_subcommand_mut("dose").expect("a command").render_long_help().to_string();
+        assert!(help.contains("--budget") && help.contains("--dvh-bands"), "lutra dose has them");
     }
 
     #[test]

@@ -7,8 +7,9 @@
 use super::args::RawArgs;
 use super::failure::{Failure, OrUserError, UserError, user_error};
 use crate::clinic::files::{beside, read_text};
-use crate::course::input::{filled_in, sparse};
+use crate::course::input::{filled_in, line_at, sparse};
 use crate::text::parsed::plain_words;
+use crate::text::slips::slip;
 use clap::builder::ValueHint;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
@@ -54,11 +55,14 @@ fn options_of(file: &Path, command: &Command, given: &ArgMatches) -> Result<Vec<
     sparse(&text, &shown).or_user_error()?;
     filled_in(&text, &shown).or_user_error()?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| 1 + text[..span.start].matches('\n').count());
-        user_error(
-            format!("{shown}: line {line}: found {}; allowed: TOML", plain_words(error.message())),
-            "Write one field a line, as in ct = \"ct.nii.gz\".",
-        )
+        let at = error.span().map_or(0, |span| span.start);
+        let line = 1 + text[..at].matches('\n').count();
+        let slip = line_at(&text, at).and_then(|line| slip(line, false));
+        let (allowed, next) = match &slip {
+            Some(slip) => (slip.allowed, slip.next.as_str()),
+            None => ("TOML", "Write one field a line, as in ct = \"ct.nii.gz\"."),
+        };
+        user_error(format!("{shown}: line {line}: found {}; allowed: {allowed}", plain_words(error.message())), next)
     })?;
     let on_command_line = |option: &str| {
         let arg = settable(command).find(|arg| arg.get_long() == Some(option));
@@ -214,6 +218,12 @@ mod tests {
             ("force = 3", &["force: found 3; allowed: true or false"]),
             ("ct = true", &["ct: found true; allowed: text or a number"]),
             ("ct = ", &["dose.toml: line 1: found"]),
+            (
+                "ct = \"c\"\nadministered_mbq = 7,4",
+                &["line 2: found", "a number with a decimal point", "Write 7.4, with"],
+            ),
+            ("administered_mbq = 7 400", &["line 1: found", "a number in one piece", "Write 7400, without"]),
+            ("administered_mbq = 7400 MBq", &["a number without a unit", "Write 7400 alone"]),
             ("ct = \"c\"\nactivity = \"a\"\nout = \"o\"\nactivity_unit = \"bq\"", &["bq"]),
             ("ct = \"c\"\nout = \"o\"\nactivity_unit = \"decays\"", &["--activity"]),
         ] {

@@ -17,6 +17,10 @@ use crate::clinic::volumes::Measured;
 use crate::course::tia::{RegionIntegral, TiaMap};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
 
+/// What the table's uncertainty is, and what it is not.
+const U_FIT: &str = "u fit: standard uncertainty (k = 1) by the scatter about the curve alone; calibration, partial volume and \
+                     outline are not in it\n";
+
 /// Runs `lutra tia`.
 pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let folder = guard::folder(&request.out, request.force, &guard::of_tia(request), &FILE_NAMES)?;
@@ -38,6 +42,7 @@ pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {
     let place = folder.commit().or_user_error()?;
     printer::record_file(&place.join("tia.json"))?;
     printer::data(&table(&done.map, administered_mbq));
+    printer::data(U_FIT);
     printer::data(&volumes(&done.volumes));
     printer::data(&further(&done.map, done.partial_volume.as_ref()));
     for warning in done.warnings.iter().chain(&done.map.warnings) {
@@ -86,7 +91,7 @@ fn volumes(all: &[Measured]) -> String {
 fn table(map: &TiaMap, administered_mbq: Option<f64>) -> String {
     let mut heads = vec!["region", "TIA (MBq h)"];
     heads.extend(administered_mbq.map(|_| "TIAC (h)"));
-    heads.extend(["u (%)", "T_eff (h)", "after last (%)", "method; flags"]);
+    heads.extend(["u fit (%)", "T_eff (h)", "after last (%)", "method; flags"]);
     let mut cells: Vec<Vec<String>> = vec![heads.into_iter().map(str::to_owned).collect()];
     for row in map.regions.iter().filter_map(|region| region.row()) {
         let mut line = vec![row.name, rounded(row.tia_mbq_h, 4)];

@@ -772,7 +772,7 @@ fn page(
             vec![
                 Block::RegionChoice(shown.clone()),
                 Block::Figure {
-                    drawing: chart::dvh(&curves, "Absorbed dose", &format!("A: {}. B: {}", dvh_words(&found.a, &with_curve), dvh_words(&found.b, &with_curve))),
+                    drawing: chart::dvh(&curves, "Absorbed dose", "volume", &format!("A: {}. B: {}", dvh_words(&found.a, &with_curve), dvh_words(&found.b, &with_curve))),
                     caption: "Full lines: A; dotted: B. By volume: no density is known here. All points are in dvh.csv and dvh.json.".into(),
                 },
             ],
@@ -792,7 +792,7 @@ fn page(
                  Histograms: by volume; a voxel that a region covers in part counts in part."
                     .into(),
             ),
-            Block::Table(statement::inputs(&files)),
+            Block::Table(statement::inputs(&files, "compare.json")),
         ],
     ));
     let mut facts = vec![Fact {
@@ -971,6 +971,7 @@ fn slices(a: &Map, laid: &Laid, regions: &[Region], found: &Found, shown: &[Show
             ),
         ],
         start: hottest_voxel(&picture),
+        unseen: Some("dose maps hold none"),
     });
     let mut blocks = Vec::new();
     if !shown.is_empty() {

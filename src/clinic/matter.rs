@@ -300,7 +300,7 @@ pub(super) fn regions_on(
         )
         .kind(FaultKind::Mismatch));
     }
-    let labels = images::labels_on(map, &matter.grid, "the result's", hear, warnings)?;
+    let labels = images::labels_on(map, &matter.grid, "the result's grid", hear, warnings)?;
     if labels.iter().all(|&label| label == 0) {
         return Err(images::no_region(name));
     }

@@ -49,6 +49,9 @@ pub mod dose;
 /// Errors that end a request.
 pub mod failure;
 
+/// Two images before and after a registration, drawn.
+pub mod before_after;
+
 /// Regions that are carried by their own motion.
 pub mod by_region;
 

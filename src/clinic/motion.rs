@@ -1,5 +1,6 @@
 //! Images of a series and cycles of a course brought into the common frame.
 
+use super::before_after::{Shown, before_and_after};
 use super::failure::{OrUserError, UserError};
 use super::files::beside;
 use super::images::{self, RegionMap, recorded};
@@ -12,6 +13,7 @@ use crate::note::Note;
 use crate::place::Place;
 use crate::register::agreement::{length, middles};
 use crate::register::{Affine, Jacobians, Registration, TransformError, register, verdict};
+use crate::report::png::Drawn;
 use crate::report::run_record::InputFile;
 use crate::source::bent::deal_out_along;
 use crate::source::moved::{Moved, deal_out};
@@ -66,6 +68,9 @@ pub struct MotionRecord {
     pub regions: Vec<RegionRecord>,
     /// Regions that followed the common motion, where it is a matrix.
     pub followed: Vec<FollowedRecord>,
+    /// The image over the first one, before and after; none where it was not moved.
+    #[serde(skip)]
+    pub pictures: Vec<Drawn>,
 }
 
 impl MotionRecord {
@@ -175,9 +180,11 @@ pub fn brought(
         ));
     };
     let [fixed, moving] = [first, &activity_mbq].map(|volume| volume.map(|mbq| mbq as f32));
+    let pair = [&fixed, &moving].map(|volume| Shown { volume, is_ct: false });
     let fixed = Image { values: &fixed, origin: frame.origin, is_ct: false };
     let moving = Image { values: &moving, origin: own, is_ct: false };
     let (map, record) = settled(stated, name, frame.file, &fixed, &moving, inputs, notes)?;
+    let pictures = pictures(pair, &map);
     let dealt = match &map {
         Given::Matrix(map) => moved(&activity_mbq, map, &first.grid),
         Given::Field(field, _) => {
@@ -185,12 +192,23 @@ pub fn brought(
         }
     };
     let dealt = dealt.map_err(|error| error.inside(name))?;
-    let record = MotionRecord { image, lost_share: told_loss(&dealt, name, notes), ..record };
+    let record = MotionRecord { image, lost_share: told_loss(&dealt, name, notes), pictures, ..record };
     let map = match map {
         Given::Matrix(map) => Some(map),
         Given::Field(..) => None,
     };
     Ok(Brought { activity_mbq: dealt.volume, record: Some(record), map })
+}
+
+/// The image over the first one before and after it is moved, through the brightest voxel of the first.
+fn pictures(pair: [Shown<'_>; 2], map: &Given) -> Vec<Drawn> {
+    let fixed = pair[0].volume;
+    let brightest = (0..fixed.data.len()).max_by(|&a, &b| fixed.data[a].total_cmp(&fixed.data[b])).unwrap_or(0);
+    let place = |point: [f64; 3]| match map {
+        Given::Matrix(map) => Some(map.apply(point)),
+        Given::Field(field, _) => field.apply(point),
+    };
+    before_and_after(pair, fixed.grid.voxel(brightest), &place, &[])
 }
 
 /// The transform from the fixed to the moving image that is stated or computed, and its record.

@@ -344,6 +344,7 @@ pub fn record(
         spacing_mm: grid.spacing_mm,
         from_ct: case.hu.is_some(),
         decays: decays_on_grid,
+        record: "run.json",
     };
     let tg268 = statement::guideline(&stated);
     let mass_g = case.density_g_cm3.iter().map(|&density| f64::from(density)).sum::<f64>() * grid.voxel_cm3();

@@ -1,12 +1,14 @@
 //! Registers two images of one patient and reports the transform with the evidence for it.
 
-use super::failure::{Failure, OrUserError, UserError};
+use super::before_after::{Shown, before_and_after};
+use super::failure::{AtPath, Failure, OrUserError, UserError};
 use super::files::{write_json, write_rows};
 use super::from_memory;
 use super::images::{self, Anatomy};
 use super::invocation::Invocation;
 use super::notes::Listener;
 use super::output;
+use super::pages::register::{Found, Place as RegionPlace, page};
 use super::request::RegisterRequest;
 use super::transforms::{FrameName, TransformFile, automatic};
 use crate::fault::{Setting, words};
@@ -17,15 +19,17 @@ use crate::io::itk;
 use crate::note::{Note, sentences};
 use crate::place::Place;
 use crate::register::agreement::RegionMotion;
-use crate::register::{Affine, Likeness, Registration, Settings, View, register, verdict};
-use crate::report::png::checkerboard::{Checkerboard, checkerboards};
+use crate::register::{Likeness, Registration, Settings, register, verdict};
+use crate::report::page::{Page, render};
+use crate::report::png::Drawn;
 use crate::report::run_record::{InputFile, peak_memory_bytes, platform, program, utc};
+use crate::text::plain_lines;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Names of the files written.
-pub const FILE_NAMES: [&str; 12] = [
+pub const FILE_NAMES: [&str; 13] = [
     "transform.json",
     "transform.tfm",
     "registration.dcm",
@@ -37,14 +41,13 @@ pub const FILE_NAMES: [&str; 12] = [
     "after_axial.png",
     "after_coronal.png",
     "after_sagittal.png",
+    "report.html",
     "run.json",
 ];
 /// CT number below which a NIfTI image is taken for a CT: outside air is -1000 HU.
 const CT_BELOW_HU: f32 = -500.0;
 /// Share of the highest value down to which an activity image may be negative (filtered back-projection).
 const NEGATIVE_SHARE: f32 = 0.05;
-/// Soft-tissue window of the pictures, HU.
-const WINDOW_HU: [f32; 2] = [-160.0, 240.0];
 
 /// One of the two images.
 pub struct Side {
@@ -194,7 +197,10 @@ impl Registered {
         self.write_dicom(request, folder)?;
         write_rows(&folder.file("displacement.csv"), &self.rows())?;
         write_rows(&folder.file("metric.csv"), &self.found.curve)?;
-        self.write_pictures(folder)?;
+        let pictures = self.pictures();
+        output::write_drawn(folder, &pictures)?;
+        let path = folder.file("report.html");
+        path.write(plain_lines(&render(&self.page(&pictures, invocation))).as_bytes()).at(&path)?;
         let record = json!({
             "schema": 1,
             "program": program(),
@@ -277,32 +283,45 @@ impl Registered {
         rows
     }
 
-    fn write_pictures(&self, folder: &AtomicOutputDir) -> Result<(), Failure> {
-        let [fixed, moving] = &self.sides;
-        let grid = &fixed.volume.grid;
-        let greys = [Greys::of(fixed), Greys::of(moving)];
-        let view = View::new(&moving.volume.grid, &moving.volume.data);
+    /// Both images before and after, in the squares of a checkerboard.
+    fn pictures(&self) -> Vec<Drawn> {
+        let grid = &self.sides[0].volume.grid;
         let centre = grid.voxel_at_mm(self.found.centre_mm);
         let through = [0, 1, 2].map(|axis| (centre[axis].round().max(0.0) as usize).min(grid.dims[axis] - 1));
-        let first = |n: usize| greys[0].of_value(f64::from(fixed.volume.data[n]));
-        for (stem, title, map) in [
-            ("before", "Before: fixed and moving image as they lie", Affine::IDENTITY),
-            ("after", "After: fixed and registered moving image", self.found.moving_from_fixed),
-        ] {
-            let second = |n: usize| {
-                let world = grid.world_mm(grid.voxel(n).map(|v| v as f64));
-                view.value(map.apply(world)).map_or(0.0, |value| greys[1].of_value(value))
-            };
-            let lines = [
-                format!("{} {}", self.found.kind.name(), self.found.likeness.name()),
-                format!("shift {:.1} mm", self.found.shift_mm),
-                format!("rotation {:.2} degrees", self.found.rotation_deg),
-                format!("halves apart {:.2} mm", self.found.halves_apart_mm),
-            ];
-            let board = Checkerboard { grid, first: &first, second: &second, title, lines: &lines };
-            output::write_drawn(folder, &checkerboards(&board, stem, through))?;
-        }
-        Ok(())
+        let lines = [
+            format!("{} {}", self.found.kind.name(), self.found.likeness.name()),
+            format!("shift {:.1} mm", self.found.shift_mm),
+            format!("rotation {:.2} degrees", self.found.rotation_deg),
+            format!("halves apart {:.2} mm", self.found.halves_apart_mm),
+        ];
+        let map = self.found.moving_from_fixed;
+        let pair = self.sides.each_ref().map(|side| Shown { volume: &side.volume, is_ct: side.is_ct });
+        before_and_after(pair, through, &|point| Some(map.apply(point)), &lines)
+    }
+
+    /// The page, with the pictures in it.
+    fn page(&self, pictures: &[Drawn], invocation: &Invocation) -> Page {
+        let places: Vec<RegionPlace> = self
+            .rows()
+            .into_iter()
+            .map(|row| RegionPlace {
+                region: row.region,
+                by_mm: [row.x_mm, row.y_mm, row.z_mm],
+                halves_apart_mm: row.halves_apart_mm,
+                residual_mm: row.residual_mm,
+                own_mm: row.own_x_mm.zip(row.own_y_mm).zip(row.own_z_mm).map(|((x, y), z)| [x, y, z]),
+                own_residual_mm: row.own_residual_mm,
+            })
+            .collect();
+        let found = Found {
+            found: &self.found,
+            places: &places,
+            warnings: &self.warnings,
+            inputs: &self.inputs,
+            pictures,
+            invocation,
+        };
+        page(&found)
     }
 
     /// The findings, for the terminal.
@@ -400,29 +419,6 @@ impl Row {
             own_z_mm: own(2),
             own_halves_apart_mm: motion.own.as_ref().map(|own| own.halves_apart_mm),
             own_residual_mm: motion.own.as_ref().map(|own| own.residual_mm),
-        }
-    }
-}
-
-/// How values become greys.
-struct Greys {
-    is_ct: bool,
-    top: f64,
-}
-
-impl Greys {
-    fn of(side: &Side) -> Self {
-        let mut values: Vec<f32> = side.volume.data.iter().step_by(7).copied().collect();
-        let rank = values.len() - 1 - values.len() / 1000;
-        let top = f64::from(*values.select_nth_unstable_by(rank, f32::total_cmp).1);
-        Self { is_ct: side.is_ct, top: if top > 0.0 { top } else { 1.0 } }
-    }
-
-    fn of_value(&self, value: f64) -> f32 {
-        if self.is_ct {
-            ((value as f32 - WINDOW_HU[0]) / (WINDOW_HU[1] - WINDOW_HU[0])).clamp(0.0, 1.0)
-        } else {
-            (value.max(0.0) / self.top).sqrt().min(1.0) as f32
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn write(done: &Integrated, folder: &AtomicOutputDir) -> Result<(), Failure>
         "notes": notes,
     });
     write_json(&folder.file("tia.json"), &record)?;
-    if let Some(page) = pages::motion::page(&done.motions) {
+    if let Some(page) = pages::motion::page(&done.motions, &notes, &done.inputs) {
         let path = folder.file("motion.html");
         path.write(plain_lines(&render(&page)).as_bytes()).at(&path)?;
     }

@@ -182,7 +182,7 @@ pub(super) fn from_toml<T: DeserializeOwned>(text: &str, file: &str, next: &str)
 }
 
 /// The line of a text that holds the byte at this place.
-fn line_at(text: &str, at: usize) -> Option<&str> {
+pub fn line_at(text: &str, at: usize) -> Option<&str> {
     let before = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     text[before..].lines().next()
 }

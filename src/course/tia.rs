@@ -620,21 +620,12 @@ fn region_warnings(input: &TiaInput<'_>, cells: &Cells, regions: &[RegionIntegra
         shared.push((Note::warning("half-life-shared", text), names));
     }
     let word = |names: &[&str]| if names.len() == 1 { "region" } else { "regions" };
-    // what has numbers of its own in each region is said of each by name
-    let listed = |note: &Note, names: &[&str]| match names.len() {
-        _ if note.text.to_string().starts_with(AS_IN) => names.join(", "),
-        few if few <= MOST_NAMED => names.join(", "),
-        many => format!("{} and {} more", names[..MOST_NAMED].join(", "), many - MOST_NAMED),
-    };
     let told = |(note, names): (Note, Vec<&str>)| {
-        let place = format!("{} {}", word(&names), listed(&note, &names));
+        let place = format!("{} {}", word(&names), names.join(", "));
         note.at(place)
     };
     shared.into_iter().map(told).collect()
 }
-
-/// Most regions that a note shared by several names one by one.
-const MOST_NAMED: usize = 4;
 
 /// The half-life that was stated once for regions of different kinds, and these regions. Both sides of an organ are of one
 /// kind, and so are numbered lesions.

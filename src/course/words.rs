@@ -134,20 +134,21 @@ fn probability(p: f64) -> String {
     if p < 0.0005 { "below 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
-    let above = [e.above_budget, e.above_independent, e.above_correlated].map(probability);
-    write!(t, "Probability above the window {when}, at {} Gy: ", rounded(e.value_gy, 4))?;
-    match &above {
-        [budget, independent, correlated] if budget == independent && independent == correlated => {
-            write!(t, "{budget}, for independent and for correlated errors")?;
-        }
-        [budget, independent, correlated] => {
-            write!(t, "{budget} as budgeted, {independent} if errors are independent, {correlated} if correlated")?;
-        }
+/// A probability as budgeted and by both extremes; once where they agree.
+fn in_three([budget, independent, correlated]: [f64; 3]) -> String {
+    let [budget, independent, correlated] = [budget, independent, correlated].map(probability);
+    if budget == independent && independent == correlated {
+        format!("{budget}, for independent and for correlated errors")
+    } else {
+        format!("{budget} as budgeted, {independent} if errors are independent, {correlated} if correlated")
     }
-    match (e.inside_independent, e.inside_correlated) {
-        (Some(i), Some(c)) if probability(i) == probability(c) => writeln!(t, "; inside it: {}", probability(i)),
-        (Some(i), Some(c)) => writeln!(t, "; inside it: {} independent, {} correlated", probability(i), probability(c)),
+}
+
+fn write_exceedance(t: &mut String, when: &str, e: &Exceedance) -> std::fmt::Result {
+    let above = in_three([e.above_budget, e.above_independent, e.above_correlated]);
+    write!(t, "Probability above the window {when}, at {} Gy: {above}", rounded(e.value_gy, 4))?;
+    match (e.inside_budget, e.inside_independent, e.inside_correlated) {
+        (Some(b), Some(i), Some(c)) => writeln!(t, "; inside it: {}", in_three([b, i, c])),
         _ => writeln!(t),
     }
 }
@@ -159,18 +160,18 @@ fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
             reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
         }
         State::Stop { reasons } => {
-            writeln!(t, "STOP stated by the physician")?;
+            writeln!(t, "{} stated by the physician", state.word())?;
             reasons.iter().try_for_each(|reason| writeln!(t, "  {reason}"))
         }
         State::Continue { activity_gbq, predicted_cumulative_gy, predicted_lies } => {
-            write!(t, "CONTINUE is within the protocol: next cycle {} GBq", rounded(*activity_gbq, 3))?;
+            write!(t, "{} is within the protocol: next cycle {} GBq", state.word(), rounded(*activity_gbq, 3))?;
             match (predicted_cumulative_gy, predicted_lies) {
                 (Some(gy), Some(lies)) => writeln!(t, ", predicted {} Gy, {}", rounded(*gy, 4), lies.word()),
                 _ => writeln!(t),
             }
         }
         State::StepComplete { step, because, next_step, eligibility } => {
-            writeln!(t, "STEP COMPLETE: {step}: {because}")?;
+            writeln!(t, "{}: {step}: {because}", state.word())?;
             match (next_step, eligibility) {
                 (Some(next), Some(answer)) => {
                     let word = match answer {
@@ -184,7 +185,8 @@ fn write_state(t: &mut String, state: &State) -> std::fmt::Result {
             }
         }
         State::Conflict { options, by_policy } => {
-            writeln!(t, "CONFLICT: a further standard cycle would pass the window that is not reached yet; options:")?;
+            let word = state.word();
+            writeln!(t, "{word}: a further standard cycle would pass the window that is not reached yet; options:")?;
             for o in options {
                 let mark = if *by_policy == Some(o.option) { " (the protocol file's policy)" } else { "" };
                 writeln!(

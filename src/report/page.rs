@@ -153,8 +153,12 @@ pub enum Block {
         /// What it shows and how to read it.
         caption: String,
     },
-    /// Figures side by side.
+    /// Small figures side by side.
     Figures(Vec<(Markup, String)>),
+    /// Large figures, two side by side where there is room.
+    Pair(Vec<(Markup, String)>),
+    /// Pictures side by side, as many in a row as stated: the bytes of a PNG file, and what it shows.
+    Pictures(usize, Vec<(Vec<u8>, String)>),
     /// Check boxes that choose the regions shown.
     RegionChoice(Vec<ShownRegion>),
     /// Slices.
@@ -239,16 +243,16 @@ pub fn render(page: &Page) -> String {
                 header .top {
                     h1 { (page.title) }
                     @if let Some(patient) = &page.patient { p .patient { (patient) } }
-                    p .lead { (page.lead) }
+                    p .lead { (typeset(&page.lead)) }
                 }
                 (contents(page))
                 main {
                     (summary(page))
+                    (signature(page))
                     (warnings(page))
                     @for section in &page.sections { (section_of(section)) }
                     (unknown(page))
-                    (run_facts(page))
-                    (signature(page))
+                    @if !page.run_facts.is_empty() { (run_facts(page)) }
                 }
                 footer { p { (page.intended_use) } }
                 script { (PreEscaped(SCRIPT)) }
@@ -258,6 +262,21 @@ pub fn render(page: &Page) -> String {
     let mut text = markup.into_string();
     text.push('\n');
     text
+}
+
+/// Text of the page: a hyphen that stands before a number is its sign, and is written as one.
+fn typeset(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let number = letters.peek().is_some_and(char::is_ascii_digit);
+        let sign =
+            letter == '-' && number && !before.is_alphanumeric() && !['-', '_', '.', '/', '\\'].contains(&before);
+        shown.push(if sign { '−' } else { letter });
+        before = letter;
+    }
+    shown
 }
 
 /// A source expression of a content security policy for an inline text.
@@ -284,13 +303,13 @@ fn contents(page: &Page) -> Markup {
         nav .contents aria-label="Contents" {
             ul {
                 li { a href="#summary" { "Summary" } }
+                li { a href="#signature" { "Signature" } }
                 li { a href="#warnings" { "Warnings" } }
                 @for section in &page.sections {
                     li { a href=(format!("#{}", section.id)) { (section.short) } }
                 }
                 li { a href="#unknown" { "Not known" } }
-                li { a href="#run-facts" { "This run" } }
-                li { a href="#signature" { "Signature" } }
+                @if !page.run_facts.is_empty() { li { a href="#run-facts" { "This run" } } }
             }
         }
     }
@@ -304,8 +323,8 @@ fn summary(page: &Page) -> Markup {
             div class=(format!("banner {}", banner.tone.class())) {
                 span .sign aria-hidden="true" { (banner.tone.sign()) }
                 div {
-                    p .verdict { (banner.heading) }
-                    @for line in &banner.lines { p { (line) } }
+                    p .verdict { (typeset(&banner.heading)) }
+                    @for line in &banner.lines { p { (typeset(line)) } }
                 }
             }
             @if !page.facts.is_empty() {
@@ -313,7 +332,7 @@ fn summary(page: &Page) -> Markup {
                     @for fact in &page.facts {
                         div {
                             dt { (fact.name) }
-                            dd { span .value { (fact.value) } @if !fact.note.is_empty() { span .note { (fact.note) } } }
+                            dd { span .value { (typeset(&fact.value)) } @if !fact.note.is_empty() { span .note { (typeset(&fact.note)) } } }
                         }
                     }
                 }
@@ -329,7 +348,7 @@ fn warnings(page: &Page) -> Markup {
             @if page.warnings.is_empty() {
                 p { "None." }
             } @else {
-                ul .warnings { @for warning in &page.warnings { li { (warning) } } }
+                ul .warnings { @for warning in &page.warnings { li { (typeset(warning)) } } }
             }
         }
     }
@@ -347,15 +366,17 @@ fn section_of(section: &Section) -> Markup {
 
 fn block_of(block: &Block) -> Markup {
     match block {
-        Block::Text(text) => html! { p { (text) } },
-        Block::List(items) => html! { ul { @for item in items { li { (item) } } } },
+        Block::Text(text) => html! { p { (typeset(text)) } },
+        Block::List(items) => html! { ul { @for item in items { li { (typeset(item)) } } } },
         Block::Terms(terms) => html! {
-            dl .terms { @for (name, value) in terms { div { dt { (name) } dd { (value) } } } }
+            dl .terms { @for (name, value) in terms { div { dt { (name) } dd { (typeset(value)) } } } }
         },
         Block::Table(table) => table_of(table),
-        Block::Figure { drawing, caption } => html! { figure { (drawing) figcaption { (caption) } } },
-        Block::Figures(figures) => html! {
-            div .figures { @for (drawing, caption) in figures { figure { (drawing) figcaption { (caption) } } } }
+        Block::Figure { drawing, caption } => html! { figure { (drawing) figcaption { (typeset(caption)) } } },
+        Block::Figures(figures) => side_by_side("figures", figures),
+        Block::Pair(figures) => side_by_side("figures pair", figures),
+        Block::Pictures(columns, pictures) => html! {
+            div class=(format!("pictures row{columns}")) { @for (png, caption) in pictures { (picture(png, caption)) } }
         },
         Block::RegionChoice(regions) => choice(regions),
         Block::Viewer(viewer) => viewer.markup(),
@@ -363,6 +384,22 @@ fn block_of(block: &Block) -> Markup {
         Block::Folded { summary, blocks } => html! {
             details { summary { (summary) } @for block in blocks { (block_of(block)) } }
         },
+    }
+}
+
+fn side_by_side(class: &str, figures: &[(Markup, String)]) -> Markup {
+    html! {
+        div class=(class) { @for (drawing, caption) in figures { figure { (drawing) figcaption { (typeset(caption)) } } } }
+    }
+}
+
+/// A picture whose bytes stand in the page.
+fn picture(png: &[u8], caption: &str) -> Markup {
+    html! {
+        figure {
+            img src=(format!("data:image/png;base64,{}", base64(png))) alt=(typeset(caption));
+            figcaption { (typeset(caption)) }
+        }
     }
 }
 
@@ -391,7 +428,7 @@ fn table_of(table: &Table) -> Markup {
     html! {
         div .scroll tabindex="0" role="group" aria-label=(format!("Table: {}", table.caption)) {
             table {
-                caption { (table.caption) }
+                caption { (typeset(&table.caption)) }
                 thead {
                     tr {
                         @for (n, (name, unit)) in table.heads.iter().enumerate() {
@@ -428,13 +465,13 @@ fn content(cell: &Cell) -> Markup {
     match cell {
         // a fingerprint may break anywhere, other words may not
         Cell::Text(text) if text.split(' ').any(|word| word.len() >= LONG_WORD) => html! { span .long { (text) } },
-        Cell::Text(text) | Cell::Number(text) => html! { (text) },
+        Cell::Text(text) | Cell::Number(text) => html! { (typeset(text)) },
         Cell::Region(number, name) => html! {
             (swatch(*number)) (name)
         },
-        Cell::Range(number, range) => html! { (number) span .range { (range) } },
+        Cell::Range(number, range) => html! { (typeset(number)) span .range { (typeset(range)) } },
         Cell::Unknown => html! { span .unknown { "not known" } },
-        Cell::Mark(tone, words) => html! { span class=(format!("mark {}", tone.class())) { (words) } },
+        Cell::Mark(tone, words) => html! { span class=(format!("mark {}", tone.class())) { (typeset(words)) } },
     }
 }
 
@@ -443,7 +480,7 @@ fn unknown(page: &Page) -> Markup {
         section #unknown aria-labelledby="unknown-head" {
             h2 #unknown-head { "What this report does not know" }
             @if page.unknown.is_empty() { p { "Nothing that it should hold is missing." } }
-            @else { ul { @for line in &page.unknown { li { (line) } } } }
+            @else { ul { @for line in &page.unknown { li { (typeset(line)) } } } }
         }
     }
 }
@@ -453,7 +490,7 @@ fn run_facts(page: &Page) -> Markup {
         section #run-facts aria-labelledby="run-facts-head" {
             h2 #run-facts-head { "This run" }
             p { "These facts differ between two runs of the same inputs; all the rest of the page does not." }
-            dl .terms { @for (name, value) in &page.run_facts { div { dt { (name) } dd { (value) } } } }
+            dl .terms { @for (name, value) in &page.run_facts { div { dt { (name) } dd { (typeset(value)) } } } }
         }
     }
 }
@@ -519,6 +556,35 @@ mod tests {
             assert!(text.contains(wanted), "{wanted}");
         }
         assert_eq!(text, render(&page()), "same page, same bytes");
+    }
+
+    /// A number below zero has one sign wherever it stands; what is no sign stays: dates, names, ranges, options.
+    #[test]
+    fn law_a_minus_is_one_sign_on_the_whole_page() {
+        assert_eq!(typeset("-5 % to +3, (-0.2), x = -12 mm"), "−5 % to +3, (−0.2), x = −12 mm");
+        for same in
+            ["2025-01-14", "Lu-177", "kidney-left", "--threads 2", "label_-3", "Cf. a - b", "1e-5", "reduced-activity"]
+        {
+            assert_eq!(typeset(same), same, "alarm: no sign of a number");
+        }
+        let mut page = page();
+        page.lead = "lead -1".into();
+        page.banner = Banner { tone: Tone::Plain, heading: "h -1".into(), lines: vec!["l -1".into()] };
+        page.facts = vec![Fact { name: "f".into(), value: "-1 Gy".into(), note: "n -1".into() }];
+        page.warnings = vec!["w -1".into()];
+        page.unknown = vec!["u -1".into()];
+        let cells =
+            vec![Cell::Text("t -1".into()), Cell::Number("-1".into()), Cell::Range("-1".into(), "-2 to -1".into())];
+        let table = Table::new("c", &["a", "b", "c"], vec![cells]);
+        page.sections[0].blocks = vec![
+            Block::Text("b -1".into()),
+            Block::List(vec!["i -1".into()]),
+            Block::Terms(vec![("t".into(), "v -1".into())]),
+            Block::Table(table),
+        ];
+        let text = render(&page);
+        let body = &text[text.find("<body>").expect("a body")..text.find("<script>").expect("a script")];
+        assert!(!body.contains("-1") && body.matches("−1").count() == 14, "{body}");
     }
 
     #[test]

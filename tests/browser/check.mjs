@@ -66,7 +66,7 @@ const cut = (page) => page.evaluate(() => {
   return said;
 });
 
-/** The print: its sheets, the end of the summary in mm from the top of the first, what is cut at the width of A4. */
+/** The print: its sheets, summary and signature on the first, the planes side by side, what is cut at the width of A4. */
 async function print(page, findings) {
   const pdf = (await page.pdf({ preferCSSPageSize: true, printBackground: false })).toString("latin1");
   const sheets = (pdf.match(/\/Type\s*\/Page[^s]/g) || []).length;
@@ -74,11 +74,14 @@ async function print(page, findings) {
   const [width, height] = [188, 276].map((mm) => (mm * 96) / 25.4);
   await page.emulateMedia({ media: "print" });
   await page.setViewportSize({ width: Math.floor(width), height: Math.floor(height) });
-  const { end, wide } = await page.evaluate(() => ({
-    end: document.querySelector("section#summary").getBoundingClientRect().bottom + window.scrollY,
+  const { ends, tops, wide } = await page.evaluate(() => ({
+    ends: ["summary", "signature"].map((id) => [id, document.querySelector(`section#${id}`).getBoundingClientRect().bottom + window.scrollY]),
+    tops: Array.from(document.querySelectorAll(".viewer .plane")).map((plane) => Math.round(plane.getBoundingClientRect().top)),
     wide: Array.from(document.querySelectorAll(".scroll")).filter((place) => place.scrollWidth > place.clientWidth + 1).length,
   }));
-  if (end > height) findings.push(`the summary ends ${Math.round((end * 25.4) / 96)} mm down the print, beyond the first sheet`);
+  ends.filter(([, end]) => end > height).forEach(([id, end]) =>
+    findings.push(`the ${id} ends ${Math.round((end * 25.4) / 96)} mm down the print, beyond the first sheet`));
+  if (new Set(tops).size > 1) findings.push("the planes of the slices are not side by side in print");
   if (wide) findings.push(`${wide} tables are cut on A4`);
   await page.emulateMedia({ media: null });
   await page.setViewportSize({ width: 1200, height: 900 });

@@ -126,6 +126,13 @@ fn cli_register_writes_a_transform_and_what_it_is_judged_by() {
         assert!(out.join(name).is_file(), "{name}");
     }
     assert!(!out.join("registration.dcm").exists(), "no frames of reference");
+    let page = std::fs::read_to_string(out.join("report.html")).expect("the page");
+    assert_eq!(page.matches("<img src=\"data:image/png;base64,").count(), 6, "three planes, before and after");
+    for wanted in ["Before, axial", "After, sagittal", "kidney left", "Remains uncertain", "Started (UTC)", "run.json"]
+    {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    assert!(!page.contains("fixed.nii") && !page.contains("moving.nii"), "a page names no file");
     // the same transform from ITK's file, read by SimpleITK
     let Some(python) = python() else { return };
     let script = format!(

@@ -199,7 +199,14 @@ fn cli_course_report_holds_what_it_must() {
         "kidney left, cycle 1",
         "Time after injection, h",
         "residual, %",
-        "Rules for entering the next step",
+        "CONTINUE: The BED of the kidneys",
+        "<caption>Rules</caption>",
+        "integrated by a fit of each region",
+        "First assess ",
+        "≤ ",
+        "names are in verdict.json",
+        "Transport of cycle 1",
+        "Transport of cycle 2",
         "cycle 2, electrons",
         "Lea-Catcheside",
         "Lu-177 · 2 cycles",
@@ -207,6 +214,14 @@ fn cli_course_report_holds_what_it_must() {
     ] {
         assert!(text.contains(wanted), "{wanted}");
     }
+    for not in ["run.json", "Rules for entering", "stated effective half-life"] {
+        assert!(!text.contains(not), "{not}");
+    }
+    let place = |id: &str| text.find(&format!("<section id=\"{id}\"")).unwrap_or_else(|| panic!("{id}"));
+    assert!(
+        place("summary") < place("signature") && place("signature") < place("warnings"),
+        "signed on the first sheet"
+    );
     assert_eq!(told(&text, folder), Vec::<String>::new());
     course(folder, "two");
     assert_eq!(steady(&text), steady(&page(folder, "two")), "same inputs, same bytes");
@@ -314,6 +329,21 @@ fn shared_runs(folder: &Path) -> Vec<&'static str> {
     vec!["liver", "four"]
 }
 
+/// The table of `lutra tia` says that its uncertainty is the fit's scatter, and what it leaves out.
+#[test]
+fn cli_tia_says_what_its_uncertainty_holds() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let folder = folder.path();
+    patient(folder);
+    let output = lutra(folder, &["tia", "SERIES.toml", "--out", "t"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for wanted in
+        ["u fit (%)", "by the scatter about the curve alone", "calibration, partial volume and outline are not in it"]
+    {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+}
+
 #[test]
 fn io_one_time_integrated_activity_stands_on_terminal_page_and_in_files() {
     use crate::patient::{number, rows, stdout};
@@ -412,6 +442,12 @@ fn io_reports_pass_in_a_browser_without_a_network_and_faults_ring() {
             "does not move",
         ),
         ("policy", whole.replace("</main>", "<script>1</script></main>"), "console error"),
+        ("planes", open.replace("@media screen and (max-width", "@media (max-width"), "not side by side"),
+        (
+            "signature",
+            open.replace("<section id=\"signature\"", "<p style=\"height:300mm\"></p><section id=\"signature\""),
+            "the signature ends",
+        ),
     ];
     let mut planted = Vec::new();
     for (name, fault, _) in &faults {

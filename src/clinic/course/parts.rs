@@ -121,6 +121,12 @@ pub struct KeptRun {
     pub decays: f64,
     /// Whether matter came from a CT.
     pub from_ct: bool,
+    /// The device that transported it, where the entry tells.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Time of its transport, s, where the entry tells.
+    #[serde(default)]
+    pub wall_seconds: Option<f64>,
 }
 
 impl KeptRun {
@@ -143,6 +149,8 @@ impl KeptRun {
             data_sets: case.data_sets.clone(),
             decays: crate::source::sum(case.decays.data.iter().copied()),
             from_ct: case.hu.is_some(),
+            device: Some(format!("{} ({})", computed.device.name, computed.device.engine)),
+            wall_seconds: Some(computed.wall_seconds),
         }
     }
 

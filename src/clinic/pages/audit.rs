@@ -37,10 +37,8 @@ pub fn section(audit: &Audit, rows: &[RegionDose], tolerance_rel: f64) -> Sectio
     for kernel in &audit.kernels {
         blocks.push(Block::Text(format!("Kernel {}: {}.", kernel.kernel, kernel.findings.join("; "))));
     }
-    blocks.push(Block::Folded {
-        summary: "The shortcuts".into(),
-        blocks: vec![Block::Terms(audit.methods.iter().map(|m| (m.name.clone(), m.description.clone())).collect())],
-    });
+    blocks.push(Block::Heading("What each shortcut is".into()));
+    blocks.push(Block::Terms(audit.methods.iter().map(|m| (name(&m.name), m.description.clone())).collect()));
     Section::new("audit", "Shortcuts beside transport", "Audit", blocks)
 }
 

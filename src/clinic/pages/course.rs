@@ -5,7 +5,7 @@ use super::blocks::{
     uncertainty_words, volume_points_gy, write_histograms,
 };
 use super::motion::Moved;
-use super::uncertainty::{self, interval_words, total_words};
+use super::uncertainty::{self, LEAST, interval_words, total_words};
 use crate::bed::{LimitQuantity, Window};
 use crate::budget::at_least;
 use crate::clinic::course::checks::{StatedBy, holes, used};
@@ -17,7 +17,7 @@ use crate::clinic::invocation::Invocation;
 use crate::clinic::request::DvhBands;
 use crate::course::accumulate::{Accumulated, CycleDose, TotalRow};
 use crate::course::decision::{State, Verdict};
-use crate::course::file::{Course, CycleContent};
+use crate::course::file::{Course, CourseCycle, CycleContent};
 use crate::course::protocol::Protocol;
 use crate::course::rules::{Answer, Eligibility};
 use crate::course::tia::{RegionIntegral, flag_words};
@@ -41,6 +41,8 @@ use crate::text::{counted, plain_lines};
 /// Caption of the tables of fits.
 const FITS: &str = "Fits; TIA: time-integrated activity on the grid of the dose; χ² with its degrees of freedom; extrapolated: \
                     share of the integral after the last image";
+/// The file that names the inputs.
+const RECORD: &str = "verdict.json";
 /// Points of a drawn time-activity curve.
 const CURVE_POINTS: usize = 120;
 
@@ -121,10 +123,22 @@ fn page(f: &Found<'_>) -> Page {
         warnings: verdict.warnings.iter().map(|warning| clean(&warning.to_string())).collect(),
         sections,
         unknown,
-        run_facts: vec![("Started (UTC)".into(), utc(f.invocation.moment)), ("Ran on".into(), platform())],
+        run_facts: run_facts(f),
         intended_use: format!("{} {INTENDED_USE}", verdict.intended_use),
         patient: f.invocation.patient_label.clone(),
     }
+}
+
+/// When and where it ran, and what each transported cycle took.
+fn run_facts(f: &Found<'_>) -> Vec<(String, String)> {
+    let mut facts = vec![("Started (UTC)".into(), utc(f.invocation.moment)), ("Ran on".into(), platform())];
+    facts.extend((1..).zip(f.computed).filter_map(|(cycle, one)| {
+        let run = one.run.as_ref()?;
+        let (device, seconds) = (run.device.as_deref()?, run.wall_seconds?);
+        let kept = if one.reused { "; taken from the cache" } else { "" };
+        Some((format!("Transport of cycle {cycle}"), format!("{} s on {device}{kept}", significant(seconds, 3))))
+    }));
+    facts
 }
 
 /// State, reasons, probabilities.
@@ -180,7 +194,9 @@ fn banner(verdict: &Verdict, quantity: &str) -> Banner {
             Tone::Attention
         }
     };
-    let heading = verdict.headline.clone();
+    // HOLD and STOP lead their line already
+    let (word, line) = (verdict.state.word(), &verdict.headline);
+    let heading = if line.starts_with(word) { line.clone() } else { format!("{word}: {line}") };
     lines.push(format!("Judged by {}: {}.", name(&verdict.driver), name(&verdict.driver_reason)));
     if let (Some(window), Some(lies)) = (&verdict.window, verdict.lies) {
         let range = window.lower_gy.map_or_else(
@@ -202,7 +218,12 @@ fn facts(f: &Found<'_>, quantity: &str) -> Vec<Fact> {
         facts.push(fact(
             format!("Cumulative {quantity}, {}", name(&verdict.driver)),
             format!("{:.1} ± {:.1} Gy", now.value_gy, now.sigma_gy),
-            "standard uncertainty (k = 1) as budgeted".into(),
+            match guessed(f).is_empty() {
+                true => "standard uncertainty (k = 1) as budgeted".into(),
+                false => {
+                    "standard uncertainty (k = 1) as budgeted, the protocol’s guess for what is not assessed".into()
+                }
+            },
         ));
         facts.push(fact(
             "Probability of lying above the window now".into(),
@@ -368,7 +389,7 @@ fn limits(f: &Found<'_>, quantity: &str) -> Section {
                 ]
             })
             .collect();
-        blocks.push(Block::Table(Table::new("Rules for entering the next step", &["Rule", "Answer", "Because"], rows)));
+        blocks.push(Block::Table(Table::new("Rules", &["Rule", "Answer", "Because"], rows)));
     }
     if !verdict.open_questions.is_empty() {
         blocks.push(Block::Folded {
@@ -425,9 +446,38 @@ fn next_cycle(f: &Found<'_>) -> Section {
     Section::new("next", "Next cycle", "Next cycle", blocks)
 }
 
-/// Images of a cycle's curves.
-fn images(f: &Found<'_>, cycle: usize) -> Option<usize> {
-    f.computed.get(cycle)?.curves.iter().map(|curve| curve.points.len()).max()
+/// What the doses of a cycle with images come from: how many images, and what the curve between and behind them is.
+fn of_images(f: &Found<'_>, cycle: usize) -> String {
+    let curves = f.computed.get(cycle).map_or(&[][..], |one| &one.curves);
+    let images = match curves.iter().map(|curve| curve.points.len()).max() {
+        Some(1) => "one image",
+        _ => "images over time",
+    };
+    let mut ways: Vec<&str> = Vec::new();
+    for integral in curves.iter().filter_map(|curve| curve.integral.as_ref()) {
+        let way = way_words(&integral.method, integral.fell_back());
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    ways.sort_by_key(|way| *way == SUBSTITUTE);
+    let ways = if ways.is_empty() { "nothing to integrate".to_owned() } else { ways.join(" or ") };
+    format!("{images}, integrated by {ways}, transported")
+}
+
+/// What stands in for a method that a region's points cannot bear.
+const SUBSTITUTE: &str = "a substitute where that fails (flagged under “Time-activity curves”)";
+
+/// What a method of integration takes for the curve; `fell_back`: it could not be used.
+fn way_words(method: &str, fell_back: bool) -> &'static str {
+    match method {
+        _ if fell_back => SUBSTITUTE,
+        "population" => "a population’s curves with the patient’s images (prior)",
+        "population-half-life" => "a stated effective half-life",
+        "previous-half-life" => "the half-life of an earlier cycle",
+        "hanscheid-2018" => "the rule for one image (Hänscheid 2018)",
+        _ => "a fit of each region",
+    }
 }
 
 /// Days from the first injection to each.
@@ -452,21 +502,18 @@ fn cycles(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         .enumerate()
         .map(|(n, (cycle, day))| {
             let from = match &cycle.content {
-                CycleContent::Series(_) => match images(f, n) {
-                    Some(1) => "one image, integrated with a stated effective half-life, transported",
-                    _ => "images over time, integrated and transported",
-                },
-                CycleContent::Tia { .. } => "ready map of time-integrated activity, transported",
-                CycleContent::Dose(_) => "ready dose map",
-                CycleContent::Stated(_) => "stated mean doses",
-                CycleContent::Missing(_) => "no dosimetry",
+                CycleContent::Series(_) => of_images(f, n),
+                CycleContent::Tia { .. } => "ready map of time-integrated activity, transported".to_owned(),
+                CycleContent::Dose(_) => "ready dose map".to_owned(),
+                CycleContent::Stated(_) => "stated mean doses".to_owned(),
+                CycleContent::Missing(_) => "no dosimetry".to_owned(),
             };
             vec![
                 Cell::Text((n + 1).to_string()),
                 Cell::Number(day.to_string()),
                 Cell::Number(significant(cycle.administered_mbq / 1000.0, 4)),
                 number_or_unknown(cycle.prescribed_mbq.map(|mbq| significant(mbq / 1000.0, 4))),
-                Cell::Text(from.into()),
+                Cell::Text(from),
             ]
         })
         .collect();
@@ -605,10 +652,10 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 Cell::Number(cycles),
                 Cell::Number(significant(row.dose_gy, 4)),
             ];
-            let ends = |low: Option<f64>, high: Option<f64>| {
-                number_or_unknown(low.zip(high).map(|(low, high)| interval_words([low, high])))
-            };
             let least = row.budget.as_ref().is_some_and(|budget| at_least(&budget.not_assessed));
+            let ends = |low: Option<f64>, high: Option<f64>| {
+                number_or_unknown(low.zip(high).map(|(low, high)| interval_words([low, high], least)))
+            };
             let in_all = || {
                 let u = number_or_unknown(row.dose_total_rel_sigma.map(|u| total_words(u, least)));
                 [u, ends(row.dose_low95_gy, row.dose_high95_gy)]
@@ -624,10 +671,12 @@ fn regions_section(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
         })
         .collect();
     let mut blocks = vec![Block::Table(Table::new(
-        "Cumulative dose and BED of the region means, with their uncertainty by everything known where a budget holds for every \
-         cycle (k = 1; 95 % by draws); the mean of the voxels’ BED is another quantity, to which the protocols’ \
-         limits do not apply. Not known: neither course file nor protocol states alpha/beta, repair half-life or effective \
-         half-life of the region",
+        &format!(
+            "Cumulative dose and BED of the region means, with their uncertainty by everything known where a budget holds for every \
+             cycle (k = 1; 95 % by draws); the mean of the voxels’ BED is another quantity, to which the protocols’ \
+             limits do not apply. {LEAST}. Not known: neither course file nor protocol states alpha/beta, repair half-life or \
+             effective half-life of the region"
+        ),
         &heads,
         rows,
     ))];
@@ -679,6 +728,23 @@ fn curve_mbq(integral: &RegionIntegral, time_h: f64) -> Option<f64> {
 /// Time-integrated activity of a region in a cycle (from 0) on the grid of the dose, MBq h: what its dose comes from.
 fn tia_mbq_h(f: &Found<'_>, cycle: usize, region: &str) -> Option<f64> {
     f.accumulated.cycles.iter().find(|row| row.cycle == cycle + 1 && row.region == region)?.tia_mbq_h
+}
+
+/// The table of fits; a flag that all of them have stands in the caption alone.
+fn fits(mut rows: Vec<Vec<Cell>>) -> Table {
+    let mut heads =
+        vec!["Region", "Method", "Points", "TIA|MBq h", "±|%", "T_eff|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"];
+    let first = rows.first().and_then(|row| row.last()).cloned();
+    let shared = first.filter(|flags| rows.iter().all(|row| row.last() == Some(flags)));
+    let caption = match shared {
+        Some(Cell::Text(flags)) => {
+            heads.pop();
+            rows.iter_mut().for_each(|row| drop(row.pop()));
+            if flags.is_empty() { format!("{FITS}. None is flagged") } else { format!("{FITS}. Flag of each: {flags}") }
+        }
+        _ => FITS.to_owned(),
+    };
+    Table::new(&caption, &heads, rows)
 }
 
 fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
@@ -741,18 +807,13 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
                 Cell::Text(flags.join("; ")),
             ]);
             if shown || steers {
-                let caption = format!(
-                    "{title}: {}",
-                    if flags.is_empty() { "nothing to flag".to_owned() } else { flags.join("; ") }
-                );
-                figures.push((chart::activity(&chart), caption));
+                figures.push((chart::activity(&chart), title));
             }
         }
     }
     if rows.is_empty() {
         (rows, figures) = (std::mem::take(&mut other_rows), std::mem::take(&mut other_figures));
     }
-    let heads = ["Region", "Method", "Points", "TIA|MBq h", "±|%", "T_eff|h", "Extrapolated|%", "χ² / d.o.f.", "Flags"];
     let blocks = if rows.is_empty() {
         vec![Block::Text(
             "Not known: no cycle of this course was given as a series of images, so no curve was fitted. Half-lives are those \
@@ -765,15 +826,15 @@ fn activity(f: &Found<'_>, regions: &[ShownRegion]) -> Section {
             Block::Text(
                 "Points: measured activity of the region with its stated error; line: curve, dashed after the last image, where it is \
                  extrapolated; activity on a logarithmic axis; below: (measured − curve) / curve. A single image is a point: its \
-                 dashed line is the stated half-life, nothing is fitted."
+                 dashed line is what the method in the table takes for its half-life, nothing is fitted."
                     .into(),
             ),
-            Block::Table(Table::new(FITS, &heads, rows)),
+            Block::Table(fits(rows)),
         ];
         if !other_rows.is_empty() {
             blocks.push(Block::Folded {
                 summary: "Curves and fits of the other regions".into(),
-                blocks: vec![Block::Figures(other_figures), Block::Table(Table::new(FITS, &heads, other_rows))],
+                blocks: vec![Block::Figures(other_figures), Block::Table(fits(other_rows))],
             });
         }
         blocks
@@ -814,6 +875,7 @@ fn histograms(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<Section> {
             )],
         )];
     }
+    let mut figures = Vec::new();
     let mut blocks = vec![Block::RegionChoice(regions.to_vec())];
     for (quantity, list) in [("Cumulative absorbed dose", &f.histograms.dose), ("Cumulative BED", &f.histograms.bed)] {
         if list.is_empty() {
@@ -825,17 +887,14 @@ fn histograms(f: &Found<'_>, regions: &[ShownRegion]) -> Vec<Section> {
         for (curve, one) in curves.iter_mut().zip(list) {
             curve.region = f.accumulated.totals.iter().position(|row| row.region == one.name).unwrap_or(0);
         }
-        blocks.push(Block::Heading(quantity.into()));
-        blocks.push(Block::Figure {
-            drawing: chart::dvh(&curves, quantity, &dvh_words(list, &shown)),
-            caption: if quantity.ends_with("BED") {
-                "BED by voxel, for the regions whose radiobiology is stated. The protocols’ limits are for the BED of mean doses."
-                    .into()
-            } else {
-                DVH_CAPTION.into()
-            },
-        });
+        let caption = if quantity.ends_with("BED") {
+            "BED by voxel, for the regions whose radiobiology is stated. The protocols’ limits are for the BED of mean doses."
+        } else {
+            DVH_CAPTION
+        };
+        figures.push((chart::dvh(&curves, quantity, "mass", &dvh_words(list, &shown)), caption.to_owned()));
     }
+    blocks.push(Block::Pair(figures));
     vec![Section::new("histograms", "Dose-volume and BED-volume histograms", "Histograms", blocks)]
 }
 
@@ -891,11 +950,9 @@ fn slices(f: &Found<'_>, regions: &[ShownRegion]) -> Option<Section> {
         regions,
         layers,
         start: hottest_voxel(&picture),
+        unseen: frame.density_g_cm3.is_none().then_some("the course was given ready dose maps, without a CT"),
     });
-    let mut blocks = vec![Block::RegionChoice(regions.to_vec()), Block::Viewer(Box::new(viewer))];
-    if frame.density_g_cm3.is_none() {
-        blocks.push(Block::Text("No anatomy is shown: the course was given ready dose maps, without a CT.".into()));
-    }
+    let blocks = vec![Block::RegionChoice(regions.to_vec()), Block::Viewer(Box::new(viewer))];
     Some(Section::new("slices", "Slices", "Slices", blocks))
 }
 
@@ -1021,7 +1078,7 @@ fn provenance(f: &Found<'_>) -> Vec<Section> {
                 Block::Text("No cycle was transported: doses are as stated in the course file or its maps.".into()),
                 Block::Heading("What a clinic records (EANM lists of 2011 and 2022)".into()),
                 Block::Terms(clinic),
-                Block::Table(statement::inputs(&files)),
+                Block::Table(statement::inputs(&files, RECORD)),
             ],
         )];
     };
@@ -1036,6 +1093,7 @@ fn provenance(f: &Found<'_>) -> Vec<Section> {
         spacing_mm: map.dose_gy.grid.spacing_mm,
         from_ct: run.from_ct,
         decays: run.decays,
+        record: RECORD,
     };
     let mut sections = statement::sections(&stated, &files, clinic);
     if let Some(method) = sections.first_mut() {
@@ -1124,6 +1182,15 @@ fn clinic(f: &Found<'_>) -> Vec<(String, String)> {
     ]
 }
 
+/// Cycles, from 1, where the protocol's guess stands in for what is not assessed of a dose-limiting structure.
+fn guessed(f: &Found<'_>) -> Vec<usize> {
+    let of = |(n, (doses, cycle)): (usize, (&CycleDose, &CourseCycle))| {
+        let mut own = f.protocol.organ.structures.iter().filter_map(|name| doses.regions.get(name));
+        own.any(|region| used(region, cycle, f.protocol).common_from == StatedBy::Protocol).then_some(n + 1)
+    };
+    f.cycles.iter().zip(&f.course.cycles).enumerate().filter_map(of).collect()
+}
+
 fn not_known(f: &Found<'_>) -> Vec<String> {
     let mut unknown = Vec::new();
     let without: Vec<String> =
@@ -1138,22 +1205,7 @@ fn not_known(f: &Found<'_>) -> Vec<String> {
     if f.accumulated.voxels.is_none() {
         unknown.push("Histograms and slices of the sum: not every cycle has a map in the frame of the course.".into());
     }
-    let stated: Vec<String> = f
-        .course
-        .cycles
-        .iter()
-        .enumerate()
-        .filter(|(n, cycle)| {
-            let guessed = |name: &String| {
-                f.cycles[*n]
-                    .regions
-                    .get(name)
-                    .is_some_and(|r| used(r, cycle, f.protocol).common_from == StatedBy::Protocol)
-            };
-            f.protocol.organ.structures.iter().any(guessed)
-        })
-        .map(|(n, _)| (n + 1).to_string())
-        .collect();
+    let stated: Vec<String> = guessed(f).iter().map(usize::to_string).collect();
     if !stated.is_empty() {
         unknown.push(format!(
             "The whole uncertainty of the doses of {} {}: the protocol’s guess stands in for what is not assessed.",
@@ -1165,4 +1217,39 @@ fn not_known(f: &Found<'_>) -> Vec<String> {
         unknown.push("Doses of the cycles without dosimetry.".into());
     }
     unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A flag of all fits is said once; flags that differ keep their column.
+    #[test]
+    fn law_a_flag_of_all_fits_stands_once() {
+        let row = |flags: &str| {
+            let mut row = vec![Cell::Text("kidney".into()); 8];
+            row.push(Cell::Text(flags.into()));
+            row
+        };
+        let (same, none) = (fits(vec![row("tail"), row("tail")]), fits(vec![row(""), row("")]));
+        assert!(same.heads.len() == 8 && same.rows[1].len() == 8 && same.caption.ends_with("Flag of each: tail"));
+        assert!(none.heads.len() == 8 && none.caption.ends_with("None is flagged"), "{}", none.caption);
+        let differ = fits(vec![row("tail"), row("")]);
+        assert!(
+            differ.heads.len() == 9 && differ.rows[0].len() == 9 && differ.caption == FITS,
+            "alarm: flags that differ"
+        );
+    }
+
+    /// Each way to a half-life is told from the others.
+    #[test]
+    fn law_a_stated_half_life_is_no_population() {
+        let ways = ["population", "population-half-life", "previous-half-life", "hanscheid-2018", "mono"]
+            .map(|method| way_words(method, false));
+        for (n, way) in ways.iter().enumerate() {
+            assert!(ways.iter().skip(n + 1).all(|other| other != way), "{way}");
+        }
+        assert!(ways[0].contains("population") && ways[1].contains("stated"), "alarm: {ways:?}");
+        assert_eq!(way_words("population-half-life", true), SUBSTITUTE, "alarm: what nobody stated");
+    }
 }

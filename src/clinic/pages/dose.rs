@@ -5,7 +5,7 @@ use super::blocks::{
     DVH_CAPTION, INTENDED_USE, SIGMA_EDGES, dvh_words, energy_section, histogram_table, mbq_h_words, series, shown,
     total_caption, uncertainty_words, volume_points_gy, write_histograms,
 };
-use super::uncertainty::{self, interval_words, total_words};
+use super::uncertainty::{self, LEAST, interval_words, total_words};
 use crate::budget::DoseBudget;
 use crate::clinic::case::{Case, Computed};
 use crate::clinic::dose;
@@ -86,10 +86,10 @@ fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRe
             Cell::Number(if row.dose_gy > 0.0 { percent(row.dose_se_gy / row.dose_gy, 2) } else { "0".into() }),
         ];
         if with_total {
-            let least = |row: &RegionDose| row.not_assessed_weighs;
-            cells.push(number_or_unknown(row.total_rel_sigma.map(|u| total_words(u, least(row)))));
+            let least = row.not_assessed_weighs;
+            cells.push(number_or_unknown(row.total_rel_sigma.map(|u| total_words(u, least))));
             let ends = row.low95_gy.zip(row.high95_gy);
-            cells.push(number_or_unknown(ends.map(|(low, high)| interval_words([low, high]))));
+            cells.push(number_or_unknown(ends.map(|(low, high)| interval_words([low, high], least))));
         }
         if with_activity {
             cells.push(number_or_unknown(row.gy_per_gbq.map(|gy| significant(gy, 4))));
@@ -99,12 +99,14 @@ fn dose_table(rows: &[RegionDose], group_rows: &[RegionDose], regions: &[ShownRe
     };
     let mut all: Vec<Vec<Cell>> = rows.iter().enumerate().map(|(n, row)| cells(Some(n), row)).collect();
     all.extend(group_rows.iter().map(|row| cells(None, row)));
-    let caption = if with_total {
-        "Mean absorbed dose of the regions; ±: transport only, its statistics; in all: by everything known (“Uncertainty”)"
-    } else {
-        "Mean absorbed dose of the regions; ±: transport only, its statistics"
-    };
-    Table::new(caption, &heads, all)
+    let mut caption = "Mean absorbed dose of the regions; ±: transport only, its statistics".to_owned();
+    if with_total {
+        caption.push_str("; in all: by everything known (“Uncertainty”)");
+    }
+    if rows.iter().any(|row| row.total_rel_sigma.is_some() && row.not_assessed_weighs) {
+        caption.push_str(&format!(". {LEAST}"));
+    }
+    Table::new(&caption, &heads, all)
 }
 
 /// How sure the regions' doses are, without the remainder of the body.
@@ -171,6 +173,7 @@ pub fn slices(
         regions,
         layers,
         start: hottest_voxel(&picture),
+        unseen: None,
     })
 }
 
@@ -216,7 +219,7 @@ fn dose_page(
             vec![
                 Block::RegionChoice(regions.clone()),
                 Block::Figure {
-                    drawing: chart::dvh(&series(own, &regions), "Absorbed dose", &dvh_words(own, &regions)),
+                    drawing: chart::dvh(&series(own, &regions), "Absorbed dose", "mass", &dvh_words(own, &regions)),
                     caption: match computed.dvh_bands {
                         DvhBands::Transport => DVH_CAPTION.into(),
                         DvhBands::Total => total_caption(own),
@@ -263,6 +266,7 @@ fn dose_page(
         spacing_mm: case.decays.grid.spacing_mm,
         from_ct: case.hu.is_some(),
         decays: crate::source::sum(case.decays.data.iter().copied()),
+        record: "run.json",
     };
     sections.extend(statement::sections(&stated, &case.inputs, clinic(case, rows)));
     let mut warnings = dose::warnings(case, computed, rows);
@@ -322,8 +326,10 @@ fn dose_facts(case: &Case, rows: &[RegionDose], group_rows: &[RegionDose]) -> Ve
         let error = if row.dose_gy > 0.0 { row.dose_se_gy / row.dose_gy } else { 0.0 };
         let transport = format!("{} % (transport only)", percent(error.max(1e-4), 2));
         let total = row.total_rel_sigma.zip(row.low95_gy).zip(row.high95_gy).map(|((u, low), high)| {
-            let u = total_words(u, row.not_assessed_weighs);
-            format!("± {u} % (k = 1), 95 %: {} Gy; of it ± {transport}", interval_words([low, high]))
+            let least = row.not_assessed_weighs;
+            let known = if least { " of known sources only" } else { "" };
+            let u = format!("± {} %{known} (k = 1)", total_words(u, least));
+            format!("{u}, 95 %: {} Gy; of it ± {transport}", interval_words([low, high], least))
         });
         let mut note = vec![total.unwrap_or_else(|| format!("± {transport}"))];
         note.extend(row.gy_per_gbq.map(|gy| format!("{} Gy/GBq", significant(gy, 3))));

@@ -12,6 +12,9 @@ pub mod audit;
 /// The part of a page on motion.
 pub mod motion;
 
+/// The page of a registration.
+pub mod register;
+
 /// The page of a course.
 pub mod course;
 

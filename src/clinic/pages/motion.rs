@@ -2,12 +2,13 @@
 
 use super::blocks::INTENDED_USE;
 use crate::clinic::motion::{LOST_SHARE, MotionRecord, RegionRecord};
+use crate::note::{Note, Severity};
 use crate::register::agreement::length;
 use crate::register::error::{MOST_APART_MM, MOST_ROTATION_DEG, MOST_SHIFT_MM};
 use crate::register::metric::LEAST_OVERLAP;
 use crate::report::page::number::{name, percent, tick};
-use crate::report::page::{Banner, Block, Cell, Fact, Page, Section, Table, Tone, number_or_unknown};
-use crate::report::run_record::program;
+use crate::report::page::{Banner, Block, Cell, Fact, Page, Section, Table, Tone, number_or_unknown, statement};
+use crate::report::run_record::{InputFile, platform, program};
 
 /// The motions of one cycle.
 pub struct Moved<'a> {
@@ -92,12 +93,52 @@ pub fn section(cycles: &[Moved<'_>]) -> Option<Section> {
          region’s budget as the change of its activity when its outline moves by it.",
         percent(LEAST_OVERLAP, 0)
     )));
+    let in_course = cycles.iter().any(|moved| moved.cycle.is_some());
+    let pictures = if in_course { pictures(cycles) } else { Vec::new() };
+    if !pictures.is_empty() {
+        blocks.push(Block::Folded {
+            summary: "Each moved image over the first of its cycle, before and after".into(),
+            blocks: vec![Block::Text(READING.into()), Block::Pictures(2, pictures)],
+        });
+    }
     Some(Section::new("motion", "Motion between images and cycles", "Motion", blocks))
 }
 
-/// The page of a series whose images were registered; none where nothing states a registration.
-pub fn page(images: &[MotionRecord]) -> Option<Page> {
-    let section = section(&[Moved { cycle: None, own: None, images, regions: Vec::new() }])?;
+/// Planes of the pictures of an image: shifts to the right, to the front and to the head are seen in them.
+const PLANES: [&str; 2] = ["coronal", "sagittal"];
+
+/// Each moved image over the first, before and after.
+fn pictures(cycles: &[Moved<'_>]) -> Vec<(Vec<u8>, String)> {
+    let mut all = Vec::new();
+    for (what, record) in cycles.iter().flat_map(Moved::all) {
+        for plane in PLANES {
+            for (stem, when) in [("before", "as it lies"), ("after", "moved")] {
+                let wanted = format!("{stem}_{plane}");
+                let drawn = record.pictures.iter().find(|one| one.name == wanted);
+                // a picture without a pixel is none
+                all.extend(
+                    drawn.and_then(|one| Some((one.png().ok()?, format!("{what} over the first, {plane}, {when}")))),
+                );
+            }
+        }
+    }
+    all
+}
+
+/// How the pictures are to be read.
+const READING: &str = "The squares of a checkerboard show the first image and the other by turns: what runs through from square to \
+                       square agrees.";
+
+/// The page of a series whose images were registered, with what was said of it; none where nothing states a registration.
+pub fn page(images: &[MotionRecord], notes: &[&Note], inputs: &[InputFile]) -> Option<Page> {
+    let moved = [Moved { cycle: None, own: None, images, regions: Vec::new() }];
+    let mut sections = vec![section(&moved)?];
+    let pictures = pictures(&moved);
+    if !pictures.is_empty() {
+        let blocks = vec![Block::Text(READING.into()), Block::Pictures(2, pictures)];
+        sections.push(Section::new("pictures", "Before and after", "Pictures", blocks));
+    }
+    let clean = |note: &&Note| statement::without_paths(&note.to_string(), inputs);
     let most = |of: &dyn Fn(&MotionRecord) -> Option<f64>| images.iter().filter_map(of).reduce(f64::max);
     let fact = |name: &str, value: Option<f64>, unit: &str, note: &str| {
         let value = value.map_or_else(|| "not known".to_owned(), |v| format!("{v:.1} {unit}"));
@@ -119,13 +160,13 @@ pub fn page(images: &[MotionRecord]) -> Option<Page> {
             fact("Largest residual", most(&|record| record.residual_mm), "mm", "what remains uncertain (k = 1)"),
             fact("Largest loss", lost, "%", "activity outside the first image’s field of view"),
         ],
-        warnings: Vec::new(),
-        sections: vec![section],
+        warnings: notes.iter().filter(|note| note.severity == Severity::Warning).map(clean).collect(),
+        sections,
         unknown: vec![
             "Motion within an image (breathing), and regions that changed their shape.".into(),
             "How far an image lies off that is stated to lie in place, or whose transform is given.".into(),
         ],
-        run_facts: Vec::new(),
+        run_facts: vec![("Ran on".into(), platform())],
         intended_use: INTENDED_USE.into(),
         patient: None,
     })
@@ -185,6 +226,7 @@ fn region_row(region: &str, what: &str, by_mm: [f64; 3], own: Option<&RegionReco
 mod tests {
     use super::*;
     use crate::clinic::motion::FollowedRecord;
+    use crate::report::png::Drawn;
 
     fn record() -> MotionRecord {
         MotionRecord {
@@ -266,6 +308,29 @@ mod tests {
         assert!(!format!("{section:?}").contains("Doe"));
     }
 
+    /// The page of a series shows each moved image before and after, says what was said, without the file's name, and where it ran.
+    #[test]
+    fn cli_the_motion_page_shows_and_tells() {
+        let drawn = |name: &str| Drawn { name: name.into(), size: [2, 2], rgb: vec![0; 12] };
+        let names =
+            ["before_axial", "before_coronal", "before_sagittal", "after_axial", "after_coronal", "after_sagittal"];
+        let images = [MotionRecord { pictures: names.map(drawn).to_vec(), ..record() }];
+        let file = InputFile { role: "image".into(), path: "/Doe/t072.nii".into(), bytes: 1, sha256: "0".into() };
+        let note = Note::warning("activity-lost", "3.4 % of the activity lies outside").at("/Doe/t072.nii");
+        let page = page(&images, &[&note], &[file]).expect("a page");
+        let text = crate::report::page::render(&page);
+        assert_eq!(text.matches("<img src=\"data:image/png;base64,").count(), 4, "two planes, before and after");
+        for wanted in
+            ["71.6 h over the first, coronal, moved", "the image file: 3.4 % of", "Ran on", "Before and after"]
+        {
+            assert!(text.contains(wanted), "{wanted}");
+        }
+        // alarm: no file is named, and an image that was not moved has no pictures
+        assert!(!text.contains("Doe"));
+        let still = super::page(&[record()], &[], &[]).expect("a page");
+        assert!(!crate::report::page::render(&still).contains("<img"));
+    }
+
     /// A loss just above the limit of the warning is marked, one just below is not; without registrations there is no section.
     #[test]
     fn alarm_a_loss_of_activity_is_marked() {
@@ -276,7 +341,7 @@ mod tests {
             assert_eq!(cells(&section)[0][0][10].starts_with("Attention"), marked, "{lost_share}");
         }
         assert!(section(&[Moved { cycle: Some(1), own: None, images: &[], regions: Vec::new() }]).is_none());
-        assert!(page(&[]).is_none());
-        assert_eq!(page(&[record()]).map(|page| page.banner.tone), Some(Tone::Attention));
+        assert!(page(&[], &[], &[]).is_none());
+        assert_eq!(page(&[record()], &[], &[]).map(|page| page.banner.tone), Some(Tone::Attention));
     }
 }

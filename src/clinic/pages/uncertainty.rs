@@ -1,12 +1,14 @@
 //! How sure doses are, as tables and sentences: by source, in all, and what to improve next.
 
-use crate::budget::{DoseBudget, Gain, Part, ScanGain, Source, at_least, best_scan, in_words};
+use crate::budget::{DoseBudget, Gain, NEEDED, Part, ScanGain, Source, at_least, best_scan, in_words};
 use crate::report::page::number::{percent, significant};
 use crate::report::page::{Block, Cell, Table};
 use std::collections::BTreeMap;
 
 /// Gains of a region that are worth a sentence, at most.
 const GAINS: usize = 3;
+/// Sources that are small beside one that weighs and is not assessed: to know them better would mend nothing.
+const SMALL: [Source; 2] = [Source::Mass, Source::Decay];
 
 /// A region in the table of uncertainties.
 pub struct Row {
@@ -52,10 +54,15 @@ pub fn total_words(rel_sigma: f64, least: bool) -> String {
     format!("{}{}", if least { "≥ " } else { "" }, percent(rel_sigma, 1))
 }
 
-/// Ends of an interval, Gy.
-pub fn interval_words([low, high]: [f64; 2]) -> String {
-    format!("{} to {}", significant(low, 3), significant(high, 3))
+/// Ends of an interval, Gy; with "≤" and "≥" where a source that weighs is not assessed, so that it is at least so wide.
+pub fn interval_words([low, high]: [f64; 2], least: bool) -> String {
+    let [low, high] = [low, high].map(|gy| significant(gy, 3));
+    if least { format!("≤ {low} to ≥ {high}") } else { format!("{low} to {high}") }
 }
+
+/// What the signs of [`total_words`] and [`interval_words`] mean, for a caption.
+pub const LEAST: &str = "≥ and ≤: of known sources only, a source that weighs is not assessed; the uncertainty is at least \
+                         this, the interval at least so wide";
 
 /// The tables and what to improve next; `of` says whose uncertainty it is.
 pub fn blocks(rows: &[Row], of: &str) -> Vec<Block> {
@@ -78,10 +85,11 @@ fn sizes(rows: &[Row], of: &str) -> Table {
     heads.extend(columns.iter().map(|source| format!("{}|%", capital(source.words()))));
     heads.push("Not assessed".to_owned());
     let cells = |row: &Row| {
+        let least = at_least(&row.not_assessed);
         let mut cells = vec![
             row.region.clone(),
-            Cell::Number(total_words(row.rel_sigma, at_least(&row.not_assessed))),
-            Cell::Number(interval_words(row.interval95_gy)),
+            Cell::Number(total_words(row.rel_sigma, least)),
+            Cell::Number(interval_words(row.interval95_gy, least)),
         ];
         cells.extend(columns.iter().map(|source| {
             let size = |rel_sigma: &f64| percent(*rel_sigma, if *rel_sigma < 0.001 { 2 } else { 1 });
@@ -95,10 +103,7 @@ fn sizes(rows: &[Row], of: &str) -> Table {
         cells
     };
     Table::new(
-        &format!(
-            "Relative standard uncertainty (k = 1) of {of} by source, in all, and its 95 % interval; ≥: a source that weighs is not \
-             assessed, so that this is the least it can be"
-        ),
+        &format!("Relative standard uncertainty (k = 1) of {of} by source, in all, and its 95 % interval. {LEAST}"),
         &heads.iter().map(String::as_str).collect::<Vec<_>>(),
         rows.iter().map(cells).collect(),
     )
@@ -137,15 +142,39 @@ fn sources(rows: &[Row]) -> Table {
     )
 }
 
-/// What halving the sources that weigh would leave, by region, and what would change nothing.
+/// What is to be assessed first: the sources that weigh and of which nothing is known, with the regions they are missing of.
+fn assess_first(rows: &[Row]) -> Vec<String> {
+    let mut all: Vec<(Vec<Source>, Vec<&str>)> = Vec::new();
+    for row in rows {
+        let holes: Vec<Source> = NEEDED.into_iter().filter(|source| row.not_assessed.contains(source)).collect();
+        match all.iter_mut().find(|(known, _)| *known == holes) {
+            Some((_, names)) => names.push(&row.name),
+            None => all.push((holes, vec![&row.name])),
+        }
+    }
+    let line = |(holes, names): &(Vec<Source>, Vec<&str>)| {
+        format!(
+            "First assess {} ({}): nobody has yet, and it usually weighs more than all that is known.",
+            in_words(holes),
+            names.join(", ")
+        )
+    };
+    all.iter().filter(|(holes, _)| !holes.is_empty()).map(line).collect()
+}
+
+/// What to assess, what halving the sources that weigh would leave, by region, and what would change nothing.
 fn improvements(rows: &[Row]) -> Vec<String> {
     let of = |row: &Row| {
-        let mut gains = row.improve.iter().filter(|gain| gain.matters()).take(GAINS);
+        let least = at_least(&row.not_assessed);
+        let worth = |gain: &&Gain| gain.matters() && !(least && SMALL.contains(&gain.source));
+        let mut gains = row.improve.iter().filter(worth).take(GAINS);
         let first = gains.next()?.sentence(&row.name);
         let others = gains.map(|gain| format!("; {}: to {}", gain.wish(), gain.left()));
-        Some(format!("{}{}.", capital(&first), others.collect::<String>()))
+        let known = if least { ", by the known sources alone" } else { "" };
+        Some(format!("{}{}{known}.", capital(&first), others.collect::<String>()))
     };
-    let mut lines: Vec<String> = rows.iter().filter_map(of).collect();
+    let mut lines = assess_first(rows);
+    lines.extend(rows.iter().filter_map(of));
     let scan = |row: &Row| Some(format!("{}.", capital(&best_scan(&row.scans)?.sentence(&row.name))));
     lines.extend(rows.iter().filter_map(scan));
     let matters = |source: Source| rows.iter().flat_map(|r| &r.improve).any(|g| g.source == source && g.matters());
@@ -197,14 +226,44 @@ mod tests {
         assert_eq!(sizes.rows[0][1], Cell::Number("≥ 14.9".into()));
         assert_eq!(sources.rows.len(), 3);
         assert_eq!(sources.rows[1][1], Cell::Number("14.0 to 30.0".into()));
-        assert!(
-            lines[0].starts_with(
-                "A curve twice as sure (more scans, or surer ones) would bring kidney left from 15 to 9 %"
-            )
+        assert_eq!(sizes.rows[0][2], Cell::Number("≤ 3.74 to ≥ 6.69".into()));
+        assert_eq!(
+            lines[0],
+            "First assess partial volume, outline (kidney left, tumour): nobody has yet, and it usually weighs more than all that \
+             is known."
+        );
+        assert_eq!(
+            lines[1],
+            "A curve twice as sure (more scans, or surer ones) would bring kidney left from 15 to 9 %; a calibration twice as \
+             sure: to 14.2 %, by the known sources alone."
         );
         assert!(
             lines.last().is_some_and(|last| last.starts_with("Four times the histories would change no region")),
             "{lines:?}"
         );
+    }
+
+    /// Where all that weighs is assessed there is nothing to assess first, and no sign of a least one; a density is worth a word
+    /// there, and none where a source that weighs is missing.
+    #[test]
+    fn alarm_a_density_is_no_advice_where_nobody_assessed_what_weighs() {
+        let row = |holes: bool| {
+            let part = |source, u| Part::of_activity(source, Kind::Clinic, Origin::Stated, u);
+            let mut parts = vec![part(Source::Mass, 0.05)];
+            if !holes {
+                parts.extend(NEEDED.map(|source| part(source, 0.01)));
+            }
+            Row::of(Cell::Text("liver".into()), "liver".into(), DoseBudget::of(5.0, 0.002, &parts)).expect("known")
+        };
+        let lines = |holes: bool| improvements(&[row(holes)]).join(" ");
+        assert!(
+            lines(false).contains("A density known twice as well") && !lines(false).contains("First"),
+            "{}",
+            lines(false)
+        );
+        assert!(lines(true).starts_with("First assess calibration, partial volume, outline, curve fit (liver)"));
+        assert!(!lines(true).contains("density"), "{}", lines(true));
+        assert_eq!(interval_words([4.0, 5.0], false), "4.00 to 5.00");
+        assert_eq!(interval_words([4.0, 5.0], true), "≤ 4.00 to ≥ 5.00");
     }
 }

@@ -104,7 +104,8 @@ fn recorded(
 fn fault(record: &Record) -> Option<String> {
     let faults = record.faults();
     let first = faults.first()?;
-    let more = if faults.len() > 1 { format!(" and {} more", faults.len() - 1) } else { String::new() };
+    let more =
+        if faults.len() > 1 { format!(" and {} more, all in {RECORD_FILE}", faults.len() - 1) } else { String::new() };
     Some(format!("this installation does not pass: {first}{more}"))
 }
 

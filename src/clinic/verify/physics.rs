@@ -19,12 +19,26 @@ pub(super) fn checks(comparisons: &[Comparison]) -> Vec<Check> {
     checks
 }
 
+/// What a row found and what it is asked, in percent.
+fn words(row: &Row) -> (String, String) {
+    let round = |share: f64| (1e8 * share).round() / 1e6;
+    let base = match row.judged {
+        Judged::Relative => "%",
+        Judged::OfTotal(_) => "% of the total",
+        Judged::AtLeast => {
+            let [found, least] = [row.lutra.value, row.reference.value].map(|share| format!("{} %", round(share)));
+            return (found, format!("at least {least}"));
+        }
+    };
+    let found = format!("{:+.2} ± {:.2} {base}", 100.0 * row.difference, 100.0 * row.sigma);
+    (found, format!("within {} {base} and two standard errors", round(row.allowed)))
+}
+
 /// One row. Rows that stand for the worst of a group name the member behind a colon; the check is the group's, so that it
 /// has one name whichever member is the worst.
 fn check(row: &Row) -> Check {
     let (quantity, member) = row.quantity.split_once(", worst: at ").unwrap_or((&row.quantity, ""));
     let (quantity, member) = quantity.split_once(": ").map_or((quantity, member), |(group, member)| (group, member));
-    let base = if matches!(row.judged, Judged::OfTotal(_)) { " % of the total" } else { " %" };
     let figure = Figure {
         value: row.lutra.value,
         sigma: row.lutra.sigma,
@@ -34,6 +48,8 @@ fn check(row: &Row) -> Check {
         unit: row.unit.to_owned(),
     };
     let at = if member.is_empty() { String::new() } else { format!(" ({member})") };
+    let (found, expected) = words(row);
+    let found = format!("{found}{at}");
     let verdict = match row.verdict {
         RowVerdict::Pass => CheckVerdict::Pass,
         RowVerdict::Open => CheckVerdict::Open,
@@ -42,17 +58,7 @@ fn check(row: &Row) -> Check {
     Check {
         verdict,
         figure: Some(figure),
-        ..Check::new(
-            Group::Physics,
-            format!("{}: {quantity}", row.problem),
-            true,
-            format!("{:+.2} ± {:.2}{base}{at}", 100.0 * row.difference, 100.0 * row.sigma),
-            format!(
-                "within {} %{}",
-                (1e8 * row.allowed).round() / 1e6,
-                if base == " %" { "" } else { " of the total" }
-            ),
-        )
+        ..Check::new(Group::Physics, format!("{}: {quantity}", row.problem), true, found, expected)
     }
 }
 
@@ -82,8 +88,17 @@ mod tests {
         assert_eq!(checks.len(), 1, "what is skipped is no check");
         assert_eq!((checks[0].name.as_str(), checks[0].verdict), ("R1 beta: worst shell", CheckVerdict::Pass));
         assert_eq!(checks[0].found, "+0.50 ± 0.01 % (shell 1 to 2 mm)");
-        assert_eq!(checks[0].expected, "within 1 %");
+        assert_eq!(checks[0].expected, "within 1 % and two standard errors");
         assert_eq!(checks[0].figure.as_ref().map(|f| (f.value, f.unit.as_str())), Some((10.05, "mm")));
+    }
+
+    /// A share that must be reached is asked as one, not as a difference.
+    #[test]
+    fn io_a_share_is_asked_as_one() {
+        let value = |value| crate::validate::Value::new(value, 0.0);
+        let row = |found| Row::judge("R4", "voxels that agree", "", value(found), value(0.95), Judged::AtLeast, 0.0);
+        assert_eq!(words(&row(0.97)), ("97 %".to_owned(), "at least 95 %".to_owned()));
+        assert!(check(&row(0.94)).fails(), "alarm: a share that is not reached");
     }
 
     #[test]

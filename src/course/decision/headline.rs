@@ -36,7 +36,7 @@ pub(super) fn with_deviations(headline: String, state: &State, warnings: &[Note]
     let others = match deviations.count() {
         0 => String::new(),
         1 => " (and one more)".to_owned(),
-        more => format!(" (and {more} more)"),
+        more => format!(" (and {more} more among the warnings)"),
     };
     let text = first.to_string();
     let short = text.split_once(": below").map_or(text.as_str(), |(short, _)| short);

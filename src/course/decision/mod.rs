@@ -259,6 +259,19 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Its word, as the methods chapter and every front end write it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Hold { .. } => "HOLD",
+            Self::Stop { .. } => "STOP",
+            Self::Continue { .. } => "CONTINUE",
+            Self::StepComplete { .. } => "STEP COMPLETE",
+            Self::Conflict { .. } => "CONFLICT",
+        }
+    }
+}
+
 /// Cumulative numbers of one structure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StructureSum {
@@ -308,6 +321,8 @@ pub struct Exceedance {
     pub inside_independent: Option<f64>,
     /// P(inside) if common; none without a lower edge.
     pub inside_correlated: Option<f64>,
+    /// P(inside) with the stated budget; none without a lower edge.
+    pub inside_budget: Option<f64>,
 }
 
 /// A verdict with its numbers and its trace.
@@ -574,5 +589,6 @@ fn exceedance(window: &DoseWindow, value_gy: f64, sigma: &CumulativeSigma) -> Ex
         above_budget: above(sigma.budget_gy),
         inside_independent: inside(sigma.independent_gy),
         inside_correlated: inside(sigma.correlated_gy),
+        inside_budget: inside(sigma.budget_gy),
     }
 }

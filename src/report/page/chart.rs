@@ -125,8 +125,8 @@ pub struct DvhSeries {
     pub second: bool,
 }
 
-/// Histograms laid over each other.
-pub fn dvh(series: &[DvhSeries], quantity: &str, description: &str) -> Markup {
+/// Histograms laid over each other; their shares are of mass or of volume (`weights`).
+pub fn dvh(series: &[DvhSeries], quantity: &str, weights: &str, description: &str) -> Markup {
     let hot = series
         .iter()
         .filter(|s| s.on)
@@ -139,7 +139,7 @@ pub fn dvh(series: &[DvhSeries], quantity: &str, description: &str) -> Markup {
     let top = (hot / width).ceil().max(1.0) * width;
     let plot = Plot::new(760.0, 400.0, [0.0, top], [0.0, 100.0]);
     let content = html! {
-        (plot.axes(&format!("{quantity}, Gy"), "Share of the mass, %", &ticks(0.0, top, 10), &ticks(0.0, 100.0, 5)))
+        (plot.axes(&format!("{quantity}, Gy"), &format!("Share of the {weights}, %"), &ticks(0.0, top, 10), &ticks(0.0, 100.0, 5)))
         @for one in series {
             g class=(format!("series c{}{}{}", one.colour % COLOURS, if one.on { "" } else { " off" },
                 if one.second { " second" } else if one.colour / COLOURS % 2 == 1 { " dashed" } else { "" }))
@@ -267,7 +267,8 @@ pub fn course(chart: &CourseChart) -> Markup {
                     px(plot.px(last) - 5.0), px(plot.px(last) + 5.0), px(plot.px(last) - 5.0), px(plot.px(last) + 5.0),
                     x = px(plot.px(last)), y = px(plot.py(gy + sigma)), z = px(plot.py(gy - sigma)))) {}
                 circle .dot.hollow cx=(px(plot.px(last))) cy=(px(plot.py(gy))) r="5" {}
-                text .label x=(px(plot.px(last) + 8.0)) y=(px(plot.py(gy - sigma) + 20.0)) text-anchor="middle" {
+                // inside the plot, so that it meets neither the names of the windows nor the legend beside it
+                text .label x=(px(end - 6.0)) y=(px((plot.py(gy + sigma) - 9.0).max(plot.top + 11.0))) text-anchor="end" {
                     "predicted " (format!("{gy:.1} ± {sigma:.1}")) " Gy"
                 }
             }
@@ -439,9 +440,13 @@ mod tests {
     fn law_a_curve_starts_at_all_of_the_mass() {
         let curve = band::curve(&Dvh::new(vec![1.0, 2.0, 4.0]));
         let series = DvhSeries { region: 0, colour: 0, name: "kidney".into(), curve, on: true, second: false };
-        let text = dvh(&[series], "Absorbed dose", "words").into_string();
+        let text = dvh(&[series], "Absorbed dose", "volume", "words").into_string();
         assert!(text.contains("d=\"M58 16L"), "{text}");
         assert!(text.contains("role=\"img\"") && text.contains("Absorbed dose, Gy"));
+        assert!(
+            text.contains("Share of the volume, %") && !text.contains("mass"),
+            "alarm: the axis is that of the histogram"
+        );
     }
 
     /// Values that no axis can bear give a chart without ticks, not an end of the program.

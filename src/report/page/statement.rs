@@ -33,6 +33,8 @@ pub struct Transport<'a> {
     pub from_ct: bool,
     /// Decays in all.
     pub decays: f64,
+    /// The file beside the page that names the inputs.
+    pub record: &'a str,
 }
 
 /// The method in one paragraph, for a methods section.
@@ -227,8 +229,8 @@ pub fn records(t: &Transport<'_>) -> Vec<(String, String)> {
     guideline(t).into_iter().map(|item| (format!("{} ({})", item.name, numbers(&item.items)), item.says)).collect()
 }
 
-/// Files by role, size and hash; names are left out, since they may name the patient.
-pub fn inputs(files: &[InputFile]) -> Table {
+/// Files by role, size and hash; names are left out, since they may name the patient: `record` is the file that holds them.
+pub fn inputs(files: &[InputFile], record: &str) -> Table {
     let rows = files
         .iter()
         .map(|file| {
@@ -239,7 +241,7 @@ pub fn inputs(files: &[InputFile]) -> Table {
             ]
         })
         .collect();
-    Table::new("Input files; their names are in run.json", &["Used as", "Size|bytes", "SHA-256"], rows)
+    Table::new(&format!("Input files; their names are in {record}"), &["Used as", "Size|bytes", "SHA-256"], rows)
 }
 
 /// Rows above which the inputs are folded away: they are in the record.
@@ -269,7 +271,7 @@ pub fn sections(t: &Transport<'_>, files: &[InputFile], clinic: Vec<(String, Str
                 Block::Terms(clinic),
                 Block::Heading("What a Monte Carlo study records (AAPM TG-268)".into()),
                 Block::Terms(records(t)),
-                many(inputs(files)),
+                many(inputs(files, t.record)),
                 Block::Folded { summary: format!("Data sets ({})", data.len()), blocks: vec![Block::Terms(data)] },
                 Block::Folded { summary: "Settings, defaults included".into(), blocks: vec![Block::Terms(settings)] },
             ],
@@ -303,6 +305,7 @@ mod tests {
             spacing_mm: [1.0; 3],
             from_ct: true,
             decays: 1e12,
+            record: "run.json",
         };
         let all = guideline(&stated);
         let mut numbers: Vec<u8> = all.iter().flat_map(|item| item.items.clone()).collect();

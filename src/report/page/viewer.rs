@@ -71,6 +71,8 @@ pub struct Scene<'a> {
     pub layers: Vec<Layer<'a>>,
     /// Voxel (i, j, k) to show first.
     pub start: [usize; 3],
+    /// Why no anatomy is shown, where the background holds none.
+    pub unseen: Option<&'static str>,
 }
 
 /// Packed slices.
@@ -82,7 +84,7 @@ pub struct Viewer {
     start: [usize; 3],
     /// What was done to the volumes, in words.
     pub note: String,
-    background: &'static str,
+    background: String,
 }
 
 /// From voxels of the grid to packed blocks in world order (right, front, head upwards).
@@ -258,9 +260,10 @@ impl Viewer {
             dims,
             start,
             note,
-            background: match scene.background {
-                Background::Hu(_) => "CT, −160 to 240 HU",
-                Background::Density(_) => "mass density, 0.84 to 1.24 g/cm³",
+            background: match (scene.unseen, scene.background) {
+                (Some(why), _) => format!("No anatomy is shown: {why}."),
+                (None, Background::Hu(_)) => "Grey: CT, −160 to 240 HU.".to_owned(),
+                (None, Background::Density(_)) => "Grey: mass density, 0.84 to 1.24 g/cm³.".to_owned(),
             },
         }
     }
@@ -277,7 +280,7 @@ impl Viewer {
                         fieldset {
                             legend { "Colour shows" }
                             @for (n, (name, unit, _)) in self.layers.iter().enumerate() {
-                                label { input type="radio" name="layer" value=(n) checked[n == 0]; (name) ", " (unit) }
+                                label { input type="radio" name="layer" value=(n) checked[n == 0]; (titled(name, unit)) }
                             }
                         }
                     }
@@ -302,15 +305,20 @@ impl Viewer {
                 p .readout role="status" { "Point at a slice to read it; click to move the other two planes there." }
                 div .bars {
                     @for (n, (name, unit, scale)) in self.layers.iter().enumerate() {
-                        (colour_bar(&n.to_string(), &format!("{name}, {unit}"), &stops(scale), &marks(scale), n == 0))
+                        (colour_bar(&n.to_string(), &titled(name, unit), &stops(scale), &marks(scale), n == 0))
                     }
                 }
             }
             p .viewer-missing { "The slices need a browser with JavaScript; the volumes lie beside this page as NIfTI files." }
-            p .note { "Grey: " (self.background) ". The patient’s right is on the left of axial and coronal slices, the front on the left of sagittal ones. " (self.note) }
+            p .note { (self.background) " The patient’s right is on the left of axial and coronal slices, the front on the left of sagittal ones. " (self.note) }
             script type="application/json" #volumes { (PreEscaped(data)) }
         }
     }
+}
+
+/// A layer's name, with its unit where it has one.
+fn titled(name: &str, unit: &str) -> String {
+    if unit.is_empty() { name.to_owned() } else { format!("{name}, {unit}") }
 }
 
 /// The box of the body in world order: first voxel and one past the last.
@@ -524,6 +532,7 @@ mod tests {
                 })
                 .to_vec(),
             start: [1, 0, 2],
+            unseen: None,
         });
         assert_eq!(viewer.payload["dims"], json!([3, 5, 4]));
         assert_eq!(viewer.payload["origin"], json!([0.0, 0.0, 0.0]));
@@ -560,9 +569,13 @@ mod tests {
                 zero: None,
             }],
             start: [0; 3],
+            unseen: Some("none was given"),
         });
         assert!(viewer.dims.iter().product::<usize>() <= MOST_VOXELS);
         assert!(viewer.note.contains("averaged over blocks of"), "{}", viewer.note);
+        // alarm: what is not there is not named, and a layer without a unit has no comma behind it
+        assert_eq!(viewer.background, "No anatomy is shown: none was given.");
+        assert_eq!((titled("Gamma", "").as_str(), titled("A", "Gy").as_str()), ("Gamma", "A, Gy"));
     }
 
     #[test]

@@ -62,11 +62,18 @@ impl AuditComparison<'_> {
             let what = format!("photons scaled by density too ({:.2} g/cm3)", region.density());
             Some(vec![(what, sums(&scaled) - sums(&self.split))])
         });
-        self.add("vsv_density_scaled", "voxel S values of water, dose times 1 over density", true, scaled, terms);
+        self.add(
+            "vsv_density_scaled",
+            "voxel S values of water; the whole dose times 1 over the voxel's density",
+            true,
+            scaled,
+            terms,
+        );
         let terms = self.effects(|_| Some(Vec::new()));
         self.add(
             "vsv_split",
-            "voxel S values of water, electrons scaled by density, photons not",
+            "voxel S values of water; the dose of electrons, which stay in the voxel, times 1 over its density, that of photons, which \
+             come from afar, as it is",
             true,
             self.split.clone(),
             terms,
@@ -78,7 +85,7 @@ impl AuditComparison<'_> {
         let terms = self.regions.iter().map(own).collect();
         self.add(
             "vsv_tissue",
-            "voxel S values of the voxel's own tissue class, electrons scaled by density",
+            "voxel S values of the voxel's own class of tissue; the dose of electrons times the class's density over the voxel's",
             true,
             self.matched.clone(),
             terms,
@@ -124,7 +131,17 @@ impl AuditComparison<'_> {
                     energies.iter().map(|e| e.as_ref().map(|e| e.self_kev + e.cross_kev)).collect();
                 let map = self.painted(&totals);
                 let method = format!("organ_{name} {}", table.name);
-                let description = format!("organ S values of {}, self dose scaled by mass ({name})", table.name);
+                let scaled = match scaling {
+                    MassScaling::Split => {
+                        "split into electrons, by the mass of the phantom's organ over the patient's, and photons, by its power 2/3"
+                    }
+                    MassScaling::Linear => "all of it by the mass of the phantom's organ over the patient's",
+                };
+                let description = format!(
+                    "mean dose of an organ by the S values of {}, in the phantom's geometry; self dose scaled to the patient's \
+                     mass, {scaled}",
+                    table.name
+                );
                 self.add(&method, &description, false, map, terms);
             }
         }
