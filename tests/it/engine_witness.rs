@@ -7,11 +7,12 @@ use lutra::clinic::notes::Unheard;
 use lutra::clinic::request::{EngineChoice, RunOptions, Stop};
 use lutra::clinic::transport::compute;
 use lutra::tally::BatchTally;
+use lutra::transport::allocation::Expectation;
 use lutra::transport::cpu::{Carrier, CpuEngine};
-use lutra::transport::emission::Emissions;
+use lutra::transport::emission::{Emissions, Pass};
 use lutra::transport::gpu::AdapterSummary;
 use lutra::transport::machine::{Devices, Machine};
-use lutra::transport::run::RunError;
+use lutra::transport::run::{RunError, job, prepare};
 use lutra::transport::spent::EngineSpent;
 use lutra::transport::witness::{PART, Witnessed};
 use lutra::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
@@ -53,7 +54,7 @@ impl Engine for Listening {
     }
 }
 
-/// A run with a witness of parts of any length has the tally of one without; what the engine is told to expect is what it is asked.
+/// A run with a witness of parts of any length has the tally of one without.
 #[test]
 fn engine_a_witness_changes_no_integer() {
     let scene = small::scene();
@@ -65,11 +66,32 @@ fn engine_a_witness_changes_no_integer() {
         let mut engine = Witnessed::new(engine, CpuEngine::new(1), part);
         let store = small::run_on(&scene, &plan, &mut engine).expect("a sound engine").store;
         assert_eq!(store.tally_hash(), known.tally_hash(), "parts of {part}");
-        let asked = heard.0.lock().expect("whole").clone();
+        let asked = heard.0.lock().expect("whole");
         let parts = asked.iter().filter(|([first, ..], _)| *first > 0).count();
         assert_eq!(parts > 0, part < PART, "{parts} jobs in two parts, of {}", asked.len());
-        let told: Vec<_> = asked.windows(2).filter_map(|pair| Some((pair[0].1?, pair[1].0))).collect();
-        assert!(!told.is_empty() && told.iter().all(|(told, asked)| told == asked), "{told:?}");
+    }
+}
+
+/// What an engine with a witness is told to expect is what it is asked for next: a whole job, or a part that is compared.
+#[test]
+fn engine_a_witness_tells_what_comes_next() {
+    let scene = small::scene();
+    let data = prepare(&scene, &small::nuclide(), &small::plan(&scene, 1, 4)).expect("a sound scene");
+    let expectation = Expectation::new(&small::decays(&scene), 400.0);
+    let passes = [Pass::Electron, Pass::Photon];
+    let jobs: Vec<Job> = (0..20).map(|n| job(&data, passes[n % 2], &expectation, n as u32 / 2, 4)).collect();
+    let heard = Heard::default();
+    let engine = Listening { inner: CpuEngine::new(1), heard: heard.clone() };
+    let mut engine = Witnessed::new(engine, CpuEngine::new(1), 50);
+    engine.load(Arc::new(data)).expect("loaded");
+    for n in 0..jobs.len() {
+        engine.run_before(&jobs[n], jobs.get(n + 1)).expect("a sound engine");
+    }
+    let asked = heard.0.lock().expect("whole");
+    // the first and fourth job of each pass in two parts
+    assert_eq!(asked.len(), jobs.len() + 4);
+    for pair in asked.windows(2) {
+        assert_eq!(pair[0].1, Some(pair[1].0), "{asked:?}");
     }
 }
 
