@@ -7,9 +7,9 @@ export const EXACT = { share: 1e-12, floor: 0, voxels: 0, curves: 0 };
  * histogram may fall to either side. */
 export const FITTED = { share: 1e-9, floor: 1e-12, voxels: 1e-6, curves: 2e-6 };
 
-/** After a convolution: its Fourier transforms are summed in the order of the instruction set. What differs is small beside what it is a
- * difference of. */
-export const CONVOLVED = { ...FITTED, share: 1e-6 };
+/** After a convolution: its Fourier transforms are summed in the order of the instruction set. The effects of an audit are differences of
+ * doses as a share of one, so that what differs is small beside 1 and not beside the effect. */
+export const CONVOLVED = { ...FITTED, share: 1e-6, floor: 1e-8 };
 
 /** The largest relative difference so far. */
 export const seen = { largest: 0 };
