@@ -84,8 +84,8 @@ fn engine_a_witness_tells_what_comes_next() {
     let engine = Listening { inner: CpuEngine::new(1), heard: heard.clone() };
     let mut engine = Witnessed::new(engine, CpuEngine::new(1), 50);
     engine.load(Arc::new(data)).expect("loaded");
-    for n in 0..jobs.len() {
-        engine.run_before(&jobs[n], jobs.get(n + 1)).expect("a sound engine");
+    for (n, one) in jobs.iter().enumerate() {
+        engine.run_before(one, jobs.get(n + 1)).expect("a sound engine");
     }
     let asked = heard.0.lock().expect("whole");
     // the first and fourth job of each pass in two parts
