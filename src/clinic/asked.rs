@@ -181,10 +181,7 @@ fn both(one: Setting, found: &str, next: &str) -> UserError {
 /// Errors: another name.
 pub fn engine(text: &str) -> Result<EngineChoice, UserError> {
     let numbered = |text: &str| text.strip_prefix("gpu:").and_then(|number| number.parse().ok());
-    let way = |text: &str| {
-        let name = text.strip_prefix("cpu:")?;
-        Carrier::available().into_iter().find(|carrier| carrier.word() == name)
-    };
+    let way = |text: &str| Carrier::named(text.strip_prefix("cpu:")?).ok();
     match text {
         "auto" => Ok(EngineChoice::Auto),
         "cpu" => Ok(EngineChoice::Cpu(None)),

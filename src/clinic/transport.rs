@@ -15,7 +15,7 @@ use crate::transport::checkpoint::{self, Keeper};
 use crate::transport::emission::{Emissions, Pass};
 use crate::transport::gpu::automatic;
 use crate::transport::identity::Identity;
-use crate::transport::run::{self, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
+use crate::transport::run::{self, Outcome, PassResult, RunError, RunPlan, Simulation, Surroundings, run_batches};
 use crate::transport::{Engine, EngineError, Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -47,16 +47,17 @@ pub fn compute(
     let scene = lent(case)?;
     let cpu_before = cpu_seconds().unwrap_or(0.0);
     let mut engine = engine(options, hear)?;
-    let Kept { mut keeper, resume, warnings } = kept(options, hear)?;
-    let mut other = || cpu(options);
-    let mut heard = Heard(hear);
-    let around = Surroundings {
-        progress: &mut heard,
-        fallback: (options.engine == EngineChoice::Auto).then_some(&mut other),
-        keeper: keeper.as_mut(),
-        resume,
-    };
-    let result = run_batches(&scene, &case.decays.data, &case.nuclide, &plan, engine.as_mut(), around);
+    let Kept { mut keeper, resume, mut warnings } = kept(options, hear)?;
+    let of = (&scene, &*case, &plan);
+    let mut result = run_on(engine.as_mut(), of, options, (keeper.as_mut(), resume), hear);
+    if options.engine == EngineChoice::Auto
+        && let Err(RunError::Engine(error @ EngineError::Unfit { .. })) = &result
+    {
+        // nothing that it counted is kept
+        engine = cpu(options);
+        warnings.push(begun_again(error, engine.as_ref()));
+        result = run_on(engine.as_mut(), of, options, (keeper.as_mut(), None), hear);
+    }
     hear.progress_ended();
     if result.is_err()
         && let Some(keeper) = keeper.take()
@@ -82,6 +83,33 @@ pub fn compute(
     };
     computed.warnings.splice(0..0, warnings);
     Ok(Computed { keeper, ..computed })
+}
+
+/// Runs a plan on an engine; `auto` goes on with the processor where the device fails.
+fn run_on(
+    engine: &mut dyn Engine,
+    (scene, case, plan): (&Scene, &Case, &RunPlan),
+    options: &RunOptions,
+    (keeper, resume): (Option<&mut Keeper>, Option<BatchStore>),
+    hear: &mut dyn Listener,
+) -> Result<Outcome, RunError> {
+    let mut other = || cpu(options);
+    let mut heard = Heard(hear);
+    let around = Surroundings {
+        progress: &mut heard,
+        fallback: (options.engine == EngineChoice::Auto).then_some(&mut other),
+        keeper,
+        resume,
+    };
+    run_batches(scene, &case.decays.data, &case.nuclide, plan, engine, around)
+}
+
+/// A device was found to count otherwise in the middle of a run.
+fn begun_again(error: &EngineError, other: &dyn Engine) -> Note {
+    let name = other.device().name;
+    let words =
+        words!(error.fault().message(), ": the run was done on ", name, " from its beginning; report the driver");
+    Note::warning("engine-changed", words)
 }
 
 /// Removes the checkpoints: the results are in place.

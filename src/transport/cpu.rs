@@ -45,6 +45,14 @@ impl Carrier {
         Self::available()[0]
     }
 
+    /// The way of this name ([`Carrier::word`]) on this machine.
+    ///
+    /// Errors: a name of none; what it has.
+    pub fn named(word: &str) -> Result<Carrier, Vec<&'static str>> {
+        let all = Self::available();
+        all.iter().copied().find(|way| way.word() == word).ok_or_else(|| all.iter().map(|way| way.word()).collect())
+    }
+
     /// Histories that a thread carries at once.
     pub fn lanes(self) -> usize {
         match self {

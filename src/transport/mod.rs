@@ -78,6 +78,9 @@ pub mod spent;
 /// Uncertainty reached, and when to stop.
 pub mod stopping;
 
+/// A part of the jobs on two engines.
+pub mod witness;
+
 pub use scene::{Scene, SceneError};
 
 use crate::fault::{Explained, Fault, FaultKind, Setting, Words, explained, words};

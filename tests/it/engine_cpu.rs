@@ -13,7 +13,7 @@ use lutra::kernel::single::waiting::Stack;
 use lutra::physics::tables::TransportSettings;
 use lutra::tally::BatchTally;
 use lutra::transport::allocation::Expectation;
-use lutra::transport::cpu::CpuEngine;
+use lutra::transport::cpu::{Carrier, CpuEngine};
 use lutra::transport::emission::Pass;
 use lutra::transport::run::{FLAG_UNBALANCED, FLAG_UNFINISHED, RunPlan, audit, job, prepare};
 use lutra::transport::{DeviceInfo, Engine, Scene};
@@ -213,4 +213,14 @@ fn alarm_a_lost_particle_is_flagged() {
             assert!(!lost || (particle.alive == 0 && watch.escaped == u64::from(energy)), "{pass:?}, fault {number}");
         }
     }
+}
+
+/// A way of carrying histories has its name, and a name of none is refused with those that there are.
+#[test]
+fn alarm_a_way_that_there_is_not_is_no_other() {
+    for way in Carrier::available() {
+        assert_eq!(Carrier::named(way.word()), Ok(way));
+    }
+    let allowed = Carrier::named("sse9").expect_err("no machine has it");
+    assert!(allowed.contains(&"scalar"), "{allowed:?}");
 }

@@ -44,6 +44,7 @@ mod engine_lanes;
 mod engine_parity;
 mod engine_session;
 mod engine_shards;
+mod engine_witness;
 mod fano_doses;
 mod io_buffers;
 mod io_dicom_aside;

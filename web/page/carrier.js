@@ -1,7 +1,7 @@
 // A worker that a run borrows: it opens a device, takes a scene and jobs, and leaves tallies (`workers.js`).
 // @ts-check
 import init, * as engine from "./engine/lutra_web.js";
-import { bins, tell } from "./workers.js";
+import { bins, failed, sign, tell } from "./workers.js";
 
 const gpu = /** @type {any} */ (navigator).gpu;
 /** @type {engine.Carrier} */
@@ -20,7 +20,33 @@ async function signed(text) {
   return JSON.stringify(told);
 }
 
-const failed = (message) => JSON.stringify({ Err: { Device: { device: "worker", message } } });
+/** Where the question of the moment is answered. @type {SharedArrayBuffer | null} */
+let asked = null;
+/** Questions so far. */
+let questions = 0;
+/** Why this worker answers nothing more. */
+let broken = "";
+/** Why a device is lost. */
+let lost = "";
+
+/** A card that hands something over works; one that is lost says why. */
+function signs() {
+  const { prototype } = /** @type {any} */ (globalThis).GPUBuffer;
+  const { mapAsync } = prototype;
+  prototype.mapAsync = async function (...words) {
+    await mapAsync.apply(this, words);
+    if (asked) sign(asked);
+  };
+  const adapters = /** @type {any} */ (globalThis).GPUAdapter.prototype;
+  const { requestDevice } = adapters;
+  adapters.requestDevice = async function (...words) {
+    const device = await requestDevice.apply(this, words);
+    lost = "";
+    device.lost.then(({ message }) => (lost = ["the device was lost", message].filter(Boolean).join(": ")));
+    return device;
+  };
+}
+if (gpu) signs();
 
 const answers = {
   adapters: () => (gpu ? carrier.adapters() : JSON.stringify({ Ok: [] })),
@@ -31,22 +57,53 @@ const answers = {
   carry: ([job, next, part]) => carrier.carry(job, part, () => Atomics.add(next, 0, part)),
 };
 
+/** An answer; of a device that has failed because it was lost, with that. @param {string} text */
+async function explained(text) {
+  const told = JSON.parse(text);
+  if (!told.Err?.Device) return text;
+  // the word of it comes behind the failure
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  if (lost) told.Err.Device.message = `${lost} (${told.Err.Device.message})`;
+  return JSON.stringify(told);
+}
+
+/** Answers the question of the moment, once. @param {string} text */
+function reply(text) {
+  if (asked) tell(asked, text);
+  asked = null;
+}
+
 async function answered({ ask, parts, answer, module }) {
+  const own = ++questions;
+  asked = answer;
+  if (broken) return reply(failed("worker", broken));
   try {
     if (module) {
       await init({ module_or_path: module });
       carrier = new engine.Carrier();
     }
-    const text = await answers[ask](parts);
+    const text = await explained(await answers[ask](parts));
+    if (own !== questions || !asked) return;
     if (ask === "run" || ask === "carry") carrier.hand_out(bins(answer));
-    tell(answer, text);
+    reply(text);
   } catch (error) {
-    tell(answer, failed(String(error?.message ?? error)));
+    if (own === questions) reply(failed("worker", String(error?.message ?? error)));
   }
+}
+
+// a fault of the engine while it waits for the card ends no promise: it comes here
+for (const [kind, of] of [["error", ({ error, message }) => error?.message ?? message], ["unhandledrejection", ({ reason }) => reason?.message ?? reason]]) {
+  self.addEventListener(kind, (event) => {
+    if (!asked) return;
+    event.preventDefault();
+    broken = String(of(event));
+    reply(failed("worker", broken));
+  });
 }
 
 self.addEventListener("message", ({ ports: [port] }) => {
   // one after the other
   let last = Promise.resolve();
-  port.onmessage = ({ data }) => (last = last.then(() => answered(data)));
+  // after a fault the one before may never end
+  port.onmessage = ({ data }) => (last = asked ? last.then(() => answered(data)) : answered(data));
 });

@@ -105,8 +105,12 @@ class Engine {
 }
 
 const engine = new Engine();
-/** Beneath this name the page notes that something runs: a page that is closed in the middle can say so the next time. */
-const RUNNING = "lutra.running";
+/** How the names begin beneath which pages note that something runs: the next one can say that one was closed in the middle. */
+const NOTES = "lutra.running.";
+/** The name of this page; a lock of that name is held while something runs, and goes with the page. */
+const RUNNING = NOTES + Math.random().toString(36).slice(2);
+/** Gives the lock back. */
+let release = () => {};
 
 // ---- files
 
@@ -242,13 +246,15 @@ function left(done) {
 }
 
 engine.onProgress = ({ done, sigma, what }) => {
+  // of a run that was ended
+  if (at("cancel").hidden) return;
   at("progress").value = done;
   const known = sigma === null ? "" : `, uncertainty ${(100 * sigma).toFixed(1)} %`;
   at("state").textContent = `${what}: ${Math.round(100 * done)} %${known}${left(done)}`;
   running(done);
 };
 engine.onNote = ({ weight, text }) => {
-  at("notes").append(make("li", {}, text));
+  at("notes").append(make("li", weight === "warning" ? {} : { class: "info" }, text));
   if (weight !== "warning") at("state").textContent = text;
 };
 
@@ -260,7 +266,25 @@ function busy(on) {
   at("cancel").hidden = !on;
   at("progress").hidden = !on;
   at("progress").value = 0;
-  if (!on) localStorage.removeItem(RUNNING);
+  release();
+  if (on) navigator.locks?.request(RUNNING, () => new Promise((resolve) => (release = () => resolve(null))));
+  else localStorage.removeItem(RUNNING);
+}
+
+/** Says of pages that were closed in the middle what is lost; one that still runs holds its lock. */
+async function lost() {
+  const held = (await navigator.locks?.query())?.held?.map(({ name }) => name) ?? [];
+  const closed = Object.keys(localStorage).filter((name) => name.startsWith(NOTES) && !held.includes(name));
+  for (const name of closed) {
+    const { what, done } = JSON.parse(localStorage.getItem(name) ?? "{}");
+    localStorage.removeItem(name);
+    const words = `The page was closed while a ${what} ran, at ${Math.round(100 * (done ?? 0))} %. That run is lost; nothing half-made was kept. Open the files again.`;
+    at("lost").querySelector(".verdict").textContent = words;
+    at("lost").hidden = false;
+    // a page that is opened anew would begin where it was left
+    history.scrollRestoration = "manual";
+    at("lost").scrollIntoView({ block: "center" });
+  }
 }
 
 /** Runs something of the engine to its end, or to its refusal. */
@@ -317,18 +341,29 @@ function download(name, bytes) {
   return make("li", {}, make("a", { href: address, download: name }, name), ` ${bytes.length >= 1e5 ? `${(bytes.length / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes.length / 1e3)} kB`}`);
 }
 
+/** A verdict in a word: alone, or with its reason beside it. */
+const stateOf = ({ state }) => (typeof state === "string" ? state : state?.state ?? Object.keys(state ?? {})[0] ?? "none").replaceAll("_", " ");
+
+/** What carried a run, or the runs of a course, each once. */
+function devicesOf({ device, devices = device ? [device] : [] }) {
+  return Array.from(new Map(devices.map((one) => [`${one.engine} ${one.name}`, one])).values());
+}
+
 async function shown(what, { summary, files }) {
   addresses.forEach((address) => URL.revokeObjectURL(address));
   addresses = [];
   const fact = (name, value, note = "") => make("div", {}, make("dt", {}, name), make("dd", {}, make("span", { class: "value" }, value), make("span", { class: "note" }, note)));
   const hash = Array.isArray(summary.tally_sha256) ? summary.tally_sha256.join(" ") : summary.tally_sha256;
   const facts = [
-    ...(summary.verdict ? [fact("Verdict", String(summary.verdict.state?.state ?? Object.keys(summary.verdict.state ?? {})[0] ?? summary.verdict.state))] : []),
+    ...(summary.verdict ? [fact("Verdict", stateOf(summary.verdict))] : []),
     ...(hash ? [fact("Tally hash", hash.slice(0, 16), hash)] : []),
-    ...(summary.device ? [fact(summary.device.engine === "gpu" ? "Graphics card" : "Processor", summary.device.name, summary.device.engine === "gpu" ? `${summary.device.driver} (${summary.device.backend})` : "")] : []),
+    ...devicesOf(summary).map(({ engine, name, driver, backend }) => (engine === "gpu" ? fact("Graphics card", name, `${driver} (${backend})`) : fact("Processor", name))),
     ...(summary.histories ? [fact("Histories", summary.histories[0].toLocaleString("en"), "electrons")] : []),
   ];
   at("facts").replaceChildren(...facts);
+  // what was not said while it ran
+  const more = (summary.notes ?? []).filter((note) => !summary.heard.includes(note));
+  at("notes").append(...more.map((note) => make("li", {}, note)));
   at("words").hidden = !summary.words;
   at("words").textContent = summary.words ?? "";
   const rows = summary.regions ?? summary.totals ?? [];
@@ -346,6 +381,16 @@ async function shown(what, { summary, files }) {
 
 // ---- parity
 
+/** What the demo gives in one way of the engine; a card that is refused is a finding, too. */
+async function counted(way, histories) {
+  try {
+    return (await engine.ask("demo", { run: { engine: way, histories } })).summary;
+  } catch (refused) {
+    if (way !== "gpu" || ["ended", "crash"].includes(refused.kind)) throw refused;
+    return { refusal: refused.message };
+  }
+}
+
 async function compare() {
   busy(true);
   const found = /** @type {any} */ ({ schema: 1, agent: navigator.userAgent, devices: [] });
@@ -358,12 +403,11 @@ async function compare() {
     const { ways, card } = await engine.devices();
     for (const way of [...ways, ...(card && found.graphics.sound ? ["gpu"] : [])]) {
       began = performance.now();
-      const { summary } = await engine.ask("demo", { run: { engine: way, histories: known.histories } });
+      const { device, tally_sha256, refusal } = await counted(way, known.histories);
       const seconds = (performance.now() - began) / 1000;
-      const { name } = summary.device;
-      found.devices.push({ device: way === "gpu" ? `webgpu ${name}` : `wasm ${way}: ${name}`, tally_sha256: summary.tally_sha256, agrees: summary.tally_sha256 === known.tally_sha256, seconds });
+      found.devices.push({ device: way === "gpu" ? `webgpu ${device?.name ?? card}` : `wasm ${way}: ${device.name}`, tally_sha256, refusal, agrees: tally_sha256 === known.tally_sha256, seconds });
     }
-    const row = ({ device, tally_sha256, agrees, seconds }) => make("tr", {}, make("th", { scope: "row" }, device), make("td", {}, tally_sha256.slice(0, 16)), make("td", {}, agrees ? "the known hash" : "DIFFERS"), make("td", { class: "num" }, seconds.toFixed(1)));
+    const row = ({ device, tally_sha256, refusal, agrees, seconds }) => make("tr", {}, make("th", { scope: "row" }, device), make("td", {}, tally_sha256?.slice(0, 16) ?? "none"), make("td", {}, agrees ? "the known hash" : refusal ?? "DIFFERS"), make("td", { class: "num" }, seconds.toFixed(1)));
     const { device, sound, words } = found.graphics;
     const verdict = device ? `${device} ${sound ? "computes as the kernel needs it" : `does not compute as the kernel needs it: ${words}`}.` : `There is none: ${words}.`;
     const head = make("tr", {}, ...["Device", "Tally hash", "Verdict", "Seconds"].map((text, n) => make("th", { scope: "col", ...(n === 3 ? { class: "num" } : {}) }, text)));
@@ -377,6 +421,8 @@ async function compare() {
     at("state").textContent = "Compared.";
   } catch (refused) {
     at("compared").replaceChildren(refusalOf(refused));
+    at("state").textContent = refused.kind === "ended" ? "Cancelled. Nothing was kept." : "Not compared: see below.";
+    if (refused.kind === "crash") await engine.end().catch(() => {});
   } finally {
     busy(false);
   }
@@ -421,13 +467,13 @@ addEventListener("beforeunload", (event) => {
 });
 
 form();
-const lost = JSON.parse(localStorage.getItem(RUNNING) ?? "null");
-if (lost) {
-  localStorage.removeItem(RUNNING);
-  const words = `The page was closed while a ${lost.what} ran, at ${Math.round(100 * (lost.done ?? 0))} %. That run is lost; nothing half-made was kept. Open the files again.`;
-  at("lost").querySelector(".verdict").textContent = words;
-  at("lost").hidden = false;
-}
+lost();
+// the lock of a page that ends just now
+setTimeout(lost, 2000);
 if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
+  // the first visit to a server that does not isolate the page: the service worker does, once the page is opened anew
+  const untouched = () => !engine.dropped.length && !guess.size && at("cancel").hidden && at("made").hidden;
+  const again = () => untouched() && location.reload();
+  if (!crossOriginIsolated) navigator.serviceWorker.addEventListener("controllerchange", again, { once: true });
   navigator.serviceWorker.register("offline.js").catch(() => {});
 }

@@ -1,16 +1,22 @@
 // Whether the graphics card of this browser computes as the kernel needs it: the engine has the pass and knows the answers.
 // @ts-check
 
+/** How long a card may take, ms. */
+const PATIENCE = 60_000;
+
+/** What comes, or an error where nothing does. @template T @param {Promise<T>} coming @returns {Promise<T>} */
+const soon = (coming) => Promise.race([coming, new Promise((_, reject) => setTimeout(reject, PATIENCE, new Error(`no answer for ${PATIENCE / 1000} s`)))]);
+
 /** What a card answers, or why none does. @param {(ask: string, more?: object) => Promise<any>} ask */
 export async function probed(ask) {
   const gpu = /** @type {any} */ (navigator).gpu;
-  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = gpu && await soon(gpu.requestAdapter({ powerPreference: "high-performance" }));
   if (!adapter) return { device: null, words: gpu ? "no adapter" : "no WebGPU in this browser" };
   const { vendor, architecture, device: name, description } = adapter.info ?? {};
   const device = [description || vendor, architecture, name].filter(Boolean).join(" ") || "unnamed";
   try {
     const began = performance.now();
-    const { answers, together } = await answered(await adapter.requestDevice(), await ask("probe"));
+    const { answers, together } = await soon(adapter.requestDevice().then(async (device) => answered(device, await ask("probe"))));
     const seconds = (performance.now() - began) / 1000;
     return { device, seconds, ...await ask("probed", { answers, together }) };
   } catch (error) {

@@ -6,11 +6,13 @@
 // Exit code 0: no findings; 1: findings.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { EXACT, FITTED, apart, seen } from "./apart.mjs";
+import { drafted } from "./course.mjs";
 import { doseOf, undated } from "./dicom.mjs";
 
 const [nodeFolder, program, study] = process.argv.slice(2).map((path) => resolve(path));
@@ -43,36 +45,6 @@ function dropped(folder, under = "") {
 
 const plain = (name, bytes) => (name.endsWith(".gz") ? gunzipSync(bytes) : name.endsWith(".dcm") ? undated(bytes) : Buffer.from(bytes));
 const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
-
-/** How far two numbers may lie apart, relative to the larger; below the floor they are the same. Tallies are integers and equal;
- * floating point stands on `exp` and the like of the platform, which differ in the last digit. */
-const EXACT = { share: 1e-12, floor: 0, voxels: 0, curves: 0 };
-/** After a fit over time: its iterations end within the last digits. Voxels are of single precision; a voxel on the edge of a bin of a
- * histogram may fall to either side. */
-const FITTED = { share: 1e-9, floor: 1e-12, voxels: 1e-6, curves: 2e-6 };
-
-const close = (one, other, share, floor) => {
-  const [off, size] = [Math.abs(one - other), Math.max(Math.abs(one), Math.abs(other))];
-  if (off > floor) facts.largest_difference = Math.max(facts.largest_difference ?? 0, off / size);
-  return off <= share * size || off <= floor;
-};
-
-/** Where two values differ: other text, other keys, numbers too far apart; null: nowhere. */
-function apart(one, other, within, path = "") {
-  if (typeof one === "number" && typeof other === "number") {
-    return close(one, other, within.share, within.floor) ? null : `${path}: ${one}, the command line's ${other}`;
-  }
-  if (one === null || other === null || typeof one !== "object" || typeof other !== "object") {
-    return one === other ? null : `${path}: ${JSON.stringify(one)}, the command line's ${JSON.stringify(other)}`;
-  }
-  const [here, there] = [Object.keys(one), Object.keys(other)];
-  if (here.join() !== there.join()) return `${path}: other keys`;
-  for (const key of here) {
-    const found = apart(one[key], other[key], within, `${path}/${key}`);
-    if (found) return found;
-  }
-  return null;
-}
 
 const cells = (text) => text.toString().split("\n").map((line) => line.split(",").map((cell) => (cell === "" || Number.isNaN(Number(cell)) ? cell : Number(cell))));
 /** A NIfTI volume of single precision: its head as text, its voxels. */
@@ -156,6 +128,12 @@ try {
     expect(JSON.parse(made.summary()).tally_sha256 === hash, `${way}: the tally hash differs from the command line's`);
   }
 
+  // a worker that carries histories has the ways of the engine, and no other
+  const carrier = new engine.Carrier();
+  const odd = JSON.parse(await carrier.load([], "sse9")).Err?.Device?.message;
+  expect(odd === `way of carrying histories: found "sse9"; allowed: ${engine.ways().map((way) => way.slice(4)).join(", ")}`,
+    `a way that there is not: ${odd}`);
+
   // the practice patient: files, a dose with DICOM, ended, refused
   lutra("demo", "--practice", "--out", "practice");
   const practice = engine.practice();
@@ -202,18 +180,7 @@ try {
   expect(found.images.some((image) => image.role && image.path.includes("ct")), "inspect: the CT is not found");
 
   // the course of the tutorial: drafted by the program, filled in, dropped as a folder
-  lutra("init", "course", "practice", "--out", "practice");
-  const edit = (name, ...changes) => {
-    const path = join(home, "practice", name);
-    writeFileSync(path, changes.reduce((text, [from, to]) => text.replace(from, to), readFileSync(path, "utf8")));
-  };
-  for (const cycle of [1, 2, 3]) {
-    edit(`SERIES-${cycle}.toml`, [/^unit = "\?"/m, 'unit = "bq_ml"'], [/^decay_correction = "\?"/m, 'decay_correction = "none"'],
-      ...[24, 72, 168].map((h) => [new RegExp(`(suggests ${h}\\.[^\n]*\n[^\n]*)"\\?"`), `$1${h}`]));
-  }
-  edit("COURSE.toml", [/^protocol = "\?"/m, 'protocol = "iluminet"'], [/^administered_mbq = "\?"/gm, "administered_mbq = 7400"],
-    ...["2025-01-14", "2025-03-25", "2025-06-03"].map((day, n) =>
-      [new RegExp(`(^# Cycle ${n + 1}:[^]*?^date = )"\\?"`, "m"), `$1${day}`]), [/^# grid = "activity"/m, 'grid = "6"']);
+  drafted(lutra, join(home, "practice"));
   lutra("course", "practice/COURSE.toml", "--histories", "5000", "--engine", "cpu", "--out", "course");
   const course = engine.course(dropped(join(home, "practice")),
     JSON.stringify({ course: "COURSE.toml", run: { engine: "cpu", histories: 5000 } }), began, quiet);
@@ -248,5 +215,6 @@ try {
 } finally {
   rmSync(home, { recursive: true, force: true });
 }
+facts.largest_difference = seen.largest;
 console.log(JSON.stringify({ findings, facts }));
 process.exit(findings.length ? 1 : 0);

@@ -14,6 +14,10 @@ fn kind_name(kind: wgpu::DeviceType) -> &'static str {
     }
 }
 
+/// What else than the processor helps where there is no adapter: in a browser, nothing of the page.
+const DRIVER: &str =
+    if cfg!(target_family = "wasm") { "" } else { "install a Vulkan driver (Debian: mesa-vulkan-drivers), or " };
+
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends =
@@ -100,11 +104,7 @@ pub(super) async fn choose(number: Option<usize>) -> Result<wgpu::Adapter, Engin
                 automatic(&summaries).or_else(usable),
                 EngineError::NoDevice {
                     found: format!("no usable adapter among {count} found").into(),
-                    hint: words!(
-                        "install a Vulkan driver (Debian: mesa-vulkan-drivers), or use ",
-                        Setting::Engine,
-                        " cpu"
-                    ),
+                    hint: words!(DRIVER, "use ", Setting::Engine, " cpu"),
                 },
             )
         }

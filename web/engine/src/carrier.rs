@@ -17,6 +17,16 @@ fn told<T: Serialize>(made: Result<T, EngineError>) -> String {
     serde_json::to_string(&told).expect("numbers and words have a text")
 }
 
+/// The way of this name.
+///
+/// Errors: a name of none.
+fn way_named(word: &str) -> Result<Way, EngineError> {
+    Way::named(word).map_err(|allowed| EngineError::Device {
+        device: "worker".into(),
+        message: format!("way of carrying histories: found {word:?}; allowed: {}", allowed.join(", ")),
+    })
+}
+
 fn not_open() -> EngineError {
     EngineError::Device { device: "worker".into(), message: "it was asked before it was opened".into() }
 }
@@ -62,18 +72,17 @@ impl Carrier {
         told(opened.await)
     }
 
-    /// Takes a scene; on the processor with the way in which histories are carried.
+    /// Takes a scene; on the processor with the way in which histories are carried. A way that this engine has not is refused.
     pub async fn load(&mut self, parts: Array, way: Option<String>) -> String {
-        let scene = Arc::new(parcel::scene(&parts));
+        let scene = || Arc::new(parcel::scene(&parts));
         let loaded = async {
             let Some(way) = way else {
                 let card = self.card.as_mut().ok_or_else(not_open)?;
-                card.load_async(scene).await?;
+                card.load_async(scene()).await?;
                 return Ok::<EngineSpent, EngineError>(AsyncEngine::spent(card));
             };
-            let way = Way::available().into_iter().find(|own| own.word() == way).unwrap_or(Way::Scalar);
-            let hand = self.hand.insert(CpuEngine::with(1, way));
-            hand.load(scene)?;
+            let hand = self.hand.insert(CpuEngine::with(1, way_named(&way)?));
+            hand.load(scene())?;
             Ok(Engine::spent(hand))
         };
         told(loaded.await)

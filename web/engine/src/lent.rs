@@ -3,13 +3,14 @@
 
 use crate::parcel::{Account, Adapter, Failed, of_job, of_scene};
 use js_sys::{Array, BigInt64Array, SharedArrayBuffer, Uint32Array};
-use lutra::fault::Words;
+use lutra::fault::{Explained, Words};
 use lutra::kernel::single::context::FLAG_TALLY_OVERFLOW;
 use lutra::tally::BatchTally;
 use lutra::transport::cpu::{Carrier, CpuEngine};
 use lutra::transport::gpu::{AdapterSummary, automatic};
 use lutra::transport::machine::{Devices, Machine};
 use lutra::transport::spent::EngineSpent;
+use lutra::transport::witness::{PART as WITNESSED, Witnessed};
 use lutra::transport::{DeviceInfo, Engine, EngineError, Job, SceneData};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
@@ -49,6 +50,19 @@ const LEAST: u32 = 256;
 thread_local! {
     /// What the page lends; else why it lends nothing.
     static LENT: RefCell<Result<Workers, String>> = RefCell::new(Err("no GPU found".to_owned()));
+    /// What runs took, in order.
+    static TAKEN: RefCell<Vec<DeviceInfo>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What runs took since this was asked before, in order.
+pub fn taken() -> Vec<DeviceInfo> {
+    TAKEN.take()
+}
+
+/// Notes what a run takes.
+fn took(engine: Box<dyn Engine>) -> Box<dyn Engine> {
+    TAKEN.with_borrow_mut(|taken| taken.push(engine.device()));
+    engine
 }
 
 /// The page lends workers to all runs from now on.
@@ -100,7 +114,9 @@ impl Machine for Page {
 
     fn lacking(&self) -> Words {
         match workers() {
-            Ok(_) => asked::<String>(CARD, "lacking", &Array::new()).unwrap_or_default().into(),
+            Ok(_) => {
+                asked::<String>(CARD, "lacking", &Array::new()).map_or_else(|error| error.fault().message(), Into::into)
+            }
             Err(reason) => reason.into(),
         }
     }
@@ -108,17 +124,19 @@ impl Machine for Page {
     fn gpu(&self, number: Option<usize>) -> Result<Box<dyn Engine>, EngineError> {
         let parts = number.map(|number| JsValue::from_f64(number as f64)).into_iter().collect();
         let (info, spent) = asked(CARD, "open_card", &parts)?;
-        Ok(Box::new(Card { info, bins: 0, spent }))
+        // no one has seen this card count: the processor carries a part of its jobs too
+        let witness = CpuEngine::with(1, Carrier::fastest());
+        Ok(took(Box::new(Witnessed::new(Card { info, bins: 0, spent }, witness, WITNESSED))))
     }
 
     fn cpu(&self, threads: usize, way: Option<Carrier>) -> Box<dyn Engine> {
         let way = way.unwrap_or_else(Carrier::fastest);
         let hands = workers().map_or(0, |workers| workers.hands());
         let hands = if threads == 0 { hands } else { hands.min(u32::try_from(threads).unwrap_or(u32::MAX)) };
-        match hands {
+        took(match hands {
             0 | 1 => Box::new(CpuEngine::with(1, way)),
             _ => Box::new(Hands { hands, way, bins: 0, spent: EngineSpent::default() }),
-        }
+        })
     }
 }
 

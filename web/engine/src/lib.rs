@@ -150,6 +150,7 @@ pub fn course(files: &Files, request_json: &str, began_ms: f64, progress: &Funct
         let files = files.buffers().or_user_error()?;
         let (place, study, mut run) = words::read::<words::Course>(request_json)?.request(&files)?;
         run.devices = lent::devices();
+        let _of_before = lent::taken();
         let source = match &study {
             Some(choice) => CourseSource::of_study(&place, choice, hear)?,
             None => CourseSource::of_file(&place)?,
@@ -162,6 +163,7 @@ pub fn course(files: &Files, request_json: &str, began_ms: f64, progress: &Funct
             "words": lutra::course::words::verdict_words_with(&result.verdict, thrown::field),
             "cycles": result.accumulated.cycles,
             "totals": result.accumulated.totals,
+            "devices": lent::taken(),
             "tally_sha256": result.computed.iter().map(|one| &one.tally_sha256).collect::<Vec<_>>(),
         });
         Ok((kept, summary))
@@ -181,6 +183,7 @@ pub fn audit(files: &Files, request_json: &str, began_ms: f64, progress: &Functi
             "tally_sha256": done.computed.tally_sha256,
             "device": done.computed.device,
             "regions": done.written.rows,
+            "notes": done.case.warnings.iter().chain(&done.computed.warnings).map(|note| shown(&note.sentence())).collect::<Vec<_>>(),
         });
         Ok((kept, summary))
     })
