@@ -133,6 +133,9 @@ impl OnImage {
     }
 }
 
+/// What each region of a correction's list has of an image, MBq, in the order of the region's voxels.
+pub type Parts = Vec<Vec<f64>>;
+
 /// Corrects the images in place, each by its own regions; `doubted` are labels that are left as measured, with the reason. Gives
 /// what was done and, by image, what each region has of it.
 ///
@@ -142,7 +145,7 @@ pub fn correct(
     settings: &PartialVolume,
     images: &mut [ActivityImage],
     doubted: &BTreeMap<u16, String>,
-) -> Result<(Record, Vec<Vec<Vec<f64>>>), UserError> {
+) -> Result<(Record, Vec<Parts>), UserError> {
     let all: Vec<(&Regions, &[f64])> =
         on.iter().zip(images.iter()).map(|(on, image)| (&on.regions, &image.activity_mbq.data[..])).collect();
     let edge_mm = on.first().map_or(0.0, |on| on.outline_edge_mm);

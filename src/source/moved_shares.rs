@@ -8,7 +8,8 @@
 //! g'_l = g_l (1 - F) / (1 - h)   where F > h,     g'_l = g_l   elsewhere;                                     (1)
 //! ```
 //!
-//! where they leave a place, h > F, it belongs to what lies outside all outlines. Regions that come to overlap divide what they
+//! where they leave a place, h > F, it belongs to their bed: the region (or what lies outside all outlines) that most of their border
+//! touches where they were drawn. Regions that come to overlap divide what they
 //! share. Without a motion of their own the shares are those of `Shares`. (1) is exact but for voxels of the image that hold three parties,
 //! whose places within the voxel it does not know: what a region displaces of another is right within a seventh.
 
@@ -25,6 +26,8 @@ pub struct MovedShares {
     own: BTreeMap<u16, Vec<f64>>,
     /// 1 - F over 1 - h where F > h, else 1, by voxel.
     left: Vec<f64>,
+    /// Shares of the places that regions have left, by the label of their bed.
+    gone: BTreeMap<u16, Vec<f64>>,
 }
 
 impl MovedShares {
@@ -41,36 +44,65 @@ impl MovedShares {
         let rest = Shares::of(&Volume { grid: rest.clone(), data: labels.data.clone() }, image)?;
         let mut moved = BTreeMap::new();
         let (mut taken, mut before) = (vec![0.0; image.len()], vec![0.0; image.len()]);
+        let mut drawn = Vec::new();
         for (label, grid) in own {
             let shares = alone(labels, *label, grid, image);
             taken.iter_mut().zip(&shares).for_each(|(sum, share)| *sum += share);
-            if let Some(number) = rest.labels().iter().position(|known| known == label) {
-                before.iter_mut().zip(rest.fractions(number)).for_each(|(sum, share)| *sum += share);
-            }
+            let number = rest.labels().iter().position(|known| known == label);
+            let here = number.map_or_else(|| vec![0.0; image.len()], |number| rest.fractions(number));
+            before.iter_mut().zip(&here).for_each(|(sum, share)| *sum += share);
+            drawn.push((bed(labels, *label, own), here));
             moved.insert(*label, shares);
         }
         for shares in moved.values_mut() {
             shares.iter_mut().zip(&taken).filter(|(_, all)| **all > 1.0).for_each(|(share, all)| *share /= all);
         }
-        let left = taken.iter().zip(before).map(|(&taken, before)| {
-            let taken = taken.min(1.0);
-            if taken > before { (1.0 - taken) / (1.0 - before) } else { 1.0 }
-        });
-        Ok(Self { rest, own: moved, left: left.collect() })
+        taken.iter_mut().for_each(|all| *all = all.min(1.0));
+        let mut gone: BTreeMap<u16, Vec<f64>> = BTreeMap::new();
+        for (bed, here) in drawn {
+            let left = gone.entry(bed).or_insert_with(|| vec![0.0; image.len()]);
+            for (v, share) in here.into_iter().enumerate().filter(|(v, _)| before[*v] > taken[*v]) {
+                left[v] += share * (1.0 - taken[v] / before[v]);
+            }
+        }
+        let left = |(&taken, before): (&f64, f64)| if taken > before { (1.0 - taken) / (1.0 - before) } else { 1.0 };
+        Ok(Self { rest, own: moved, left: taken.iter().zip(before).map(left).collect(), gone })
     }
 
-    /// The share of the region with this label in every voxel; of label 0, without the places that regions have left.
+    /// The share of the region with this label in every voxel.
     pub fn fractions(&self, label: u16) -> Vec<f64> {
         if let Some(own) = self.own.get(&label) {
             return own.clone();
         }
-        let Some(number) = self.rest.labels().iter().position(|known| *known == label) else {
-            return vec![0.0; self.left.len()];
-        };
-        let mut shares = self.rest.fractions(number);
+        let number = self.rest.labels().iter().position(|known| *known == label);
+        let mut shares = number.map_or_else(|| vec![0.0; self.left.len()], |number| self.rest.fractions(number));
         shares.iter_mut().zip(&self.left).for_each(|(share, left)| *share *= left);
+        if let Some(gone) = self.gone.get(&label) {
+            shares.iter_mut().zip(gone).for_each(|(share, gone)| *share += gone);
+        }
         shares
     }
+}
+
+/// The label that most faces of a region's border touch, of those that do not move by themselves; of equals the lowest.
+fn bed(labels: &Volume<u16>, label: u16, own: &[(u16, VoxelGrid)]) -> u16 {
+    let dims = labels.grid.dims;
+    let pitch = [1, dims[0], dims[0] * dims[1]];
+    let mut faces: BTreeMap<u16, usize> = BTreeMap::new();
+    for n in labels.data.iter().enumerate().filter(|(_, of)| **of == label).map(|(n, _)| n) {
+        let at = labels.grid.voxel(n);
+        for axis in 0..3 {
+            let below = (at[axis] > 0).then(|| n - pitch[axis]);
+            let above = (at[axis] + 1 < dims[axis]).then(|| n + pitch[axis]);
+            for other in [below, above].into_iter().flatten().map(|m| labels.data[m]) {
+                if other != label && own.iter().all(|(moves, _)| *moves != other) {
+                    *faces.entry(other).or_default() += 1;
+                }
+            }
+        }
+    }
+    let most = faces.values().copied().max();
+    faces.into_iter().find(|(_, count)| Some(*count) == most).map_or(0, |(other, _)| other)
 }
 
 /// The share of one label alone, its voxels on this grid; 0 everywhere where the image does not reach it.
@@ -156,11 +188,14 @@ mod tests {
             let moved = MovedShares::of(&labels(), &image(), &fine(), &own).expect("grids overlap");
             let [block, slab] = [2, 3].map(|label| moved.fractions(label));
             assert!((volume_mm3(&block) / block_mm3 - 1.0).abs() < 1e-9, "{up_mm}");
-            // upwards it leaves a gap, which is not the slab's; downwards it displaces so much of the slab
+            // upwards it leaves a gap, which is its bed's, most of its border, and not the slab's; downwards it displaces so much of the slab
             let displaced_mm3 = 20.0 * 20.0 * (-up_mm).max(0.0);
             let off_mm3 = volume_mm3(&slab) + displaced_mm3 - slab_mm3;
             assert!(off_mm3.abs() <= 0.15 * displaced_mm3 + 1e-6 * slab_mm3, "{up_mm}: {off_mm3} of {displaced_mm3}");
-            assert!(block.iter().zip(&slab).all(|(a, b)| a + b < 1.0 + 1e-9));
+            let around = moved.fractions(0);
+            assert!((0..block.len()).all(|v| block[v] + slab[v] + around[v] < 1.0 + 1e-9));
+            let whole = (0..block.len()).filter(|&v| (block[v] + slab[v] + around[v] - 1.0).abs() < 1e-9).count();
+            assert_eq!(whole, block.len(), "{up_mm}: every voxel is full");
         }
     }
 
