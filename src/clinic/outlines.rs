@@ -10,7 +10,7 @@ use crate::materials::hu_curve::HuCalibration;
 use crate::note::{Note, Severity};
 use crate::source::concentrations::Concentrations;
 use crate::source::misfit::{Misfit, misfits};
-use crate::source::misfit_series::together;
+use crate::source::misfit_series::{doubted, together};
 use crate::source::outline_notes::{Names, apart, meet, of_misfits, of_shares, unfinished};
 use crate::source::regrid::average_to;
 use crate::source::shares::Shares;
@@ -118,10 +118,11 @@ impl Outlines {
             judged.notes.extend(of_misfits(&seen, &shown).into_iter().map(|note| note.at(&image.name)));
             judged.seen.push(seen);
         }
-        for one in together(&judged.seen) {
-            if let Some(reason) = one.too_small() {
-                judged.doubted.insert(one.label, reason);
-            } else if let Some(reason) = one.too_large_or_aside() {
+        let series = together(&judged.seen);
+        let drawn = shares.labels().iter().copied().filter(|label| !free.contains(label));
+        judged.doubted = doubted(&series, drawn);
+        for one in series.iter().filter(|one| one.too_small().is_none()) {
+            if let Some(reason) = one.too_large_or_aside() {
                 let text =
                     format!("{reason}: its partial-volume correction falls short; check outline and registration");
                 judged

@@ -23,11 +23,17 @@ impl DoseMap {
         cores::of_each(sigma_rel.chunks_mut(step).enumerate(), |(n, part)| {
             for (v, sigma) in (n * step..).zip(part) {
                 if dose_gy[v] != 0.0 && alike.counts(v) {
-                    *sigma = (alike.pooled(v, &variance_gy2).sqrt() / f64::from(dose_gy[v].abs())) as f32;
+                    *sigma = held(alike.pooled(v, &variance_gy2).sqrt() / f64::from(dose_gy[v].abs()));
                 }
             }
         });
     }
+}
+
+/// A relative error as a map holds it. The dose of a voxel that histories have all but missed can be so small beside the error of its
+/// neighbours that no single precision number says how often it goes into it: the largest one then says that it does not count.
+fn held(relative: f64) -> f32 {
+    relative.min(f64::from(f32::MAX)) as f32
 }
 
 #[cfg(test)]
@@ -91,6 +97,22 @@ mod tests {
         map.pool_errors(&[0.1; 4], &[1.0; 4], AIR_LIMIT_G_CM3);
         assert!((map.sigma_rel[0] - (0.36f32 / 3.0).sqrt()).abs() < 1e-5, "{:?}", map.sigma_rel);
         assert!((map.sigma_rel[1] - (0.36f32 / 4.0).sqrt()).abs() < 1e-5, "{:?}", map.sigma_rel);
+    }
+
+    /// A voxel with next to no dose among others with an error has one that a map can hold.
+    #[test]
+    fn law_errors_beside_next_to_no_dose_are_finite() {
+        let grid = VoxelGrid::axis_aligned([3, 1, 1], [1.0; 3], [0.0; 3]);
+        let mut map = DoseMap {
+            grid,
+            dose_gy: vec![1.0, 1e-42, 1.0],
+            sigma_rel: vec![0.5, 0.1, 0.5],
+            dose_electron_gy: vec![1.0, 1e-42, 1.0],
+            dose_photon_gy: vec![0.0; 3],
+        };
+        map.pool_errors(&[1.0; 3], &[1.0; 3], AIR_LIMIT_G_CM3);
+        assert_eq!(map.sigma_rel[1], f32::MAX);
+        assert!(map.sigma_rel.iter().all(|sigma| sigma.is_finite() && *sigma > 0.1), "{:?}", map.sigma_rel);
     }
 
     /// The comparisons above see a map that is not pooled.

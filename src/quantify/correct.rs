@@ -22,6 +22,9 @@ const MOST_OUTLINE_REL: f64 = 1.0 / 3.0;
 const HOT_NEIGHBOUR: f64 = 0.25;
 /// A region that recovers more than this by itself has little to take from a neighbour.
 const RECOVERS: f64 = 0.9;
+/// Own recovery from which on a region that is held back keeps its share of image voxels; below it shares make too much of an
+/// outline that is too small, as a correction does, and it keeps the mean in its outline (convention).
+const SHARED_FROM: f64 = 2.0 / 3.0;
 /// Voxels count as a region's surroundings where its blurred indicator is between these.
 const SURROUNDINGS: [f64; 2] = [0.02, 0.3];
 
@@ -145,7 +148,13 @@ impl Correction {
         let model = Model::new(regions, &self.psf);
         let means = self.means(&model, image)?;
         let mut report = self.report(&model, image, &means, doubted)?;
-        let out = self.image(&model, image, &means, &report);
+        let kept = Kept::of(regions, image, &report);
+        for ((r, _), row) in regions.outlined().zip(&mut report).filter(|(_, row)| row.withheld_rel > 0.0) {
+            if let Some(uncorrected) = kept.mean(r) {
+                row.withheld_rel = (means[r] / uncorrected - 1.0).abs();
+            }
+        }
+        let out = self.image(&model, image, &means, kept, &report);
         for ((r, region), report) in regions.outlined().zip(&mut report) {
             report.after_mbq = region.each().map(|(v, share)| share * image[v] * out.factor(r, v)).sum();
         }
@@ -264,23 +273,32 @@ impl Correction {
     }
 
     /// The factors that make the corrected image.
-    fn image(&self, model: &Model<'_>, image: &[f64], means: &[f64], report: &[RegionCorrection]) -> Factors {
+    fn image(
+        &self,
+        model: &Model<'_>,
+        image: &[f64],
+        means: &[f64],
+        kept: Kept,
+        report: &[RegionCorrection],
+    ) -> Factors {
         let regions = model.regions();
         let measured = model.measured(image);
-        let held = |region: &Region| report.iter().any(|r| r.label == region.label && r.held_back.is_some());
+        // where no outline can be trusted, what lies outside them is not cleared of what they would spill either
+        let none = report.iter().all(|row| row.held_back.is_some());
+        let held = |region: &Region| none || report.iter().any(|r| r.label == region.label && r.held_back.is_some());
         let free: Vec<bool> = regions.list.iter().map(|region| !held(region)).collect();
         match &self.method {
             Method::RichardsonLucy(steps) => {
                 let sharp = lucy::sharpened(&self.psf, &regions.grid, image, *steps);
                 let ratio = sharp.iter().zip(image).map(|(f, g)| if *g > 0.0 { f / g } else { 1.0 }).collect();
-                Factors { by_region: vec![1.0; free.len()], by_voxel: Some(ratio), free: vec![true; free.len()] }
+                Factors { by_region: vec![1.0; free.len()], by_voxel: Some(ratio), free: vec![true; free.len()], kept }
             }
             Method::Gtm | Method::Recovery(_) => {
                 let factor = |(m, g): (&f64, &f64)| if *g != 0.0 { m / g } else { 1.0 };
                 let by_region = means.iter().zip(&measured).map(factor).collect();
                 // what is no outlined region is as it is
                 let outlined = regions.list.iter().zip(free).map(|(region, free)| free && region.label != 0).collect();
-                Factors { by_region, by_voxel: None, free: outlined }
+                Factors { by_region, by_voxel: None, free: outlined, kept }
             }
             Method::Likelihood | Method::Rbv | Method::IterativeYang(_) => {
                 let mut by_region = means.to_vec();
@@ -290,23 +308,61 @@ impl Correction {
                 }
                 // a region below 0 is held back; for the model of its neighbours it is what was found
                 let by_voxel = model.image(means).into_iter().map(|b| if b > 0.0 { 1.0 / b } else { 0.0 }).collect();
-                Factors { by_region, by_voxel: Some(by_voxel), free }
+                Factors { by_region, by_voxel: Some(by_voxel), free, kept }
             }
         }
     }
 }
 
-/// A voxel's part of region r is multiplied by by_region[r] x by_voxel[v] where the region is free, else by 1.
+/// A voxel's part of region r is multiplied by by_region[r] x by_voxel[v] where the region is free, else it is as without a correction.
 struct Factors {
     by_region: Vec<f64>,
     by_voxel: Option<Vec<f64>>,
     free: Vec<bool>,
+    kept: Kept,
+}
+
+/// What regions that are held back keep: what they have without a correction, image voxels divided among the outlines that share them
+/// (`source/concentrations.rs`, the same law), or, of a region that recovers too little, its outline's mean.
+///
+/// Without regions that are held back there is nothing to know.
+#[derive(Default)]
+struct Kept {
+    /// Mean of each region, or none for its outline's.
+    means: Vec<Option<f64>>,
+    /// 1 over the means' image by voxel, 0 where there is none.
+    by_voxel: Vec<f64>,
+}
+
+impl Kept {
+    fn of(regions: &Regions, image: &[f64], report: &[RegionCorrection]) -> Self {
+        if report.iter().all(|row| row.held_back.is_none()) {
+            return Self::default();
+        }
+        let sharp = Model::sharp(regions);
+        let means = likelihood::means(&sharp, image);
+        let by_voxel = sharp.image(&means).into_iter().map(|b| if b > 0.0 { 1.0 / b } else { 0.0 }).collect();
+        let small = |label: u16| report.iter().any(|row| row.label == label && row.own_recovery < SHARED_FROM);
+        let means = regions.list.iter().zip(means).map(|(region, mean)| (!small(region.label)).then_some(mean));
+        Self { means: means.collect(), by_voxel }
+    }
+
+    fn mean(&self, region: usize) -> Option<f64> {
+        self.means.get(region).copied().flatten().filter(|mean| *mean > 0.0)
+    }
+
+    fn factor(&self, region: usize, voxel: usize) -> f64 {
+        match self.mean(region) {
+            Some(mean) if self.by_voxel[voxel] > 0.0 => mean * self.by_voxel[voxel],
+            _ => 1.0,
+        }
+    }
 }
 
 impl Factors {
     fn factor(&self, region: usize, voxel: usize) -> f64 {
         if !self.free[region] {
-            return 1.0;
+            return self.kept.factor(region, voxel);
         }
         self.by_region[region] * self.by_voxel.as_ref().map_or(1.0, |f| f[voxel])
     }
@@ -394,7 +450,7 @@ fn notes(psf: &Psf, model: &Model<'_>, image: &[f64], means: &[f64], report: &[R
     for ((r, region), row) in regions.outlined().zip(report) {
         let place = format!("region {}", region.name);
         if let Some(reason) = &row.held_back {
-            let text = format!("its partial-volume correction is held back: {reason}; it is as measured");
+            let text = format!("its partial-volume correction is held back: {reason}; it is as without it");
             notes.push(Note::warning("partial-volume-held-back", text).at(&place));
         }
         if row.volume_ml < smallest_ml {

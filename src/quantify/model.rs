@@ -30,25 +30,15 @@ pub(super) enum Over {
 
 impl Blurred {
     fn of(region: &Region, regions: &Regions, psf: &Psf) -> Self {
-        let grid = &regions.grid;
-        let (mut low, mut high) = (grid.dims, [0; 3]);
-        for &voxel in &region.voxels {
-            let at = grid.voxel(voxel as usize);
-            low = std::array::from_fn(|axis| low[axis].min(at[axis]));
-            high = std::array::from_fn(|axis| high[axis].max(at[axis]));
-        }
-        let reach = psf.reach(grid);
-        let from: [usize; 3] = std::array::from_fn(|axis| low[axis].saturating_sub(reach[axis]));
-        let dims: [usize; 3] =
-            std::array::from_fn(|axis| (high[axis] + reach[axis] + 1).min(grid.dims[axis]) - from[axis]);
-        let mut values = vec![0.0; dims.iter().product()];
-        for (voxel, share) in region.each() {
-            let [i, j, k] = grid.voxel(voxel);
-            values[i - from[0] + dims[0] * (j - from[1] + dims[1] * (k - from[2]))] = share;
-        }
+        let (from, dims, values) = boxed(region, regions, psf.reach(&regions.grid));
         // beyond the box is nothing within reach: mirroring its ends is the same as zeros
-        let values = psf.blur_box(grid.spacing_mm, dims, &values).into_iter().map(|v| v as f32).collect();
+        let values = psf.blur_box(regions.grid.spacing_mm, dims, &values).into_iter().map(|v| v as f32).collect();
         Self { from, dims, values }
+    }
+
+    fn none(region: &Region, regions: &Regions) -> Self {
+        let (from, dims, values) = boxed(region, regions, [0; 3]);
+        Self { from, dims, values: values.into_iter().map(|v| v as f32).collect() }
     }
 
     /// The values in plane k of the image: calls `take` with the place in the plane and the value.
@@ -74,10 +64,35 @@ impl Blurred {
     }
 }
 
+/// A region's shares in the box around it and so many voxels more: its corner, its size, the shares.
+fn boxed(region: &Region, regions: &Regions, reach: [usize; 3]) -> ([usize; 3], [usize; 3], Vec<f64>) {
+    let grid = &regions.grid;
+    let (mut low, mut high) = (grid.dims, [0; 3]);
+    for &voxel in &region.voxels {
+        let at = grid.voxel(voxel as usize);
+        low = std::array::from_fn(|axis| low[axis].min(at[axis]));
+        high = std::array::from_fn(|axis| high[axis].max(at[axis]));
+    }
+    let from: [usize; 3] = std::array::from_fn(|axis| low[axis].saturating_sub(reach[axis]));
+    let dims: [usize; 3] = std::array::from_fn(|axis| (high[axis] + reach[axis] + 1).min(grid.dims[axis]) - from[axis]);
+    let mut values = vec![0.0; dims.iter().product()];
+    for (voxel, share) in region.each() {
+        let [i, j, k] = grid.voxel(voxel);
+        values[i - from[0] + dims[0] * (j - from[1] + dims[1] * (k - from[2]))] = share;
+    }
+    (from, dims, values)
+}
+
 impl<'a> Model<'a> {
     /// Blurs the regions.
     pub fn new(regions: &'a Regions, psf: &Psf) -> Self {
         let blurred = regions.list.iter().map(|region| Blurred::of(region, regions, psf)).collect();
+        Self { regions, blurred }
+    }
+
+    /// The regions as they are, for an image that nothing has blurred but its voxels.
+    pub fn sharp(regions: &'a Regions) -> Self {
+        let blurred = regions.list.iter().map(|region| Blurred::none(region, regions)).collect();
         Self { regions, blurred }
     }
 

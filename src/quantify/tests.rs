@@ -228,6 +228,34 @@ fn alarm_an_outline_that_says_nothing_holds_the_correction_back() {
     assert!(wide.apply(&regions, &vec![0.0; image.len()], &BTreeMap::new()).is_err());
 }
 
+/// A region that is held back has what it has without a correction; a small one the mean in its outline.
+#[test]
+fn law_what_is_held_back_is_as_without_the_correction() {
+    let correction = Correction {
+        method: Method::Likelihood,
+        psf: Psf::isotropic("psf", FWHM_MM).expect("width"),
+        psf_rel_sigma: 0.0,
+        outline_sigma_mm: 0.1,
+        texture: Texture::Image,
+    };
+    let doubted = BTreeMap::from([(1, "drawn otherwise".to_owned())]);
+    for (radius_mm, shared) in [(24.0, true), (7.0, false)] {
+        let (regions, image) = scene(radius_mm, FWHM_MM);
+        let done = correction.apply(&regions, &image, &doubted).expect("corrected");
+        let row = &done.regions[0];
+        assert_eq!(row.own_recovery >= 2.0 / 3.0, shared, "{row:?}");
+        let sharp = Model::sharp(&regions);
+        let uncorrected = if shared { likelihood::means(&sharp, &image)[0] } else { sharp.measured(&image)[0] };
+        assert!((row.after_mbq / row.before_mbq - uncorrected / sharp.measured(&image)[0]).abs() < 2e-3, "{row:?}");
+        // the one region is all: nothing else is changed either
+        let apart = done.image.iter().zip(&image).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(!shared || apart < 1e-3 * SPHERE, "{apart}");
+        // alarm: with its correction it has more
+        let free = correction.apply(&regions, &image, &BTreeMap::new()).expect("corrected");
+        assert!(free.regions[0].after_mbq > 1.02 * row.after_mbq, "{row:?}");
+    }
+}
+
 /// A second sphere that nobody outlined is told; the image of the outlined one alone is not.
 #[test]
 fn alarm_a_hot_neighbour_without_outline_is_told() {

@@ -84,7 +84,8 @@ fn cli_the_budget_of_a_series_is_carried_to_the_dose() {
     let origins: Vec<&str> = parts.iter().filter_map(|part| part["origin"].as_str()).collect();
     assert_eq!(origins, ["stated", "stated", "default", "default", "run"]);
     let page = std::fs::read_to_string(folder.join("d/report.html")).expect("the report");
-    for words in ["What to improve next", "Not assessed", "stated by the user", "Transport only"] {
+    let first = "First assess partial volume, outline";
+    for words in ["What to improve next", first, "≤ ", "Not assessed", "stated by the user", "Transport only"] {
         assert!(page.contains(words), "{words}");
     }
     // another map in its place: its uncertainty is not known, and that is told

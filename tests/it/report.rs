@@ -189,7 +189,7 @@ fn cli_course_report_holds_what_it_must() {
     patient(folder);
     course(folder, "one");
     let text = page(folder, "one");
-    for wanted in [
+    let wanted = [
         "permits another cycle of",
         "25 to 29 Gy",
         "38 to 42 Gy",
@@ -202,8 +202,6 @@ fn cli_course_report_holds_what_it_must() {
         "CONTINUE: The BED of the kidneys",
         "<caption>Rules</caption>",
         "integrated by a fit of each region",
-        "First assess ",
-        "≤ ",
         "names are in verdict.json",
         "Transport of cycle 1",
         "Transport of cycle 2",
@@ -211,9 +209,9 @@ fn cli_course_report_holds_what_it_must() {
         "Lea-Catcheside",
         "Lu-177 · 2 cycles",
         "left out of this page on purpose",
-    ] {
-        assert!(text.contains(wanted), "{wanted}");
-    }
+    ];
+    let missing: Vec<&str> = wanted.into_iter().filter(|words| !text.contains(words)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
     for not in ["run.json", "Rules for entering", "stated effective half-life"] {
         assert!(!text.contains(not), "{not}");
     }
