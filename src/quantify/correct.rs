@@ -22,9 +22,6 @@ const MOST_OUTLINE_REL: f64 = 1.0 / 3.0;
 const HOT_NEIGHBOUR: f64 = 0.25;
 /// A region that recovers more than this by itself has little to take from a neighbour.
 const RECOVERS: f64 = 0.9;
-/// Own recovery from which on a region that is held back keeps its share of image voxels; below it shares make too much of an
-/// outline that is too small, as a correction does, and it keeps the mean in its outline (convention).
-const SHARED_FROM: f64 = 2.0 / 3.0;
 /// Voxels count as a region's surroundings where its blurred indicator is between these.
 const SURROUNDINGS: [f64; 2] = [0.02, 0.3];
 
@@ -323,13 +320,11 @@ struct Factors {
 }
 
 /// What regions that are held back keep: what they have without a correction, image voxels divided among the outlines that share them
-/// (`source/concentrations.rs`, the same law), or, of a region that recovers too little, its outline's mean.
-///
-/// Without regions that are held back there is nothing to know.
+/// (`source/concentrations.rs`, the same law). Without regions that are held back there is nothing to know.
 #[derive(Default)]
 struct Kept {
-    /// Mean of each region, or none for its outline's.
-    means: Vec<Option<f64>>,
+    /// Mean of each region.
+    means: Vec<f64>,
     /// 1 over the means' image by voxel, 0 where there is none.
     by_voxel: Vec<f64>,
 }
@@ -342,13 +337,11 @@ impl Kept {
         let sharp = Model::sharp(regions);
         let means = likelihood::means(&sharp, image);
         let by_voxel = sharp.image(&means).into_iter().map(|b| if b > 0.0 { 1.0 / b } else { 0.0 }).collect();
-        let small = |label: u16| report.iter().any(|row| row.label == label && row.own_recovery < SHARED_FROM);
-        let means = regions.list.iter().zip(means).map(|(region, mean)| (!small(region.label)).then_some(mean));
-        Self { means: means.collect(), by_voxel }
+        Self { means, by_voxel }
     }
 
     fn mean(&self, region: usize) -> Option<f64> {
-        self.means.get(region).copied().flatten().filter(|mean| *mean > 0.0)
+        self.means.get(region).copied().filter(|mean| *mean > 0.0)
     }
 
     fn factor(&self, region: usize, voxel: usize) -> f64 {
