@@ -92,8 +92,6 @@ LEFT_OUT = {
     ("course", "deidentify"): SAVED,
     ("course", "dicom_pictures"): SAVED,
     ("course", "dicom_bits"): SAVED,
-    ("audit", "budget"): "an audit compares means and states no total",
-    ("audit", "dvh_bands"): "an audit compares means and states no total",
     ("course", "protocols"): "`lutra.protocols`",
     ("course", "simulate"): "`lutra.cohort`",
     ("course", "patients"): "`lutra.cohort`",

