@@ -1,6 +1,6 @@
 //! An engine with a witness: another engine carries a part of its jobs too, and both must leave the same integers.
 //!
-//! A device that passes [the probe](super::gpu::probe) may count otherwise all the same: in a larger scene, with all its threads, by
+//! A device that passes the probe (`transport::gpu`) may count otherwise all the same: in a larger scene, with all its threads, by
 //! a fault of its driver. Of the first, fourth, sixteenth job of a pass and so on the first histories are compared, bin by
 //! bin; they are a part of the job, so that the device runs no history twice.
 
