@@ -85,7 +85,8 @@ impl Lying {
                 shares: &of_label(there),
                 drawn: &of_label(here),
             };
-            carry(part, &here.grid, &mut values.data);
+            // what falls outside has been told of the image as measured
+            let _outside_mbq = carry(part, &here.grid, &mut values.data);
         }
         Ok(values)
     }
